@@ -1,0 +1,314 @@
+"""Elementwise functions: a row each of f, f′, domain and kinks.
+
+The value formulas are those that a reader expects, written so that they neither overflow nor cancel: the symbolic
+witness runs them on symbols. At a kink the derivative is the policy's: relu′(0) = 0, leaky_relu′(0) = slope.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jacobians.arrays import Array
+from jacobians.function import INPUT, Function
+from jacobians.structures import Diagonal, Jacobian
+
+
+class Elementwise(Function):
+    """y_i = f(x_i) for an array of any shape: the Jacobian is diag(f′(x)).
+
+    Parameters
+    ----------
+    name : str
+        For tables.
+    f, df : callable
+        The function and its derivative, in plain NumPy, entry by entry.
+    domain : tuple of float
+        The open interval where f is defined.
+    kinks : tuple of float
+        Where f is continuous but not differentiable; df gives the value to use there.
+    latex : str, optional
+        f(z) as LaTeX.
+
+    Raises
+    ------
+    TypeError
+        If f or df is not callable.
+
+    Examples
+    --------
+    An activation of one's own is one row:
+
+    >>> cube = Elementwise("cube", lambda z: z**3, lambda z: 3 * z**2)
+    >>> cube.jacobian([1.0, 2.0])
+    <Diagonal 2×2: 2×2, out (2,), in (2,), 2 of 4 numbers stored>
+    """
+
+    vectorized = True
+
+    def __init__(
+        self,
+        name: str,
+        f: Callable[[Any], Any],
+        df: Callable[[Any], Any],
+        *,
+        domain: tuple[float, float] = (-math.inf, math.inf),
+        kinks: tuple[float, ...] = (),
+        latex: str | None = None,
+    ) -> None:
+        for argument, function in (("f", f), ("df", df)):
+            if not callable(function):
+                raise TypeError(f"{argument}: found {function!r}, expected a function of an array")
+        self.name, self.f, self.df = name, f, df
+        self.domain, self.kinks = domain, tuple(sorted(kinks))
+        self.latex = latex or rf"\operatorname{{{name}}}(z)"
+
+    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
+        """Return f(x), entry by entry."""
+        return self.f(x)
+
+    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
+        """Return diag(f′(x))."""
+        point = x.shape[batch_ndim:]
+        d = np.asarray(self.df(x)).reshape((*x.shape[:batch_ndim], math.prod(point)))
+        return Diagonal.unchecked(d, out_shape=point, in_shape=point)
+
+    def smooth_piece(self, x: Any) -> Array | None:
+        """Return, for each entry, 2·(kinks below it) and one more on a kink."""
+        if not self.kinks:
+            return None
+        kinks = np.asarray(self.kinks)
+        entries = np.ravel(x)
+        below = np.searchsorted(kinks, entries, side="left")
+        return below + np.searchsorted(kinks, entries, side="right")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()" if type(self) is not Elementwise else f"Elementwise({self.name!r})"
+
+
+# --- formulas that take more than a line -----------------------------------------------------------------
+
+
+def _sigmoid(z: Any) -> Any:
+    # log(1 + e^−z) neither overflows nor cancels
+    return np.exp(-np.logaddexp(0, -z))
+
+
+def _sigmoid_slope(z: Any) -> Any:
+    # e^−|z|/(1 + e^−|z|)²: exact in both tails, where σ(1 − σ) cancels
+    e = np.exp(-np.abs(z))
+    return e / (1 + e) ** 2
+
+
+def _tanh_slope(z: Any) -> Any:
+    # 4e^−2|z|/(1 + e^−2|z|)²: exact in both tails, where 1 − tanh² cancels
+    e = np.exp(-2 * np.abs(z))
+    return 4 * e / (1 + e) ** 2
+
+
+def _relu(z: Any) -> Any:
+    # not maximum(z, 0) alone: a branch by the sign of z is what the witnesses differentiate
+    return np.maximum(z, 0)
+
+
+def _step(z: Any) -> Any:
+    return np.where(np.isnan(z), z, np.where(z > 0, 1.0, 0.0).astype(z.dtype))
+
+
+def _normal_cdf(z: Any) -> Any:
+    from scipy.special import ndtr  # SciPy only for those who use GELU
+
+    return ndtr(z)
+
+
+def _gelu(z: Any) -> Any:
+    from scipy.special import erfc
+
+    # Φ(z) = erfc(−z/√2)/2 keeps its relative accuracy for z → −∞, where 1 + erf cancels
+    return z * erfc(-z / math.sqrt(2.0)) / 2
+
+
+def _gelu_slope(z: Any) -> Any:
+    return _normal_cdf(z) + z * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+
+
+# --- the rows --------------------------------------------------------------------------------------------
+
+
+class ReLU(Elementwise):
+    """max(z, 0); 1 for z > 0, else 0. Kink at 0, where relu′(0) = 0.
+
+    Examples
+    --------
+    >>> ReLU().jacobian([-1.0, 0.0, 2.0]).d
+    array([0., 0., 1.])
+    """
+
+    def __init__(self) -> None:
+        super().__init__("relu", _relu, _step, kinks=(0.0,), latex=r"\max(z, 0)")
+
+
+class LeakyReLU(Elementwise):
+    """z for z > 0, slope·z else; 1 and slope. Kink at 0, where leaky_relu′(0) = slope.
+
+    Parameters
+    ----------
+    slope : float
+        By default 0.01.
+
+    Examples
+    --------
+    >>> LeakyReLU(0.1).jacobian([-1.0, 0.0, 2.0]).d
+    array([0.1, 0.1, 1. ])
+    """
+
+    def __init__(self, slope: float = 0.01) -> None:
+        self.slope = _number(slope, "slope")
+        super().__init__(
+            "leaky_relu",
+            lambda z: np.where(z > 0, z, self.slope * z),
+            lambda z: np.where(np.isnan(z), z, np.where(z > 0, 1.0, self.slope).astype(z.dtype)),
+            kinks=(0.0,),
+            latex=rf"\max(z, 0) + {self.slope:g}\min(z, 0)",
+        )
+
+
+class Sigmoid(Elementwise):
+    """σ(z) = 1/(1 + e^−z); σ(z)(1 − σ(z)).
+
+    Examples
+    --------
+    >>> Sigmoid()([0.0, 1000.0, -1000.0])
+    array([0.5, 1. , 0. ])
+    """
+
+    def __init__(self) -> None:
+        super().__init__("sigmoid", _sigmoid, _sigmoid_slope, latex=r"\frac{1}{1 + e^{-z}}")
+
+
+class Tanh(Elementwise):
+    """tanh z; 1 − tanh² z.
+
+    Examples
+    --------
+    >>> Tanh().jacobian([0.0, 1000.0]).d
+    array([1., 0.])
+    """
+
+    def __init__(self) -> None:
+        super().__init__("tanh", np.tanh, _tanh_slope, latex=r"\tanh z")
+
+
+class Softplus(Elementwise):
+    """log(1 + e^z); σ(z).
+
+    Examples
+    --------
+    >>> Softplus()([-1000.0, 1000.0])
+    array([   0., 1000.])
+    """
+
+    def __init__(self) -> None:
+        super().__init__("softplus", lambda z: np.logaddexp(0, z), _sigmoid, latex=r"\log(1 + e^z)")
+
+
+class SiLU(Elementwise):
+    """z·σ(z); σ(z)(1 + z(1 − σ(z))).
+
+    Examples
+    --------
+    >>> SiLU()([-1000.0, 0.0, 1000.0]) + 0.0
+    array([   0.,    0., 1000.])
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "silu",
+            lambda z: z * _sigmoid(z),
+            lambda z: _sigmoid(z) * (1 + z * _sigmoid(-z)),
+            latex=r"z\,\sigma(z)",
+        )
+
+
+class GELU(Elementwise):
+    """z·Φ(z) with the normal distribution function Φ; Φ(z) + z·φ(z). The exact form (Hendrycks & Gimpel, 2016).
+
+    Examples
+    --------
+    >>> GELU()([-1000.0, 0.0, 1000.0]) + 0.0
+    array([   0.,    0., 1000.])
+    """
+
+    def __init__(self) -> None:
+        super().__init__("gelu", _gelu, _gelu_slope, latex=r"z\,\Phi(z)")
+
+
+class ELU(Elementwise):
+    """z for z > 0, alpha·(e^z − 1) else; 1 and alpha·e^z (Clevert et al., 2016). Kink at 0 unless alpha = 1.
+
+    Parameters
+    ----------
+    alpha : float
+        By default 1. At 0 the derivative is alpha.
+
+    Examples
+    --------
+    >>> ELU().jacobian([-1000.0, 0.0, 1000.0]).d
+    array([0., 1., 1.])
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = _number(alpha, "alpha")
+        super().__init__(
+            "elu",
+            # the minimum keeps the branch that is not taken from overflowing
+            lambda z: np.where(z > 0, z, self.alpha * np.expm1(np.where(z > 0, 0 * z, z))),
+            lambda z: np.where(z > 0, 1.0, self.alpha * np.exp(np.where(z > 0, 0 * z, z))).astype(z.dtype),
+            kinks=() if self.alpha == 1.0 else (0.0,),
+            latex=rf"z \text{{ if }} z > 0 \text{{ else }} {self.alpha:g}(e^z - 1)",
+        )
+
+
+ACTIVATIONS: dict[str, Callable[[], Elementwise]] = {
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "softplus": Softplus,
+    "silu": SiLU,
+    "gelu": GELU,
+    "elu": ELU,
+}
+"""The rows by name, for networks and commands that name an activation."""
+
+
+def activation(name: str) -> Elementwise:
+    """Return the activation called `name`; hyphens and underscores are the same.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name; the error lists them.
+
+    Examples
+    --------
+    >>> activation("leaky-relu")
+    LeakyReLU()
+    """
+    try:
+        return ACTIVATIONS[name.replace("-", "_").lower()]()
+    except (KeyError, AttributeError):
+        raise ValueError(f"activation: found {name!r}, expected one of {', '.join(ACTIVATIONS)}") from None
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: found {value!r}, expected a real number") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{name}: found {number}, expected a finite number")
+    return number

@@ -1,0 +1,158 @@
+"""The doors for arrays: what is let in, as what dtype, and how much memory an answer may take.
+
+Every public constructor and call passes its arrays through :func:`real_array`. Behind the doors the formulas
+are generic in the scalar type (symbols, balls and counting scalars run through the same code).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+DEFAULT_MAX_BYTES = 2 * 1024**3
+"""The most that one dense answer may take unless the caller says otherwise: 2 GiB."""
+
+
+class MemoryBudgetError(MemoryError):
+    """An answer would take more bytes than its budget; nothing was allocated."""
+
+
+def real_array(value: object, name: str, *, ndim: int | tuple[int, ...] | None = None) -> Array:
+    """Return `value` as a read-only real floating point array, or refuse it by name.
+
+    Integers and bools become float64; float16 becomes float32; float32 and float64 stay what they are.
+
+    Parameters
+    ----------
+    value : array_like
+        Numbers. Never written to; the result may share its memory.
+    name : str
+        What the caller calls this argument; every error begins with it.
+    ndim : int or tuple of int, optional
+        The numbers of axes that are allowed.
+
+    Returns
+    -------
+    numpy.ndarray
+        A read-only array of dtype float32 or float64, without an empty axis.
+
+    Raises
+    ------
+    TypeError
+        For None, complex, object, string, ragged, masked and sparse input and ``np.matrix``.
+    ValueError
+        For a wrong number of axes or an axis of length 0.
+
+    Examples
+    --------
+    >>> real_array([1, 2], "x")
+    array([1., 2.])
+    >>> real_array([1j], "x")
+    Traceback (most recent call last):
+    ...
+    TypeError: x: found dtype complex128, expected real numbers; pass .real and .imag separately
+    """
+    if value is None:
+        raise TypeError(f"{name}: found None, expected an array of real numbers")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: found a masked array, expected a plain array; fill it first (.filled(…))")
+    if isinstance(value, np.matrix):
+        raise TypeError(f"{name}: found np.matrix, expected a plain array; convert it with np.asarray")
+    if hasattr(value, "toarray") and hasattr(value, "nnz"):
+        raise TypeError(f"{name}: found a sparse {type(value).__name__}; expected an array (.toarray())")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise TypeError(f"{name}: found a ragged sequence, expected rows of equal length") from None
+    kind = array.dtype.kind
+    if kind == "c":
+        raise TypeError(
+            f"{name}: found dtype {array.dtype}, expected real numbers; pass .real and .imag separately"
+        )
+    if kind in "biu":
+        array = array.astype(np.float64)
+    elif kind == "f":
+        if array.dtype.itemsize == 2:
+            array = array.astype(np.float32)
+        elif array.dtype.itemsize > 8:
+            raise TypeError(f"{name}: found dtype {array.dtype}, expected float32 or float64; use .astype")
+        elif not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
+    else:
+        raise TypeError(
+            f"{name}: found {type(value).__name__} of dtype {array.dtype}, expected an array of real numbers"
+        )
+    if ndim is not None:
+        allowed = (ndim,) if isinstance(ndim, int) else ndim
+        if array.ndim not in allowed:
+            axes = " or ".join(str(n) for n in allowed)
+            raise ValueError(
+                f"{name}: found shape {array.shape}, expected {axes} axes; "
+                f"(n,), (n, 1) and (1, n) are three different things: reshape it"
+            )
+    if array.size == 0:
+        raise ValueError(f"{name}: found shape {array.shape} with an empty axis, expected at least one entry")
+    return read_only(array)
+
+
+def read_only(array: Array) -> Array:
+    """Return a view of `array` that can't be written through."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def format_bytes(count: int) -> str:
+    """Return a number of bytes in the largest binary unit, exactly.
+
+    Examples
+    --------
+    >>> format_bytes(8 * 4096**3)
+    '512 GiB'
+    >>> format_bytes(1000)
+    '1000 bytes'
+    """
+    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
+        size = 1024**power
+        if count >= size:
+            if count % size == 0:
+                return f"{count // size:,} {unit}"
+            return f"{count / size:,.2f} {unit} ({count:,} bytes)"
+    return f"{count} bytes"
+
+
+def require_budget(
+    shape: Sequence[int], itemsize: int, what: str, instead: str, max_bytes: int | None
+) -> None:
+    """Raise unless an array of `shape` fits in `max_bytes`; allocate nothing.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The shape of the array that would be made.
+    itemsize : int
+        Bytes of one entry.
+    what, instead : str
+        What would be made, and what to call instead: both go into the error.
+    max_bytes : int or None
+        The budget; None stands for 2 GiB.
+
+    Raises
+    ------
+    MemoryBudgetError
+        A MemoryError that names the exact size, the budget and the way out.
+    """
+    budget = DEFAULT_MAX_BYTES if max_bytes is None else max_bytes
+    needed = math.prod(int(n) for n in shape) * int(itemsize)
+    if needed > budget:
+        dimensions = "×".join(str(n) for n in shape)
+        raise MemoryBudgetError(
+            f"{what} ({dimensions}) would take {format_bytes(needed)}, more than max_bytes = "
+            f"{format_bytes(budget)}; {instead}, or pass a larger max_bytes"
+        )

@@ -1,0 +1,97 @@
+"""The cost of a product: multiplications and additions, as Python integers.
+
+Two numbers are kept apart because the literature counts them differently: course notes count
+multiplications, numerical analysts count flops, and hardware fuses a multiplication with the addition
+that follows it. Python integers never overflow, so dimensions such as 2³² are costed exactly.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from functools import total_ordering
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A number of multiplications and a number of additions.
+
+    Costs are ordered as plans are chosen: by multiplications, then by additions.
+
+    Parameters
+    ----------
+    multiplications, additions : int
+        Both at least 0. Floats are refused: a cost is exact.
+
+    Raises
+    ------
+    TypeError
+        If a count is not an integer.
+    ValueError
+        If a count is negative.
+
+    Examples
+    --------
+    >>> Cost(6, 4) + Cost(2, 0)
+    Cost(multiplications=8, additions=4)
+    >>> 10 * Cost(6, 4)
+    Cost(multiplications=60, additions=40)
+    >>> Cost(6, 4).flops
+    10
+    """
+
+    multiplications: int = 0
+    additions: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("multiplications", "additions"):
+            count = getattr(self, name)
+            try:
+                # NumPy integers wrap around; operator.index gives the Python integer or refuses.
+                exact = operator.index(count)
+            except TypeError:
+                raise TypeError(
+                    f"Cost: {name} is {count!r} ({type(count).__name__}); a count is an exact integer"
+                ) from None
+            if exact < 0:
+                raise ValueError(f"Cost: {name} is {exact}; a count is at least 0")
+            object.__setattr__(self, name, exact)
+
+    @property
+    def fma(self) -> int:
+        """Fused multiply-adds: one for each multiplication; sums outside products are not counted."""
+        return self.multiplications
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations: multiplications and additions together."""
+        return self.multiplications + self.additions
+
+    def __add__(self, other: object) -> Cost:
+        if not isinstance(other, Cost):
+            return NotImplemented
+        return Cost(self.multiplications + other.multiplications, self.additions + other.additions)
+
+    def __radd__(self, other: object) -> Cost:
+        # sum() starts from the integer 0
+        return self if other == 0 else NotImplemented
+
+    def __mul__(self, times: object) -> Cost:
+        if not hasattr(times, "__index__"):
+            return NotImplemented
+        times = operator.index(times)
+        return Cost(self.multiplications * times, self.additions * times)
+
+    __rmul__ = __mul__
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, Cost):
+            return NotImplemented
+        return (self.multiplications, self.additions) < (other.multiplications, other.additions)
+
+    def __str__(self) -> str:
+        return f"{self.multiplications:,} multiplications, {self.additions:,} additions"
+
+
+ZERO_COST = Cost(0, 0)

@@ -1,0 +1,117 @@
+"""Making a structured Jacobian dense inside a product or a sum, with exact cost."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jacobians.arithmetic import Ledger
+from jacobians.arrays import Array, format_bytes, require_budget
+from jacobians.cost import ZERO_COST, Cost
+from jacobians.spec import Spec
+from jacobians.structures import (
+    BlockColumn,
+    BlockRow,
+    Dense,
+    DiagonalPlusLowRank,
+    Identity,
+    Jacobian,
+    Kronecker,
+)
+
+
+def expansion_spec(spec: Spec) -> Spec:
+    """Return the spec of the dense form."""
+    return Spec.dense(*spec.shape, spec.batch)
+
+
+def expansion_cost(spec: Spec) -> Cost:
+    """Return what it costs to make the dense form.
+
+    Placing numbers is free; a Kronecker product takes one multiplication an entry unless a factor is an identity,
+    and diag(d) + U Vᵀ takes the product and n additions.
+
+    Examples
+    --------
+    >>> expansion_cost(Spec.kronecker(Spec.dense(2, 2), Spec.dense(3, 3)))
+    Cost(multiplications=36, additions=0)
+    """
+    match spec.structure:
+        case "Kronecker":
+            cost = expansion_cost(spec.parts[0]) + expansion_cost(spec.parts[1])
+            if "Identity" in (part.structure for part in spec.parts):
+                return cost
+            return cost + Cost(spec.dense_storage, 0)
+        case "DiagonalPlusLowRank":
+            n, r = spec.shape[0], spec.rank
+            return spec.batch_size * (Cost(n * n * r, n * n * (r - 1)) + Cost(0, n))
+        case "BlockRow" | "BlockColumn":
+            return sum((expansion_cost(part) for part in spec.parts), ZERO_COST)
+    return ZERO_COST
+
+
+def require_room(spec: Spec, itemsize: int) -> None:
+    """Raise MemoryBudgetError unless a result of `spec` fits in the default budget of 2 GiB."""
+    require_budget(
+        (spec.storage,),
+        itemsize,
+        f"the product or sum {spec.label}",
+        "keep the factors apart and use matvec and rmatvec, or take fewer points",
+        None,
+    )
+
+
+def expand(jacobian: Jacobian, ledger: Ledger) -> Dense:
+    """Return the dense form, every multiplication and addition counted.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If it would take more than 2 GiB.
+    """
+    if isinstance(jacobian, Dense):
+        return jacobian
+    spec = jacobian.spec
+    require_budget(
+        (*spec.batch, *spec.shape),
+        jacobian.dtype.itemsize,
+        f"the dense form of {spec.label}, which this product or sum needs",
+        f"use matvec and rmatvec, which work on the {format_bytes(jacobian.nbytes)} that are stored",
+        None,
+    )
+    return Dense.unchecked(_expanded(jacobian, ledger))
+
+
+def _expanded(jacobian: Jacobian, ledger: Ledger) -> Array:
+    match jacobian:
+        case DiagonalPlusLowRank():
+            dense = ledger.matmul(jacobian.U, jacobian.V.mT)
+            diagonal = np.arange(jacobian.shape[0])
+            dense[..., diagonal, diagonal] = ledger.add(dense[..., diagonal, diagonal], jacobian.d)
+            return dense
+        case Kronecker():
+            return _expanded_kronecker(jacobian, ledger)
+        case BlockRow() | BlockColumn():
+            parts = [_expanded(block, ledger) for block in jacobian.blocks]
+            batch = jacobian.spec.batch
+            axis = -1 if isinstance(jacobian, BlockRow) else -2
+            return np.concatenate([np.broadcast_to(p, batch + p.shape[-2:]) for p in parts], axis=axis)
+    return jacobian.expand()
+
+
+def _expanded_kronecker(jacobian: Kronecker, ledger: Ledger) -> Array:
+    A, B = jacobian.A, jacobian.B
+    shape = jacobian.spec.batch + jacobian.shape
+    if not isinstance(A, Identity) and not isinstance(B, Identity):
+        left, right = _expanded(A, ledger), _expanded(B, ledger)
+        return ledger.scale(left[..., :, None, :, None], right[..., None, :, None, :]).reshape(shape)
+    (p, r), (q, s) = A.shape, B.shape
+    blocks = np.zeros((*jacobian.spec.batch, p, q, r, s), dtype=jacobian.dtype)
+    if isinstance(A, Identity):
+        block = _expanded(B, ledger)
+        for i in range(p):
+            blocks[..., i, :, i, :] = block
+    else:
+        block = _expanded(A, ledger)
+        for i in range(q):
+            blocks[..., :, i, :, i] = block
+    return blocks.reshape(shape)

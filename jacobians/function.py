@@ -1,0 +1,276 @@
+"""The base class of everything that can be differentiated here: value, Jacobian by input and by parameter.
+
+An author writes two methods, :meth:`Function.forward` and :meth:`Function.derivative`. Doors (dtype and
+shape checks), batches, linearisation, blocks of parameters and verification come from the base class.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from jacobians.arrays import Array, read_only, real_array
+from jacobians.structures import BlockRow, Dense, Jacobian, stack
+
+INPUT = "input"
+
+
+@dataclass(frozen=True)
+class Linearization:
+    """A function at a point: its value, every value on the way, and one structured Jacobian a layer.
+
+    Attributes
+    ----------
+    values : tuple of numpy.ndarray
+        The input, the output of each layer, the output of the last: one more than there are layers.
+    jacobians : tuple of Jacobian
+        One a layer, input side first: ``jacobians[i]`` is ∂values[i+1]/∂values[i].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jacobians import Affine, Sequential, Tanh
+    >>> net = Sequential(Affine(np.eye(2), np.zeros(2)), Tanh())
+    >>> [J.structure for J in net.linearize([0.0, 1.0]).jacobians]
+    ['Dense', 'Diagonal']
+    """
+
+    values: tuple[Array, ...]
+    jacobians: tuple[Jacobian, ...]
+
+    @property
+    def value(self) -> Array:
+        """The value of the function at the point."""
+        return self.values[-1]
+
+    @property
+    def chain(self) -> tuple[Jacobian, ...]:
+        """The Jacobians output side first, as the chain rule is written: DF_L · … · DF_1."""
+        return self.jacobians[::-1]
+
+
+class Function(ABC):
+    """A differentiable function of one array, with named parameters.
+
+    A subclass writes the two abstract methods, for one point; points of a batch are then taken one by one. One
+    whose formulas hold for leading batch axes says ``vectorized = True`` and gives both methods one more
+    argument, ``batch_ndim=0``, the number of these axes.
+
+    Attributes
+    ----------
+    parameter_names : tuple of str
+        The names of the attributes that hold parameters; one that is None is absent.
+    vectorized : bool
+        True when `forward` and `derivative` take leading batch axes themselves.
+
+    Examples
+    --------
+    A layer of one's own, y = a·x³ entry by entry, with its derivatives by x and by a:
+
+    >>> import numpy as np
+    >>> from jacobians import Function
+    >>> from jacobians.structures import Dense, Diagonal
+    >>> class Cubic(Function):
+    ...     parameter_names = ("a",)
+    ...     def __init__(self, a):
+    ...         self.a = self.parameter(a, "a", ndim=0)
+    ...     def forward(self, x):
+    ...         return self.a * x**3
+    ...     def derivative(self, x, wrt="input"):
+    ...         if wrt == "a":
+    ...             return Dense(x[:, None] ** 3, in_shape=())
+    ...         return Diagonal(3 * self.a * x**2)
+    >>> layer = Cubic(2.0)
+    >>> layer.jacobian([1.0, 2.0]).dense()
+    array([[ 6.,  0.],
+           [ 0., 24.]])
+    >>> layer.jacobian([1.0, 2.0], wrt="a").dense()
+    array([[1.],
+           [8.]])
+    """
+
+    parameter_names: ClassVar[tuple[str, ...]] = ()
+    vectorized: ClassVar[bool] = False
+
+    # --- what an author writes -------------------------------------------------------------------------
+
+    @abstractmethod
+    def forward(self, x: Any) -> Any:
+        """Return the value at one point, in plain NumPy: the symbolic witness runs it on symbols.
+
+        Parameters
+        ----------
+        x : array of any scalar type
+            One point (with leading batch axes for a vectorized function). Not to be written to.
+        """
+
+    @abstractmethod
+    def derivative(self, x: Any, wrt: str = INPUT) -> Jacobian:
+        """Return the Jacobian at one point by the input or by one parameter.
+
+        Parameters
+        ----------
+        x : numpy.ndarray
+            One point (with leading batch axes for a vectorized function). Not to be written to.
+        wrt : str
+            "input" or one of the names of :attr:`parameters`; checked before.
+        """
+
+    def smooth_piece(self, x: Any) -> Array | None:
+        """Return integers that say on which smooth piece of the function `x` lies, None if it is smooth.
+
+        Points between which these integers change have a kink between them; a point that lies on a kink
+        has integers of its own. Verification asks for them to tell a wrong derivative from a kink.
+        """
+        return None
+
+    # --- what everybody uses ---------------------------------------------------------------------------
+
+    def __call__(self, x: Any, *, batched: bool = False) -> Array:
+        """Return f(x); with ``batched=True`` the first axis of x counts points.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x is not a real array of the shape that this function takes.
+        """
+        point = self._door(x, batched)
+        return np.asarray(self._forward(point, int(batched)))
+
+    def jacobian(self, x: Any, wrt: str | Sequence[str] = INPUT, *, batched: bool = False) -> Jacobian:
+        """Return the structured Jacobian at x (numerator layout: outputs × inputs, row-major vec).
+
+        Parameters
+        ----------
+        x : array_like
+            The point, or with ``batched=True`` the points along the first axis.
+        wrt : str or sequence of str
+            "input", the name of a parameter, or several names: then a block row, a block a name.
+        batched : bool
+            Batches are asked for, never guessed from a shape.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x is refused, or `wrt` names no parameter of this function.
+        """
+        point = self._door(x, batched)
+        if isinstance(wrt, str):
+            return self._jacobian(point, self._known(wrt), int(batched))
+        names = [self._known(name) for name in wrt]
+        if not names:
+            raise ValueError(
+                f"{self}: wrt is empty, expected 'input' or names out of {list(self.parameters)}"
+            )
+        return BlockRow([self._jacobian(point, name, int(batched)) for name in names])
+
+    def linearize(self, x: Any, *, batched: bool = False) -> Linearization:
+        """Return the value at x, every intermediate value, and one structured Jacobian a layer."""
+        point = self._door(x, batched)
+        return self._linearize(point, int(batched))
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """The parameters by name, read-only."""
+        present = ((name, getattr(self, name)) for name in self.parameter_names)
+        return {name: value for name, value in present if value is not None}
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of scalar parameters."""
+        return sum(int(np.size(value)) for value in self.parameters.values())
+
+    def replace(self, parameters: Mapping[str, Any]) -> Self:
+        """Return this function with some parameters replaced, each by one of the same shape.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown or a shape differs.
+        """
+        present = self.parameters
+        arrays = {}
+        for name, value in parameters.items():
+            self._known(name, inputs=False)
+            array = real_array(value, name)
+            if array.shape != present[name].shape:
+                raise ValueError(
+                    f"{name}: found shape {array.shape}, expected {present[name].shape}, the shape that it replaces"
+                )
+            arrays[name] = read_only(array.copy())
+        return self.bind(arrays)
+
+    # --- below the doors: any scalar type --------------------------------------------------------------
+
+    def bind(self, parameters: Mapping[str, Any]) -> Self:
+        """Return a copy that holds `parameters` unchecked, of any scalar type (symbols, balls, …)."""
+        bound = copy.copy(self)
+        for name, value in parameters.items():
+            setattr(bound, name, value)
+        return bound
+
+    @staticmethod
+    def parameter(value: Any, name: str, *, ndim: int | tuple[int, ...] | None = None) -> Array:
+        """Return a private read-only copy of a parameter, checked at the door; for constructors."""
+        return read_only(real_array(value, name, ndim=ndim).copy())
+
+    def check_input(self, shape: tuple[int, ...]) -> None:  # noqa: B027  # by default any shape is taken
+        """Raise ValueError if a point of `shape` is not one that this function takes; for authors."""
+
+    def _door(self, x: Any, batched: bool) -> Array:
+        if not isinstance(batched, bool | np.bool_):
+            raise TypeError(f"batched: found {batched!r}, expected True or False")
+        point = real_array(x, "x")
+        if batched and point.ndim == 0:
+            raise ValueError("x: found a scalar with batched=True, expected points along a first axis")
+        self.check_input(point.shape[int(batched) :])
+        return point
+
+    def _known(self, name: str, *, inputs: bool = True) -> str:
+        known = ([INPUT] if inputs else []) + list(self.parameters)
+        if name not in known:
+            raise ValueError(f"wrt: found {name!r}, expected one of {', '.join(map(repr, known)) or 'none'}")
+        return name
+
+    def _forward(self, x: Any, batch_ndim: int) -> Any:
+        if batch_ndim == 0:
+            return self.forward(x)
+        if self.vectorized:
+            return self.forward(x, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # see the class docstring
+        return np.stack([np.asarray(self._forward(point, batch_ndim - 1)) for point in x])
+
+    def _jacobian(self, x: Any, wrt: str, batch_ndim: int) -> Jacobian:
+        if batch_ndim == 0:
+            return self._as_jacobian(self.derivative(x, wrt), x, wrt)
+        if self.vectorized:
+            jacobian = self.derivative(x, wrt, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # as above
+            return jacobian.broadcast_batch(x.shape[:batch_ndim])
+        return stack([self._jacobian(point, wrt, batch_ndim - 1) for point in x])
+
+    def _as_jacobian(self, derivative: Any, x: Any, wrt: str) -> Jacobian:
+        if isinstance(derivative, Jacobian):
+            return derivative
+        if isinstance(derivative, np.ndarray) and derivative.ndim == 2:
+            in_shape = np.shape(x) if wrt == INPUT else np.shape(self.parameters[wrt])
+            return Dense(derivative, in_shape=in_shape)
+        raise TypeError(
+            f"{type(self).__name__}.derivative: found {type(derivative).__name__}, expected a Jacobian "
+            f"or an array of shape (outputs, inputs)"
+        )
+
+    def _chain(self, x: Any, wrt: str, batch_ndim: int) -> list[Jacobian]:
+        """Return the factors of the Jacobian, output side first."""
+        return [self._jacobian(x, wrt, batch_ndim)]
+
+    def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
+        value = np.asarray(self._forward(x, batch_ndim))
+        return Linearization((x, value), (self._jacobian(x, INPUT, batch_ndim),))
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name}: {np.shape(value)}" for name, value in self.parameters.items())
+        return f"{type(self).__name__}({shapes})"

@@ -1,0 +1,211 @@
+"""Losses, each made for its target: a scalar function of the prediction."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Self
+
+import numpy as np
+
+from jacobians.arrays import Array, real_array
+from jacobians.function import INPUT, Function
+from jacobians.norms import flat, row
+from jacobians.softmax import log_sum_exp
+from jacobians.structures import Jacobian
+
+
+class SquaredError(Function):
+    """scale·‖a − y‖²; the Jacobian by the prediction a is the row 2·scale·(a − y)ᵀ.
+
+    Parameters
+    ----------
+    y : array_like
+        The target, of the prediction's shape; for a batch of predictions also one target a point.
+    scale : float
+        1 by default; ½ for the δ recursion's E, 1/N or 1/(2m) for one term of a mean.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If y is refused, or a prediction has another shape.
+
+    Examples
+    --------
+    >>> SquaredError([1.0, 2.0])([2.0, 4.0])
+    array(5.)
+    >>> SquaredError([1.0, 2.0], scale=0.5).jacobian([2.0, 4.0]).dense()
+    array([[1., 2.]])
+    """
+
+    vectorized = True
+
+    def __init__(self, y: Any, scale: float = 1.0) -> None:
+        self.y = self.parameter(y, "y")
+        self.scale = float(scale)
+
+    def check_input(self, shape: tuple[int, ...]) -> None:
+        """Raise ValueError unless a prediction of `shape` fits the target."""
+        require_target_shape(self.y, shape)
+
+    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
+        """Return the scaled sum of squares."""
+        difference = flat(x - self.y, batch_ndim)
+        return self.scale * (difference * difference).sum(axis=-1)
+
+    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
+        """Return 2·scale·(a − y)ᵀ."""
+        return row(2 * self.scale * flat(x - self.y, batch_ndim), x, batch_ndim)
+
+
+class SoftmaxCrossEntropy(Function):
+    """−Σ r_i log softmax(z)_i of logits z; the Jacobian is the row ((Σ r_i)·softmax(z) − r)ᵀ.
+
+    Parameters
+    ----------
+    target : int or array_like, shape (k,)
+        The number of the right class, from 0, or the weights r of all classes, at least 0 (for a batch of
+        logits also an array (N, k)). A batch of class numbers goes through :meth:`from_labels`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a class number is negative or too large, a weight is negative, or logits have another shape.
+
+    Examples
+    --------
+    >>> loss = SoftmaxCrossEntropy(0)
+    >>> loss([1000.0, -1000.0]), loss([-1000.0, 1000.0])
+    (array(0.), array(2000.))
+    >>> loss.jacobian([0.0, 0.0]).dense()
+    array([[-0.5,  0.5]])
+    """
+
+    vectorized = True
+
+    def __init__(self, target: Any) -> None:
+        self.label: int | None = None
+        self.target: Array | None = None
+        if np.ndim(target) == 0:
+            self.label = class_number(target)
+        else:
+            self.target = class_weights(target)
+
+    @classmethod
+    def from_labels(cls, labels: Any, classes: int) -> Self:
+        """Make the loss of a batch from one class number a point.
+
+        Parameters
+        ----------
+        labels : array_like of int, shape (N,)
+        classes : int
+            The number of classes, k.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a label is not an integer from 0 to k − 1.
+
+        Examples
+        --------
+        >>> SoftmaxCrossEntropy.from_labels([1, 0], 2).target
+        array([[0., 1.],
+               [1., 0.]])
+        """
+        return cls(one_hot(labels, classes))
+
+    def check_input(self, shape: tuple[int, ...]) -> None:
+        """Raise ValueError unless logits of `shape` are a vector that fits the target."""
+        if len(shape) != 1:
+            raise ValueError(
+                f"x: found shape {shape}, expected logits (k,); several points need batched=True"
+            )
+        if self.target is not None:
+            require_target_shape(self.target, shape, name="target")
+        elif self.label is not None and self.label >= shape[0]:
+            raise ValueError(
+                f"target: found class {self.label}, expected 0 to {shape[0] - 1} for {shape[0]} logits"
+            )
+
+    def _weights(self, x: Any) -> Any:
+        if self.target is not None:
+            return self.target
+        return np.eye(x.shape[-1])[self.label]
+
+    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
+        """Return (Σ r)·log Σ e^z − r·z, which neither overflows nor cancels."""
+        return (self._weights(x) * (log_sum_exp(x) - x)).sum(axis=-1)
+
+    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
+        """Return ((Σ r)·softmax(z) − r)ᵀ."""
+        r = np.asarray(self._weights(x), dtype=x.dtype)
+        gradient = r.sum(axis=-1, keepdims=True) * np.exp(x - log_sum_exp(x)) - r
+        return row(gradient, x, batch_ndim)
+
+
+# --- targets ---------------------------------------------------------------------------------------------
+
+
+def require_target_shape(target: Array, shape: tuple[int, ...], name: str = "y") -> None:
+    """Raise ValueError unless `target` has the shape of a prediction, or one target a point of a batch."""
+    if target.shape != shape and target.shape[1:] != shape:
+        raise ValueError(
+            f"x: found a prediction of shape {shape}, expected {target.shape}, the shape of {name}; "
+            f"NumPy would broadcast the two: reshape one of them"
+        )
+
+
+def class_number(value: Any) -> int:
+    """Return a class number as a Python integer, at least 0."""
+    try:
+        number = operator.index(value if not isinstance(value, np.ndarray) else value.item())
+    except TypeError:
+        raise TypeError(
+            f"target: found {value!r}, expected a class number or the weights of all classes"
+        ) from None
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"target: found {value!r}, expected a class number from 0")
+    if number < 0:
+        raise ValueError(f"target: found class {number}, expected at least 0; classes are numbered from 0")
+    return number
+
+
+def class_weights(value: Any) -> Array:
+    """Return the weights of all classes, each at least 0."""
+    weights = real_array(value, "target").copy()
+    if (weights < 0).any():
+        raise ValueError(f"target: found the weight {weights.min()}, expected weights of at least 0")
+    weights.flags.writeable = False
+    return weights
+
+
+def one_hot(labels: Any, classes: int) -> Array:
+    """Return the rows of the identity at `labels`.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (N,)
+    classes : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a label is not an integer from 0 to classes − 1.
+
+    Examples
+    --------
+    >>> one_hot([2, 0], 3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
+    numbers = np.asarray(labels)
+    if numbers.dtype.kind not in "iu" or numbers.ndim != 1 or numbers.size == 0:
+        raise TypeError(
+            f"labels: found dtype {numbers.dtype} and shape {numbers.shape}, expected integers of shape (N,)"
+        )
+    wrong = (numbers < 0) | (numbers >= classes)
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        raise ValueError(
+            f"labels: found {numbers[place]} at place {place}, expected class numbers from 0 to {classes - 1}"
+        )
+    return np.eye(classes)[numbers]

@@ -1,0 +1,92 @@
+"""Products with block rows and columns, and the general ways (transposition, expansion) of the other rows."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from jacobians.arithmetic import Ledger
+from jacobians.cost import ZERO_COST, Cost
+from jacobians.expansion import expand
+from jacobians.products.core import multiply, product_cost, product_spec
+from jacobians.spec import Spec
+from jacobians.structures import BlockColumn, BlockRow, Jacobian, Selection
+from jacobians.sums import add, sum_cost, sum_spec
+
+
+def _blocks_meet(a: Spec, b: Spec) -> bool:
+    """Return whether the columns of a block row are parted as the rows of a block column."""
+    return b.structure == "BlockColumn" and [p.shape[1] for p in a.parts] == [p.shape[0] for p in b.parts]
+
+
+def _takers(row: Spec) -> list[Spec]:
+    """Return the selections that take the rows that meet each block out of the right factor."""
+    height = row.shape[1]
+    return [Spec.selection(part.shape[1], height, repeats=False) for part in row.parts]
+
+
+def _right_parts(a: Spec, b: Spec) -> list[Spec]:
+    return list(b.parts) if _blocks_meet(a, b) else [product_spec(S, b) for S in _takers(a)]
+
+
+def block_row_spec(a: Spec, b: Spec) -> Spec:
+    """Return the spec of J₁·K₁ + J₂·K₂ + …, added from the left."""
+    first, *rest = (product_spec(p, q) for p, q in zip(a.parts, _right_parts(a, b), strict=True))
+    for term in rest:
+        first = sum_spec(first, term)
+    return first
+
+
+def block_row_cost(a: Spec, b: Spec) -> Cost:
+    """Return the cost of taking the parts, of the products and of their sum."""
+    cost = ZERO_COST if _blocks_meet(a, b) else sum((product_cost(S, b) for S in _takers(a)), ZERO_COST)
+    parts = list(zip(a.parts, _right_parts(a, b), strict=True))
+    cost = sum((product_cost(p, q) for p, q in parts), cost)
+    total, *rest = (product_spec(p, q) for p, q in parts)
+    for term in rest:
+        cost, total = cost + sum_cost(total, term), sum_spec(total, term)
+    return cost
+
+
+def block_row(L: BlockRow, R: Jacobian, ledger: Ledger) -> Jacobian:
+    """[J₁, J₂]·K = J₁·K₁ + J₂·K₂ with the rows of K parted as the columns of the block row."""
+    if isinstance(R, BlockColumn) and _blocks_meet(L.spec, R.spec):
+        parts = list(R.blocks)
+    else:
+        offsets, height = L.offsets, L.shape[1]
+        parts = [
+            multiply(
+                Selection.unchecked(np.arange(start, stop), height, repeats=False, dtype=R.dtype), R, ledger
+            )
+            for start, stop in pairwise(offsets)
+        ]
+    total, *rest = (multiply(J, K, ledger) for J, K in zip(L.blocks, parts, strict=True))
+    for term in rest:
+        total = add(total, term, ledger)
+    return total
+
+
+def transposed_spec(a: Spec, b: Spec) -> Spec:
+    """Return the spec of (Rᵀ·Lᵀ)ᵀ."""
+    return product_spec(b.T, a.T).T
+
+
+def transposed_cost(a: Spec, b: Spec) -> Cost:
+    """Return the cost of Rᵀ·Lᵀ."""
+    return product_cost(b.T, a.T)
+
+
+def transposed(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
+    """L·R = (Rᵀ·Lᵀ)ᵀ."""
+    return multiply(R.T, L.T, ledger).T
+
+
+def expand_right(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
+    """L·R with R made dense."""
+    return multiply(L, expand(R, ledger), ledger)
+
+
+def expand_left(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
+    """L·R with L made dense."""
+    return multiply(expand(L, ledger), R, ledger)

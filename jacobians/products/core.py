@@ -1,0 +1,146 @@
+"""The product of any two structured Jacobians: its spec, its exact cost, and the product itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from jacobians.arithmetic import Ledger
+from jacobians.arrays import Array
+from jacobians.cost import Cost
+from jacobians.expansion import require_room
+from jacobians.spec import Spec, broadcast
+from jacobians.structures import Dense, Jacobian
+
+ANY = "*"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: L·R for a pair of structures.
+
+    Attributes
+    ----------
+    left, right : str
+        The structures, or ``*``.
+    formula : str
+        The product as a reader would write it.
+    result, cost : callable (Spec, Spec)
+        The resulting spec and the exact cost.
+    execute : callable (left structure, right structure, Ledger)
+        The code; every multiplication and addition goes through the ledger.
+    applies : callable (Spec, Spec), optional
+        A further condition on the specs.
+    """
+
+    left: str
+    right: str
+    formula: str
+    result: Callable[[Spec, Spec], Spec]
+    cost: Callable[[Spec, Spec], Cost]
+    execute: Callable[[Any, Any, Ledger], Jacobian]
+    applies: Callable[[Spec, Spec], bool] = lambda left, right: True
+
+
+# --- the product of any two Jacobians ------------------------------------------------------------------
+
+
+@lru_cache(maxsize=65536)
+def find_row(left: Spec, right: Spec) -> Row:
+    """Return the row for two specs.
+
+    Raises
+    ------
+    ValueError
+        If the inner sizes differ.
+    LookupError
+        If the table has no row for the pair.
+    """
+    if left.shape[1] != right.shape[0]:
+        raise ValueError(
+            f"product: found {left.label} with {left.shape[1]} inputs times {right.label} with "
+            f"{right.shape[0]} outputs, expected equal numbers; check the order of the factors"
+        )
+    from jacobians.products.table import ROWS  # the rows call this module for the products of their parts
+
+    for row in ROWS:
+        if (
+            row.left in (ANY, left.structure)
+            and row.right in (ANY, right.structure)
+            and row.applies(left, right)
+        ):
+            return row
+    raise LookupError(f"product: found no row for {left.structure} · {right.structure}; add one to the table")
+
+
+@lru_cache(maxsize=65536)
+def product_spec(left: Spec, right: Spec) -> Spec:
+    """Return the spec of left · right, without any numbers.
+
+    Examples
+    --------
+    >>> product_spec(Spec.dense(1, 3), Spec.kronecker(Spec.identity(3), Spec.dense(1, 4)))
+    Spec(Dense 1×3 ⊗ Dense 1×4)
+    """
+    return find_row(left, right).result(left, right)
+
+
+@lru_cache(maxsize=65536)
+def product_cost(left: Spec, right: Spec) -> Cost:
+    """Return the exact cost of left · right, without any numbers.
+
+    Examples
+    --------
+    >>> product_cost(Spec.dense(2, 3), Spec.dense(3, 4))
+    Cost(multiplications=24, additions=16)
+    >>> product_cost(Spec.dense(2, 2**32), Spec.diagonal(2**32))
+    Cost(multiplications=8589934592, additions=0)
+    """
+    return find_row(left, right).cost(left, right)
+
+
+def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobian:
+    """Return left · right in the structure that the product has.
+
+    Parameters
+    ----------
+    left, right : Jacobian
+        (m × n) and (n × p).
+    ledger : Ledger, optional
+        Where multiplications and additions are counted.
+
+    Raises
+    ------
+    ValueError
+        If the inner sizes differ.
+    MemoryBudgetError
+        If the result would store more than 2 GiB.
+
+    Examples
+    --------
+    >>> from jacobians.structures import Diagonal
+    >>> multiply(Diagonal([1.0, 2.0]), Dense([[1.0, 1.0], [1.0, 1.0]])).dense()
+    array([[1., 1.],
+           [2., 2.]])
+    """
+    row = find_row(left.spec, right.spec)
+    itemsize = np.result_type(left.dtype, right.dtype).itemsize
+    require_room(row.result(left.spec, right.spec), itemsize)
+    product = row.execute(left, right, Ledger() if ledger is None else ledger)
+    batch = np.broadcast_shapes(left.batch_shape, right.batch_shape)
+    return product.reshaped(left.out_shape, right.in_shape).broadcast_batch(batch)
+
+
+def operand(array: Array) -> Dense:
+    """Return an array that stands beside a Jacobian in a product as a Dense."""
+    return Dense(array)
+
+
+def points(left: Spec, right: Spec) -> int:
+    """Return the number of points that a product of the two is formed for."""
+    return math.prod(broadcast(left.batch, right.batch))

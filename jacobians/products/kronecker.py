@@ -1,0 +1,100 @@
+"""Products with Kronecker factors: how the rows of the table of products are executed.
+
+A factor's product is one with a row of its own, so these functions call the table again for the parts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jacobians.arithmetic import Ledger
+from jacobians.arrays import Array
+from jacobians.cost import Cost
+from jacobians.expansion import expand, expansion_cost, expansion_spec
+from jacobians.products.core import multiply, product_cost
+from jacobians.spec import Spec, broadcast
+from jacobians.structures import Dense, Jacobian, Kronecker
+
+
+def factors_fit(left: Spec, right: Spec) -> bool:
+    """Return whether (A ⊗ B)(C ⊗ D) splits into AC and BD."""
+    return all(a.shape[1] == b.shape[0] for a, b in zip(left.parts, right.parts, strict=True))
+
+
+def factor_by_factor(L: Kronecker, R: Kronecker, ledger: Ledger) -> Jacobian:
+    """(A ⊗ B)(C ⊗ D) = AC ⊗ BD."""
+    return Kronecker.unchecked(multiply(L.A, R.A, ledger), multiply(L.B, R.B, ledger))
+
+
+def into_first_of_right(L: Jacobian, R: Kronecker, ledger: Ledger) -> Jacobian:
+    """J·(C ⊗ d) = (J·C) ⊗ d."""
+    return Kronecker.unchecked(multiply(L, R.A, ledger), R.B)
+
+
+def into_second_of_right(L: Jacobian, R: Kronecker, ledger: Ledger) -> Jacobian:
+    """J·(c ⊗ D) = c ⊗ (J·D)."""
+    return Kronecker.unchecked(R.A, multiply(L, R.B, ledger))
+
+
+def into_first_of_left(L: Kronecker, R: Jacobian, ledger: Ledger) -> Jacobian:
+    """(A ⊗ b)·J = (A·J) ⊗ b."""
+    return Kronecker.unchecked(multiply(L.A, R, ledger), L.B)
+
+
+def into_second_of_left(L: Kronecker, R: Jacobian, ledger: Ledger) -> Jacobian:
+    """(a ⊗ B)·J = a ⊗ (B·J)."""
+    return Kronecker.unchecked(L.A, multiply(L.B, R, ledger))
+
+
+# --- Dense · (C ⊗ D) that does not collapse: contract one factor, then the other -------------------------
+
+# the product of a matrix with one of these is a matrix again
+_KEEPS_DENSE = ("Identity", "Diagonal", "Dense", "DiagonalPlusLowRank", "Selection", "Scatter")
+
+
+def _plain(factor: Spec) -> Spec:
+    return factor if factor.structure in _KEEPS_DENSE else expansion_spec(factor)
+
+
+def _orders(left: Spec, right: Spec) -> tuple[Cost, Cost]:
+    """Return the costs of contracting D first and of contracting C first, expansions apart."""
+    m = left.shape[0]
+    C, D = (_plain(part) for part in right.parts)
+    (p, r), (q, s) = C.shape, D.shape
+
+    def two_steps(first: Spec, rows: int, second: Spec, then_rows: int) -> Cost:
+        once = Spec.dense(rows, first.shape[0], left.batch)
+        twice = Spec.dense(then_rows, second.shape[0], broadcast(left.batch, first.batch))
+        return product_cost(once, first) + product_cost(twice, second)
+
+    return two_steps(D, m * p, C, m * s), two_steps(C, m * q, D, m * r)
+
+
+def contraction_cost(left: Spec, right: Spec) -> Cost:
+    """Return the cost of B·(C ⊗ D) by the cheaper order of its two contractions."""
+    expansions = [expansion_cost(part) for part in right.parts if part.structure not in _KEEPS_DENSE]
+    return sum(expansions, min(_orders(left, right)))
+
+
+def contract(L: Dense, R: Kronecker, ledger: Ledger) -> Jacobian:
+    """B·(C ⊗ D): for each row of B, as a p × q matrix X, the matrix Cᵀ X D."""
+    C, D = (part if part.spec.structure in _KEEPS_DENSE else expand(part, ledger) for part in (R.A, R.B))
+    m = L.shape[0]
+    (p, r), (q, s) = C.shape, D.shape
+    cost_D_first, cost_C_first = _orders(L.spec, R.spec)
+    X = L.A.reshape((*L.A.shape[:-2], m, p, q))
+    if cost_D_first <= cost_C_first:
+        XD = _last_axis(X, D, ledger)  # (…, m, p, s)
+        result = np.swapaxes(_last_axis(np.swapaxes(XD, -1, -2), C, ledger), -1, -2)
+    else:
+        XC = _last_axis(np.swapaxes(X, -1, -2), C, ledger)  # (…, m, q, r)
+        result = _last_axis(np.swapaxes(XC, -1, -2), D, ledger)
+    return Dense.unchecked(result.reshape((*result.shape[:-3], m, r * s)))
+
+
+def _last_axis(X: Array, factor: Jacobian, ledger: Ledger) -> Array:
+    """Return X (…, m, k, n) times the n × l factor along its last axis."""
+    m, k, n = X.shape[-3:]
+    flat = Dense.unchecked(X.reshape((*X.shape[:-3], m * k, n)))
+    product = multiply(flat, factor, ledger).expand()
+    return product.reshape((*product.shape[:-2], m, k, factor.shape[1]))

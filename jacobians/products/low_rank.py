@@ -1,0 +1,83 @@
+"""Products of dense, diagonal and diagonal plus low-rank Jacobians: specs, costs and code of their rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jacobians.arithmetic import Ledger
+from jacobians.cost import Cost
+from jacobians.products.core import points
+from jacobians.spec import Spec, broadcast
+from jacobians.structures import Dense, DiagonalPlusLowRank, Jacobian, Zero
+
+
+def dense_spec(a: Spec, b: Spec) -> Spec:
+    """Return the spec of a product without structure."""
+    return Spec.dense(a.shape[0], b.shape[1], broadcast(a.batch, b.batch))
+
+
+def entries_cost(a: Spec, b: Spec) -> Cost:
+    """One multiplication for each entry of the result."""
+    return Cost(points(a, b) * a.shape[0] * b.shape[1], 0)
+
+
+def dense_cost(a: Spec, b: Spec) -> Cost:
+    """Return mnp multiplications and m(n−1)p additions."""
+    (m, n), p = a.shape, b.shape[1]
+    return points(a, b) * Cost(m * n * p, m * (n - 1) * p)
+
+
+def diagonal_low_rank_cost(a: Spec, b: Spec) -> Cost:
+    """n for the diagonals and nr for the scaled factor."""
+    rank = a.rank or b.rank
+    return Cost(points(a, b) * a.shape[0] * (1 + rank), 0)
+
+
+def low_rank_dense_cost(a: Spec, b: Spec) -> Cost:
+    """diag(d)·B + U(VᵀB): np + (rnp, r(n−1)p) + (nrp, n(r−1)p) and np additions."""
+    (n, p), rank = b.shape, a.rank
+    low_rank = Cost(2 * n * rank * p, rank * (n - 1) * p + n * (rank - 1) * p)
+    return points(a, b) * (low_rank + Cost(n * p, n * p))
+
+
+def dense_low_rank_cost(a: Spec, b: Spec) -> Cost:
+    """The cost of the transposed product, which does the same arithmetic."""
+    return low_rank_dense_cost(b.T, a.T)
+
+
+def low_rank_dense(L: DiagonalPlusLowRank, R: Dense, ledger: Ledger) -> Jacobian:
+    """diag(d)·B + U(VᵀB)."""
+    low_rank = ledger.matmul(L.U, ledger.matmul(L.V.mT, R.A))
+    return Dense.unchecked(ledger.add(ledger.scale(L.d[..., None], R.A), low_rank))
+
+
+def dense_low_rank(L: Dense, R: DiagonalPlusLowRank, ledger: Ledger) -> Jacobian:
+    """A diag(d) + (AU)Vᵀ."""
+    low_rank = ledger.matmul(ledger.matmul(L.A, R.U), R.V.mT)
+    return Dense.unchecked(ledger.add(ledger.scale(L.A, R.d[..., None, :]), low_rank))
+
+
+def low_rank_low_rank_cost(a: Spec, b: Spec) -> Cost:
+    """Diagonals n + nr₁ + nr₂, the mixed term r₂nr₁ + nr₂r₁, and nr₁ additions."""
+    n, r1, r2 = a.shape[0], a.rank, b.rank
+    diagonals = Cost(n + n * r1 + n * r2, 0)
+    mixed = Cost(r2 * n * r1, r2 * (n - 1) * r1) + Cost(n * r2 * r1, n * (r2 - 1) * r1) + Cost(0, n * r1)
+    return points(a, b) * (diagonals + mixed)
+
+
+def low_rank_low_rank(L: DiagonalPlusLowRank, R: DiagonalPlusLowRank, ledger: Ledger) -> Jacobian:
+    """(D₁ + U₁V₁ᵀ)(D₂ + U₂V₂ᵀ) = D₁D₂ + U₁(D₂V₁ + V₂(U₂ᵀV₁))ᵀ + (D₁U₂)V₂ᵀ."""
+    mixed = ledger.matmul(R.V, ledger.matmul(R.U.mT, L.V))
+    V1 = ledger.add(ledger.scale(R.d[..., None], L.V), mixed)
+    U2 = ledger.scale(L.d[..., None], R.U)
+    batch = broadcast(L.spec.batch, R.spec.batch)
+    U, V = (
+        np.concatenate([np.broadcast_to(f, batch + f.shape[-2:]) for f in pair], axis=-1)
+        for pair in ((L.U, U2), (V1, R.V))
+    )
+    return DiagonalPlusLowRank.unchecked(ledger.scale(L.d, R.d), U, V)
+
+
+def zero_product(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
+    """0·J = J·0 = 0, whatever stands in J: nothing depends on it."""
+    return Zero(L.shape[0], R.shape[1], dtype=np.result_type(L.dtype, R.dtype))

@@ -1,0 +1,170 @@
+"""The table of products: for each pair of structures the resulting spec, the exact cost, and the code.
+
+A row applies to two specs when their structures match (``*`` matches all) and its condition holds; the first row
+that applies is taken, so special rows stand before general ones. Nothing becomes dense unless its row says so.
+
+Costs are for one product (m×n)(n×p); a batch multiplies them. Sources: the notes' count mnp for dense products, and
+(A ⊗ B)(C ⊗ D) = AC ⊗ BD (Van Loan, "The ubiquitous Kronecker product", 2000).
+"""
+
+from __future__ import annotations
+
+from jacobians.cost import ZERO_COST, Cost
+from jacobians.expansion import expansion_cost, expansion_spec
+from jacobians.products import blocks as bp
+from jacobians.products import kronecker as kp
+from jacobians.products import low_rank as lp
+from jacobians.products import selection as sp
+from jacobians.products.core import ANY, Row, multiply, points, product_cost, product_spec
+from jacobians.spec import Spec, broadcast
+from jacobians.structures import BlockColumn, BlockRow, Dense, Diagonal, DiagonalPlusLowRank
+
+# fmt: off
+ROWS: tuple[Row, ...] = (
+    # zero and identity ---------------------------------------------------------------------------------
+    Row(
+        "Zero", ANY, "0·J = 0",
+        lambda a, b: Spec.zero(a.shape[0], b.shape[1]), lambda a, b: ZERO_COST, lp.zero_product,
+    ),
+    Row(
+        ANY, "Zero", "J·0 = 0",
+        lambda a, b: Spec.zero(a.shape[0], b.shape[1]), lambda a, b: ZERO_COST, lp.zero_product,
+    ),
+    Row("Identity", ANY, "I·J = J", lambda a, b: b, lambda a, b: ZERO_COST, lambda L, R, ledger: R),
+    Row(ANY, "Identity", "J·I = J", lambda a, b: a, lambda a, b: ZERO_COST, lambda L, R, ledger: L),
+    # blocks --------------------------------------------------------------------------------------------
+    Row(
+        ANY, "BlockRow", "J·[K₁, K₂] = [J·K₁, J·K₂]",
+        lambda a, b: Spec.block_row(product_spec(a, part) for part in b.parts),
+        lambda a, b: sum((product_cost(a, part) for part in b.parts), ZERO_COST),
+        lambda L, R, ledger: BlockRow([multiply(L, block, ledger) for block in R.blocks]),
+    ),
+    Row(
+        "BlockColumn", ANY, "[J₁; J₂]·K = [J₁·K; J₂·K]",
+        lambda a, b: Spec.block_column(product_spec(part, b) for part in a.parts),
+        lambda a, b: sum((product_cost(part, b) for part in a.parts), ZERO_COST),
+        lambda L, R, ledger: BlockColumn([multiply(block, R, ledger) for block in L.blocks]),
+    ),
+    Row("BlockRow", ANY, "[J₁, J₂]·K = J₁·K₁ + J₂·K₂", bp.block_row_spec, bp.block_row_cost, bp.block_row),
+    Row(ANY, "BlockColumn", "K·[J₁; J₂] by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed),
+    # Kronecker products --------------------------------------------------------------------------------
+    Row(
+        "Kronecker", "Kronecker", "(A ⊗ B)(C ⊗ D) = AC ⊗ BD",
+        lambda a, b: Spec.kronecker(*(product_spec(p, q) for p, q in zip(a.parts, b.parts, strict=True))),
+        lambda a, b: sum((product_cost(p, q) for p, q in zip(a.parts, b.parts, strict=True)), ZERO_COST),
+        kp.factor_by_factor,
+        kp.factors_fit,
+    ),
+    Row(
+        ANY, "Kronecker", "J·(C ⊗ d) = (J·C) ⊗ d for one row d",
+        lambda a, b: Spec.kronecker(product_spec(a, b.parts[0]), b.parts[1]),
+        lambda a, b: product_cost(a, b.parts[0]),
+        kp.into_first_of_right,
+        lambda a, b: b.parts[1].shape[0] == 1,
+    ),
+    Row(
+        ANY, "Kronecker", "J·(c ⊗ D) = c ⊗ (J·D) for one row c",
+        lambda a, b: Spec.kronecker(b.parts[0], product_spec(a, b.parts[1])),
+        lambda a, b: product_cost(a, b.parts[1]),
+        kp.into_second_of_right,
+        lambda a, b: b.parts[0].shape[0] == 1,
+    ),
+    Row(
+        "Kronecker", ANY, "(A ⊗ b)·J = (A·J) ⊗ b for one column b",
+        lambda a, b: Spec.kronecker(product_spec(a.parts[0], b), a.parts[1]),
+        lambda a, b: product_cost(a.parts[0], b),
+        kp.into_first_of_left,
+        lambda a, b: a.parts[1].shape[1] == 1,
+    ),
+    Row(
+        "Kronecker", ANY, "(a ⊗ B)·J = a ⊗ (B·J) for one column a",
+        lambda a, b: Spec.kronecker(a.parts[0], product_spec(a.parts[1], b)),
+        lambda a, b: product_cost(a.parts[1], b),
+        kp.into_second_of_left,
+        lambda a, b: a.parts[0].shape[1] == 1,
+    ),
+    Row("Dense", "Kronecker", "B·(C ⊗ D): one factor, then the other", lp.dense_spec, kp.contraction_cost, kp.contract),
+    Row("Kronecker", "Dense", "(C ⊗ D)·B by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed),
+    Row(
+        ANY, "Kronecker", "J·(C ⊗ D), C ⊗ D made dense",
+        lambda a, b: product_spec(a, expansion_spec(b)),
+        lambda a, b: expansion_cost(b) + product_cost(a, expansion_spec(b)),
+        bp.expand_right,
+    ),
+    Row(
+        "Kronecker", ANY, "(A ⊗ B)·J, A ⊗ B made dense",
+        lambda a, b: product_spec(expansion_spec(a), b),
+        lambda a, b: expansion_cost(a) + product_cost(expansion_spec(a), b),
+        bp.expand_left,
+    ),
+    # diagonal, dense, diagonal plus low rank -----------------------------------------------------------
+    Row(
+        "Diagonal", "Diagonal", "diag(a)·diag(b) = diag(a ⊙ b)",
+        lambda a, b: Spec.diagonal(a.shape[0], broadcast(a.batch, b.batch)),
+        lambda a, b: Cost(points(a, b) * a.shape[0], 0),
+        lambda L, R, ledger: Diagonal.unchecked(ledger.scale(L.d, R.d)),
+    ),
+    Row(
+        "Diagonal", "Dense", "diag(a)·B: rows scaled", lp.dense_spec, lp.entries_cost,
+        lambda L, R, ledger: Dense.unchecked(ledger.scale(L.d[..., None], R.A)),
+    ),
+    Row(
+        "Dense", "Diagonal", "A·diag(b): columns scaled", lp.dense_spec, lp.entries_cost,
+        lambda L, R, ledger: Dense.unchecked(ledger.scale(L.A, R.d[..., None, :])),
+    ),
+    Row(
+        "Dense", "Dense", "A·B", lp.dense_spec, lp.dense_cost,
+        lambda L, R, ledger: Dense.unchecked(ledger.matmul(L.A, R.A)),
+    ),
+    Row(
+        "Diagonal", "DiagonalPlusLowRank", "diag(a)·(diag(b) + UVᵀ) = diag(a ⊙ b) + (diag(a)U)Vᵀ",
+        lambda a, b: Spec.low_rank(a.shape[0], b.rank, broadcast(a.batch, b.batch)),
+        lp.diagonal_low_rank_cost,
+        lambda L, R, ledger: DiagonalPlusLowRank.unchecked(
+            ledger.scale(L.d, R.d), ledger.scale(L.d[..., None], R.U), R.V
+        ),
+    ),
+    Row(
+        "DiagonalPlusLowRank", "Diagonal", "(diag(a) + UVᵀ)·diag(b) = diag(a ⊙ b) + U(diag(b)V)ᵀ",
+        lambda a, b: Spec.low_rank(a.shape[0], a.rank, broadcast(a.batch, b.batch)),
+        lp.diagonal_low_rank_cost,
+        lambda L, R, ledger: DiagonalPlusLowRank.unchecked(
+            ledger.scale(L.d, R.d), L.U, ledger.scale(R.d[..., None], L.V)
+        ),
+    ),
+    Row(
+        "DiagonalPlusLowRank", "Dense", "(diag(d) + UVᵀ)·B = diag(d)B + U(VᵀB)",
+        lp.dense_spec, lp.low_rank_dense_cost, lp.low_rank_dense,
+    ),
+    Row(
+        "Dense", "DiagonalPlusLowRank", "A·(diag(d) + UVᵀ) = A diag(d) + (AU)Vᵀ",
+        lp.dense_spec, lp.dense_low_rank_cost, lp.dense_low_rank,
+    ),
+    Row(
+        "DiagonalPlusLowRank", "DiagonalPlusLowRank", "(D₁ + U₁V₁ᵀ)(D₂ + U₂V₂ᵀ): ranks add up",
+        lambda a, b: Spec.low_rank(a.shape[0], a.rank + b.rank, broadcast(a.batch, b.batch)),
+        lp.low_rank_low_rank_cost,
+        lp.low_rank_low_rank,
+    ),
+    # selections and scatters ---------------------------------------------------------------------------
+    Row("Selection", "Diagonal", "S·diag(d): weights of rows", sp.chosen, sp.weights_cost, sp.select_diagonal),
+    Row("Diagonal", "Selection", "diag(d)·S: weights of rows", sp.weighed, sp.weights_cost, sp.diagonal_select),
+    Row("Selection", "Dense", "S·B: rows taken", lp.dense_spec, sp.select_dense_cost, sp.select_dense),
+    Row("Dense", "Selection", "A·S: columns placed", lp.dense_spec, sp.dense_select_cost, sp.dense_select),
+    Row("Selection", "Selection", "S·T: a choice of a choice", sp.chosen_twice, sp.twice_cost, sp.select_select),
+    Row(
+        "Selection", "DiagonalPlusLowRank", "S·(diag(d) + UVᵀ) = S diag(d) + (SU)Vᵀ",
+        lp.dense_spec, sp.select_low_rank_cost, sp.select_low_rank,
+    ),
+    Row(
+        "DiagonalPlusLowRank", "Selection", "(diag(d) + UVᵀ)·S, made dense",
+        lp.dense_spec,
+        lambda a, b: expansion_cost(a) + product_cost(expansion_spec(a), b),
+        bp.expand_left,
+    ),
+    Row("Selection", "Scatter", "S·Tᵀ, made dense", lp.dense_spec, sp.select_scatter_cost, sp.select_scatter),
+    Row("Scatter", "Selection", "Sᵀ·T, made dense", lp.dense_spec, sp.scatter_select_cost, sp.scatter_select),
+    Row("Scatter", ANY, "Sᵀ·J by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed),
+    Row(ANY, "Scatter", "J·Sᵀ by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed),
+)
+# fmt: on

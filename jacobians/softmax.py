@@ -1,0 +1,93 @@
+"""Softmax, log-softmax and log-sum-exp: diagonal plus rank one, and a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jacobians.function import INPUT, Function
+from jacobians.structures import Dense, DiagonalPlusLowRank, Jacobian
+
+
+def log_sum_exp(x: Any) -> Any:
+    """Return log Σ e^x over the last axis, which is kept with length 1; no overflow, no cancellation.
+
+    Examples
+    --------
+    >>> log_sum_exp(np.array([1000.0, 1000.0])) - 1000.0
+    array([0.69314718])
+    """
+    return np.logaddexp.reduce(x, axis=-1, keepdims=True)
+
+
+class _OfVector(Function):
+    """A function of one vector."""
+
+    vectorized = True
+
+    def check_input(self, shape: tuple[int, ...]) -> None:
+        """Raise ValueError unless `shape` is (n,)."""
+        if len(shape) != 1:
+            hint = "; points along the first axis need batched=True" if len(shape) == 2 else ""
+            raise ValueError(f"x: found shape {shape}, expected a vector (n,){hint}")
+
+
+class Softmax(_OfVector):
+    """p_i = e^{x_i}/Σ_j e^{x_j}; the Jacobian is diag(p) − p pᵀ.
+
+    Examples
+    --------
+    >>> Softmax()([1000.0, 1000.0])
+    array([0.5, 0.5])
+    >>> Softmax().jacobian([0.0, 0.0])
+    <Diagonal + rank 1 2×2: 2×2, out (2,), in (2,), 6 of 4 numbers stored>
+    """
+
+    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
+        """Return the softmax over the last axis."""
+        return np.exp(x - log_sum_exp(x))
+
+    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
+        """Return diag(p) − p pᵀ."""
+        p = self.forward(x)
+        return DiagonalPlusLowRank.unchecked(p, -p[..., None], p[..., None])
+
+
+class LogSoftmax(_OfVector):
+    """x_i − log Σ_j e^{x_j}; the Jacobian is I − 1 pᵀ with p the softmax.
+
+    Examples
+    --------
+    >>> LogSoftmax()([1000.0, 0.0])
+    array([    0., -1000.])
+    """
+
+    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
+        """Return the logarithm of the softmax over the last axis."""
+        return x - log_sum_exp(x)
+
+    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
+        """Return I − 1 pᵀ."""
+        p = np.exp(self.forward(x))
+        ones = np.ones_like(p)
+        return DiagonalPlusLowRank.unchecked(ones, -ones[..., None], p[..., None])
+
+
+class LogSumExp(_OfVector):
+    """log Σ_j e^{x_j}, a scalar; the Jacobian is the row pᵀ with p the softmax.
+
+    Examples
+    --------
+    >>> LogSumExp().jacobian([0.0, 0.0]).dense()
+    array([[0.5, 0.5]])
+    """
+
+    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
+        """Return log Σ e^x over the last axis."""
+        return log_sum_exp(x)[..., 0]
+
+    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
+        """Return pᵀ."""
+        p = np.exp(x - log_sum_exp(x))
+        return Dense.unchecked(p[..., None, :], out_shape=())

@@ -1,0 +1,179 @@
+"""Jacobians side by side (several parameters) or below each other (several outputs)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+
+from jacobians.arrays import Array
+from jacobians.spec import Spec
+from jacobians.structures.base import Jacobian, Shape
+
+
+class _Blocks(Jacobian):
+    """What a block row and a block column share."""
+
+    blocks: tuple[Jacobian, ...]
+
+    def __init__(
+        self,
+        blocks: Sequence[Jacobian],
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+    ) -> None:
+        row = isinstance(self, BlockRow)
+        self.blocks = tuple(blocks)
+        if not self.blocks:
+            raise ValueError("blocks: found none, expected at least one Jacobian")
+        for block in self.blocks:
+            if not isinstance(block, Jacobian):
+                raise TypeError(
+                    f"blocks: found {type(block).__name__}, expected Jacobians; wrap arrays in Dense"
+                )
+        axis, word = (0, "rows") if row else (1, "columns")
+        sizes = [block.shape[axis] for block in self.blocks]
+        if len(set(sizes)) > 1:
+            raise ValueError(f"blocks: found {sizes} {word}, expected the same number in each")
+        make = Spec.block_row if row else Spec.block_column
+        if batch_shape is None:
+            batch_shape = np.broadcast_shapes(*(block.batch_shape for block in self.blocks))
+        first = self.blocks[0]
+        if row and out_shape is None:
+            out_shape = first.out_shape
+        if not row and in_shape is None:
+            in_shape = first.in_shape
+        self._set(make(block.spec for block in self.blocks), out_shape, in_shape, batch_shape)
+
+    @classmethod
+    def unchecked(cls, blocks: Sequence[Jacobian], **options: Any) -> Self:
+        """Make one below the doors."""
+        return cls(blocks, **options)
+
+    def _set(
+        self,
+        spec: Spec,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+        dtype: Any = None,
+    ) -> None:
+        dtype = np.result_type(*(block.dtype for block in self.blocks))
+        super()._set(spec, out_shape, in_shape, batch_shape, dtype)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all blocks."""
+        return sum(block.nbytes for block in self.blocks)
+
+    def _expanded_blocks(self) -> list[Array]:
+        return [np.broadcast_to(block.expand(), self.spec.batch + block.shape) for block in self.blocks]
+
+    def _transposed_blocks(self) -> list[Jacobian]:
+        return [block.T for block in self.blocks]
+
+    def _latex_blocks(self, separator: str) -> str:
+        shown = [block._latex() for block in self.blocks[:3]]
+        return separator.join(shown + ([r"\dots"] if len(self.blocks) > 3 else []))
+
+
+class BlockRow(_Blocks):
+    """[J₁, J₂, …]: the derivative by several parameters at once, a block each.
+
+    Parameters
+    ----------
+    blocks : sequence of Jacobian
+        With the same number of rows.
+    out_shape, in_shape, batch_shape
+        As in :class:`Identity`; in_shape is flat by default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no block, one is no Jacobian, or the numbers of rows differ.
+
+    Examples
+    --------
+    >>> from jacobians import Affine
+    >>> layer = Affine([[1.0, 2.0], [3.0, 4.0]], [0.0, 0.0])
+    >>> layer.jacobian([5.0, 6.0], wrt=["W", "b"]).dense()
+    array([[5., 6., 0., 0., 1., 0.],
+           [0., 0., 5., 6., 0., 1.]])
+    """
+
+    structure = "BlockRow"
+
+    @property
+    def offsets(self) -> list[int]:
+        """The first column of each block, and the number of columns."""
+        return [0, *np.cumsum([block.shape[1] for block in self.blocks]).tolist()]
+
+    def _expand(self) -> Array:
+        return np.concatenate(self._expanded_blocks(), axis=-1)
+
+    def _apply(self, columns: Array) -> Array:
+        parts = [
+            block._apply(columns[..., start:stop, :])
+            for block, (start, stop) in zip(self.blocks, pairwise(self.offsets), strict=True)
+        ]
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return total
+
+    def _transpose(self) -> Jacobian:
+        return BlockColumn(self._transposed_blocks())
+
+    def _scale(self, factor: Any) -> Jacobian:
+        return BlockRow([block * factor for block in self.blocks])
+
+    def _latex(self) -> str:
+        blocks = self._latex_blocks(r",\; ")
+        return rf"\left[{blocks}\right]"
+
+
+class BlockColumn(_Blocks):
+    """The blocks J₁, J₂, … below each other: several functions of one input.
+
+    Parameters
+    ----------
+    blocks : sequence of Jacobian
+        With the same number of columns.
+    out_shape, in_shape, batch_shape
+        As in :class:`Identity`; out_shape is flat by default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no block, one is no Jacobian, or the numbers of columns differ.
+
+    Examples
+    --------
+    >>> from jacobians.structures import Diagonal, Identity
+    >>> BlockColumn([Identity(2), Diagonal([3.0, 4.0])]).matvec([1.0, 1.0])
+    array([1., 1., 3., 4.])
+    """
+
+    structure = "BlockColumn"
+
+    def _expand(self) -> Array:
+        return np.concatenate(self._expanded_blocks(), axis=-2)
+
+    def _apply(self, columns: Array) -> Array:
+        parts = [block._apply(columns) for block in self.blocks]
+        batch = np.broadcast_shapes(*(part.shape[:-2] for part in parts))
+        return np.concatenate([np.broadcast_to(part, batch + part.shape[-2:]) for part in parts], axis=-2)
+
+    def _transpose(self) -> Jacobian:
+        return BlockRow(self._transposed_blocks())
+
+    def _scale(self, factor: Any) -> Jacobian:
+        return BlockColumn([block * factor for block in self.blocks])
+
+    def _latex(self) -> str:
+        blocks = self._latex_blocks(r" \\ ")
+        return rf"\begin{{bmatrix}}{blocks}\end{{bmatrix}}"

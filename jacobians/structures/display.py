@@ -1,0 +1,47 @@
+"""How Jacobians show themselves: LaTeX and HTML of bounded length."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+from jacobians.arrays import Array
+
+
+def html_table(rows: Iterable[tuple[str, str]]) -> str:
+    """Return a two-column HTML table, text escaped.
+
+    Examples
+    --------
+    >>> html_table([("shape", "2 < 3")])
+    "<table><tr><th style='text-align:left'>shape</th><td style='text-align:left'>2 &lt; 3</td></tr></table>"
+    """
+    cells = "".join(
+        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+        f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
+        for name, text in rows
+    )
+    return f"<table>{cells}</table>"
+
+
+def latex_vector(values: Array, most: int = 4) -> str:
+    """Return the first entries of a vector as LaTeX, the rest as dots."""
+    shown = [f"{float(value):.3g}" for value in values[:most]]
+    return ", ".join(shown + ([r"\dots"] if len(values) > most else []))
+
+
+def latex_matrix(matrix: Array, most: int = 4) -> str:
+    """Return the corner of a matrix as LaTeX, the rest as dots."""
+    wide = matrix.shape[1] > most
+    rows = [
+        " & ".join([f"{float(value):.3g}" for value in row[:most]] + ([r"\cdots"] if wide else []))
+        for row in matrix[:most]
+    ]
+    if matrix.shape[0] > most:
+        rows.append(" & ".join([r"\vdots"] * (min(matrix.shape[1], most) + wide)))
+    return r"\begin{bmatrix}" + r" \\ ".join(rows) + r"\end{bmatrix}"
+
+
+def first_point(array: Array, ndim: int) -> Array:
+    """Return the first point's array of `ndim` axes, for display."""
+    return array.reshape((-1, *array.shape[array.ndim - ndim :]))[0]

@@ -1,0 +1,261 @@
+"""Identity, zero, diagonal and dense Jacobians."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from jacobians.arrays import Array, read_only, real_array
+from jacobians.spec import Spec, checked_shape
+from jacobians.structures.base import Jacobian, Shape
+from jacobians.structures.display import first_point, latex_matrix, latex_vector
+
+
+class Identity(Jacobian):
+    """I_n: ∂(x + b)/∂b, and every map that hands its input on. Stores nothing.
+
+    Parameters
+    ----------
+    n : int
+    out_shape, in_shape : tuple of int, optional
+        Shapes with n entries; (n,) by default.
+    batch_shape : tuple of int, optional
+    dtype : dtype, optional
+        The dtype of the dense form.
+
+    Examples
+    --------
+    >>> Identity(3)
+    <I₃: 3×3, out (3,), in (3,), 0 of 9 numbers stored>
+    """
+
+    structure = "Identity"
+
+    def __init__(
+        self,
+        n: int,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        spec = Spec.identity(checked_shape((n, n), "n")[0])
+        self._set(spec, out_shape, in_shape, batch_shape, dtype)
+
+    def _expand(self) -> Array:
+        return np.eye(self.shape[0], dtype=self.dtype)
+
+    def _apply(self, columns: Array) -> Array:
+        return columns
+
+    def _transpose(self) -> Jacobian:
+        return self
+
+    def _scale(self, factor: Any) -> Jacobian:
+        return Diagonal.unchecked(np.full(self.shape[0], factor, self.dtype))
+
+    def _latex(self) -> str:
+        return f"I_{{{self.shape[0]}}}"
+
+
+class Zero(Jacobian):
+    """The zero matrix: the derivative by something that has no influence. Stores nothing.
+
+    Parameters
+    ----------
+    m, n : int
+    out_shape, in_shape, batch_shape, dtype
+        As in :class:`Identity`.
+
+    Examples
+    --------
+    >>> Zero(2, 3).dense()
+    array([[0., 0., 0.],
+           [0., 0., 0.]])
+    """
+
+    structure = "Zero"
+
+    def __init__(
+        self,
+        m: int,
+        n: int,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        self._set(Spec.zero(*checked_shape((m, n), "(m, n)")), out_shape, in_shape, batch_shape, dtype)
+
+    def _expand(self) -> Array:
+        return np.zeros(self.shape, dtype=self.dtype)
+
+    def _apply(self, columns: Array) -> Array:
+        return np.zeros((*columns.shape[:-2], self.shape[0], columns.shape[-1]), dtype=self.dtype)
+
+    def _transpose(self) -> Jacobian:
+        return Zero(self.shape[1], self.shape[0], dtype=self.dtype)
+
+    def _scale(self, factor: Any) -> Jacobian:
+        return self
+
+    def _latex(self) -> str:
+        return "0"
+
+
+class Diagonal(Jacobian):
+    """diag(d): the Jacobian of an elementwise function. Stores n numbers a point.
+
+    Parameters
+    ----------
+    d : array_like, shape (…, n)
+        The diagonal; leading axes are batch axes.
+    out_shape, in_shape, batch_shape
+        As in :class:`Identity`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If d is not a real array with at least one axis.
+
+    Examples
+    --------
+    >>> Diagonal([1.0, 2.0]).matvec([3.0, 4.0])
+    array([3., 8.])
+    """
+
+    structure = "Diagonal"
+    _fields = ("d",)
+    d: Array
+
+    def __init__(
+        self,
+        d: Any,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+    ) -> None:
+        array = real_array(d, "d")
+        if array.ndim == 0:
+            raise ValueError("d: found a scalar, expected the diagonal as an array of shape (n,)")
+        self._init(array, out_shape, in_shape, batch_shape)
+
+    def _init(
+        self, d: Array, out_shape: Shape | None, in_shape: Shape | None, batch_shape: Shape | None
+    ) -> None:
+        self.d = d
+        self._set(Spec.diagonal(d.shape[-1], d.shape[:-1]), out_shape, in_shape, batch_shape)
+
+    @classmethod
+    def unchecked(
+        cls,
+        d: Any,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+    ) -> Self:
+        """Make one below the doors, from an array of any scalar type."""
+        made = cls.__new__(cls)
+        made._init(d, out_shape, in_shape, batch_shape)
+        return made
+
+    def _expand(self) -> Array:
+        n = self.shape[0]
+        dense = np.zeros((*self.d.shape, n), dtype=self.dtype)
+        dense[..., np.arange(n), np.arange(n)] = self.d
+        return dense
+
+    def _apply(self, columns: Array) -> Array:
+        return self.d[..., None] * columns
+
+    def _transpose(self) -> Jacobian:
+        return self
+
+    def _scale(self, factor: Any) -> Jacobian:
+        return Diagonal.unchecked(self.d * factor)
+
+    def _latex(self) -> str:
+        return rf"\operatorname{{diag}}({latex_vector(first_point(self.d, 1))})"
+
+
+class Dense(Jacobian):
+    """A matrix without structure: ∂(Wx + b)/∂x = W. Stores m·n numbers a point.
+
+    Parameters
+    ----------
+    A : array_like, shape (…, m, n)
+        Leading axes are batch axes. Not copied.
+    out_shape, in_shape, batch_shape
+        As in :class:`Identity`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If A is not a real array of two axes or more: (n,), (n, 1) and (1, n) are three things.
+
+    Examples
+    --------
+    >>> Dense([[1.0, 2.0]]) @ Dense([[3.0], [4.0]])
+    <Dense 1×1: 1×1, out (1,), in (1,), 1 of 1 numbers stored>
+    """
+
+    structure = "Dense"
+    _fields = ("A",)
+    A: Array
+
+    def __init__(
+        self,
+        A: Any,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+    ) -> None:
+        array = real_array(A, "A")
+        if array.ndim < 2:
+            raise ValueError(
+                f"A: found shape {array.shape}, expected a matrix (m, n); "
+                f"(n,), (n, 1) and (1, n) are three different things: reshape it"
+            )
+        self._init(array, out_shape, in_shape, batch_shape)
+
+    def _init(
+        self, A: Array, out_shape: Shape | None, in_shape: Shape | None, batch_shape: Shape | None
+    ) -> None:
+        self.A = A
+        m, n = A.shape[-2:]
+        self._set(Spec.dense(m, n, A.shape[:-2]), out_shape, in_shape, batch_shape)
+
+    @classmethod
+    def unchecked(
+        cls,
+        A: Any,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+    ) -> Self:
+        """Make one below the doors, from an array of any scalar type."""
+        made = cls.__new__(cls)
+        made._init(A, out_shape, in_shape, batch_shape)
+        return made
+
+    def _expand(self) -> Array:
+        return read_only(self.A)
+
+    def _apply(self, columns: Array) -> Array:
+        return self.A @ columns
+
+    def _transpose(self) -> Jacobian:
+        return Dense.unchecked(self.A.mT)
+
+    def _scale(self, factor: Any) -> Jacobian:
+        return Dense.unchecked(self.A * factor)
+
+    def _latex(self) -> str:
+        return latex_matrix(first_point(self.A, 2))

@@ -1,0 +1,129 @@
+"""Kronecker products, kept as their two factors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Self
+
+import numpy as np
+
+from jacobians.arrays import Array
+from jacobians.spec import Spec
+from jacobians.structures.base import Jacobian, Shape
+from jacobians.structures.entrywise import Dense
+
+
+class Kronecker(Jacobian):
+    """A ⊗ B: ∂(Wx + b)/∂W = I_h ⊗ xᵀ by the row-major vec of W. Stores the two factors.
+
+    Parameters
+    ----------
+    A, B : Jacobian or array_like
+        The factors, (p × r) and (q × s); arrays become :class:`Dense`.
+    out_shape, in_shape, batch_shape
+        As in :class:`Identity`; by default the factors' sizes, (p, q) and (r, s), without those of length 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a factor is refused.
+
+    Examples
+    --------
+    >>> from jacobians.structures import Identity
+    >>> Kronecker(Identity(2), [[5.0, 6.0]]).dense()
+    array([[5., 6., 0., 0.],
+           [0., 0., 5., 6.]])
+    """
+
+    structure = "Kronecker"
+    _children = ("A", "B")
+    A: Jacobian
+    B: Jacobian
+
+    def __init__(
+        self,
+        A: Any,
+        B: Any,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+    ) -> None:
+        left = A if isinstance(A, Jacobian) else Dense(A)
+        right = B if isinstance(B, Jacobian) else Dense(B)
+        self._init(left, right, out_shape, in_shape, batch_shape)
+
+    def _init(
+        self,
+        A: Jacobian,
+        B: Jacobian,
+        out_shape: Shape | None,
+        in_shape: Shape | None,
+        batch_shape: Shape | None,
+    ) -> None:
+        self.A, self.B = A, B
+        if batch_shape is None:
+            batch_shape = np.broadcast_shapes(A.batch_shape, B.batch_shape)
+        if out_shape is None:
+            out_shape = _pair(A.shape[0], B.shape[0])
+        if in_shape is None:
+            in_shape = _pair(A.shape[1], B.shape[1])
+        self._set(Spec.kronecker(A.spec, B.spec), out_shape, in_shape, batch_shape)
+
+    @classmethod
+    def unchecked(
+        cls,
+        A: Jacobian,
+        B: Jacobian,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+    ) -> Self:
+        """Make one below the doors."""
+        made = cls.__new__(cls)
+        made._init(A, B, out_shape, in_shape, batch_shape)
+        return made
+
+    def _expand(self) -> Array:
+        A, B = self.A.expand(), self.B.expand()
+        blocks = A[..., :, None, :, None] * B[..., None, :, None, :]
+        return blocks.reshape(blocks.shape[:-4] + self.shape)
+
+    def _apply(self, columns: Array) -> Array:
+        # (A ⊗ B) vec(X) = vec(A X Bᵀ) for the row-major vec of X (r × s), here for k columns at once
+        (p, r), (q, s) = self.A.shape, self.B.shape
+        k = columns.shape[-1]
+        lead = columns.shape[:-2]
+        left = self.A._apply(columns.reshape((*lead, r, s * k)))
+        lead = left.shape[:-2]
+        turned = np.moveaxis(left.reshape((*lead, p, s, k)), -2, -3).reshape((*lead, s, p * k))
+        right = self.B._apply(turned)
+        lead = right.shape[:-2]
+        result = np.moveaxis(right.reshape((*lead, q, p, k)), -3, -2)
+        return result.reshape((*lead, p * q, k))
+
+    def _transpose(self) -> Jacobian:
+        return Kronecker.unchecked(self.A.T, self.B.T, out_shape=self.in_shape, in_shape=self.out_shape)
+
+    def _scale(self, factor: Any) -> Jacobian:
+        # scale the factor that stores something, and of two the smaller
+        if self.A.storage == 0 or 0 < self.B.storage < self.A.storage:
+            A, B = self.A, self.B * factor
+        else:
+            A, B = self.A * factor, self.B
+        return Kronecker.unchecked(A, B, out_shape=self.out_shape, in_shape=self.in_shape)
+
+    def _latex(self) -> str:
+        left, right = (
+            rf"\left({part._latex()}\right)" if isinstance(part, Kronecker) else part._latex()
+            for part in (self.A, self.B)
+        )
+        return rf"{left} \otimes {right}"
+
+
+def _pair(first: int, second: int) -> Shape:
+    """Return (first, second) without sizes of 1, but never an empty shape."""
+    sizes = tuple(size for size in (first, second) if size > 1)
+    return sizes or (math.prod((first, second)),)

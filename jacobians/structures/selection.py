@@ -1,0 +1,329 @@
+"""Matrices with at most one entry a row (selections) or a column (scatters)."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from jacobians.arrays import Array, read_only, real_array
+from jacobians.spec import Spec, broadcast, checked_shape
+from jacobians.structures.base import Jacobian, Shape
+from jacobians.structures.display import first_point, latex_vector
+
+
+class _Choice(Jacobian):
+    """What a selection and its transpose share: indices, one for each line, and weights, or None for ones.
+
+    Line i (a row of a selection, a column of a scatter) has its entry at position ``indices[i]``; −1 stands
+    for a line of zeros.
+    """
+
+    _fields = ("weights",)
+    indices: Array
+    weights: Array | None
+
+    def _init(
+        self,
+        indices: Array,
+        size: int,
+        weights: Array | None,
+        repeats: bool,
+        out_shape: Shape | None,
+        in_shape: Shape | None,
+        batch_shape: Shape | None,
+        dtype: Any,
+    ) -> None:
+        batch = broadcast(indices.shape[:-1], () if weights is None else weights.shape[:-1])
+        lines = indices.shape[-1]
+        # one batch for both, so that the spec tells what each product costs
+        self.indices = np.broadcast_to(indices, (*batch, lines))
+        self.weights = None if weights is None else np.broadcast_to(weights, (*batch, lines))
+        weighted = weights is not None
+        if isinstance(self, Selection):
+            spec = Spec.selection(lines, size, batch, weighted=weighted, repeats=repeats)
+        else:
+            spec = Spec.scatter(size, lines, batch, weighted=weighted, repeats=repeats)
+        self._set(spec, out_shape, in_shape, batch_shape, dtype)
+
+    def _set(
+        self,
+        spec: Spec,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+        dtype: Any = None,
+    ) -> None:
+        if self.weights is not None:
+            dtype = self.weights.dtype
+        super()._set(spec, out_shape, in_shape, batch_shape, dtype)
+
+    @classmethod
+    def unchecked(
+        cls,
+        indices: Array,
+        size: int,
+        weights: Any = None,
+        *,
+        repeats: bool = True,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+        dtype: Any = np.float64,
+    ) -> Self:
+        """Make one below the doors, with weights of any scalar type."""
+        made = cls.__new__(cls)
+        made._init(indices, size, weights, repeats, out_shape, in_shape, batch_shape, dtype)
+        return made
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the indices and of the weights."""
+        return int(self.indices.nbytes) + (0 if self.weights is None else int(self.weights.nbytes))
+
+    def line_values(self) -> Array:
+        """Return the entry of each line: its weight or 1, and 0 for a line of zeros."""
+        values = np.ones((), dtype=self.dtype) if self.weights is None else self.weights
+        return blank(np.broadcast_to(values, self.spec.batch + self.indices.shape[-1:]), self.indices)
+
+    def _lines(self, size: int) -> Array:
+        """Return the dense form with lines as rows."""
+        batch = self.spec.batch
+        count = self.indices.shape[-1]
+        dense = np.zeros((*batch, count, size), dtype=self.dtype)
+        positions = np.broadcast_to(self.indices, (*batch, count))
+        values = np.broadcast_to(self.line_values(), (*batch, count))
+        np.put_along_axis(dense, np.maximum(positions, 0)[..., None], values[..., None], axis=-1)
+        return dense
+
+    def _gather(self, columns: Array) -> Array:
+        """Return, for each line, its row of `columns` times its value."""
+        picked = take_rows(columns, np.maximum(self.indices, 0))
+        if self.weights is not None:
+            picked = self.weights[..., None] * picked
+        return blank(picked, self.indices[..., None])
+
+    def _spread(self, columns: Array, size: int) -> Array:
+        """Add, for each line, its row of `columns` times its value at its position."""
+        batch = np.broadcast_shapes(self.spec.batch, columns.shape[:-2])
+        weighted = columns if self.weights is None else self.weights[..., None] * columns
+        values = np.broadcast_to(blank(weighted, self.indices[..., None]), (*batch, *columns.shape[-2:]))
+        positions = np.broadcast_to(np.maximum(self.indices, 0), (*batch, self.indices.shape[-1]))
+        result = np.zeros((*batch, size, columns.shape[-1]), dtype=values.dtype)
+        for point in np.ndindex(*batch):
+            np.add.at(result[point], positions[point], values[point])
+        return result
+
+    def _latex_choice(self) -> str:
+        indices = latex_vector(first_point(self.indices, 1))
+        weights = "" if self.weights is None else rf",\; w = ({latex_vector(first_point(self.weights, 1))})"
+        return rf"j = ({indices}){weights}"
+
+
+class Selection(_Choice):
+    """A matrix with at most one entry in each row: y_i = w_i·x[indices_i]. Max pooling, permutations, ties.
+
+    Parameters
+    ----------
+    indices : array_like of int, shape (…, m)
+        The column of each row's entry; −1 for a row of zeros.
+    n : int
+        The number of columns.
+    weights : array_like, shape (…, m), optional
+        The entries; ones by default.
+    out_shape, in_shape, batch_shape, dtype
+        As in :class:`Identity`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an index is not an integer from −1 to n − 1.
+
+    Examples
+    --------
+    >>> Selection([2, 0, -1], 3).dense()
+    array([[0., 0., 1.],
+           [1., 0., 0.],
+           [0., 0., 0.]])
+    """
+
+    structure = "Selection"
+
+    def __init__(
+        self,
+        indices: Any,
+        n: int,
+        weights: Any = None,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        chosen, size, entries, repeats = _doors(indices, n, weights)
+        self._init(chosen, size, entries, repeats, out_shape, in_shape, batch_shape, dtype)
+
+    def _expand(self) -> Array:
+        return self._lines(self.shape[1])
+
+    def _apply(self, columns: Array) -> Array:
+        return self._gather(columns)
+
+    def _transpose(self) -> Jacobian:
+        if self.spec.repeats:
+            return Scatter.unchecked(
+                self.indices, self.shape[1], self.weights, repeats=True, dtype=self.dtype
+            )
+        # without repeats each column has at most one entry, so that the transpose is a selection again
+        m, n = self.shape
+        batch = self.spec.batch
+        positions = np.broadcast_to(self.indices, (*batch, m))
+        inverse = np.full((*batch, n + 1), -1, dtype=self.indices.dtype)
+        rows = np.broadcast_to(np.arange(m), positions.shape)
+        # rows of zeros write to the extra last place
+        np.put_along_axis(inverse, np.where(positions < 0, n, positions), rows, axis=-1)
+        inverse = inverse[..., :n]
+        weights = self.weights
+        if weights is not None:
+            values = np.broadcast_to(weights, (*batch, m))
+            weights = np.take_along_axis(values, np.maximum(inverse, 0), axis=-1)
+        return Selection.unchecked(inverse, m, weights, repeats=False, dtype=self.dtype)
+
+    def _scale(self, factor: Any) -> Jacobian:
+        weights = (
+            np.full(self.shape[0], factor, self.dtype) if self.weights is None else self.weights * factor
+        )
+        return Selection.unchecked(self.indices, self.shape[1], weights, repeats=self.spec.repeats)
+
+    def _latex(self) -> str:
+        return rf"S\left({self._latex_choice()}\right)"
+
+
+class Scatter(_Choice):
+    """The transpose of a selection: at most one entry in each column; adds x_i·w_i at position indices_i.
+
+    Parameters
+    ----------
+    indices : array_like of int, shape (…, n)
+        The row of each column's entry; −1 for a column of zeros.
+    m : int
+        The number of rows.
+    weights : array_like, shape (…, n), optional
+        The entries; ones by default.
+    out_shape, in_shape, batch_shape, dtype
+        As in :class:`Identity`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an index is not an integer from −1 to m − 1.
+
+    Examples
+    --------
+    >>> Scatter([1, 1], 2).matvec([3.0, 4.0])
+    array([0., 7.])
+    """
+
+    structure = "Scatter"
+
+    def __init__(
+        self,
+        indices: Any,
+        m: int,
+        weights: Any = None,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        chosen, size, entries, _ = _doors(indices, m, weights)
+        self._init(chosen, size, entries, True, out_shape, in_shape, batch_shape, dtype)
+
+    def _expand(self) -> Array:
+        return self._lines(self.shape[0]).mT
+
+    def _apply(self, columns: Array) -> Array:
+        return self._spread(columns, self.shape[0])
+
+    def _transpose(self) -> Jacobian:
+        return Selection.unchecked(
+            self.indices, self.shape[0], self.weights, repeats=self.spec.repeats, dtype=self.dtype
+        )
+
+    def _scale(self, factor: Any) -> Jacobian:
+        weights = (
+            np.full(self.shape[1], factor, self.dtype) if self.weights is None else self.weights * factor
+        )
+        return Scatter.unchecked(self.indices, self.shape[0], weights, repeats=self.spec.repeats)
+
+    def _latex(self) -> str:
+        return rf"S^{{\mathsf T}}\left({self._latex_choice()}\right)"
+
+
+def Permutation(indices: Any, **options: Any) -> Selection:  # noqa: N802  # named as the matrix that it makes
+    """Return the permutation matrix P with (P x)_i = x[indices_i], a :class:`Selection` without repeats.
+
+    Parameters
+    ----------
+    indices : array_like of int, shape (n,)
+        Each of 0, …, n − 1 once.
+    **options
+        out_shape, in_shape, batch_shape, dtype of :class:`Selection`.
+
+    Raises
+    ------
+    ValueError
+        If the indices are not a permutation.
+
+    Examples
+    --------
+    >>> Permutation([2, 0, 1]).T.dense()
+    array([[0., 1., 0.],
+           [0., 0., 1.],
+           [1., 0., 0.]])
+    """
+    size = np.shape(indices)[-1] if np.ndim(indices) else 0
+    if size == 0 or not np.array_equal(
+        np.sort(np.asarray(indices), axis=-1), np.broadcast_to(np.arange(size), np.shape(indices))
+    ):
+        raise ValueError(f"indices: found {indices!r}, expected each of 0, …, n − 1 once")
+    return Selection(indices, size, **options)
+
+
+def blank(values: Array, indices: Array) -> Array:
+    """Return `values` with exact zeros (whatever stood there, NaN too) where the index is −1."""
+    empty = indices < 0
+    return np.where(empty, np.zeros((), dtype=values.dtype), values) if empty.any() else values
+
+
+def take_rows(columns: Array, indices: Array) -> Array:
+    """Return the rows of `columns` (…, n, k) at `indices` (…, m): an array (…, m, k)."""
+    if indices.ndim == 1:
+        return columns[..., indices, :]
+    batch = np.broadcast_shapes(indices.shape[:-1], columns.shape[:-2])
+    columns = np.broadcast_to(columns, (*batch, *columns.shape[-2:]))
+    positions = np.broadcast_to(indices, (*batch, indices.shape[-1]))
+    return np.take_along_axis(columns, positions[..., None], axis=-2)
+
+
+def _doors(indices: Any, size: Any, weights: Any) -> tuple[Array, int, Array | None, bool]:
+    count = checked_shape((1, size), "(1, n)")[1]
+    chosen = np.asarray(indices)
+    if chosen.dtype.kind not in "iu" or chosen.ndim == 0 or chosen.size == 0:
+        raise TypeError(
+            f"indices: found dtype {chosen.dtype} and shape {chosen.shape}, expected integers of shape (m,)"
+        )
+    chosen = read_only(chosen.astype(np.intp))
+    if chosen.min() < -1 or chosen.max() >= count:
+        raise ValueError(
+            f"indices: found {int(chosen.min())} to {int(chosen.max())}, expected −1 (a line of zeros) to {count - 1}"
+        )
+    entries = None
+    if weights is not None:
+        entries = real_array(weights, "weights")
+        if entries.ndim == 0 or entries.shape[-1] != chosen.shape[-1]:
+            raise ValueError(f"weights: found shape {entries.shape}, expected one for each of {chosen.shape}")
+    ordered = np.sort(chosen, axis=-1)
+    repeats = bool(((ordered[..., 1:] == ordered[..., :-1]) & (ordered[..., 1:] >= 0)).any())
+    return chosen, count, entries, repeats
