@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Union
 
 from jacobians.arithmetic import Ledger
@@ -104,6 +105,11 @@ def cheapest(specs: Sequence[Spec]) -> Association:
     """
     if not specs:
         raise ValueError("specs: found no factor, expected at least one")
+    return _cheapest(tuple(specs))
+
+
+@lru_cache(maxsize=1024)
+def _cheapest(specs: tuple[Spec, ...]) -> Association:
     n = len(specs)
     best: dict[tuple[int, int], dict[Spec, _Way]] = {
         (i, i): {spec: _Way(ZERO_COST, None)} for i, spec in enumerate(specs)

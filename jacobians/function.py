@@ -174,6 +174,14 @@ class Function(ABC):
         point = self._door(x, batched)
         return self._linearize(point, int(batched))
 
+    def chain(self, x: Any, wrt: str = INPUT, *, batched: bool = False) -> tuple[Jacobian, ...]:
+        """Return the factors of the Jacobian at x, output side first, not multiplied: DF_L, …, DF_1.
+
+        Parameters and errors as in :meth:`jacobian`, for one name.
+        """
+        point = self._door(x, batched)
+        return tuple(self._chain(point, self._known(wrt), int(batched)))
+
     @property
     def parameters(self) -> dict[str, Array]:
         """The parameters by name, read-only."""

@@ -1,0 +1,222 @@
+"""Chains of Jacobians, output side first as they are written: A·B·C."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from jacobians import Function, Jacobian, Spec
+from jacobians.spec import checked_shape
+from jacobians.structures import Dense
+
+if TYPE_CHECKING:
+    from backprop.plan import Plan, Strategy
+
+
+class Chain:
+    """A product of Jacobians that is not yet multiplied.
+
+    Parameters
+    ----------
+    factors : sequence of Jacobian or array_like
+        Output side first; arrays of two axes or more become :class:`~jacobians.structures.Dense`.
+    names : sequence of str, optional
+        What plans call the factors; A, B, C, … by default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no factor, one is refused, or neighbours don't fit.
+
+    Examples
+    --------
+    >>> chain = Chain([np.ones((1, 100)), np.ones((100, 100)), np.ones((100, 100))])
+    >>> chain.plan("left").cost
+    Cost(multiplications=20000, additions=19800)
+    >>> chain.plan("left").execute().jacobian.dense()[0, 0]
+    np.float64(10000.0)
+    """
+
+    jacobians: tuple[Jacobian, ...] | None
+    specs: tuple[Spec, ...]
+    names: tuple[str, ...]
+
+    def __init__(self, factors: Sequence[Any], *, names: Sequence[str] | None = None) -> None:
+        if isinstance(factors, np.ndarray | Jacobian) or not isinstance(factors, Iterable):
+            raise TypeError(
+                f"factors: found {type(factors).__name__}, expected a list of Jacobians or matrices"
+            )
+        made = []
+        for place, factor in enumerate(factors):
+            try:
+                made.append(factor if isinstance(factor, Jacobian) else Dense(factor))
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"factors[{place}]: {error}") from None
+        self._set(tuple(made), [factor.spec for factor in made], names)
+
+    def _set(
+        self, jacobians: tuple[Jacobian, ...] | None, specs: Sequence[Spec], names: Sequence[str] | None
+    ) -> None:
+        if not specs:
+            raise ValueError("factors: found none, expected at least one")
+        for place, (left, right) in enumerate(pairwise(specs)):
+            if left.shape[1] != right.shape[0]:
+                raise ValueError(
+                    f"factors[{place}] and factors[{place + 1}]: found shapes {left.shape} and {right.shape}, "
+                    f"expected {left.shape[1]} = {right.shape[0]}; the output side comes first"
+                )
+        if names is None:
+            names = default_names(len(specs))
+        if len(names) != len(specs):
+            raise ValueError(f"names: found {len(names)}, expected one for each of {len(specs)} factors")
+        self.jacobians, self.specs, self.names = jacobians, tuple(specs), tuple(names)
+
+    @classmethod
+    def from_specs(cls, specs: Sequence[Spec], *, names: Sequence[str] | None = None) -> Self:
+        """Make a chain to plan without any numbers, from specs.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If something is no Spec, or neighbours don't fit.
+
+        Examples
+        --------
+        >>> chain = Chain.from_specs([Spec.dense(1, 5), Spec.diagonal(5)])
+        >>> chain.plan("optimal").cost.multiplications
+        5
+        """
+        for place, spec in enumerate(specs):
+            if not isinstance(spec, Spec):
+                raise TypeError(f"specs[{place}]: found {type(spec).__name__}, expected a Spec")
+        chain = cls.__new__(cls)
+        chain._set(None, specs, names)
+        return chain
+
+    @classmethod
+    def from_shapes(cls, shapes: Sequence[Any], *, names: Sequence[str] | None = None) -> Self:
+        """Make a chain of dense factors to plan without any numbers, from shapes (outputs, inputs).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a shape is not a pair of positive integers, or neighbours don't fit.
+
+        Examples
+        --------
+        >>> Chain.from_shapes([(1, 100), (100, 100), (100, 100)]).plan("right").cost.multiplications
+        1010000
+        """
+        specs = [Spec.dense(*checked_shape(shape, f"shapes[{place}]")) for place, shape in enumerate(shapes)]
+        return cls.from_specs(specs, names=names)
+
+    @classmethod
+    def from_network(
+        cls,
+        network: Function,
+        x: Any,
+        loss: Function | None = None,
+        *,
+        by: str = "input",
+        batched: bool = False,
+    ) -> Self:
+        """Make the chain of a network at a point: DL·DF_L·…·DF_1, or down to a parameter of a layer.
+
+        Parameters
+        ----------
+        network : Function
+        x : array_like
+            The point, or with ``batched=True`` the points along the first axis.
+        loss : Function, optional
+            A function of the prediction, made for its target, such as ``SquaredError(y)``. Without one the chain
+            is that of the prediction.
+        by : str
+            "input" or the name of a parameter, such as "0.W".
+        batched : bool
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x, the loss or `by` is refused.
+
+        Examples
+        --------
+        >>> from jacobians import Affine, Sequential, SquaredError, Tanh
+        >>> net = Sequential(Affine(np.eye(3, 2), np.zeros(3)), Tanh())
+        >>> Chain.from_network(net, [1.0, 2.0], SquaredError(np.zeros(3)), by="0.W")
+        Chain(SquaredError: Dense 1×3 · 1.Tanh: Diagonal 3×3 · 0.Affine/W: I₃ ⊗ Dense 1×2)
+        """
+        for name, value in (("network", network), ("loss", loss)):
+            if not isinstance(value, Function) and (name == "network" or value is not None):
+                raise TypeError(
+                    f"{name}: found {type(value).__name__}, expected a Function such as SquaredError(y)"
+                )
+        factors = list(network.chain(x, by, batched=batched))
+        names = network_names(network, by, len(factors))
+        if loss is not None:
+            upstream = list(loss.chain(network(x, batched=batched), batched=batched))
+            factors = upstream + factors
+            own = type(loss).__name__
+            names = ([own] if len(upstream) == 1 else [f"{own}.{i}" for i in range(len(upstream))]) + names
+        return cls(factors, names=names)
+
+    def plan(self, strategy: Strategy = "optimal") -> Plan:
+        """Return a plan made from specs alone: see :func:`backprop.plan.make_plan`.
+
+        Parameters
+        ----------
+        strategy : {"optimal", "left", "right"} or nested pairs of indices
+            "left" goes from the output (reverse mode, backpropagation), "right" from the input (forward mode).
+
+        Examples
+        --------
+        >>> Chain.from_shapes([(1, 2), (2, 3), (3, 4)]).plan("left").bracketing
+        '(A·B)·C'
+        """
+        from backprop.plan import make_plan  # a plan knows its chain
+
+        return make_plan(self, strategy)
+
+    def __len__(self) -> int:
+        return len(self.specs)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(outputs, inputs) of the product."""
+        return self.specs[0].shape[0], self.specs[-1].shape[1]
+
+    def __repr__(self) -> str:
+        factors = [f"{name}: {spec.label}" for name, spec in zip(self.names, self.specs, strict=True)]
+        if len(factors) > 8:
+            factors = [*factors[:4], f"… {len(factors) - 8} more …", *factors[-4:]]
+        return f"Chain({' · '.join(factors)})"
+
+
+def default_names(count: int) -> list[str]:
+    """Return A, B, C, …, or A1, A2, … where the alphabet ends.
+
+    Examples
+    --------
+    >>> default_names(3), default_names(30)[-1]
+    (['A', 'B', 'C'], 'A30')
+    """
+    if count <= 26:
+        return [chr(ord("A") + place) for place in range(count)]
+    return [f"A{place + 1}" for place in range(count)]
+
+
+def network_names(network: Function, by: str, count: int) -> list[str]:
+    """Return what the factors of a network's chain are called, output side first."""
+    own = type(network).__name__
+    layers = getattr(network, "layers", None)
+    if layers is None:
+        return [own] if count == 1 else [f"{own}.{place}" for place in range(count)]
+    names = [f"{place}.{type(layer).__name__}" for place, layer in enumerate(layers)]
+    if by != "input":
+        place, parameter = by.split(".", 1)
+        names = [f"{names[int(place)]}/{parameter}", *names[int(place) + 1 :]]
+    # nested networks and shared layers have another number of factors
+    return names[::-1] if len(names) == count else [f"J{place}" for place in range(count, 0, -1)]

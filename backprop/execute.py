@@ -1,0 +1,57 @@
+"""Running a plan with a ledger that counts what is really executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jacobians import Cost, Jacobian
+from jacobians.arithmetic import Ledger
+from jacobians.association import evaluate
+
+if TYPE_CHECKING:
+    from backprop.plan import Plan
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What came out of a plan.
+
+    Attributes
+    ----------
+    jacobian : Jacobian
+        The product, in the structure that the plan said.
+    cost : Cost
+        Multiplications and additions, counted from the arrays while they were multiplied; equal to ``plan.cost``.
+    plan : Plan
+    """
+
+    jacobian: Jacobian
+    cost: Cost
+    plan: Plan
+
+
+def execute_plan(plan: Plan) -> Execution:
+    """Form the product of a plan.
+
+    Raises
+    ------
+    ValueError
+        If the chain was made from shapes or specs and has no numbers.
+    MemoryBudgetError
+        If an intermediate would take more than 2 GiB.
+
+    Examples
+    --------
+    >>> from backprop import Chain
+    >>> execution = execute_plan(Chain([[[1.0, 2.0]], [[3.0], [4.0]]]).plan("optimal"))
+    >>> execution.jacobian.dense(), execution.cost
+    (array([[11.]]), Cost(multiplications=2, additions=1))
+    """
+    factors = plan.chain.jacobians
+    if factors is None:
+        raise ValueError(
+            "chain: found specs without numbers, expected Jacobians; make it by Chain([...]) or Chain.from_network"
+        )
+    ledger = Ledger()
+    return Execution(evaluate(plan.tree, factors, ledger), ledger.cost, plan)

@@ -1,0 +1,197 @@
+"""Plans: which product is formed when, with what cost; made from specs and printed before anything is multiplied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from backprop.tables import text_table
+from jacobians import Cost, Spec
+from jacobians.association import Association, Tree, associate, cheapest, from_left, from_right
+from jacobians.products import find_row, product_cost, product_spec
+
+if TYPE_CHECKING:
+    from backprop.chain import Chain
+    from backprop.execute import Execution
+
+Strategy = Literal["left", "right", "optimal"] | tuple[Tree, Tree] | int
+
+STRATEGIES: tuple[Literal["left", "right", "optimal"], ...] = ("left", "right", "optimal")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One product of a plan.
+
+    Attributes
+    ----------
+    left, right : str
+        The operands, bracketed.
+    left_spec, right_spec, spec : Spec
+        The operands and the result.
+    cost : Cost
+    formula : str
+        The row of the table of products that applies.
+    """
+
+    left: str
+    right: str
+    left_spec: Spec
+    right_spec: Spec
+    spec: Spec
+    cost: Cost
+    formula: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A bracketing of a chain with its steps and its exact cost; ``print(plan)`` shows one row a step.
+
+    Attributes
+    ----------
+    chain : Chain
+    strategy : str
+        "left", "right", "optimal" or "given".
+    tree : int or nested pairs
+        The bracketing by indices of factors.
+    spec : Spec
+        What the product will be.
+    cost : Cost
+        Multiplications and additions of all steps, from specs alone.
+    """
+
+    chain: Chain
+    strategy: str
+    tree: Tree
+    spec: Spec
+    cost: Cost
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The products in the order in which they are formed."""
+        steps: list[Step] = []
+
+        def visit(tree: Tree) -> tuple[str, Spec]:
+            if isinstance(tree, int):
+                return self.chain.names[tree], self.chain.specs[tree]
+            (left, left_spec), (right, right_spec) = visit(tree[0]), visit(tree[1])
+            spec = product_spec(left_spec, right_spec)
+            cost = product_cost(left_spec, right_spec)
+            formula = find_row(left_spec, right_spec).formula
+            steps.append(Step(left, right, left_spec, right_spec, spec, cost, formula))
+            return f"({left}·{right})", spec
+
+        visit(self.tree)
+        return tuple(steps)
+
+    @property
+    def bracketing(self) -> str:
+        """The bracketing by the factors' names: ``(A·B)·C``."""
+        if isinstance(self.tree, int):
+            return self.chain.names[self.tree]
+        last = self.steps[-1]
+        return f"{last.left}·{last.right}"
+
+    @property
+    def peak_elements(self) -> int:
+        """The largest number of stored numbers of one result, the last included."""
+        return max((step.spec.storage for step in self.steps), default=self.spec.storage)
+
+    def execute(self) -> Execution:
+        """Form the product: see :func:`backprop.execute.execute_plan`."""
+        from backprop.execute import execute_plan  # execution knows plans
+
+        return execute_plan(self)
+
+    def speedup(self, other: Strategy) -> float:
+        """Return how many times fewer multiplications this plan takes than another strategy; inf if it takes none."""
+        theirs = self.chain.plan(other).cost.multiplications
+        own = self.cost.multiplications
+        if own == 0:
+            return 1.0 if theirs == 0 else float("inf")
+        return theirs / own
+
+    def __str__(self) -> str:
+        rows = [
+            [str(number), f"{step.left} · {step.right}", f"{step.left_spec.label} · {step.right_spec.label}",
+             step.spec.label, f"{step.cost.multiplications:,}", f"{step.cost.additions:,}", step.formula]
+            for number, step in enumerate(self.steps, 1)
+        ]  # fmt: skip
+        header = ["step", "product", "structures", "result", "multiplications", "additions", "rule"]
+        lines = [
+            f"Plan ({self.strategy}): {self.bracketing}",
+            f"  result                 {self.spec.label}",
+            f"  multiplications        {self.cost.multiplications:,}",
+            f"  additions              {self.cost.additions:,}",
+            f"  speedup over left      {format_ratio(self.speedup('left'))}",
+            f"  speedup over right     {format_ratio(self.speedup('right'))}",
+            f"  largest intermediate   {self.peak_elements:,} stored numbers",
+        ]
+        return "\n".join([*lines, text_table(header, rows, numeric=(4, 5))]) if rows else "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Plan {self.strategy}: {self.bracketing}, {self.cost}>"
+
+
+def make_plan(chain: Chain, strategy: Strategy = "optimal") -> Plan:
+    """Return a plan of a chain, from specs alone.
+
+    Parameters
+    ----------
+    chain : Chain
+    strategy : {"optimal", "left", "right"} or nested pairs of indices
+        "left" multiplies from the output side (reverse mode, backpropagation), "right" from the input side
+        (forward mode); "optimal" takes the fewest multiplications, ties by additions, then the leftmost split;
+        ``((0, 1), 2)`` is a bracketing of one's own.
+
+    Raises
+    ------
+    ValueError
+        If the strategy is unknown, or the pairs are no bracketing of the chain.
+
+    Examples
+    --------
+    >>> from backprop import Chain
+    >>> chain = Chain.from_shapes([(30, 35), (35, 15), (15, 5), (5, 10), (10, 20), (20, 25)])
+    >>> make_plan(chain)
+    <Plan optimal: (A·(B·C))·((D·E)·F), 15,125 multiplications, 13,825 additions>
+    """
+    specs = chain.specs
+    name = strategy if isinstance(strategy, str) else "given"
+    found: Association
+    if strategy == "optimal":
+        found = cheapest(specs)
+    elif strategy == "left":
+        found = associate(specs, from_left(len(specs)))
+    elif strategy == "right":
+        found = associate(specs, from_right(len(specs)))
+    elif isinstance(strategy, tuple | int) and _leaves(strategy) == list(range(len(specs))):
+        found = associate(specs, strategy)
+    else:
+        raise ValueError(
+            f"strategy: found {strategy!r}, expected 'left', 'right', 'optimal' or nested pairs that hold "
+            f"0 to {len(specs) - 1} in this order, such as {from_left(len(specs))!r}"
+        )
+    return Plan(chain, name, found.tree, found.spec, found.cost)
+
+
+def _leaves(tree: object) -> list[object]:
+    if isinstance(tree, tuple):
+        if len(tree) != 2:
+            return [None]
+        return _leaves(tree[0]) + _leaves(tree[1])
+    return [tree]
+
+
+def format_ratio(ratio: float) -> str:
+    """Return a ratio with three significant digits, ``50.5×``.
+
+    Examples
+    --------
+    >>> format_ratio(50.5), format_ratio(1.0), format_ratio(123456.0)
+    ('50.5×', '1×', '123,456×')
+    """
+    if ratio == float("inf"):
+        return "∞×"
+    return f"{ratio:,.0f}×" if ratio >= 1000 else f"{ratio:.3g}×"
