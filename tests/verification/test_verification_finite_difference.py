@@ -1,0 +1,199 @@
+"""Finite differences against closed forms and against each other."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jacobians import Function
+from jacobians.structures import Dense
+from verification.finite_difference import finite_difference_jacobian, richardson_jacobian
+from verification.problem import EvaluationError
+from verification.scalars import NotAnalyticError, TracingError
+
+RNG = np.random.default_rng(3)
+A = RNG.normal(size=(3, 4))
+POINT = RNG.normal(size=4)
+METHODS = ["central", "forward", "complex-step", "richardson"]
+TOLERANCE = {"central": 1e-9, "forward": 1e-6, "complex-step": 1e-14, "richardson": 1e-11}
+
+
+def layer(x):
+    return np.tanh(A @ x)
+
+
+TRUTH = (1 - np.tanh(A @ POINT) ** 2)[:, None] * A
+
+
+class Recorded(Function):
+    """A·x, which writes down the shapes that it was called with, and has no right derivative."""
+
+    vectorized = True
+    parameter_names = ("A",)
+
+    def __init__(self, A):
+        self.A = self.parameter(A, "A")
+        self.shapes = []
+
+    def forward(self, x, batch_ndim=0):
+        self.shapes.append(np.shape(x))
+        return x @ self.A.T
+
+    def derivative(self, x, wrt="input", batch_ndim=0):
+        return Dense(np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_layer_against_its_closed_form(method):
+    found = finite_difference_jacobian(layer, POINT, method)
+    assert found.shape == (3, 4)
+    np.testing.assert_allclose(found, TRUTH, rtol=0, atol=TOLERANCE[method])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_shapes_are_row_major_on_both_sides(method):
+    X = RNG.normal(size=(2, 3))
+    found = finite_difference_jacobian(lambda x: x.T * 2.0, X, method)
+    expected = np.zeros((6, 6))
+    for i in range(3):
+        for j in range(2):
+            expected[i * 2 + j, j * 3 + i] = 2.0  # Xᵀ[i, j] is X[j, i]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert finite_difference_jacobian(np.sin, 0.5, method).shape == (1, 1)
+    assert finite_difference_jacobian(lambda x: x.sum(), X, method).shape == (1, 6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_integers_are_points_too(method):
+    np.testing.assert_allclose(
+        finite_difference_jacobian(lambda x: x**2, [3, -2], method), np.diag([6.0, -4.0]), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_input_is_not_written_to_even_if_f_writes(method):
+    def writes(x):
+        x *= 2
+        return x
+
+    x = np.array([1.0, 3.0])
+    np.testing.assert_allclose(finite_difference_jacobian(writes, x, method), 2 * np.eye(2), atol=1e-6)
+    assert x.tolist() == [1.0, 3.0]
+
+
+def test_a_function_is_called_once_a_side_for_all_points():
+    f = Recorded(A)
+    found = finite_difference_jacobian(f, POINT)
+    np.testing.assert_allclose(found, A, atol=1e-9)
+    assert f.shapes == [(4,), (4, 4), (4, 4)]
+
+
+def test_blocks_bound_the_memory(monkeypatch):
+    monkeypatch.setattr("verification.problem.BLOCK_BYTES", 8 * 7 * 2)  # two points of 4 with values of 3
+    f = Recorded(A)
+    np.testing.assert_allclose(finite_difference_jacobian(f, POINT), A, atol=1e-9)
+    assert f.shapes[1:] == [(2, 4)] * 4
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_parameters_of_a_function(method):
+    found = finite_difference_jacobian(Recorded(A), POINT, method, wrt="A")
+    np.testing.assert_allclose(found, np.kron(np.eye(3), POINT), atol=1e-7)
+
+
+def test_float32_steps_follow_the_dtype():
+    x = POINT.astype(np.float32)
+    a = A.astype(np.float32)
+    found = finite_difference_jacobian(lambda x: np.tanh(a @ x), x)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, TRUTH, atol=3e-4)
+
+
+def test_the_step_that_was_taken_is_divided_by():
+    # 1e-10 beside 1e5 is rounded by 10 %: a quotient by the step that was asked for is wrong by as much
+    found = finite_difference_jacobian(lambda x: x, 1e5, "forward", step=1e-10)
+    assert found.tolist() == [[1.0]]
+
+
+def test_steps_of_ones_own():
+    steps = np.array([1e-3, 1e-4])
+    found = finite_difference_jacobian(lambda x: x**2, [1.0, 2.0], "forward", step=steps)
+    np.testing.assert_allclose(np.diag(found), [2.001, 4.0001], rtol=1e-9)  # forward error of x² is the step
+
+
+def test_a_domain_that_ends_nearby():
+    np.testing.assert_allclose(finite_difference_jacobian(np.log, 1e-9), [[1e9]], rtol=1e-7)
+    np.testing.assert_allclose(richardson_jacobian(np.log, 1e-9).matrix, [[1e9]], rtol=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+@given(x=st.floats(-30, 30))
+def test_richardsons_error_estimate_holds(scale, x):
+    result = richardson_jacobian(lambda x: scale * np.sin(x), x)
+    error = abs(result.matrix[0, 0] - scale * np.cos(x))
+    assert error <= result.error[0, 0]
+    assert result.error[0, 0] <= 1e-8 * scale
+    assert not result.kinks.any()
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "kink"),
+    [
+        (np.abs, 0.0, True),
+        (lambda x: np.maximum(x, 0), 0.0, True),
+        (lambda x: 1e-9 * np.maximum(x, 0), 0.0, True),
+        (lambda x: np.abs(x - 1e-3), 0.0, False),
+        (lambda x: np.maximum(x, 0) ** 2, 0.0, False),
+        (lambda x: np.sqrt(x * x + 1e-6), 0.0, False),
+        (lambda x: np.sin(1000 * x), 0.3, False),
+        (lambda x: x + 1, 1e-9, False),
+        (lambda x: np.exp(x), 30.0, False),
+    ],
+)
+def test_kinks_are_seen_at_the_point_only(f, x, kink):
+    assert richardson_jacobian(f, x).kinks.tolist() == [[kink]]
+
+
+def test_a_kink_at_some_distance_does_no_harm():
+    result = richardson_jacobian(lambda x: np.abs(x - 1e-3), 0.0)
+    assert abs(result.matrix[0, 0] + 1) <= result.error[0, 0] < 1e-10
+
+
+def test_the_complex_step_is_refused_by_name():
+    with pytest.raises(NotAnalyticError, match=r"^absolute: not complex analytic"):
+        finite_difference_jacobian(np.abs, 1.0, "complex-step")
+    with pytest.raises(TracingError, match=r"^np\.linalg\.eigh: not traced"):
+        finite_difference_jacobian(lambda X: np.linalg.eigh(X)[0], np.eye(2), "complex-step")
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (lambda x: None, r"^f returned None"),
+        (lambda x: x * 1j, r"^f\(x\): found dtype complex128"),
+        (lambda x: [[1.0], [2.0, 3.0]], r"^f\(x\): found a ragged sequence"),
+        (
+            lambda x: np.zeros(2 if x[0] > 1 else 3),
+            r"^f: found shape \(2,\) at one point and \(3,\) at another",
+        ),
+    ],
+)
+def test_values_that_are_no_numbers_are_named(f, message):
+    with pytest.raises(EvaluationError, match=message):
+        finite_difference_jacobian(f, [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"method": "backward"}, r"^method: found 'backward', expected one of 'central'"),
+        ({"step": [1e-3]}, r"^step: found shape \(1,\), expected one number or the shape \(2,\)"),
+        ({"step": 0.0}, r"^step: found a step that is not positive"),
+        ({"step": np.nan}, r"^step: found a step that is not positive"),
+        ({"step": 1e-20}, r"^step: 1\.0e-20 is lost in the rounding of entry 0 = 1\.0"),
+        ({"wrt": "W"}, r"^wrt: found 'W', expected 'input': only a Function has parameters"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        finite_difference_jacobian(lambda x: x, [1.0, 2.0], **arguments)

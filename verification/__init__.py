@@ -1,0 +1,1 @@
+"""Is it right? Independent witnesses for Jacobians."""

@@ -1,0 +1,270 @@
+"""Numeric witnesses: forward and central differences, Richardson extrapolation, the complex step.
+
+Every quotient divides by the step that was really taken, (x + h) − (x − h) as the machine stores it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.arrays import Array
+from jacobians.function import INPUT
+from verification.problem import Problem
+from verification.scalars import ComplexScalars
+from verification.tracing import entries_of
+
+Method = Literal["central", "forward", "complex-step", "richardson"]
+
+FIRST_STEP = 2.0**-6
+LEVEL_RATIO = 4.0  # of one step of the extrapolation to the next; a smooth gap shrinks as much
+MOST_LEVELS = 10
+COMPLEX_STEP = 1e-30  # no subtraction, so nothing is lost by a step that small
+
+
+class RichardsonResult(NamedTuple):
+    """What the extrapolation found: the Jacobian, an error estimate for each entry, and where there is a kink.
+
+    Attributes
+    ----------
+    matrix : numpy.ndarray, shape (m, n)
+        Numerator layout, row-major vec.
+    error : numpy.ndarray, shape (m, n)
+        Estimated absolute errors; infinite where no step gave finite values.
+    kinks : numpy.ndarray of bool, shape (m, n)
+        True where the one-sided differences keep disagreeing as the step falls.
+    """
+
+    matrix: Array
+    error: Array
+    kinks: NDArray[np.bool_]
+
+
+def finite_difference_jacobian(
+    f: Any, x: Any, method: Method = "central", step: Any = None, wrt: str = INPUT
+) -> Array:
+    """Return the Jacobian of f at x by differences, shape (m, n): numerator layout, row-major vec.
+
+    =============  ================================================  =====================  ============
+    method         entry (i, j)                                      step, by default       error
+    =============  ================================================  =====================  ============
+    central        (f_i(x + h e_j) − f_i(x − h e_j)) / 2h            eps^⅓·max(1, |x_j|)    O(h²)
+    forward        (f_i(x + h e_j) − f_i(x)) / h                     eps^½·max(1, |x_j|)    O(h)
+    richardson     central differences extrapolated to h = 0         a sequence             estimated
+    complex-step   Im f_i(x + i h e_j) / h                           1e-30                  rounding
+    =============  ================================================  =====================  ============
+
+    A step outside of the domain of f (values that aren't finite) is taken again in proportion to the size of x_j.
+
+    Parameters
+    ----------
+    f : Function or callable
+        From one array to one array; a Function is called once for many points.
+    x : array_like
+        The point. Never written to; integers become float64.
+    method : {"central", "forward", "complex-step", "richardson"}
+        The complex step needs code that can be traced and is analytic.
+    step : float or array_like, optional
+        h, one for all entries or one an entry, in the shape of x; for "richardson" the largest of the sequence.
+    wrt : str
+        "input", or the name of a parameter of a Function.
+
+    Returns
+    -------
+    numpy.ndarray, shape (m, n)
+        m and n are the sizes of f(x) and of x, 1 for a scalar. float32 if f computes in it.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method, a step that isn't positive, or one that is lost in the rounding of x.
+    NotAnalyticError, TracingError
+        For "complex-step", if f is not analytic or can't be traced to see that; the message names the operation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> finite_difference_jacobian(lambda x: np.array([x[0] * x[1], x[0]]), [2, 3]).round(6)
+    array([[3., 2.],
+           [1., 0.]])
+    """
+    if method not in get_args(Method):
+        raise ValueError(
+            f"method: found {method!r}, expected one of {', '.join(map(repr, get_args(Method)))}"
+        )
+    problem = Problem(f, x, wrt)
+    if method == "complex-step":
+        return complex_step(problem, step)
+    if method == "richardson":
+        return richardson(problem, step).matrix
+    return _differences(problem, method, step)
+
+
+def richardson_jacobian(f: Any, x: Any, step: Any = None, wrt: str = INPUT) -> RichardsonResult:
+    """Return the extrapolated Jacobian of f at x, with an error estimate for each entry.
+
+    The parameters are those of :func:`finite_difference_jacobian`; `step` is the largest step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> result = richardson_jacobian(np.exp, 1.0)
+    >>> bool(abs(result.matrix[0, 0] - np.e) <= result.error[0, 0] < 1e-8)
+    True
+    """
+    return richardson(Problem(f, x, wrt), step)
+
+
+# --- steps -----------------------------------------------------------------------------------------------
+
+
+def _steps(problem: Problem, step: Any, relative: float) -> Array:
+    """Return one positive step for each entry of the point, along one axis."""
+    x = problem.point
+    if step is None:
+        return np.asarray(relative * np.maximum(1, np.abs(x)), dtype=x.dtype).reshape(-1)
+    h = np.asarray(step, dtype=x.dtype)
+    if h.shape not in ((), x.shape):
+        raise ValueError(
+            f"step: found shape {h.shape}, expected one number or the shape {x.shape} of the point"
+        )
+    h = np.broadcast_to(h, x.shape).reshape(-1)
+    if not np.all((h > 0) & np.isfinite(h)):
+        raise ValueError("step: found a step that is not positive and finite, expected h > 0")
+    return h
+
+
+def _shifted(problem: Problem, columns: Array, h: Array) -> tuple[Array, Array]:
+    """Return f at x + h_j e_j for some columns j, shape (count, m), and the steps that were really taken.
+
+    Raises
+    ------
+    ValueError
+        If a step is lost in the rounding of x.
+    """
+    x = problem.point.reshape(-1)
+    moved = x[columns] + h
+    taken = moved - x[columns]
+    if np.any(taken == 0):
+        lost = int(columns[np.argmax(taken == 0)])
+        raise ValueError(
+            f"step: {abs(float(h[np.argmax(taken == 0)])):.1e} is lost in the rounding of entry {lost} = "
+            f"{float(x[lost])!r}; expected a step above {float(np.spacing(abs(x[lost]))):.1e}"
+        )
+    values = []
+    block = max(1, 2**22 // max(1, x.size))  # points are made in blocks too: all of them are n×n numbers
+    for start in range(0, len(columns), block):
+        part = slice(start, start + block)
+        points = np.tile(x, (len(columns[part]), 1))
+        points[np.arange(len(points)), columns[part]] = moved[part]
+        values.append(problem.evaluate_many(points.reshape((-1, *problem.point.shape))))
+    return np.concatenate(values), taken
+
+
+def _differences(problem: Problem, method: str, step: Any) -> Array:
+    eps = float(np.finfo(problem.point.dtype).eps)
+    relative = eps ** (1 / 3) if method == "central" else eps**0.5
+    h = _steps(problem, step, relative)
+    columns = np.arange(problem.point.size)
+    jacobian = _quotients(problem, method, columns, h)
+    sizes = np.abs(problem.point.reshape(-1))
+    outside = ~np.isfinite(jacobian).all(axis=0) & (sizes > 0) & (step is None)
+    if outside.any() and np.isfinite(problem.value).all():
+        jacobian[:, outside] = _quotients(problem, method, columns[outside], (relative * sizes)[outside])
+    return jacobian
+
+
+def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array:
+    above, up = _shifted(problem, columns, h)
+    with np.errstate(invalid="ignore", over="ignore"):
+        if method == "forward":
+            return ((above - problem.value.reshape(1, -1)) / up[:, None]).T
+        below, down = _shifted(problem, columns, -h)
+        return ((above - below) / (up - down)[:, None]).T
+
+
+# --- extrapolation ---------------------------------------------------------------------------------------
+
+
+def richardson(problem: Problem, step: Any = None) -> RichardsonResult:
+    """Return the extrapolated Jacobian of a problem; see :func:`richardson_jacobian`."""
+    m, n = problem.shape
+    columns = np.arange(n)
+    result = _extrapolate(problem, columns, _steps(problem, step, FIRST_STEP))
+    if step is None:
+        # Entries much smaller than 1 may have a smaller scale of their own: the better of the two is kept.
+        sizes = np.abs(problem.point.reshape(-1))
+        scale = np.max(np.abs(result.matrix), axis=1, initial=0, where=np.isfinite(result.matrix))
+        poor = (result.error > 1e-6 * scale[:, None]).any(axis=0) & (sizes > 0) & (sizes < 0.25)
+        if poor.any():
+            again = _extrapolate(problem, columns[poor], (FIRST_STEP * sizes[poor]).astype(sizes.dtype))
+            for old, new in zip(result, again, strict=True):
+                better = again.error < result.error[:, poor]
+                if old is not result.error:
+                    old[:, poor] = np.where(better, new, old[:, poor])
+            result.error[:, poor] = np.minimum(result.error[:, poor], again.error)
+    return RichardsonResult(*(part.reshape(m, n) for part in result))
+
+
+def _extrapolate(problem: Problem, columns: Array, first: Array) -> RichardsonResult:
+    """Neville's scheme over central differences at steps that fall by 4, entry by entry."""
+    eps = float(np.finfo(problem.value.dtype).eps)
+    eps = max(eps, float(np.finfo(problem.point.dtype).eps))
+    middle = problem.value.reshape(1, -1)
+    shape = (len(columns), problem.value.size)
+    best, error = np.full(shape, np.nan), np.full(shape, np.inf)
+    kinks = np.zeros(shape, dtype=bool)
+    previous: list[Array] = []
+    previous_gap: Array | None = None
+    smallest = 4 * np.spacing(np.abs(problem.point.reshape(-1)[columns]))
+    for level in range(MOST_LEVELS):
+        h = first / LEVEL_RATIO**level
+        if np.any(h < smallest):
+            break
+        above, up = _shifted(problem, columns, h)
+        below, down = _shifted(problem, columns, -h)
+        with np.errstate(all="ignore"):
+            noise = 2 * eps * np.maximum(np.abs(above), np.abs(below)) / h[:, None]
+            row = [(above.astype(np.float64) - below) / (up - down)[:, None]]
+            for i, old in enumerate(previous):
+                factor = LEVEL_RATIO ** (2 * (i + 1))
+                row.append(row[i] + (row[i] - old) / (factor - 1))
+                estimate = np.maximum(np.abs(row[i + 1] - row[i]), np.abs(row[i + 1] - old)) + noise
+                better = estimate < error  # False for NaN
+                best, error = np.where(better, row[i + 1], best), np.where(better, estimate, error)
+            gap = np.abs((above - middle) / up[:, None] - (below - middle) / down[:, None])
+            clear = gap > 20 * noise
+            if previous_gap is not None:
+                kinks = clear & (gap > 0.5 * previous_gap) & np.isfinite(gap)
+        settled = (
+            level >= 3 and not kinks.any() and np.all(error <= np.maximum(1e-10 * np.abs(best), 4 * noise))
+        )
+        previous, previous_gap = row, gap
+        if settled:
+            break
+    return RichardsonResult(best.T.copy(), error.T.copy(), kinks.T.copy())
+
+
+# --- complex step ----------------------------------------------------------------------------------------
+
+
+def complex_step(problem: Problem, step: Any = None) -> Array:
+    """Return Im f(x + i h e_j)/h for each j; f runs on traced complex numbers, which refuse what isn't analytic.
+
+    Raises
+    ------
+    NotAnalyticError, TracingError
+        If f is not analytic, or can't be traced to see that.
+    """
+    steps = _steps(problem, COMPLEX_STEP if step is None else step, 0.0).astype(np.float64)
+    m, n = problem.shape
+    jacobian = np.empty((m, n), dtype=problem.point.dtype)
+    for j in range(n):
+        scalars = ComplexScalars()
+        point = entries_of(problem.point, scalars).copy().reshape(-1)
+        point[j] = complex(point[j].real, steps[j])
+        values = problem.trace(scalars, point.reshape(problem.point.shape))
+        jacobian[:, j] = [complex(value).imag / steps[j] for value in values]
+    return jacobian

@@ -1,0 +1,175 @@
+"""One question put to every witness: a function of one array at a point, whatever it was made from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jacobians.arrays import Array, real_array
+from jacobians.function import INPUT, Function
+from verification.scalars import Scalars
+from verification.tracing import Entries, TracedArray, trace
+
+BLOCK_BYTES = 64 * 1024**2
+"""The most that the points and values of one batched call may take."""
+
+
+class EvaluationError(ValueError):
+    """f returned no array of real numbers, or arrays of different shapes."""
+
+
+class Problem:
+    """A function of one array at a point: by the input of f or by one of its parameters.
+
+    Parameters
+    ----------
+    f : Function or callable
+        A Function, or plain NumPy code from one array to one array.
+    x : array_like
+        The input. Never written to: f gets copies.
+    wrt : str
+        "input", or the name of a parameter of a Function.
+    dtype : numpy dtype, optional
+        What to compute in; by default what x is.
+
+    Attributes
+    ----------
+    point : numpy.ndarray
+        Where the derivative is asked for: x, or the parameter.
+    value : numpy.ndarray
+        The value there.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If x is refused, f is not callable, or `wrt` names no parameter.
+    EvaluationError
+        If the value of f is not an array of real numbers.
+
+    Examples
+    --------
+    >>> problem = Problem(lambda x: x**2, [1.0, 2.0])
+    >>> problem.value
+    array([1., 4.])
+    >>> problem.shape
+    (2, 2)
+    """
+
+    def __init__(self, f: Any, x: Any, wrt: str = INPUT, dtype: Any = None) -> None:
+        if not callable(f):
+            raise TypeError(f"f: found {type(f).__name__}, expected a Function or a function of one array")
+        self.f, self.wrt = f, wrt
+        self.x = real_array(x, "x")
+        if dtype is not None:
+            self.x = self.x.astype(dtype)
+        if wrt == INPUT:
+            self.point = self.x
+        elif isinstance(f, Function):
+            if wrt not in f.parameters:
+                known = ", ".join(map(repr, [INPUT, *f.parameters]))
+                raise ValueError(f"wrt: found {wrt!r}, expected one of {known}")
+            self.point = np.asarray(f.parameters[wrt], dtype=self.x.dtype)
+        else:
+            raise ValueError(
+                f"wrt: found {wrt!r}, expected 'input': only a Function has parameters; for plain code pass "
+                f"lambda {wrt}: f(x, {wrt}) and the point {wrt}"
+            )
+        self.value = self.evaluate(self.point)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n): the sizes of the value and of the point."""
+        return self.value.size, self.point.size
+
+    def evaluate(self, point: Array) -> Array:
+        """Return f at one point, checked; non-finite values pass without a warning."""
+        with np.errstate(all="ignore"):
+            result = numbers(self._call(point.copy()))
+        if hasattr(self, "value") and result.shape != self.value.shape:
+            raise EvaluationError(
+                f"f: found shape {result.shape} at one point and {self.value.shape} at another, expected one shape"
+            )
+        return result
+
+    def _call(self, point: Any) -> Any:
+        if self.wrt == INPUT:
+            return self.f(point)
+        return self.f.bind({self.wrt: point})._forward(self.x, 0)
+
+    def evaluate_many(self, points: Array) -> Array:
+        """Return f at several points, shape (count, m): in batched calls of bounded memory for a Function."""
+        m, n = self.shape
+        if not (isinstance(self.f, Function) and self.wrt == INPUT):
+            return np.stack([self.evaluate(point).reshape(m) for point in points])
+        block = max(1, BLOCK_BYTES // (8 * (m + n)))
+        with np.errstate(all="ignore"):
+            values = [
+                self.f(points[start : start + block], batched=True) for start in range(0, len(points), block)
+            ]
+        return np.concatenate(values).reshape(len(points), m)
+
+    def trace(self, scalars: Scalars, entries: Entries) -> Entries:
+        """Return the entries of the value, of m scalars along one axis, for a point of scalars.
+
+        Parameters
+        ----------
+        scalars : Scalars
+            Their table.
+        entries : numpy.ndarray of dtype object
+            The point, in its shape.
+        """
+        code: Callable[[Any], Any] = self._call
+        if self.wrt == INPUT and isinstance(self.f, Function):
+            code = lambda point: self.f._forward(point, 0)  # noqa: E731  # below the door, any scalar type
+        result = trace(code, TracedArray(entries, scalars))
+        if result.shape != self.value.shape:
+            raise EvaluationError(f"f: found shape {result.shape} when traced, expected {self.value.shape}")
+        return result.reshape(-1)
+
+    def smooth_piece(self, point: Array) -> Array | None:
+        """Return the integers that say on which smooth piece a point lies; None if f doesn't say."""
+        if not isinstance(self.f, Function):
+            return None
+        bound, x = (self.f, point) if self.wrt == INPUT else (self.f.bind({self.wrt: point}), self.x)
+        piece = bound.smooth_piece(x)
+        return None if piece is None else np.ravel(piece)
+
+    def index(self, flat: int) -> tuple[int, ...]:
+        """Return the place in the point's shape of an entry of its row-major vec."""
+        return tuple(int(k) for k in np.unravel_index(flat, self.point.shape)) if self.point.ndim else ()
+
+    def out_index(self, flat: int) -> tuple[int, ...]:
+        """Return the place in the value's shape of an entry of its row-major vec."""
+        return tuple(int(k) for k in np.unravel_index(flat, self.value.shape)) if self.value.ndim else ()
+
+    def unit(self, flat: int) -> Array:
+        """Return the unit vector of one entry, in the point's shape."""
+        unit = np.zeros(math.prod(self.point.shape), dtype=self.point.dtype)
+        unit[flat] = 1
+        return unit.reshape(self.point.shape)
+
+
+def numbers(result: Any) -> Array:
+    """Return what f returned as an array of float32 or float64.
+
+    Raises
+    ------
+    EvaluationError
+        For None, complex, object, ragged and masked results.
+
+    Examples
+    --------
+    >>> numbers([1, 2])
+    array([1., 2.])
+    """
+    if result is None:
+        raise EvaluationError("f returned None, expected an array of real numbers; is a return missing?")
+    try:
+        if isinstance(result, np.ndarray) and result.size == 0:
+            return result.astype(np.float64)  # emptiness is named by those who compare
+        return real_array(result, "f(x)")
+    except (TypeError, ValueError) as error:
+        raise EvaluationError(str(error)) from None
