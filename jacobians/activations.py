@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array
+from jacobians.arrays import Array, real_number
 from jacobians.function import INPUT, Function
 from jacobians.structures import Diagonal, Jacobian
 
@@ -166,7 +166,7 @@ class LeakyReLU(Elementwise):
     """
 
     def __init__(self, slope: float = 0.01) -> None:
-        self.slope = _number(slope, "slope")
+        self.slope = real_number(slope, "slope")
         super().__init__(
             "leaky_relu",
             lambda z: np.where(z > 0, z, self.slope * z),
@@ -261,7 +261,7 @@ class ELU(Elementwise):
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = _number(alpha, "alpha")
+        self.alpha = real_number(alpha, "alpha")
         super().__init__(
             "elu",
             # the minimum keeps the branch that is not taken from overflowing
@@ -302,13 +302,3 @@ def activation(name: str) -> Elementwise:
         return ACTIVATIONS[name.replace("-", "_").lower()]()
     except (KeyError, AttributeError):
         raise ValueError(f"activation: found {name!r}, expected one of {', '.join(ACTIVATIONS)}") from None
-
-
-def _number(value: Any, name: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: found {value!r}, expected a real number") from None
-    if not math.isfinite(number):
-        raise ValueError(f"{name}: found {number}, expected a finite number")
-    return number

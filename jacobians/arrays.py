@@ -101,6 +101,38 @@ def real_array(value: object, name: str, *, ndim: int | tuple[int, ...] | None =
     return read_only(array)
 
 
+def real_number(value: object, name: str, *, infinite: bool = False) -> float:
+    """Return `value` as a Python float, or refuse it by name.
+
+    Parameters
+    ----------
+    value : float
+    name : str
+        What the caller calls this argument; every error begins with it.
+    infinite : bool
+        Whether ±∞ is let in.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no real number, or NaN, or infinite where it must not be.
+
+    Examples
+    --------
+    >>> real_number(2, "slope")
+    2.0
+    """
+    if isinstance(value, str | bytes | bool | np.bool_) or np.ndim(value) != 0:  # type: ignore[arg-type]  # anything
+        raise TypeError(f"{name}: found {value!r}, expected a real number")
+    try:
+        number = float(value)  # type: ignore[arg-type]  # the except says so
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: found {value!r}, expected a real number") from None
+    if math.isnan(number) or (math.isinf(number) and not infinite):
+        raise ValueError(f"{name}: found {number}, expected a finite number")
+    return number
+
+
 def read_only(array: Array) -> Array:
     """Return a view of `array` that can't be written through."""
     view = array.view()
@@ -128,7 +160,7 @@ def format_bytes(count: int) -> str:
 
 
 def require_budget(
-    shape: Sequence[int], itemsize: int, what: str, instead: str, max_bytes: int | None
+    shape: Sequence[int], itemsize: int, what: str, instead: str, max_bytes: int | None = None
 ) -> None:
     """Raise unless an array of `shape` fits in `max_bytes`; allocate nothing.
 
@@ -139,7 +171,7 @@ def require_budget(
     itemsize : int
         Bytes of one entry.
     what, instead : str
-        What would be made, and what to call instead: both go into the error.
+        What would be made, and what to do instead: both go into the error.
     max_bytes : int or None
         The budget; None stands for 2 GiB.
 
@@ -154,5 +186,5 @@ def require_budget(
         dimensions = "×".join(str(n) for n in shape)
         raise MemoryBudgetError(
             f"{what} ({dimensions}) would take {format_bytes(needed)}, more than max_bytes = "
-            f"{format_bytes(budget)}; {instead}, or pass a larger max_bytes"
+            f"{format_bytes(budget)}; {instead}"
         )

@@ -118,8 +118,7 @@ def _cheapest(specs: tuple[Spec, ...]) -> Association:
         for i in range(n - length + 1):
             best[i, i + length - 1] = _ways(best, i, i + length - 1)
     finals = best[0, n - 1]
-    # the first of equal costs was reached by the leftmost split
-    spec = min(finals, key=lambda candidate: finals[candidate].cost)
+    spec = min(finals, key=lambda candidate: (finals[candidate].cost, finals[candidate].place))
     return Association(_tree(best, 0, n - 1, spec), spec, finals[spec].cost)
 
 
@@ -129,6 +128,11 @@ class _Way:
 
     cost: Cost
     split: tuple[int, Spec, Spec] | None
+
+    @property
+    def place(self) -> int:
+        """Where the interval is split, by which ties are decided: the leftmost first."""
+        return -1 if self.split is None else self.split[0]
 
 
 def _ways(best: dict[tuple[int, int], dict[Spec, _Way]], i: int, j: int) -> dict[Spec, _Way]:

@@ -56,7 +56,6 @@ def require_room(spec: Spec, itemsize: int) -> None:
         itemsize,
         f"the product or sum {spec.label}",
         "keep the factors apart and use matvec and rmatvec, or take fewer points",
-        None,
     )
 
 
@@ -76,7 +75,6 @@ def expand(jacobian: Jacobian, ledger: Ledger) -> Dense:
         jacobian.dtype.itemsize,
         f"the dense form of {spec.label}, which this product or sum needs",
         f"use matvec and rmatvec, which work on the {format_bytes(jacobian.nbytes)} that are stored",
-        None,
     )
     return Dense.unchecked(_expanded(jacobian, ledger))
 

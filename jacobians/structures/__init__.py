@@ -42,7 +42,7 @@ def stack(jacobians: Sequence[Jacobian]) -> Jacobian:
     Raises
     ------
     ValueError
-        If there is none, or the shapes differ.
+        If there is none, the shapes differ, or one is a batch already.
 
     Examples
     --------
@@ -55,9 +55,11 @@ def stack(jacobians: Sequence[Jacobian]) -> Jacobian:
     shapes = {(J.out_shape, J.in_shape) for J in jacobians}
     if len(shapes) > 1:
         raise ValueError(f"jacobians: found shapes {sorted(shapes)}, expected the same for every point")
-    batch_shape = (len(jacobians), *first.batch_shape)
+    if first.batch_shape:
+        raise ValueError(f"jacobians: found batch_shape {first.batch_shape}, expected one point each")
+    batch_shape = (len(jacobians),)
     if any(J.spec != first.spec for J in jacobians):
-        expanded = np.stack([np.broadcast_to(J.expand(), J.batch_shape + J.shape) for J in jacobians])
+        expanded = np.stack([J.expand() for J in jacobians])
         return Dense.unchecked(expanded, out_shape=first.out_shape, in_shape=first.in_shape)
     shapes_of: dict[str, Any] = {
         "out_shape": first.out_shape,

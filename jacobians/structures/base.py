@@ -202,7 +202,8 @@ class Jacobian(ABC):
             (*batch, *self.shape),
             self.dtype.itemsize,
             f"the dense form of {self.spec.label}",
-            f"use matvec, rmatvec or @, which work on the {format_bytes(self.nbytes)} that are stored",
+            f"use matvec, rmatvec or @, which work on the {format_bytes(self.nbytes)} that are stored, "
+            f"or pass a larger max_bytes",
             max_bytes,
         )
 

@@ -1,0 +1,289 @@
+"""Every pair of structures: value, spec and cost of the product, against NumPy and counting scalars."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from counting_scalars import Tally, counting, counting_constants, values
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from structured_cases import CASES, PAIRS, Case
+
+from jacobians import Cost, Spec
+from jacobians.arithmetic import Ledger
+from jacobians.expansion import expand, expansion_cost
+from jacobians.products import core, find_row, multiply, product_cost, product_spec, table
+from jacobians.sums import add, sum_cost, sum_spec
+
+__all__ = ["counting_constants"]  # a fixture
+
+each_pair = pytest.mark.parametrize(("left", "right"), PAIRS, ids=[f"{a.name} · {b.name}" for a, b in PAIRS])
+
+
+@each_pair
+def test_product(left: Case, right: Case) -> None:
+    ledger = Ledger()
+    product = multiply(left.jacobian, right.jacobian, ledger)
+    truth = left.truth @ right.truth
+    assert_allclose(product.dense(), truth, rtol=1e-11, atol=1e-11)
+    assert product.batch_shape == truth.shape[:-2]
+    assert product.spec == product_spec(left.jacobian.spec, right.jacobian.spec)
+    assert ledger.cost == product_cost(left.jacobian.spec, right.jacobian.spec)
+
+
+@each_pair
+@pytest.mark.usefixtures("counting_constants")
+def test_product_costs_what_is_executed(left: Case, right: Case) -> None:
+    L, R = counting(left.jacobian), counting(right.jacobian)
+    Tally.reset()
+    product = multiply(L, R)
+    found = Cost(Tally.multiplications, Tally.additions)
+    assert found == product_cost(left.jacobian.spec, right.jacobian.spec)
+    assert_allclose(values(product.dense()), left.truth @ right.truth, rtol=1e-11, atol=1e-11)
+
+
+@each_pair
+def test_sum(left: Case, right: Case) -> None:
+    ledger = Ledger()
+    total = add(left.jacobian, right.jacobian, ledger)
+    assert_allclose(total.dense(), left.truth + right.truth, rtol=1e-11, atol=1e-11)
+    assert total.spec == sum_spec(left.jacobian.spec, right.jacobian.spec)
+    assert ledger.cost == sum_cost(left.jacobian.spec, right.jacobian.spec)
+
+
+@each_pair
+@pytest.mark.usefixtures("counting_constants")
+def test_sum_costs_what_is_executed(left: Case, right: Case) -> None:
+    L, R = counting(left.jacobian), counting(right.jacobian)
+    Tally.reset()
+    add(L, R)
+    assert Cost(Tally.multiplications, Tally.additions) == sum_cost(left.jacobian.spec, right.jacobian.spec)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.usefixtures("counting_constants")
+def test_expansion_costs_what_is_executed(case: Case) -> None:
+    J = counting(case.jacobian)
+    Tally.reset()
+    dense = expand(J, Ledger())
+    assert Cost(Tally.multiplications, Tally.additions) == expansion_cost(case.jacobian.spec)
+    assert_allclose(values(dense.A), case.truth, rtol=1e-11, atol=1e-11)
+
+
+# --- the table itself ------------------------------------------------------------------------------------
+
+
+def rows_met() -> set[int]:
+    """Return the places of the rows that the pairs of the catalogue and a few oblong products meet."""
+    met = {id(find_row(a.jacobian.spec, b.jacobian.spec)) for a, b in PAIRS}
+    met |= {id(find_row(a, b)) for a, b, _, _ in OBLONG}
+    return {place for place, row in enumerate(table.ROWS) if id(row) in met}
+
+
+# (left, right, result, cost): the structure of each product pinned, so that no row can go unnoticed
+OBLONG: list[tuple[Spec, Spec, Spec, Cost]] = [
+    (Spec.zero(2, 3), Spec.dense(3, 4), Spec.zero(2, 4), Cost(0, 0)),
+    (Spec.dense(2, 3), Spec.zero(3, 4), Spec.zero(2, 4), Cost(0, 0)),
+    (Spec.identity(3), Spec.dense(3, 4), Spec.dense(3, 4), Cost(0, 0)),
+    (Spec.dense(2, 3), Spec.identity(3), Spec.dense(2, 3), Cost(0, 0)),
+    (Spec.dense(2, 3), Spec.dense(3, 4), Spec.dense(2, 4), Cost(24, 16)),
+    (Spec.dense(2, 3, (5,)), Spec.dense(3, 4), Spec.dense(2, 4, (5,)), Cost(120, 80)),
+    (Spec.dense(2, 3), Spec.diagonal(3), Spec.dense(2, 3), Cost(6, 0)),
+    (Spec.diagonal(3), Spec.dense(3, 4), Spec.dense(3, 4), Cost(12, 0)),
+    (Spec.diagonal(3), Spec.diagonal(3), Spec.diagonal(3), Cost(3, 0)),
+    (Spec.diagonal(3), Spec.low_rank(3, 2), Spec.low_rank(3, 2), Cost(9, 0)),
+    (Spec.low_rank(3, 2), Spec.diagonal(3), Spec.low_rank(3, 2), Cost(9, 0)),
+    # diag 12, VᵀB 2·3·4 and 2·2·4, U· 3·2·4 and 3·1·4, sum 12
+    (Spec.low_rank(3, 2), Spec.dense(3, 4), Spec.dense(3, 4), Cost(60, 40)),
+    (Spec.dense(4, 3), Spec.low_rank(3, 2), Spec.dense(4, 3), Cost(60, 40)),
+    # diagonals 3 + 3 + 6, U₂ᵀV₁ 2·3·1 and 2·2·1, V₂· 3·2·1 and 3·1·1, sum 3
+    (Spec.low_rank(3, 1), Spec.low_rank(3, 2), Spec.low_rank(3, 3), Cost(24, 10)),
+    (
+        Spec.dense(2, 4),
+        Spec.kronecker(Spec.identity(4), Spec.dense(1, 3)),
+        Spec.kronecker(Spec.dense(2, 4), Spec.dense(1, 3)),
+        Cost(0, 0),
+    ),
+    (
+        Spec.dense(2, 4),
+        Spec.kronecker(Spec.dense(1, 3), Spec.dense(4, 5)),
+        Spec.kronecker(Spec.dense(1, 3), Spec.dense(2, 5)),
+        Cost(40, 30),
+    ),
+    (
+        Spec.kronecker(Spec.dense(2, 4), Spec.dense(3, 1)),
+        Spec.dense(4, 5),
+        Spec.kronecker(Spec.dense(2, 5), Spec.dense(3, 1)),
+        Cost(40, 30),
+    ),
+    (
+        Spec.kronecker(Spec.dense(3, 1), Spec.dense(2, 4)),
+        Spec.dense(4, 5),
+        Spec.kronecker(Spec.dense(3, 1), Spec.dense(2, 5)),
+        Cost(40, 30),
+    ),
+    (
+        Spec.kronecker(Spec.dense(2, 4), Spec.dense(3, 1)),
+        Spec.diagonal(4),
+        Spec.kronecker(Spec.dense(2, 4), Spec.dense(3, 1)),
+        Cost(8, 0),
+    ),
+    (
+        Spec.kronecker(Spec.dense(3, 1), Spec.dense(2, 4)),
+        Spec.diagonal(4),
+        Spec.kronecker(Spec.dense(3, 1), Spec.dense(2, 4)),
+        Cost(8, 0),
+    ),
+    (
+        Spec.kronecker(Spec.dense(2, 3), Spec.dense(4, 5)),
+        Spec.kronecker(Spec.dense(3, 2), Spec.identity(5)),
+        Spec.kronecker(Spec.dense(2, 2), Spec.dense(4, 5)),
+        Cost(12, 8),
+    ),
+    # X (2×3 for each of 7 rows) by D (3×5): 7·2·3·5, then by C (2×4): 7·5·2·4; the other order takes 588
+    (
+        Spec.dense(7, 6),
+        Spec.kronecker(Spec.dense(2, 4), Spec.dense(3, 5)),
+        Spec.dense(7, 20),
+        Cost(210 + 280, 140 + 140),
+    ),
+    (
+        Spec.kronecker(Spec.dense(4, 2), Spec.dense(5, 3)),
+        Spec.dense(6, 7),
+        Spec.dense(20, 7),
+        Cost(210 + 280, 140 + 140),
+    ),
+    (Spec.diagonal(6), Spec.kronecker(Spec.identity(2), Spec.dense(3, 5)), Spec.dense(6, 10), Cost(60, 0)),
+    (Spec.kronecker(Spec.dense(2, 2), Spec.dense(3, 3)), Spec.diagonal(6), Spec.dense(6, 6), Cost(72, 0)),
+    (
+        Spec.dense(2, 3),
+        Spec.block_row([Spec.dense(3, 4), Spec.diagonal(3)]),
+        Spec.block_row([Spec.dense(2, 4), Spec.dense(2, 3)]),
+        Cost(30, 16),
+    ),
+    (
+        Spec.block_column([Spec.dense(4, 3), Spec.diagonal(3)]),
+        Spec.dense(3, 2),
+        Spec.block_column([Spec.dense(4, 2), Spec.dense(3, 2)]),
+        Cost(30, 16),
+    ),
+    # two products 2·2·3 and a sum of 2·3, rows taken for nothing
+    (Spec.block_row([Spec.dense(2, 2), Spec.dense(2, 2)]), Spec.dense(4, 3), Spec.dense(2, 3), Cost(24, 18)),
+    (
+        Spec.block_row([Spec.dense(2, 2), Spec.identity(2)]),
+        Spec.block_column([Spec.dense(2, 2), Spec.diagonal(2)]),
+        Spec.dense(2, 2),
+        Cost(8, 6),
+    ),
+    (Spec.dense(3, 4), Spec.block_column([Spec.dense(2, 2), Spec.dense(2, 2)]), Spec.dense(3, 2), Cost(24, 18)),
+    (
+        Spec.selection(2, 3),
+        Spec.diagonal(3),
+        Spec.selection(2, 3, weighted=True),
+        Cost(0, 0),
+    ),
+    (
+        Spec.diagonal(2),
+        Spec.selection(2, 3, weighted=True),
+        Spec.selection(2, 3, weighted=True),
+        Cost(2, 0),
+    ),
+    (Spec.selection(2, 3, weighted=True), Spec.dense(3, 4), Spec.dense(2, 4), Cost(8, 0)),
+    (Spec.dense(4, 2), Spec.selection(2, 3), Spec.dense(4, 3), Cost(0, 8)),
+    (Spec.dense(4, 2), Spec.selection(2, 3, repeats=False), Spec.dense(4, 3), Cost(0, 0)),
+    (Spec.selection(2, 3), Spec.selection(3, 4, repeats=False), Spec.selection(2, 4), Cost(0, 0)),
+    # (SU)Vᵀ 2·2·3 and 2·1·3, 2 additions of the diagonal
+    (Spec.selection(2, 3), Spec.low_rank(3, 2), Spec.dense(2, 3), Cost(12, 8)),
+    # UVᵀ 18 and 9 + 3, then placed with 9 additions
+    (Spec.low_rank(3, 2), Spec.selection(3, 4), Spec.dense(3, 4), Cost(18, 21)),
+    (Spec.selection(2, 3), Spec.scatter(3, 2), Spec.dense(2, 2), Cost(0, 0)),
+    (Spec.scatter(3, 2), Spec.selection(2, 3), Spec.dense(3, 3), Cost(0, 2)),
+    (Spec.scatter(3, 2), Spec.dense(2, 4), Spec.dense(3, 4), Cost(0, 8)),
+    (Spec.dense(4, 3), Spec.scatter(3, 2, weighted=True), Spec.dense(4, 2), Cost(8, 0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("left", "right", "result", "cost"), OBLONG, ids=str)
+def test_structure_and_cost_are_pinned(left: Spec, right: Spec, result: Spec, cost: Cost) -> None:
+    assert product_spec(left, right) == result
+    assert product_cost(left, right) == cost
+
+
+def test_every_row_is_met() -> None:
+    missed = sorted(set(range(len(table.ROWS))) - rows_met())
+    assert [table.ROWS[place].formula for place in missed] == []
+
+
+@pytest.mark.parametrize("place", range(len(table.ROWS)))
+def test_deleting_a_row_is_noticed(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "ROWS", table.ROWS[:place] + table.ROWS[place + 1 :])
+    clear_caches()
+    try:
+        changed = [pair for pair in OBLONG if outcome(pair[0], pair[1]) != (pair[2], pair[3])]
+    finally:
+        clear_caches()
+    assert changed
+
+
+@pytest.mark.parametrize("place", range(len(table.ROWS)))
+@pytest.mark.parametrize("change", [Cost(1, 0), Cost(0, 1)], ids=["multiplication", "addition"])
+def test_changing_a_cost_by_one_is_noticed(place: int, change: Cost, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = table.ROWS[place]
+    wrong = dataclasses.replace(row, cost=lambda a, b: row.cost(a, b) + change)
+    monkeypatch.setattr(table, "ROWS", (*table.ROWS[:place], wrong, *table.ROWS[place + 1 :]))
+    clear_caches()
+    try:
+        changed = [pair for pair in OBLONG if outcome(pair[0], pair[1]) != (pair[2], pair[3])]
+    finally:
+        clear_caches()
+    assert changed
+
+
+def outcome(left: Spec, right: Spec) -> tuple[Spec, Cost] | type[Exception]:
+    try:
+        return product_spec(left, right), product_cost(left, right)
+    except (LookupError, RecursionError) as error:
+        return type(error)
+
+
+def clear_caches() -> None:
+    for cached in (core.find_row, core.product_spec, core.product_cost):
+        cached.cache_clear()
+
+
+def test_huge_dimensions_are_costed_exactly() -> None:
+    n = 2**32
+    cost = product_cost(Spec.dense(n, n), Spec.dense(n, n))
+    assert cost == Cost(2**96, 2**64 * (2**32 - 1))
+
+
+# --- triples ---------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(CASES), st.sampled_from(CASES), st.sampled_from(CASES))
+def test_both_bracketings_of_a_triple_give_the_same_matrix(a: Case, b: Case, c: Case) -> None:
+    A, B, C = a.jacobian, b.jacobian, c.jacobian
+    truth = a.truth @ b.truth @ c.truth
+    for product in ((A @ B) @ C, A @ (B @ C)):
+        assert_allclose(product.dense(), truth, rtol=1e-9, atol=1e-9)
+
+
+def test_every_pair_of_structures_has_a_row() -> None:
+    structures = {case.jacobian.structure for case in CASES}
+    assert len(structures) == 10
+    for a, b in itertools.product(CASES, CASES):
+        assert find_row(a.jacobian.spec, b.jacobian.spec) in table.ROWS
+
+
+def test_shapes_and_points_of_a_product() -> None:
+    from jacobians.structures import Dense, Kronecker
+
+    left = Dense(np.ones((5, 2, 6)), out_shape=(2,), in_shape=(3, 2))
+    right = Kronecker(np.ones((3, 4)), np.ones((2, 5)))
+    product = left @ right
+    assert (product.out_shape, product.in_shape, product.batch_shape) == ((2,), (4, 5), (5,))
