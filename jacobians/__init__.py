@@ -9,9 +9,10 @@ from jacobians.affine import Affine
 from jacobians.arrays import MemoryBudgetError
 from jacobians.composition import Sequential
 from jacobians.cost import Cost
+from jacobians.cross_entropy import BinaryCrossEntropy, CrossEntropy, SigmoidBinaryCrossEntropy
 from jacobians.function import Function, Linearization
-from jacobians.losses import SoftmaxCrossEntropy, SquaredError
-from jacobians.norms import Norm, SquaredNorm
+from jacobians.losses import MeanSquaredError, SoftmaxCrossEntropy, SquaredError
+from jacobians.norms import LayerNorm, Norm, Normalize, SquaredNorm
 from jacobians.softmax import LogSoftmax, LogSumExp, Softmax
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
@@ -22,20 +23,26 @@ __all__ = [
     "ELU",
     "GELU",
     "Affine",
+    "BinaryCrossEntropy",
     "Cost",
+    "CrossEntropy",
     "Elementwise",
     "Function",
     "Jacobian",
+    "LayerNorm",
     "LeakyReLU",
     "Linearization",
     "LogSoftmax",
     "LogSumExp",
+    "MeanSquaredError",
     "MemoryBudgetError",
     "Norm",
+    "Normalize",
     "ReLU",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SigmoidBinaryCrossEntropy",
     "Softmax",
     "SoftmaxCrossEntropy",
     "Softplus",

@@ -230,6 +230,13 @@ class Function(ABC):
     def check_input(self, shape: tuple[int, ...]) -> None:  # noqa: B027  # by default any shape is taken
         """Raise ValueError if a point of `shape` is not one that this function takes; for authors."""
 
+    def check_values(self, x: Array) -> None:  # noqa: B027  # by default every real number is taken
+        """Raise ValueError if numbers in x are outside the domain; for authors.
+
+        Called at the doors only, with all points of a batch; below them (inside a composition, on symbols) the
+        formulas give NaN or ∞ in that case. NaN is to be let in: NaN in, NaN out.
+        """
+
     def _door(self, x: Any, batched: bool) -> Array:
         if not isinstance(batched, bool | np.bool_):
             raise TypeError(f"batched: found {batched!r}, expected True or False")
@@ -237,6 +244,7 @@ class Function(ABC):
         if batched and point.ndim == 0:
             raise ValueError("x: found a scalar with batched=True, expected points along a first axis")
         self.check_input(point.shape[int(batched) :])
+        self.check_values(point)
         return point
 
     def _known(self, name: str, *, inputs: bool = True) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from jacobians.arrays import Array, real_array
+from jacobians.arrays import Array, real_array, real_number
 from jacobians.function import INPUT, Function
 from jacobians.norms import flat, row
 from jacobians.softmax import log_sum_exp
@@ -27,7 +27,7 @@ class SquaredError(Function):
     Raises
     ------
     TypeError, ValueError
-        If y is refused, or a prediction has another shape.
+        If y or scale is refused, or a prediction has another shape.
 
     Examples
     --------
@@ -41,20 +41,57 @@ class SquaredError(Function):
 
     def __init__(self, y: Any, scale: float = 1.0) -> None:
         self.y = self.parameter(y, "y")
-        self.scale = float(scale)
+        self.scale = real_number(scale, "scale")
 
     def check_input(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError unless a prediction of `shape` fits the target."""
         require_target_shape(self.y, shape)
 
+    def _factor(self, point: tuple[int, ...]) -> float:
+        """Return what the sum of squares is multiplied by."""
+        return self.scale
+
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return the scaled sum of squares."""
-        difference = flat(x - self.y, batch_ndim)
-        return self.scale * (difference * difference).sum(axis=-1)
+        difference = flat(x - beside(self.y, x, batch_ndim), batch_ndim)
+        return self._factor(x.shape[batch_ndim:]) * (difference * difference).sum(axis=-1)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return 2·scale·(a − y)ᵀ."""
-        return row(2 * self.scale * flat(x - self.y, batch_ndim), x, batch_ndim)
+        difference = flat(x - beside(self.y, x, batch_ndim), batch_ndim)
+        return row(2 * self._factor(x.shape[batch_ndim:]) * difference, x, batch_ndim)
+
+
+class MeanSquaredError(SquaredError):
+    """scale/N·Σ (a − y)² with N the entries along the first axis; the Jacobian is 2·scale/N·(a − y)ᵀ.
+
+    For a vector that is the mean of the squares; for a matrix of N rows, a point each, it is the mean over points
+    of ‖a_i − y_i‖², 1/N Σ_i ‖F(x_i) − y_i‖². With scale = ½ it is 1/(2m) Σ_k ‖f(x_k) − y_k‖². For a scalar N = 1.
+
+    Parameters
+    ----------
+    y : array_like, shape (N, …) or ()
+        The target, of the prediction's shape; for a batch of predictions also one target a point.
+    scale : float
+        1 by default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If y or scale is refused, or a prediction has another shape.
+
+    Examples
+    --------
+    >>> loss = MeanSquaredError([[0.0, 0.0], [1.0, 1.0]])
+    >>> loss([[1.0, 0.0], [1.0, 4.0]])  # (1 + 9)/2
+    array(5.)
+    >>> loss.jacobian([[1.0, 0.0], [1.0, 4.0]]).tensor("mixed")
+    array([[1., 0.],
+           [0., 3.]])
+    """
+
+    def _factor(self, point: tuple[int, ...]) -> float:
+        return self.scale / (point[0] if point else 1)
 
 
 class SoftmaxCrossEntropy(Function):
@@ -115,34 +152,66 @@ class SoftmaxCrossEntropy(Function):
 
     def check_input(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError unless logits of `shape` are a vector that fits the target."""
-        if len(shape) != 1:
-            raise ValueError(
-                f"x: found shape {shape}, expected logits (k,); several points need batched=True"
-            )
-        if self.target is not None:
-            require_target_shape(self.target, shape, name="target")
-        elif self.label is not None and self.label >= shape[0]:
-            raise ValueError(
-                f"target: found class {self.label}, expected 0 to {shape[0] - 1} for {shape[0]} logits"
-            )
-
-    def _weights(self, x: Any) -> Any:
-        if self.target is not None:
-            return self.target
-        return np.eye(x.shape[-1])[self.label]
+        require_classes(self.target, self.label, shape, "logits")
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
-        """Return (Σ r)·log Σ e^z − r·z, which neither overflows nor cancels."""
-        return (self._weights(x) * (log_sum_exp(x) - x)).sum(axis=-1)
+        """Return Σ r_i (log Σ e^z − z_i), which neither overflows nor cancels."""
+        weights = target_weights(self.target, self.label, x, batch_ndim)
+        return weighted(weights, log_sum_exp(x) - x).sum(axis=-1)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return ((Σ r)·softmax(z) − r)ᵀ."""
-        r = np.asarray(self._weights(x), dtype=x.dtype)
+        r = target_weights(self.target, self.label, x, batch_ndim)
         gradient = r.sum(axis=-1, keepdims=True) * np.exp(x - log_sum_exp(x)) - r
         return row(gradient, x, batch_ndim)
 
 
 # --- targets ---------------------------------------------------------------------------------------------
+
+
+def beside(target: Array, x: Any, batch_ndim: int, name: str = "y") -> Array:
+    """Return a target that stands beside a prediction: in its dtype, and of a shape that is never broadcast.
+
+    A float64 target doesn't widen a float32 prediction. Symbols have no dtype to follow.
+
+    Raises
+    ------
+    ValueError
+        Unless the target has the shape of one point, or of all points of a batch.
+    """
+    if target.shape not in (x.shape, x.shape[batch_ndim:]):
+        raise ValueError(
+            f"{name}: found shape {target.shape}, expected {x.shape[batch_ndim:]} for one prediction"
+            + (f", or {x.shape} for a target a point" if batch_ndim else "; several points need batched=True")
+        )
+    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f":
+        return target.astype(x.dtype, copy=False)
+    return target
+
+
+def weighted(weights: Array, terms: Any) -> Any:
+    """Return weights·terms, 0 where a weight is 0, even if the term is infinite there; NaN stays NaN."""
+    if (weights != 0).all():
+        return weights * terms
+    with np.errstate(invalid="ignore"):  # 0·∞, which is not taken
+        return np.where(weights == 0, np.where(np.isnan(terms), terms, 0), weights * terms)
+
+
+def target_weights(target: Array | None, label: int | None, x: Any, batch_ndim: int) -> Array:
+    """Return the weights of all classes, of a target given as such or as a class number."""
+    if target is None:
+        target = np.eye(x.shape[-1])[label]
+    return beside(target, x, batch_ndim, "target")
+
+
+def require_classes(target: Array | None, label: int | None, shape: tuple[int, ...], what: str) -> None:
+    """Raise ValueError unless `shape` is (k,) with the k of the weights, or with room for the class number."""
+    if len(shape) != 1:
+        raise ValueError(f"x: found shape {shape}, expected {what} (k,); several points need batched=True")
+    if target is not None:
+        require_target_shape(target, shape, name="target")
+    elif label is not None and label >= shape[0]:
+        raise ValueError(f"target: found class {label}, expected 0 to {shape[0] - 1} for {shape[0]} {what}")
 
 
 def require_target_shape(target: Array, shape: tuple[int, ...], name: str = "y") -> None:

@@ -242,7 +242,9 @@ class LayerNorm(Function):
         if self.eps < 0:
             raise ValueError(f"eps: found {self.eps:g}, expected at least 0: it is added to a variance")
         if self.gamma is not None and self.beta is not None and self.gamma.shape != self.beta.shape:
-            raise ValueError(f"beta: found shape {self.beta.shape}, expected {self.gamma.shape}, that of gamma")
+            raise ValueError(
+                f"beta: found shape {self.beta.shape}, expected {self.gamma.shape}, that of gamma"
+            )
 
     def check_input(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError unless `shape` is (n,) with the n of the parameters."""
@@ -254,7 +256,9 @@ class LayerNorm(Function):
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return γ ⊙ x̂ + β; √(var + eps) is a hypot, which squares nothing that might overflow."""
-        centred = x - np.mean(x, axis=-1, keepdims=True)
+        # from the first entry, so that a constant x is exactly 0
+        shifted = x - x[..., :1]
+        centred = shifted - np.mean(shifted, axis=-1, keepdims=True)
         deviation = euclidean(centred)[..., None] / math.sqrt(x.shape[-1])
         y = centred / _or_one(np.hypot(deviation, math.sqrt(self.eps)))
         if self.gamma is not None:
@@ -266,7 +270,8 @@ class LayerNorm(Function):
         n = x.shape[-1]
         if wrt == "beta":
             return Identity(n, dtype=np.result_type(x.dtype, self.parameters["beta"].dtype))
-        centred = x - x.mean(axis=-1, keepdims=True)
+        shifted = x - x[..., -1:]
+        centred = shifted - shifted.mean(axis=-1, keepdims=True)
         # s = size·√(mean (centred/size)² + (√eps/size)²), each square at most n
         size = np.max(np.abs(centred), axis=-1, keepdims=True)
         size = _or_one(np.maximum(size, math.sqrt(self.eps))).astype(x.dtype)
