@@ -1,0 +1,58 @@
+"""The doors for plain numbers: integers and step sizes, refused by name."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+
+def checked_integer(value: Any, name: str, *, least: int) -> int:
+    """Return `value` as a Python integer of at least `least`, or refuse it by name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no integer, or too small.
+
+    Examples
+    --------
+    >>> checked_integer(3, "epochs", least=1)
+    3
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: found {value!r}, expected an integer of at least {least}") from None
+    if isinstance(value, bool | np.bool_) or number < least:
+        raise ValueError(f"{name}: found {value!r}, expected an integer of at least {least}")
+    return number
+
+
+def checked_number(value: Any, name: str, *, least: float = 0.0, strict: bool = False) -> float:
+    """Return `value` as a finite float of at least `least`, or above it if `strict`, or refuse it by name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no real number, not finite, or too small.
+
+    Examples
+    --------
+    >>> checked_number(1, "learning_rate", strict=True)
+    1.0
+    >>> checked_number(0, "learning_rate", strict=True)
+    Traceback (most recent call last):
+    ...
+    ValueError: learning_rate: found 0, expected a finite number above 0
+    """
+    expected = f"a finite number {'above' if strict else 'of at least'} {least:g}"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: found {value!r}, expected {expected}") from None
+    if not math.isfinite(number) or number < least or (strict and number == least):
+        raise ValueError(f"{name}: found {value!r}, expected {expected}")
+    return number

@@ -1,0 +1,66 @@
+"""The start of a network: its sizes, and random first weights of a variance that fits the activation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from backprop.arguments import checked_integer
+from jacobians import Elementwise, Function, LeakyReLU
+from jacobians.arrays import Array
+
+RECTIFIERS = ("relu", "leaky_relu", "elu", "silu", "gelu", "softplus")
+"""Activations that let about half of a symmetric input pass: their layers start with He's variance."""
+
+
+def layer_sizes(sizes: Any) -> list[int]:
+    """Return the sizes of a network as Python integers: at least two, each at least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are anything else.
+
+    Examples
+    --------
+    >>> layer_sizes((2, 3, 1))
+    [2, 3, 1]
+    """
+    if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str | bytes) or np.ndim(sizes) != 1:
+        raise TypeError(f"sizes: found {sizes!r}, expected integers such as [2, 3, 1]")
+    counts = [checked_integer(size, f"sizes[{place}]", least=1) for place, size in enumerate(sizes)]
+    if len(counts) < 2:
+        raise ValueError(f"sizes: found {counts}, expected at least two: inputs and outputs")
+    return counts
+
+
+def first_weights(random: np.random.Generator, n: int, h: int, following: Function | None) -> Array:
+    """Return the first weights (h, n) of a layer from n to h units.
+
+    Before a rectifier (ReLU and its smooth kin) they are normal with variance 2/n (He et al., "Delving deep into
+    rectifiers", 2015; 2/(n(1 + slope²)) for the leaky one), else uniform in ±√(6/(n + h)) (Glorot and Bengio,
+    "Understanding the difficulty of training deep feedforward neural networks", 2010).
+
+    Parameters
+    ----------
+    random : numpy.random.Generator
+        Where the numbers come from.
+    n, h : int
+        The numbers of inputs and of units.
+    following : Function or None
+        The activation of the layer, None if it is affine only.
+
+    Examples
+    --------
+    >>> W = first_weights(np.random.default_rng(0), 3, 2, None)
+    >>> W.shape, bool(abs(W).max() <= (6 / 5) ** 0.5)
+    ((2, 3), True)
+    """
+    if isinstance(following, Elementwise) and following.name in RECTIFIERS:
+        slope = following.slope if isinstance(following, LeakyReLU) else 0.0
+        return random.standard_normal((h, n)) * math.sqrt(2 / (n * (1 + slope**2)))
+    bound = math.sqrt(6 / (n + h))
+    return random.uniform(-bound, bound, (h, n))

@@ -1,0 +1,119 @@
+"""Gradients of a mean loss by every parameter: the δ recursion over a batch, and the explicit chain of Jacobians.
+
+Both take the derivatives from the layers and from the loss; what differs is who multiplies them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from backprop.chain import Chain
+from jacobians import Affine, Function, Sequential
+from jacobians.arrays import Array
+
+
+def deltas(network: Sequential, values: Sequence[Array], loss: Function) -> list[tuple[int, Array]]:
+    """Return the place and δ = ∂E/∂z of every affine layer, output side first, for the points of a batch.
+
+    δ^(L) = ∇_a E ⊙ φ′(z^(L)) and δ^(l) = (W^(l+1)ᵀ δ^(l+1)) ⊙ φ′(z^(l)), for all points in one product a layer.
+
+    Parameters
+    ----------
+    network : Sequential
+        Of affine layers and others that have no parameters.
+    values : sequence of numpy.ndarray
+        The points (N, d) and the output of each layer: ``network.linearize(x, batched=True).values``.
+    loss : Function
+        The loss of the targets (N, k), one value a point.
+
+    Returns
+    -------
+    list of (int, numpy.ndarray of shape (N, h))
+        Each row is the δ of its own point (denominator layout: a column a point, here laid out as a row).
+
+    Examples
+    --------
+    >>> from jacobians import SquaredError, Tanh
+    >>> net = Sequential(Affine([[1.0], [2.0]]), Tanh())
+    >>> values = net.linearize([[0.0]], batched=True).values
+    >>> deltas(net, values, SquaredError([[1.0, 1.0]], scale=0.5))
+    [(0, array([[-1., -1.]]))]
+    """
+    row = loss.jacobian(values[-1], batched=True)
+    delta = row.rmatvec(np.ones(1, dtype=row.dtype))  # ∇_a E, a row a point
+    found = []
+    for place in range(len(network) - 1, -1, -1):
+        layer = network[place]
+        if isinstance(layer, Affine):
+            found.append((place, delta))
+            if place:
+                delta = delta @ layer.W  # Wᵀδ of every point in one product
+        else:
+            delta = layer.jacobian(values[place], batched=True).rmatvec(delta)  # diag(φ′(z))ᵀ δ
+    return found
+
+
+def delta_gradients(network: Sequential, values: Sequence[Array], loss: Function) -> dict[str, Array]:
+    """Return ∂E/∂W = δ aᵀ and ∂E/∂b = δ of every affine layer, averaged over the points.
+
+    Parameters
+    ----------
+    network, values, loss
+        As in :func:`deltas`.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        In the order and in the shapes of ``network.parameters`` (denominator layout).
+
+    Examples
+    --------
+    >>> from jacobians import SquaredError
+    >>> net = Sequential(Affine([[1.0, 1.0]], [0.0]))
+    >>> values = net.linearize([[1.0, 2.0], [3.0, 4.0]], batched=True).values
+    >>> delta_gradients(net, values, SquaredError([[2.0], [6.0]], scale=0.5))
+    {'0.W': array([[2., 3.]]), '0.b': array([1.])}
+    """
+    gradients: dict[str, Array] = {}
+    for place, delta in deltas(network, values, loss):
+        gradients[f"{place}.W"] = delta.T @ values[place] / len(delta)
+        gradients[f"{place}.b"] = delta.mean(axis=0)
+    return {name: gradients[name] for name in network.parameters}
+
+
+def chain_gradients(network: Function, points: Array, loss: Function) -> dict[str, Array]:
+    """Return the mean over the points of DE · DF_L · … · ∂F_l/∂parameter, multiplied by the cheapest plan.
+
+    Parameters
+    ----------
+    network : Function
+        With parameters.
+    points : numpy.ndarray, shape (N, …)
+    loss : Function
+        The loss of the targets, one value a point.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        In the order and in the shapes of ``network.parameters`` (denominator layout).
+
+    Raises
+    ------
+    MemoryBudgetError
+        If the rows of all points by one parameter would take more than 2 GiB.
+
+    Examples
+    --------
+    >>> from jacobians import SquaredError
+    >>> net = Sequential(Affine([[1.0, 1.0]], [0.0]))
+    >>> chain_gradients(net, np.array([[1.0, 2.0], [3.0, 4.0]]), SquaredError([[2.0], [6.0]], scale=0.5))
+    {'0.W': array([[2., 3.]]), '0.b': array([1.])}
+    """
+    gradients = {}
+    for name, value in network.parameters.items():
+        chain = Chain.from_network(network, points, loss, by=name, batched=True)
+        rows = chain.plan("optimal").execute().jacobian.dense()  # (N, 1, entries)
+        gradients[name] = rows.mean(axis=0).reshape(value.shape)
+    return gradients

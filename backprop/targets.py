@@ -1,0 +1,163 @@
+"""The losses that a network can be named with, and targets as they take them.
+
+A row of :data:`LOSSES` says which Function is the loss of one target; the Function brings value and Jacobian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jacobians import Function, SoftmaxCrossEntropy, SquaredError
+from jacobians.arrays import Array, real_array
+from jacobians.losses import one_hot
+
+
+@dataclass(frozen=True)
+class NetworkLoss:
+    """A loss by name.
+
+    Attributes
+    ----------
+    name : str
+    formula : str
+        The loss of one point with outputs a and target y, for tables.
+    make : callable
+        From targets (k,) or (N, k) to the loss as a Function of the outputs.
+    threshold : float
+        The output of a single unit above which a point belongs to class 1: 0 where outputs are logits, else ½.
+    least_outputs : int
+        The fewest outputs with which the loss says anything.
+    """
+
+    name: str
+    formula: str
+    make: Callable[[Array], Function]
+    threshold: float = 0.5
+    least_outputs: int = 1
+
+
+def _rows(*losses: NetworkLoss) -> dict[str, NetworkLoss]:
+    return {loss.name: loss for loss in losses}
+
+
+LOSSES: dict[str, NetworkLoss] = _rows(
+    NetworkLoss(
+        "softmax-cross-entropy", "−Σ r_i log softmax(a)_i", SoftmaxCrossEntropy, 0.0, least_outputs=2
+    ),
+    NetworkLoss("squared-error", "½‖a − y‖²", lambda y: SquaredError(y, scale=0.5)),
+    NetworkLoss("mean-squared-error", "‖a − y‖²/k", lambda y: SquaredError(y, scale=1 / y.shape[-1])),
+)
+"""The rows by name. A network averages them over the points of a batch."""
+
+
+def network_loss(loss: str | Callable[[Array], Function]) -> NetworkLoss:
+    """Return the row of a loss given by name, or a row for a maker of one's own.
+
+    Parameters
+    ----------
+    loss : str or callable
+        A name out of :data:`LOSSES` (hyphens and underscores are the same), or a callable that makes the loss, a
+        Function of the outputs, from targets of shape (k,) or (N, k).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is none of that name; the error lists them.
+
+    Examples
+    --------
+    >>> network_loss("squared_error").formula
+    '½‖a − y‖²'
+    >>> network_loss(SquaredError).name
+    'SquaredError'
+    """
+    if isinstance(loss, str):
+        row = LOSSES.get(loss.replace("_", "-").lower())
+        if row is None:
+            raise ValueError(f"loss: found {loss!r}, expected one of {', '.join(LOSSES)}")
+        return row
+    if not callable(loss) or isinstance(loss, Function):
+        raise TypeError(
+            f"loss: found {loss!r}, expected one of {', '.join(LOSSES)}, or a callable that makes a loss "
+            f"from its target, such as SquaredError"
+        )
+    return NetworkLoss(getattr(loss, "__name__", type(loss).__name__), "", loss)
+
+
+def class_numbers(y: Any, points: int | None) -> Array | None:
+    """Return `y` as class numbers of shape (N,) if it is integers, one a point, else None.
+
+    Parameters
+    ----------
+    y : array_like
+        Targets.
+    points : int or None
+        The number of points N of a batch, None for one point, whose class number is a scalar.
+
+    Examples
+    --------
+    >>> class_numbers([3, 1], 2), class_numbers(3, None), class_numbers([[0.0, 1.0]], 1)
+    (array([3, 1]), array([3]), None)
+    """
+    if isinstance(y, np.ma.MaskedArray | np.matrix):
+        return None
+    try:
+        array = np.asarray(y)
+    except ValueError:
+        return None  # ragged: the door for vectors says so
+    if array.dtype.kind in "iu" and array.ndim == (0 if points is None else 1):
+        return np.atleast_1d(array)
+    return None
+
+
+def target_rows(y: Any, points: int | None, outputs: int, dtype: Any) -> Array:
+    """Return targets as an array of shape (N, k), a row a point.
+
+    Parameters
+    ----------
+    y : array_like
+        Class numbers from 0, integers of shape (N,), which become rows of the identity (one output: the number
+        itself, 0 or 1), or the targets of shape (N, k); without the axis N for one point.
+    points : int or None
+        N, or None for one point.
+    outputs : int
+        k.
+    dtype : dtype
+        Of the result.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If y is refused, has another shape, or a class number is not one of the classes.
+
+    Examples
+    --------
+    >>> target_rows([1, 0], 2, 2, float)
+    array([[0., 1.],
+           [1., 0.]])
+    >>> target_rows(1, None, 1, float)
+    array([[1.]])
+    """
+    count = 1 if points is None else points
+    labels = class_numbers(y, points)
+    if labels is not None:
+        if len(labels) != count:
+            raise ValueError(f"y: found {len(labels)} class numbers, expected one for each of {count} points")
+        try:
+            rows = one_hot(labels, max(outputs, 2))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"y: {error}") from None
+        return (rows if outputs > 1 else rows[:, 1:]).astype(dtype)
+    array = real_array(y, "y")
+    expected = (outputs,) if points is None else (points, outputs)
+    if array.shape != expected:
+        numbers = "a class number" if points is None else f"class numbers, integers of shape ({points},)"
+        raise ValueError(
+            f"y: found shape {array.shape} of {array.dtype}, expected {expected} or {numbers}; "
+            f"NumPy would broadcast another shape: reshape it"
+        )
+    return array.reshape(count, outputs).astype(dtype)
