@@ -40,7 +40,7 @@ class MLP(Sequential):
         On the last layer too: an activation or "softmax". By default the last layer is affine only, and its
         outputs are logits.
     loss : str or callable
-        "softmax-cross-entropy" (of logits), "squared-error" (½‖a − y‖²), "mean-squared-error" (‖a − y‖²/k), or
+        "softmax-cross-entropy", "sigmoid-binary-cross-entropy" (both of logits), "squared-error" (½‖a − y‖²), or
         another name of :data:`backprop.targets.LOSSES`, or a callable that makes the loss of a target.
 
     Raises
@@ -196,7 +196,7 @@ class MLP(Sequential):
                 raise ValueError("y: found a scalar with batched=True, expected targets along a first axis")
             points = len(y)
         rows = target_rows(y, points, self.sizes[-1], self.dtype)
-        return self.network_loss.make(rows if batched else rows[0])
+        return self.network_loss.of(rows if batched else rows[0])
 
     def loss(self, x: Any, y: Any) -> float:
         """Return the loss, averaged over the points of a batch.
@@ -225,7 +225,7 @@ class MLP(Sequential):
 
     def mean_loss(self, outputs: Array, targets: Array) -> float:
         """Return the mean loss of outputs (N, k) with targets (N, k)."""
-        return float(self.network_loss.make(targets)(outputs, batched=True).mean())
+        return float(self.network_loss.of(targets)(outputs, batched=True).mean())
 
     def predict(self, x: Any) -> Array:
         """Return the class that each point is given: the place of its largest output, the first of equals.
@@ -332,7 +332,7 @@ class MLP(Sequential):
         if method == "delta":
             return self.mean_gradients(points, targets)
         if method == "jacobians":
-            return chain_gradients(self, points, self.network_loss.make(targets))
+            return chain_gradients(self, points, self.network_loss.of(targets))
         raise ValueError(f"method: found {method!r}, expected 'delta' or 'jacobians'")
 
     def deltas(self, x: Any, y: Any) -> tuple[Array, ...]:
@@ -360,12 +360,12 @@ class MLP(Sequential):
         """
         points, count = self._points(x)
         targets = target_rows(y, count, self.sizes[-1], self.dtype)
-        found = deltas(self, self._values(points, 1), self.network_loss.make(targets))
+        found = deltas(self, self._values(points, 1), self.network_loss.of(targets))
         return tuple(delta[0] if count is None else delta for _, delta in found[::-1])
 
     def mean_gradients(self, points: Array, targets: Array) -> dict[str, Array]:
         """Return the gradients over points (N, d) with target rows (N, k) by the δ recursion."""
-        return delta_gradients(self, self._values(points, 1), self.network_loss.make(targets))
+        return delta_gradients(self, self._values(points, 1), self.network_loss.of(targets))
 
     # --- doors -----------------------------------------------------------------------------------------
 

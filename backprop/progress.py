@@ -47,19 +47,23 @@ def reporting(progress: Progress, done: int, epochs: int) -> Iterator[Callable[[
             pass
         else:
             columns = (
-                TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
+                BarColumn(bar_width=20),
+                MofNCompleteColumn(),
+                TextColumn("{task.description}"),
                 TimeRemainingColumn(),
-            )  # fmt: skip
+            )
             # standard output is for results
             with Bar(*columns, console=Console(stderr=True)) as bar:
                 task = bar.add_task("", total=epochs, completed=done)
-                yield lambda epoch: bar.update(task, completed=epoch.number, description=epoch_title(epoch))
+                yield lambda epoch: bar.update(
+                    task, completed=epoch.number, description=epoch_title(epoch, held=False)
+                )
             return
     yield lambda epoch: None
 
 
-def epoch_title(epoch: Epoch) -> str:
-    """Return the numbers of an epoch in a line.
+def epoch_title(epoch: Epoch, *, held: bool = True) -> str:
+    """Return the numbers of an epoch in a line; `held` for those of the validation points too.
 
     Examples
     --------
@@ -69,8 +73,8 @@ def epoch_title(epoch: Epoch) -> str:
     parts = [f"loss {epoch.loss:.4g}"]
     if epoch.accuracy is not None:
         parts.append(f"accuracy {epoch.accuracy:.1%}".replace("%", " %"))
-    if epoch.validation_loss is not None:
+    if held and epoch.validation_loss is not None:
         parts.append(f"validation loss {epoch.validation_loss:.4g}")
-    if epoch.validation_accuracy is not None:
+    if held and epoch.validation_accuracy is not None:
         parts.append(f"validation accuracy {epoch.validation_accuracy:.1%}".replace("%", " %"))
     return ", ".join(parts)

@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from jacobians import Function, SoftmaxCrossEntropy, SquaredError
+from jacobians import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Function,
+    MeanSquaredError,
+    SigmoidBinaryCrossEntropy,
+    SoftmaxCrossEntropy,
+    SquaredError,
+)
 from jacobians.arrays import Array, real_array
 from jacobians.losses import one_hot
 
@@ -24,7 +32,7 @@ class NetworkLoss:
     ----------
     name : str
     formula : str
-        The loss of one point with outputs a and target y, for tables.
+        The loss of one point with k outputs a and the target y (weights r of classes), for tables.
     make : callable
         From targets (k,) or (N, k) to the loss as a Function of the outputs.
     threshold : float
@@ -39,17 +47,37 @@ class NetworkLoss:
     threshold: float = 0.5
     least_outputs: int = 1
 
+    def of(self, targets: Array) -> Function:
+        """Return the loss of targets (k,) or (N, k).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the loss refuses them.
+        """
+        try:
+            return self.make(targets)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"y: {str(error).removeprefix('y: ').removeprefix('target: ')}") from None
+
 
 def _rows(*losses: NetworkLoss) -> dict[str, NetworkLoss]:
     return {loss.name: loss for loss in losses}
 
 
 LOSSES: dict[str, NetworkLoss] = _rows(
+    NetworkLoss("softmax-cross-entropy", "−Σ r_i log softmax(a)_i", SoftmaxCrossEntropy, 0.0, 2),
+    NetworkLoss("cross-entropy", "−Σ r_i log a_i", CrossEntropy, 0.5, 2),
     NetworkLoss(
-        "softmax-cross-entropy", "−Σ r_i log softmax(a)_i", SoftmaxCrossEntropy, 0.0, least_outputs=2
+        "sigmoid-binary-cross-entropy",
+        "−1/k Σ [y_i log σ(a_i) + (1 − y_i) log(1 − σ(a_i))]",
+        SigmoidBinaryCrossEntropy,
+        threshold=0.0,
     ),
+    NetworkLoss("binary-cross-entropy", "−1/k Σ [y_i log a_i + (1 − y_i) log(1 − a_i)]", BinaryCrossEntropy),
     NetworkLoss("squared-error", "½‖a − y‖²", lambda y: SquaredError(y, scale=0.5)),
-    NetworkLoss("mean-squared-error", "‖a − y‖²/k", lambda y: SquaredError(y, scale=1 / y.shape[-1])),
+    NetworkLoss("squared-distance", "‖a − y‖²", SquaredError),
+    NetworkLoss("mean-squared-error", "‖a − y‖²/k", MeanSquaredError),
 )
 """The rows by name. A network averages them over the points of a batch."""
 
