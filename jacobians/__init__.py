@@ -7,12 +7,16 @@ Build a function from layers, linearise it, and see every derivative as what it 
 from jacobians.activations import ELU, GELU, Elementwise, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from jacobians.affine import Affine
 from jacobians.arrays import MemoryBudgetError
+from jacobians.augmented import AddUnit, AugmentedAffine, DropUnit, PassUnit
 from jacobians.composition import Sequential
 from jacobians.cost import Cost
 from jacobians.cross_entropy import BinaryCrossEntropy, CrossEntropy, SigmoidBinaryCrossEntropy
+from jacobians.determinants import Determinant, Inverse, LogDeterminant
 from jacobians.function import Function, Linearization
 from jacobians.losses import MeanSquaredError, SoftmaxCrossEntropy, SquaredError
+from jacobians.matrix_functions import Gram, GramLoss, LinearMap, QuadraticForm, Trace, Transpose
 from jacobians.norms import LayerNorm, Norm, Normalize, SquaredNorm
+from jacobians.pooling import Maximum, MaxPool
 from jacobians.softmax import LogSoftmax, LogSumExp, Softmax
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
@@ -22,22 +26,35 @@ __version__ = "0.1.0"
 __all__ = [
     "ELU",
     "GELU",
+    "AddUnit",
     "Affine",
+    "AugmentedAffine",
     "BinaryCrossEntropy",
     "Cost",
     "CrossEntropy",
+    "Determinant",
+    "DropUnit",
     "Elementwise",
     "Function",
+    "Gram",
+    "GramLoss",
+    "Inverse",
     "Jacobian",
     "LayerNorm",
     "LeakyReLU",
+    "LinearMap",
     "Linearization",
+    "LogDeterminant",
     "LogSoftmax",
     "LogSumExp",
+    "MaxPool",
+    "Maximum",
     "MeanSquaredError",
     "MemoryBudgetError",
     "Norm",
     "Normalize",
+    "PassUnit",
+    "QuadraticForm",
     "ReLU",
     "Sequential",
     "SiLU",
@@ -50,4 +67,6 @@ __all__ = [
     "SquaredError",
     "SquaredNorm",
     "Tanh",
+    "Trace",
+    "Transpose",
 ]
