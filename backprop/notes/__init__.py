@@ -1,0 +1,54 @@
+"""Every formula of five sets of course notes, runnable and verified by at least two witnesses a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from backprop.notes.formula import Finding, Formula, Result, Slip, Witness, run
+
+__all__ = ["Finding", "Formula", "Result", "Slip", "Witness", "formulas", "run", "verify"]
+
+
+def formulas() -> dict[str, Formula]:
+    """Return all formulas by id, in the notes' order.
+
+    Examples
+    --------
+    >>> formulas()["B6"].title
+    'the chain rule'
+    """
+    # imported here: the rows build networks and import verification
+    from backprop.notes import b_chain_rule
+
+    rows = (*b_chain_rule.FORMULAS,)
+    return {formula.id: formula for formula in rows}
+
+
+def verify(ids: Iterable[str] | None = None) -> list[Result]:
+    """Run the formulas of some ids, by default all.
+
+    Parameters
+    ----------
+    ids : iterable of str, optional
+        Such as "B12".
+
+    Returns
+    -------
+    list of Result
+
+    Raises
+    ------
+    ValueError
+        If an id is unknown.
+
+    Examples
+    --------
+    >>> [result.passed for result in verify(["B12"])]
+    [True]
+    """
+    known = formulas()
+    chosen = list(known) if ids is None else list(ids)
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"id: found {name!r}, expected one of {', '.join(known)}")
+    return [run(known[name]) for name in chosen]

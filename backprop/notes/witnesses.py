@@ -1,0 +1,110 @@
+"""Ways to make a witness: by differences, by symbols, by a loop over entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import verification
+from backprop.notes.formula import Witness
+from jacobians.arrays import Array
+
+
+def finite_differences(f: Callable[[Array], Any], x: Any, reshape: tuple[int, ...] | None = None) -> Witness:
+    """Return the witness that differentiates f at x by central differences, row-major (m, n).
+
+    Parameters
+    ----------
+    f : callable
+        From an array of the shape of x to an array.
+    x : array_like
+    reshape : tuple of int, optional
+        The shape of the claim, where it is not (m, n).
+
+    Examples
+    --------
+    >>> finite_differences(lambda x: x**2, [3.0]).value().round(6)
+    array([[6.]])
+    """
+
+    def value() -> Array:
+        found = verification.finite_difference_jacobian(f, x, method="central")
+        return found if reshape is None else found.reshape(reshape)
+
+    return Witness("finite differences", value)
+
+
+def symbolic(f: Callable[[Any], Any], x: Any, reshape: tuple[int, ...] | None = None) -> Witness:
+    """Return the witness that traces f on symbols and differentiates entry by entry, row-major (m, n).
+
+    Parameters as in :func:`finite_differences`.
+
+    Examples
+    --------
+    >>> symbolic(lambda x: x**2, [3.0]).value()
+    array([[6.]])
+    """
+
+    def value() -> Array:
+        found = np.asarray(verification.symbolic_jacobian(f, x).value, dtype=float)
+        return found if reshape is None else found.reshape(reshape)
+
+    return Witness("symbolic", value, tolerance=1e-9)
+
+
+def entry_by_entry(
+    shape: tuple[int, ...], entry: Callable[..., float], name: str = "entry by entry"
+) -> Witness:
+    """Return the witness that fills an array of `shape` by a formula for each entry.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    entry : callable
+        From the indices of an entry, from 0, to its value.
+
+    Examples
+    --------
+    >>> entry_by_entry((2, 2), lambda i, j: float(i == j)).value()
+    array([[1., 0.],
+           [0., 1.]])
+    """
+
+    def value() -> Array:
+        made = np.empty(shape)
+        for index in np.ndindex(*shape):
+            made[index] = entry(*index)
+        return made
+
+    return Witness(name, value, tolerance=1e-10)
+
+
+def exact(name: str, value: Callable[[], Any], tolerance: float = 1e-10) -> Witness:
+    """Return a witness by another exact way, such as a dense NumPy product or a count by loops."""
+    return Witness(name, value, tolerance)
+
+
+def matrix_product(*factors: Any) -> Array:
+    """Return the product of matrices as printed, or say which shapes don't meet.
+
+    Raises
+    ------
+    ValueError
+        If the product can't be formed.
+
+    Examples
+    --------
+    >>> matrix_product(np.ones((2, 1)), np.ones((2, 2)))
+    Traceback (most recent call last):
+    ...
+    ValueError: 2×1 times 2×2
+    """
+    product = np.asarray(factors[0])
+    for factor in factors[1:]:
+        if product.ndim != 2 or factor.ndim != 2 or product.shape[1] != factor.shape[0]:
+            shapes = ["×".join(map(str, shape)) for shape in (product.shape, factor.shape)]
+            raise ValueError(" times ".join(shapes))
+        product = product @ factor
+    return product
