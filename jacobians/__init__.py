@@ -16,7 +16,9 @@ from jacobians.function import Function, Linearization
 from jacobians.losses import MeanSquaredError, SoftmaxCrossEntropy, SquaredError
 from jacobians.matrix_functions import Gram, GramLoss, LinearMap, QuadraticForm, Trace, Transpose
 from jacobians.norms import LayerNorm, Norm, Normalize, SquaredNorm
+from jacobians.paths import Concatenate, Product, Residual, Sum
 from jacobians.pooling import Maximum, MaxPool
+from jacobians.reshape import Flatten, Reshape
 from jacobians.softmax import LogSoftmax, LogSumExp, Softmax
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
@@ -30,11 +32,13 @@ __all__ = [
     "Affine",
     "AugmentedAffine",
     "BinaryCrossEntropy",
+    "Concatenate",
     "Cost",
     "CrossEntropy",
     "Determinant",
     "DropUnit",
     "Elementwise",
+    "Flatten",
     "Function",
     "Gram",
     "GramLoss",
@@ -54,8 +58,11 @@ __all__ = [
     "Norm",
     "Normalize",
     "PassUnit",
+    "Product",
     "QuadraticForm",
     "ReLU",
+    "Reshape",
+    "Residual",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -66,6 +73,7 @@ __all__ = [
     "Spec",
     "SquaredError",
     "SquaredNorm",
+    "Sum",
     "Tanh",
     "Trace",
     "Transpose",

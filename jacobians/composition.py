@@ -1,8 +1,9 @@
-"""Functions made of functions: the chain rule as a product of Jacobians."""
+"""Functions made of functions: named parameters, shared weights, and the chain rule as a product of Jacobians."""
 
 from __future__ import annotations
 
 import copy
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
@@ -13,8 +14,155 @@ from jacobians.association import product
 from jacobians.function import INPUT, Function, Linearization
 from jacobians.structures import Jacobian
 
+Path = list[Jacobian]
+"""One way from a parameter or the input to the output: factors, output side first."""
 
-class Sequential(Function):
+
+class Composition(Function):
+    """A function made of others, its `layers`; what all compositions have in common.
+
+    Parameters are named by place, "0.W", "2.b", and in a composition of compositions "1.0.W". A Function object
+    that occurs several times, at whatever depth, has one set of parameters, named by its first place; the
+    contributions of its places add up.
+
+    A subclass writes `forward`, `_input_chain` and `_paths`.
+
+    Parameters
+    ----------
+    *layers : Function
+        At least one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no layer or one is not a Function.
+    """
+
+    vectorized = True
+
+    def __init__(self, *layers: Function) -> None:
+        if not layers:
+            raise ValueError("layers: found none, expected at least one Function")
+        for position, layer in enumerate(layers):
+            if not isinstance(layer, Function):
+                raise TypeError(
+                    f"layers: found {getattr(layer, '__name__', type(layer).__name__)} at place {position}, expected a Function; "
+                    f"an activation is an instance: Tanh(), not Tanh"
+                )
+        self.layers = tuple(layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, index: int) -> Function:
+        return self.layers[index]
+
+    def __iter__(self) -> Iterator[Function]:
+        return iter(self.layers)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+
+    # --- parameters --------------------------------------------------------------------------------------
+
+    def _leaves(self, prefix: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Function]]:
+        """Return every function that is no composition once, with its first place."""
+        seen = set() if seen is None else seen
+        for place, layer in enumerate(self.layers):
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            if isinstance(layer, Composition):
+                yield from layer._leaves(f"{prefix}{place}.", seen)
+            else:
+                yield f"{prefix}{place}.", layer
+
+    def _owners(self) -> dict[str, tuple[Function, str]]:
+        """Return, for each parameter, the function that holds it and its name there."""
+        return {prefix + name: (leaf, name) for prefix, leaf in self._leaves() for name in leaf.parameters}
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """The parameters by name, "0.W", …, read-only."""
+        return {
+            prefix + name: value for prefix, leaf in self._leaves() for name, value in leaf.parameters.items()
+        }
+
+    def bind(self, parameters: Mapping[str, Any]) -> Self:
+        """Return a copy that holds `parameters` unchecked; layers that were one stay one."""
+        owners = self._owners()
+        by_leaf: dict[int, dict[str, Any]] = {}
+        leaves: dict[int, Function] = {}
+        for name, value in parameters.items():
+            leaf, own = owners[name]
+            leaves[id(leaf)] = leaf
+            by_leaf.setdefault(id(leaf), {})[own] = value
+        return self._rebuilt({key: leaves[key].bind(own) for key, own in by_leaf.items()})
+
+    def _rebuilt(self, replaced: dict[int, Any]) -> Self:
+        """Return a copy in which functions are replaced, by the id of the old one; copies are noted there."""
+        if id(self) not in replaced:
+            other = copy.copy(self)
+            other.layers = tuple(
+                layer._rebuilt(replaced) if isinstance(layer, Composition) else replaced.get(id(layer), layer)
+                for layer in self.layers
+            )
+            replaced[id(self)] = other
+        return replaced[id(self)]
+
+    # --- Jacobians ---------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _input_chain(self, x: Any, batch_ndim: int) -> Path:
+        """Return the factors of the Jacobian by the input, output side first."""
+
+    @abstractmethod
+    def _paths(self, x: Any, owner: Function, own: str, batch_ndim: int) -> list[Path]:
+        """Return the factors of each path from the parameter `own` of `owner` to the output; none if it isn't here."""
+
+    def _chain(self, x: Any, wrt: str, batch_ndim: int) -> Path:
+        """Return the factors, output side first; of several paths their sum as one factor."""
+        if wrt == INPUT:
+            return self._input_chain(x, batch_ndim)
+        owner, own = self._owners()[wrt]
+        paths = self._paths(x, owner, own, batch_ndim)
+        return paths[0] if len(paths) == 1 else [total(product(path) for path in paths)]
+
+    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
+        """Return the product of the factors by the cheapest bracketing."""
+        return product(self._chain(x, wrt, batch_ndim))
+
+
+def total(terms: Iterator[Jacobian]) -> Jacobian:
+    """Return the sum of Jacobians in the structure that they have in common."""
+    result = next(terms)
+    for term in terms:
+        result = result + term
+    return result
+
+
+def holds(function: Function, owner: Function) -> bool:
+    """Return whether `owner` is the function, or a part of it at any depth."""
+    if isinstance(function, Composition):
+        return any(holds(layer, owner) for layer in function.layers)
+    return function is owner
+
+
+def paths_of(function: Function, x: Any, owner: Function, own: str, batch_ndim: int) -> list[Path]:
+    """Return the paths from a parameter of `owner` to the output of `function`; none if it isn't there."""
+    if isinstance(function, Composition):
+        return function._paths(x, owner, own, batch_ndim)
+    return [function._chain(x, own, batch_ndim)] if function is owner else []
+
+
+def pieces_of(functions: Iterator[tuple[Function, Any]]) -> Array | None:
+    """Return the smooth pieces of functions at their inputs, one after the other; None if all are smooth."""
+    pieces = [function.smooth_piece(x) for function, x in functions]
+    known = [np.ravel(piece) for piece in pieces if piece is not None]
+    return np.concatenate(known) if known else None
+
+
+class Sequential(Composition):
     """F = F_L ∘ … ∘ F_1, given input side first: D(g∘f)(x) = Dg(f(x))·Df(x).
 
     Parameters are named by layer, "0.W", "2.b"; a layer that occurs twice has one set of parameters, named by its
@@ -42,60 +190,13 @@ class Sequential(Function):
     <Dense 1×3 ⊗ Dense 1×2: 1×6, out (1,), in (3, 2), 5 of 6 numbers stored>
     """
 
-    vectorized = True
-
-    def __init__(self, *layers: Function) -> None:
-        if not layers:
-            raise ValueError("layers: found none, expected at least one Function")
-        for position, layer in enumerate(layers):
-            if not isinstance(layer, Function):
-                raise TypeError(
-                    f"layers: found {type(layer).__name__} at place {position}, expected a Function; "
-                    f"an activation is an instance: Tanh(), not Tanh"
-                )
-        self.layers = tuple(layers)
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __getitem__(self, index: int) -> Function:
-        return self.layers[index]
-
-    def __iter__(self) -> Iterator[Function]:
-        return iter(self.layers)
-
-    @property
-    def parameters(self) -> dict[str, Array]:
-        """The parameters by name, "0.W", …, read-only."""
-        return {
-            f"{place}.{name}": value
-            for place, layer in self._distinct()
-            for name, value in layer.parameters.items()
-        }
-
-    def _distinct(self) -> list[tuple[int, Function]]:
-        """Return each layer once, with its first place."""
-        seen: dict[int, tuple[int, Function]] = {}
-        for place, layer in enumerate(self.layers):
-            seen.setdefault(id(layer), (place, layer))
-        return list(seen.values())
-
-    def bind(self, parameters: Mapping[str, Any]) -> Self:
-        """Return a copy that holds `parameters` unchecked; layers that were one stay one."""
-        by_place: dict[int, dict[str, Any]] = {}
-        for name, value in parameters.items():
-            place, own = name.split(".", 1)
-            by_place.setdefault(int(place), {})[own] = value
-        bound = {id(self.layers[place]): self.layers[place].bind(own) for place, own in by_place.items()}
-        other = copy.copy(self)
-        other.layers = tuple(bound.get(id(layer), layer) for layer in self.layers)
-        return other
-
     def check_input(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError unless the first layer takes `shape`."""
         self.layers[0].check_input(shape)
 
-    # --- value and Jacobians -----------------------------------------------------------------------------
+    def check_values(self, x: Array) -> None:
+        """Raise ValueError unless the first layer takes these numbers."""
+        self.layers[0].check_values(x)
 
     def _values(self, x: Any, batch_ndim: int) -> list[Any]:
         """Return the input and the output of every layer."""
@@ -113,34 +214,29 @@ class Sequential(Function):
         """Return the output of the last layer."""
         return self._values(x, batch_ndim)[-1]
 
-    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
-        """Return the product of the layers' Jacobians by the cheapest bracketing."""
-        return product(self._chain(x, wrt, batch_ndim))
-
-    def _chain(self, x: Any, wrt: str, batch_ndim: int) -> list[Jacobian]:
-        """Return the factors, output side first: DF_L, …, DF_{l+1}, ∂F_l/∂parameter."""
+    def _input_chain(self, x: Any, batch_ndim: int) -> Path:
+        """Return DF_L, …, DF_1, each at the value that the layers before it left."""
         values = self._values(x, batch_ndim)
-        if wrt == INPUT:
-            return self._upstream(values, 0, batch_ndim)
-        place, own = wrt.split(".", 1)
-        shared = self.layers[int(place)]
-        chains = [
-            self._upstream(values, position + 1, batch_ndim) + layer._chain(values[position], own, batch_ndim)
-            for position, layer in enumerate(self.layers)
-            if layer is shared
-        ]
-        if len(chains) == 1:
-            return chains[0]
-        total = product(chains[0])
-        for chain in chains[1:]:
-            total = total + product(chain)
-        return [total]
+        return self._upstream(values, 0, len(self), batch_ndim)
 
-    def _upstream(self, values: list[Any], first: int, batch_ndim: int) -> list[Jacobian]:
-        """Return the factors of ∂output/∂(input of layer `first`), output side first."""
+    def _paths(self, x: Any, owner: Function, own: str, batch_ndim: int) -> list[Path]:
+        """Return DF_L, …, DF_{l+1}, ∂F_l/∂parameter for each place l of the layer, the last place first."""
+        values = self._values(x, batch_ndim)
+        paths: list[Path] = []
+        upstream: Path = []
+        done = len(self)
+        for place in reversed([place for place, layer in enumerate(self.layers) if holds(layer, owner)]):
+            upstream = upstream + self._upstream(values, place + 1, done, batch_ndim)
+            done = place + 1
+            own_paths = paths_of(self.layers[place], values[place], owner, own, batch_ndim)
+            paths += [upstream + path for path in own_paths]
+        return paths
+
+    def _upstream(self, values: list[Any], first: int, last: int, batch_ndim: int) -> Path:
+        """Return the factors of the layers from `first` to before `last`, output side first."""
         return [
             factor
-            for place in range(len(self.layers) - 1, first - 1, -1)
+            for place in range(last - 1, first - 1, -1)
             for factor in self.layers[place]._chain(values[place], INPUT, batch_ndim)
         ]
 
@@ -154,10 +250,4 @@ class Sequential(Function):
 
     def smooth_piece(self, x: Any) -> Array | None:
         """Return the pieces of all layers at their inputs, one after the other."""
-        values = self._values(x, 0)
-        pieces = [layer.smooth_piece(value) for layer, value in zip(self.layers, values, strict=False)]
-        known = [np.ravel(piece) for piece in pieces if piece is not None]
-        return np.concatenate(known) if known else None
-
-    def __repr__(self) -> str:
-        return f"Sequential({', '.join(map(repr, self.layers))})"
+        return pieces_of(zip(self.layers, self._values(x, 0), strict=False))
