@@ -3,25 +3,37 @@
 from backprop.chain import Chain
 from backprop.compare import Comparison, compare
 from backprop.datasets import Digits, load_digits
+from backprop.descent import Descent, DivergenceError, gradient_descent
 from backprop.execute import Execution
+from backprop.inputs import ClassScore, MaximizedInput, Saliency, maximize_input, saliency
 from backprop.network import MLP
 from backprop.plan import Plan, Step
 from backprop.state import Epoch, TrainingState
-from backprop.training import DivergenceError, TrainingResult, fit
+from backprop.style import match_style, style_gradient
+from backprop.training import TrainingResult, fit
 
 __all__ = [
     "MLP",
     "Chain",
+    "ClassScore",
     "Comparison",
+    "Descent",
     "Digits",
     "DivergenceError",
     "Epoch",
     "Execution",
+    "MaximizedInput",
     "Plan",
+    "Saliency",
     "Step",
     "TrainingResult",
     "TrainingState",
     "compare",
     "fit",
+    "gradient_descent",
     "load_digits",
+    "match_style",
+    "maximize_input",
+    "saliency",
+    "style_gradient",
 ]

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from backprop.arguments import checked_integer, checked_number
+from backprop.descent import DivergenceError
 from backprop.network import MLP
 from backprop.progress import Progress, epoch_title, reporting
 from backprop.state import Epoch, Sampling, Settings, TrainingState, load_state, save_state
@@ -97,20 +98,6 @@ class TrainingResult:
 
     def __repr__(self) -> str:
         return f"<TrainingResult of {self.network!r}: {self.epochs} epochs, {epoch_title(self.history[-1])}>"
-
-
-class DivergenceError(ArithmeticError):
-    """The loss or a parameter is no finite number; the network keeps the parameters of the last good epoch.
-
-    Attributes
-    ----------
-    history : tuple of Epoch
-        The epochs before; empty if the loss was not finite before the first step.
-    """
-
-    def __init__(self, message: str, history: tuple[Epoch, ...]) -> None:
-        super().__init__(message)
-        self.history = history
 
 
 def fit(
