@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,14 +57,7 @@ def picture(images: dict[str, Array], *, signed: Collection[str] = ()) -> Figure
     >>> [axes.get_title() for axes in figure.axes]
     ['a digit']
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "picture: matplotlib is not installed, expected the extra 'report': "
-            "pip install 'explicit-jacobians[report]'"
-        ) from error
-    figure = Figure(figsize=(3 * len(images), 3.2), layout="constrained")
+    figure = _figure(3 * len(images), 3.2)
     for axes, (title, image) in zip(
         figure.subplots(1, len(images), squeeze=False)[0], images.items(), strict=True
     ):
@@ -77,3 +70,47 @@ def picture(images: dict[str, Array], *, signed: Collection[str] = ()) -> Figure
         axes.set_xticks([])
         axes.set_yticks([])
     return figure
+
+
+def curves(lines: Mapping[str, Sequence[float]], label: str, first: int = 0) -> Figure:
+    """Return a matplotlib Figure with a line for each series over whole numbers, such as losses over epochs.
+
+    Parameters
+    ----------
+    lines : mapping of str to sequence of float
+        By name; the empty ones are left out.
+    label : str
+        What is counted.
+    first : int
+        The number that the first entries belong to.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> figure = curves({"loss": [1.0, 0.5], "validation loss": []}, "epoch")
+    >>> len(figure.axes[0].lines), figure.axes[0].get_xlabel()
+    (1, 'epoch')
+    """
+    figure = _figure(6, 3.5)
+    axes = figure.subplots()
+    for name, values in lines.items():
+        if values:
+            axes.plot(range(first, first + len(values)), values, label=name)
+    axes.set_xlabel(label)
+    axes.legend()
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            "figure: matplotlib is not installed, expected the extra 'report': "
+            "pip install 'explicit-jacobians[report]'"
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained")

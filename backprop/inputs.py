@@ -226,7 +226,7 @@ def saliency(network: Function, x: Any, class_: int) -> Saliency:
 # --- the input that maximises a score --------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MaximizedInput(Descent):
     """An input that was changed to make S_c(I) − λ‖I‖² larger; see :class:`Descent`.
 

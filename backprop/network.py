@@ -190,11 +190,9 @@ class MLP(Sequential):
         >>> net.loss_function([1.0, 0.0, 0.0])([2.0, 0.0, 0.0])
         array(0.5)
         """
-        points = None
-        if batched:
-            if np.ndim(y) == 0:
-                raise ValueError("y: found a scalar with batched=True, expected targets along a first axis")
-            points = len(y)
+        if batched and not hasattr(y, "__len__"):
+            raise ValueError("y: found a scalar with batched=True, expected targets along a first axis")
+        points = len(y) if batched else None
         rows = target_rows(y, points, self.sizes[-1], self.dtype)
         return self.network_loss.of(rows if batched else rows[0])
 

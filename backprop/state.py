@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import tempfile
 import zipfile
@@ -44,8 +45,9 @@ class Epoch:
 
     @property
     def watched(self) -> float:
-        """The loss that early stopping watches: over the validation points where there are any."""
-        return self.loss if self.validation_loss is None else self.validation_loss
+        """The loss that early stopping watches: over the validation points where there are any, ∞ for NaN."""
+        loss = self.loss if self.validation_loss is None else self.validation_loss
+        return math.inf if math.isnan(loss) else loss
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,21 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from backprop.arguments import checked_integer, checked_number
-from backprop.descent import DivergenceError
+from backprop.descent import DivergenceError as DivergenceError  # training raises it: to be had from here too
+from backprop.images import curves
 from backprop.network import MLP
 from backprop.progress import Progress, epoch_title, reporting
 from backprop.state import Epoch, Sampling, Settings, TrainingState, load_state, save_state
 from backprop.targets import class_numbers, target_rows
 from jacobians.arrays import Array, read_only, real_array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +93,16 @@ class TrainingResult:
             As :func:`backprop.state.save_state`.
         """
         save_state(self.state, path)
+
+    def figure(self) -> Figure:
+        """Return a matplotlib Figure of the loss after each epoch, over the validation points too.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        return curves({"loss": self.losses, "validation loss": self.validation_losses}, "epoch", first=1)
 
     def __str__(self) -> str:
         lines = [f"epoch {epoch.number}: {epoch_title(epoch)}" for epoch in self.history]

@@ -266,6 +266,14 @@ def test_an_interruption_leaves_the_network_at_the_end_of_an_epoch():
     assert same(net.parameters, other.parameters)
 
 
+def test_a_validation_loss_that_is_not_a_number_is_never_the_best():
+    net, (X, Y) = network(), data()
+    hollow = np.full((2, 3), math.nan)
+    result = fit(net, X, Y, epochs=9, learning_rate=0.1, validation=(hollow, [0, 1]), patience=3)
+    assert (result.stopped, result.epochs, result.best.number) == ("patience", 3, 0)
+    assert result.validation_accuracies == (0.0, 0.0, 0.0)
+
+
 # --- progress --------------------------------------------------------------------------------------------
 
 
@@ -316,6 +324,16 @@ def test_a_long_history_prints_its_ends():
     assert repr(result).startswith(
         "<TrainingResult of MLP(3-4-2, tanh, softmax-cross-entropy): 30 epochs, loss "
     )
+
+
+def test_a_figure_shows_the_losses():
+    pytest.importorskip("matplotlib")
+    X, Y = data()
+    result = fit(network(), X, Y, epochs=4, learning_rate=0.1, validation=data(6, seed=1))
+    lines = {line.get_label(): line for line in result.figure().axes[0].lines}
+    np.testing.assert_array_equal(lines["loss"].get_ydata(), result.losses)
+    np.testing.assert_array_equal(lines["validation loss"].get_ydata(), result.validation_losses)
+    assert list(lines["loss"].get_xdata()) == [1, 2, 3, 4]
 
 
 # --- the doors -------------------------------------------------------------------------------------------
