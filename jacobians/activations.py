@@ -92,9 +92,20 @@ class Elementwise(Function):
 # --- formulas that take more than a line -----------------------------------------------------------------
 
 
+def softplus(z: Any) -> Any:
+    """Return log(1 + e^z), entry by entry; it neither overflows nor cancels, and hands NaN on without a warning.
+
+    Examples
+    --------
+    >>> softplus(np.array([-1000.0, 1000.0]))
+    array([   0., 1000.])
+    """
+    with np.errstate(invalid="ignore"):  # logaddexp warns of NaN
+        return np.logaddexp(0, z)
+
+
 def _sigmoid(z: Any) -> Any:
-    # log(1 + e^−z) neither overflows nor cancels
-    return np.exp(-np.logaddexp(0, -z))
+    return np.exp(-softplus(-z))
 
 
 def _sigmoid_slope(z: Any) -> Any:
@@ -212,7 +223,7 @@ class Softplus(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__("softplus", lambda z: np.logaddexp(0, z), _sigmoid, latex=r"\log(1 + e^z)")
+        super().__init__("softplus", softplus, _sigmoid, latex=r"\log(1 + e^z)")
 
 
 class SiLU(Elementwise):

@@ -46,8 +46,8 @@ class Composition(Function):
         for position, layer in enumerate(layers):
             if not isinstance(layer, Function):
                 raise TypeError(
-                    f"layers: found {getattr(layer, '__name__', type(layer).__name__)} at place {position}, expected a Function; "
-                    f"an activation is an instance: Tanh(), not Tanh"
+                    f"layers: found {getattr(layer, '__name__', type(layer).__name__)} at place {position}, "
+                    f"expected a Function; an activation is an instance: Tanh(), not Tanh"
                 )
         self.layers = tuple(layers)
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from jacobians.activations import softplus
 from jacobians.arrays import Array
 from jacobians.function import INPUT, Function
 from jacobians.losses import (
@@ -139,7 +140,7 @@ class SigmoidBinaryCrossEntropy(_Binary):
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return the mean over N."""
         y = beside(self.y, x, batch_ndim)
-        losses = weighted(y, np.logaddexp(0, -x)) + weighted(1 - y, np.logaddexp(0, x))
+        losses = weighted(y, softplus(-x)) + weighted(1 - y, softplus(x))
         return self._mean(losses, x, batch_ndim)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:

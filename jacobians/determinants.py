@@ -44,7 +44,8 @@ class Determinant(_OfSquareMatrix):
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return det X."""
-        return np.linalg.det(x)
+        with np.errstate(invalid="ignore"):  # NaN in, NaN out, without a warning
+            return np.linalg.det(x)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return the row-major vec of the cofactors."""
@@ -73,7 +74,8 @@ class LogDeterminant(_OfSquareMatrix):
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return log |det X|."""
-        return np.linalg.slogdet(x)[1]
+        with np.errstate(invalid="ignore"):
+            return np.linalg.slogdet(x)[1]
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return the row-major vec of X⁻ᵀ."""
@@ -123,7 +125,8 @@ def inverse(x: Any) -> Any:
     ValueError: x: found a singular matrix, expected an invertible one; np.linalg.pinv has no derivative there
     """
     try:
-        return np.linalg.inv(x)
+        with np.errstate(invalid="ignore"):
+            return np.linalg.inv(x)
     except np.linalg.LinAlgError:
         raise ValueError(
             "x: found a singular matrix, expected an invertible one; np.linalg.pinv has no derivative there"

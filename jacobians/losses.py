@@ -10,7 +10,7 @@ import numpy as np
 from jacobians.arrays import Array, real_array, real_number
 from jacobians.function import INPUT, Function
 from jacobians.norms import flat, row
-from jacobians.softmax import log_sum_exp
+from jacobians.softmax import log_softmax
 from jacobians.structures import Jacobian
 
 
@@ -157,12 +157,12 @@ class SoftmaxCrossEntropy(Function):
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return Σ r_i (log Σ e^z − z_i), which neither overflows nor cancels."""
         weights = target_weights(self.target, self.label, x, batch_ndim)
-        return weighted(weights, log_sum_exp(x) - x).sum(axis=-1)
+        return weighted(weights, -log_softmax(x)).sum(axis=-1)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return ((Σ r)·softmax(z) − r)ᵀ."""
         r = target_weights(self.target, self.label, x, batch_ndim)
-        gradient = r.sum(axis=-1, keepdims=True) * np.exp(x - log_sum_exp(x)) - r
+        gradient = r.sum(axis=-1, keepdims=True) * np.exp(log_softmax(x)) - r
         return row(gradient, x, batch_ndim)
 
 

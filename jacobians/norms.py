@@ -280,12 +280,12 @@ class LayerNorm(Function):
         unit = centred / s
         if wrt == "gamma":
             return Diagonal.unchecked(unit)
-        gamma = np.ones((), dtype=x.dtype) if self.gamma is None else self.gamma
-        flat_there = (variance == 0) if self.eps == 0 else np.zeros((), dtype=bool)
-        d = np.where(flat_there, np.zeros((), dtype=x.dtype), gamma / s)
+        d = (1 / s if self.gamma is None else self.gamma / s) * np.ones_like(unit)
+        # where nothing varies and eps is 0
+        d = np.where(variance == 0, np.zeros((), dtype=d.dtype), d)
         U = -np.stack([d, d * unit], axis=-1) / n
         V = np.stack([np.ones_like(unit), unit], axis=-1)
-        return DiagonalPlusLowRank.unchecked(d * np.ones_like(unit), U, V)
+        return DiagonalPlusLowRank.unchecked(d, U, V)
 
     def smooth_piece(self, x: Any) -> Array | None:
         """Return 1 for a constant x if eps is 0, else 0; None where eps keeps the function smooth."""

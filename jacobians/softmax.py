@@ -18,7 +18,20 @@ def log_sum_exp(x: Any) -> Any:
     >>> log_sum_exp(np.array([1000.0, 1000.0])) - 1000.0
     array([0.69314718])
     """
-    return np.logaddexp.reduce(x, axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # logaddexp warns of NaN
+        return np.logaddexp.reduce(x, axis=-1, keepdims=True)
+
+
+def log_softmax(x: Any) -> Any:
+    """Return x − log Σ e^x over the last axis; NaN where x is NaN or ∞.
+
+    Examples
+    --------
+    >>> log_softmax(np.array([0.0, -1000.0]))
+    array([    0., -1000.])
+    """
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ is the NaN that it should be
+        return x - log_sum_exp(x)
 
 
 class _OfVector(Function):
@@ -46,7 +59,7 @@ class Softmax(_OfVector):
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return the softmax over the last axis."""
-        return np.exp(x - log_sum_exp(x))
+        return np.exp(log_softmax(x))
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return diag(p) − p pᵀ."""
@@ -65,11 +78,11 @@ class LogSoftmax(_OfVector):
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return the logarithm of the softmax over the last axis."""
-        return x - log_sum_exp(x)
+        return log_softmax(x)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return I − 1 pᵀ."""
-        p = np.exp(self.forward(x))
+        p = np.exp(log_softmax(x))
         ones = np.ones_like(p)
         return DiagonalPlusLowRank.unchecked(ones, -ones[..., None], p[..., None])
 
@@ -89,5 +102,5 @@ class LogSumExp(_OfVector):
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return pᵀ."""
-        p = np.exp(x - log_sum_exp(x))
+        p = np.exp(log_softmax(x))
         return Dense.unchecked(p[..., None, :], out_shape=())
