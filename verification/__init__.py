@@ -1,1 +1,43 @@
-"""Is it right? Independent witnesses for Jacobians."""
+"""Is it right? Independent witnesses for Jacobians, and one verdict from them.
+
+Importing this package loads neither sympy nor SciPy: each witness imports what it uses when it is used.
+"""
+
+from verification.adjoint import AdjointResult, adjoint_test
+from verification.certified import Enclosure, certified_jacobian
+from verification.check import assert_jacobian, check
+from verification.diagnosis import Diagnosis, diagnose
+from verification.finite_difference import RichardsonResult, finite_difference_jacobian, richardson_jacobian
+from verification.matrix_functions import block_derivative, block_jacobian
+from verification.report import CheckReport, Witness, Worst
+from verification.scalars import NotAnalyticError, TracingError, UndecidedError
+from verification.symbolic import SymbolicJacobian, symbolic_jacobian
+from verification.taylor import TaylorResult, taylor_test
+from verification.witnesses import Budget
+
+__all__ = [
+    "AdjointResult",
+    "Budget",
+    "CheckReport",
+    "Diagnosis",
+    "Enclosure",
+    "NotAnalyticError",
+    "RichardsonResult",
+    "SymbolicJacobian",
+    "TaylorResult",
+    "TracingError",
+    "UndecidedError",
+    "Witness",
+    "Worst",
+    "adjoint_test",
+    "assert_jacobian",
+    "block_derivative",
+    "block_jacobian",
+    "certified_jacobian",
+    "check",
+    "diagnose",
+    "finite_difference_jacobian",
+    "richardson_jacobian",
+    "symbolic_jacobian",
+    "taylor_test",
+]

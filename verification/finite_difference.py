@@ -253,6 +253,8 @@ def _extrapolate(problem: Problem, columns: Array, first: Array) -> RichardsonRe
 def complex_step(problem: Problem, step: Any = None) -> Array:
     """Return Im f(x + i h e_j)/h for each j; f runs on traced complex numbers, which refuse what isn't analytic.
 
+    An entry whose quotient depends on the step, as at the branch point of a root, is NaN.
+
     Raises
     ------
     NotAnalyticError, TracingError
@@ -262,9 +264,15 @@ def complex_step(problem: Problem, step: Any = None) -> Array:
     m, n = problem.shape
     jacobian = np.empty((m, n), dtype=problem.point.dtype)
     for j in range(n):
-        scalars = ComplexScalars()
-        point = entries_of(problem.point, scalars).copy().reshape(-1)
-        point[j] = complex(point[j].real, steps[j])
-        values = problem.trace(scalars, point.reshape(problem.point.shape))
-        jacobian[:, j] = [complex(value).imag / steps[j] for value in values]
+        first, second = (_imaginary_quotient(problem, j, h) for h in (steps[j], steps[j] / 1024))
+        steady = np.abs(first - second) <= 1e-3 * np.abs(first)
+        jacobian[:, j] = np.where(steady | (step is not None), first, np.nan)
     return jacobian
+
+
+def _imaginary_quotient(problem: Problem, j: int, h: float) -> Array:
+    scalars = ComplexScalars()
+    point = entries_of(problem.point, scalars).copy().reshape(-1)
+    point[j] = complex(point[j].real, h)
+    values = problem.trace(scalars, point.reshape(problem.point.shape))
+    return np.array([complex(value).imag / h for value in values])

@@ -159,6 +159,12 @@ def test_a_kink_at_some_distance_does_no_harm():
     assert abs(result.matrix[0, 0] + 1) <= result.error[0, 0] < 1e-10
 
 
+def test_the_complex_step_finds_nothing_at_a_branch_point():
+    found = finite_difference_jacobian(np.sqrt, [0.0, 4.0], "complex-step")
+    assert np.isnan(found[0, 0])
+    assert found[1, 1] == 0.25
+
+
 def test_the_complex_step_is_refused_by_name():
     with pytest.raises(NotAnalyticError, match=r"^absolute: not complex analytic"):
         finite_difference_jacobian(np.abs, 1.0, "complex-step")

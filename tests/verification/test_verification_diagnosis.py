@@ -1,0 +1,222 @@
+"""Planted mistakes are named; they are planted by code of this test's own, and not by the module's hypotheses."""
+
+import numpy as np
+import pytest
+
+from jacobians import Affine, Sequential, Sigmoid, Softmax, Tanh
+from verification import check, diagnose
+
+RNG = np.random.default_rng(17)
+J = RNG.normal(size=(3, 4))
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+PHI = {"tanh": np.tanh, "sigmoid": sigmoid}
+SLOPE = {"tanh": lambda z: 1 - np.tanh(z) ** 2, "sigmoid": lambda z: sigmoid(z) * (1 - sigmoid(z))}
+LAYER = {"tanh": Tanh, "sigmoid": Sigmoid}
+
+
+def network(rng, depth, sizes=None, softmax=False):
+    """Return a Sequential, its weights, and its activations' names."""
+    sizes = sizes or [int(n) for n in rng.integers(3, 6, size=depth + 1)]
+    kinds = [str(rng.choice(["tanh", "sigmoid"])) for _ in range(depth)]
+    weights = [rng.normal(size=(sizes[k + 1], sizes[k])) for k in range(depth)]
+    biases = [rng.normal(size=sizes[k + 1]) for k in range(depth)]
+    layers = []
+    for W, b, kind in zip(weights, biases, kinds, strict=True):
+        layers += [Affine(W, b), LAYER[kind]()]
+    if softmax:
+        layers.append(Softmax())
+    return Sequential(*layers), weights, biases, kinds
+
+
+def backpropagated(x, weights, biases, kinds, mistake="", at=0, softmax=False):
+    """Return the Jacobian by the input by hand, with one mistake in layer `at`."""
+    a, factors, points = x, [], [x]
+    for k, (W, b, kind) in enumerate(zip(weights, biases, kinds, strict=True)):
+        z = W @ a + b
+        slope = SLOPE[kind](z)
+        matrix = W
+        if k == at:
+            slope = {
+                "missing-derivative": np.ones_like(z),
+                "function-for-derivative": PHI[kind](z),
+                "derivative-at-output": SLOPE[kind](PHI[kind](z)),
+            }.get(mistake, slope)
+            matrix = W.T if mistake == "matrix-transposed" else W
+        pair = [matrix, np.diag(slope)]
+        factors += pair[::-1] if mistake == "order" and k == at else pair
+        a = PHI[kind](z)
+        points.append(a)
+    if softmax:
+        p = np.exp(a) / np.exp(a).sum()
+        factors.append(np.diag(p) if mistake == "softmax-elementwise" else np.diag(p) - np.outer(p, p))
+    product = factors[0]
+    for factor in factors[1:]:
+        product = factor @ product
+    return product
+
+
+# --- mistakes that a matrix shows ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("candidate", "name", "says"),
+    [
+        (-J, "sign", "the sign is wrong"),
+        (2 * J, "factor", "2·J"),
+        (J / 2, "factor", "½·J"),
+        (J / 4, "factor", "1/4·J, with 1/4 (4 inputs)"),
+        (J / 3, "factor", "1/3·J, with 1/3 (3 outputs)"),
+        (1.7 * J, "factor", "1.7·J"),
+        (0 * J, "zero", "the candidate is zero"),
+        (J.T, "transposed", "denominator layout"),
+        (np.hstack([np.ones((3, 1)), J]), "bias-column", "without the first columns"),
+        (np.hstack([J, np.ones((3, 1))]), "bias-column", "without the last columns"),
+        (J.reshape(4, 3), "shape", "the entries are right"),
+        (np.ones((2, 2)), "shape", "the shape is wrong"),
+        (J * (1 + 1e-4 * RNG.normal(size=J.shape)), "noise", "size of a step error"),
+        (RNG.normal(size=J.shape), "unknown", "no known mistake fits"),
+        (np.where(J[1, 2] == J, np.nan, J), "not-finite", "not finite"),
+    ],
+)
+def test_mistakes_that_a_matrix_shows(candidate, name, says):
+    found = diagnose(candidate, J)
+    assert found.name == name
+    assert says in str(found)
+
+
+def test_the_batch_size_is_recognised():
+    assert "1/32, of the batch" in diagnose(J / 32, J, batch_size=32).sentence
+    assert "32, the batch size" in diagnose(J * 32, J, batch_size=32).sentence
+
+
+def test_the_right_answer_has_no_mistake():
+    assert diagnose(J, J).name == "right"
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "says"),
+    [
+        ((1, 2), "entry", "[1, 2]"),
+        ((slice(None), 2), "column", "input 2"),
+        ((1, slice(None)), "row", "output 1"),
+    ],
+)
+def test_a_single_wrong_place(where, name, says):
+    candidate = J.copy()
+    candidate[where] = candidate[where] * 3 + np.linspace(1.0, 2.0, np.size(candidate[where])).reshape(
+        np.shape(candidate[where])
+    )
+    found = diagnose(candidate, J)
+    assert found.name == name
+    assert says in found.sentence
+
+
+def test_column_major_order_of_a_matrix():
+    matrix = RNG.normal(size=(2, 6))
+    order = np.arange(6).reshape(2, 3).ravel(order="F")
+    found = diagnose(matrix[:, order], matrix, in_shape=(2, 3))
+    assert found.name == "vec-order"
+    assert "column-major" in found.sentence
+
+
+def test_gradients_in_the_shape_of_the_parameter():
+    gradient = RNG.normal(size=(2, 3))
+    assert diagnose(-gradient, gradient).name == "sign"
+    assert diagnose(gradient.T, gradient).name == "transposed"
+
+
+def test_an_expected_answer_must_be_finite():
+    with pytest.raises(ValueError, match="expected: found values that are not finite"):
+        diagnose(J, J * np.nan)
+
+
+# --- mistakes in the chain rule --------------------------------------------------------------------------
+
+CHAIN = [
+    "missing-derivative",
+    "function-for-derivative",
+    "derivative-at-output",
+    "matrix-transposed",
+    "order",
+]
+
+
+@pytest.mark.parametrize("mistake", CHAIN)
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_mistakes_in_the_chain_rule_are_named_first(mistake, depth):
+    rng = np.random.default_rng([depth, CHAIN.index(mistake)])
+    named = []
+    for _ in range(5):
+        sizes = [4] * (depth + 1) if mistake in ("matrix-transposed", "order") else None
+        net, weights, biases, kinds = network(rng, depth, sizes)
+        x = rng.normal(size=weights[0].shape[1])
+        at = int(rng.integers(depth))
+        expected = backpropagated(x, weights, biases, kinds)
+        np.testing.assert_allclose(expected, net.jacobian(x).dense(), rtol=1e-9, atol=1e-12)
+        candidate = backpropagated(x, weights, biases, kinds, mistake, at)
+        found = diagnose(candidate, expected, f=net, x=x)
+        named.append(
+            (found.name, f"layer {2 * at}" in found.sentence or f"layer {2 * at + 1}" in found.sentence)
+        )
+    assert named == [(mistake, True)] * 5
+
+
+def test_softmax_without_its_rank_one_term():
+    rng = np.random.default_rng(2)
+    net, *parts = network(rng, 2, [3, 4, 3], softmax=True)
+    x = rng.normal(size=3)
+    right = backpropagated(x, *parts, softmax=True)
+    np.testing.assert_allclose(right, net.jacobian(x).dense(), rtol=1e-9)
+    found = diagnose(backpropagated(x, *parts, "softmax-elementwise", softmax=True), right, f=net, x=x)
+    assert found.name == "softmax-elementwise"
+    p = Softmax()(x)
+    assert diagnose(np.diag(p * (1 - p)), np.diag(p) - np.outer(p, p), f=Softmax(), x=x).name == found.name
+
+
+def test_the_gradient_of_another_layer():
+    rng = np.random.default_rng(3)
+    net, *_ = network(rng, 3, [3, 3, 3, 3])
+    x = rng.normal(size=3)
+    found = diagnose(
+        net.jacobian(x, wrt="0.W").dense(), net.jacobian(x, wrt="2.W").dense(), f=net, x=x, wrt="2.W"
+    )
+    assert found.name == "shifted"
+    assert "by 0.W, expected the one by 2.W" in found.sentence
+
+
+def test_a_layer_fed_with_the_wrong_value():
+    rng = np.random.default_rng(4)
+    net, weights, biases, kinds = network(rng, 2, [3, 3, 3])
+    x = rng.normal(size=3)
+    z1 = weights[0] @ x + biases[0]
+    z2 = weights[1] @ PHI[kinds[0]](z1) + biases[1]
+    candidate = np.diag(SLOPE[kinds[1]](z2)) @ np.kron(np.eye(3), z1)  # a₁ = φ(z₁) belongs there
+    found = diagnose(candidate, net.jacobian(x, wrt="2.W").dense(), f=net, x=x, wrt="2.W")
+    assert found.name == "wrong-point"
+    assert "the output of layer 0" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("candidate", "name"),
+    [
+        (lambda x: np.diag(np.tanh(x)), "function-for-derivative"),
+        (lambda x: np.diag(1 - np.tanh(np.tanh(x)) ** 2), "derivative-at-output"),
+        (lambda x: np.eye(2), "missing-derivative"),
+    ],
+)
+def test_plain_code_is_diagnosed_too(candidate, name):
+    x = np.array([0.5, 1.5])
+    report = check(np.tanh, x, candidate)
+    assert report.diagnosis.name == name
+    assert f"diagnosis: {report.diagnosis.sentence}" in str(report)
+    assert report.to_dict()["diagnosis"] == str(report.diagnosis)
+
+
+def test_a_right_check_has_no_diagnosis():
+    x = np.array([0.5, 1.5])
+    assert check(np.tanh, x, np.diag(1 - np.tanh(x) ** 2)).diagnosis is None

@@ -1,0 +1,181 @@
+"""The Taylor test, the adjoint test, the block identity and the certified enclosures, each alone."""
+
+import mpmath
+import numpy as np
+import pytest
+from scipy.linalg import expm
+from scipy.sparse.linalg import aslinearoperator
+
+from jacobians import Affine
+from jacobians.structures import Dense
+from verification.adjoint import adjoint_test
+from verification.certified import certified_jacobian
+from verification.check import check
+from verification.matrix_functions import NotAMatrixFunctionError, block_derivative, block_jacobian
+from verification.scalars import TracingError, UndecidedError
+from verification.taylor import taylor_test
+
+RNG = np.random.default_rng(23)
+A = RNG.normal(size=(3, 4))
+X = RNG.normal(size=4)
+
+
+def layer(x):
+    return np.tanh(A @ x)
+
+
+TRUTH = (1 - np.tanh(A @ X) ** 2)[:, None] * A
+
+
+# --- Taylor ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_the_remainder_is_of_order_two_when_right_and_one_when_wrong(scale):
+    right = taylor_test(lambda x: scale * layer(x), X, scale * TRUTH)
+    assert right.verdict == "right"
+    assert right.order == pytest.approx(2, abs=0.05)
+    wrong = taylor_test(lambda x: scale * layer(x), X, scale * TRUTH * 1.1)
+    assert wrong.verdict == "wrong"
+    assert wrong.order == pytest.approx(1, abs=0.1)
+    assert f"order {wrong.order:.2f}, fitted to 4 steps" in str(wrong)
+
+
+def test_the_remainder_of_an_odd_function_is_of_order_three():
+    result = taylor_test(np.sin, 0.0, [[1.0]])
+    assert (result.verdict, round(result.order)) == ("right", 3)
+
+
+def test_a_linear_function_leaves_rounding_alone():
+    result = taylor_test(lambda x: A @ x, X, A)
+    assert (result.verdict, result.order) == ("right", np.inf)
+    assert taylor_test(Affine(A, None), X, Affine(A, None).jacobian(X)).verdict == "right"
+
+
+def test_the_shape_is_demanded():
+    with pytest.raises(ValueError, match=r"^jacobian: found shape \(4, 3\), expected \(3, 4\)"):
+        taylor_test(layer, X, TRUTH.T)
+
+
+# --- adjoint ---------------------------------------------------------------------------------------------
+
+
+class Lopsided(Dense):
+    def rmatvec(self, u):
+        return super().rmatvec(u) * (1 + 1e-9)
+
+
+def test_transposes_pass_and_others_do_not():
+    assert adjoint_test(Dense(A)).passed
+    assert adjoint_test(aslinearoperator(A)).passed
+    assert adjoint_test(Affine(A, None).jacobian(X, wrt="W")).passed
+    result = adjoint_test(Lopsided(A))
+    assert not result.passed
+    assert 1e-11 < result.deviation < 1e-9
+
+
+def test_nan_never_passes_the_adjoint_test():
+    assert not adjoint_test(aslinearoperator(np.full((2, 2), np.nan))).passed
+
+
+def test_no_trial_passes_nothing():
+    with pytest.raises(ValueError, match="trials: found 0"):
+        adjoint_test(Dense(A), trials=0)
+
+
+# --- block identity --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("f", "derivative"),
+    [
+        (np.linalg.inv, lambda A: -np.kron(np.linalg.inv(A), np.linalg.inv(A).T)),
+        (lambda X: X @ X, lambda A: np.kron(A, np.eye(3)) + np.kron(np.eye(3), A.T)),
+        (lambda X: 3 * X, lambda A: 3 * np.eye(9)),
+    ],
+)
+def test_matrix_functions_against_closed_forms(f, derivative):
+    A = RNG.normal(size=(3, 3)) + 3 * np.eye(3)
+    matrix, error = block_jacobian(f, A)
+    assert (np.abs(matrix - derivative(A)) <= error + 1e-14 * np.abs(matrix).max()).all()
+    report = check(f, A, derivative(A))
+    assert report.passed
+    assert "block-identity" in report.agreeing
+    assert "block-identity" in check(f, A, 2 * derivative(A)).disagreeing
+
+
+def test_the_exponential_of_commuting_directions():
+    A = RNG.normal(size=(3, 3))
+    np.testing.assert_allclose(block_derivative(expm, A, A), A @ expm(A), rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (np.tanh, "does not commute with similarities"),
+        (lambda X: X * X, "does not commute with similarities"),
+        (lambda X: X.T, "does not commute with similarities"),
+        (lambda X: np.trace(X) * X, "does not act on diagonal blocks one by one"),
+        (lambda X: X @ np.ones((3, 3)), "f fails on other matrices than A"),
+        (lambda X: X[:2], "keeps shapes"),
+    ],
+)
+def test_functions_of_matrices_that_are_no_matrix_functions(f, message):
+    with pytest.raises(NotAMatrixFunctionError, match=message):
+        block_jacobian(f, RNG.normal(size=(3, 3)))
+
+
+def test_a_false_matrix_function_does_not_mislead_the_check():
+    A = RNG.normal(size=(3, 3))
+    report = check(np.tanh, A, np.diag((1 - np.tanh(A) ** 2).ravel()))
+    assert report.passed
+    assert next(w.status for w in report.witnesses if w.name == "block-identity") == "unavailable"
+
+
+# --- certified -------------------------------------------------------------------------------------------
+
+pytest.importorskip("flint", reason="python-flint is optional")
+
+
+@pytest.mark.parametrize("x", [0.3, 2.5, 25.0, -40.0])
+@pytest.mark.parametrize("name", ["tanh", "exp", "sinh", "cosh", "arctan", "arcsinh", "log1p", "sin", "tan"])
+def test_enclosures_hold_the_derivative(name, x):
+    inverse = {"arctan": "atan", "arcsinh": "asinh"}.get(name, name)
+    if name == "log1p":
+        x = abs(x)
+    enclosure = certified_jacobian(getattr(np, name), x)
+    with mpmath.workdps(60):
+        truth = mpmath.diff(getattr(mpmath, inverse), mpmath.mpf(x))
+        assert abs(truth - mpmath.mpf(float(enclosure.middle[0, 0]))) <= float(enclosure.radius[0, 0])
+    assert enclosure.radius[0, 0] <= 2e-16 * abs(enclosure.middle[0, 0])
+
+
+def test_an_enclosure_of_a_layer():
+    enclosure = certified_jacobian(layer, X)
+    assert (np.abs(enclosure.middle - TRUTH) < 1e-15).all()
+
+
+@pytest.mark.parametrize("f", [lambda x: np.maximum(x, 0), np.abs, lambda x: np.where(x > 0, x, 2 * x)])
+def test_balls_leave_kinks_open(f):
+    with pytest.raises(UndecidedError, match="left open by the balls"):
+        certified_jacobian(f, [0.0, 1.0])
+    assert certified_jacobian(f, [0.5, 1.0]).middle[0, 0] == 1.0
+
+
+def test_a_comparison_that_a_direction_does_not_touch_is_decided():
+    # x_0 = 0 stands still while x_1 moves
+    f = lambda x: np.array([x[1] * (2.0 if x[0] >= 0 else 3.0)])  # noqa: E731
+    with pytest.raises(UndecidedError):
+        certified_jacobian(f, [0.0, 1.0])
+    assert certified_jacobian(lambda x: f(np.stack([0 * x[0], x[0]])), [1.0]).middle.tolist() == [[2.0]]
+
+
+def test_a_singular_derivative_is_not_enclosed():
+    enclosure = certified_jacobian(np.sqrt, 0.0)
+    assert np.isnan(enclosure.middle).all()
+    assert np.isinf(enclosure.radius).all()
+
+
+def test_what_balls_cannot_do_is_named():
+    with pytest.raises(TracingError, match=r"^np\.linalg\.eigvalsh: not traced"):
+        certified_jacobian(np.linalg.eigvalsh, np.eye(2))

@@ -1,0 +1,127 @@
+"""The candidate of a check: from a structured Jacobian, an array, a tensor in a named layout, or a callable."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+
+from jacobians.arrays import Array, MemoryBudgetError, real_array
+from jacobians.function import Function
+from jacobians.layouts import TensorLayout, from_tensor
+from jacobians.structures import Jacobian
+from verification.problem import Problem
+
+
+class CandidateError(ValueError):
+    """The candidate can't be right, whatever its numbers: its form is wrong. The message is the reason."""
+
+
+def candidate_of(jacobian: Any, problem: Problem, x: Array) -> Any:
+    """Return what is to be checked: `jacobian`, called if it is a function; by default that of the Function.
+
+    Parameters
+    ----------
+    jacobian : Jacobian, array_like, callable or None
+        None stands for the Function's own.
+    problem : Problem
+        The function and the point.
+    x : numpy.ndarray
+        The input in its own precision; a callable gets a copy.
+
+    Raises
+    ------
+    TypeError
+        If f is plain code and no Jacobian is given.
+    CandidateError
+        If a callable returns None or writes to its input.
+    """
+    if jacobian is None:
+        if isinstance(problem.f, Function):
+            return problem.f.jacobian(x, problem.wrt)
+        raise TypeError(
+            "jacobian: found None, expected a Jacobian or an array: plain code has none of its own"
+        )
+    if callable(jacobian) and not isinstance(jacobian, Jacobian):
+        given = x.copy()
+        jacobian = jacobian(given)
+        if not np.array_equal(given, x, equal_nan=True):
+            raise CandidateError(
+                "the callable jacobian writes to its input; expected it to leave x as it was"
+            )
+        if jacobian is None:
+            raise CandidateError(
+                "the callable jacobian returned None, expected an array; is a return missing?"
+            )
+    return jacobian
+
+
+def matrix_of(
+    candidate: Any, problem: Problem, layout: TensorLayout | None, max_bytes: int | None
+) -> Array | None:
+    """Return the candidate as an (m, n) matrix; None for a structured one that is too large to form.
+
+    Shapes must be equal: (3,), (3, 1) and (1, 3) are three things.
+
+    Raises
+    ------
+    ValueError
+        If `layout` is no name of one.
+    CandidateError
+        If the candidate has another shape, or is not an array of real numbers.
+    """
+    m, n = problem.shape
+    if layout is not None and layout not in get_args(TensorLayout):
+        raise ValueError(
+            f"layout: found {layout!r}, expected one of {', '.join(map(repr, get_args(TensorLayout)))}"
+        )
+    if isinstance(candidate, Jacobian):
+        found = (*candidate.batch_shape, *candidate.shape)
+        if found != (m, n):
+            raise CandidateError(f"the Jacobian has shape {found}, expected ({m}, {n})")
+        _same_shapes(candidate, problem)
+        try:
+            return candidate.dense(max_bytes=max_bytes)
+        except MemoryBudgetError:
+            return None
+    try:
+        array = real_array(candidate, "jacobian")
+    except (TypeError, ValueError) as error:
+        raise CandidateError(str(error)) from None
+    if layout is not None:
+        try:
+            matrix = from_tensor(array, problem.value.shape, problem.point.shape, layout)
+        except ValueError as error:
+            raise CandidateError(str(error)) from None
+        if matrix.shape != (m, n):
+            raise CandidateError(
+                f"the tensor has shape {array.shape}, with axes left over for a batch; expected none"
+            )
+        return matrix
+    if array.shape != (m, n):
+        hint = "" if array.size != m * n else _hint(array.shape, (m, n))
+        raise CandidateError(
+            f"the candidate has shape {array.shape}, expected ({m}, {n}), the sizes of f(x) and of {problem.wrt}{hint}"
+        )
+    return array
+
+
+def _hint(found: tuple[int, ...], expected: tuple[int, int]) -> str:
+    if found == expected[::-1]:
+        return "; it may be transposed (denominator layout: pass its .T)"
+    if len(found) > 2:
+        return "; for a tensor name its layout=: 'numerator', 'mixed' or 'denominator'"
+    return f"; reshape it to {expected} if that is what is meant"
+
+
+def _same_shapes(candidate: Jacobian, problem: Problem) -> None:
+    m, n = problem.shape
+    for name, found, expected, flat in (
+        ("out_shape", candidate.out_shape, problem.value.shape, (m,)),
+        ("in_shape", candidate.in_shape, problem.point.shape, (n,)),
+    ):
+        if tuple(found) not in (expected, flat):  # flat is what a bare matrix gets: it claims nothing
+            raise CandidateError(
+                f"the Jacobian has {name} {tuple(found)}, expected {expected}; .reshaped({name}={expected}) "
+                f"if that is what is meant"
+            )

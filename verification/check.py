@@ -1,0 +1,258 @@
+"""One verdict on a Jacobian, from independent witnesses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from jacobians.arrays import Array, real_array
+from jacobians.function import INPUT
+from jacobians.layouts import TensorLayout
+from jacobians.structures import Jacobian
+from verification.adjoint import adjoint_witness, check_by_projections
+from verification.candidate import CandidateError, candidate_of, matrix_of
+from verification.comparison import Comparison, precision
+from verification.problem import EvaluationError, Problem
+from verification.report import KINK, CheckReport, Verdict, Witness, Worst
+from verification.witnesses import WITNESSES, Budget, ask, takes_square_matrices, taylor
+
+LARGEST_DENSE = 32 * 1024**2
+"""Structured candidates above this many bytes are checked by random projections, without being formed."""
+
+
+def check(
+    f: Any,
+    x: Any,
+    jacobian: Any = None,
+    wrt: str = INPUT,
+    *,
+    layout: TensorLayout | None = None,
+    witnesses: Iterable[str] | None = None,
+    rtol: float | None = None,
+    budget: Budget | None = None,
+    max_bytes: int = LARGEST_DENSE,
+    seed: int = 0,
+) -> CheckReport:
+    """Return a verdict, right, wrong or undecided, on the Jacobian of f at x, and what it rests on.
+
+    Every entry of the candidate is compared with ∂f_i/∂x_j as each witness finds it, by a tolerance that is
+    relative to the expected answer and follows the precision of x: zeros for a function that is scaled by 1e-9 are
+    wrong, and a relative error of 1e-3 in every entry is wrong always. Numerator layout, row-major vec.
+
+    Parameters
+    ----------
+    f : Function or callable
+        A Function, whose own Jacobian is checked unless another is given; or plain NumPy code.
+    x : array_like
+        The point. Never written to.
+    jacobian : Jacobian, array_like of shape (m, n), or callable, optional
+        The candidate; a callable is called with x. m and n are the sizes of f(x) and x, 1 for a scalar; shapes
+        must be equal, (3,) is not (3, 1).
+    wrt : str
+        "input", or the name of a parameter of a Function.
+    layout : {"numerator", "mixed", "denominator"}, optional
+        Says that `jacobian` is a tensor: of shape out_shape + reversed(in_shape), out_shape + in_shape, or
+        in_shape + reversed(out_shape).
+    witnesses : iterable of str, optional
+        Which to ask, out of "finite-difference", "block-identity", "complex-step", "symbolic", "certified"; by
+        default all, and the Taylor test beside them.
+    rtol : float, optional
+        The relative tolerance of an entry; by default 1e-6 for float64, 2e-4 for float32.
+    budget : Budget, optional
+        What the witnesses that trace may spend; a larger one asks them about larger problems.
+    max_bytes : int
+        A structured candidate whose dense form is larger is checked by random projections.
+    seed : int
+        For the random projections.
+
+    Returns
+    -------
+    CheckReport
+        Its ``passed`` is True for "right" alone: NaN, an empty comparison, None, a function that is random or
+        writes to its input, and a kink never pass.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the call makes no sense: x is refused, `wrt` is no parameter, a witness or layout is unknown, plain code
+        comes without a Jacobian.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jacobians import Softmax
+    >>> check(Softmax(), [0.5, -1.0, 2.0]).verdict
+    'right'
+    >>> report = check(np.tanh, [0.5, 1.0], np.diag([0.0, 0.0]))
+    >>> report.passed, report.disagreeing[0]
+    (False, 'finite-difference')
+    """
+    names = _names(witnesses)
+    given = real_array(x, "x")
+    try:
+        problem = Problem(f, given, wrt, dtype=np.float64)
+    except EvaluationError as error:
+        return CheckReport("undecided", str(error), wrt=wrt)
+    fault = _fault(problem)
+    described: dict[str, Any] = {
+        "shape": problem.shape,
+        "out_shape": problem.value.shape,
+        "in_shape": problem.point.shape,
+        "wrt": wrt,
+        "dtype": precision(given.dtype),
+    }
+    if fault:
+        return CheckReport("undecided", fault, **described)
+    try:
+        candidate = candidate_of(jacobian, problem, given)
+        matrix = matrix_of(candidate, problem, layout, max_bytes)
+    except CandidateError as error:
+        return CheckReport("wrong", str(error), **described)
+    if matrix is None:
+        return check_by_projections(problem, candidate, described, seed=seed, rtol=rtol)
+    described["dtype"] = precision(given.dtype, matrix.dtype)
+    if not np.isfinite(matrix).all():
+        return _not_finite(matrix, problem, described)
+    if witnesses is None and not takes_square_matrices(problem):
+        names.remove("block-identity")  # the question doesn't arise
+    asked = [ask(name, problem, matrix, described["dtype"], rtol, budget or Budget()) for name in names]
+    verdict, reason = _decide([witness for witness, _ in asked])
+    supporting = [] if witnesses is not None else [taylor(problem, matrix, seed)]
+    if verdict == "undecided" and KINK in reason:
+        supporting = [replace(w, status="undecided", reason=f"{KINK}: {w.reason}") for w in supporting]
+    if isinstance(candidate, Jacobian):
+        supporting.append(adjoint_witness(candidate, seed))
+        if supporting[-1].status == "disagrees" and verdict == "right":
+            verdict, reason = "wrong", f"the dense form is right, but {supporting[-1].reason}"
+    worst = _worst(matrix, asked, problem)
+    differs = any(witness.status == "disagrees" for witness, _ in asked)
+    diagnosis = _diagnosis(matrix, asked, problem) if verdict == "wrong" and differs else None
+    return CheckReport(
+        verdict, reason, (*(witness for witness, _ in asked), *supporting), worst, diagnosis, **described
+    )
+
+
+def assert_jacobian(f: Any, jacobian: Any = None, *, at: Any, **options: Any) -> None:
+    """Raise AssertionError, with the report, unless the Jacobian of f is right; for tests.
+
+    Parameters
+    ----------
+    f, jacobian
+        As for :func:`check`.
+    at : array_like
+        The point.
+    **options
+        Further arguments of :func:`check`.
+
+    Raises
+    ------
+    AssertionError
+        If the verdict is "wrong" or "undecided".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> assert_jacobian(np.sin, np.diag(np.cos([0.5, 1.0])), at=[0.5, 1.0])
+    """
+    __tracebackhide__ = True  # pytest shows the line that called
+    report = check(f, at, jacobian, **options)
+    if not report.passed:
+        raise AssertionError(str(report))
+
+
+# --- what is asked before any number is compared ---------------------------------------------------------
+
+
+def _names(witnesses: Iterable[str] | None) -> list[str]:
+    if witnesses is None:
+        return list(WITNESSES)
+    names = [witnesses] if isinstance(witnesses, str) else list(witnesses)
+    unknown = [name for name in names if name not in WITNESSES]
+    if unknown or not names:
+        found = repr(unknown[0]) if unknown else "none"
+        raise ValueError(f"witnesses: found {found}, expected some of {', '.join(map(repr, WITNESSES))}")
+    return [name for name in WITNESSES if name in names]
+
+
+def _fault(problem: Problem) -> str:
+    """Return what makes f no function of its argument, or the comparison empty; '' if nothing does."""
+    if 0 in problem.shape:
+        return f"nothing to compare: f(x) has shape {problem.value.shape}, so the Jacobian is empty"
+    given = problem.point.copy()
+    again = np.asarray(problem._call(given))
+    if not np.array_equal(given, problem.point, equal_nan=True):
+        return "f writes to its input; expected it to leave x as it was (work on x.copy())"
+    if not np.array_equal(again, problem.value, equal_nan=True):
+        return "f is random: two calls at x give different values; fix its seed"
+    if not np.isfinite(problem.value).all():
+        index = problem.out_index(int(np.argmin(np.isfinite(problem.value))))
+        return f"f(x) is not finite at output {list(index)}: {problem.value[index]}"
+    return ""
+
+
+def _not_finite(matrix: Array, problem: Problem, described: dict[str, Any]) -> CheckReport:
+    i, j = (int(k) for k in np.argwhere(~np.isfinite(matrix))[0])
+    count = int((~np.isfinite(matrix)).sum())
+    return CheckReport(
+        "wrong",
+        f"the candidate has {matrix[i, j]} in {count} of {matrix.size} entries, first at [{i}, {j}]",
+        worst=Worst((i, j), problem.out_index(i), problem.index(j), float(matrix[i, j]), float("nan")),
+        **described,
+    )
+
+
+# --- the verdict -----------------------------------------------------------------------------------------
+
+
+def _decide(witnesses: list[Witness]) -> tuple[Verdict, str]:
+    """Return the verdict of witnesses that are ordered from the least to the most precise."""
+    agree = [witness.name for witness in witnesses if witness.status == "agrees"]
+    disagree = [witness.name for witness in witnesses if witness.status == "disagrees"]
+    ran = [witness for witness in witnesses if witness.status != "unavailable"]
+    of = f"of {len(ran)} witness{'es' if len(ran) != 1 else ''} that ran"
+    if disagree and agree:
+        latest = [witness for witness in witnesses if witness.status in ("agrees", "disagrees")][-1]
+        if latest.status == "agrees":
+            return "undecided", (
+                f"the witnesses contradict each other: {', '.join(agree)} agree{'s' * (len(agree) == 1)}, "
+                f"{', '.join(disagree)} disagree{'s' * (len(disagree) == 1)}"
+            )
+        return "wrong", (
+            f"{len(disagree)} {of} disagree{'s' * (len(disagree) == 1)} ({', '.join(disagree)}); "
+            f"{', '.join(agree)} can't see it at its precision"
+        )
+    if disagree:
+        return "wrong", f"{len(disagree)} {of} disagree{'s' * (len(disagree) == 1)} ({', '.join(disagree)})"
+    if agree:
+        return "right", f"{len(agree)} {of} agree{'s' * (len(agree) == 1)} ({', '.join(agree)})"
+    if any(KINK in witness.reason or "kink at the point" in witness.reason for witness in witnesses):
+        return "undecided", f"{KINK}: f has no derivative at x that finite differences could confirm"
+    if not ran:
+        return "undecided", "no witness could run"
+    return "undecided", f"{ran[-1].name}: {ran[-1].reason}"
+
+
+def _worst(matrix: Array, asked: list[tuple[Witness, Comparison | None]], problem: Problem) -> Worst | None:
+    """Return the entry that deviates most from the witness that decides: the last that disagrees, or the last."""
+    usable = [(witness, comparison) for witness, comparison in asked if comparison is not None]
+    deciding = [pair for pair in usable if pair[0].status == "disagrees"] or [
+        pair for pair in usable if pair[0].status == "agrees"
+    ]
+    if not deciding:
+        return None
+    witness, comparison = deciding[-1]
+    assert witness.matrix is not None
+    i, j = (int(k) for k in np.unravel_index(int(np.argmax(comparison.excess)), matrix.shape))
+    return Worst(
+        (i, j), problem.out_index(i), problem.index(j), float(matrix[i, j]), float(witness.matrix[i, j])
+    )
+
+
+def _diagnosis(matrix: Array, asked: list[tuple[Witness, Comparison | None]], problem: Problem) -> Any:
+    from verification.diagnosis import diagnose
+
+    expected = [witness.matrix for witness, _ in asked if witness.status == "disagrees"][-1]
+    return diagnose(matrix, expected, f=problem.f, x=problem.x, wrt=problem.wrt)

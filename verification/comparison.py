@@ -1,0 +1,115 @@
+"""When a candidate equals what a witness found: entry by entry, as far as the witness's precision permits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.arrays import Array
+from verification.problem import Problem
+
+RELATIVE = {"float64": 1e-6, "float32": 2e-4}
+"""How far an entry may be off, relatively: far below the 1e-3 that is always wrong."""
+
+SAFETY = 8.0  # an error estimate may be short by this factor
+RESOLUTION = 2.5e-4  # a witness whose error is larger than this part of a row can't judge the row
+NATURAL_RESOLUTION = 1e-7  # the same, for a row of zeros, as a part of |f_i| / max(1, |x_j|)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The Jacobian that a witness found.
+
+    Attributes
+    ----------
+    matrix : numpy.ndarray, shape (m, n)
+        The values.
+    error : numpy.ndarray, shape (m, n)
+        Estimated absolute errors; 0 stands for rounding.
+    kinks : numpy.ndarray of bool, shape (m, n)
+        Entries about which nothing can be said because of a kink.
+    remark : str
+        For the report.
+    """
+
+    matrix: Array
+    error: Array
+    kinks: NDArray[np.bool_]
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result for every entry.
+
+    Attributes
+    ----------
+    wrong, unresolved : numpy.ndarray of bool, shape (m, n)
+        Entries that differ, and entries that the witness is not precise enough for.
+    excess : numpy.ndarray, shape (m, n)
+        The deviation by what is tolerated; above 1 is wrong.
+    error : float
+        The largest deviation relative to the size of its row.
+    """
+
+    wrong: NDArray[np.bool_]
+    unresolved: NDArray[np.bool_]
+    excess: Array
+    error: float
+
+
+def precision(*dtypes: Any) -> str:
+    """Return "float32" if one of the dtypes is, otherwise "float64"."""
+    return "float32" if any(np.dtype(dtype) == np.float32 for dtype in dtypes) else "float64"
+
+
+def compare(
+    candidate: Array, evidence: Evidence, problem: Problem, dtype: str, rtol: float | None = None
+) -> Comparison:
+    """Compare a candidate with evidence, entry by entry.
+
+    An entry is wrong if it deviates by more than ``rtol``·|expected| + the witness's error + the rounding that a
+    right candidate may carry: 256 eps of the smaller of the largest entries in its row and its column, and 64 eps
+    of abs(f_i)/max(1, abs(x_j)), for entries that cancel to 0. Nothing is absolute: a function times 1e-9 is judged
+    as the function.
+
+    Parameters
+    ----------
+    candidate : numpy.ndarray, shape (m, n)
+        What is checked; finite.
+    evidence : Evidence
+        What a witness found.
+    problem : Problem
+        The function and the point.
+    dtype : str
+        "float32" or "float64": sets eps and rtol.
+    rtol : float, optional
+        Instead of 1e-6 (float64) or 2e-4 (float32).
+
+    Examples
+    --------
+    >>> problem = Problem(lambda x: 1e-9 * x, [1.0])
+    >>> exact = Evidence(np.array([[1e-9]]), np.zeros((1, 1)), np.zeros((1, 1), dtype=bool))
+    >>> compare(np.array([[0.0]]), exact, problem, "float64").wrong
+    array([[ True]])
+    """
+    expected, error = evidence.matrix, SAFETY * evidence.error
+    eps = float(np.finfo(dtype).eps)
+    relative = RELATIVE[dtype] if rtol is None else rtol
+    with np.errstate(all="ignore"):
+        size = np.where(np.isfinite(expected), np.abs(expected), 0)
+        rows, columns = size.max(axis=1, keepdims=True), size.max(axis=0, keepdims=True)
+        natural = np.abs(problem.value.reshape(-1, 1)) / np.maximum(1, np.abs(problem.point.reshape(1, -1)))
+        rounding = eps * (256 * np.minimum(rows, columns) + 64 * natural)
+        deviation = np.abs(candidate.astype(np.float64) - expected)
+        tolerated = relative * size + rounding + error
+        known = np.isfinite(expected) & np.isfinite(error) & ~evidence.kinks
+        excess = np.where(known, deviation / np.where(tolerated > 0, tolerated, 1), 0)
+        excess = np.where(known & (tolerated == 0) & (deviation > 0), np.inf, excess)
+        scale = np.maximum(rows, np.abs(candidate).max(axis=1, keepdims=True))
+        precise = (error <= RESOLUTION * scale) | (error <= NATURAL_RESOLUTION * natural)
+        part = np.where(known & (deviation > 0), deviation / np.where(rows > 0, rows, scale), 0)
+    return Comparison(excess > 1, ~(known & precise), excess, float(part.max()))

@@ -1,0 +1,261 @@
+"""What is wrong with a wrong Jacobian: the mistake that explains the candidate, with the evidence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jacobians.arrays import Array, real_array
+from jacobians.function import INPUT
+from verification.mistakes import Mistake, Shape, mistakes
+
+EXPLAINED = 1e-4  # a mistake fits if what it leaves unexplained is this part of the deviation
+SAME = 1e-6  # relative: nothing to explain
+STEP_ERRORS = (1e-12, 2e-3)  # relative deviations that differences with a bad step have
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The most likely mistake.
+
+    Attributes
+    ----------
+    name : str
+        "sign", "factor", "transposed", "vec-order", "missing-derivative", …; "unknown" if none fits, "right" if
+        there is nothing to explain.
+    sentence : str
+        The mistake in one sentence.
+    evidence : str
+        By how much the candidate differs, and what of it the mistake leaves unexplained.
+    others : tuple of str
+        Sentences of other mistakes that fit as well, the likelier first.
+    """
+
+    name: str
+    sentence: str
+    evidence: str
+    others: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        also = f"; also fits: {'; '.join(self.others)}" if self.others else ""
+        return f"{self.sentence} ({self.evidence}){also}"
+
+
+def diagnose(
+    candidate: Any,
+    expected: Any,
+    *,
+    f: Any = None,
+    x: Any = None,
+    wrt: str = INPUT,
+    out_shape: Shape | None = None,
+    in_shape: Shape | None = None,
+    batch_size: int | None = None,
+) -> Diagnosis:
+    """Return the mistake that explains a wrong Jacobian or gradient best.
+
+    Each known mistake predicts a matrix; those that predict the candidate are ranked, simple ones first. With f and
+    x the mistakes of the chain rule are tried too: φ for φ′, φ′ at the wrong place or missing, factors transposed,
+    swapped or left out, the rank-one term of softmax, another layer's gradient.
+
+    Parameters
+    ----------
+    candidate, expected : array_like
+        Jacobians of shape (m, n), numerator layout and row-major vec; or gradients in the parameter's shape.
+    f : Function or callable, optional
+        What was differentiated; a Sequential tells most.
+    x : array_like, optional
+        Where.
+    wrt : str
+        By what: "input", or the name of a parameter.
+    out_shape, in_shape : tuple of int, optional
+        Of f(x) and of x or the parameter; found from f and x if these are given.
+    batch_size : int, optional
+        A factor to be recognised.
+
+    Returns
+    -------
+    Diagnosis
+        Its name is "unknown" where no known mistake fits.
+
+    Raises
+    ------
+    ValueError
+        If `expected` is not finite.
+
+    Examples
+    --------
+    >>> J = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> print(diagnose(-J, J))
+    the sign is wrong: the candidate is −J (deviation 2.0 relative to J, 0.0e+00 of it unexplained)
+    >>> diagnose(J.T, J).name, diagnose(J / 2, J).sentence
+    ('transposed', 'a constant factor is wrong: the candidate is ½·J')
+    """
+    found, right = real_array(candidate, "candidate"), real_array(expected, "expected")
+    if not np.isfinite(right).all():
+        raise ValueError("expected: found values that are not finite, expected the right answer")
+    out_shape, in_shape = _shapes(right, f, x, wrt, out_shape, in_shape)
+    right = right.reshape(math.prod(out_shape), math.prod(in_shape)).astype(np.float64)
+    found = _as_matrix(found, right, in_shape).astype(np.float64)
+    if not np.isfinite(found).all():
+        count = int((~np.isfinite(found)).sum())
+        return Diagnosis("not-finite", "the candidate is not finite", f"in {count} of {found.size} entries")
+    if found.shape != right.shape:
+        return _of_shape(found, right)
+    size = float(np.linalg.norm(right))
+    deviation = float(np.linalg.norm(found - right))
+    if deviation <= SAME * size:
+        return Diagnosis("right", "nothing is wrong: the candidate equals the expected answer", "")
+    guesses: list[Mistake] = list(_factors(found, right, out_shape, in_shape, batch_size))
+    point = None if x is None else real_array(x, "x")
+    guesses += mistakes(right, f, point, wrt, out_shape, in_shape)
+    fitting = [(guess, _left_over(guess, found, deviation)) for guess in guesses]
+    fitting = [(guess, left) for guess, left in fitting if left <= EXPLAINED]
+    if not fitting:
+        fitting = [(guess, 0.0) for guess in (*_places(found, right), *_any_factor(found, right))]
+    relative = deviation / size if size else math.inf
+    if not fitting:
+        return _unknown(found, right, relative)
+    (first, left), *others = fitting
+    evidence = f"deviation {relative:.2g} relative to J, {left:.1e} of it unexplained"
+    if relative.is_integer():
+        evidence = evidence.replace(f"deviation {relative:.2g}", f"deviation {relative:.1f}")
+    also = dict.fromkeys(guess.sentence for guess, _ in others if guess.sentence != first.sentence)
+    return Diagnosis(first.name, first.sentence, evidence, tuple(also))
+
+
+def _shapes(
+    right: Array, f: Any, x: Any, wrt: str, out_shape: Shape | None, in_shape: Shape | None
+) -> tuple[Shape, Shape]:
+    """Return the shapes of output and input: as given, as f and x say, or those of a bare matrix or gradient."""
+    if f is not None and x is not None and (out_shape is None or in_shape is None):
+        from verification.problem import Problem
+
+        problem = Problem(f, x, wrt)
+        if math.prod(problem.shape) == right.size:
+            return out_shape or problem.value.shape, in_shape or problem.point.shape
+    if right.ndim == 2:
+        m, n = right.shape
+        return (out_shape if out_shape is not None else (m,)), (in_shape if in_shape is not None else (n,))
+    return (), right.shape
+
+
+def _as_matrix(found: Array, right: Array, in_shape: Shape) -> Array:
+    """Return the candidate as a matrix: a gradient in the parameter's shape, or in its transpose's, as a row."""
+    if found.shape == right.shape or len(right) != 1 or found.size != right.size:
+        return found
+    if found.shape == in_shape:
+        return found.reshape(right.shape)
+    if found.shape == in_shape[::-1] and found.ndim == 2 and 1 not in found.shape:
+        return found.reshape(right.shape)  # its entries are those of the transpose, one after the other
+    return found
+
+
+def _left_over(guess: Mistake, found: Array, deviation: float) -> float:
+    if guess.matrix.shape != found.shape or not np.isfinite(guess.matrix).all():
+        return math.inf
+    return float(np.linalg.norm(found - guess.matrix)) / deviation
+
+
+# --- hypotheses that are read off the candidate ----------------------------------------------------------
+
+
+def _ratio(found: Array, right: Array) -> float:
+    square = float(np.vdot(right, right))
+    return float(np.vdot(right, found)) / square if square else math.nan
+
+
+def _factors(
+    found: Array, right: Array, out_shape: Shape, in_shape: Shape, batch_size: int | None
+) -> list[Mistake]:
+    """Return the constant factor, if it is one that has a reason."""
+    ratio = _ratio(found, right)
+    names = {2.0: "2", 0.5: "½", -2.0: "−2", -0.5: "−½", 0.0: "0"}
+    if batch_size is not None and batch_size > 1:
+        names |= {
+            float(batch_size): f"{batch_size}, the batch size",
+            1 / batch_size: f"1/{batch_size}, of the batch",
+        }
+    for size, what in ((math.prod(out_shape), "outputs"), (math.prod(in_shape), "inputs")):
+        if size > 1:
+            for value, name in ((float(size), f"{size}"), (1 / size, f"1/{size}"), (2 / size, f"2/{size}")):
+                names.setdefault(value, f"{name} ({size} {what})")
+    for value, name in names.items():
+        if math.isclose(ratio, value, rel_tol=1e-4, abs_tol=1e-9):
+            dot = "" if name == "0" else f"{name.partition(',')[0].partition(' ')[0]}·J"
+            sentence = f"a constant factor is wrong: the candidate is {dot or 'zero'}"
+            if "," in name or "(" in name:
+                sentence += f", with {name}"
+            return [Mistake("factor" if value else "zero", sentence, value * right)]
+    return []
+
+
+def _any_factor(found: Array, right: Array) -> list[Mistake]:
+    ratio = _ratio(found, right)
+    if right.size > 1 and np.linalg.norm(found - ratio * right) <= EXPLAINED * np.linalg.norm(found - right):
+        return [
+            Mistake("factor", f"a constant factor is wrong: the candidate is {ratio:.6g}·J", ratio * right)
+        ]
+    return []
+
+
+def _places(found: Array, right: Array) -> list[Mistake]:
+    """Return where the candidate is wrong, if that is one entry, row or column of several."""
+    scale = float(np.abs(right).max())
+    wrong = np.abs(found - right) > 1e-5 * np.maximum(np.abs(right), 1e-3 * scale)
+    if not wrong.any():
+        return []
+    rows, columns = np.flatnonzero(wrong.any(axis=1)), np.flatnonzero(wrong.any(axis=0))
+    m, n = right.shape
+    if len(rows) == len(columns) == 1 and m * n > 1:
+        i, j = int(rows[0]), int(columns[0])
+        sentence = f"a single entry is wrong, [{i}, {j}]: found {found[i, j]:.6g}, expected {right[i, j]:.6g}"
+        return [Mistake("entry", sentence, found)]
+    if len(rows) == 1 and m > 1:
+        return [Mistake("row", f"a single row is wrong, that of output {int(rows[0])}", found)]
+    if len(columns) == 1 and n > 1:
+        return [Mistake("column", f"a single column is wrong, that of input {int(columns[0])}", found)]
+    return []
+
+
+def _unknown(found: Array, right: Array, relative: float) -> Diagnosis:
+    low, high = STEP_ERRORS
+    if low < relative < high:
+        return Diagnosis(
+            "noise",
+            "the deviation has the size of a step error: differences with a step too large or too small, or float32",
+            f"deviation {relative:.1e} relative to J, without a pattern",
+        )
+    i, j = (int(k) for k in np.unravel_index(int(np.argmax(np.abs(found - right))), right.shape))
+    return Diagnosis(
+        "unknown",
+        "no known mistake fits",
+        f"deviation {relative:.2g} relative to J, largest at [{i}, {j}]: found {found[i, j]:.6g}, "
+        f"expected {right[i, j]:.6g}",
+    )
+
+
+def _of_shape(found: Array, right: Array) -> Diagnosis:
+    """Return what a candidate of another shape is."""
+    m, n = right.shape
+    evidence = f"found shape {found.shape}, expected {right.shape}"
+    scale = np.linalg.norm(right)
+
+    def fits(part: Array) -> bool:
+        return part.shape == right.shape and bool(np.linalg.norm(part - right) <= EXPLAINED * scale)
+
+    if found.ndim == 2 and fits(found.T):
+        return Diagnosis(
+            "transposed", "the candidate is transposed: Jᵀ (denominator layout) in place of J", evidence
+        )
+    if found.ndim == 2 and found.shape[0] == m and found.shape[1] > n:
+        for part, where in ((found[:, found.shape[1] - n :], "first"), (found[:, :n], "last")):
+            if fits(part):
+                sentence = f"the bias column is not dropped: without the {where} columns the candidate is J"
+                return Diagnosis("bias-column", sentence, evidence)
+    if found.size == right.size and fits(found.reshape(right.shape)):
+        return Diagnosis("shape", "the entries are right and the shape is not", evidence)
+    return Diagnosis("shape", "the shape is wrong", evidence)

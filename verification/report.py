@@ -1,0 +1,229 @@
+"""What a check found: a verdict with its reasons, for people, notebooks and machines."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jacobians.arrays import Array
+
+Verdict = Literal["right", "wrong", "undecided"]
+Status = Literal["agrees", "disagrees", "undecided", "unavailable"]
+
+KINK = "kink within the step"
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What one independent witness says about a candidate.
+
+    Attributes
+    ----------
+    name : str
+        "finite-difference", "complex-step", "symbolic", …
+    status : {"agrees", "disagrees", "undecided", "unavailable"}
+        Undecided says that it ran and its precision, or a kink, allows no answer.
+    error : float or None
+        The largest deviation of the candidate from it, as a fraction of the size of the expected entry's row;
+        None if it found no values.
+    reason : str
+        Why it is unavailable or undecided, or what it compared.
+    seconds : float
+        The time that it took; for the symbolic witness this is sympy's.
+    matrix : numpy.ndarray or None, shape (m, n)
+        The Jacobian that it found.
+    """
+
+    name: str
+    status: Status
+    error: float | None = None
+    reason: str = ""
+    seconds: float = 0.0
+    matrix: Array | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The entry that deviates most, measured by what would have been tolerated there.
+
+    Attributes
+    ----------
+    index : tuple of int
+        (i, j) in the (m, n) matrix.
+    out_index, in_index : tuple of int
+        The same entry in the shape of f(x) and in the shape of x: index of the mixed tensor, in two parts.
+    found, expected : float
+        The candidate's value and the most precise witness's.
+    """
+
+    index: tuple[int, int]
+    out_index: tuple[int, ...]
+    in_index: tuple[int, ...]
+    found: float
+    expected: float
+
+    @property
+    def tensor_index(self) -> tuple[int, ...]:
+        """The index in the tensor of shape out_shape + in_shape."""
+        return self.out_index + self.in_index
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The verdict of a check and everything that it rests on; printing it is the way to read it.
+
+    Attributes
+    ----------
+    verdict : {"right", "wrong", "undecided"}
+        The third is for a kink, and for witnesses that can't tell.
+    reason : str
+        One sentence.
+    witnesses : tuple of Witness
+        All of them, those that could not run too.
+    worst : Worst or None
+        The worst entry.
+    diagnosis : Diagnosis or None
+        For a wrong candidate the most likely mistake.
+    shape, out_shape, in_shape : tuple of int
+        (m, n), and the shapes of f(x) and of x.
+    wrt : str
+        By what was differentiated.
+    dtype : str
+        The precision that the tolerances follow.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from verification import check
+    >>> report = check(lambda x: x**2, [1.0, 2.0], np.diag([2.0, 5.0]))
+    >>> report.verdict, report.worst.index, report.worst.found, round(report.worst.expected, 6)
+    ('wrong', (1, 1), 5.0, 4.0)
+    """
+
+    verdict: Verdict
+    reason: str
+    witnesses: tuple[Witness, ...] = ()
+    worst: Worst | None = None
+    diagnosis: Any = None
+    shape: tuple[int, int] | None = None
+    out_shape: tuple[int, ...] = ()
+    in_shape: tuple[int, ...] = ()
+    wrt: str = "input"
+    dtype: str = "float64"
+
+    @property
+    def passed(self) -> bool:
+        """True if the verdict is "right", and for no other."""
+        return self.verdict == "right"
+
+    @property
+    def agreeing(self) -> tuple[str, ...]:
+        """The names of the witnesses that agree with the candidate."""
+        return tuple(witness.name for witness in self.witnesses if witness.status == "agrees")
+
+    @property
+    def disagreeing(self) -> tuple[str, ...]:
+        """The names of the witnesses that contradict the candidate."""
+        return tuple(witness.name for witness in self.witnesses if witness.status == "disagrees")
+
+    def __str__(self) -> str:
+        lines = [f"{self.verdict}: {self.reason}"]
+        if self.shape is not None:
+            lines.append(self._subject())
+        if self.witnesses:
+            width = max(len(witness.name) for witness in self.witnesses)
+            lines.append(f"  {'witness':{width}}  {'says':11}  {'error':>8}  {'seconds':>7}  remark")
+            for witness in self.witnesses:
+                error = "" if witness.error is None else f"{witness.error:.1e}"
+                row = f"  {witness.name:{width}}  {witness.status:11}  {error:>8}  {witness.seconds:7.2f}"
+                lines.append(f"{row}  {witness.reason}".rstrip())
+        if self.worst is not None:
+            lines.append(f"worst entry {self._worst_entry()}")
+        if self.diagnosis is not None:
+            lines.append(f"diagnosis: {self.diagnosis}")
+        return "\n".join(lines)
+
+    def _subject(self) -> str:
+        m, n = self.shape or (0, 0)
+        return (
+            f"Jacobian by {self.wrt}: {m}×{n}, f(x) {self.out_shape}, {self.wrt} {self.in_shape} "
+            f"(numerator layout, row-major vec, {self.dtype})"
+        )
+
+    def _worst_entry(self) -> str:
+        assert self.worst is not None
+        worst = self.worst
+        place = f"output {list(worst.out_index)}, {self.wrt} {list(worst.in_index)}"
+        return f"[{worst.index[0]}, {worst.index[1]}] ({place}): found {worst.found!r}, expected {worst.expected!r}"
+
+    def _repr_html_(self) -> str:
+        """Return the report as a table, for notebooks."""
+        colour = {"right": "#1a7f37", "wrong": "#cf222e", "undecided": "#9a6700"}[self.verdict]
+        parts = [
+            f'<p><strong style="color:{colour}">{self.verdict}</strong>: {html.escape(self.reason)}</p>',
+        ]
+        if self.shape is not None:
+            parts.append(f"<p>{html.escape(self._subject())}</p>")
+        if self.witnesses:
+            rows = "".join(
+                "<tr>"
+                + "".join(
+                    f"<td>{html.escape(cell)}</td>"
+                    for cell in (
+                        witness.name,
+                        witness.status,
+                        "" if witness.error is None else f"{witness.error:.1e}",
+                        f"{witness.seconds:.2f}",
+                        witness.reason,
+                    )
+                )
+                + "</tr>"
+                for witness in self.witnesses
+            )
+            head = "".join(f"<th>{name}</th>" for name in ("witness", "says", "error", "seconds", "remark"))
+            parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+        if self.worst is not None:
+            parts.append(f"<p>worst entry {html.escape(self._worst_entry())}</p>")
+        if self.diagnosis is not None:
+            parts.append(f"<p>diagnosis: {html.escape(str(self.diagnosis))}</p>")
+        return "\n".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain Python values for JSON; what isn't finite becomes a string."""
+        worst = None
+        if self.worst is not None:
+            worst = {
+                "index": list(self.worst.index),
+                "out_index": list(self.worst.out_index),
+                "in_index": list(self.worst.in_index),
+                "found": _json_number(self.worst.found),
+                "expected": _json_number(self.worst.expected),
+            }
+        return {
+            "verdict": self.verdict,
+            "passed": self.passed,
+            "reason": self.reason,
+            "wrt": self.wrt,
+            "shape": None if self.shape is None else list(self.shape),
+            "out_shape": list(self.out_shape),
+            "in_shape": list(self.in_shape),
+            "dtype": self.dtype,
+            "witnesses": [
+                {
+                    "name": witness.name,
+                    "status": witness.status,
+                    "error": None if witness.error is None else _json_number(witness.error),
+                    "reason": witness.reason,
+                    "seconds": witness.seconds,
+                }
+                for witness in self.witnesses
+            ],
+            "worst": worst,
+            "diagnosis": None if self.diagnosis is None else str(self.diagnosis),
+        }
+
+
+def _json_number(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)

@@ -1,0 +1,202 @@
+"""The witnesses of a check: each finds the Jacobian in its own way, or says why it can't."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.arrays import Array
+from jacobians.function import INPUT, Function
+from verification.comparison import Comparison, Evidence, compare
+from verification.finite_difference import FIRST_STEP, LEVEL_RATIO, MOST_LEVELS, complex_step, richardson
+from verification.problem import Problem
+from verification.report import KINK, Status, Witness
+from verification.scalars import NotAnalyticError
+from verification.symbolic import differentiate, operation_count
+
+LARGEST_TRACE = 200_000  # numbers in the point and the parameters; one trace makes an object of each
+COMPLEX_BUDGET = 3_000_000  # scalar operations, about a second
+SYMBOLIC_BUDGET = 30_000  # scalar operations times derivatives of each, a few seconds
+BLOCK_LARGEST = 256  # entries of the matrix of a matrix function
+
+
+class UnavailableError(Exception):
+    """A witness can't run on this problem; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the witnesses that trace may spend, in scalar operations.
+
+    Attributes
+    ----------
+    symbolic : int
+        Operations of the forward code times the entries of the point.
+    complex_step, certified : int
+        The same for these witnesses, which are cheaper by the operation.
+    """
+
+    symbolic: int = SYMBOLIC_BUDGET
+    complex_step: int = COMPLEX_BUDGET
+    certified: int = COMPLEX_BUDGET // 20
+
+
+def _smooth(matrix: Array, remark: str = "") -> Evidence:
+    """Return evidence without any error but rounding."""
+    return Evidence(matrix, np.zeros(matrix.shape), np.zeros(matrix.shape, dtype=bool), remark)
+
+
+def finite_difference(problem: Problem, budget: Budget) -> Evidence:
+    """Central differences extrapolated to step 0, with an error estimate and the kinks for each entry."""
+    result = richardson(problem)
+    if not np.isfinite(result.error).any():
+        raise UnavailableError("f is not finite around the point, on both sides in any direction")
+    return Evidence(result.matrix, result.error, result.kinks)
+
+
+def complex_steps(problem: Problem, budget: Budget) -> Evidence:
+    """The complex step, where the traced code is analytic."""
+    _within(problem, budget.complex_step, "complex_step")
+    with np.errstate(all="ignore"):
+        return _smooth(complex_step(problem))
+
+
+def symbolic(problem: Problem, budget: Budget) -> Evidence:
+    """Sympy's derivative of the traced code, entry by entry, in 50 digits."""
+    _within(problem, budget.symbolic, "symbolic")
+    return _smooth(differentiate(problem).value)
+
+
+def certified(problem: Problem, budget: Budget) -> Evidence:
+    """Balls that enclose every entry: half their width is the error."""
+    from verification.certified import enclose
+
+    _within(problem, budget.certified, "certified")
+    enclosure = enclose(problem)
+    return Evidence(enclosure.middle, enclosure.radius, np.zeros(enclosure.middle.shape, dtype=bool))
+
+
+def block_identity(problem: Problem, budget: Budget) -> Evidence:
+    """For matrix functions: the upper right block of f([[A, E], [0, A]])."""
+    from verification.matrix_functions import block_jacobian
+
+    A = problem.point
+    if not takes_square_matrices(problem):
+        raise UnavailableError("f takes no square matrix to one of its size")
+    if A.size > BLOCK_LARGEST:
+        raise UnavailableError(f"too large: {A.size} entries, at most {BLOCK_LARGEST}")
+    matrix, error = block_jacobian(problem.f, A)
+    return Evidence(matrix, error, np.zeros(matrix.shape, dtype=bool))
+
+
+def takes_square_matrices(problem: Problem) -> bool:
+    """Say whether f takes a square matrix to one of its size, so that it may be a matrix function."""
+    shape = problem.point.shape
+    return problem.wrt == INPUT and len(shape) == 2 and shape[0] == shape[1] and problem.value.shape == shape
+
+
+def _within(problem: Problem, most: int, name: str) -> None:
+    """Raise if tracing would cost more than is allowed: a count of operations, not a clock, so it is repeatable."""
+    numbers = problem.point.size + (problem.f.parameter_count if isinstance(problem.f, Function) else 0)
+    if numbers > LARGEST_TRACE:
+        raise UnavailableError(f"too large to trace: {numbers:,} numbers, at most {LARGEST_TRACE:,}")
+    cost = max(operation_count(problem), problem.value.size) * problem.point.size
+    if cost > most:
+        raise UnavailableError(
+            f"over its budget: {cost:,} scalar operations, {name}={most:,}; pass a larger Budget"
+        )
+
+
+WITNESSES: dict[str, Callable[[Problem, Budget], Evidence]] = {
+    "finite-difference": finite_difference,
+    "block-identity": block_identity,
+    "complex-step": complex_steps,
+    "symbolic": symbolic,
+    "certified": certified,
+}
+"""From the least to the most precise; a check asks them in this order."""
+
+
+def ask(
+    name: str, problem: Problem, candidate: Array, dtype: str, rtol: float | None, budget: Budget
+) -> tuple[Witness, Comparison | None]:
+    """Run one witness and compare the candidate with what it finds.
+
+    Returns
+    -------
+    tuple
+        The witness with its status, and the comparison of all entries; None if it is unavailable.
+    """
+    start = time.perf_counter()
+    try:
+        evidence = WITNESSES[name](problem, budget)
+    except Exception as error:  # whatever stops one witness must not stop the check
+        reason = str(error) if isinstance(error, UnavailableError | TypeError | ValueError) else repr(error)
+        if isinstance(error, NotAnalyticError):
+            reason = reason.partition(";")[0]  # the rest advises another method, and the check asks them all
+        seconds = time.perf_counter() - start
+        return Witness(
+            name, "unavailable", reason=(reason or repr(error)).splitlines()[0], seconds=seconds
+        ), None
+    seconds = time.perf_counter() - start
+    comparison = compare(candidate, evidence, problem, dtype, rtol)
+    doubtful = np.any(comparison.wrong | comparison.unresolved, axis=0)
+    if name == "finite-difference" and doubtful.any():
+        pieces = _columns_on_a_kink(problem, np.flatnonzero(doubtful))
+        evidence = Evidence(
+            evidence.matrix, evidence.error, evidence.kinks | pieces[None, :], evidence.remark
+        )
+        comparison = compare(candidate, evidence, problem, dtype, rtol)
+    status, reason = _status(evidence, comparison)
+    return Witness(name, status, comparison.error, reason, seconds, evidence.matrix), comparison
+
+
+def _status(evidence: Evidence, comparison: Comparison) -> tuple[Status, str]:
+    known = np.isfinite(evidence.matrix)
+    if comparison.wrong.any():
+        return "disagrees", f"{int(comparison.wrong.sum())} of {known.size} entries differ"
+    if evidence.kinks.any():
+        return "undecided", f"{KINK} in {int(evidence.kinks.sum())} of {known.size} entries"
+    if not known.all():
+        return "undecided", f"no finite derivative in {int((~known).sum())} of {known.size} entries"
+    if comparison.unresolved.any():
+        return (
+            "undecided",
+            f"not precise enough in {int(comparison.unresolved.sum())} of {known.size} entries",
+        )
+    return "agrees", evidence.remark
+
+
+def taylor(problem: Problem, matrix: Array, seed: int) -> Witness:
+    """The remainder of the candidate along a random direction: it falls with order 2 if the candidate is right.
+
+    One number for the whole matrix: it supports a verdict and doesn't make one.
+    """
+    from verification.taylor import remainder
+
+    start = time.perf_counter()
+    result = remainder(problem, matrix, seed)
+    seconds = time.perf_counter() - start
+    status: dict[str, Status] = {"right": "agrees", "wrong": "disagrees", "undecided": "undecided"}
+    if np.isnan(result.order):
+        return Witness("taylor", "undecided", reason="too few remainders above rounding", seconds=seconds)
+    return Witness("taylor", status[result.verdict], reason=str(result).partition(": ")[2], seconds=seconds)
+
+
+def _columns_on_a_kink(problem: Problem, columns: Array) -> NDArray[np.bool_]:
+    """Return for which columns j the smooth piece changes between x − h e_j, x and x + h e_j, at the smallest h."""
+    kinked = np.zeros(problem.point.size, dtype=bool)
+    here = problem.smooth_piece(problem.point)
+    if here is None:
+        return kinked
+    x = problem.point.reshape(-1)
+    for j in columns:
+        h = FIRST_STEP / LEVEL_RATIO ** (MOST_LEVELS - 1) * max(1.0, abs(float(x[j])))
+        for side in (h, -h):
+            there = problem.smooth_piece(problem.point + side * problem.unit(int(j)))
+            kinked[j] |= there is None or not np.array_equal(here, there)
+    return kinked
