@@ -18,9 +18,9 @@ def formulas() -> dict[str, Formula]:
     'the chain rule'
     """
     # imported here: the rows build networks and import verification
-    from backprop.notes import b_chain_rule
+    from backprop.notes import b_chain_rule, c_network
 
-    rows = (*b_chain_rule.FORMULAS,)
+    rows = (*b_chain_rule.FORMULAS, *c_network.FORMULAS)
     return {formula.id: formula for formula in rows}
 
 
