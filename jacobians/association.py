@@ -13,7 +13,7 @@ from typing import Union
 
 from jacobians.arithmetic import Ledger
 from jacobians.cost import ZERO_COST, Cost
-from jacobians.products import multiply, product_cost, product_spec
+from jacobians.products import find_row, multiply, product_cost, product_spec
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
@@ -110,49 +110,71 @@ def cheapest(specs: Sequence[Spec]) -> Association:
 
 @lru_cache(maxsize=1024)
 def _cheapest(specs: tuple[Spec, ...]) -> Association:
-    n = len(specs)
-    best: dict[tuple[int, int], dict[Spec, _Way]] = {
-        (i, i): {spec: _Way(ZERO_COST, None)} for i, spec in enumerate(specs)
-    }
-    for length in range(2, n + 1):
-        for i in range(n - length + 1):
-            best[i, i + length - 1] = _ways(best, i, i + length - 1)
-    finals = best[0, n - 1]
-    spec = min(finals, key=lambda candidate: (finals[candidate].cost, finals[candidate].place))
-    return Association(_tree(best, 0, n - 1, spec), spec, finals[spec].cost)
+    pairs = _Pairs()
+    count = len(specs)
+    # ways[i][j]: how to form the factors i … j, one way for each spec that can come out
+    ways: list[list[list[_Way]]] = [[[] for _ in specs] for _ in specs]
+    for i, spec in enumerate(specs):
+        ways[i][i] = [(pairs.number(spec), 0, 0, i, 0, 0)]
+    for length in range(2, count + 1):
+        for i in range(count - length + 1):
+            ways[i][i + length - 1] = _ways(ways, i, i + length - 1, pairs)
+    best = min(ways[0][-1], key=lambda way: way[1:4])
+    number, multiplications, additions = best[:3]
+    tree = _tree(ways, 0, count - 1, number)
+    return Association(tree, pairs.specs[number], Cost(multiplications, additions))
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """The cheapest way to one spec of one interval: its cost, its split and the specs of both sides."""
-
-    cost: Cost
-    split: tuple[int, Spec, Spec] | None
-
-    @property
-    def place(self) -> int:
-        """Where the interval is split, by which ties are decided: the leftmost first."""
-        return -1 if self.split is None else self.split[0]
+_Way = tuple[int, int, int, int, int, int]
+"""The number of the resulting spec, multiplications, additions, the last factor of the left side, and the
+numbers of the specs of both sides."""
 
 
-def _ways(best: dict[tuple[int, int], dict[Spec, _Way]], i: int, j: int) -> dict[Spec, _Way]:
-    ways: dict[Spec, _Way] = {}
+class _Pairs:
+    """Products of specs, each looked up once: specs become small numbers, so that the inner loop hashes those."""
+
+    def __init__(self) -> None:
+        self.specs: list[Spec] = []
+        self.numbers: dict[Spec, int] = {}
+        self.products: dict[tuple[int, int], tuple[int, int, int]] = {}
+
+    def number(self, spec: Spec) -> int:
+        if spec not in self.numbers:
+            self.numbers[spec] = len(self.specs)
+            self.specs.append(spec)
+        return self.numbers[spec]
+
+    def product(self, left: int, right: int) -> tuple[int, int, int]:
+        """Return multiplications, additions and the number of the spec of a product."""
+        a, b = self.specs[left], self.specs[right]
+        row = find_row(a, b)
+        cost = row.cost(a, b)
+        found = cost.multiplications, cost.additions, self.number(row.result(a, b))
+        self.products[left, right] = found
+        return found
+
+
+def _ways(ways: list[list[list[_Way]]], i: int, j: int, pairs: _Pairs) -> list[_Way]:
+    best: dict[int, _Way] = {}
+    row, products = ways[i], pairs.products
     for k in range(i, j):
-        for left, left_way in best[i, k].items():
-            for right, right_way in best[k + 1, j].items():
-                cost = left_way.cost + right_way.cost + product_cost(left, right)
-                spec = product_spec(left, right)
-                if spec not in ways or cost < ways[spec].cost:
-                    ways[spec] = _Way(cost, (k, left, right))
-    return ways
+        for left, left_multiplications, left_additions, *_ in row[k]:
+            for right, right_multiplications, right_additions, *_ in ways[k + 1][j]:
+                product = products.get((left, right)) or pairs.product(left, right)
+                multiplications = left_multiplications + right_multiplications + product[0]
+                additions = left_additions + right_additions + product[1]
+                known = best.get(product[2])
+                # strictly less: of equals the leftmost split stays
+                if known is None or (multiplications, additions) < known[1:3]:
+                    best[product[2]] = (product[2], multiplications, additions, k, left, right)
+    return list(best.values())
 
 
-def _tree(best: dict[tuple[int, int], dict[Spec, _Way]], i: int, j: int, spec: Spec) -> Tree:
-    split = best[i, j][spec].split
-    if split is None:
+def _tree(ways: list[list[list[_Way]]], i: int, j: int, number: int) -> Tree:
+    if i == j:
         return i
-    k, left, right = split
-    return (_tree(best, i, k, left), _tree(best, k + 1, j, right))
+    _, _, _, k, left, right = next(way for way in ways[i][j] if way[0] == number)
+    return (_tree(ways, i, k, left), _tree(ways, k + 1, j, right))
 
 
 def evaluate(tree: Tree, factors: Sequence[Jacobian], ledger: Ledger | None = None) -> Jacobian:

@@ -47,6 +47,8 @@ class Cost:
     def __post_init__(self) -> None:
         for name in ("multiplications", "additions"):
             count = getattr(self, name)
+            if type(count) is int and count >= 0:
+                continue
             try:
                 # NumPy integers wrap around; operator.index gives the Python integer or refuses.
                 exact = operator.index(count)

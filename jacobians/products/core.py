@@ -50,7 +50,14 @@ class Row:
 # --- the product of any two Jacobians ------------------------------------------------------------------
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=1024)
+def _rows_for(left: str, right: str) -> tuple[Row, ...]:
+    """Return the rows for two structures, in the order of the table."""
+    from jacobians.products.table import ROWS  # the rows call this module for the products of their parts
+
+    return tuple(row for row in ROWS if row.left in (ANY, left) and row.right in (ANY, right))
+
+
 def find_row(left: Spec, right: Spec) -> Row:
     """Return the row for two specs.
 
@@ -66,14 +73,8 @@ def find_row(left: Spec, right: Spec) -> Row:
             f"product: found {left.label} with {left.shape[1]} inputs times {right.label} with "
             f"{right.shape[0]} outputs, expected equal numbers; check the order of the factors"
         )
-    from jacobians.products.table import ROWS  # the rows call this module for the products of their parts
-
-    for row in ROWS:
-        if (
-            row.left in (ANY, left.structure)
-            and row.right in (ANY, right.structure)
-            and row.applies(left, right)
-        ):
+    for row in _rows_for(left.structure, right.structure):
+        if row.applies(left, right):
             return row
     raise LookupError(f"product: found no row for {left.structure} · {right.structure}; add one to the table")
 

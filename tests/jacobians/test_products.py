@@ -251,7 +251,7 @@ def outcome(left: Spec, right: Spec) -> tuple[Spec, Cost] | type[Exception]:
 
 
 def clear_caches() -> None:
-    for cached in (core.find_row, core.product_spec, core.product_cost):
+    for cached in (core._rows_for, core.product_spec, core.product_cost):
         cached.cache_clear()
 
 
