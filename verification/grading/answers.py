@@ -1,0 +1,218 @@
+"""What a submission's process sent: taken apart as the bytes of a stranger, into arrays and faults."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from jacobians.arrays import Array
+from verification.grading.limits import Limits
+from verification.grading.processes import Ending
+
+LONGEST_HEADER = 1 << 16
+MOST_AXES = 32
+LONGEST_MESSAGE = 300
+_DTYPES = ("<f8", "<f4")
+
+FAULTS = {
+    "none": "it returned None, expected an array; is a return missing?",
+    "masked": "it returned a masked array, expected a plain array; fill it first (.filled(…))",
+    "matrix": "it returned np.matrix, expected a plain array; convert it with np.asarray",
+    "list": "it returned a list or tuple, expected an array; convert it with np.array",
+    "ragged": "it returned a sequence with rows of different lengths, expected an array",
+    "string": "it returned text, expected an array of numbers",
+    "object": "it returned an array of dtype object, expected one of numbers",
+    "complex": "it returned complex numbers, expected real ones",
+    "large": "it returned an array that is much larger than the answer",
+    "missing": "the submission defines no function of this name",
+    "not callable": "the name is not that of a function in the submission",
+}
+"""A sentence for each word of the runner's."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why there is no array to compare.
+
+    Attributes
+    ----------
+    code : str
+        A key of :data:`FAULTS`; "type", "raised", or how the process ended: "exit", "time", "cpu", …
+    sentence : str
+        For the student.
+    """
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An array, and the places of the arguments that the submission wrote to."""
+
+    array: Array
+    written: tuple[int, ...] = ()
+
+
+@dataclass
+class Transcript:
+    """All that one process sent.
+
+    Attributes
+    ----------
+    answers : dict
+        By the number of the call; the first for each counts.
+    imported : bool
+        Whether the submission could be imported.
+    refusal : Fault or None
+        Why it could not.
+    begun : int
+        The last call that was begun, -1 for none.
+    """
+
+    answers: dict[int, Answer | Fault] = field(default_factory=dict)
+    imported: bool = False
+    refusal: Fault | None = None
+    begun: int = -1
+
+
+def read_answers(data: bytes, calls: int) -> Transcript:
+    r"""Take apart what a process sent; reading ends where the bytes make no sense.
+
+    Parameters
+    ----------
+    data : bytes
+        Frames: see :mod:`verification.grading.containment.runner`.
+    calls : int
+        How many calls it was asked for.
+
+    Examples
+    --------
+    >>> read_answers(b"\xff" * 100, 1)
+    Transcript(answers={}, imported=False, refusal=None, begun=-1)
+    """
+    transcript, place = Transcript(), 0
+    while place + 4 <= len(data):
+        (length,) = struct.unpack_from(">I", data, place)
+        if length > LONGEST_HEADER or place + 4 + length > len(data):
+            break
+        try:
+            header = json.loads(data[place + 4 : place + 4 + length])
+        except (ValueError, RecursionError):
+            break
+        place += 4 + length
+        if not isinstance(header, dict) or not _is_count(header.get("nbytes"), len(data) - place):
+            break
+        payload = data[place : place + header["nbytes"]]
+        place += header["nbytes"]
+        _note(transcript, header, payload, calls)
+    return transcript
+
+
+def _note(transcript: Transcript, header: dict[str, Any], payload: bytes, calls: int) -> None:
+    event, call = header.get("event"), header.get("call")
+    if event == "imported":
+        transcript.imported = True
+    elif event == "raised" and call is None and not transcript.imported:
+        transcript.refusal = Fault("import", f"the submission can't be imported: {_raised(header)}")
+    elif not _is_count(call, calls - 1):
+        return
+    elif event == "begin":
+        transcript.begun = max(transcript.begun, int(call))
+    elif call not in transcript.answers:
+        if event == "answer":
+            transcript.answers[call] = _array(header, payload)
+        elif event == "raised":
+            transcript.answers[call] = Fault("raised", f"it raised {_raised(header)}")
+        elif event == "refused":
+            transcript.answers[call] = _refused(str(header.get("word")))
+
+
+def _array(header: dict[str, Any], payload: bytes) -> Answer | Fault:
+    shape, dtype, written = header.get("shape"), header.get("dtype"), header.get("written")
+    if (
+        dtype not in _DTYPES
+        or not isinstance(shape, list)
+        or len(shape) > MOST_AXES
+        or not all(_is_count(n, 1 << 40) for n in shape)
+        or math.prod(shape) * np.dtype(dtype).itemsize != len(payload)
+    ):
+        return Fault("forged", "the answer does not hold what it announces")
+    array = np.frombuffer(payload, dtype=dtype).reshape(shape)
+    places = written if isinstance(written, list) else []
+    return Answer(array, tuple(place for place, flag in enumerate(places[:100]) if flag is True))
+
+
+def _refused(word: str) -> Fault:
+    if word in FAULTS:
+        return Fault(word, FAULTS[word])
+    name = clean(word.removeprefix("type "), 100)
+    return Fault("type", f"it returned {name}, expected an array")
+
+
+def _raised(header: dict[str, Any]) -> str:
+    line = header.get("line")
+    where = f" in line {line}" if _is_count(line, 10**9) else ""
+    name, message = clean(str(header.get("type")), 100), clean(str(header.get("message")), LONGEST_MESSAGE)
+    return f"{name}{where}" + (f": {message}" if message else "")
+
+
+def clean(text: str, longest: int) -> str:
+    r"""Return a submission's text on one line, without what a terminal or XML would take for a command.
+
+    Examples
+    --------
+    >>> clean("a\x1b[31m\nb", 10)
+    'a [31m b'
+    >>> clean("abcdef", 4)
+    'abc…'
+    """
+    line = "".join(letter if letter.isprintable() else " " for letter in text[: 10 * longest])
+    line = " ".join(line.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def ending_fault(ending: Ending, limits: Limits) -> Fault:
+    """Return why a process that ended so did not answer.
+
+    Examples
+    --------
+    >>> ending_fault(Ending("exit", 0), Limits()).sentence
+    'the process ended (exit status 0) without an answer'
+    >>> ending_fault(Ending("time"), Limits(seconds=2)).sentence
+    'it was stopped after 2 s: it took too long'
+    """
+    status, end = ending.status or 0, ending.end
+    if end == "exit":
+        if status in (-24, -30) or (status == -9 and ending.cpu_seconds >= limits.cpu_seconds):  # SIGXCPU
+            return Fault("cpu", f"it was stopped after {limits.cpu_seconds} s of computing: it took too long")
+        if status < 0:
+            return Fault("signal", f"the process was ended by signal {-status} ({_signal(-status)})")
+        return Fault("exit", f"the process ended (exit status {status}) without an answer")
+    return {
+        "time": Fault("time", f"it was stopped after {limits.seconds:g} s: it took too long"),
+        "memory": Fault("memory", f"it was stopped: it took more than {limits.memory_mib} MiB of memory"),
+        "processes": Fault("processes", f"it was stopped: it started more than {limits.processes} processes"),
+        "output": Fault("output", f"it was stopped: it printed more than {limits.output_kib} KiB"),
+        "answers": Fault("answers", "it was stopped: it answered with far more data than was asked for"),
+        "stopped": Fault("stopped", "the marking was interrupted"),
+        "supervisor": Fault("supervisor", "it killed or stopped the process that supervises it"),
+    }.get(end, Fault("forged", "the process ended in an unknown way"))
+
+
+def _signal(number: int) -> str:
+    import signal
+
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+def _is_count(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
