@@ -18,9 +18,9 @@ def formulas() -> dict[str, Formula]:
     'the chain rule'
     """
     # imported here: the rows build networks and import verification
-    from backprop.notes import b_chain_rule, c_network
+    from backprop.notes import a_conventions, b_chain_rule, c_network, e_delta_recursion
 
-    rows = (*b_chain_rule.FORMULAS, *c_network.FORMULAS)
+    rows = (*a_conventions.FORMULAS, *b_chain_rule.FORMULAS, *c_network.FORMULAS, *e_delta_recursion.FORMULAS)
     return {formula.id: formula for formula in rows}
 
 
