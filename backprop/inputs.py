@@ -249,9 +249,12 @@ class MaximizedInput(Descent):
         ValueError, ImportError
             If `shape` has another number of entries, or matplotlib is not installed.
         """
-        return picture(
-            {"start": as_image(self.start, shape), f"S{self.class_} = {self.score:.3g}": self.image(shape)},
-        )
+        images = {
+            "start": as_image(self.start, shape),
+            f"S{self.class_} = {self.score:.3g}": self.image(shape),
+        }
+        # without bounds most entries leave 0 in both directions
+        return picture(images, signed=images if self.x.min() < 0 else ())
 
 
 def maximize_input(

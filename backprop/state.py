@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -131,16 +130,16 @@ def save_state(state: TrainingState, path: str | os.PathLike[str]) -> None:
         "settings": asdict(state.settings),
         "history": [asdict(epoch) for epoch in state.history],
     }
-    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=".npz")
+    # not by tempfile, whose files only their owner may read
+    beside = target.with_name(f".{target.stem}-{secrets.token_hex(8)}.npz")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with beside.open("xb") as file:
             np.savez(file, **{"facts": np.array(json.dumps(facts)), **arrays})
             file.flush()
             os.fsync(file.fileno())
-        Path(beside).replace(target)
+        beside.replace(target)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(beside).unlink()
+        beside.unlink(missing_ok=True)
         raise
 
 

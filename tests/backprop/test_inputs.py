@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+import verification
 from backprop import (
     MLP,
     ClassScore,
@@ -173,6 +174,7 @@ def test_a_class_score_is_a_function_with_batches(penalty):
     for x, row in zip(X, rows, strict=True):
         np.testing.assert_allclose(row[0], differences(by_hand, x), rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(row, score.jacobian(x).dense(), rtol=1e-13)
+    assert verification.check(score, X[0]).passed
     assert score.parameters == {}
     assert len(score.chain(X[0])) == (1 if penalty else 4)
 

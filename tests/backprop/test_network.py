@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+import verification
 from backprop import MLP, Chain
 from backprop.targets import LOSSES
 from jacobians import Elementwise, LeakyReLU, Sequential, SquaredError, Tanh
@@ -226,6 +227,14 @@ def test_the_threshold_of_one_output_follows_the_loss(loss, output, share):
     assert net.predict(inputs).tolist() == (net(inputs, batched=True)[:, 0] > share).astype(int).tolist()
 
 
+@pytest.mark.parametrize("wrt", ["input", "0.W", "2.b"])
+def test_every_witness_of_the_checks_agrees(wrt):
+    net, (x, _) = network("softmax-cross-entropy"), points(1)
+    report = verification.check(net, x[0], wrt=wrt)
+    assert report.passed, str(report)
+    assert len(report.witnesses) >= 3
+
+
 # --- first weights ---------------------------------------------------------------------------------------
 
 
@@ -243,8 +252,8 @@ def test_first_weights_have_the_variance_of_glorot_and_of_he():
     assert glorot.var() == pytest.approx(2 / (n + h), rel=0.02)
     he = MLP.initialize([n, h, 2], activation="relu").parameters["0.W"]
     assert he.var() == pytest.approx(2 / n, rel=0.02)
-    leaky = MLP.initialize([n, h, 2], activation=LeakyReLU(1.0)).parameters["0.W"]
-    assert leaky.var() == pytest.approx(1 / n, rel=0.02)
+    leaky = MLP.initialize([n, h, 2], activation=LeakyReLU(2.0)).parameters["0.W"]
+    assert leaky.var() == pytest.approx(2 / (n * (1 + 2.0**2)), rel=0.02)
     last = MLP.initialize([2, n, h], activation="relu").parameters["2.W"]  # affine only: no rectifier follows
     assert np.abs(last).max() <= math.sqrt(6 / (n + h))
 

@@ -8,8 +8,7 @@ from contextlib import redirect_stderr, redirect_stdout
 import numpy as np
 import pytest
 
-from backprop import MLP, DivergenceError, fit, load_digits
-from backprop.state import Epoch
+from backprop import MLP, DivergenceError, Epoch, fit, load_digits
 
 
 def network(**options):

@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -124,8 +125,8 @@ def test_what_is_loaded_equals_what_was_saved(tmp_path):
     state = fit(network(), X, Y, epochs=3, learning_rate=0.3, momentum=0.5, validation=data(1)).state
     save_state(state, tmp_path / "run.npz")
     loaded = load_state(tmp_path / "run.npz")
-    assert loaded.history == state.history
-    assert loaded.settings == state.settings
+    assert [asdict(epoch) for epoch in loaded.history] == [asdict(epoch) for epoch in state.history]
+    assert asdict(loaded.settings) == asdict(state.settings)
     assert (loaded.network, loaded.data) == (state.network, state.data)
     for group in ("parameters", "velocity", "best_parameters"):
         assert bits(getattr(loaded, group)) == bits(getattr(state, group))
