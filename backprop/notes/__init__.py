@@ -18,9 +18,16 @@ def formulas() -> dict[str, Formula]:
     'the chain rule'
     """
     # imported here: the rows build networks and import verification
-    from backprop.notes import a_conventions, b_chain_rule, c_network, e_delta_recursion
+    from backprop.notes import a_conventions, b_chain_rule, c_network, d_blocks, d_inputs, e_delta_recursion
 
-    rows = (*a_conventions.FORMULAS, *b_chain_rule.FORMULAS, *c_network.FORMULAS, *e_delta_recursion.FORMULAS)
+    rows = (
+        *a_conventions.FORMULAS,
+        *b_chain_rule.FORMULAS,
+        *c_network.FORMULAS,
+        *d_blocks.FORMULAS,
+        *d_inputs.FORMULAS,
+        *e_delta_recursion.FORMULAS,
+    )
     return {formula.id: formula for formula in rows}
 
 
