@@ -115,8 +115,9 @@ def _sigmoid_slope(z: Any) -> Any:
 
 
 def _tanh_slope(z: Any) -> Any:
-    # 4e^−2|z|/(1 + e^−2|z|)²: exact in both tails, where 1 − tanh² cancels
-    e = np.exp(-2 * np.abs(z))
+    # 4e^−2|z|/(1 + e^−2|z|)²: exact in both tails, where 1 − tanh² cancels; the square is that of e^−|z|, for 2|z|
+    # may overflow
+    e = np.exp(-np.abs(z)) ** 2
     return 4 * e / (1 + e) ** 2
 
 
@@ -139,11 +140,23 @@ def _gelu(z: Any) -> Any:
     from scipy.special import erfc
 
     # Φ(z) = erfc(−z/√2)/2 keeps its relative accuracy for z → −∞, where 1 + erf cancels
-    return z * erfc(-z / math.sqrt(2.0)) / 2
+    with np.errstate(invalid="ignore"):  # −∞·0
+        return z * (erfc(-z / math.sqrt(2.0)) / 2)
 
 
 def _gelu_slope(z: Any) -> Any:
-    return _normal_cdf(z) + z * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    with np.errstate(over="ignore", invalid="ignore"):  # e^−∞ is the 0 that it should be
+        return _normal_cdf(z) + z * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+
+
+def _silu(z: Any) -> Any:
+    with np.errstate(invalid="ignore"):  # −∞·0
+        return z * _sigmoid(z)
+
+
+def _silu_slope(z: Any) -> Any:
+    with np.errstate(invalid="ignore"):
+        return _sigmoid(z) * (1 + z * _sigmoid(-z))
 
 
 # --- the rows --------------------------------------------------------------------------------------------
@@ -236,12 +249,7 @@ class SiLU(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__(
-            "silu",
-            lambda z: z * _sigmoid(z),
-            lambda z: _sigmoid(z) * (1 + z * _sigmoid(-z)),
-            latex=r"z\,\sigma(z)",
-        )
+        super().__init__("silu", _silu, _silu_slope, latex=r"z\,\sigma(z)")
 
 
 class GELU(Elementwise):
@@ -276,8 +284,8 @@ class ELU(Elementwise):
         super().__init__(
             "elu",
             # the minimum keeps the branch that is not taken from overflowing
-            lambda z: np.where(z > 0, z, self.alpha * np.expm1(np.where(z > 0, 0 * z, z))),
-            lambda z: np.where(z > 0, 1.0, self.alpha * np.exp(np.where(z > 0, 0 * z, z))).astype(z.dtype),
+            lambda z: np.where(z > 0, z, self.alpha * np.expm1(np.where(z > 0, 0, z))),
+            lambda z: np.where(z > 0, 1.0, self.alpha * np.exp(np.where(z > 0, 0, z))).astype(z.dtype),
             kinks=() if self.alpha == 1.0 else (0.0,),
             latex=rf"z \text{{ if }} z > 0 \text{{ else }} {self.alpha:g}(e^z - 1)",
         )

@@ -44,6 +44,13 @@ def _or_one(size: Any) -> Any:
     return np.where(size == 0, 1, size)
 
 
+def _centred(x: Any, origin: Any) -> Any:
+    """Return x − mean x over the last axis, computed from one of its entries: exactly 0 for a constant x."""
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ is the NaN that it should be
+        shifted = x - origin
+        return shifted - np.mean(shifted, axis=-1, keepdims=True)
+
+
 def _direction(entries: Array, p: float) -> tuple[Array, Array, Array]:
     """Return x/s with s = max |x|, the p-norm of that, and s; the last two keep the last axis, and 0 becomes 1."""
     largest = _or_one(np.max(np.abs(entries), axis=-1, keepdims=True))
@@ -182,7 +189,8 @@ class Normalize(Function):
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return x/‖x‖, and 0 at 0."""
         entries = flat(x, batch_ndim)
-        return (entries / _or_one(euclidean(entries))[..., None]).reshape(x.shape)
+        with np.errstate(invalid="ignore"):  # ∞/∞ is the NaN that it should be
+            return (entries / _or_one(euclidean(entries))[..., None]).reshape(x.shape)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return (I − u uᵀ)/‖x‖, by policy 0 at 0."""
@@ -256,9 +264,7 @@ class LayerNorm(Function):
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return γ ⊙ x̂ + β; √(var + eps) is a hypot, which squares nothing that might overflow."""
-        # from the first entry, so that a constant x is exactly 0
-        shifted = x - x[..., :1]
-        centred = shifted - np.mean(shifted, axis=-1, keepdims=True)
+        centred = _centred(x, x[..., :1])
         deviation = euclidean(centred)[..., None] / math.sqrt(x.shape[-1])
         y = centred / _or_one(np.hypot(deviation, math.sqrt(self.eps)))
         if self.gamma is not None:
@@ -270,8 +276,7 @@ class LayerNorm(Function):
         n = x.shape[-1]
         if wrt == "beta":
             return Identity(n, dtype=np.result_type(x.dtype, self.parameters["beta"].dtype))
-        shifted = x - x[..., -1:]
-        centred = shifted - shifted.mean(axis=-1, keepdims=True)
+        centred = _centred(x, x[..., -1:])
         # s = size·√(mean (centred/size)² + (√eps/size)²), each square at most n
         size = np.max(np.abs(centred), axis=-1, keepdims=True)
         size = _or_one(np.maximum(size, math.sqrt(self.eps))).astype(x.dtype)
