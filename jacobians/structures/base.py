@@ -13,7 +13,7 @@ import numpy as np
 from jacobians.arrays import Array, format_bytes, real_array, require_budget
 from jacobians.layouts import MatrixLayout, TensorLayout, VecOrder, to_matrix, to_tensor
 from jacobians.spec import Spec, broadcast
-from jacobians.structures.display import html_table
+from jacobians.structures.display import html_summary
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -389,15 +389,4 @@ class Jacobian(ABC):
         return rf"$\displaystyle {self._latex()} \in \mathbb{{R}}^{{{m} \times {n}}}$"
 
     def _repr_html_(self) -> str:
-        m, n = self.shape
-        total = m * n * math.prod(self.batch_shape)
-        return html_table(
-            [
-                ("structure", self.spec.label),
-                ("outputs × inputs", f"{m} × {n}"),
-                ("out_shape, in_shape", f"{self.out_shape}, {self.in_shape}"),
-                ("batch_shape", str(self.batch_shape)),
-                ("stored", f"{self.storage:,} of {total:,} numbers ({format_bytes(self.nbytes)})"),
-                ("layout", "numerator, row-major vec"),
-            ]
-        )
+        return html_summary(self)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from jacobians.arrays import Array
+from jacobians.arrays import Array, format_bytes
+
+if TYPE_CHECKING:
+    from jacobians.structures.base import Jacobian
 
 
 def html_table(rows: Iterable[tuple[str, str]]) -> str:
@@ -22,6 +27,22 @@ def html_table(rows: Iterable[tuple[str, str]]) -> str:
         for name, text in rows
     )
     return f"<table>{cells}</table>"
+
+
+def html_summary(jacobian: Jacobian) -> str:
+    """Return what a Jacobian is and stores as an HTML table, without expanding it."""
+    m, n = jacobian.shape
+    total = m * n * math.prod(jacobian.batch_shape)
+    return html_table(
+        [
+            ("structure", jacobian.spec.label),
+            ("outputs × inputs", f"{m} × {n}"),
+            ("out_shape, in_shape", f"{jacobian.out_shape}, {jacobian.in_shape}"),
+            ("batch_shape", str(jacobian.batch_shape)),
+            ("stored", f"{jacobian.storage:,} of {total:,} numbers ({format_bytes(jacobian.nbytes)})"),
+            ("layout", "numerator, row-major vec"),
+        ]
+    )
 
 
 def latex_vector(values: Array, most: int = 4) -> str:
