@@ -129,7 +129,8 @@ def real_number(value: object, name: str, *, infinite: bool = False) -> float:
     except (TypeError, ValueError):
         raise TypeError(f"{name}: found {value!r}, expected a real number") from None
     if math.isnan(number) or (math.isinf(number) and not infinite):
-        raise ValueError(f"{name}: found {number}, expected a finite number")
+        expected = "a number or ∞" if infinite else "a finite number"
+        raise ValueError(f"{name}: found {number}, expected {expected}")
     return number
 
 

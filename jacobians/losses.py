@@ -258,7 +258,7 @@ def one_hot(labels: Any, classes: int) -> Array:
     Raises
     ------
     TypeError, ValueError
-        If a label is not an integer from 0 to classes − 1.
+        If classes is no integer of at least 1, or a label is not an integer from 0 to classes − 1.
 
     Examples
     --------
@@ -266,15 +266,21 @@ def one_hot(labels: Any, classes: int) -> Array:
     array([[0., 0., 1.],
            [1., 0., 0.]])
     """
+    try:
+        count = operator.index(classes)
+    except TypeError:
+        raise TypeError(f"classes: found {classes!r}, expected the number of classes") from None
+    if count < 1:
+        raise ValueError(f"classes: found {count}, expected at least 1 class")
     numbers = np.asarray(labels)
     if numbers.dtype.kind not in "iu" or numbers.ndim != 1 or numbers.size == 0:
         raise TypeError(
             f"labels: found dtype {numbers.dtype} and shape {numbers.shape}, expected integers of shape (N,)"
         )
-    wrong = (numbers < 0) | (numbers >= classes)
+    wrong = (numbers < 0) | (numbers >= count)
     if wrong.any():
         place = int(np.argmax(wrong))
         raise ValueError(
-            f"labels: found {numbers[place]} at place {place}, expected class numbers from 0 to {classes - 1}"
+            f"labels: found {numbers[place]} at place {place}, expected class numbers from 0 to {count - 1}"
         )
-    return np.eye(classes)[numbers]
+    return np.eye(count)[numbers]
