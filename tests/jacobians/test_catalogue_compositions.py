@@ -297,3 +297,35 @@ def test_compositions_are_linearized_layer_by_layer() -> None:
     for factor in line.chain:
         result = result @ factor.dense()
     assert_allclose(result, net.jacobian(X).dense(), rtol=1e-13)
+
+
+def test_an_authors_own_function_stands_in_every_composition() -> None:
+    class Cubic(Function):
+        # not vectorized: points of a batch are taken one by one
+        parameter_names = ("a",)
+
+        def __init__(self, a: Any) -> None:
+            self.a = self.parameter(a, "a", ndim=0)
+
+        def forward(self, x: Any) -> Any:
+            return self.a * x**3
+
+        def derivative(self, x: Any, wrt: str = "input") -> Any:
+            return x[:, None] ** 3 if wrt == "a" else np.diag(3 * self.a * x**2)
+
+    cubic = Cubic(2.0)
+    points = RANDOM.normal(size=(4, 3))
+    compositions = [
+        jb.Residual(cubic),
+        jb.Sum(jb.Tanh(), cubic),
+        jb.Product(cubic, jb.Tanh()),
+        jb.Concatenate(jb.Tanh(), cubic),
+        jb.Sequential(cubic, jb.Residual(cubic)),
+    ]
+    for net in compositions:
+        (name,) = net.parameters
+        J, by_a = (net.jacobian(points, wrt=wrt, batched=True).dense() for wrt in ("input", name))
+        for k, x in enumerate(points):
+            assert_allclose(J[k], slopes(net, x), rtol=1e-6, atol=1e-6)
+            expected = slopes(lambda a, net=net, x=x, name=name: net.replace({name: a})(x), np.float64(2.0))
+            assert_allclose(by_a[k], expected, rtol=1e-6, atol=1e-6)
