@@ -6,7 +6,7 @@ import json
 import math
 import struct
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -123,7 +123,7 @@ def _note(transcript: Transcript, header: dict[str, Any], payload: bytes, calls:
     elif not _is_count(call, calls - 1):
         return
     elif event == "begin":
-        transcript.begun = max(transcript.begun, int(call))
+        transcript.begun = max(transcript.begun, call)
     elif call not in transcript.answers:
         if event == "answer":
             transcript.answers[call] = _array(header, payload)
@@ -214,5 +214,5 @@ def _signal(number: int) -> str:
         return "unknown"
 
 
-def _is_count(value: Any, most: int) -> bool:
+def _is_count(value: object, most: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most

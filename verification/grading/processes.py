@@ -32,7 +32,9 @@ from verification.grading.limits import Limits
 GRACE = 5.0  # seconds that a supervisor may take beyond the submission's time
 LARGEST_HEAD = 1 << 20
 _HERE = Path(__file__).resolve().parent
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from containment.{0} import main; del sys.path[0]; main()"
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from containment.{0} import main; del sys.path[0]; main()"
+)
 _SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/etc", "/opt/lib", "/nix/store", "/System/Library")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
@@ -94,7 +96,8 @@ class Processes:
     def __init__(self, *, confine: bool = True) -> None:
         if os.name != "posix":
             raise ContainmentError(
-                f"grading: found {sys.platform}, expected Linux or another POSIX system: submissions can't be contained here"
+                f"grading: found {sys.platform}, expected Linux or another POSIX system: "
+                f"submissions can't be contained here"
             )
         self.confine = confine
         self._lock = threading.Lock()
@@ -122,7 +125,9 @@ class Processes:
                 if supervisor.stdin is not None and not supervisor.stdin.closed:
                     supervisor.stdin.close()
 
-    def run(self, source: bytes, request: bytes, limits: Limits, *, largest: int, readable: Sequence[str]) -> Ending:
+    def run(
+        self, source: bytes, request: bytes, limits: Limits, *, largest: int, readable: Sequence[str]
+    ) -> Ending:
         """Run one submission to its end, and to the end of all that it started.
 
         Parameters
@@ -181,7 +186,9 @@ class Processes:
             assert supervisor.stdout is not None
             try:
                 self._tell(supervisor, json.dumps(order).encode() + b"\n")
-                text = _read_all(supervisor.stdout.fileno(), patience, order["limits"]["answers"] + LARGEST_HEAD)
+                text = _read_all(
+                    supervisor.stdout.fileno(), patience, order["limits"]["answers"] + LARGEST_HEAD
+                )
             finally:
                 supervisor.kill()
                 supervisor.wait()
@@ -195,7 +202,9 @@ class Processes:
                 complaints.seek(0)
                 said = complaints.read(2000).decode("utf-8", "replace").strip()
                 if said:
-                    raise ContainmentError(f"grading: the supervisor of a submission failed: {said.splitlines()[-1]}")
+                    raise ContainmentError(
+                        f"grading: the supervisor of a submission failed: {said.splitlines()[-1]}"
+                    )
                 return Ending("supervisor")
         result = json.loads(head)
         if result["failure"]:
@@ -302,7 +311,7 @@ def _remove(base: Path) -> None:
     if base.exists():
         for place, directories, _ in os.walk(base):
             for name in directories:
-                path = os.path.join(place, name)
-                if not os.path.islink(path):
-                    os.chmod(path, stat.S_IRWXU)
+                path = Path(place, name)
+                if not path.is_symlink():
+                    path.chmod(stat.S_IRWXU)
         shutil.rmtree(base, ignore_errors=True)

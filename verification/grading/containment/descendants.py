@@ -6,6 +6,7 @@ of those that made a session of their own. While it has no child, nothing of its
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -61,10 +62,11 @@ def table() -> list[Process]:
     True
     """
     found = []
-    for name in os.listdir(_PROC) if _PROC.is_dir() else []:
+    for entry in _PROC.iterdir() if _PROC.is_dir() else ():
+        name = entry.name
         if name.isdigit():
             try:
-                line = (_PROC / name / "stat").read_text(encoding="utf-8", errors="replace")
+                line = (entry / "stat").read_text(encoding="utf-8", errors="replace")
             except OSError:
                 continue  # it has ended
             fields = line.rpartition(")")[2].split()  # the name before may hold anything
@@ -94,10 +96,9 @@ def descendants(ancestor: int) -> list[Process]:
 
 def kill(pid: int) -> None:
     """Kill a process; one that has ended already is no error."""
-    try:
+    # the second error: it changed its user, which only a set-user-ID program can
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass  # the second: it changed its user, which only a set-user-ID program can
 
 
 def kill_all(patience: float = 20.0) -> list[int]:

@@ -13,6 +13,7 @@ import struct
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ ANSWERS = 3
 LONGEST_TEXT = 2000
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """What was returned is no array of real numbers; the argument is one of the words of `answers.py`."""
 
 
@@ -55,7 +56,7 @@ def numbers_of(value: Any, accept_lists: bool = False) -> np.ndarray[Any, Any]:
 
     Raises
     ------
-    Refusal
+    RefusalError
         With one word: none, masked, matrix, list, ragged, string, object, complex, or the name of the type.
 
     Examples
@@ -65,27 +66,29 @@ def numbers_of(value: Any, accept_lists: bool = False) -> np.ndarray[Any, Any]:
     >>> numbers_of([1, 2])
     Traceback (most recent call last):
     ...
-    verification.grading.containment.runner.Refusal: list
+    verification.grading.containment.runner.RefusalError: list
     """
     if value is None:
-        raise Refusal("none")
+        raise RefusalError("none")
     if isinstance(value, np.ma.MaskedArray):
-        raise Refusal("masked")
+        raise RefusalError("masked")
     if isinstance(value, np.matrix):
-        raise Refusal("matrix")
+        raise RefusalError("matrix")
     if isinstance(value, list | tuple) and not accept_lists:
-        raise Refusal("list")
+        raise RefusalError("list")
     if isinstance(value, str | bytes):
-        raise Refusal("string")
+        raise RefusalError("string")
     if not isinstance(value, np.ndarray | np.generic | list | tuple | bool | int | float | complex):
-        raise Refusal(f"type {type(value).__name__}"[:100])
+        raise RefusalError(f"type {type(value).__name__}"[:100])
     try:
         array = np.asarray(value)
     except (ValueError, OverflowError):
-        raise Refusal("ragged") from None
+        raise RefusalError("ragged") from None
     kind = array.dtype.kind
     if kind not in "biuf":
-        raise Refusal({"O": "object", "U": "string", "S": "string", "c": "complex"}.get(kind, f"type {array.dtype}"))
+        raise RefusalError(
+            {"O": "object", "U": "string", "S": "string", "c": "complex"}.get(kind, f"type {array.dtype}")
+        )
     small = kind == "f" and array.dtype.itemsize <= 4
     return np.ascontiguousarray(array, dtype="<f4" if small else "<f8").reshape(array.shape)
 
@@ -109,7 +112,7 @@ class Channel:
         own = [frame for frame in frames if frame.filename.endswith("submission.py")]
         try:
             text = str(error)
-        except BaseException as second:  # noqa: BLE001  # a submission's own exception class
+        except BaseException as second:  # a submission's own exception class
             text = f"its message raised {type(second).__name__}"
         self.send(
             {
@@ -133,7 +136,10 @@ def main() -> None:
         (length,) = struct.unpack(">I", stream.read(4))
         request = json.loads(stream.read(length))
         arrays = [
-            [np.frombuffer(stream.read(8 * int(np.prod(shape))), dtype="<f8").reshape(shape) for shape in shapes]
+            [
+                np.frombuffer(stream.read(8 * int(np.prod(shape))), dtype="<f8").reshape(shape)
+                for shape in shapes
+            ]
             for shapes in request["shapes"]
         ]
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -143,16 +149,16 @@ def main() -> None:
     channel = Channel(ANSWERS)
     readable = [os.path.realpath(path) for path in request["readable"]]
     sys.path[:] = [path for path in sys.path if _below(path, readable)]
-    sys.meta_path.insert(0, ForbiddenImports(request["forbidden"]))  # type: ignore[arg-type]  # find_spec is all that a finder needs
+    sys.meta_path.insert(0, ForbiddenImports(request["forbidden"]))
     sys.argv = ["submission.py"]
     try:
-        spec = importlib.util.spec_from_file_location("submission", os.path.abspath("submission.py"))
+        spec = importlib.util.spec_from_file_location("submission", Path("submission.py").absolute())
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules["submission"] = module
         spec.loader.exec_module(module)
-    except BaseException as error:  # noqa: BLE001  # sys.exit() too
+    except BaseException as error:  # sys.exit() too
         channel.send_error(None, error)
         return
     channel.send({"event": "imported"})
@@ -160,20 +166,31 @@ def main() -> None:
         channel.send({"event": "begin", "call": number})
         function = getattr(module, name, None)
         if not callable(function):
-            channel.send({"event": "refused", "call": number, "word": "missing" if function is None else "not callable"})
+            channel.send(
+                {
+                    "event": "refused",
+                    "call": number,
+                    "word": "missing" if function is None else "not callable",
+                }
+            )
             continue
         try:
             copies = [np.array(array) for array in given]
             answer = numbers_of(call(function, copies), request["accept_lists"])
             written = [not np.array_equal(a, b, equal_nan=True) for a, b in zip(copies, given, strict=True)]
-            header = {"event": "answer", "call": number, "dtype": answer.dtype.str, "shape": list(answer.shape)}
+            header = {
+                "event": "answer",
+                "call": number,
+                "dtype": answer.dtype.str,
+                "shape": list(answer.shape),
+            }
             if answer.nbytes > request["largest"]:
                 channel.send({**header, "event": "refused", "word": "large"})
             else:
                 channel.send({**header, "written": written}, answer.tobytes())
-        except Refusal as refusal:
+        except RefusalError as refusal:
             channel.send({"event": "refused", "call": number, "word": str(refusal)})
-        except BaseException as error:  # noqa: BLE001  # as above
+        except BaseException as error:  # as above
             channel.send_error(number, error)
     channel.send({"event": "done"})
     sys.stdout.flush()

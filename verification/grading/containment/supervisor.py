@@ -51,9 +51,13 @@ class Supervision:
         try:
             end = self._watch(start + self.limits["seconds"])
         finally:
-            left = [process for process in descendants(os.getpid()) if process.alive and process.pid != self.pid]
+            left = [
+                process for process in descendants(os.getpid()) if process.alive and process.pid != self.pid
+            ]
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)  # at once, so that what forks without end does not outrun it
+                os.killpg(
+                    self.pid, signal.SIGKILL
+                )  # at once, so that what forks without end does not outrun it
             unkilled = self._bury()
         for descriptor in (self.reading, self.answering):
             self._drain(descriptor)
@@ -80,7 +84,7 @@ class Supervision:
             self._become_submission(printing, answers, failure)
         for descriptor in (printing, answers, failure):
             os.close(descriptor)
-        with open(failing, "rb") as stream:
+        with os.fdopen(failing, "rb") as stream:
             self.failure = stream.read(CHUNK)  # ends when the submission's interpreter takes over
         os.set_blocking(self.reading, False)
         os.set_blocking(self.answering, False)

@@ -1,0 +1,105 @@
+"""`verify grade`: mark submissions by an assignment."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from verification.commands import CallError
+from verification.grading import (
+    AssignmentError,
+    ContainmentError,
+    SubmissionResult,
+    grade,
+    to_gradescope,
+    to_json,
+    to_junit,
+    to_table,
+)
+from verification.grading.outputs import require_writable, write_text
+
+
+def run(
+    assignment: Annotated[
+        Path, typer.Argument(metavar="ASSIGNMENT.toml", help="What is asked for.", show_default=False)
+    ],
+    submissions: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="SUBMISSION.py...", help="What was handed in.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", help="How many run at one time.", show_default="one for each processor"),
+    ] = None,
+    items: Annotated[bool, typer.Option("--items", help="A line for each point.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON alone: for staff, with what students are not told.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.", show_default=False)
+    ] = None,
+    gradescope: Annotated[
+        Path | None,
+        typer.Option(
+            "--gradescope",
+            metavar="FILE",
+            help="Write Gradescope's results.json (one submission).",
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
+    """Mark submissions: each runs contained (not sandboxed) in a process of its own, and only arrays come back.
+
+    Exit status: 0 if all have full marks, 1 if one has not, 2 if the call or the assignment is wrong.
+    """
+    paths = submissions or []
+    try:
+        for path, option in ((junit, "--junit"), (gradescope, "--gradescope")):
+            if path is not None:
+                require_writable(path, option)
+        if gradescope is not None and len(paths) != 1:
+            raise CallError(
+                f"--gradescope: found {len(paths)} submissions, expected one: its results.json is that of one student"
+            )
+        with _progress(len(paths), shown=not as_json and sys.stderr.isatty()) as done:
+            results = grade(assignment, paths, workers=workers, done=done)
+    except (AssignmentError, ContainmentError, ValueError) as error:
+        raise CallError(str(error)) from error
+    _write(results, junit, gradescope)
+    typer.echo(to_json(results) if as_json else to_table(results, items=items))
+    return 0 if all(result.passed for result in results) else 1
+
+
+def _write(results: Sequence[SubmissionResult], junit: Path | None, gradescope: Path | None) -> None:
+    try:
+        if junit is not None:
+            write_text(junit, to_junit(results))
+        if gradescope is not None:
+            write_text(gradescope, json.dumps(to_gradescope(results[0]), indent=2, ensure_ascii=False))
+    except OSError as error:
+        raise CallError(f"{error.filename}: can't be written: {error.strerror}") from error
+
+
+@contextmanager
+def _progress(count: int, *, shown: bool) -> Iterator[Callable[[SubmissionResult], object] | None]:
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=count)
+        yield lambda result: bar.update(task, advance=1, description=result.name)

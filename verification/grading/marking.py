@@ -1,0 +1,192 @@
+"""Marks: what came back from a submission, compared with what is expected."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from verification.grading.answers import Answer, Fault, Transcript, ending_fault, read_answers
+from verification.grading.assignment import Assignment, Task, load_assignment
+from verification.grading.comparison import Outcome, judge
+from verification.grading.expected import Trial, expected_trials
+from verification.grading.processes import ContainmentError, Ending, Processes, readable_directories
+from verification.grading.results import ItemResult, SubmissionResult, labels
+
+LARGEST_SUBMISSION = 1 << 20
+SLACK = 1 << 20  # bytes that a process may answer beyond twice the expected arrays
+
+Trials = dict[tuple[str, int], list[Trial]]
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call of one function: which item, and which of its places."""
+
+    task: Task
+    item: int
+    trial: Trial
+
+
+def grade(
+    assignment: Assignment | str | Path,
+    submissions: Sequence[str | Path],
+    *,
+    workers: int | None = None,
+    done: Callable[[SubmissionResult], object] | None = None,
+    confine: bool = True,
+) -> list[SubmissionResult]:
+    """Mark submissions, each in processes of its own, several at a time.
+
+    Parameters
+    ----------
+    assignment : Assignment, str or Path
+        The assignment, or its file.
+    submissions : sequence of str or Path
+        The files; all of them are read before the first is run.
+    workers : int, optional
+        How many run at one time; by default as many as there are processors.
+    done : callable, optional
+        Called after each submission with its result, in the order in which they end.
+    confine : bool
+        Whether the kernel is asked to keep submissions from files, network and signals, where it can (Landlock).
+
+    Returns
+    -------
+    list of SubmissionResult
+        In the order of `submissions`, whatever happened to one of them.
+
+    Raises
+    ------
+    AssignmentError
+        If the assignment is no assignment, or its expected answers are not confirmed.
+    ValueError
+        If there are no submissions, one can't be read or comes twice, or `workers` is below 1.
+    ContainmentError
+        Where submissions can't be contained: on Windows.
+    """
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise ValueError(f"workers: found {workers!r}, expected a number of at least 1")
+    if not isinstance(assignment, Assignment):
+        assignment = load_assignment(assignment)
+    sources = _read(submissions)
+    trials = expected_trials(assignment)
+    results: dict[str, SubmissionResult] = {}
+    with Processes(confine=confine) as processes:
+        pool = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="grading")
+        try:
+            futures = [
+                pool.submit(_mark, assignment, trials, name, source, processes)
+                for name, source in sources.items()
+            ]
+            for future in as_completed(futures):
+                result = future.result()
+                results[result.name] = result
+                if done is not None:
+                    done(result)
+        except BaseException:
+            processes.stop()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return [results[name] for name in sources]
+
+
+def _read(submissions: Sequence[str | Path]) -> dict[str, bytes]:
+    paths = [Path(path) for path in submissions]
+    if not paths:
+        raise ValueError("submissions: found none, expected at least one Python file")
+    sources = {}
+    for name, path in zip(labels(paths), paths, strict=True):
+        try:
+            size = path.stat().st_size
+            if size > LARGEST_SUBMISSION:
+                raise ValueError(
+                    f"submissions: found {path} of {size:,} bytes, expected at most {LARGEST_SUBMISSION:,}"
+                )
+            sources[name] = path.read_bytes()
+        except OSError as error:
+            raise ValueError(f"submissions: {path} can't be read: {error.strerror}") from None
+    return sources
+
+
+def _mark(
+    assignment: Assignment, trials: Trials, name: str, source: bytes, processes: Processes
+) -> SubmissionResult:
+    """Run one submission until every function has had its chance, and mark what it answered."""
+    outcomes: dict[tuple[str, int], list[Outcome]] = {key: [] for key in trials}
+    endings: list[Ending] = []
+    pending = list(assignment.tasks)
+    while pending:
+        calls = [
+            _Call(task, item, trial)
+            for task in pending
+            for item in range(len(task.items))
+            for trial in trials[task.name, item]
+        ]
+        try:
+            transcript, ending = _ask(assignment, calls, source, processes)
+        except (ContainmentError, OSError) as error:  # of this machine; the others may be luckier
+            transcript, ending = Transcript(imported=True), Ending("failed")
+            fault = Fault("failed", f"not marked: {error}")
+        else:
+            fault = transcript.refusal or ending_fault(ending, assignment.limits)
+        endings.append(ending)
+        # A function whose process ended early has lost the rest of its marks; those after it get a new process.
+        unanswered = [call for number, call in enumerate(calls) if number not in transcript.answers]
+        lost = pending if not transcript.imported else [call.task for call in unanswered[:1]]
+        if ending.end in ("failed", "stopped"):
+            lost = pending
+        last = pending.index(lost[-1]) if lost else len(pending) - 1
+        settled, pending = pending[: last + 1], pending[last + 1 :]
+        for number, call in enumerate(calls):
+            if call.task in settled:
+                answer: Answer | Fault = transcript.answers.get(number, fault)
+                outcomes[call.task.name, call.item].append(judge(answer, call.trial, call.task))
+    items = tuple(
+        ItemResult.of(task, item, outcomes[task.name, number])
+        for task in assignment.tasks
+        for number, item in enumerate(task.items)
+    )
+    return SubmissionResult(
+        name,
+        assignment.title,
+        items,
+        sum(ending.seconds for ending in endings),
+        "".join(ending.output for ending in endings)[:4000],
+        sum(ending.left_behind for ending in endings),
+        tuple(ending.end for ending in endings),
+    )
+
+
+def _ask(
+    assignment: Assignment, calls: list[_Call], source: bytes, processes: Processes
+) -> tuple[Transcript, Ending]:
+    """Run one process that is asked for all `calls`, and take apart what it answered."""
+    readable = readable_directories("jacobians" not in assignment.forbidden_imports)
+    arrays = [[call.trial.place[name] for name in call.task.arguments] for call in calls]
+    expected = sum(call.trial.answer.nbytes for call in calls)
+    head = json.dumps(
+        {
+            "functions": [call.task.name for call in calls],
+            "shapes": [[array.shape for array in given] for given in arrays],
+            "forbidden": assignment.forbidden_imports,
+            "accept_lists": assignment.accept_lists,
+            "largest": 2 * max(call.trial.answer.nbytes for call in calls) + SLACK // 4,
+            "readable": readable,
+        }
+    ).encode()
+    numbers = b"".join(array.astype("<f8").tobytes() for given in arrays for array in given)
+    request = struct.pack(">I", len(head)) + head + numbers
+    ending = processes.run(
+        source,
+        request,
+        assignment.limits,
+        largest=2 * expected + SLACK + 4096 * len(calls),
+        readable=readable,
+    )
+    return read_answers(ending.answers, len(calls)), ending

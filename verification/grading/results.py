@@ -1,0 +1,175 @@
+"""The result of a submission: marks and feedback, item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from verification.grading.assignment import Item, Task
+from verification.grading.comparison import Outcome, Verdict
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """What a submission got for one point of one function.
+
+    Attributes
+    ----------
+    function, point : str
+        Their names.
+    marks, most : float
+        What it got, and what it could have got.
+    verdict : {"right", "wrong", "no answer"}
+        "right" only if every place is right.
+    code : str
+        Of the first place that is not right: see :class:`~verification.grading.comparison.Outcome`.
+    feedback : str
+        What the student may be told.
+    detail : str
+        All that is known, for staff.
+    visibility : str
+        "visible", or when the student sees it.
+    """
+
+    function: str
+    point: str
+    marks: float
+    most: float
+    verdict: Verdict
+    code: str
+    feedback: str
+    detail: str
+    visibility: str
+
+    @classmethod
+    def of(cls, task: Task, item: Item, outcomes: Sequence[Outcome]) -> Self:
+        """Return the result for the outcomes at all places of an item."""
+        right = [outcome for outcome in outcomes if outcome.verdict == "right"]
+        share = len(right) / len(outcomes)
+        if share < 1 and not item.partial:
+            share = 0.0
+        # the first that is not right is told; a remark on a right one otherwise
+        worst = next((outcome for outcome in outcomes if outcome.verdict != "right"), outcomes[0])
+        feedback, detail = worst.feedback(item.reveal), worst.detail
+        if len(outcomes) > 1 and len(right) < len(outcomes):
+            count = f"{len(right)} of {len(outcomes)} places right"
+            feedback = f"{count}; {feedback}" if feedback else ""
+            detail = f"{count}; {detail}"
+        return cls(
+            task.name,
+            item.name,
+            round(item.marks * share, 6),
+            item.marks,
+            worst.verdict,
+            worst.code,
+            feedback,
+            detail,
+            item.visibility,
+        )
+
+    @property
+    def passed(self) -> bool:
+        """True if the submission is right at every place."""
+        return self.verdict == "right"
+
+
+@dataclass(frozen=True)
+class SubmissionResult:
+    """What one submission got.
+
+    Attributes
+    ----------
+    name : str
+        The name of the file, with as much of its path as tells it from the others.
+    title : str
+        Of the assignment.
+    items : tuple of ItemResult
+        In the order of the assignment.
+    seconds : float
+        That its processes took.
+    output : str
+        The beginning of what it printed.
+    left_behind : int
+        Processes that it left behind, and that were killed.
+    endings : tuple of str
+        How each of its processes ended.
+    """
+
+    name: str
+    title: str
+    items: tuple[ItemResult, ...]
+    seconds: float = 0.0
+    output: str = ""
+    left_behind: int = 0
+    endings: tuple[str, ...] = ()
+
+    @property
+    def marks(self) -> float:
+        """What it got."""
+        return round(sum(item.marks for item in self.items), 6)
+
+    @property
+    def most(self) -> float:
+        """What it could have got."""
+        return round(sum(item.most for item in self.items), 6)
+
+    @property
+    def passed(self) -> bool:
+        """True if every item is right."""
+        return all(item.passed for item in self.items)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data for staff, with what students are not told."""
+        return {
+            "submission": self.name,
+            "marks": self.marks,
+            "most": self.most,
+            "passed": self.passed,
+            "seconds": round(self.seconds, 3),
+            "left_behind": self.left_behind,
+            "endings": list(self.endings),
+            "output": self.output,
+            "items": [
+                {
+                    "function": item.function,
+                    "point": item.point,
+                    "marks": item.marks,
+                    "most": item.most,
+                    "verdict": item.verdict,
+                    "code": item.code,
+                    "visibility": item.visibility,
+                    "feedback": item.feedback,
+                    "detail": item.detail,
+                }
+                for item in self.items
+            ],
+        }
+
+
+def labels(paths: Sequence[Path]) -> list[str]:
+    """Return a name for each file: as many of the last parts of its path as tell it from the others.
+
+    Raises
+    ------
+    ValueError
+        If a file comes twice.
+
+    Examples
+    --------
+    >>> labels([Path("ann/hw1.py"), Path("bob/hw1.py"), Path("bob/hw2.py")])
+    ['ann/hw1.py', 'bob/hw1.py', 'hw2.py']
+    """
+    absolute = [path.absolute() for path in paths]
+    for number, path in enumerate(absolute):
+        if path in absolute[:number]:
+            raise ValueError(f"submissions: found {paths[number]} twice, expected every file once")
+    found = []
+    for path in absolute:
+        others = [other for other in absolute if other != path]
+        count = 1
+        while any(other.parts[-count:] == path.parts[-count:] for other in others):
+            count += 1
+        found.append("/".join(path.parts[-count:]))
+    return found
