@@ -98,18 +98,8 @@ def _expanded(jacobian: Jacobian, ledger: Ledger) -> Array:
 
 def _expanded_kronecker(jacobian: Kronecker, ledger: Ledger) -> Array:
     A, B = jacobian.A, jacobian.B
-    shape = jacobian.spec.batch + jacobian.shape
-    if not isinstance(A, Identity) and not isinstance(B, Identity):
-        left, right = _expanded(A, ledger), _expanded(B, ledger)
-        return ledger.scale(left[..., :, None, :, None], right[..., None, :, None, :]).reshape(shape)
-    (p, r), (q, s) = A.shape, B.shape
-    blocks = np.zeros((*jacobian.spec.batch, p, q, r, s), dtype=jacobian.dtype)
-    if isinstance(A, Identity):
-        block = _expanded(B, ledger)
-        for i in range(p):
-            blocks[..., i, :, i, :] = block
-    else:
-        block = _expanded(A, ledger)
-        for i in range(q):
-            blocks[..., :, i, :, i] = block
-    return blocks.reshape(shape)
+    if isinstance(A, Identity) or isinstance(B, Identity):
+        return jacobian.place(_expanded(B if isinstance(A, Identity) else A, ledger))
+    left, right = _expanded(A, ledger), _expanded(B, ledger)
+    product = ledger.scale(left[..., :, None, :, None], right[..., None, :, None, :])
+    return product.reshape(jacobian.spec.batch + jacobian.shape)

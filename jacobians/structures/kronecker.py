@@ -10,7 +10,7 @@ import numpy as np
 from jacobians.arrays import Array
 from jacobians.spec import Spec
 from jacobians.structures.base import Jacobian, Shape
-from jacobians.structures.entrywise import Dense
+from jacobians.structures.entrywise import Dense, Identity
 
 
 class Kronecker(Jacobian):
@@ -87,9 +87,27 @@ class Kronecker(Jacobian):
         return made
 
     def _expand(self) -> Array:
-        A, B = self.A.expand(), self.B.expand()
-        blocks = A[..., :, None, :, None] * B[..., None, :, None, :]
+        A, B = self.A, self.B
+        if isinstance(A, Identity) or isinstance(B, Identity):
+            return self.place(B.expand() if isinstance(A, Identity) else A.expand())
+        left, right = A.expand(), B.expand()
+        blocks = left[..., :, None, :, None] * right[..., None, :, None, :]
         return blocks.reshape(blocks.shape[:-4] + self.shape)
+
+    def place(self, factor: Array) -> Array:
+        """Return the dense form where one factor is an identity, from the dense form of the other.
+
+        Entries are placed, not multiplied: beside an infinite number the zeros stay zeros.
+        """
+        (p, r), (q, s) = self.A.shape, self.B.shape
+        blocks = np.zeros((*self.spec.batch, p, q, r, s), dtype=self.dtype)
+        if isinstance(self.A, Identity):
+            for i in range(p):
+                blocks[..., i, :, i, :] = factor
+        else:
+            for i in range(q):
+                blocks[..., :, i, :, i] = factor
+        return blocks.reshape((*self.spec.batch, *self.shape))
 
     def _apply(self, columns: Array) -> Array:
         # (A ⊗ B) vec(X) = vec(A X Bᵀ) for the row-major vec of X (r × s), here for k columns at once

@@ -211,6 +211,13 @@ def test_rows_of_zeros_stay_zero_beside_nan() -> None:
     assert_array_equal(found, [[0.0, 0.0], [np.nan, 1.0]])
 
 
+def test_zeros_of_a_kronecker_product_stay_zero_beside_infinity() -> None:
+    row = np.array([[np.inf, -1.0]])
+    assert_array_equal(Kronecker(Identity(2), row).dense(), [[np.inf, -1, 0, 0], [0, 0, np.inf, -1]])
+    assert_array_equal(Kronecker(row, Identity(2)).dense(), [[np.inf, 0, -1, 0], [0, np.inf, 0, -1]])
+    assert not np.signbit(Kronecker(Identity(2), row).dense()[0, 2:]).any()
+
+
 def test_nan_goes_through() -> None:
     assert np.isnan((Diagonal([np.nan, 1.0]) @ Dense(np.ones((2, 2)))).dense()[0]).all()
 
