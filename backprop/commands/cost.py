@@ -1,0 +1,165 @@
+"""`backprop cost`: what a bare chain costs from the left, from the right and in the cheapest order."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Annotated, Any
+
+import typer
+
+from backprop.chain import Chain
+from backprop.commands import CallError
+from backprop.compare import Comparison, compare
+from backprop.plan import Plan
+from backprop.tables import markdown_table
+from jacobians import Spec
+
+MOST_FACTORS = 200
+"""The interval programme takes the cube of this number of steps."""
+
+CONVENTION = (
+    "The optimum has the fewest multiplications; a ratio compares multiplications; "
+    "flops = multiplications + additions."
+)
+
+_SHAPE = re.compile(r"([0-9]{1,100})[x×X]([0-9]{1,100})")
+_SQUARE = re.compile(r"([0-9]{1,100}):(diagonal|identity)")
+_IDENTITY = re.compile(r"I_?([0-9]{1,100})")
+_EXPECTED = "rows x columns such as 1x100, or 100:diagonal, I100, or I10(x)1x5 for a Kronecker product"
+
+
+def run(
+    shapes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SHAPES...",
+            help="The factors, output side first: 1x100 (× works too), 100:diagonal, I100, I10(x)1x5 (or ⊗).",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a line a strategy.")] = False,
+) -> int:
+    """Compare the costs of a bare chain: left (from the output), right (from the input), optimal.
+
+    Example: backprop cost 1x100 100x100 100x100
+    """
+    if as_json + as_markdown + as_csv > 1:
+        raise CallError("--json, --markdown, --csv: found more than one, expected at most one; choose one")
+    comparison = compare(parse_chain(shapes or []))
+    plan = comparison.chain.plan("optimal")
+    if as_json:
+        text = json.dumps(to_dict(comparison, plan), indent=2)
+    elif as_markdown:
+        text = f"{comparison.to_markdown()}\n\n{CONVENTION}\n\n{_steps_markdown(plan)}".rstrip()
+    elif as_csv:
+        text = comparison.to_csv().rstrip("\n")
+    else:
+        text = f"{comparison}\n\n{CONVENTION}\n\n{plan}"
+    typer.echo(text)
+    return 0
+
+
+def parse_chain(texts: list[str]) -> Chain:
+    """Return the chain of factors written as texts, output side first.
+
+    Raises
+    ------
+    CallError
+        If there is no factor, one is not understood, or neighbours don't fit.
+
+    Examples
+    --------
+    >>> parse_chain(["1x100", "100:diagonal", "I_10(x)10×3"])
+    Chain(A: Dense 1×100 · B: Diagonal 100×100 · C: I₁₀ ⊗ Dense 10×3)
+    """
+    if not texts:
+        raise CallError(f"SHAPES: found none, expected {_EXPECTED}; see `backprop cost --help`")
+    if len(texts) > MOST_FACTORS:
+        raise CallError(
+            f"SHAPES: found {len(texts)} factors, expected at most {MOST_FACTORS}; multiply the chain in parts"
+        )
+    specs = [parse_factor(text) for text in texts]
+    for place in range(1, len(specs)):
+        columns, rows = specs[place - 1].shape[1], specs[place].shape[0]
+        if columns != rows:
+            raise CallError(
+                f"SHAPES: found {texts[place - 1]} before {texts[place]}, expected {columns} = {rows}, the "
+                f"columns of a factor to be the rows of the next; write the chain output side first"
+            )
+    return Chain.from_specs(specs)
+
+
+def parse_factor(text: str) -> Spec:
+    """Return the spec of one factor.
+
+    Parameters
+    ----------
+    text : str
+        ``1x100`` for a dense factor, ``100:diagonal``, ``100:identity`` or ``I100``; factors with ``(x)`` or ``⊗``
+        between them are a Kronecker product.
+
+    Raises
+    ------
+    CallError
+        If the text is something else, or a size is 0.
+
+    Examples
+    --------
+    >>> parse_factor("I3⊗1x4")
+    Spec(I₃ ⊗ Dense 1×4)
+    """
+    specs = [_parse_term(term.strip(), text) for term in re.split(r"\(x\)|⊗", text)]
+    spec = specs[-1]
+    for left in reversed(specs[:-1]):
+        spec = Spec.kronecker(left, spec)
+    return spec
+
+
+def _parse_term(term: str, text: str) -> Spec:
+    shown = text if len(text) <= 60 else text[:57] + "…"
+    dense, square, identity = (kind.fullmatch(term) for kind in (_SHAPE, _SQUARE, _IDENTITY))
+    match = dense or square or identity
+    if match is None:
+        raise CallError(f"SHAPES: found {shown!r}, expected {_EXPECTED}; see `backprop cost --help`")
+    sizes = [int(size) for size in re.findall(r"[0-9]+", term)]
+    if 0 in sizes:
+        raise CallError(f"SHAPES: found a size of 0 in {shown!r}, expected at least 1; leave the factor out")
+    if dense:
+        return Spec.dense(sizes[0], sizes[1])
+    return Spec.diagonal(sizes[0]) if square and square[2] == "diagonal" else Spec.identity(sizes[0])
+
+
+def to_dict(comparison: Comparison, plan: Plan) -> dict[str, Any]:
+    """Return comparison and steps of the optimum as plain data: exact integers, no infinite numbers."""
+    data = comparison.to_dict()
+    for alternative in data["alternatives"]:
+        # JSON knows no infinity
+        alternative["ratio"] = alternative["ratio"] if math.isfinite(alternative["ratio"]) else None
+    steps = [
+        {
+            "left": step.left,
+            "right": step.right,
+            "left_structure": step.left_spec.label,
+            "right_structure": step.right_spec.label,
+            "result": step.spec.label,
+            "multiplications": step.cost.multiplications,
+            "additions": step.cost.additions,
+            "rule": step.formula,
+        }
+        for step in plan.steps
+    ]
+    return {"schema": "explicit-jacobians/cost", "schema_version": 1, **data, "steps": steps}
+
+
+def _steps_markdown(plan: Plan) -> str:
+    rows = [
+        [str(number), f"{step.left} · {step.right}", step.spec.label,
+         f"{step.cost.multiplications:,}", f"{step.cost.additions:,}", step.formula]
+        for number, step in enumerate(plan.steps, 1)
+    ]  # fmt: skip
+    header = ["step", "product", "result", "multiplications", "additions", "rule"]
+    return f"Optimal: {plan.bracketing}\n\n{markdown_table(header, rows, numeric=(0, 3, 4))}" if rows else ""

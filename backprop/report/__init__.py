@@ -1,0 +1,26 @@
+"""The report: every layer's Jacobian, proof that each is right, and what it costs to multiply them.
+
+Importing this package loads neither matplotlib nor jinja2; they draw and render when asked to.
+"""
+
+from backprop.report.collect import Derivative, Layer, LayerJacobian, Report, collect
+from backprop.report.record import to_dict
+from backprop.report.render import render_html, render_markdown, report_texts
+from backprop.report.settings import Settings
+from backprop.report.write import to_csv, to_json, write_files
+
+__all__ = [
+    "Derivative",
+    "Layer",
+    "LayerJacobian",
+    "Report",
+    "Settings",
+    "collect",
+    "render_html",
+    "render_markdown",
+    "report_texts",
+    "to_csv",
+    "to_dict",
+    "to_json",
+    "write_files",
+]

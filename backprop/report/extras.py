@@ -1,0 +1,29 @@
+"""Packages that come with the extras: asked for before the work begins, so that none is lost."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+INSTALL = 'pip install "explicit-jacobians[report,cli]"'
+
+
+def require_extras(*names: str) -> None:
+    """Raise unless the packages can be imported.
+
+    Raises
+    ------
+    ImportError
+        A sentence that names what is missing and the command that installs it.
+
+    Examples
+    --------
+    >>> require_extras("numpy")
+    >>> require_extras("no_such_package")
+    Traceback (most recent call last):
+    ...
+    ImportError: found no no_such_package, expected an installed package; run pip install ...
+    """
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        what = "an installed package" if len(missing) == 1 else "installed packages"
+        raise ImportError(f"found no {', no '.join(missing)}, expected {what}; run {INSTALL}")

@@ -1,0 +1,365 @@
+"""Pictures as SVG texts, drawn by matplotlib: they stand inside the page and follow its colours, light or dark."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backprop.plan import Plan
+from jacobians import Jacobian, Spec
+from jacobians.arrays import Array
+from jacobians.association import Tree
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+COLOURS = {"left": "#3f87c8", "right": "#d9762f", "optimal": "#2e9e6b"}
+ZERO_COLOUR = "#8080803a"
+MOST_PIXELS = (256, 512)
+"""Rows and columns of the largest picture of a Jacobian."""
+
+_INK = "#010203"  # stands for the colour of the page's text until the picture is written
+_STYLE = (
+    "<style>svg{color:#1c2330;color-scheme:light dark}"
+    "@media (prefers-color-scheme:dark){svg{color:#e4e8ee}}</style>"
+)
+_RC = {
+    "svg.fonttype": "none",  # letters, not outlines: small, and set in the reader's font
+    "svg.hashsalt": "explicit-jacobians",  # the same picture gives the same text
+    "font.size": 10.0,
+    "font.family": "sans-serif",
+    "text.color": _INK,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+
+
+# --- one Jacobian ----------------------------------------------------------------------------------------
+
+
+def bounded_entries(jacobian: Jacobian, most: tuple[int, int] = MOST_PIXELS) -> Array:
+    """Return a Jacobian's entries in at most so many rows and columns, without ever expanding all of it.
+
+    Parameters
+    ----------
+    jacobian : Jacobian
+        Of one point: without batch axes.
+    most : tuple of int
+        Rows and columns of the answer, at most. Of more rows, evenly spaced ones are taken; of neighbouring
+        columns that share a pixel, the entry of largest magnitude.
+
+    Returns
+    -------
+    numpy.ndarray, shape (rows, columns)
+
+    Raises
+    ------
+    ValueError
+        If the Jacobian has batch axes.
+
+    Examples
+    --------
+    >>> from jacobians.structures import Diagonal
+    >>> bounded_entries(Diagonal([1.0, -2.0, 3.0, 4.0]), (4, 2))
+    array([[ 1.,  0.],
+           [-2.,  0.],
+           [ 0.,  3.],
+           [ 0.,  4.]])
+    """
+    if jacobian.batch_shape:
+        raise ValueError(f"jacobian: found batch axes {jacobian.batch_shape}, expected one point; take one")
+    m, n = jacobian.shape
+    chosen = np.unique(np.linspace(0, m - 1, min(m, most[0])).round().astype(int))
+    width = -(-n // most[1])  # columns that share a pixel
+    together = max(1, 2**22 // max(m, n))
+    pixels = []
+    for first in range(0, len(chosen), together):
+        rows = chosen[first : first + together]
+        unit = np.zeros((len(rows), m))
+        unit[np.arange(len(rows)), rows] = 1.0
+        entries = jacobian.rmatvec(unit)
+        padded = np.pad(entries, ((0, 0), (0, -n % width)))
+        shared = padded.reshape(len(rows), -1, width)
+        largest = np.abs(shared).argmax(axis=-1)[..., None]
+        pixels.append(np.take_along_axis(shared, largest, axis=-1)[..., 0])
+    return np.concatenate(pixels)
+
+
+def draw_jacobian(jacobian: Jacobian) -> str:
+    """Return a heat map of a Jacobian's values as SVG; entries that are exactly 0 are grey.
+
+    Raises
+    ------
+    ValueError
+        If the Jacobian has batch axes.
+    """
+    from matplotlib.figure import Figure
+
+    entries = bounded_entries(jacobian)
+    m, n = jacobian.shape
+    finite = np.abs(entries[np.isfinite(entries)])
+    bound = float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+    width = 3.3
+    # wide ones are stretched, so that their rows can be told apart
+    height = float(np.clip(2.4 * m / n, min(1.2, 0.22 + 0.035 * m), 2.4))
+    with _style():
+        figure = Figure(figsize=(width + 0.9, height + 0.75))
+        axes = figure.add_axes(_box(figure, 0.55, 0.5, width - 0.55, height))
+        shown = np.ma.masked_where(entries == 0, entries)
+        picture = axes.imshow(
+            shown, cmap=_colours(), vmin=-bound, vmax=bound, aspect="auto", interpolation="nearest",
+            extent=(0.5, n + 0.5, m + 0.5, 0.5),
+        )  # fmt: skip
+        axes.set_facecolor(ZERO_COLOUR)
+        axes.set_xticks(sorted({1, n}))
+        axes.set_yticks(sorted({1, m}))
+        axes.set_xlabel("inputs j", labelpad=-8 if n > 1 else None)
+        axes.set_ylabel("outputs i" if height > 0.8 else "i", labelpad=-8 if m > 1 else None)
+        bar = figure.colorbar(picture, cax=figure.add_axes(_box(figure, width + 0.12, 0.5, 0.1, height)))
+        bar.set_ticks([-bound, 0.0, bound] if height > 0.6 else [-bound, bound])
+        bar.ax.set_yticklabels([_short(float(tick)) for tick in bar.get_ticks()])
+        bar.outline.set_visible(False)
+        return _svg(figure)
+
+
+def draw_digit(pixels: Array) -> str:
+    """Return the picture of a digit as SVG.
+
+    Parameters
+    ----------
+    pixels : array_like, shape (64,)
+        From 0, paper, to 1, ink.
+    """
+    from matplotlib.figure import Figure
+
+    with _style():
+        figure = Figure(figsize=(1.6, 1.6))
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        axes.imshow(np.reshape(pixels, (8, 8)), cmap="gray_r", vmin=0, vmax=1)
+        axes.set_axis_off()
+        return _svg(figure)
+
+
+# --- costs, bracketings, training ------------------------------------------------------------------------
+
+
+def draw_costs(costs: Mapping[str, Mapping[str, int]]) -> str:
+    """Return a bar chart of multiplications as SVG, on a logarithmic scale that begins with 0.
+
+    Parameters
+    ----------
+    costs : mapping
+        For each derivative by its title, the multiplications by strategy.
+
+    Raises
+    ------
+    ValueError
+        If there is no derivative.
+    """
+    from matplotlib.figure import Figure
+
+    if not costs:
+        raise ValueError("costs: found none, expected at least one derivative")
+    strategies = list(next(iter(costs.values())))
+    largest = max(max(own.values()) for own in costs.values())
+    with _style():
+        figure = Figure(figsize=(5.6, 0.9 + 0.56 * len(costs)))
+        axes = figure.add_axes(_box(figure, 1.15, 0.5, 3.75, 0.56 * len(costs)))
+        for place, strategy in enumerate(strategies):
+            heights = [title_place + (place - 1) * 0.27 for title_place in range(len(costs))]
+            # beyond 2⁵³ the length of a bar is rounded, its label is not
+            lengths = [float(own[strategy]) for own in costs.values()]
+            axes.barh(heights, lengths, height=0.25, color=COLOURS[strategy], label=strategy)
+            for height, own in zip(heights, costs.values(), strict=True):
+                axes.annotate(
+                    f"{own[strategy]:,}", (max(float(own[strategy]), 0.0), height),
+                    xytext=(3, 0), textcoords="offset points", va="center", fontsize=8,
+                )  # fmt: skip
+        axes.set_xscale("symlog", linthresh=1.0, linscale=0.4)
+        axes.set_xlim(0, max(10.0, float(largest)) * 1.6)
+        axes.set_ylim(len(costs) - 0.45, -0.55)
+        axes.set_yticks(range(len(costs)), list(costs))
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("multiplications, predicted and counted")
+        figure.legend(
+            *axes.get_legend_handles_labels(), loc="upper left", ncols=3, bbox_to_anchor=(0.18, 1.0)
+        )
+        return _svg(figure)
+
+
+def draw_tree(plan: Plan) -> str:
+    """Return the bracketing of a plan as a tree, as SVG: the factors on the left, output side on top.
+
+    A dot is a product: above it the step, below it the multiplications.
+    """
+    from matplotlib.figure import Figure
+
+    chain = plan.chain
+    count = len(chain)
+    labels = [
+        f"{_fitting(name, 22)}  {_fitting(spec.label, 26)}"
+        for name, spec in zip(chain.names, chain.specs, strict=True)
+    ]
+    beside = 0.3 + 0.073 * max(map(len, labels))  # inches for the labels
+    height = 0.42 * max(count, 2)
+    with _style():
+        figure = Figure(figsize=(beside + 2.6, height + 0.2))
+        axes = figure.add_axes(_box(figure, beside, 0.1, 2.5, height))
+        axes.set_axis_off()
+        axes.set_xlim(-0.1, max(count - 1, 1) + 0.45)
+        axes.set_ylim(count - 0.4, -0.6)
+        for place, label in enumerate(labels):
+            axes.annotate(
+                label, (0, place), xytext=(-6, 0), textcoords="offset points",
+                ha="right", va="center", fontsize=9,
+            )  # fmt: skip
+        steps = iter(enumerate(plan.steps, 1))
+        _branch(axes, plan.tree, steps, COLOURS.get(plan.strategy, COLOURS["optimal"]))
+        return _svg(figure)
+
+
+def _branch(axes: Axes, tree: Tree, steps: Any, colour: str) -> tuple[float, float]:
+    """Draw one subtree; return where its dot is: how many products deep, and how far down."""
+    if isinstance(tree, int):
+        return 0.0, float(tree)
+    (left_x, left_y), (right_x, right_y) = (_branch(axes, part, steps, colour) for part in tree)
+    number, step = next(steps)
+    x, y = max(left_x, right_x) + 1, (left_y + right_y) / 2
+    for from_x, from_y in ((left_x, left_y), (right_x, right_y)):
+        axes.plot([from_x, x, x], [from_y, from_y, y], color=colour, lw=1.5, solid_joinstyle="round")
+    axes.plot([x], [y], "o", color=colour, ms=5)
+    axes.annotate(
+        f"{number}", (x, y), xytext=(4, 3), textcoords="offset points", fontsize=9, fontweight="bold"
+    )
+    axes.annotate(
+        f"{step.cost.multiplications:,}", (x, y), xytext=(4, -10), textcoords="offset points", fontsize=9
+    )
+    return x, y
+
+
+def draw_training(losses: Sequence[float]) -> str:
+    """Return the training curve as SVG.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        The mean loss before the first and after each epoch.
+
+    Raises
+    ------
+    ValueError
+        If there is no loss.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    if not losses:
+        raise ValueError("losses: found none, expected at least one epoch")
+    with _style():
+        figure = Figure(figsize=(4.6, 2.4))
+        axes = figure.add_axes(_box(figure, 0.65, 0.5, 3.75, 1.75))
+        axes.plot(range(len(losses)), losses, "o-", color=COLOURS["left"], ms=4)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("mean loss")
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        return _svg(figure)
+
+
+# --- from figures to texts -------------------------------------------------------------------------------
+
+
+def data_uri(svg: str) -> str:
+    """Return an SVG text as the address of an image that needs no file.
+
+    Examples
+    --------
+    >>> data_uri("<svg/>")
+    'data:image/svg+xml;base64,PHN2Zy8+'
+    """
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")
+
+
+def tree_text(tree: Tree, names: Sequence[str], specs: Sequence[Spec]) -> str:
+    """Return a bracketing as lines of text, the last product first.
+
+    Examples
+    --------
+    >>> print(tree_text(((0, 1), 2), "ABC", [Spec.dense(1, 2), Spec.dense(2, 3), Spec.diagonal(3)]))
+    ·
+    ├─ ·
+    │  ├─ A  Dense 1×2
+    │  └─ B  Dense 2×3
+    └─ C  Diagonal 3×3
+    """
+    lines: list[str] = []
+
+    def visit(part: Tree, lead: str, below: str) -> None:
+        if isinstance(part, int):
+            lines.append(f"{lead}{names[part]}  {specs[part].label}")
+            return
+        lines.append(f"{lead}·")
+        visit(part[0], f"{below}├─ ", f"{below}│  ")
+        visit(part[1], f"{below}└─ ", f"{below}   ")
+
+    visit(tree, "", "")
+    return "\n".join(lines)
+
+
+def _style() -> Any:
+    import matplotlib as mpl
+
+    return mpl.rc_context(_RC)  # type: ignore[arg-type]  # the stubs list keys as literals
+
+
+def _box(
+    figure: Figure, left: float, bottom: float, width: float, height: float
+) -> tuple[float, float, float, float]:
+    """Return a place in inches as fractions of the figure."""
+    whole_width, whole_height = figure.get_size_inches()
+    return (
+        left / whole_width,
+        bottom / whole_height,
+        width / whole_width,
+        height / whole_height,
+    )
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(text, format="svg", metadata=nothing)
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    return re.sub(r"(<svg[^>]*>)", rf"\1{_STYLE}", svg, count=1)
+
+
+def _colours() -> Colormap:
+    """Return blue, white, red without the darkest ends, which vanish on a dark page."""
+    import matplotlib as mpl
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("signed", mpl.colormaps["RdBu_r"](np.linspace(0.1, 0.9, 129)))
+
+
+def _short(value: float) -> str:
+    return "0" if value == 0 else f"{value:.2g}"
+
+
+def _fitting(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,157 @@
+"""A report as plain data: what `report.json` holds, and what the templates read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from backprop.plan import Plan
+from backprop.report.collect import (
+    BATCH_SIZE,
+    TOLERANCE,
+    Derivative,
+    Layer,
+    LayerJacobian,
+    Report,
+    environment,
+)
+from backprop.report.settings import HELD_OUT
+from jacobians.association import Tree
+
+SCHEMA = "explicit-jacobians/report"
+SCHEMA_VERSION = 1
+"""Grows when a field changes its meaning or goes; new fields may come without."""
+
+CONVENTIONS = {
+    "layout": "A Jacobian is outputs × inputs (numerator layout): entry [i, j] is ∂y_i/∂x_j.",
+    "vec": "Matrices are stacked into vectors row by row (row-major vec), so ∂(Wx + b)/∂W = I ⊗ xᵀ.",
+    "orders": "Left multiplies from the output (reverse mode, backpropagation), right from the input (forward "
+    "mode); optimal has the fewest multiplications, among equals the fewest additions, among equals the "
+    "leftmost split.",
+    "cost": "× counts multiplications, + counts additions, both exactly; ratios compare multiplications.",
+    "predicted": "Predicted costs come from shapes and structures alone, before any number is multiplied; counted "
+    "costs are summed while the arrays are multiplied.",
+    "stored": "Stored numbers are those that a structure keeps, dense numbers those of the full matrix; the largest "
+    "intermediate is the product of a chain that stores most, the result included.",
+    "time": "Times are medians of runs taken in turns on one machine; chains this small mostly show the "
+    "cost of a call. They are the only part that another run does not repeat.",
+    "points": "For N points at once there is one loss a point, not their mean; only what differs between points is "
+    "multiplied N times.",
+    "checks": "A check compares every entry with witnesses that never read the rule that they check; it is right if "
+    "one that can decide agrees and none disagrees. Very large Jacobians are checked along random directions.",
+    "products": "Of each whole derivative the products of all orders are compared along one random direction (they may "
+    f"differ by {TOLERANCE:g} of their size), for several points also with the product of every point alone, and "
+    "the witnesses are asked about that direction at the first point.",
+}
+"""What a reader has to know to read the numbers, a sentence each."""
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """Return a report as plain data for JSON: exact integers; what is not finite is None or a string.
+
+    Parameters
+    ----------
+    report : Report
+    """
+    settings = asdict(report.settings) | {"layers": list(report.settings.layers)}
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "verdict": report.verdict,
+        "passed": report.passed,
+        "settings": settings,
+        "environment": dict(environment()),
+        "conventions": CONVENTIONS,
+        "data": {
+            "name": "UCI handwritten digits",
+            "source": report.digits.source,
+            "licence": report.digits.licence,
+            "training_points": len(report.digits.labels) - HELD_OUT,
+            "held_out_points": HELD_OUT,
+        },
+        "network": {"title": repr(report.network), "parameters": report.network.parameter_count},
+        "training": {
+            "learning_rate": report.settings.learning_rate,
+            "batch_size": BATCH_SIZE,
+            "history": [
+                {"epoch": epoch.number, "loss": epoch.loss, "accuracy": epoch.accuracy}
+                for epoch in report.history
+            ],
+            "held_out_accuracy": report.accuracy,
+        },
+        "point": {
+            "index": report.index,
+            "label": report.label,
+            "prediction": report.prediction,
+            "loss": _finite(report.loss),
+        },
+        "layers": [_layer(layer) for layer in report.layers],
+        "derivatives": [_derivative(derivative) for derivative in report.derivatives],
+    }
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "in_shape": list(layer.in_shape),
+        "out_shape": list(layer.out_shape),
+        "parameters": layer.parameters,
+        "jacobians": [_jacobian(own) for own in layer.jacobians],
+    }
+
+
+def _jacobian(own: LayerJacobian) -> dict[str, Any]:
+    spec = own.jacobian.spec
+    return {
+        "title": own.title,
+        "by": own.wrt,
+        "structure": spec.structure,
+        "label": spec.label,
+        "shape": list(spec.shape),
+        "stored_numbers": spec.storage,
+        "dense_numbers": spec.dense_storage,
+        "check": own.check.to_dict(),
+    }
+
+
+def _derivative(derivative: Derivative) -> dict[str, Any]:
+    data = derivative.comparison.to_dict()
+    for alternative, plan in zip(data["alternatives"], derivative.comparison.plans, strict=True):
+        alternative["flops"] = plan.cost.flops
+        alternative["ratio"] = _finite(alternative["ratio"])
+        alternative["tree"] = _nested(plan.tree)
+        alternative["steps"] = _steps(plan)
+    return {
+        "title": derivative.title,
+        "of": derivative.of,
+        "by": derivative.by,
+        "points": derivative.points,
+        "verdict": derivative.verdict,
+        "disagreement": _finite(derivative.disagreement),
+        "check": derivative.check.to_dict(),
+        **data,
+    }
+
+
+def _steps(plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "left": step.left,
+            "right": step.right,
+            "result": step.spec.label,
+            "multiplications": step.cost.multiplications,
+            "additions": step.cost.additions,
+            "rule": step.formula,
+        }
+        for step in plan.steps
+    ]
+
+
+def _nested(tree: Tree) -> Any:
+    return tree if isinstance(tree, int) else [_nested(tree[0]), _nested(tree[1])]
+
+
+def _finite(value: float) -> float | None:
+    # JSON knows neither infinity nor NaN
+    return value if math.isfinite(value) else None

@@ -1,0 +1,272 @@
+"""The page and the Markdown text of a report, from templates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from backprop.compare import format_seconds
+from backprop.plan import format_ratio
+from backprop.report.collect import Derivative, Report
+from backprop.report.extras import require_extras
+from backprop.report.pictures import (
+    data_uri,
+    draw_costs,
+    draw_digit,
+    draw_jacobian,
+    draw_training,
+    draw_tree,
+    tree_text,
+)
+from backprop.report.record import to_dict
+from backprop.report.write import to_csv, to_json
+from backprop.tables import markdown_table
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FILES = ("report.html", "report.md", "report.json", "report.csv")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the page: where it comes from, what it shows in words, and what stands below it."""
+
+    source: str
+    alt: str
+    caption: str = ""
+    code: str = ""
+
+
+def report_texts(report: Report) -> dict[str, str]:
+    """Return the texts of all files of a report by name: HTML, Markdown, JSON and CSV.
+
+    Raises
+    ------
+    ImportError
+        If jinja2 or matplotlib is missing.
+    """
+    data = to_dict(report)
+    texts = render_html(report), render_markdown(report), to_json(data), to_csv(data)
+    return dict(zip(FILES, texts, strict=True))
+
+
+def render_html(report: Report) -> str:
+    """Return the page: one self-contained file, its pictures inside.
+
+    Raises
+    ------
+    ImportError
+        If jinja2 or matplotlib is missing.
+    """
+    require_extras("jinja2", "matplotlib")
+    singles, several = _by_points(report)
+    return _environment().get_template("report.html.j2").render(
+        report=to_dict(report), facts=_facts(report), single=_table_data(singles), several=_table_data(several),
+        digit=_digit_picture(report), training=_training_picture(report),
+        jacobians=_jacobian_pictures(report), costs=_cost_pictures(singles, several), trees=_tree_groups(singles),
+    )  # fmt: skip
+
+
+def render_markdown(report: Report) -> str:
+    """Return the report as Markdown, without pictures.
+
+    Raises
+    ------
+    ImportError
+        If jinja2 is missing.
+    """
+    require_extras("jinja2")
+    singles, several = _by_points(report)
+    trees = [
+        (own.title, tree_text(plan.tree, plan.chain.names, plan.chain.specs))
+        for own in singles[:2]
+        for plan in own.comparison.plans
+        if plan.strategy == "optimal"
+    ]
+    return _environment().get_template("report.md.j2").render(
+        report=to_dict(report), facts=_facts(report), single=_table_data(singles), several=_table_data(several),
+        trees=trees, table=markdown_table,
+    )  # fmt: skip
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("backprop.report"),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["number"] = lambda count: f"{count:,}"
+    made.filters["seconds"] = format_seconds
+    made.filters["ratio"] = lambda ratio: format_ratio(math.inf if ratio is None else ratio)
+    made.filters["sizes"] = lambda shape: "×".join(map(str, shape)) or "scalar"
+    made.filters["error"] = _error
+    made.filters["worst"] = _worst
+    made.filters["percent"] = lambda share: f"{100 * share:.1f} %"
+    made.filters["agreeing"] = _agreeing
+    made.filters["remark"] = _remark
+    return made
+
+
+def _error(value: float | str | None) -> str:
+    return "–" if value is None else value if isinstance(value, str) else f"{value:.1e}"
+
+
+def _worst(worst: Mapping[str, Any] | None) -> str:
+    if worst is None:
+        return "–"
+    found, expected = (f"{float(worst[key]):.10g}" for key in ("found", "expected"))
+    return f"[{worst['index'][0]}, {worst['index'][1]}]: {found}, expected {expected}"
+
+
+def _agreeing(check: Mapping[str, Any]) -> str:
+    ran = [witness for witness in check["witnesses"] if witness["status"] != "unavailable"]
+    agree = sum(witness["status"] == "agrees" for witness in ran)
+    return f"{agree} of {len(ran)}"
+
+
+def _remark(check: Mapping[str, Any]) -> str:
+    """Return who agrees, or for a Jacobian that is not right why."""
+    if check["passed"]:
+        return ", ".join(witness["name"] for witness in check["witnesses"] if witness["status"] == "agrees")
+    return "; ".join(text for text in (check["reason"], check["diagnosis"]) if text)
+
+
+# --- facts and tables ------------------------------------------------------------------------------------
+
+
+def _by_points(report: Report) -> tuple[list[Derivative], list[Derivative]]:
+    singles = [own for own in report.derivatives if own.points == 1]
+    return singles, [own for own in report.derivatives if own.points > 1]
+
+
+def _table_data(derivatives: list[Derivative]) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": own.title,
+            "points": own.points,
+            "verdict": own.verdict,
+            "check": own.check.to_dict(),
+            "disagreement": own.disagreement,
+            "alternatives": [
+                {**row, "bracketing": plan.bracketing}
+                for row, plan in zip(
+                    own.comparison.to_dict()["alternatives"], own.comparison.plans, strict=True
+                )
+            ],
+        }
+        for own in derivatives
+    ]
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    """Return what the summary says, counted once for all files."""
+    checks = [own.check.verdict for own in report.checked]
+    widest = max(
+        report.derivatives,
+        key=lambda own: own.comparison["right"].ratio if own.points == 1 else 0.0,
+    )
+    best = widest.comparison.best
+    return {
+        "verdict": report.verdict,
+        "right_checks": checks.count("right"),
+        "checks": len(checks),
+        "right_products": sum(own.verdict == "right" for own in report.derivatives),
+        "products": len(report.derivatives),
+        "counted": sum(own.counted for own in report.derivatives),
+        "stored": sum(own.jacobian.storage for own in report.checked),
+        "dense": sum(own.jacobian.spec.dense_storage for own in report.checked),
+        "widest": widest.title,
+        "widest_ratio": widest.comparison["right"].ratio,
+        "widest_right": widest.comparison["right"].multiplications,
+        "widest_best": best.multiplications,
+    }
+
+
+# --- pictures --------------------------------------------------------------------------------------------
+
+
+def _digit_picture(report: Report) -> Picture:
+    return Picture(
+        data_uri(draw_digit(report.pixels)),
+        f"8×8 pixels of a handwritten {report.label}",
+        f"Digit {report.index} of the data: a {report.label}, taken for a {report.prediction}.",
+    )
+
+
+def _training_picture(report: Report) -> Picture | None:
+    losses = [epoch.loss for epoch in report.history]
+    if not losses:
+        return None
+    return Picture(
+        data_uri(draw_training(losses)),
+        f"Training curve: the mean loss goes from {losses[0]:.3g} to {losses[-1]:.3g} in "
+        f"{len(losses) - 1} epoch{'s' if len(losses) != 2 else ''}",
+        "Mean loss of the training digits, before the first and after every epoch.",
+    )
+
+
+def _jacobian_pictures(report: Report) -> list[Picture]:
+    pictures = []
+    for own in report.checked:
+        m, n = own.jacobian.shape
+        pictures.append(
+            Picture(
+                data_uri(draw_jacobian(own.jacobian)),
+                f"Heat map of {own.title}, {m} outputs by {n} inputs, structure {own.jacobian.spec.label}",
+                own.title,
+                own.jacobian.spec.label,
+            )
+        )
+    return pictures
+
+
+def _cost_pictures(*groups: list[Derivative]) -> list[Picture]:
+    pictures = []
+    for group in groups:
+        if not group:
+            continue
+        costs = {
+            own.title: {item.strategy: item.multiplications for item in own.comparison.alternatives}
+            for own in group
+        }
+        points = "one point" if group[0].points == 1 else f"{group[0].points} points at once"
+        words = "; ".join(
+            f"{title}: " + ", ".join(f"{strategy} {count:,}" for strategy, count in own.items())
+            for title, own in costs.items()
+        )
+        pictures.append(
+            Picture(
+                data_uri(draw_costs(costs)),
+                f"Bar chart of multiplications for {points}. {words}",
+                f"Multiplications for {points}, on a logarithmic scale.",
+            )
+        )
+    return pictures
+
+
+def _tree_groups(derivatives: list[Derivative]) -> list[tuple[str, list[Picture]]]:
+    """Return the trees of every derivative; orders that bracket alike share one."""
+    groups = []
+    for own in derivatives:
+        alike: dict[Any, list[Any]] = {}
+        for plan in own.comparison.plans:
+            alike.setdefault(plan.tree, []).append(plan)
+        pictures = [
+            Picture(
+                data_uri(draw_tree(plans[0])),
+                f"Tree of {plans[0].bracketing}",
+                f"{' = '.join(plan.strategy for plan in plans)}: {plans[0].cost}",
+                plans[0].bracketing,
+            )
+            for plans in alike.values()
+        ]
+        groups.append((own.title, pictures))
+    return groups

@@ -1,0 +1,120 @@
+"""Files of a report: JSON and CSV texts, and writing so that nothing is lost when it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from backprop.tables import csv_table
+
+CSV_FIELDS = (
+    "derivative", "points", "strategy", "multiplications", "additions", "flops", "counted_multiplications",
+    "counted_additions", "seconds", "peak_elements", "result", "bracketing",
+)  # fmt: skip
+
+
+def to_json(data: Mapping[str, Any], *, ascii_only: bool = False) -> str:
+    r"""Return a report's data as JSON.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite: JSON has none for it.
+
+    Examples
+    --------
+    >>> to_json({"bracketing": "A·B"}), to_json({"n": 2**70}, ascii_only=True)
+    ('{\n  "bracketing": "A·B"\n}\n', '{\n  "n": 1180591620717411303424\n}\n')
+    """
+    return json.dumps(data, indent=2, ensure_ascii=ascii_only, allow_nan=False) + "\n"
+
+
+def to_csv(data: Mapping[str, Any]) -> str:
+    """Return one line a derivative and strategy, with exact numbers, under a header line.
+
+    Parameters
+    ----------
+    data : mapping
+        What :func:`backprop.report.record.to_dict` returns.
+    """
+    rows = [
+        [{"derivative": own["title"], "points": own["points"], **alternative}[field] for field in CSV_FIELDS]
+        for own in data["derivatives"]
+        for alternative in own["alternatives"]
+    ]
+    return csv_table(CSV_FIELDS, rows)
+
+
+def require_writable(directory: Path, names: tuple[str, ...] = ()) -> None:
+    """Raise unless files can be written into a directory, which need not exist; nothing is made.
+
+    Raises
+    ------
+    OSError
+        A sentence: the directory is a file or lies in one, must not be written to, or holds a directory where a
+        file is to be.
+
+    Examples
+    --------
+    >>> require_writable(Path("report"))
+    """
+    existing = directory
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise OSError(f"found the file {existing}, expected a directory; choose another")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise OSError(f"found {existing}, which may not be written to; choose another directory")
+    for name in names:
+        if (directory / name).is_dir():
+            raise OSError(f"found a directory {directory / name}, expected a file or nothing; move it away")
+
+
+def write_files(directory: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Write texts into a directory: all are written beside their places first, and only then renamed.
+
+    A file is at any time the old one or the new one, whole. If writing fails, all are the old ones.
+
+    Parameters
+    ----------
+    directory : Path
+        Made if it is not there.
+    texts : mapping of str to str
+        Texts by file name; written as UTF-8.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    OSError
+        If the directory or a file can't be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     [path.name for path in write_files(Path(place) / "new", {"a.txt": "α"})]
+    ['a.txt']
+    """
+    require_writable(directory, tuple(texts))
+    directory.mkdir(parents=True, exist_ok=True)
+    beside = {name: directory / f".{name}.{os.getpid()}.part" for name in texts}
+    try:
+        for name, text in texts.items():
+            with beside[name].open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        for name, path in beside.items():
+            path.replace(directory / name)
+    finally:
+        for path in beside.values():
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+    return [directory / name for name in texts]
