@@ -170,8 +170,6 @@ class Spec:
                 return "[" + "; ".join(part.label for part in self.parts) + "]"
             case "DiagonalPlusLowRank":
                 return f"{points}Diagonal + rank {self.rank} {m}×{n}"
-            case "Selection" if m == n and not self.repeats and not self.weighted:
-                return f"{points}Permutation {m}×{n}"
             case _:
                 return f"{points}{self.structure} {m}×{n}"
 

@@ -375,12 +375,17 @@ class Jacobian(ABC):
 
     # --- display: never expands J ----------------------------------------------------------------------
 
+    @property
+    def label(self) -> str:
+        """A short name of the structure with its sizes."""
+        return self.spec.label
+
     def __repr__(self) -> str:
         m, n = self.shape
         batch = f", batch {self.batch_shape}" if self.batch_shape else ""
         total = m * n * math.prod(self.batch_shape)
         return (
-            f"<{self.spec.label}: {m}×{n}, out {self.out_shape}, in {self.in_shape}{batch}, "
+            f"<{self.label}: {m}×{n}, out {self.out_shape}, in {self.in_shape}{batch}, "
             f"{self.storage:,} of {total:,} numbers stored>"
         )
 

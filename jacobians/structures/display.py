@@ -35,7 +35,7 @@ def html_summary(jacobian: Jacobian) -> str:
     total = m * n * math.prod(jacobian.batch_shape)
     return html_table(
         [
-            ("structure", jacobian.spec.label),
+            ("structure", jacobian.label),
             ("outputs × inputs", f"{m} × {n}"),
             ("out_shape, in_shape", f"{jacobian.out_shape}, {jacobian.in_shape}"),
             ("batch_shape", str(jacobian.batch_shape)),

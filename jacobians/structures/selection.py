@@ -163,6 +163,17 @@ class Selection(_Choice):
         chosen, size, entries, repeats = _doors(indices, n, weights)
         self._init(chosen, size, entries, repeats, out_shape, in_shape, batch_shape, dtype)
 
+    @property
+    def is_permutation(self) -> bool:
+        """Whether every row and every column has one entry, and it is 1."""
+        m, n = self.shape
+        return m == n and self.weights is None and not self.spec.repeats and bool((self.indices >= 0).all())
+
+    @property
+    def label(self) -> str:
+        """A short name of the structure with its sizes."""
+        return self.spec.label.replace("Selection", "Permutation") if self.is_permutation else self.spec.label
+
     def _expand(self) -> Array:
         return self._lines(self.shape[1])
 

@@ -142,7 +142,7 @@ def test_shows_itself_without_expanding(case: Case, monkeypatch: pytest.MonkeyPa
         raise AssertionError("expanded for display")
 
     monkeypatch.setattr(type(case.jacobian), "_expand", refuse)
-    assert case.jacobian.spec.label in repr(case.jacobian)
+    assert case.jacobian.label in repr(case.jacobian)
     assert len(case.jacobian._repr_html_()) < 2000
     assert case.jacobian._repr_latex_().startswith("$")
     assert len(case.jacobian._repr_latex_()) < 2000
@@ -151,7 +151,12 @@ def test_shows_itself_without_expanding(case: Case, monkeypatch: pytest.MonkeyPa
 def test_a_selection_with_repeats_transposes_to_a_scatter_and_others_to_selections() -> None:
     assert isinstance(Selection([0, 0], 2).T, Scatter)
     assert isinstance(Selection([1, -1], 3).T, Selection)
-    assert Permutation([2, 0, 1]).spec.label == "Permutation 3×3"
+
+
+def test_a_permutation_is_called_one_and_a_selection_with_rows_of_zeros_is_not() -> None:
+    assert Permutation([2, 0, 1]).label == "Permutation 3×3"
+    assert Selection([2, -1, 1], 3).label == Selection([2, 0, 0], 3).label == "Selection 3×3"
+    assert Selection([1, 0], 2, [1.0, 2.0]).label == "Selection 2×2"
 
 
 def test_stacking_different_structures_is_dense_and_right() -> None:
