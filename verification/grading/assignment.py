@@ -165,8 +165,11 @@ def load_assignment(path: str | Path) -> Assignment:
     except OSError as error:
         raise AssignmentError(f"{path}: can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AssignmentError(f"{path}: is no TOML: {error}") from None
+        raise AssignmentError(f"{path.name}: is no TOML: {error}") from None
     whole = Fields(table, path.name)
+    for key in ("assignment", "limits", "function"):
+        whole.has(key)
+    whole.finish()  # before anything is missed that stands under a name with a slip
     head = Fields(whole.table_of("assignment", {}), f"{path.name}: [assignment]")
     title = head.text("title", path.stem)
     reveal = _reveal(head, "diagnosis")
@@ -181,7 +184,6 @@ def load_assignment(path: str | Path) -> Assignment:
         _task(entry, f"{path.name}: function {number}", reveal, reference is not None)
         for number, entry in enumerate(whole.tables("function"), 1)
     )
-    whole.finish()
     names = [task.name for task in tasks]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)

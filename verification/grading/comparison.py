@@ -126,7 +126,7 @@ def deviation_excess(found: Array, expected: Array, tolerance: Tolerance) -> Arr
     tolerated = relative * np.maximum(size, CANCELLED * size.max(initial=0.0)) + tolerance.absolute
     with np.errstate(over="ignore"):
         deviation = np.abs(found.astype(np.float64) - expected)
-    excess = deviation / np.where(tolerated > 0, tolerated, 1.0)
+        excess = deviation / np.where(tolerated > 0, tolerated, 1.0)
     return np.where((tolerated == 0) & (deviation > 0), np.inf, excess)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 from verification.grading.results import ItemResult, SubmissionResult
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_table(results: Sequence[SubmissionResult], *, items: bool = False) -> str:
@@ -105,6 +108,9 @@ def to_junit(results: Sequence[SubmissionResult]) -> str:
         counts = {name: counts[name] + own[name] for name in counts}
     for name, value in counts.items():
         root.set(name, str(value))
+    for element in root.iter():
+        # XML has no way to write most control characters
+        element.attrib.update({name: _NOT_XML.sub("�", value) for name, value in element.attrib.items()})
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode")
 

@@ -171,5 +171,6 @@ def labels(paths: Sequence[Path]) -> list[str]:
         count = 1
         while any(other.parts[-count:] == path.parts[-count:] for other in others):
             count += 1
-        found.append("/".join(path.parts[-count:]))
+        # a name that is no text on this system is shown with escapes
+        found.append("/".join(path.parts[-count:]).encode("utf-8", "backslashreplace").decode())
     return found
