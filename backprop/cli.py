@@ -1,4 +1,4 @@
-"""The command `backprop`: report, cost.
+"""The command `backprop`: report, cost, notes.
 
 A command is a function in a file of its own in `backprop/commands/`; it returns the exit status: 0 right,
 1 something is wrong or undecided, 2 the call was wrong.
@@ -48,6 +48,7 @@ def _app() -> typer.Typer:
     import typer
 
     from backprop.commands.cost import run as cost
+    from backprop.commands.notes import run as notes
     from backprop.commands.report import run as report
 
     app = typer.Typer(
@@ -61,6 +62,7 @@ def _app() -> typer.Typer:
     app.callback()(_about)
     app.command("report")(report)
     app.command("cost")(cost)
+    app.command("notes")(notes)
     return app
 
 
