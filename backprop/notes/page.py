@@ -47,7 +47,12 @@ def how_far(finding: Finding) -> str:
         return finding.remark
     if finding.agrees:
         return "it agrees"
-    return f"off by {100 * finding.difference:.2g} % of the largest entry".replace("e+0", "e")
+    percent = 100 * finding.difference
+    return (
+        f"off by {percent:.0f} % of the largest entry"
+        if percent >= 10
+        else f"off by {percent:.2g} % of the largest entry"
+    )
 
 
 def text_page(results: Sequence[Result]) -> str:
@@ -62,15 +67,16 @@ def text_page(results: Sequence[Result]) -> str:
     rows = [
         [
             result.formula.id,
+            verdict(result),
             result.formula.title,
             result.formula.shapes,
             result.formula.layout,
             ", ".join(finding.name for finding in result.witnesses),
-            verdict(result),
         ]
         for result in results
     ]
-    lines = [text_table(["id", "what", "shapes", "layout", "witnesses", "verdict"], rows)]
+    # the witnesses last: a narrow terminal breaks the end of a line
+    lines = [text_table(["id", "verdict", "what", "shapes", "layout", "witnesses"], rows)]
     slips = [
         f"  {result.formula.id}  {slip_sentence(result)}; the right one {'passes' if result.passed else 'FAILS'}"
         for result in results
