@@ -17,6 +17,7 @@ from verification.commands import CallError
 if TYPE_CHECKING:
     import typer
 
+INTERRUPTED = 130  # what shells use
 EXTRA = 'pip install "explicit-jacobians[cli]"'
 
 
@@ -82,11 +83,13 @@ def _run(app: typer.Typer, arguments: list[str]) -> int:
     except usage_errors as error:
         return _refuse(_path(error), _sentence(error))
     except (typer.Abort, KeyboardInterrupt):
-        return _refuse(path, "interrupted; nothing that it started is left running", 130)
+        status = INTERRUPTED
     except BrokenPipeError:
         # the reader of a pipe has seen enough; the interpreter must not flush into it again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    if status == INTERRUPTED:  # typer may return it for Ctrl-C
+        return _refuse(path, "interrupted; nothing that it started is left running", INTERRUPTED)
     return int(status or 0)
 
 

@@ -72,7 +72,7 @@ def eval_numerical_gradient_array(f: Callable[[Any], Any], x: Any, df: Any, h: f
 
 
 def rel_error(x: Any, y: Any) -> float:
-    """Return the largest relative error, max \\|x − y\\| / (\\|x\\| + \\|y\\|), between 0 and 1.
+    """Return the largest relative error, max abs(x − y) / (abs(x) + abs(y)), between 0 and 1.
 
     Two entries of which both are below 1e-8 of the largest are compared with that, and 0 equals 0.
 

@@ -65,7 +65,7 @@ def test_what_is_no_array_is_refused_by_a_word(value, word):
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
 def test_a_matrix_is_refused():
-    with pytest.raises(RefusalError, match="^matrix$"):
+    with pytest.raises(RefusalError, match=r"^matrix$"):
         numbers_of(np.matrix([[1.0]]))
 
 
@@ -90,7 +90,7 @@ def test_numbers_of_all_kinds_are_arrays_of_two(value, dtype, shape):
 
 def test_a_list_is_taken_where_the_assignment_says_so():
     assert numbers_of([[1, 2], [3, 4]], accept_lists=True).tolist() == [[1.0, 2.0], [3.0, 4.0]]
-    with pytest.raises(RefusalError, match="^ragged$"):
+    with pytest.raises(RefusalError, match=r"^ragged$"):
         numbers_of([[1, 2], [3]], accept_lists=True)
 
 
@@ -109,10 +109,15 @@ def answer_frame(call, array, **changes):
 
 
 def test_the_first_answer_of_each_call_counts():
-    data = frame(event="imported") + answer_frame(1, [2.0]) + answer_frame(1, [3.0]) + answer_frame(0, [[1.0]])
+    data = (
+        frame(event="imported") + answer_frame(1, [2.0]) + answer_frame(1, [3.0]) + answer_frame(0, [[1.0]])
+    )
     transcript = read_answers(data, 2)
     assert transcript.imported
-    assert {call: answer.array.tolist() for call, answer in transcript.answers.items()} == {1: [2.0], 0: [[1.0]]}
+    assert {call: answer.array.tolist() for call, answer in transcript.answers.items()} == {
+        1: [2.0],
+        0: [[1.0]],
+    }
 
 
 @pytest.mark.parametrize(
@@ -173,7 +178,11 @@ def test_what_a_submission_says_is_cleaned_and_cut():
         (Ending("exit", 3), "exit", "the process ended (exit status 3) without an answer"),
         (Ending("exit", -11), "signal", "the process was ended by signal 11 (SIGSEGV)"),
         (Ending("exit", -24), "cpu", "it was stopped after 2 s of computing: it took too long"),
-        (Ending("exit", -9, cpu_seconds=3.0), "cpu", "it was stopped after 2 s of computing: it took too long"),
+        (
+            Ending("exit", -9, cpu_seconds=3.0),
+            "cpu",
+            "it was stopped after 2 s of computing: it took too long",
+        ),
         (Ending("time"), "time", "it was stopped after 5 s: it took too long"),
         (Ending("output"), "output", "it was stopped: it printed more than 1024 KiB"),
         (Ending("memory"), "memory", "it was stopped: it took more than 1024 MiB of memory"),
@@ -273,12 +282,19 @@ def test_an_argument_that_was_written_to_is_mentioned():
 
 def test_a_fault_is_no_answer():
     found = judge(Fault("none", "it returned None"), trial_of(), task_of())
-    assert (found.verdict, found.code, found.feedback("diagnosis")) == ("no answer", "none", "no answer: it returned None")
+    assert (found.verdict, found.code, found.feedback("diagnosis")) == (
+        "no answer",
+        "none",
+        "no answer: it returned None",
+    )
 
 
 # --- marks and outputs -----------------------------------------------------------------------------------
 
-RIGHT, WRONG = Outcome("right", "right"), Outcome("wrong", "wrong", "the sign", "by 2", "worst entry [0]: found 1")
+RIGHT, WRONG = (
+    Outcome("right", "right"),
+    Outcome("wrong", "wrong", "the sign", "by 2", "worst entry [0]: found 1"),
+)
 
 
 def item_of(outcomes, **changes):
@@ -340,7 +356,13 @@ def test_junit_can_be_parsed_and_keeps_hidden_points_hidden(result):
     suites = ElementTree.fromstring(to_junit([result]))
     assert suites.attrib == {"name": "Signs", "tests": "3", "failures": "1", "errors": "1"}
     (suite,) = suites
-    assert suite.attrib == {"name": "ann/hw.py", "tests": "3", "failures": "1", "errors": "1", "time": "1.250"}
+    assert suite.attrib == {
+        "name": "ann/hw.py",
+        "tests": "3",
+        "failures": "1",
+        "errors": "1",
+        "time": "1.250",
+    }
     right, hidden, broken = suite
     assert len(right) == 0
     assert hidden.attrib["name"] == "hidden 1"
@@ -378,5 +400,7 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
 def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path):
     with pytest.raises(ValueError, match=r"^--junit: found the directory .*, expected the name of a file$"):
         require_writable(tmp_path, "--junit")
-    with pytest.raises(ValueError, match=r"^--junit: found no directory .*none, expected one; make it first$"):
+    with pytest.raises(
+        ValueError, match=r"^--junit: found no directory .*none, expected one; make it first$"
+    ):
         require_writable(tmp_path / "none" / "a.xml", "--junit")

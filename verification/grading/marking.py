@@ -136,13 +136,8 @@ def _mark(
         else:
             fault = transcript.refusal or ending_fault(ending, assignment.limits)
         endings.append(ending)
-        # A function whose process ended early has lost the rest of its marks; those after it get a new process.
-        unanswered = [call for number, call in enumerate(calls) if number not in transcript.answers]
-        lost = pending if not transcript.imported else [call.task for call in unanswered[:1]]
-        if ending.end in ("failed", "stopped"):
-            lost = pending
-        last = pending.index(lost[-1]) if lost else len(pending) - 1
-        settled, pending = pending[: last + 1], pending[last + 1 :]
+        settled = _settled(pending, calls, transcript, ending)
+        pending = pending[len(settled) :]
         for number, call in enumerate(calls):
             if call.task in settled:
                 answer: Answer | Fault = transcript.answers.get(number, fault)
@@ -161,6 +156,20 @@ def _mark(
         sum(ending.left_behind for ending in endings),
         tuple(ending.end for ending in endings),
     )
+
+
+def _settled(pending: list[Task], calls: list[_Call], transcript: Transcript, ending: Ending) -> list[Task]:
+    """Return the functions whose marks are decided: at least one, so that the marking ends.
+
+    A function in which the process ended has lost what it did not answer; those after it get a new process.
+    """
+    unanswered = [number for number in range(len(calls)) if number not in transcript.answers]
+    if not unanswered or not transcript.imported or ending.end in ("failed", "stopped"):
+        return pending
+    place = pending.index(calls[unanswered[0]].task)
+    if unanswered[0] > transcript.begun and place > 0:
+        return pending[:place]  # it ended before this function was called
+    return pending[: place + 1]
 
 
 def _ask(

@@ -282,6 +282,7 @@ def _environment(directory: Path) -> dict[str, str]:
         "TMPDIR": place,
         "LANG": "C.UTF-8",
         "MPLBACKEND": "Agg",
+        "MALLOC_ARENA_MAX": "2",  # each takes 64 MiB of address space, one for a thread
         **threads,
     }
 
