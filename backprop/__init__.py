@@ -7,6 +7,7 @@ from backprop.descent import Descent, DivergenceError, gradient_descent
 from backprop.execute import Execution
 from backprop.inputs import ClassScore, MaximizedInput, Saliency, maximize_input, saliency
 from backprop.network import MLP
+from backprop.picture import Picture, picture
 from backprop.plan import Plan, Step
 from backprop.state import Epoch, TrainingState
 from backprop.style import match_style, style_gradient
@@ -23,6 +24,7 @@ __all__ = [
     "Epoch",
     "Execution",
     "MaximizedInput",
+    "Picture",
     "Plan",
     "Saliency",
     "Step",
@@ -34,6 +36,7 @@ __all__ = [
     "load_digits",
     "match_style",
     "maximize_input",
+    "picture",
     "saliency",
     "style_gradient",
 ]

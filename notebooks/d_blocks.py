@@ -26,7 +26,7 @@ import backprop
 import verification
 from backprop.notes import verify
 from backprop.notes.page import slip_sentence, text_page
-from backprop.report.pictures import draw_digit, draw_jacobian, draw_training
+from backprop.report.pictures import draw_digit, draw_training
 from jacobians import (
     Affine,
     Concatenate,
@@ -56,7 +56,7 @@ np.set_printoptions(precision=3, suppress=True)
 
 def show(J):
     """Show a Jacobian: the formula, what is stored, and a picture (grey is exactly 0)."""
-    display(Latex(J._repr_latex_()), J, SVG(draw_jacobian(J)))
+    display(Latex(J._repr_latex_()), J, backprop.picture(J))
 
 
 def show_slip(name):

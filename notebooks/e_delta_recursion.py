@@ -23,13 +23,12 @@ from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import SVG, Latex, display
+from IPython.display import Latex, display
 
 import backprop
 import verification
 from backprop.notes import verify
 from backprop.notes.page import text_page
-from backprop.report.pictures import draw_jacobian
 from jacobians import Affine, AugmentedAffine, Reshape, Sequential, Sigmoid, SquaredError
 
 np.set_printoptions(precision=4, suppress=True)
@@ -37,7 +36,7 @@ np.set_printoptions(precision=4, suppress=True)
 
 def show(J):
     """Show a Jacobian: the formula, what is stored, and a picture (grey is exactly 0)."""
-    display(Latex(J._repr_latex_()), J, SVG(draw_jacobian(J)))
+    display(Latex(J._repr_latex_()), J, backprop.picture(J))
 
 
 # %% [markdown]
