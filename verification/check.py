@@ -17,7 +17,7 @@ from verification.candidate import CandidateError, candidate_of, matrix_of
 from verification.comparison import Comparison, precision
 from verification.problem import EvaluationError, Problem
 from verification.report import KINK, CheckReport, Verdict, Witness, Worst
-from verification.witnesses import WITNESSES, Budget, ask, takes_square_matrices, taylor
+from verification.witnesses import WITNESSES, Budget, ask, sizes_of, takes_square_matrices, taylor
 
 LARGEST_DENSE = 32 * 1024**2
 """Structured candidates above this many bytes are checked by random projections, without being formed."""
@@ -118,13 +118,17 @@ def check(
         return _not_finite(matrix, problem, described)
     if witnesses is None and not takes_square_matrices(problem):
         names.remove("block-identity")  # the question doesn't arise
-    asked = [ask(name, problem, matrix, described["dtype"], rtol, budget or Budget()) for name in names]
+    limits = budget or Budget()
+    sizes = sizes_of(problem, limits)
+    asked = [ask(name, problem, matrix, described["dtype"], rtol, limits, sizes) for name in names]
     verdict, reason = _decide([witness for witness, _ in asked])
     supporting = [] if witnesses is not None else [taylor(problem, matrix, seed)]
     if verdict == "undecided" and KINK in reason:
         supporting = [replace(w, status="undecided", reason=f"{KINK}: {w.reason}") for w in supporting]
     if isinstance(candidate, Jacobian):
-        supporting.append(adjoint_witness(candidate, seed))
+        terms = 0.0 if sizes is None else float(np.nanmax(np.where(np.isfinite(sizes), sizes, 0)))
+        terms *= float(np.sqrt(matrix.size))
+        supporting.append(adjoint_witness(candidate, seed, terms))
         if supporting[-1].status == "disagrees" and verdict == "right":
             verdict, reason = "wrong", f"the dense form is right, but {supporting[-1].reason}"
     worst = _worst(matrix, asked, problem)

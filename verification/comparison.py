@@ -14,9 +14,10 @@ from verification.problem import Problem
 RELATIVE = {"float64": 1e-6, "float32": 2e-4}
 """How far an entry may be off, relatively: far below the 1e-3 that is always wrong."""
 
+ROUNDINGS = 16.0  # of eps each: what a right candidate may lose
 SAFETY = 8.0  # an error estimate may be short by this factor
 RESOLUTION = 2.5e-4  # a witness whose error is larger than this part of a row can't judge the row
-NATURAL_RESOLUTION = 1e-7  # the same, for a row of zeros, as a part of |f_i| / max(1, |x_j|)
+NATURAL_RESOLUTION = 1e-7  # the same, for a row of zeros, as a part of the terms that cancel in it
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,19 @@ def precision(*dtypes: Any) -> str:
 
 
 def compare(
-    candidate: Array, evidence: Evidence, problem: Problem, dtype: str, rtol: float | None = None
+    candidate: Array,
+    evidence: Evidence,
+    problem: Problem,
+    dtype: str,
+    rtol: float | None = None,
+    sizes: Array | None = None,
 ) -> Comparison:
     """Compare a candidate with evidence, entry by entry.
 
     An entry is wrong if it deviates by more than ``rtol``·|expected| + the witness's error + the rounding that a
-    right candidate may carry: 256 eps of the smaller of the largest entries in its row and its column, and 64 eps
-    of abs(f_i)/max(1, abs(x_j)), for entries that cancel to 0. Nothing is absolute: a function times 1e-9 is judged
-    as the function.
+    right candidate may carry: 16 eps of the smaller of the largest entries in its row and its column, and 16 eps
+    of the terms that the chain rule adds up in it (`sizes`, see :mod:`verification.rounding`). Nothing is absolute:
+    a function times 1e-9 is judged as the function.
 
     Parameters
     ----------
@@ -85,9 +91,11 @@ def compare(
     problem : Problem
         The function and the point.
     dtype : str
-        "float32" or "float64": sets eps and rtol.
+        "float32" or "float64": sets rtol; eps is that of the candidate.
     rtol : float, optional
         Instead of 1e-6 (float64) or 2e-4 (float32).
+    sizes : numpy.ndarray, optional, shape (m, n)
+        Where they aren't known, the noise of f_i divided by eps·max(1, abs(x_j)) stands for them.
 
     Examples
     --------
@@ -97,13 +105,15 @@ def compare(
     array([[ True]])
     """
     expected, error = evidence.matrix, SAFETY * evidence.error
-    eps = float(np.finfo(dtype).eps)
+    eps = float(np.finfo(candidate.dtype).eps)
     relative = RELATIVE[dtype] if rtol is None else rtol
     with np.errstate(all="ignore"):
         size = np.where(np.isfinite(expected), np.abs(expected), 0)
         rows, columns = size.max(axis=1, keepdims=True), size.max(axis=0, keepdims=True)
-        natural = np.abs(problem.value.reshape(-1, 1)) / np.maximum(1, np.abs(problem.point.reshape(1, -1)))
-        rounding = eps * (256 * np.minimum(rows, columns) + 64 * natural)
+        terms = problem.noise.reshape(-1, 1) / np.finfo(float).eps
+        natural = terms / np.maximum(1, np.abs(problem.point.reshape(1, -1)))
+        cancelled = natural if sizes is None else np.where(np.isfinite(sizes), sizes, natural)
+        rounding = ROUNDINGS * eps * (np.minimum(rows, columns) + cancelled)
         deviation = np.abs(candidate.astype(np.float64) - expected)
         tolerated = relative * size + rounding + error
         known = np.isfinite(expected) & np.isfinite(error) & ~evidence.kinks

@@ -15,6 +15,7 @@ from verification.mistakes import Mistake, Shape, mistakes
 EXPLAINED = 1e-4  # a mistake fits if what it leaves unexplained is this part of the deviation
 SAME = 1e-6  # relative: nothing to explain
 STEP_ERRORS = (1e-12, 2e-3)  # relative deviations that differences with a bad step have
+SHOWN = 2  # of the other mistakes that fit, in the text
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Diagnosis:
     others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        also = f"; also fits: {'; '.join(self.others)}" if self.others else ""
+        more = [f"{len(self.others) - SHOWN} more"] if len(self.others) > SHOWN else []
+        also = f"; also fits: {'; '.join([*self.others[:SHOWN], *more])}" if self.others else ""
         return f"{self.sentence} ({self.evidence}){also}"
 
 
@@ -105,14 +107,30 @@ def diagnose(
         return Diagnosis("not-finite", "the candidate is not finite", f"in {count} of {found.size} entries")
     if found.shape != right.shape:
         return _of_shape(found, right)
-    size = float(np.linalg.norm(right))
-    deviation = float(np.linalg.norm(found - right))
+    with np.errstate(all="ignore"):  # products of wrong factors may overflow
+        return _diagnose(
+            found, right, f, None if x is None else real_array(x, "x"), wrt, out_shape, in_shape, batch_size
+        )
+
+
+def _diagnose(
+    found: Array,
+    right: Array,
+    f: Any,
+    point: Array | None,
+    wrt: str,
+    out_shape: Shape,
+    in_shape: Shape,
+    batch_size: int | None,
+) -> Diagnosis:
+    weights = _weights(right)
+    size = float(np.linalg.norm(weights * right))
+    deviation = float(np.linalg.norm(weights * (found - right)))
     if deviation <= SAME * size:
         return Diagnosis("right", "nothing is wrong: the candidate equals the expected answer", "")
     guesses: list[Mistake] = list(_factors(found, right, out_shape, in_shape, batch_size))
-    point = None if x is None else real_array(x, "x")
     guesses += mistakes(right, f, point, wrt, out_shape, in_shape)
-    fitting = [(guess, _left_over(guess, found, deviation)) for guess in guesses]
+    fitting = [(guess, _left_over(guess, found, weights, deviation)) for guess in guesses]
     fitting = [(guess, left) for guess, left in fitting if left <= EXPLAINED]
     if not fitting:
         fitting = [(guess, 0.0) for guess in (*_places(found, right), *_any_factor(found, right))]
@@ -154,10 +172,17 @@ def _as_matrix(found: Array, right: Array, in_shape: Shape) -> Array:
     return found
 
 
-def _left_over(guess: Mistake, found: Array, deviation: float) -> float:
+def _weights(right: Array) -> Array:
+    """Return a weight for each row, so that outputs of different size count alike."""
+    rows = np.abs(right).max(axis=1, keepdims=True)
+    largest = float(rows.max())
+    return 1 / np.where(rows > 0, rows, largest if largest > 0 else 1.0)
+
+
+def _left_over(guess: Mistake, found: Array, weights: Array, deviation: float) -> float:
     if guess.matrix.shape != found.shape or not np.isfinite(guess.matrix).all():
         return math.inf
-    return float(np.linalg.norm(found - guess.matrix)) / deviation
+    return float(np.linalg.norm(weights * (found - guess.matrix))) / deviation
 
 
 # --- hypotheses that are read off the candidate ----------------------------------------------------------
@@ -204,8 +229,8 @@ def _any_factor(found: Array, right: Array) -> list[Mistake]:
 
 def _places(found: Array, right: Array) -> list[Mistake]:
     """Return where the candidate is wrong, if that is one entry, row or column of several."""
-    scale = float(np.abs(right).max())
-    wrong = np.abs(found - right) > 1e-5 * np.maximum(np.abs(right), 1e-3 * scale)
+    weights = _weights(right)
+    wrong = weights * np.abs(found - right) > 1e-5 * np.maximum(weights * np.abs(right), 1e-3)
     if not wrong.any():
         return []
     rows, columns = np.flatnonzero(wrong.any(axis=1)), np.flatnonzero(wrong.any(axis=0))

@@ -210,8 +210,7 @@ def richardson(problem: Problem, step: Any = None) -> RichardsonResult:
 
 def _extrapolate(problem: Problem, columns: Array, first: Array) -> RichardsonResult:
     """Neville's scheme over central differences at steps that fall by 4, entry by entry."""
-    eps = float(np.finfo(problem.value.dtype).eps)
-    eps = max(eps, float(np.finfo(problem.point.dtype).eps))
+    eps = float(np.finfo(problem.point.dtype).eps)
     middle = problem.value.reshape(1, -1)
     shape = (len(columns), problem.value.size)
     best, error = np.full(shape, np.nan), np.full(shape, np.inf)
@@ -226,7 +225,7 @@ def _extrapolate(problem: Problem, columns: Array, first: Array) -> RichardsonRe
         above, up = _shifted(problem, columns, h)
         below, down = _shifted(problem, columns, -h)
         with np.errstate(all="ignore"):
-            noise = 2 * eps * np.maximum(np.abs(above), np.abs(below)) / h[:, None]
+            noise = 2 * np.maximum(problem.noise, eps * np.maximum(np.abs(above), np.abs(below))) / h[:, None]
             row = [(above.astype(np.float64) - below) / (up - down)[:, None]]
             for i, old in enumerate(previous):
                 factor = LEVEL_RATIO ** (2 * (i + 1))

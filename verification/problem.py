@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from verification.tracing import Entries, TracedArray, trace
 
 BLOCK_BYTES = 64 * 1024**2
 """The most that the points and values of one batched call may take."""
+NOISE_STEP = 2.0**-22  # relative; sixth differences of smooth code are then far below its rounding
 
 
 class EvaluationError(ValueError):
@@ -83,6 +85,27 @@ class Problem:
     def shape(self) -> tuple[int, int]:
         """(m, n): the sizes of the value and of the point."""
         return self.value.size, self.point.size
+
+    @functools.cached_property
+    def noise(self) -> Array:
+        """The rounding noise of each value, shape (m,), at least eps·|f|.
+
+        Sixth differences over a few tiny steps along one direction: what is smooth vanishes in them, rounding
+        doesn't (Hamming; Moré and Wild, 2011).
+        """
+        x = self.point.reshape(-1)
+        direction = np.where(np.arange(x.size) % 2, -1.0, 1.0) * np.where(x == 0, 2.0**-10, np.abs(x))
+        steps = np.arange(10.0) * NOISE_STEP
+        estimates = []
+        for side in (steps, -steps):
+            points = (x + side[:, None] * direction).astype(x.dtype)
+            values = self.evaluate_many(points.reshape((-1, *self.point.shape))).astype(np.float64)
+            with np.errstate(all="ignore"):
+                mean = np.mean(np.diff(values, n=6, axis=0) ** 2, axis=0)
+                estimates.append(3 * np.sqrt(mean / 924))  # 924 = 12!/(6!)²
+        rms = np.fmin(*estimates)  # a kink that is near looks like noise, on its side
+        floor = float(np.finfo(self.value.dtype).eps) * np.abs(self.value.reshape(-1).astype(np.float64))
+        return np.maximum(floor, np.where(np.isfinite(rms), rms, 0))
 
     def evaluate(self, point: Array) -> Array:
         """Return f at one point, checked; non-finite values pass without a warning."""

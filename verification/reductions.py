@@ -63,7 +63,7 @@ def folds(scalars: Scalars) -> dict[str, Callable[[Sequence[Any]], Any]]:
         "logical_and": pairwise("logical_and", True),
         "logical_or": pairwise("logical_or", False),
         "logaddexp": lambda items: functools.reduce(scalars.primitives["logaddexp"], items),
-        "hypot": lambda items: scalars.primitives["sqrt"](scalars.sum([item * item for item in items])),
+        "hypot": scalars.norm,
     }
 
 

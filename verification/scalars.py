@@ -82,6 +82,10 @@ class Scalars(ABC):
         """Return the sum of scalars, 0 for none."""
         return functools.reduce(operator.add, items) if len(items) else self.constant(0)
 
+    def norm(self, items: Sequence[Any]) -> Any:
+        """Return the root of the sum of squares."""
+        return self.primitives["sqrt"](self.sum([item * item for item in items]))
+
     def largest(self, items: Sequence[Any]) -> Any:
         """Return the largest of scalars; a tie goes to the first."""
         return functools.reduce(self.primitives["maximum"], items)
@@ -125,7 +129,7 @@ def _generic(scalars: Scalars) -> dict[str, Primitive]:
         "float_power": lambda a, b: p.power(a, b),
         "square": lambda a: a * a,
         "reciprocal": lambda a: one / a,
-        "hypot": lambda a, b: p.sqrt(a * a + b * b),
+        "hypot": lambda a, b: scalars.norm([a, b]),
         "deg2rad": lambda a: a * p.pi() / 180,
         "rad2deg": lambda a: a * 180 / p.pi(),
         "radians": lambda a: p.deg2rad(a),
@@ -151,7 +155,7 @@ def _generic(scalars: Scalars) -> dict[str, Primitive]:
         "arccosh": lambda a: p.log(a + p.sqrt(a * a - one)),
         "arctanh": lambda a: (p.log(one + a) - p.log(one - a)) / two,
         "erfc": lambda a: one - p.erf(a),
-        "ndtr": lambda a: (one + p.erf(a / p.sqrt(two))) / two,
+        "ndtr": lambda a: p.erfc(-a / p.sqrt(two)) / two,
         # --- order and branches ----------------------------------------------------------------------------
         "absolute": lambda a: p.maximum(a, -a),
         "fabs": lambda a: p.absolute(a),
@@ -228,6 +232,11 @@ class ComplexScalars(Scalars):
         """Return |value|, for pivoting only."""
         return float(abs(value))
 
+    def norm(self, items: Sequence[Any]) -> Any:
+        """Return the root of the sum of squares, of items in units of the largest so that none underflows."""
+        unit = max((abs(item.real) for item in items), default=0.0)
+        return super().norm(items) if unit == 0 else unit * super().norm([item / unit for item in items])
+
     def table(self) -> dict[str, Primitive]:
         """Return the analytic primitives of `cmath`, and refusals for the others."""
 
@@ -241,10 +250,13 @@ class ComplexScalars(Scalars):
             large, small = _larger_first(a, b)
             return large + log1p(cmath.exp(small - large))
 
-        def erf(a: complex) -> complex:
-            from scipy.special import erf as special_erf
+        def special(name: str) -> Primitive:
+            def call(a: complex) -> complex:
+                import scipy.special
 
-            return complex(special_erf(np.complex128(a)))
+                return complex(getattr(scipy.special, name)(np.complex128(a)))
+
+            return call
 
         def cbrt(a: complex) -> complex:
             return a ** (1 / 3) if a.real >= 0 else -((-a) ** (1 / 3))
@@ -276,7 +288,8 @@ class ComplexScalars(Scalars):
             "arcsinh": cmath.asinh,
             "arccosh": cmath.acosh,
             "arctanh": cmath.atanh,
-            "erf": erf,
+            "erf": special("erf"),
+            "erfc": special("erfc"),
             "expit": expit,
             "log_expit": lambda a: -logaddexp(0j, -a),
             "xlogy": lambda a, b: 0j if a == 0 == b else a * cmath.log(b),

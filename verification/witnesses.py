@@ -15,6 +15,7 @@ from verification.comparison import Comparison, Evidence, compare
 from verification.finite_difference import FIRST_STEP, LEVEL_RATIO, MOST_LEVELS, complex_step, richardson
 from verification.problem import Problem
 from verification.report import KINK, Status, Witness
+from verification.rounding import sizes
 from verification.scalars import NotAnalyticError
 from verification.symbolic import differentiate, operation_count
 
@@ -121,8 +122,27 @@ WITNESSES: dict[str, Callable[[Problem, Budget], Evidence]] = {
 """From the least to the most precise; a check asks them in this order."""
 
 
+def sizes_of(problem: Problem, budget: Budget) -> Array | None:
+    """Return the sizes of the terms in each entry, None where the code can't be traced, or not cheaply."""
+    try:
+        _within(problem, budget.complex_step, "complex_step")
+        found = sizes(problem)
+        eps = float(np.finfo(np.float64).eps)
+        errors = np.where(np.isfinite(found.values), eps * found.values, 0)
+        problem.noise = np.maximum(problem.noise, errors)  # the differences see this noise too
+        return found.derivatives
+    except Exception:  # as for a witness: a tolerance that isn't known must not stop the check
+        return None
+
+
 def ask(
-    name: str, problem: Problem, candidate: Array, dtype: str, rtol: float | None, budget: Budget
+    name: str,
+    problem: Problem,
+    candidate: Array,
+    dtype: str,
+    rtol: float | None,
+    budget: Budget,
+    terms: Array | None = None,
 ) -> tuple[Witness, Comparison | None]:
     """Run one witness and compare the candidate with what it finds.
 
@@ -143,14 +163,14 @@ def ask(
             name, "unavailable", reason=(reason or repr(error)).splitlines()[0], seconds=seconds
         ), None
     seconds = time.perf_counter() - start
-    comparison = compare(candidate, evidence, problem, dtype, rtol)
+    comparison = compare(candidate, evidence, problem, dtype, rtol, terms)
     doubtful = np.any(comparison.wrong | comparison.unresolved, axis=0)
     if name == "finite-difference" and doubtful.any():
         pieces = _columns_on_a_kink(problem, np.flatnonzero(doubtful))
         evidence = Evidence(
             evidence.matrix, evidence.error, evidence.kinks | pieces[None, :], evidence.remark
         )
-        comparison = compare(candidate, evidence, problem, dtype, rtol)
+        comparison = compare(candidate, evidence, problem, dtype, rtol, terms)
     status, reason = _status(evidence, comparison)
     return Witness(name, status, comparison.error, reason, seconds, evidence.matrix), comparison
 

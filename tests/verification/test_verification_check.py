@@ -1,6 +1,5 @@
 """Verdicts: right, wrong and undecided, each for the right reason; the false verdicts of other checkers are here."""
 
-import json
 from itertools import count
 
 import numpy as np
@@ -8,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import verification
 from jacobians import ELU, GELU, Affine, Function, LeakyReLU, Norm, ReLU, Sequential, Sigmoid, Softmax, Tanh
 from jacobians.structures import Dense, Diagonal
-from verification import Budget, assert_jacobian, check
+from verification import Budget, check
 
 RNG = np.random.default_rng(11)
 A = RNG.normal(size=(3, 4))
@@ -335,8 +333,8 @@ def test_random_projections_stand_in_for_the_dense_form(scale):
 
 
 def test_nothing_large_is_allocated():
-    W = np.zeros((2000, 3000))
-    report = check(Affine(W, None), np.ones(3000), wrt="W")  # dense: 2000×6 000 000
+    W = np.zeros((600, 800))
+    report = check(Affine(W, None), np.ones(800), wrt="W")  # dense: 600×480 000
     assert report.verdict == "right"
 
 
@@ -356,49 +354,3 @@ def test_nothing_large_is_allocated():
 def test_calls_that_make_no_sense(arguments, error, message):
     with pytest.raises(error, match=message):
         check(lambda x: x, X, **arguments)
-
-
-# --- the report ------------------------------------------------------------------------------------------
-
-
-def test_assert_jacobian_raises_the_report():
-    assert_jacobian(layer, layer_jacobian, at=X)
-    with pytest.raises(AssertionError, match=r"(?s)^wrong: 4 of 4 witnesses .*\nworst entry"):
-        assert_jacobian(layer, lambda x: -layer_jacobian(x), at=X)
-    with pytest.raises(AssertionError, match=r"^undecided: kink within the step"):
-        assert_jacobian(np.abs, [[0.0]], at=0.0)
-
-
-def test_the_report_as_text_html_and_json():
-    report = check(layer, X, lambda x: 2 * layer_jacobian(x))
-    text = str(report)
-    assert text.startswith("wrong: 4 of 4")
-    assert "numerator layout, row-major vec, float64" in text
-    for witness in report.witnesses:
-        assert witness.name in text
-        assert f"<td>{witness.name}</td>" in report._repr_html_()
-    restored = json.loads(json.dumps(report.to_dict(), allow_nan=False))
-    assert restored["verdict"] == "wrong"
-    assert restored["passed"] is False
-    assert restored["worst"]["found"] == report.worst.found
-    assert [w["name"] for w in restored["witnesses"]] == [w.name for w in report.witnesses]
-
-
-def test_html_is_escaped():
-    f = lambda x: x if isinstance(x, np.ndarray) else np.linalg.eigh(x["<b>"])  # noqa: E731
-    assert "<b>" not in check(f, X, np.eye(4))._repr_html_()
-
-
-def test_nan_in_a_report_is_json():
-    report = check(lambda x: x, [1.0], [[np.nan]])
-    assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["worst"]["found"] == "nan"
-
-
-def test_inputs_are_never_written_to():
-    x, J = X.copy(), layer_jacobian(X)
-    x.flags.writeable = J.flags.writeable = False
-    assert check(layer, x, J).passed
-
-
-def test_everything_named_is_there():
-    assert all(hasattr(verification, name) for name in verification.__all__)

@@ -1,0 +1,131 @@
+"""What rounding may do to a right Jacobian: enough that none is called wrong, and no more."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jacobians import (
+    ELU,
+    GELU,
+    Affine,
+    LeakyReLU,
+    LogSoftmax,
+    LogSumExp,
+    Norm,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    SquaredNorm,
+    Tanh,
+)
+from verification import check
+from verification.problem import Problem
+from verification.rounding import sizes
+
+ACTIVATIONS = [ReLU, LeakyReLU, Sigmoid, Tanh, Softplus, SiLU, GELU, ELU]
+HEADS = [None, Softmax, LogSoftmax, LogSumExp, Norm, SquaredNorm]
+NUMERIC = ["finite-difference", "complex-step", "certified"]
+
+
+def random_network(seed):
+    """Return a network, saturated or not, and a point."""
+    rng = np.random.default_rng(seed)
+    depth = int(rng.integers(1, 5))
+    widths = rng.integers(1, 6, size=depth + 1)
+    scale = 10.0 ** rng.uniform(-2, 1)
+    layers = []
+    for k in range(depth):
+        layers.append(
+            Affine(rng.normal(size=(widths[k + 1], widths[k])) * scale, rng.normal(size=widths[k + 1]))
+        )
+        layers.append(ACTIVATIONS[rng.integers(len(ACTIVATIONS))]())
+    head = HEADS[rng.integers(len(HEADS))]
+    if head is not None:
+        layers.append(head())
+    x = rng.normal(size=widths[0]) * 10.0 ** rng.uniform(-3, 1)
+    net = Sequential(*layers)
+    return net, x, str(rng.choice(["input", *net.parameters]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**9))
+def test_no_right_jacobian_of_a_random_network_is_called_wrong(seed):
+    net, x, wrt = random_network(seed)
+    report = check(net, x, wrt=wrt, witnesses=NUMERIC)
+    assert report.verdict == "right", f"{net} by {wrt}\n{report}"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**9))
+def test_a_thousandth_is_seen_unless_all_of_it_is_rounding(seed):
+    net, x, wrt = random_network(seed)
+    J = net.jacobian(x, wrt).dense()
+    terms = sizes(Problem(net, x, wrt)).derivatives
+    if (np.abs(J) > 1e-9 * terms).any():
+        assert check(net, x, 1.001 * J, wrt=wrt, witnesses=NUMERIC).verdict == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "usual"),
+    [
+        (np.tanh, 18.0, lambda z: 1 - np.tanh(z) ** 2),
+        (lambda z: 1 / (1 + np.exp(-z)), 36.0, lambda z: 1 / (1 + np.exp(-z)) * (1 - 1 / (1 + np.exp(-z)))),
+        (lambda z: np.log(np.exp(z) + 1), 0.5, lambda z: np.exp(z) / (1 + np.exp(z))),
+        (lambda z: np.sin(1e6 * z), 0.7, lambda z: 1e6 * np.cos(1e6 * z)),
+    ],
+)
+def test_formulas_that_lose_digits_are_right(f, x, usual):
+    report = check(f, x, [[usual(x)]])
+    assert report.passed, str(report)
+
+
+def test_softmax_of_a_certain_class():
+    # diag(p) − p pᵀ cancels where p is 1 but for 1e-15, and the usual formula leaves rounding there
+    x = np.array([34.0, 0.0, -1.0])
+    p = np.exp(x) / np.exp(x).sum()
+    report = check(lambda x: np.exp(x) / np.exp(x).sum(), x, np.diag(p) - np.outer(p, p))
+    assert report.passed, str(report)
+
+
+@pytest.mark.parametrize("candidate", [0.0, 0.999e-9])
+def test_a_large_constant_does_not_hide_a_small_derivative(candidate):
+    def f(x):
+        return 1e9 + 1e-9 * np.sin(x)
+
+    assert check(f, 0.0, [[candidate]]).verdict == "wrong"
+    assert check(f, 0.0, [[1e-9]]).verdict == "right"
+
+
+def test_sizes_are_sums_over_paths():
+    x = np.array([0.3, -1.0, 2.0])
+    p = np.exp(x) / np.exp(x).sum()
+    found = sizes(Problem(lambda x: x - np.log(np.exp(x).sum()), x)).derivatives
+    assert (found >= np.eye(3) + p).all()  # |I| + |1 pᵀ|, where the Jacobian is I − 1 pᵀ
+    assert (found <= 20).all()
+
+
+def test_sizes_scale_with_the_function():
+    f = lambda x: np.tanh(np.array([[1.0, 2.0], [3.0, -1.0]]) @ x) ** 2  # noqa: E731
+    one = sizes(Problem(f, [0.1, 0.2])).derivatives
+    tiny = sizes(Problem(lambda x: 1e-9 * f(x), [0.1, 0.2])).derivatives
+    assert (tiny <= 4e-9 * one).all()
+    assert (tiny > 0).all()
+
+
+def test_the_noise_of_code_that_computes_in_single_precision():
+    double = Problem(lambda x: np.sin(x) + 2, [0.3, 1.0]).noise
+    single = Problem(lambda x: (np.sin(x.astype(np.float32)) + 2).astype(float), [0.3, 1.0]).noise
+    assert (double < 1e-14).all()
+    assert (double >= 2.2e-16 * 2).all()
+    assert single.max() > 1e-8
+
+
+def test_single_precision_inside_does_not_make_a_right_jacobian_wrong():
+    f = lambda x: np.sin(x.astype(np.float32)).astype(float)  # noqa: E731
+    x = np.array([0.25, 1.0])
+    assert check(f, x, np.diag(np.cos(x)), witnesses=["finite-difference"]).verdict != "wrong"
+    assert check(f, x, np.diag(2 * np.cos(x)), witnesses=["finite-difference"]).verdict == "wrong"

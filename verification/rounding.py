@@ -1,0 +1,256 @@
+"""How much rounding a right Jacobian may carry: the traced code run on numbers that know the size of their derivatives.
+
+The chain rule adds products of partial derivatives over all paths from x_j to f_i; where they cancel, what is left
+is rounding of the size of eps·S_ij, S_ij = Σ over paths of |products|; rounding errors of the values on the way
+count too, by what they do to later derivatives. Only forward code is run, so that no rule
+that is checked sets its own tolerance. A partial derivative counts with the size of the terms of its usual formula:
+1 for tanh (1 − tanh²), so that a formula that loses digits in a saturated unit is not called wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from jacobians.arrays import Array
+from verification.problem import Problem
+from verification.scalars import Primitive, Scalars
+from verification.tracing import entries_of
+
+
+class Sized:
+    """A float with its own rounding error, the sizes of its derivatives, and the errors of these.
+
+    Parameters
+    ----------
+    value : float
+        The value.
+    size : numpy.ndarray, shape (n,), or float
+        By every entry of the point, the sums of absolute products over paths; 0 for a constant.
+    error : float
+        The rounding error of the value, in units of eps.
+    drift : numpy.ndarray, shape (n,), or float
+        What the errors of the values on the way do to the derivatives, in units of eps.
+    """
+
+    __slots__ = ("drift", "error", "size", "value")
+
+    def __init__(self, value: float, size: Any = 0.0, error: float = 0.0, drift: Any = 0.0) -> None:
+        self.value, self.size, self.error, self.drift = value, size, error, drift
+
+    def through(self, value: float, slope: float, bend: float) -> Sized:
+        """Return f(self) for a function with this value, |f′| and |f″|."""
+        drift = slope * self.drift + bend * self.error * self.size
+        return Sized(value, slope * self.size, slope * self.error + abs(value), drift)
+
+    def __add__(self, other: Any) -> Sized:
+        b = _sized(other)
+        value = self.value + b.value
+        return Sized(value, self.size + b.size, self.error + b.error + abs(value), self.drift + b.drift)
+
+    def __sub__(self, other: Any) -> Sized:
+        return self + -_sized(other)
+
+    def __mul__(self, other: Any) -> Sized:
+        b = _sized(other)
+        value, left, right = self.value * b.value, abs(self.value), abs(b.value)
+        drift = left * b.drift + self.error * b.size + right * self.drift + b.error * self.size
+        return Sized(
+            value, left * b.size + right * self.size, left * b.error + right * self.error + abs(value), drift
+        )
+
+    def __truediv__(self, other: Any) -> Sized:
+        b = _sized(other)
+        if b.value == 0:
+            return Sized(math.nan, self.size * math.inf, math.inf)
+        y = 1 / abs(b.value)
+        return self * b.through(1 / b.value, y * y, 2 * y**3)
+
+    def __pow__(self, other: Any) -> Sized:
+        b = _sized(other)
+        exponent, base = b.value, abs(self.value)
+        with np.errstate(all="ignore"):
+            value = float(np.power(self.value, exponent))
+            slope = abs(exponent) * float(np.power(base, exponent - 1)) if exponent else 0.0
+            factor = abs(exponent * (exponent - 1))
+            bend = factor * float(np.power(base, exponent - 2)) if factor else 0.0
+        result = self.through(value, slope, bend)
+        if np.any(b.size):
+            result.size = result.size + abs(value * math.log(base)) * b.size if base else math.inf
+        return result
+
+    def __neg__(self) -> Sized:
+        return Sized(-self.value, self.size, self.error, self.drift)
+
+    def __radd__(self, other: Any) -> Sized:
+        return self + other
+
+    def __rmul__(self, other: Any) -> Sized:
+        return self * other
+
+    def __rsub__(self, other: Any) -> Sized:
+        return _sized(other) - self
+
+    def __rtruediv__(self, other: Any) -> Sized:
+        return _sized(other) / self
+
+
+def _sized(value: Any) -> Sized:
+    return value if isinstance(value, Sized) else Sized(float(value))
+
+
+def _erf(name: str) -> Callable[[float], float]:
+    def call(a: float) -> float:
+        import scipy.special
+
+        return float(getattr(scipy.special, name)(a))
+
+    return call
+
+
+# f, and the size of the terms of the usual formula of f′ as a function of a and f(a)
+_FUNCTIONS: dict[str, tuple[Callable[[float], float], Callable[[float, float], float]]] = {
+    "exp": (np.exp, lambda a, y: 1 + y),  # 1/(1 + e^−z) has the derivative σ(1 − σ), of terms of size 1
+    "expm1": (np.expm1, lambda a, y: y + 2),
+    "log": (np.log, lambda a, y: 1 / abs(a)),
+    "log1p": (np.log1p, lambda a, y: 1 / abs(1 + a)),
+    "sqrt": (np.sqrt, lambda a, y: 0.5 / y),
+    "cbrt": (np.cbrt, lambda a, y: 1 / (3 * y * y)),
+    "sin": (np.sin, lambda a, y: 1.0),
+    "cos": (np.cos, lambda a, y: 1.0),
+    "tan": (np.tan, lambda a, y: 1 + y * y),
+    "arcsin": (np.arcsin, lambda a, y: (1 - a * a) ** -0.5),
+    "arccos": (np.arccos, lambda a, y: (1 - a * a) ** -0.5),
+    "arctan": (np.arctan, lambda a, y: 1.0),
+    "sinh": (np.sinh, lambda a, y: np.cosh(a)),
+    "cosh": (np.cosh, lambda a, y: y),
+    "tanh": (np.tanh, lambda a, y: 1.0),
+    "arcsinh": (np.arcsinh, lambda a, y: 1.0),
+    "arccosh": (np.arccosh, lambda a, y: (a * a - 1) ** -0.5),
+    "arctanh": (np.arctanh, lambda a, y: 1 / abs(1 - a * a)),
+    "expit": (_erf("expit"), lambda a, y: y),
+    "log_expit": (_erf("log_expit"), lambda a, y: 1.0),
+    "erf": (_erf("erf"), lambda a, y: 2.0),
+    "erfc": (_erf("erfc"), lambda a, y: 2.0),
+    "ndtr": (_erf("ndtr"), lambda a, y: 1.0),
+}
+
+_SINGULAR = frozenset({"log", "sqrt", "cbrt"})  # |f″| is |f′|/|a| in size, not |f′|
+
+
+class SizedScalars(Scalars):
+    """The table of :class:`Sized`: floats that carry the sizes of their derivatives."""
+
+    name: ClassVar[str] = "sized"
+
+    def constant(self, value: Any) -> Any:
+        """Return a constant, of derivative 0; bools stay bools."""
+        return bool(value) if isinstance(value, bool | np.bool_) else Sized(float(value))
+
+    def is_own(self, value: Any) -> bool:
+        """Say whether `value` is a sized number or a decided comparison."""
+        return isinstance(value, Sized | bool)
+
+    def decide(self, condition: Any) -> bool:
+        """Return the truth value of the float."""
+        return bool(condition.value if isinstance(condition, Sized) else condition)
+
+    def magnitude(self, value: Any) -> float | None:
+        """Return |value|, for pivoting."""
+        return abs(value.value)
+
+    def table(self) -> dict[str, Primitive]:
+        """Return the functions with the sizes of their derivatives, and comparisons of the floats."""
+
+        def function(name: str) -> Primitive:
+            f, slope = _FUNCTIONS[name]
+            singular = name in _SINGULAR
+
+            def call(a: Any) -> Sized:
+                a = _sized(a)
+                with np.errstate(all="ignore"):
+                    value = float(f(a.value))
+                    try:
+                        size = float(slope(a.value, value))
+                        bend = size / abs(a.value) if singular else size
+                    except ZeroDivisionError:
+                        size = bend = math.inf
+                return a.through(value, size, bend)
+
+            return call
+
+        def compare(ufunc: np.ufunc) -> Primitive:
+            return lambda a, b: bool(ufunc(_sized(a).value, _sized(b).value))
+
+        def logaddexp(a: Any, b: Any) -> Sized:
+            value, error = float(np.logaddexp(a.value, b.value)), a.error + b.error
+            size = a.size + b.size
+            return Sized(value, size, error + abs(value), a.drift + b.drift + error * size)
+
+        def hypot(a: Any, b: Any) -> Sized:
+            value, error = math.hypot(a.value, b.value), a.error + b.error
+            size = a.size + b.size
+            return Sized(
+                value, size, error + value, a.drift + b.drift + (error / value * size if value else 0.0)
+            )
+
+        orders = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
+        return {
+            "pi": lambda: Sized(math.pi),
+            **{name: function(name) for name in _FUNCTIONS},
+            **{ufunc.__name__: compare(ufunc) for ufunc in orders},
+            "logaddexp": logaddexp,
+            "hypot": hypot,
+            "divide": lambda a, b: _sized(a) / b,
+            "sign": lambda a: Sized(float(np.sign(a.value))),
+            "isnan": lambda a: math.isnan(a.value),
+            "isinf": lambda a: math.isinf(a.value),
+        }
+
+
+class Sizes(NamedTuple):
+    """What rounding may do to a right answer, in units of eps.
+
+    Attributes
+    ----------
+    derivatives : numpy.ndarray, shape (m, n)
+        The terms in each entry of the Jacobian.
+    values : numpy.ndarray, shape (m,)
+        The rounding errors of f itself.
+    """
+
+    derivatives: Array
+    values: Array
+
+
+def sizes(problem: Problem) -> Sizes:
+    """Return eps⁻¹ times the rounding that right values and a right Jacobian may carry.
+
+    Raises
+    ------
+    TracingError
+        If the forward code can't be traced.
+
+    Examples
+    --------
+    sin x − x cancels to 0 at 0, and its derivative cos x − 1 too: of terms of size 1 each.
+
+    >>> sizes(Problem(lambda x: np.sin(x) - x, 0.0)).derivatives
+    array([[2.]])
+    """
+    m, n = problem.shape
+    scalars = SizedScalars()
+    entries = entries_of(problem.point, scalars).copy().reshape(-1)
+    for j in range(n):
+        size = np.zeros(n)
+        size[j] = 1.0
+        entries[j] = Sized(float(problem.point.reshape(-1)[j]), size)
+    with np.errstate(all="ignore"):
+        values = [_sized(value) for value in problem.trace(scalars, entries.reshape(problem.point.shape))]
+        derivatives = np.array([np.broadcast_to(value.size + value.drift, n) for value in values]).reshape(
+            m, n
+        )
+    return Sizes(derivatives, np.array([value.error for value in values]))
