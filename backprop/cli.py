@@ -6,7 +6,6 @@ A command is a function in a file of its own in `backprop/commands/`; it returns
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from backprop.report.extras import require_extras
 
 if TYPE_CHECKING:
     import typer
+
+_INTERRUPTED = 130  # what shells and Typer say after Ctrl-C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,30 +82,23 @@ def _run(app: typer.Typer, arguments: list[str]) -> int:
     path = " ".join(["backprop", *[name for name in arguments[:1] if not name.startswith("-")]])
     try:
         status = command.main(args=arguments, prog_name="backprop", standalone_mode=False)
-        sys.stdout.flush()
+        if status == _INTERRUPTED:
+            raise KeyboardInterrupt
     except CallError as error:
         return _refuse(path, str(error))
     except usage_error as error:
-        return _refuse(_path(error), _sentence(error))
+        context = getattr(error, "ctx", None)
+        own = path if context is None else context.command_path
+        return _refuse(own, f"{_sentence(error)}; see `{own} --help`")
     except (typer.Abort, KeyboardInterrupt):
-        return _refuse(path, "interrupted; files that were there before are unchanged", 130)
-    except BrokenPipeError:
-        # the reader of a pipe has seen enough; the interpreter must not flush into it again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _refuse(path, "interrupted; no file is left half-written", _INTERRUPTED)
     return int(status or 0)
 
 
-def _path(error: Any) -> str:
-    context = getattr(error, "ctx", None)
-    return context.command_path if context is not None else "backprop"
-
-
 def _sentence(error: Any) -> str:
-    """Return what is wrong with a call as one sentence; parsers of options say what was found and expected."""
-    path = _path(error)
-    message = error.format_message().rstrip(".")
-    return f"{message[:1].lower()}{message[1:]}; see `{path} --help`"
+    """Return what is wrong with a call as one sentence without an end."""
+    message = error.format_message().rstrip(".?").replace(". Did you", ", did you")
+    return f"{message[:1].lower()}{message[1:]}"
 
 
 def _refuse(path: str, sentence: str, status: int = 2) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -116,12 +117,12 @@ def _progress(*, quiet: bool) -> Iterator[Tick]:
 def _show(report: Report, paths: list[Path]) -> None:
     """Print the short table."""
     console = Console(soft_wrap=False, highlight=False)
-    table = Table(title=f"Multiplications: {report.network!r}", title_justify="left")
-    table.add_column("derivative")
+    table = Table(title=f"Multiplications: {report.network!r}", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("derivative", no_wrap=True)
     table.add_column("points", justify="right")
     for name in ("left", "right", "optimal"):
         table.add_column(name, justify="right")
-    table.add_column("worst/best", justify="right")
+    table.add_column("ratio", justify="right")
     table.add_column("verdict")
     points = 1
     for own in report.derivatives:

@@ -25,6 +25,9 @@ ZERO_COLOUR = "#8080803a"
 MOST_PIXELS = (256, 512)
 """Rows and columns of the largest picture of a Jacobian."""
 
+LARGEST_EXPANDED = 2**22
+"""Entries of a Jacobian of which a picture may be made from the dense form."""
+
 _INK = "#010203"  # stands for the colour of the page's text until the picture is written
 _STYLE = (
     "<style>svg{color:#1c2330;color-scheme:light dark}"
@@ -52,7 +55,7 @@ _RC = {
 
 
 def bounded_entries(jacobian: Jacobian, most: tuple[int, int] = MOST_PIXELS) -> Array:
-    """Return a Jacobian's entries in at most so many rows and columns, without ever expanding all of it.
+    """Return a Jacobian's entries in at most so many rows and columns; a large one is never expanded.
 
     Parameters
     ----------
@@ -86,17 +89,25 @@ def bounded_entries(jacobian: Jacobian, most: tuple[int, int] = MOST_PIXELS) -> 
     chosen = np.unique(np.linspace(0, m - 1, min(m, most[0])).round().astype(int))
     width = -(-n // most[1])  # columns that share a pixel
     together = max(1, 2**22 // max(m, n))
+    small = jacobian.spec.dense_storage <= LARGEST_EXPANDED
+    dense = jacobian.dense() if small else None
     pixels = []
     for first in range(0, len(chosen), together):
         rows = chosen[first : first + together]
-        unit = np.zeros((len(rows), m))
-        unit[np.arange(len(rows)), rows] = 1.0
-        entries = jacobian.rmatvec(unit)
+        entries = _rows(jacobian, rows) if dense is None else dense[rows]
         padded = np.pad(entries, ((0, 0), (0, -n % width)))
         shared = padded.reshape(len(rows), -1, width)
         largest = np.abs(shared).argmax(axis=-1)[..., None]
         pixels.append(np.take_along_axis(shared, largest, axis=-1)[..., 0])
     return np.concatenate(pixels)
+
+
+def _rows(jacobian: Jacobian, rows: Array) -> Array:
+    """Return rows of a Jacobian without expanding it; one that is not finite spreads over its row."""
+    unit = np.zeros((len(rows), jacobian.shape[0]))
+    unit[np.arange(len(rows)), rows] = 1.0
+    with np.errstate(invalid="ignore"):
+        return jacobian.rmatvec(unit)
 
 
 def draw_jacobian(jacobian: Jacobian) -> str:

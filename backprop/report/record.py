@@ -1,4 +1,7 @@
-"""A report as plain data: what `report.json` holds, and what the templates read."""
+"""A report as plain data: what `report.json` holds, and what the templates read.
+
+The file `report.schema.json` beside this one is its JSON Schema.
+"""
 
 from __future__ import annotations
 
