@@ -79,7 +79,7 @@ def _run(app: typer.Typer, arguments: list[str]) -> int:
         status = command.main(args=arguments, prog_name="verify", standalone_mode=False)
         sys.stdout.flush()
     except CallError as error:
-        return _refuse(path, str(error))
+        return _refuse(path, " ".join(str(error).split()))  # it may hold what somebody's code said
     except usage_errors as error:
         return _refuse(_path(error), _sentence(error))
     except (typer.Abort, KeyboardInterrupt):

@@ -23,7 +23,9 @@ def test_the_gradient_has_the_shape_of_x(shape):
 
 
 def test_integers_and_lists_are_points():
-    assert rel_error(eval_numerical_gradient_array(lambda x: x**2, np.array([1, 2]), [1, 1]), [2.0, 4.0]) < 1e-9
+    assert (
+        rel_error(eval_numerical_gradient_array(lambda x: x**2, np.array([1, 2]), [1, 1]), [2.0, 4.0]) < 1e-9
+    )
 
 
 def test_nothing_is_written_to_x_and_df():
@@ -60,10 +62,18 @@ def test_nan_stays_nan():
 @pytest.mark.parametrize(
     ("arguments", "kind", "sentence"),
     [
-        ((np.sin, [1.0, 2.0], [[1.0], [1.0]]), ValueError, "df: found shape (2, 1), expected (2,), the shape of f(x)"),
+        (
+            (np.sin, [1.0, 2.0], [[1.0], [1.0]]),
+            ValueError,
+            "df: found shape (2, 1), expected (2,), the shape of f(x)",
+        ),
         ((np.sin, [1.0], [1.0], 0.0), ValueError, "h: found 0.0, expected a step above 0"),
         ((np.sin, [1.0], [1.0], float("nan")), ValueError, "h: found nan, expected a finite number"),
-        ((np.sin, [1e20], [1.0]), ValueError, "h: found 1e-05, expected a step that x[0] = 1e+20 can take; enlarge it"),
+        (
+            (np.sin, [1e20], [1.0]),
+            ValueError,
+            "h: found 1e-05, expected a step that x[0] = 1e+20 can take; enlarge it",
+        ),
         ((lambda x: None, [1.0], [1.0]), TypeError, "f(x): found None, expected an array of real numbers"),
         (
             (np.sin, [1j], [1.0]),

@@ -1,4 +1,4 @@
-"""Two hundred submissions at once, most of them hostile or broken: the right marks for all, and nothing left running."""
+"""Two hundred submissions, many of them hostile or broken: the right marks for all, and nothing left running."""
 
 import os
 import sys
@@ -72,7 +72,13 @@ KINDS = {  # how many, marks, code, what the feedback holds, the body of the fun
     return {RIGHT}""",
     ),
     "right, in float32": (6, 4.0, "right", "right", f"return ({RIGHT}).astype('f4')"),
-    "right, and writes to its arguments": (6, 4.0, "right", "writes to its argument x", f"y = {RIGHT}; x[:] = 7; return y"),
+    "right, and writes to x": (
+        6,
+        4.0,
+        "right",
+        "writes to its argument x",
+        f"y = {RIGHT}; x[:] = 7; return y",
+    ),
     "right by hand only": (
         6,
         1.0,

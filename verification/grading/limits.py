@@ -15,7 +15,7 @@ class Limits:
     Attributes
     ----------
     seconds : float
-        Of time that passes, for all that the submission is asked.
+        Of time that passes, for each process that is started for it: one, and one more after each that ended early.
     cpu_seconds : int
         Of computing, for each of its processes; the start of the interpreter counts.
     memory_mib : int
