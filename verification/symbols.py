@@ -232,7 +232,7 @@ def evaluate(expressions: Sequence[Any], point: Mapping[Any, float], digits: int
     symbols = list(point)
     with mpmath.workdps(digits):
         values = [mpmath.mpf(float(value)) for value in point.values()]
-        compiled = sympy.lambdify(symbols, list(expressions), modules="mpmath", cse=True)
+        compiled = sympy.lambdify(symbols, list(expressions), modules="mpmath", cse=_shared)
         try:
             return list(compiled(*values))
         except (ZeroDivisionError, ValueError, OverflowError):
@@ -335,3 +335,8 @@ def real_symbols(stem: str, shape: tuple[int, ...]) -> NDArray[Any]:
     for index in np.ndindex(*shape):
         symbols[index] = sympy.Symbol("_".join([stem, *map(str, index)]), real=True)
     return symbols
+
+
+def _shared(expressions: Any) -> Any:
+    """Return common subexpressions as `sympy.cse` does; their order is of no use here, and sorting is slow."""
+    return sympy.cse(expressions, order="none", list=False)
