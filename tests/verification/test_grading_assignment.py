@@ -308,7 +308,7 @@ def test_a_gradient_has_the_shape_of_its_argument(write):
     [
         (
             {"reference": "wrong", "forward": "layer", "wrt": "x"},
-            "function 'f', 'p', place 1: the expected answer is not confirmed: 4 of 4 witnesses",
+            "function 'f', 'p', place 1: the expected answer is not confirmed: ",
         ),
         (
             {"reference": "nan"},

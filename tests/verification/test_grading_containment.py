@@ -202,6 +202,7 @@ def test_one_that_kills_or_stops_its_supervisor_loses_its_marks_and_leaves_nothi
         "open('HERE/a.toml').read()",
         "open('HERE/right.py').read()",
         "os.listdir('HERE')",
+        "open('/etc/shadow').read()",
         "open(f'/proc/{os.getppid()}/mem')",
         "open(f'/proc/{os.getppid()}/cmdline').read()",
         "__import__('socket').create_connection(('127.0.0.1', 9))",

@@ -35,7 +35,10 @@ _HERE = Path(__file__).resolve().parent
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); from containment.{0} import main; del sys.path[0]; main()"
 )
-_SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/etc", "/opt/lib", "/nix/store", "/System/Library")
+_SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/nix/store", "/System/Library")
+# of /etc only what programs look up; what root keeps there is nobody's business
+_SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ld.so.preload", "localtime", "timezone", "nsswitch.conf",
+             "passwd", "group", "mime.types", "fonts", "alternatives")  # fmt: skip
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 
@@ -157,7 +160,13 @@ class Processes:
                 "directory": str(directory),
                 "request": str(base / "request"),
                 "environment": _environment(directory),
-                "readable": [*_SYSTEM, *_DEVICES, *readable, str(_HERE)],
+                "readable": [
+                    *_SYSTEM,
+                    *(f"/etc/{name}" for name in _SETTINGS),
+                    *_DEVICES,
+                    *readable,
+                    str(_HERE),
+                ],
                 "writable": [str(directory), "/dev/null"],
                 "landlock": self.confine,
                 "limits": limits.to_order(largest, _tasks_of_user()),
