@@ -1,5 +1,6 @@
 """The end of a marking, whatever brings it about: nothing is left running, and the results are in order."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -50,8 +51,11 @@ def wait_until(condition):
 )
 def test_nothing_outlives_the_command(tmp_path, token, number, status):
     code = "import sys; from verification.cli import main; sys.exit(main(['grade', '--workers', '2', *sys.argv[1:]]))"
+    places = tmp_path / "places"
+    places.mkdir()
     command = subprocess.Popen(
         [sys.executable, "-c", code, *written(tmp_path, token)],
+        env={**os.environ, "TMPDIR": str(places)},
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -61,6 +65,7 @@ def test_nothing_outlives_the_command(tmp_path, token, number, status):
     _, complaint = command.communicate()
     assert command.returncode == status
     assert wait_until(lambda: alive(token) == [])
+    assert wait_until(lambda: list(places.iterdir()) == [])
     if number == signal.SIGINT:
         assert complaint == "verify grade: interrupted; nothing that it started is left running\n"
 

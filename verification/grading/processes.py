@@ -157,6 +157,7 @@ class Processes:
             (base / "request").write_bytes(request)
             order = {
                 "command": [sys.executable, "-I", "-B", "-c", _START.format("runner"), str(_HERE)],
+                "base": str(base),
                 "directory": str(directory),
                 "request": str(base / "request"),
                 "environment": _environment(directory),

@@ -33,7 +33,8 @@ class Supervision:
     Parameters
     ----------
     order : dict
-        ``command``, ``directory``, ``request`` (a file, its standard input), ``environment``, ``readable``,
+        ``command``, ``base`` (a directory for it alone), ``directory`` (in it, where it runs), ``request`` (in
+        it, the file that is its standard input), ``environment``, ``readable``,
         ``writable``, ``landlock`` and ``limits``: see :mod:`verification.grading.processes`.
     """
 
@@ -263,6 +264,11 @@ def main() -> None:
         line += byte
     supervision = Supervision(json.loads(line))
     result = supervision.run()
+    if result["end"] == "stopped":
+        import shutil
+
+        # the marking process may be dead, and nobody else would remove it
+        shutil.rmtree(supervision.order["base"], ignore_errors=True)
     with os.fdopen(1, "wb", closefd=False) as stream:
         stream.write(json.dumps(result).encode() + b"\n")
         stream.write(supervision.answers[: supervision.limits["answers"]])
