@@ -139,7 +139,7 @@ def draw_jacobian(jacobian: Jacobian) -> str:
         axes.set_xticks(sorted({1, n}))
         axes.set_yticks(sorted({1, m}))
         axes.set_xlabel("inputs j", labelpad=-8 if n > 1 else None)
-        axes.set_ylabel("outputs i" if height > 0.8 else "i", labelpad=-8 if m > 1 else None)
+        axes.set_ylabel("outputs i" if height > 1.05 else "i", labelpad=-8 if m > 1 else None)
         bar = figure.colorbar(picture, cax=figure.add_axes(_box(figure, width + 0.12, 0.5, 0.1, height)))
         bar.set_ticks([-bound, 0.0, bound] if height > 0.6 else [-bound, bound])
         bar.ax.set_yticklabels([_short(float(tick)) for tick in bar.get_ticks()])
@@ -188,8 +188,8 @@ def draw_costs(costs: Mapping[str, Mapping[str, int]]) -> str:
     strategies = list(next(iter(costs.values())))
     largest = max(max(own.values()) for own in costs.values())
     with _style():
-        figure = Figure(figsize=(5.6, 0.9 + 0.56 * len(costs)))
-        axes = figure.add_axes(_box(figure, 1.15, 0.5, 3.75, 0.56 * len(costs)))
+        figure = Figure(figsize=(5.0, 0.9 + 0.56 * len(costs)))
+        axes = figure.add_axes(_box(figure, 1.15, 0.5, 3.15, 0.56 * len(costs)))
         for place, strategy in enumerate(strategies):
             heights = [title_place + (place - 1) * 0.27 for title_place in range(len(costs))]
             # beyond 2⁵³ the length of a bar is rounded, its label is not
@@ -226,12 +226,15 @@ def draw_tree(plan: Plan) -> str:
         for name, spec in zip(chain.names, chain.specs, strict=True)
     ]
     beside = 0.3 + 0.073 * max(map(len, labels))  # inches for the labels
+    depth = max(_depth(plan.tree), 1)
+    # a step has room for the number below its dot, the last one for a long number
+    across, after = max(1.6, 0.42 * depth), 0.85
     height = 0.42 * max(count, 2)
     with _style():
-        figure = Figure(figsize=(beside + 2.6, height + 0.2))
-        axes = figure.add_axes(_box(figure, beside, 0.1, 2.5, height))
+        figure = Figure(figsize=(beside + across + after, height + 0.2))
+        axes = figure.add_axes(_box(figure, beside, 0.1, across, height))
         axes.set_axis_off()
-        axes.set_xlim(-0.1, max(count - 1, 1) + 0.45)
+        axes.set_xlim(0, depth)
         axes.set_ylim(count - 0.4, -0.6)
         for place, label in enumerate(labels):
             axes.annotate(
@@ -243,6 +246,10 @@ def draw_tree(plan: Plan) -> str:
         return _svg(figure)
 
 
+def _depth(tree: Tree) -> int:
+    return 0 if isinstance(tree, int) else 1 + max(_depth(part) for part in tree)
+
+
 def _branch(axes: Axes, tree: Tree, steps: Any, colour: str) -> tuple[float, float]:
     """Draw one subtree; return where its dot is: how many products deep, and how far down."""
     if isinstance(tree, int):
@@ -251,8 +258,10 @@ def _branch(axes: Axes, tree: Tree, steps: Any, colour: str) -> tuple[float, flo
     number, step = next(steps)
     x, y = max(left_x, right_x) + 1, (left_y + right_y) / 2
     for from_x, from_y in ((left_x, left_y), (right_x, right_y)):
-        axes.plot([from_x, x, x], [from_y, from_y, y], color=colour, lw=1.5, solid_joinstyle="round")
-    axes.plot([x], [y], "o", color=colour, ms=5)
+        axes.plot(
+            [from_x, x, x], [from_y, from_y, y], color=colour, lw=1.5, solid_joinstyle="round", clip_on=False
+        )
+    axes.plot([x], [y], "o", color=colour, ms=5, clip_on=False)
     axes.annotate(
         f"{number}", (x, y), xytext=(4, 3), textcoords="offset points", fontsize=9, fontweight="bold"
     )

@@ -27,17 +27,21 @@ from backprop.tables import markdown_table
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+LONG_CHAIN = 8
+"""Factors up to which a tree is scaled down to a narrow screen."""
+
 FILES = ("report.html", "report.md", "report.json", "report.csv")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the page: where it comes from, what it shows in words, and what stands below it."""
+    """A picture of the page: where it comes from, what it shows in words, what stands below; a wide one scrolls."""
 
     source: str
     alt: str
     caption: str = ""
     code: str = ""
+    wide: bool = False
 
 
 def report_texts(report: Report) -> dict[str, str]:
@@ -116,7 +120,9 @@ def _environment() -> Environment:
 
 
 def _error(value: float | str | None) -> str:
-    return "–" if value is None else value if isinstance(value, str) else f"{value:.1e}"
+    if value is None or isinstance(value, str):
+        return value or "–"
+    return f"{value:.1e}" if value else "0"
 
 
 def _worst(worst: Mapping[str, Any] | None) -> str:
@@ -265,6 +271,7 @@ def _tree_groups(derivatives: list[Derivative]) -> list[tuple[str, list[Picture]
                 f"Tree of {plans[0].bracketing}",
                 f"{' = '.join(plan.strategy for plan in plans)}: {plans[0].cost}",
                 plans[0].bracketing,
+                wide=len(plans[0].chain) > LONG_CHAIN,
             )
             for plans in alike.values()
         ]

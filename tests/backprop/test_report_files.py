@@ -218,6 +218,14 @@ def test_pictures_of_structure_are_named(page):
     assert any("∂loss/∂input: left 150, right 2,048, optimal 150" in alt for alt in alts)
 
 
+def test_trees_of_long_chains_scroll(monkeypatch, report, page):
+    assert "wide" not in [figure.get("class") for figure in page.all("figure")]
+    monkeypatch.setattr("backprop.report.render.LONG_CHAIN", 3)
+    wide = [figure for figure in Page(render_html(report)).all("figure") if figure.get("class") == "wide"]
+    assert wide
+    assert all(figure["tabindex"] == "0" for figure in wide)
+
+
 # --- Markdown --------------------------------------------------------------------------------------------
 
 
