@@ -186,7 +186,8 @@ def _fault(problem: Problem) -> str:
     if 0 in problem.shape:
         return f"nothing to compare: f(x) has shape {problem.value.shape}, so the Jacobian is empty"
     given = problem.point.copy()
-    again = np.asarray(problem._call(given))
+    with np.errstate(all="ignore"):
+        again = np.asarray(problem._call(given))
     if not np.array_equal(given, problem.point, equal_nan=True):
         return "f writes to its input; expected it to leave x as it was (work on x.copy())"
     if not np.array_equal(again, problem.value, equal_nan=True):
@@ -256,7 +257,10 @@ def _worst(matrix: Array, asked: list[tuple[Witness, Comparison | None]], proble
 
 
 def _diagnosis(matrix: Array, asked: list[tuple[Witness, Comparison | None]], problem: Problem) -> Any:
-    from verification.diagnosis import diagnose
+    from verification.diagnosis import Diagnosis, diagnose
 
     expected = [witness.matrix for witness, _ in asked if witness.status == "disagrees"][-1]
-    return diagnose(matrix, expected, f=problem.f, x=problem.x, wrt=problem.wrt)
+    try:
+        return diagnose(matrix, expected, f=problem.f, x=problem.x, wrt=problem.wrt)
+    except Exception as error:  # the verdict stands without an explanation
+        return Diagnosis("unknown", "no diagnosis", f"it failed: {error!r}")

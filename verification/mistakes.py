@@ -87,7 +87,7 @@ def of_function(f: Any, x: Array) -> Iterator[Mistake]:
         The point.
     """
     from verification.finite_difference import richardson
-    from verification.problem import EvaluationError, Problem
+    from verification.problem import Problem
 
     problem = Problem(f, x)
     if problem.value.shape != problem.point.shape:
@@ -101,36 +101,46 @@ def of_function(f: Any, x: Array) -> Iterator[Mistake]:
     if np.isfinite(problem.value).all():
         try:
             later = richardson(Problem(f, problem.value))
-        except (EvaluationError, ValueError, TypeError):
+        except Exception:  # f's own, outside of its domain
             return
         yield Mistake("derivative-at-output", "the derivative is taken at f(x), expected at x", later.matrix)
 
 
 class _Network:
-    """The factors of a derivative of a Sequential, output side first, dense."""
+    """The factors of a derivative of a Sequential, output side first, dense; Sequentials in it are taken apart."""
 
     def __init__(self, net: Sequential, x: Array, wrt: str) -> None:
-        linearization = net.linearize(x)
-        self.layers, self.values = list(net.layers), linearization.values
+        self.names: list[str] = []
+        self.layers: list[Function] = []
+        for name, layer in _flat(net):
+            self.names.append(name)
+            self.layers.append(layer)
+        self.values = [np.asarray(x)]
+        for layer in self.layers:
+            self.values.append(np.asarray(layer._forward(self.values[-1], 0)))
         first = 0
         self.own: tuple[int, str] | None = None
         if wrt != INPUT:
-            place, name = wrt.split(".", 1)
-            self.own = (int(place), name)
-            first = int(place) + 1
+            place = next(k for k, name in enumerate(self.names) if wrt.startswith(f"{name}."))
+            self.own = (place, wrt.removeprefix(f"{self.names[place]}."))
+            first = place + 1
         self.places = list(range(len(self.layers) - 1, first - 1, -1))
-        self.factors = [linearization.jacobians[place].dense(max_bytes=MOST_BYTES) for place in self.places]
+        self.factors = [self._factor(place, self.values[place]) for place in self.places]
         if self.own is not None:
-            own_place, own_name = self.own
-            last = self.layers[own_place].jacobian(self.values[own_place], wrt=own_name)
-            self.factors.append(last.dense(max_bytes=MOST_BYTES))
+            self.factors.append(self._factor(self.own[0], self.values[self.own[0]], self.own[1]))
+
+    def _factor(self, place: int, value: Array, wrt: str = INPUT) -> Array:
+        return self.layers[place]._jacobian(value, wrt, 0).dense(max_bytes=MOST_BYTES)
 
     def label(self, place: int) -> str:
-        return f"layer {place} ({type(self.layers[place]).__name__})"
+        return f"layer {self.names[place]} ({type(self.layers[place]).__name__})"
 
-    def at(self, place: int, value: Array) -> Array:
-        """Return the Jacobian of a layer at another value."""
-        return self.layers[place].jacobian(value).dense(max_bytes=MOST_BYTES)
+    def at(self, place: int, value: Array, wrt: str = INPUT) -> Array | None:
+        """Return the Jacobian of a layer at another value; None where the layer has none."""
+        try:
+            return self._factor(place, value, wrt)
+        except Exception:  # outside of its domain; a layer may be a user's, and a hypothesis may fail
+            return None
 
     def others(self, place: int) -> Iterator[tuple[str, Array]]:
         """Yield the values at which a layer could be evaluated by mistake."""
@@ -139,8 +149,19 @@ class _Network:
             if k != place and np.shape(value) == np.shape(right) and not np.array_equal(value, right):
                 yield ("the input x" if k == 0 else f"the output of {self.label(k - 1)}"), value
 
-    def replaced(self, position: int, factor: Array) -> Array | None:
+    def replaced(self, position: int, factor: Array | None) -> Array | None:
+        if factor is None:
+            return None
         return product([*self.factors[:position], factor, *self.factors[position + 1 :]])
+
+
+def _flat(net: Sequential, prefix: str = "") -> Iterator[tuple[str, Function]]:
+    """Yield the layers with the places that their parameters are named by, those of inner Sequentials in turn."""
+    for place, layer in enumerate(net.layers):
+        if isinstance(layer, Sequential):
+            yield from _flat(layer, f"{prefix}{place}.")
+        else:
+            yield f"{prefix}{place}", layer
 
 
 def of_network(net: Sequential, x: Array, wrt: str) -> Iterator[Mistake]:
@@ -190,14 +211,16 @@ def _activations(network: _Network) -> Iterator[Guess]:
         if isinstance(network.layers[place], Elementwise)
     ]
     for name, sentence, rule in rules:
-        replacements = {}
+        replacements: dict[int, Array | None] = {}
         for position, place in activations:
             factor = rule(place, network.values[place], network.values[place + 1])
             replacements[position] = factor
             yield name, f"{sentence}, in {network.label(place)}", network.replaced(position, factor)
         if len(activations) > 1:
             everywhere = [replacements.get(k, factor) for k, factor in enumerate(network.factors)]
-            yield name, f"{sentence}, in every activation", product(everywhere)
+            known = [factor for factor in everywhere if factor is not None]
+            if len(known) == len(everywhere):
+                yield name, f"{sentence}, in every activation", product(known)
 
 
 def _softmaxes(network: _Network) -> Iterator[Guess]:
@@ -243,7 +266,7 @@ def _parameters(network: _Network, net: Sequential, x: Array, wrt: str) -> Itera
         return
     place, name = network.own
     for where, value in network.others(place):
-        factor = network.layers[place].jacobian(value, wrt=name).dense(max_bytes=MOST_BYTES)
+        factor = network.at(place, value, name)
         sentence = (
             f"{network.label(place)} is fed with {where} in the derivative by {wrt}, expected its own input"
         )
@@ -252,7 +275,11 @@ def _parameters(network: _Network, net: Sequential, x: Array, wrt: str) -> Itera
     for other, value in net.parameters.items():
         if other != wrt and np.size(value) == math.prod(shape):
             sentence = f"it is the derivative by {other}, expected the one by {wrt}"
-            yield "shifted", sentence, net.jacobian(x, wrt=other).dense(max_bytes=MOST_BYTES)
+            try:
+                shifted = net._jacobian(x, other, 0).dense(max_bytes=MOST_BYTES)
+            except MemoryBudgetError:
+                continue
+            yield "shifted", sentence, shifted
 
 
 def product(factors: list[Array]) -> Array | None:

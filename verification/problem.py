@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -79,6 +78,8 @@ class Problem:
                 f"wrt: found {wrt!r}, expected 'input': only a Function has parameters; for plain code pass "
                 f"lambda {wrt}: f(x, {wrt}) and the point {wrt}"
             )
+        if isinstance(f, Function):
+            f._door(self.x, batched=False)  # the only time: neighbours of x may be outside the domain
         self.value = self.evaluate(self.point)
 
     @property
@@ -99,11 +100,15 @@ class Problem:
         estimates = []
         for side in (steps, -steps):
             points = (x + side[:, None] * direction).astype(x.dtype)
-            values = self.evaluate_many(points.reshape((-1, *self.point.shape))).astype(np.float64)
+            try:
+                values = self.evaluate_many(points.reshape((-1, *self.point.shape))).astype(np.float64)
+            except Exception:  # f's own; the witness that meets it says so, and the noise is rounding here
+                break
             with np.errstate(all="ignore"):
                 mean = np.mean(np.diff(values, n=6, axis=0) ** 2, axis=0)
                 estimates.append(3 * np.sqrt(mean / 924))  # 924 = 12!/(6!)²
-        rms = np.fmin(*estimates)  # a kink that is near looks like noise, on its side
+        # A kink that is near looks like noise, on its side.
+        rms = functools.reduce(np.fmin, estimates) if estimates else np.zeros(self.value.size)
         floor = float(np.finfo(self.value.dtype).eps) * np.abs(self.value.reshape(-1).astype(np.float64))
         return np.maximum(floor, np.where(np.isfinite(rms), rms, 0))
 
@@ -118,21 +123,38 @@ class Problem:
         return result
 
     def _call(self, point: Any) -> Any:
+        """Return what f returns; a Function is called below its doors, which let points of its domain in only."""
         if self.wrt == INPUT:
-            return self.f(point)
+            return self.f._forward(point, 0) if isinstance(self.f, Function) else self.f(point)
         return self.f.bind({self.wrt: point})._forward(self.x, 0)
 
     def evaluate_many(self, points: Array) -> Array:
-        """Return f at several points, shape (count, m): in batched calls of bounded memory for a Function."""
+        """Return f at several points, shape (count, m): in batched calls of bounded memory for a Function.
+
+        A point outside of the domain of f, where f gives NaN or raises ValueError or ArithmeticError, is a row of NaN.
+        """
         m, n = self.shape
-        if not (isinstance(self.f, Function) and self.wrt == INPUT):
-            return np.stack([self.evaluate(point).reshape(m) for point in points])
-        block = max(1, BLOCK_BYTES // (8 * (m + n)))
-        with np.errstate(all="ignore"):
-            values = [
-                self.f(points[start : start + block], batched=True) for start in range(0, len(points), block)
-            ]
-        return np.concatenate(values).reshape(len(points), m)
+        if isinstance(self.f, Function) and self.wrt == INPUT:
+            block = max(1, BLOCK_BYTES // (8 * (m + n)))
+            try:
+                with np.errstate(all="ignore"):
+                    values = [
+                        np.asarray(self.f._forward(points[start : start + block].copy(), 1))
+                        for start in range(0, len(points), block)
+                    ]
+                return np.concatenate(values).reshape(len(points), m)
+            except (ValueError, ArithmeticError):
+                pass  # one of the points is outside: which one shows when they are taken one by one
+        return np.stack([self._value_or_nan(point) for point in points])
+
+    def _value_or_nan(self, point: Array) -> Array:
+        m = self.shape[0]
+        try:
+            return self.evaluate(point).reshape(m)
+        except EvaluationError:
+            raise
+        except (ValueError, ArithmeticError):
+            return np.full(m, np.nan)
 
     def trace(self, scalars: Scalars, entries: Entries) -> Entries:
         """Return the entries of the value, of m scalars along one axis, for a point of scalars.
@@ -144,10 +166,7 @@ class Problem:
         entries : numpy.ndarray of dtype object
             The point, in its shape.
         """
-        code: Callable[[Any], Any] = self._call
-        if self.wrt == INPUT and isinstance(self.f, Function):
-            code = lambda point: self.f._forward(point, 0)  # noqa: E731  # below the door, any scalar type
-        result = trace(code, TracedArray(entries, scalars))
+        result = trace(self._call, TracedArray(entries, scalars))
         if result.shape != self.value.shape:
             raise EvaluationError(f"f: found shape {result.shape} when traced, expected {self.value.shape}")
         return result.reshape(-1)

@@ -154,25 +154,25 @@ def ask(
     start = time.perf_counter()
     try:
         evidence = WITNESSES[name](problem, budget)
-    except Exception as error:  # whatever stops one witness must not stop the check
-        reason = str(error) if isinstance(error, UnavailableError | TypeError | ValueError) else repr(error)
-        if isinstance(error, NotAnalyticError):
-            reason = reason.partition(";")[0]  # the rest advises another method, and the check asks them all
         seconds = time.perf_counter() - start
-        return Witness(
-            name, "unavailable", reason=(reason or repr(error)).splitlines()[0], seconds=seconds
-        ), None
-    seconds = time.perf_counter() - start
-    comparison = compare(candidate, evidence, problem, dtype, rtol, terms)
-    doubtful = np.any(comparison.wrong | comparison.unresolved, axis=0)
-    if name == "finite-difference" and doubtful.any():
-        pieces = _columns_on_a_kink(problem, np.flatnonzero(doubtful))
-        evidence = Evidence(
-            evidence.matrix, evidence.error, evidence.kinks | pieces[None, :], evidence.remark
-        )
         comparison = compare(candidate, evidence, problem, dtype, rtol, terms)
+        doubtful = np.any(comparison.wrong | comparison.unresolved, axis=0)
+        if name == "finite-difference" and doubtful.any():
+            kinks = evidence.kinks | _columns_on_a_kink(problem, np.flatnonzero(doubtful))[None, :]
+            evidence = Evidence(evidence.matrix, evidence.error, kinks, evidence.remark)
+            comparison = compare(candidate, evidence, problem, dtype, rtol, terms)
+    except Exception as error:  # whatever stops one witness must not stop the check
+        return Witness(name, "unavailable", reason=_reason(error), seconds=time.perf_counter() - start), None
     status, reason = _status(evidence, comparison)
     return Witness(name, status, comparison.error, reason, seconds, evidence.matrix), comparison
+
+
+def _reason(error: Exception) -> str:
+    """Return why a witness could not run, in one line."""
+    reason = str(error) if isinstance(error, UnavailableError | TypeError | ValueError) else repr(error)
+    if isinstance(error, NotAnalyticError):
+        reason = reason.partition(";")[0]  # the rest advises another method, and the check asks them all
+    return (reason or repr(error)).splitlines()[0]
 
 
 def _status(evidence: Evidence, comparison: Comparison) -> tuple[Status, str]:
@@ -199,7 +199,10 @@ def taylor(problem: Problem, matrix: Array, seed: int) -> Witness:
     from verification.taylor import remainder
 
     start = time.perf_counter()
-    result = remainder(problem, matrix, seed)
+    try:
+        result = remainder(problem, matrix, seed)
+    except Exception as error:  # as for the others
+        return Witness("taylor", "unavailable", reason=_reason(error), seconds=time.perf_counter() - start)
     seconds = time.perf_counter() - start
     status: dict[str, Status] = {"right": "agrees", "wrong": "disagrees", "undecided": "undecided"}
     if np.isnan(result.order):
@@ -210,13 +213,19 @@ def taylor(problem: Problem, matrix: Array, seed: int) -> Witness:
 def _columns_on_a_kink(problem: Problem, columns: Array) -> NDArray[np.bool_]:
     """Return for which columns j the smooth piece changes between x − h e_j, x and x + h e_j, at the smallest h."""
     kinked = np.zeros(problem.point.size, dtype=bool)
-    here = problem.smooth_piece(problem.point)
+    try:
+        here = problem.smooth_piece(problem.point)
+    except Exception:  # a piece that isn't known says nothing
+        return kinked
     if here is None:
         return kinked
     x = problem.point.reshape(-1)
     for j in columns:
         h = FIRST_STEP / LEVEL_RATIO ** (MOST_LEVELS - 1) * max(1.0, abs(float(x[j])))
         for side in (h, -h):
-            there = problem.smooth_piece(problem.point + side * problem.unit(int(j)))
+            try:
+                there = problem.smooth_piece(problem.point + side * problem.unit(int(j)))
+            except Exception:  # outside of the domain
+                there = None
             kinked[j] |= there is None or not np.array_equal(here, there)
     return kinked

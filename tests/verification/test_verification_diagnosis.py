@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from jacobians import Affine, Sequential, Sigmoid, Softmax, Tanh
+from jacobians import (
+    Affine,
+    BinaryCrossEntropy,
+    Residual,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    SquaredError,
+    Tanh,
+)
 from verification import check, diagnose
 
 RNG = np.random.default_rng(17)
@@ -220,3 +229,69 @@ def test_plain_code_is_diagnosed_too(candidate, name):
 def test_a_right_check_has_no_diagnosis():
     x = np.array([0.5, 1.5])
     assert check(np.tanh, x, np.diag(1 - np.tanh(x) ** 2)).diagnosis is None
+
+
+# --- networks of networks, and layers that refuse another layer's value ----------------------------------
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("wrt", ["input", "0.W", "2.b"])
+def test_a_network_with_a_loss_is_diagnosed_nested_or_flat(nested, wrt):
+    rng = np.random.default_rng(5)
+    one, two = (
+        Affine(rng.normal(size=(3, 4)), rng.normal(size=3)),
+        Affine(rng.normal(size=(2, 3)), [0.1, 0.2]),
+    )
+    loss = SquaredError([0.5, -0.5])
+    layers = [one, Tanh(), two, Tanh()]
+    net = Sequential(Sequential(*layers), loss) if nested else Sequential(*layers, loss)
+    prefix = "0." if nested and wrt != "input" else ""
+    x = rng.normal(size=4)
+    z1 = one(x)
+    a1 = np.tanh(z1)
+    z2 = two(a1)
+    own = {
+        "input": two.W @ np.diag(1 - a1**2) @ one.W,
+        "0.W": two.W @ np.diag(1 - a1**2) @ np.kron(np.eye(3), x),
+        "2.b": np.eye(2),
+    }[wrt]
+    candidate = loss.jacobian(np.tanh(z2)).dense() @ np.diag(np.tanh(z2)) @ own  # φ for φ′ in the last layer
+    found = check(net, x, candidate, wrt=prefix + wrt).diagnosis
+    assert found.name == "function-for-derivative"
+    assert ("layer 0.3 (Tanh)" if nested else "layer 3 (Tanh)") in found.sentence
+
+
+def test_a_layer_deep_in_a_composition_that_is_no_chain_does_not_stop_the_diagnosis():
+    rng = np.random.default_rng(6)
+    block = Residual(Sequential(Affine(rng.normal(size=(3, 3)), None), Tanh()))
+    net = Sequential(Sequential(block, Tanh()), Sigmoid())
+    x = rng.normal(size=3)
+    right = net.jacobian(x, wrt="0.0.0.0.W").dense()
+    p = net(x)
+    candidate = np.diag(p) @ np.diag(1 / (p * (1 - p))) @ right
+    assert check(net, x, candidate, wrt="0.0.0.0.W").diagnosis.name == "function-for-derivative"
+
+
+@pytest.mark.parametrize("candidate", [[[1.0, 2.0]], [[0.0, 0.0]], [[1e-3, -2e-3]]])
+def test_a_layer_that_refuses_the_value_of_another_does_not_stop_the_check(candidate):
+    net = Sequential(
+        Affine([[1.0, -2.0]], [0.0]), Tanh(), Affine([[1.0]], [0.0]), Sigmoid(), BinaryCrossEntropy([1])
+    )
+    report = check(net, [0.3, 1.0], candidate)
+    assert report.verdict == "wrong"
+    assert report.diagnosis is not None
+
+
+class Broken(Tanh):
+    """Right at the point and nowhere else."""
+
+    def derivative(self, x, wrt="input", batch_ndim=0):
+        if np.max(np.abs(x)) < 0.4:
+            raise RuntimeError("not here")
+        return super().derivative(x, wrt, batch_ndim)
+
+
+def test_a_derivative_that_raises_elsewhere_does_not_stop_the_diagnosis():
+    net = Sequential(Broken(), Affine(np.eye(2) * 0.1, None), Tanh())
+    x = np.array([0.5, 5.0])
+    assert check(net, x, -net.jacobian(x).dense()).diagnosis.name == "sign"

@@ -1,0 +1,62 @@
+"""Points near the edge of a domain, and witnesses that fail: a check never raises because of them."""
+
+import numpy as np
+import pytest
+
+from jacobians import BinaryCrossEntropy, Function
+from jacobians.structures import Diagonal
+from verification import check
+
+X = np.array([0.7, -0.2, -0.4, 0.5])
+
+
+@pytest.mark.parametrize("near", [0.1, 1e-9, 1 - 1e-9, 1 - 2.0**-53])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_loss_is_checked_at_points_whose_neighbours_are_outside_its_domain(near, dtype):
+    p = np.array([0.1, 0.5, 0.9, min(near, 1 - np.finfo(dtype).epsneg)], dtype=dtype)
+    report = check(BinaryCrossEntropy([0, 1, 1, 0]), p)
+    assert report.passed, str(report)
+    wrong = check(
+        BinaryCrossEntropy([0, 1, 1, 0]), p, BinaryCrossEntropy([0, 1, 1, 0]).jacobian(p).dense() * 1.001
+    )
+    assert wrong.verdict == "wrong", str(wrong)
+
+
+def test_plain_code_that_raises_outside_its_domain():
+    def logarithms(x):
+        if np.any(np.asarray(x) <= 0):
+            raise ValueError("x must be positive")
+        return np.log(x)
+
+    x = np.array([0.1, 1.0, 3.0])
+    assert check(logarithms, x, np.diag(1 / x)).passed
+    assert check(logarithms, x, np.diag(1 / x**2)).verdict == "wrong"
+
+
+def test_a_point_outside_the_domain_is_refused_at_the_door_still():
+    with pytest.raises(ValueError, match=r"1\.5"):
+        check(BinaryCrossEntropy([0, 1]), [0.5, 1.5])
+
+
+class FailsInBatches(Function):
+    vectorized = True
+
+    def forward(self, x, batch_ndim=0):
+        if batch_ndim:
+            raise RuntimeError("no batches here")
+        return x**2
+
+    def derivative(self, x, wrt="input", batch_ndim=0):
+        return Diagonal(2 * x)
+
+    def smooth_piece(self, x):
+        raise RuntimeError("no pieces here")
+
+
+def test_an_exception_in_a_witness_is_its_reason_and_the_check_goes_on():
+    report = check(FailsInBatches(), X)
+    assert report.passed, str(report)
+    failed = {witness.name: witness.reason for witness in report.witnesses if witness.status == "unavailable"}
+    assert "no batches here" in failed["finite-difference"]
+    assert "no batches here" in failed["taylor"]
+    assert check(FailsInBatches(), X, np.diag(X)).verdict == "wrong"
