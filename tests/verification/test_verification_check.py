@@ -7,19 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jacobians import (
-    ELU,
-    GELU,
-    Affine,
-    Function,
-    LeakyReLU,
-    Norm,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    Softmax,
-    Tanh,
-)
+from jacobians import ELU, GELU, Affine, Function, LeakyReLU, Norm, ReLU, Sequential, Sigmoid, Softmax, Tanh
 from jacobians.structures import Dense, Diagonal
 from verification import Budget, check
 
