@@ -2,51 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
-from pathlib import Path
-
 from jacobians import Jacobian
+from verification.pictures import Picture
 
-
-@dataclass(frozen=True)
-class Picture:
-    """A drawing that a notebook shows by itself.
-
-    Attributes
-    ----------
-    svg : str
-        The drawing as SVG text.
-    """
-
-    svg: str
-
-    def _repr_svg_(self) -> str:
-        return self.svg
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the drawing as an .svg file, beside the target first and then renamed.
-
-        Returns
-        -------
-        pathlib.Path
-            The file.
-
-        Raises
-        ------
-        ValueError
-            If the name does not end in .svg.
-        """
-        target = Path(path)
-        if target.suffix != ".svg":
-            raise ValueError(f"path: found {target.name!r}, expected a name that ends in .svg")
-        beside = target.with_name(f".{target.name}.part")
-        beside.write_text(self.svg, encoding="utf-8")
-        beside.replace(target)
-        return target
-
-    def __repr__(self) -> str:
-        return f"<Picture: {len(self.svg):,} characters of SVG; a notebook shows it>"
+__all__ = ["Picture", "picture"]
 
 
 def picture(jacobian: Jacobian) -> Picture:

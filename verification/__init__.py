@@ -4,13 +4,16 @@ Importing this package loads neither sympy nor SciPy: each witness imports what 
 """
 
 from verification.adjoint import AdjointResult, adjoint_test
+from verification.assertions import assert_gradient
 from verification.certified import Enclosure, certified_jacobian
 from verification.check import assert_jacobian, check
 from verification.diagnosis import Diagnosis, diagnose
 from verification.finite_difference import RichardsonResult, finite_difference_jacobian, richardson_jacobian
 from verification.matrix_functions import block_derivative, block_jacobian
+from verification.pictures import Picture, error_map, step_curve
 from verification.report import CheckReport, Witness, Worst
 from verification.scalars import NotAnalyticError, TracingError, UndecidedError
+from verification.steps import StepErrors, step_errors
 from verification.symbolic import SymbolicJacobian, symbolic_jacobian
 from verification.taylor import TaylorResult, taylor_test
 from verification.witnesses import Budget
@@ -22,7 +25,9 @@ __all__ = [
     "Diagnosis",
     "Enclosure",
     "NotAnalyticError",
+    "Picture",
     "RichardsonResult",
+    "StepErrors",
     "SymbolicJacobian",
     "TaylorResult",
     "TracingError",
@@ -30,14 +35,18 @@ __all__ = [
     "Witness",
     "Worst",
     "adjoint_test",
+    "assert_gradient",
     "assert_jacobian",
     "block_derivative",
     "block_jacobian",
     "certified_jacobian",
     "check",
     "diagnose",
+    "error_map",
     "finite_difference_jacobian",
     "richardson_jacobian",
+    "step_curve",
+    "step_errors",
     "symbolic_jacobian",
     "taylor_test",
 ]

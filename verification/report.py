@@ -5,9 +5,12 @@ from __future__ import annotations
 import html
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jacobians.arrays import Array
+
+if TYPE_CHECKING:
+    from verification.pictures import Picture
 
 Verdict = Literal["right", "wrong", "undecided"]
 Status = Literal["agrees", "disagrees", "undecided", "unavailable"]
@@ -92,6 +95,8 @@ class CheckReport:
         By what was differentiated.
     dtype : str
         The precision that the tolerances follow.
+    candidate : numpy.ndarray or None, shape (m, n)
+        What was checked, for the picture of its errors.
 
     Examples
     --------
@@ -112,6 +117,7 @@ class CheckReport:
     in_shape: tuple[int, ...] = ()
     wrt: str = "input"
     dtype: str = "float64"
+    candidate: Array | None = field(default=None, repr=False, compare=False)
 
     @property
     def passed(self) -> bool:
@@ -159,7 +165,7 @@ class CheckReport:
         return f"[{worst.index[0]}, {worst.index[1]}] ({place}): found {worst.found!r}, expected {worst.expected!r}"
 
     def _repr_html_(self) -> str:
-        """Return the report as a table, for notebooks."""
+        """Return the report as a table, for notebooks; of a wrong candidate with the picture of its errors."""
         colour = {"right": "#1a7f37", "wrong": "#cf222e", "undecided": "#9a6700"}[self.verdict]
         parts = [
             f'<p><strong style="color:{colour}">{self.verdict}</strong>: {html.escape(self.reason)}</p>',
@@ -188,7 +194,41 @@ class CheckReport:
             parts.append(f"<p>worst entry {html.escape(self._worst_entry())}</p>")
         if self.diagnosis is not None:
             parts.append(f"<p>diagnosis: {html.escape(str(self.diagnosis))}</p>")
+        if self.verdict == "wrong" and self._expected() is not None:
+            from verification.pictures import matplotlib_is_there
+
+            if matplotlib_is_there():
+                parts.append(self.picture().inline)
         return "\n".join(parts)
+
+    def _expected(self) -> Array | None:
+        """Return what the candidate is drawn against: the last witness that contradicts it, or else agrees."""
+        if self.candidate is None:
+            return None
+        for status in ("disagrees", "agrees"):
+            found = [w.matrix for w in self.witnesses if w.status == status and w.matrix is not None]
+            if found:
+                return found[-1]
+        return None
+
+    def picture(self) -> Picture:
+        """Return the heat map of the candidate's errors, with the worst entry marked.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to draw: no candidate was kept, or no witness found values.
+        ImportError
+            If matplotlib is missing: it comes with the extra ``report``.
+        """
+        from verification.pictures import error_map
+
+        expected = self._expected()
+        if expected is None or self.candidate is None:
+            raise ValueError(
+                "picture: found no matrix to compare with, expected a check that compared entries"
+            )
+        return error_map(self.candidate, expected, worst=None if self.worst is None else self.worst.index)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain Python values for JSON; what isn't finite becomes a string."""

@@ -1,0 +1,95 @@
+"""Assertions about gradients, for tests; :func:`verification.assert_jacobian` is the one about Jacobians."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from jacobians.arrays import real_array
+from jacobians.function import INPUT
+from verification.check import check
+from verification.problem import EvaluationError, Problem
+from verification.report import CheckReport
+
+
+def assert_gradient(f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, **options: Any) -> None:
+    """Raise AssertionError, with the report, unless the gradient of a scalar function is right; for tests.
+
+    A gradient has the shape of what it is taken by (denominator layout), as ``MLP.gradients`` returns it. Its row-major
+    vec is the row of the Jacobian, and that is what :func:`~verification.check` judges.
+
+    Parameters
+    ----------
+    f : Function or callable
+        Its value has one entry: a loss. A Function, or plain NumPy code.
+    gradient : array_like or callable
+        In the shape of x, or of the parameter; a callable is called with a copy of x.
+    at : array_like
+        The point x.
+    wrt : str
+        "input", or the name of a parameter of a Function.
+    **options
+        Further arguments of :func:`~verification.check`, such as ``rtol`` and ``witnesses``.
+
+    Raises
+    ------
+    AssertionError
+        If the gradient has another shape, (3,) is not (3, 1); or the verdict is "wrong" or "undecided".
+    TypeError, ValueError
+        If the call makes no sense: the value of f is no scalar, `wrt` is no parameter, an option is unknown.
+
+    Examples
+    --------
+    >>> assert_gradient(lambda x: np.sum(x**2), [2.0, 6.0], at=[1.0, 3.0])
+    >>> assert_gradient(lambda x: np.sum(x**2), [[2.0], [6.0]], at=[1.0, 3.0])
+    Traceback (most recent call last):
+    ...
+    AssertionError: gradient by input: found shape (2, 1), expected (2,), the shape of the input
+    """
+    __tracebackhide__ = True  # pytest shows the line that called
+    for name in ("layout", "jacobian"):
+        if name in options:
+            raise TypeError(f"{name}: found {options[name]!r}, expected none: a gradient has the shape of x")
+    x = real_array(at, "at")
+    try:
+        problem = Problem(f, x, wrt)
+    except EvaluationError as error:
+        raise AssertionError(f"gradient by {wrt}: undecided: {error}") from None
+    if problem.value.size != 1:
+        raise ValueError(
+            f"f: found a value of shape {problem.value.shape}, expected a scalar; its derivative is a Jacobian: "
+            "use assert_jacobian"
+        )
+    found = gradient
+    if callable(gradient):
+        given = x.copy()
+        found = gradient(given)
+        if not np.array_equal(given, x, equal_nan=True):
+            raise AssertionError(f"gradient by {wrt}: the callable gradient writes to its input")
+    if found is None:
+        raise AssertionError(f"gradient by {wrt}: found None, expected an array; is a return missing?")
+    try:
+        array = real_array(found, f"gradient by {wrt}")
+    except (TypeError, ValueError) as error:
+        raise AssertionError(str(error)) from None
+    shape = problem.point.shape
+    if array.shape != shape:
+        of = "the input" if wrt == INPUT else f"the parameter {wrt}"
+        hint = "; it may be transposed" if array.shape == shape[::-1] and len(shape) > 1 else ""
+        raise AssertionError(
+            f"gradient by {wrt}: found shape {array.shape}, expected {shape}, the shape of {of}{hint}"
+        )
+    report = check(f, x, array.reshape(1, -1), wrt, **options)
+    if not report.passed:
+        raise AssertionError(f"gradient by {wrt}, shape {shape}: {_of_gradient(report, len(shape))}")
+
+
+def _of_gradient(report: CheckReport, ndim: int) -> CheckReport:
+    """Return the report with the name that a column-major gradient has: of a square matrix, the transposed one."""
+    diagnosis = report.diagnosis
+    if ndim != 2 or diagnosis is None or diagnosis.name != "vec-order":
+        return report
+    sentence = "the gradient is transposed: it is in numerator layout, expected the order of the parameter"
+    return replace(report, diagnosis=replace(diagnosis, name="transposed", sentence=sentence))
