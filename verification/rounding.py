@@ -10,7 +10,7 @@ that is checked sets its own tolerance. A partial derivative counts with the siz
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -162,6 +162,15 @@ class SizedScalars(Scalars):
         """Return |value|, for pivoting."""
         return abs(value.value)
 
+    def norm(self, items: Sequence[Any]) -> Any:
+        """Return √Σx², whose derivative by each x is at most 1: at 0 too, where that of the root alone is infinite."""
+        numbers = [_sized(item) for item in items]
+        value = math.hypot(*(number.value for number in numbers))
+        error = math.fsum(number.error for number in numbers)
+        size = sum((number.size for number in numbers), 0.0)
+        drift = sum((number.drift for number in numbers), 0.0)
+        return Sized(value, size, error + value, drift + (error / value * size if value else 0.0))
+
     def table(self) -> dict[str, Primitive]:
         """Return the functions with the sizes of their derivatives, and comparisons of the floats."""
 
@@ -190,20 +199,13 @@ class SizedScalars(Scalars):
             size = a.size + b.size
             return Sized(value, size, error + abs(value), a.drift + b.drift + error * size)
 
-        def hypot(a: Any, b: Any) -> Sized:
-            value, error = math.hypot(a.value, b.value), a.error + b.error
-            size = a.size + b.size
-            return Sized(
-                value, size, error + value, a.drift + b.drift + (error / value * size if value else 0.0)
-            )
-
         orders = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
         return {
             "pi": lambda: Sized(math.pi),
             **{name: function(name) for name in _FUNCTIONS},
             **{ufunc.__name__: compare(ufunc) for ufunc in orders},
             "logaddexp": logaddexp,
-            "hypot": hypot,
+            "hypot": lambda a, b: self.norm([a, b]),
             "divide": lambda a, b: _sized(a) / b,
             "sign": lambda a: Sized(float(np.sign(a.value))),
             "isnan": lambda a: math.isnan(a.value),

@@ -9,6 +9,7 @@ from jacobians import (
     ELU,
     GELU,
     Affine,
+    LayerNorm,
     LeakyReLU,
     LogSoftmax,
     LogSumExp,
@@ -129,3 +130,18 @@ def test_single_precision_inside_does_not_make_a_right_jacobian_wrong():
     x = np.array([0.25, 1.0])
     assert check(f, x, np.diag(np.cos(x)), witnesses=["finite-difference"]).verdict != "wrong"
     assert check(f, x, np.diag(2 * np.cos(x)), witnesses=["finite-difference"]).verdict == "wrong"
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("h", [1, 2])
+def test_a_norm_of_nothing_that_varies_has_rounding_too(h, dtype):
+    W = np.linspace(1.0, 5.0, 4 * h).reshape(h, 4).astype(dtype)
+    net = Sequential(
+        Affine(10 * W, None), Tanh(), LayerNorm()
+    )  # saturated: x̂ is exactly 0, its Jacobian is rounding
+    report = check(net, np.array([1.0, 0.3, 0.5, 0.7], dtype=dtype) * W[0], witnesses=["finite-difference"])
+    assert report.verdict != "wrong", str(report)
+    one = Sequential(Affine(W[:1] / 10, None), Tanh(), LayerNorm())
+    assert check(one, np.array([1.0, -0.3, 0.5, 0.1], dtype=dtype), witnesses=["finite-difference"]).passed
+    candidate = np.full((1, 4), 1e-3)
+    assert check(one, np.array([1.0, -0.3, 0.5, 0.1]), candidate).verdict == "wrong"
