@@ -115,7 +115,7 @@ def check(
         return check_by_projections(problem, candidate, described, seed=seed, rtol=rtol)
     described["dtype"] = precision(given.dtype, matrix.dtype)
     if not np.isfinite(matrix).all():
-        return _not_finite(matrix, problem, described)
+        return _not_finite(matrix, problem, given, described)
     if witnesses is None and not takes_square_matrices(problem):
         names.remove("block-identity")  # the question doesn't arise
     limits = budget or Budget()
@@ -198,7 +198,11 @@ def _fault(problem: Problem) -> str:
     return ""
 
 
-def _not_finite(matrix: Array, problem: Problem, described: dict[str, Any]) -> CheckReport:
+def _not_finite(matrix: Array, problem: Problem, given: Array, described: dict[str, Any]) -> CheckReport:
+    with np.errstate(all="ignore"):
+        values = np.asarray(problem.f(given.copy()))
+    if not np.isfinite(values).all():  # as the logarithm of a probability that is 0 in float32
+        return CheckReport("undecided", f"f(x) is not finite in {given.dtype}", **described)
     i, j = (int(k) for k in np.argwhere(~np.isfinite(matrix))[0])
     count = int((~np.isfinite(matrix)).sum())
     return CheckReport(
