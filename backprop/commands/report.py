@@ -16,10 +16,12 @@ from rich.text import Text
 
 from backprop import DivergenceError
 from backprop.commands import CallError
-from backprop.report.collect import Report, Tick, collect
+from backprop.report.collect import Tick
+from backprop.report.digits import collect
 from backprop.report.extras import require_extras
 from backprop.report.record import to_dict
 from backprop.report.render import FILES, report_texts
+from backprop.report.result import Report
 from backprop.report.settings import LOSSES, Settings
 from backprop.report.write import require_writable, to_json, write_files
 from jacobians.activations import ACTIVATIONS
@@ -117,7 +119,7 @@ def _progress(*, quiet: bool) -> Iterator[Tick]:
 def _show(report: Report, paths: list[Path]) -> None:
     """Print the short table."""
     console = Console(soft_wrap=False, highlight=False)
-    table = Table(title=f"Multiplications: {report.network!r}", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=f"Multiplications: {report.title}", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("derivative", no_wrap=True)
     table.add_column("points", justify="right")
     for name in ("left", "right", "optimal"):

@@ -3,9 +3,11 @@
 Importing this package loads neither matplotlib nor jinja2; they draw and render when asked to.
 """
 
-from backprop.report.collect import Derivative, Layer, LayerJacobian, Report, collect
+from backprop.report.digits import collect
+from backprop.report.own import report_network
 from backprop.report.record import to_dict
 from backprop.report.render import render_html, render_markdown, report_texts
+from backprop.report.result import Derivative, Layer, LayerJacobian, Report, Training
 from backprop.report.settings import Settings
 from backprop.report.write import to_csv, to_json, write_files
 
@@ -15,9 +17,11 @@ __all__ = [
     "LayerJacobian",
     "Report",
     "Settings",
+    "Training",
     "collect",
     "render_html",
     "render_markdown",
+    "report_network",
     "report_texts",
     "to_csv",
     "to_dict",

@@ -10,16 +10,17 @@ from dataclasses import asdict
 from typing import Any
 
 from backprop.plan import Plan
-from backprop.report.collect import (
-    BATCH_SIZE,
+from backprop.report.collect import environment
+from backprop.report.result import (
+    SINGLE_TOLERANCE,
     TOLERANCE,
     Derivative,
     Layer,
     LayerJacobian,
     Report,
-    environment,
+    Training,
 )
-from backprop.report.settings import HELD_OUT
+from backprop.report.settings import BATCH_SIZE, HELD_OUT
 from jacobians.association import Tree
 
 SCHEMA = "explicit-jacobians/report"
@@ -44,8 +45,8 @@ CONVENTIONS = {
     "checks": "A check compares every entry with witnesses that never read the rule that they check; it is right if "
     "one that can decide agrees and none disagrees. Very large Jacobians are checked along random directions.",
     "products": "Of each whole derivative the products of all orders are compared along one random direction (they may "
-    f"differ by {TOLERANCE:g} of their size), for several points also with the product of every point alone, and "
-    "the witnesses are asked about that direction at the first point.",
+    f"differ by {TOLERANCE:g} of their size, in float32 by {SINGLE_TOLERANCE:g}), for several points also with the "
+    "product of every point alone, and the witnesses are asked about that direction at the first point.",
 }
 """What a reader has to know to read the numbers, a sentence each."""
 
@@ -53,45 +54,56 @@ CONVENTIONS = {
 def to_dict(report: Report) -> dict[str, Any]:
     """Return a report as plain data for JSON: exact integers; what is not finite is None or a string.
 
+    Settings, data and training are there for a network that was trained for the report, and for no other.
+
     Parameters
     ----------
     report : Report
     """
-    settings = asdict(report.settings) | {"layers": list(report.settings.layers)}
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         "verdict": report.verdict,
         "passed": report.passed,
-        "settings": settings,
         "environment": dict(environment()),
         "conventions": CONVENTIONS,
-        "data": {
-            "name": "UCI handwritten digits",
-            "source": report.digits.source,
-            "licence": report.digits.licence,
-            "training_points": len(report.digits.labels) - HELD_OUT,
-            "held_out_points": HELD_OUT,
-        },
-        "network": {"title": repr(report.network), "parameters": report.network.parameter_count},
-        "training": {
-            "learning_rate": report.settings.learning_rate,
-            "batch_size": BATCH_SIZE,
-            "history": [
-                {"epoch": epoch.number, "loss": epoch.loss, "accuracy": epoch.accuracy}
-                for epoch in report.history
-            ],
-            "held_out_accuracy": report.accuracy,
-        },
+        "network": {"title": report.title, "parameters": report.network.parameter_count},
+        **({} if report.training is None else _training(report.training)),
         "point": {
-            "index": report.index,
-            "label": report.label,
-            "prediction": report.prediction,
-            "loss": _finite(report.loss),
+            **({} if report.training is None else _digit(report.training)),
+            "shape": list(report.x.shape),
+            "values": [_finite(value) for value in report.x.ravel().tolist()],
+            "loss": None if report.loss is None else _finite(report.loss),
         },
         "layers": [_layer(layer) for layer in report.layers],
         "derivatives": [_derivative(derivative) for derivative in report.derivatives],
     }
+
+
+def _training(training: Training) -> dict[str, Any]:
+    return {
+        "settings": asdict(training.settings) | {"layers": list(training.settings.layers)},
+        "data": {
+            "name": "UCI handwritten digits",
+            "source": training.digits.source,
+            "licence": training.digits.licence,
+            "training_points": len(training.digits.labels) - HELD_OUT,
+            "held_out_points": HELD_OUT,
+        },
+        "training": {
+            "learning_rate": training.settings.learning_rate,
+            "batch_size": BATCH_SIZE,
+            "history": [
+                {"epoch": epoch.number, "loss": epoch.loss, "accuracy": epoch.accuracy}
+                for epoch in training.history
+            ],
+            "held_out_accuracy": training.accuracy,
+        },
+    }
+
+
+def _digit(training: Training) -> dict[str, Any]:
+    return {"index": training.index, "label": training.label, "prediction": training.prediction}
 
 
 def _layer(layer: Layer) -> dict[str, Any]:

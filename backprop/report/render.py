@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from backprop.compare import format_seconds
 from backprop.plan import format_ratio
-from backprop.report.collect import Derivative, Report
 from backprop.report.extras import require_extras
 from backprop.report.pictures import (
     data_uri,
@@ -21,6 +20,7 @@ from backprop.report.pictures import (
     tree_text,
 )
 from backprop.report.record import to_dict
+from backprop.report.result import Derivative, Report, Training
 from backprop.report.write import to_csv, to_json
 from backprop.tables import markdown_table
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 LONG_CHAIN = 8
 """Factors up to which a tree is scaled down to a narrow screen."""
+
+SHOWN_NUMBERS = 8
+"""Numbers of the point that stand in the text; all of them are in the JSON."""
 
 FILES = ("report.html", "report.md", "report.json", "report.csv")
 
@@ -67,9 +70,11 @@ def render_html(report: Report) -> str:
     """
     require_extras("jinja2", "matplotlib")
     singles, several = _by_points(report)
+    training = report.training
     return _environment().get_template("report.html.j2").render(
         report=to_dict(report), facts=_facts(report), single=_table_data(singles), several=_table_data(several),
-        digit=_digit_picture(report), training=_training_picture(report),
+        digit=training and _digit_picture(training, report), curve=training and _training_picture(training),
+        loss_given=report.loss is not None,
         jacobians=_jacobian_pictures(report), costs=_cost_pictures(singles, several), trees=_tree_groups(singles),
     )  # fmt: skip
 
@@ -92,6 +97,7 @@ def render_markdown(report: Report) -> str:
     ]
     return _environment().get_template("report.md.j2").render(
         report=to_dict(report), facts=_facts(report), single=_table_data(singles), several=_table_data(several),
+        trained=report.training is not None, loss_given=report.loss is not None,
         trees=trees, table=markdown_table,
     )  # fmt: skip
 
@@ -116,7 +122,21 @@ def _environment() -> Environment:
     made.filters["percent"] = lambda share: f"{100 * share:.1f} %"
     made.filters["agreeing"] = _agreeing
     made.filters["remark"] = _remark
+    made.filters["point"] = _point
     return made
+
+
+def _point(point: Mapping[str, Any]) -> str:
+    """Return a point in a line: its first numbers, and its shape where these don't show it."""
+    values, shape = point["values"], point["shape"]
+    shown = ["not finite" if value is None else f"{value:.6g}" for value in values[:SHOWN_NUMBERS]]
+    more = ["…"] if len(values) > SHOWN_NUMBERS else []
+    if not shape:
+        return shown[0]
+    said = f"({', '.join(shown + more)})"
+    return (
+        said if len(shape) == 1 and not more else f"{said} of shape {'×'.join(map(str, shape))}, row by row"
+    )
 
 
 def _error(value: float | str | None) -> str:
@@ -199,16 +219,16 @@ def _facts(report: Report) -> dict[str, Any]:
 # --- pictures --------------------------------------------------------------------------------------------
 
 
-def _digit_picture(report: Report) -> Picture:
+def _digit_picture(training: Training, report: Report) -> Picture:
     return Picture(
-        data_uri(draw_digit(report.pixels)),
-        f"8×8 pixels of a handwritten {report.label}",
-        f"Digit {report.index} of the data: a {report.label}, taken for a {report.prediction}.",
+        data_uri(draw_digit(report.x)),
+        f"8×8 pixels of a handwritten {training.label}",
+        f"Digit {training.index} of the data: a {training.label}, taken for a {training.prediction}.",
     )
 
 
-def _training_picture(report: Report) -> Picture | None:
-    losses = [epoch.loss for epoch in report.history]
+def _training_picture(training: Training) -> Picture | None:
+    losses = [epoch.loss for epoch in training.history]
     if not losses:
         return None
     return Picture(

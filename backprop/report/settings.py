@@ -15,6 +15,9 @@ CLASSES = 10
 HELD_OUT = 360
 """Digits at the end of the data that training does not see; the report is about the first of them."""
 
+BATCH_SIZE = 32
+"""Points of a step of training."""
+
 LOSSES = ("softmax-cross-entropy", "squared-error", "mean-squared-error")
 """The losses that take the outputs of an affine layer."""
 

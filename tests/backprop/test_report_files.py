@@ -153,7 +153,7 @@ def test_the_same_seed_gives_the_same_numbers_but_for_times(report):
             return {key: without_times(own) for key, own in value.items() if key != "seconds"}
         return [without_times(own) for own in value] if isinstance(value, list) else value
 
-    again = collect(report.settings)
+    again = collect(report.training.settings)
     assert without_times(to_dict(again)) == without_times(to_dict(report))
     # pictures show no times
     first, second = (Page(render_html(own)).all("img") for own in (report, again))
