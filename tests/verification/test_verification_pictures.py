@@ -201,7 +201,7 @@ def test_without_matplotlib_the_table_is_shown_and_pictures_are_refused(monkeypa
 
 
 def test_numbers_of_a_curve_need_no_matplotlib():
-    code = "import sys, numpy, verification; verification.step_errors(numpy.sin, 1.0); print('matplotlib' in sys.modules)"
+    code = "import sys, numpy, verification as v; v.step_errors(numpy.sin, 1.0); print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
     assert {"Picture", "StepErrors", "error_map", "step_curve", "step_errors"} <= set(verification.__all__)
