@@ -1,10 +1,13 @@
 """The symbolic witness: the forward code run on sympy symbols, then differentiated entry by entry.
 
-It never reads the derivative that it checks: for a Function it runs ``forward`` alone.
+It never reads the derivative that it checks: for a Function it runs ``forward`` alone. The values at the point are
+found on the graph of shared subexpressions: sympy differentiates each of them, and their derivatives are multiplied
+in 50 digits, which is the chain rule for every entry; the expressions of whole entries are far larger.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,17 +83,59 @@ def differentiate(problem: Problem, *, exact: bool = False) -> SymbolicJacobian:
     """Return the symbolic Jacobian of a problem; see :func:`symbolic_jacobian`."""
     import sympy
 
+    values, point = _traced(problem, exact)
+    entries = [sympy.diff(value, symbol) for value in values for symbol in point]
+    return SymbolicJacobian(sympy.Matrix(*problem.shape, entries), _value(problem, values, point, entries))
+
+
+class SymbolicValue(NamedTuple):
+    """The value of a symbolic Jacobian, and what the time went to.
+
+    Attributes
+    ----------
+    matrix : numpy.ndarray of float64, shape (m, n)
+        Evaluated in 50 digits, then rounded.
+    tracing, sympy : float
+        Seconds of running the code on symbols, and of differentiation and evaluation.
+    """
+
+    matrix: Array
+    tracing: float
+    sympy: float
+
+
+def symbolic_value(problem: Problem) -> SymbolicValue:
+    """Return the value of the symbolic Jacobian of a problem, without the expressions of its entries."""
+    start = time.perf_counter()
+    values, point = _traced(problem, exact=False)
+    traced = time.perf_counter()
+    matrix = _value(problem, values, point)
+    return SymbolicValue(matrix, traced - start, time.perf_counter() - traced)
+
+
+def _traced(problem: Problem, exact: bool) -> tuple[list[Any], dict[Any, float]]:
+    """Return the entries of f as expressions, and the symbols with their values, in the order of the point."""
     from verification.symbols import SympyScalars, real_symbols
 
-    m, n = problem.shape
     stem = "x" if problem.wrt == INPUT else problem.wrt.replace(".", "_")
     symbols = real_symbols(stem, problem.point.shape)
     point = dict(zip(symbols.ravel(), problem.point.ravel().tolist(), strict=True))
-    values = problem.trace(SympyScalars(point, exact=exact), symbols)
-    entries = [sympy.diff(value, symbol) for value in values for symbol in symbols.ravel()]
-    numbers = _smooth_value(values.tolist(), entries, point)
-    matrix = np.array([_real(number) for number in numbers]).reshape(m, n)
-    return SymbolicJacobian(sympy.Matrix(m, n, entries), matrix)
+    return problem.trace(SympyScalars(point, exact=exact), symbols).tolist(), point
+
+
+def _value(
+    problem: Problem, values: list[Any], point: dict[Any, float], entries: list[Any] | None = None
+) -> Array:
+    import sympy
+
+    from verification.symbols import boundaries, graph_jacobian
+
+    numbers = None if boundaries(values, point) else graph_jacobian(values, point)
+    if numbers is None:  # on a boundary, or a branch that isn't taken has no value: entry by entry
+        if entries is None:
+            entries = [sympy.diff(value, symbol) for value in values for symbol in point]
+        numbers = _smooth_value(values, entries, point)
+    return np.array([_real(number) for number in numbers]).reshape(problem.shape)
 
 
 def _smooth_value(values: list[Any], entries: list[Any], point: dict[Any, float]) -> list[Any]:

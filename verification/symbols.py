@@ -248,6 +248,48 @@ def _evaluate_alone(expression: Any, symbols: list[Any], values: list[Any]) -> A
         return mpmath.nan
 
 
+def graph_jacobian(values: Sequence[Any], point: Mapping[Any, float]) -> list[Any] | None:
+    """Return the derivatives of values by every symbol at the point, row by row, in many digits; None if it can't.
+
+    Common subexpressions get symbols t₀, t₁, …; sympy differentiates each by the symbols in it, and the numbers are
+    multiplied along the graph. None if a subexpression, perhaps of a branch that isn't taken, has no finite value.
+
+    Examples
+    --------
+    >>> x = sympy.Symbol("x", real=True)
+    >>> print([mpmath.nstr(entry, 20) for entry in graph_jacobian([sympy.exp(x**2)], {x: 1.0})])
+    ['5.4365636569180904707']
+    """
+    shared = sympy.numbered_symbols("t", real=True, exclude=list(point))
+    named, reduced = sympy.cse(list(values), symbols=shared, order="none", list=False)
+    parts = [(symbol, part) for symbol, part in named] + [(None, part) for part in reduced]
+    slopes = [
+        [(symbol, part.diff(symbol)) for symbol in part.free_symbols] if isinstance(part, sympy.Expr) else []
+        for _, part in parts  # a condition is constant on each side of its boundary
+    ]
+    symbols = list(point)
+    wanted = [slope for row in slopes for _, slope in row]
+    with mpmath.workdps(DIGITS):
+        compiled = sympy.lambdify(symbols, wanted, modules="mpmath", cse=lambda same: (named, list(same)))
+        try:
+            found = iter(compiled(*(mpmath.mpf(float(value)) for value in point.values())))
+        except (ZeroDivisionError, ValueError, OverflowError):
+            return None
+        rows: dict[Any, NDArray[Any]] = {}
+        for j, symbol in enumerate(symbols):
+            rows[symbol] = np.array([mpmath.mpf(int(k == j)) for k in range(len(symbols))], dtype=object)
+        result: list[Any] = []
+        for (name, _), slope in zip(parts, slopes, strict=True):
+            row = np.array([mpmath.mpf(0)] * len(symbols), dtype=object)
+            for symbol, _ in slope:
+                row = row + next(found) * rows[symbol]
+            if name is None:
+                result.extend(row)
+            else:
+                rows[name] = row
+        return result if all(mpmath.isfinite(entry) for entry in result) else None
+
+
 def boundaries(expressions: Sequence[Any], point: Mapping[Any, float]) -> list[Any]:
     """Return the comparisons in `expressions` whose two sides are equal at the point.
 
