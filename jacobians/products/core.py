@@ -12,7 +12,7 @@ import numpy as np
 
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
-from jacobians.cost import Cost
+from jacobians.cost import Cost, Count
 from jacobians.expansion import require_room
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Dense, Jacobian
@@ -31,7 +31,8 @@ class Row:
     formula : str
         The product as a reader would write it.
     result, cost : callable (Spec, Spec)
-        The resulting spec and the exact cost.
+        The resulting spec and the exact cost. Formulas of sizes and ranks alone return a
+        :class:`~jacobians.cost.Count`, which may also be evaluated on arrays of sizes.
     execute : callable (left structure, right structure, Ledger)
         The code; every multiplication and addition goes through the ledger.
     applies : callable (Spec, Spec), optional
@@ -42,7 +43,7 @@ class Row:
     right: str
     formula: str
     result: Callable[[Spec, Spec], Spec]
-    cost: Callable[[Spec, Spec], Cost]
+    cost: Callable[[Spec, Spec], Cost | Count]
     execute: Callable[[Any, Any, Ledger], Jacobian]
     applies: Callable[[Spec, Spec], bool] = lambda left, right: True
 
@@ -102,7 +103,8 @@ def product_cost(left: Spec, right: Spec) -> Cost:
     >>> product_cost(Spec.dense(2, 2**32), Spec.diagonal(2**32))
     Cost(multiplications=8589934592, additions=0)
     """
-    return find_row(left, right).cost(left, right)
+    cost = find_row(left, right).cost(left, right)
+    return cost.exact() if isinstance(cost, Count) else cost
 
 
 def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobian:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jacobians.arithmetic import Ledger
-from jacobians.cost import Cost
+from jacobians.cost import Count
 from jacobians.products.core import points
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Dense, DiagonalPlusLowRank, Jacobian, Zero
@@ -16,31 +16,31 @@ def dense_spec(a: Spec, b: Spec) -> Spec:
     return Spec.dense(a.shape[0], b.shape[1], broadcast(a.batch, b.batch))
 
 
-def entries_cost(a: Spec, b: Spec) -> Cost:
+def entries_cost(a: Spec, b: Spec) -> Count:
     """One multiplication for each entry of the result."""
-    return Cost(points(a, b) * a.shape[0] * b.shape[1], 0)
+    return Count(points(a, b) * a.shape[0] * b.shape[1], 0)
 
 
-def dense_cost(a: Spec, b: Spec) -> Cost:
+def dense_cost(a: Spec, b: Spec) -> Count:
     """Return mnp multiplications and m(n−1)p additions."""
     (m, n), p = a.shape, b.shape[1]
-    return points(a, b) * Cost(m * n * p, m * (n - 1) * p)
+    return points(a, b) * Count(m * n * p, m * (n - 1) * p)
 
 
-def diagonal_low_rank_cost(a: Spec, b: Spec) -> Cost:
+def diagonal_low_rank_cost(a: Spec, b: Spec) -> Count:
     """n for the diagonals and nr for the scaled factor."""
-    rank = a.rank or b.rank
-    return Cost(points(a, b) * a.shape[0] * (1 + rank), 0)
+    rank = a.rank + b.rank  # one of the two is a Diagonal, of rank 0
+    return Count(points(a, b) * a.shape[0] * (1 + rank), 0)
 
 
-def low_rank_dense_cost(a: Spec, b: Spec) -> Cost:
+def low_rank_dense_cost(a: Spec, b: Spec) -> Count:
     """diag(d)·B + U(VᵀB): np + (rnp, r(n−1)p) + (nrp, n(r−1)p) and np additions."""
     (n, p), rank = b.shape, a.rank
-    low_rank = Cost(2 * n * rank * p, rank * (n - 1) * p + n * (rank - 1) * p)
-    return points(a, b) * (low_rank + Cost(n * p, n * p))
+    low_rank = Count(2 * n * rank * p, rank * (n - 1) * p + n * (rank - 1) * p)
+    return points(a, b) * (low_rank + Count(n * p, n * p))
 
 
-def dense_low_rank_cost(a: Spec, b: Spec) -> Cost:
+def dense_low_rank_cost(a: Spec, b: Spec) -> Count:
     """The cost of the transposed product, which does the same arithmetic."""
     return low_rank_dense_cost(b.T, a.T)
 
@@ -57,11 +57,11 @@ def dense_low_rank(L: Dense, R: DiagonalPlusLowRank, ledger: Ledger) -> Jacobian
     return Dense.unchecked(ledger.add(ledger.scale(L.A, R.d[..., None, :]), low_rank))
 
 
-def low_rank_low_rank_cost(a: Spec, b: Spec) -> Cost:
+def low_rank_low_rank_cost(a: Spec, b: Spec) -> Count:
     """Diagonals n + nr₁ + nr₂, the mixed term r₂nr₁ + nr₂r₁, and nr₁ additions."""
     n, r1, r2 = a.shape[0], a.rank, b.rank
-    diagonals = Cost(n + n * r1 + n * r2, 0)
-    mixed = Cost(r2 * n * r1, r2 * (n - 1) * r1) + Cost(n * r2 * r1, n * (r2 - 1) * r1) + Cost(0, n * r1)
+    diagonals = Count(n + n * r1 + n * r2, 0)
+    mixed = Count(r2 * n * r1, r2 * (n - 1) * r1) + Count(n * r2 * r1, n * (r2 - 1) * r1) + Count(0, n * r1)
     return points(a, b) * (diagonals + mixed)
 
 

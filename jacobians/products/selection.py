@@ -9,7 +9,7 @@ import numpy as np
 
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
-from jacobians.cost import Cost
+from jacobians.cost import Count
 from jacobians.products.core import points
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Dense, Diagonal, DiagonalPlusLowRank, Jacobian, Scatter, Selection
@@ -36,10 +36,10 @@ def weighed(left: Spec, right: Spec) -> Spec:
     return Spec.selection(*right.shape, batch, weighted=True, repeats=right.repeats)
 
 
-def weights_cost(left: Spec, right: Spec) -> Cost:
+def weights_cost(left: Spec, right: Spec) -> Count:
     """One multiplication for each weight that there already is."""
     rows = left.shape[0] if left.weighted or right.weighted else 0
-    return Cost(points(left, right) * rows, 0)
+    return Count(points(left, right) * rows, 0)
 
 
 def _with_weights(S: Selection, weights: Array, ledger: Ledger) -> Selection:
@@ -61,10 +61,10 @@ def diagonal_select(L: Diagonal, R: Selection, ledger: Ledger) -> Jacobian:
 # --- with matrices ---------------------------------------------------------------------------------------
 
 
-def select_dense_cost(left: Spec, right: Spec) -> Cost:
+def select_dense_cost(left: Spec, right: Spec) -> Count:
     """mp multiplications by weights, none without."""
     entries = left.shape[0] * right.shape[1] if left.weighted else 0
-    return Cost(points(left, right) * entries, 0)
+    return Count(points(left, right) * entries, 0)
 
 
 def _picked(S: Selection, matrix: Array, ledger: Ledger) -> Array:
@@ -79,10 +79,10 @@ def select_dense(L: Selection, R: Dense, ledger: Ledger) -> Jacobian:
     return Dense.unchecked(_picked(L, R.A, ledger))
 
 
-def dense_select_cost(left: Spec, right: Spec) -> Cost:
+def dense_select_cost(left: Spec, right: Spec) -> Count:
     """mn multiplications by weights; mn additions where columns may meet."""
     entries = points(left, right) * left.shape[0] * left.shape[1]
-    return Cost(entries if right.weighted else 0, entries if right.repeats else 0)
+    return Count(entries if right.weighted else 0, entries if right.repeats else 0)
 
 
 def dense_select(L: Dense, R: Selection, ledger: Ledger) -> Jacobian:
@@ -103,12 +103,12 @@ def dense_select(L: Dense, R: Selection, ledger: Ledger) -> Jacobian:
     return Dense.unchecked(placed[..., : R.shape[1]])
 
 
-def select_low_rank_cost(left: Spec, right: Spec) -> Cost:
+def select_low_rank_cost(left: Spec, right: Spec) -> Count:
     """mrn, m(r−1)n for (SU)Vᵀ, mr more by weights, m weights of the diagonal, and m additions of it."""
     (m, n), r = left.shape, right.rank
-    cost = Cost(m * r * n, m * (r - 1) * n) + Cost(0, m)
+    cost = Count(m * r * n, m * (r - 1) * n) + Count(0, m)
     if left.weighted:
-        cost = cost + Cost(m * r + m, 0)
+        cost = cost + Count(m * r + m, 0)
     return points(left, right) * cost
 
 
@@ -140,9 +140,9 @@ def chosen_twice(left: Spec, right: Spec) -> Spec:
     )
 
 
-def twice_cost(left: Spec, right: Spec) -> Cost:
+def twice_cost(left: Spec, right: Spec) -> Count:
     """One multiplication a row where both have weights."""
-    return Cost(points(left, right) * left.shape[0] if left.weighted and right.weighted else 0, 0)
+    return Count(points(left, right) * left.shape[0] if left.weighted and right.weighted else 0, 0)
 
 
 def select_select(L: Selection, R: Selection, ledger: Ledger) -> Jacobian:
@@ -160,10 +160,10 @@ def select_select(L: Selection, R: Selection, ledger: Ledger) -> Jacobian:
     )
 
 
-def select_scatter_cost(left: Spec, right: Spec) -> Cost:
+def select_scatter_cost(left: Spec, right: Spec) -> Count:
     """mp multiplications where both have weights."""
     both = left.weighted and right.weighted
-    return Cost(points(left, right) * left.shape[0] * right.shape[1] if both else 0, 0)
+    return Count(points(left, right) * left.shape[0] * right.shape[1] if both else 0, 0)
 
 
 def select_scatter(L: Selection, R: Scatter, ledger: Ledger) -> Jacobian:
@@ -181,10 +181,10 @@ def select_scatter(L: Selection, R: Scatter, ledger: Ledger) -> Jacobian:
     return Dense.unchecked(np.where((rows == columns) & (rows >= 0), values, np.zeros((), dtype=dtype)))
 
 
-def scatter_select_cost(left: Spec, right: Spec) -> Cost:
+def scatter_select_cost(left: Spec, right: Spec) -> Count:
     """One addition for each line of the two; one multiplication for each where both have weights."""
     lines = points(left, right) * left.shape[1]
-    return Cost(lines if left.weighted and right.weighted else 0, lines)
+    return Count(lines if left.weighted and right.weighted else 0, lines)
 
 
 def scatter_select(L: Scatter, R: Selection, ledger: Ledger) -> Jacobian:

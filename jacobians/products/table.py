@@ -9,7 +9,7 @@ Costs are for one product (m×n)(n×p); a batch multiplies them. Sources: the no
 
 from __future__ import annotations
 
-from jacobians.cost import ZERO_COST, Cost
+from jacobians.cost import ZERO_COST, Count
 from jacobians.expansion import expansion_cost, expansion_spec
 from jacobians.products import blocks as bp
 from jacobians.products import kronecker as kp
@@ -101,7 +101,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "Diagonal", "Diagonal", "diag(a)·diag(b) = diag(a ⊙ b)",
         lambda a, b: Spec.diagonal(a.shape[0], broadcast(a.batch, b.batch)),
-        lambda a, b: Cost(points(a, b) * a.shape[0], 0),
+        lambda a, b: Count(points(a, b) * a.shape[0], 0),
         lambda L, R, ledger: Diagonal.unchecked(ledger.scale(L.d, R.d)),
     ),
     Row(
