@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Union
+from typing import Any, Union
+
+import numpy as np
 
 from jacobians.arithmetic import Ledger
 from jacobians.cost import ZERO_COST, Cost
+from jacobians.dense_association import dense_triangles
+from jacobians.interval_programme import interval_plan
 from jacobians.products import find_row, multiply, product_cost, product_spec
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
@@ -105,10 +109,66 @@ def cheapest(specs: Sequence[Spec]) -> Association:
     """
     if not specs:
         raise ValueError("specs: found no factor, expected at least one")
-    return _cheapest(tuple(specs))
+    # to look up a long chain takes about as long as to plan it anew, if all of it is dense
+    found = _dense(specs) if len(specs) > _LONG else None
+    return found or _looked_up(tuple(specs))
+
+
+_LONG = 16
 
 
 @lru_cache(maxsize=1024)
+def _looked_up(specs: tuple[Spec, ...]) -> Association:
+    found = _dense(specs) if len(specs) <= _LONG else None
+    return found or _confluent(specs) or _cheapest(specs)
+
+
+# --- fast ways for chains of a known kind --------------------------------------------------------------
+
+
+def _dense(specs: Sequence[Spec]) -> Association | None:
+    """Return the cheapest bracketing of dense factors for the same points, where it is the only one."""
+    batch = specs[0].batch
+    if len(specs) < 3 or any(spec.structure != "Dense" or spec.batch != batch for spec in specs):
+        return None
+    sizes = [spec.shape[0] for spec in specs]
+    sizes.append(specs[-1].shape[1])
+    triangles = dense_triangles(sizes)
+    if triangles is None:
+        return None
+    trees: dict[tuple[int, int], Tree] = {(place, place + 1): place for place in range(len(specs))}
+    for _, first, split, last in triangles:
+        trees[first, last] = (trees[first, split], trees[split, last])
+    # the row of the table, evaluated for all products at once; Python integers where 64 bits may not do
+    exact = len(specs) * specs[0].batch_size * max(sizes) ** 3 < 2**62
+    corners = np.array(sizes, dtype=np.int64 if exact else object)[np.array(triangles)[:, 1:]]
+    shape: Any = (corners[:, 0], corners[:, 1])
+    other: Any = (corners[:, 1], corners[:, 2])
+    left, right = Spec("Dense", shape, batch), Spec("Dense", other, batch)
+    count = find_row(specs[0], specs[1]).cost(left, right)
+    cost = Cost(int(count.multiplications.sum()), int(count.additions.sum()))
+    return Association(trees[0, len(specs)], Spec.dense(sizes[0], sizes[-1], batch), cost)
+
+
+def _confluent(specs: Sequence[Spec]) -> Association | None:
+    """Return the cheapest bracketing by array operations, where each interval has one spec."""
+    plan = interval_plan(specs)
+    if plan is None:
+        return None
+    splits = plan.splits
+
+    def tree(first: int, length: int) -> Tree:
+        if length == 1:
+            return first
+        left = int(splits[first, length - 1]) + 1
+        return (tree(first, left), tree(first + left, length - left))
+
+    return Association(tree(0, len(specs)), plan.spec, Cost(plan.multiplications, plan.additions))
+
+
+# --- the general way -----------------------------------------------------------------------------------
+
+
 def _cheapest(specs: tuple[Spec, ...]) -> Association:
     pairs = _Pairs()
     count = len(specs)
