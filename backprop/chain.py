@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from jacobians import Function, Jacobian, Spec
+from jacobians.dead_units import LiveUnits, live_units
 from jacobians.spec import checked_shape
 from jacobians.structures import Dense
 
@@ -43,6 +45,7 @@ class Chain:
     jacobians: tuple[Jacobian, ...] | None
     specs: tuple[Spec, ...]
     names: tuple[str, ...]
+    _plans: dict[tuple[Strategy, bool], Plan]
 
     def __init__(self, factors: Sequence[Any], *, names: Sequence[str] | None = None) -> None:
         if isinstance(factors, np.ndarray | Jacobian) or not isinstance(factors, Iterable):
@@ -73,6 +76,7 @@ class Chain:
         if len(names) != len(specs):
             raise ValueError(f"names: found {len(names)}, expected one for each of {len(specs)} factors")
         self.jacobians, self.specs, self.names = jacobians, tuple(specs), tuple(names)
+        self._plans = {}
 
     @classmethod
     def from_specs(cls, specs: Sequence[Spec], *, names: Sequence[str] | None = None) -> Self:
@@ -163,22 +167,37 @@ class Chain:
             names = ([own] if len(upstream) == 1 else [f"{own}.{i}" for i in range(len(upstream))]) + names
         return cls(factors, names=names)
 
-    def plan(self, strategy: Strategy = "optimal") -> Plan:
+    def plan(self, strategy: Strategy = "optimal", *, dead_units: bool = True) -> Plan:
         """Return a plan made from specs alone: see :func:`backprop.plan.make_plan`.
 
         Parameters
         ----------
         strategy : {"optimal", "left", "right"} or nested pairs of indices
             "left" goes from the output (reverse mode, backpropagation), "right" from the input (forward mode).
+        dead_units : bool
+            Whether units that exact zeros of a diagonal switch off leave the chain before it is planned: see
+            :mod:`jacobians.dead_units`. A chain made from specs has no numbers, and keeps all of its units.
 
         Examples
         --------
         >>> Chain.from_shapes([(1, 2), (2, 3), (3, 4)]).plan("left").bracketing
         '(A·B)·C'
         """
+        # a chain does not change, so that its plans depend on nothing else
+        try:
+            return self._plans[strategy, dead_units]
+        except (KeyError, TypeError):  # a strategy that can't be looked up is refused below
+            pass
         from backprop.plan import make_plan  # a plan knows its chain
 
-        return make_plan(self, strategy)
+        plan = make_plan(self, strategy, dead_units=dead_units)
+        self._plans[strategy, dead_units] = plan
+        return plan
+
+    @cached_property
+    def live_units(self) -> LiveUnits | None:
+        """The chain without its dead units; None if there are none, or no numbers to tell."""
+        return None if self.jacobians is None else live_units(self.jacobians)
 
     def __len__(self) -> int:
         return len(self.specs)

@@ -130,6 +130,7 @@ def compare(
     *,
     measure: bool = False,
     repeats: int = 5,
+    dead_units: bool = True,
 ) -> Comparison:
     """Plan a chain by several strategies, side by side; on request run them, count and time.
 
@@ -143,6 +144,8 @@ def compare(
         Run every plan: counted cost, and the median time of `repeats` runs taken in turns.
     repeats : int
         At least 1.
+    dead_units : bool
+        Whether dead units leave the chain before it is planned, as in :meth:`Chain.plan`.
 
     Raises
     ------
@@ -163,7 +166,7 @@ def compare(
         raise ValueError("strategies: found none, expected at least one, such as 'left'")
     if repeats < 1:
         raise ValueError(f"repeats: found {repeats}, expected at least 1")
-    plans = tuple(chain.plan(strategy) for strategy in strategies)
+    plans = tuple(chain.plan(strategy, dead_units=dead_units) for strategy in strategies)
     least = min(plan.cost.multiplications for plan in plans)
     costs, seconds = _measured(plans, repeats) if measure else ([None] * len(plans), [None] * len(plans))
     alternatives = tuple(

@@ -37,7 +37,8 @@ def execute_plan(plan: Plan) -> Execution:
     Raises
     ------
     ValueError
-        If the chain was made from shapes or specs and has no numbers.
+        If the chain was made from shapes or specs and has no numbers, or if its numbers were changed after it was
+        planned, so that dead units came to life.
     MemoryBudgetError
         If an intermediate would take more than 2 GiB.
 
@@ -54,4 +55,8 @@ def execute_plan(plan: Plan) -> Execution:
             "chain: found specs without numbers, expected Jacobians; make it by Chain([...]) or Chain.from_network"
         )
     ledger = Ledger()
-    return Execution(evaluate(plan.tree, factors, ledger), ledger.cost, plan)
+    live = plan.live_units
+    if live is None:
+        return Execution(evaluate(plan.tree, factors, ledger), ledger.cost, plan)
+    product = evaluate(plan.tree, live.reduced(factors), ledger)
+    return Execution(live.complete(product, factors, ledger), ledger.cost, plan)

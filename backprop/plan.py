@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from backprop.tables import text_table
 from jacobians import Cost, Spec
 from jacobians.association import Association, Tree, associate, cheapest, from_left, from_right
+from jacobians.dead_units import LiveUnits
 from jacobians.products import find_row, product_cost, product_spec
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ class Plan:
         What the product will be.
     cost : Cost
         Multiplications and additions of all steps, from specs alone.
+    live_units : LiveUnits or None
+        The chain without its dead units, which is what is multiplied; None if no unit left.
+    dead_units : bool
+        Whether dead units were to leave.
     """
 
     chain: Chain
@@ -66,23 +71,34 @@ class Plan:
     tree: Tree
     spec: Spec
     cost: Cost
+    live_units: LiveUnits | None = field(default=None, compare=False)
+    dead_units: bool = True
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The products in the order in which they are formed."""
         steps: list[Step] = []
 
+        specs = self.chain.specs if self.live_units is None else self.live_units.specs
+
         def visit(tree: Tree) -> tuple[str, Spec]:
             if isinstance(tree, int):
-                return self.chain.names[tree], self.chain.specs[tree]
-            (left, left_spec), (right, right_spec) = visit(tree[0]), visit(tree[1])
-            spec = product_spec(left_spec, right_spec)
-            cost = product_cost(left_spec, right_spec)
-            formula = find_row(left_spec, right_spec).formula
-            steps.append(Step(left, right, left_spec, right_spec, spec, cost, formula))
-            return f"({left}·{right})", spec
+                return self.chain.names[tree], specs[tree]
+            return step(visit(tree[0]), visit(tree[1]))
 
-        visit(self.tree)
+        def step(left: tuple[str, Spec], right: tuple[str, Spec]) -> tuple[str, Spec]:
+            spec = product_spec(left[1], right[1])
+            cost = product_cost(left[1], right[1])
+            formula = find_row(left[1], right[1]).formula
+            steps.append(Step(left[0], right[0], left[1], right[1], spec, cost, formula))
+            return f"({left[0]}·{right[0]})", spec
+
+        product = visit(self.tree)
+        if self.live_units is not None:
+            if self.live_units.rows is not None:
+                product = step((_ROWS_BACK, self.live_units.rows), product)
+            if self.live_units.columns is not None:
+                step(product, (_COLUMNS_BACK, self.live_units.columns))
         return tuple(steps)
 
     @property
@@ -90,8 +106,22 @@ class Plan:
         """The bracketing by the factors' names: ``(A·B)·C``."""
         if isinstance(self.tree, int):
             return self.chain.names[self.tree]
-        last = self.steps[-1]
+        # the steps after these put dropped rows and columns back
+        last = self.steps[len(self.chain) - 2]
         return f"{last.left}·{last.right}"
+
+    @property
+    def saved(self) -> Cost:
+        """What the same strategy would cost more if the dead units stayed."""
+        if self.live_units is None:
+            return Cost()
+        whole = self.chain.plan(self._again, dead_units=False).cost
+        return Cost(whole.multiplications - self.cost.multiplications, whole.additions - self.cost.additions)
+
+    @property
+    def _again(self) -> Strategy:
+        """The strategy as :meth:`Chain.plan` takes it."""
+        return self.tree if self.strategy == "given" else cast(Strategy, self.strategy)
 
     @property
     def peak_elements(self) -> int:
@@ -106,7 +136,8 @@ class Plan:
 
     def speedup(self, other: Strategy) -> float:
         """Return how many times fewer multiplications this plan takes than another strategy; inf if it takes none."""
-        theirs = self.chain.plan(other).cost.multiplications
+        # with or without dead units, as this plan was asked for
+        theirs = self.chain.plan(other, dead_units=self.dead_units).cost.multiplications
         own = self.cost.multiplications
         if own == 0:
             return 1.0 if theirs == 0 else float("inf")
@@ -128,13 +159,22 @@ class Plan:
             f"  speedup over right     {format_ratio(self.speedup('right'))}",
             f"  largest intermediate   {self.peak_elements:,} stored numbers",
         ]
+        if self.live_units is not None:
+            lines.append(
+                f"  dead units             {self.live_units.dropped:,} of {self.live_units.units:,} left the chain, "
+                f"which saves {self.saved}"
+            )
         return "\n".join([*lines, text_table(header, rows, numeric=(4, 5))]) if rows else "\n".join(lines)
 
     def __repr__(self) -> str:
         return f"<Plan {self.strategy}: {self.bracketing}, {self.cost}>"
 
 
-def make_plan(chain: Chain, strategy: Strategy = "optimal") -> Plan:
+_ROWS_BACK, _COLUMNS_BACK = "rows back", "columns back"
+"""What steps call the selections that put dropped outputs and inputs back."""
+
+
+def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool = True) -> Plan:
     """Return a plan of a chain, from specs alone.
 
     Parameters
@@ -144,6 +184,9 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal") -> Plan:
         "left" multiplies from the output side (reverse mode, backpropagation), "right" from the input side
         (forward mode); "optimal" takes the fewest multiplications, ties by additions, then the leftmost split;
         ``((0, 1), 2)`` is a bracketing of one's own.
+    dead_units : bool
+        Whether units that exact zeros of a diagonal switch off leave the chain first. The specs are then those of
+        the smaller chain; factors and bracketings are counted as before.
 
     Raises
     ------
@@ -157,7 +200,8 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal") -> Plan:
     >>> make_plan(chain)
     <Plan optimal: (A·(B·C))·((D·E)·F), 15,125 multiplications, 13,825 additions>
     """
-    specs = chain.specs
+    live = chain.live_units if dead_units else None
+    specs = chain.specs if live is None else live.specs
     name = strategy if isinstance(strategy, str) else "given"
     found: Association
     if strategy == "optimal":
@@ -173,7 +217,10 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal") -> Plan:
             f"strategy: found {strategy!r}, expected 'left', 'right', 'optimal' or nested pairs that hold "
             f"0 to {len(specs) - 1} in this order, such as {from_left(len(specs))!r}"
         )
-    return Plan(chain, name, found.tree, found.spec, found.cost)
+    if live is None:
+        return Plan(chain, name, found.tree, found.spec, found.cost, dead_units=dead_units)
+    spec, cost = live.completed(found.spec, found.cost)
+    return Plan(chain, name, found.tree, spec, cost, live)
 
 
 def _leaves(tree: object) -> list[object]:

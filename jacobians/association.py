@@ -17,7 +17,7 @@ from jacobians.arithmetic import Ledger
 from jacobians.cost import ZERO_COST, Cost
 from jacobians.dense_association import dense_triangles
 from jacobians.interval_programme import interval_plan
-from jacobians.products import find_row, multiply, product_cost, product_spec
+from jacobians.products import count_products, find_row, multiply, product_cost, product_spec
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
@@ -145,7 +145,7 @@ def _dense(specs: Sequence[Spec]) -> Association | None:
     shape: Any = (corners[:, 0], corners[:, 1])
     other: Any = (corners[:, 1], corners[:, 2])
     left, right = Spec("Dense", shape, batch), Spec("Dense", other, batch)
-    count = find_row(specs[0], specs[1]).cost(left, right)
+    count = count_products(left, right)
     cost = Cost(int(count.multiplications.sum()), int(count.additions.sum()))
     return Association(trees[0, len(specs)], Spec.dense(sizes[0], sizes[-1], batch), cost)
 

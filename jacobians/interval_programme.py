@@ -1,8 +1,8 @@
 """The interval programme on arrays: the cheapest bracketing of chains whose intervals have one spec each.
 
-Where the spec of an interval doesn't depend on how it is bracketed, the programme needs two numbers an interval, and all
-intervals of one length are settled by a few array operations. The costs come from the rows of the table of products,
-evaluated on arrays of sizes, so that there is one statement of each cost.
+Where the spec of an interval doesn't depend on how it is bracketed, the programme needs two numbers an interval, and
+all intervals of one length are settled by a few array operations. The costs come from the rows of the table of
+products, evaluated on arrays of sizes, so that there is one statement of each cost.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array
-from jacobians.products import find_row
+from jacobians.products import count_products, find_row
 from jacobians.spec import Spec
 
 _CONFLUENT = ("Identity", "Diagonal", "Dense", "DiagonalPlusLowRank")
@@ -129,7 +129,6 @@ def _programme(specs: Sequence[Spec], kinds: _Kinds) -> IntervalPlan | None:
     if special is None:
         return None
     offsets, places, costs = special
-    row = find_row(main, main)
     places_of = np.arange(n)
     # inner[first, s]: the size between the two sides when the left one has s + 1 factors
     inner = sizes[np.minimum(1 + places_of[:, None] + places_of, n)]
@@ -144,7 +143,7 @@ def _programme(specs: Sequence[Spec], kinds: _Kinds) -> IntervalPlan | None:
             Spec(main.structure, (first, between), main.batch),
             Spec(main.structure, (between, last), main.batch),
         )
-        totals = []
+        totals: list[Any] = []
         at = slice(offsets[length], offsets[length + 1])
         for which, part in enumerate((count.multiplications, count.additions)):
             total = part if np.shape(part) == (rows, ways) else np.full((rows, ways), part)
@@ -211,7 +210,7 @@ def _special_products(
         at = np.nonzero(pairs == pair)[0]
         p, q, r = i[at], k[at] + 1, j[at] + 1
         A, B = (kinds.specs[place] for place in divmod(pair, len(kinds.specs)))
-        count = find_row(A, B).cost(_sized(A, sizes, ranks, p, q), _sized(B, sizes, ranks, q, r))
+        count = count_products(_sized(A, sizes, ranks, p, q), _sized(B, sizes, ranks, q, r))
         costs[0, at], costs[1, at] = count.multiplications, count.additions
     return offsets, np.stack([i, k - i]), costs
 

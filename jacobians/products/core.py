@@ -107,6 +107,22 @@ def product_cost(left: Spec, right: Spec) -> Cost:
     return cost.exact() if isinstance(cost, Count) else cost
 
 
+def count_products(left: Spec, right: Spec) -> Count:
+    """Return what many products of one pair of structures cost: specs with arrays as sizes and ranks.
+
+    Only for rows whose cost is a formula of sizes and ranks alone.
+
+    Examples
+    --------
+    >>> sizes = np.array([1, 2, 3])
+    >>> count_products(Spec("Dense", (2, sizes)), Spec("Dense", (sizes, 4))).multiplications
+    array([ 8, 16, 24])
+    """
+    row = next(row for row in _rows_for(left.structure, right.structure) if row.applies(left, right))
+    cost = row.cost(left, right)
+    return Count(cost.multiplications, cost.additions)
+
+
 def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobian:
     """Return left · right in the structure that the product has.
 
