@@ -182,8 +182,7 @@ def _gives_rows(factor: Jacobian) -> bool:
 
 
 def _at_every_point(truth: Array, axes: int) -> Array:
-    every: Array = truth.all(axis=tuple(range(truth.ndim - axes)))
-    return every
+    return np.asarray(truth.all(axis=tuple(range(truth.ndim - axes))))
 
 
 def _finite_columns(matrix: Array) -> Array:

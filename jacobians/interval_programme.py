@@ -138,10 +138,11 @@ def _programme(specs: Sequence[Spec], kinds: _Kinds) -> IntervalPlan | None:
     splits = np.zeros((n, n), dtype=np.intp)
     for length in range(2, n + 1):
         rows, ways = n - length + 1, length - 1
-        first, last, between = sizes[:rows, None], sizes[length:, None], inner[:rows, :ways]
-        count = row.cost(
-            Spec(main.structure, (first, between), main.batch),
-            Spec(main.structure, (between, last), main.batch),
+        between = inner[:rows, :ways]
+        left: Any = (sizes[:rows, None], between)
+        right: Any = (between, sizes[length:, None])
+        count = count_products(
+            Spec(main.structure, left, main.batch), Spec(main.structure, right, main.batch)
         )
         totals: list[Any] = []
         at = slice(offsets[length], offsets[length + 1])
