@@ -122,7 +122,7 @@ class Count:
     __radd__ = __add__
 
     def __rmul__(self, times: int) -> Count:
-        return Count(times * self.multiplications, times * self.additions)
+        return self if times == 1 else Count(times * self.multiplications, times * self.additions)
 
     def exact(self) -> Cost:
         """Return the cost, refused unless both counts are integers of at least 0."""

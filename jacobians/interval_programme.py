@@ -17,9 +17,10 @@ from jacobians.arrays import Array
 from jacobians.products import count_products, find_row
 from jacobians.spec import Spec
 
-_CONFLUENT = ("Identity", "Diagonal", "Dense", "DiagonalPlusLowRank")
+_CONFLUENT = ("Identity", "Diagonal", "Dense", "DiagonalPlusLowRank", "Selection")
+_MOST = np.iinfo(np.int64).max
 _FEWEST = 6  # factors, below which the general way is faster
-_MOST_KINDS = 12
+_MOST_KINDS = 16
 _MOST_SPECIAL = 2_000_000  # products whose cost is looked up before the programme runs
 
 
@@ -84,15 +85,15 @@ class _Kinds:
     @classmethod
     def of(cls, specs: Sequence[Spec]) -> _Kinds | None:
         """Return the kinds of a chain, or None where a product's depends on its bracketing."""
-        numbers: dict[tuple[str, Any], int] = {}
+        numbers: dict[tuple[Any, ...], int] = {}
         found: list[Spec] = []
 
         def number(spec: Spec) -> int:
-            key = (spec.structure, spec.batch)
+            key = (spec.structure, spec.batch, spec.weighted, spec.repeats)
             if key not in numbers:
                 numbers[key] = len(found)
                 rank = 1 if spec.structure == "DiagonalPlusLowRank" else 0
-                found.append(Spec(spec.structure, (1, 1), spec.batch, rank=rank))
+                found.append(replace(spec, shape=(1, 1), parts=(), rank=rank))
             return numbers[key]
 
         factors = [number(spec) for spec in specs]
@@ -132,9 +133,9 @@ def _programme(specs: Sequence[Spec], kinds: _Kinds) -> IntervalPlan | None:
     places_of = np.arange(n)
     # inner[first, s]: the size between the two sides when the left one has s + 1 factors
     inner = sizes[np.minimum(1 + places_of[:, None] + places_of, n)]
-    # sums so far, by first factor and by last factor, so that both sides of all splits are plain slices
-    starts = np.zeros((2, n, n), dtype=np.int64)
-    ends = np.zeros((2, n, n), dtype=np.int64)
+    # sums so far, [first, length − 1] and [last, n − length], so that both sides of all splits are plain slices
+    starts, ends = np.zeros((n, n), dtype=np.int64), np.zeros((n, n), dtype=np.int64)
+    starts_added, ends_added = np.zeros((n, n), dtype=np.int64), np.zeros((n, n), dtype=np.int64)
     splits = np.zeros((n, n), dtype=np.intp)
     for length in range(2, n + 1):
         rows, ways = n - length + 1, length - 1
@@ -151,29 +152,27 @@ def _programme(specs: Sequence[Spec], kinds: _Kinds) -> IntervalPlan | None:
             if at.stop > at.start:
                 total[places[0, at], places[1, at]] = costs[which, at]
             totals.append(total)
-        least = totals[0]
-        least += starts[0, :rows, :ways]
-        least += ends[0, length - 1 :, :ways][:, ::-1]
+        least, additions = totals
+        least += starts[:rows, :ways]
+        least += ends[ways:, n - ways :]
         chosen = least.argmin(axis=1)
         each = places_of[:rows]
         fewest = least[each, chosen]
         tied = least == fewest[:, None]
         if np.count_nonzero(tied) > rows:
-            additions = totals[1]
-            additions += starts[1, :rows, :ways]
-            additions += ends[1, length - 1 :, :ways][:, ::-1]
+            additions += starts_added[:rows, :ways]
+            additions += ends_added[ways:, n - ways :]
             # argmin takes the first of equals: the leftmost split
-            chosen = np.where(tied, additions, np.iinfo(np.int64).max).argmin(axis=1)
+            chosen = np.where(tied, additions, _MOST).argmin(axis=1)
             added = additions[each, chosen]
         else:
-            added = (
-                totals[1][each, chosen] + starts[1, each, chosen] + ends[1, each + ways, ways - 1 - chosen]
-            )
-        starts[0, :rows, ways], starts[1, :rows, ways] = fewest, added
-        ends[0, ways:, ways], ends[1, ways:, ways] = fewest, added
+            added = additions[each, chosen] + starts_added[each, chosen]
+            added += ends_added[each + ways, n - ways + chosen]
+        starts[:rows, ways], starts_added[:rows, ways] = fewest, added
+        ends[ways:, n - length], ends_added[ways:, n - length] = fewest, added
         splits[:rows, ways] = chosen
     spec = replace(main, shape=(int(sizes[0]), int(sizes[-1])))
-    return IntervalPlan(splits, spec, int(starts[0, 0, -1]), int(starts[1, 0, -1]))
+    return IntervalPlan(splits, spec, int(starts[0, -1]), int(starts_added[0, -1]))
 
 
 def _special_products(
@@ -211,6 +210,8 @@ def _special_products(
         at = np.nonzero(pairs == pair)[0]
         p, q, r = i[at], k[at] + 1, j[at] + 1
         A, B = (kinds.specs[place] for place in divmod(pair, len(kinds.specs)))
+        if (A.structure, B.structure) == ("DiagonalPlusLowRank", "Selection"):
+            return None  # this row's cost is that of a dense form, which takes whole specs
         count = count_products(_sized(A, sizes, ranks, p, q), _sized(B, sizes, ranks, q, r))
         costs[0, at], costs[1, at] = count.multiplications, count.additions
     return offsets, np.stack([i, k - i]), costs

@@ -24,7 +24,9 @@ def entries_cost(a: Spec, b: Spec) -> Count:
 def dense_cost(a: Spec, b: Spec) -> Count:
     """Return mnp multiplications and m(n−1)p additions."""
     (m, n), p = a.shape, b.shape[1]
-    return points(a, b) * Count(m * n * p, m * (n - 1) * p)
+    entries = m * p
+    products = entries * n
+    return points(a, b) * Count(products, products - entries)
 
 
 def diagonal_low_rank_cost(a: Spec, b: Spec) -> Count:
