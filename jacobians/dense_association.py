@@ -1,4 +1,4 @@
-"""Bracketings of chains of dense factors, exactly and in O(n log n): the polygon of Hu and Shing.
+"""Bracketings of chains of dense factors, exactly and in almost linear time: the polygon of Hu and Shing.
 
 A bracketing of n matrices with sizes w₀, …, wₙ is a triangulation of a polygon with these weights, and a product of
 (w_i × w_k)(w_k × w_j) is a triangle that costs w_i·w_k·w_j multiplications. T. C. Hu and M. T. Shing, "Computation of
@@ -73,9 +73,9 @@ def _kept_arcs(weights: list[int], ranks: list[int]) -> list[tuple[int, int]] | 
     ends: list[tuple[int, int]] = []  # of arc number …
     above: list[
         int
-    ] = []  # Σ over the upper boundary of its region − its own product: what a fan pays per weight
+    ] = []  # Σ along the upper side of its region − its own product: what a fan pays per weight
     cost: list[int] = []  # of the region above it
-    bound: list[list[int] | None] = []  # the arcs that are kept or removed with it
+    bound: list[list[int]] = []  # the arcs that are kept or removed with it
     starting: list[list[int]] = [[] for _ in weights]  # kept arcs by their first corner, the outermost last
     ending: list[list[int]] = [[] for _ in weights]
     # regions not yet enclosed: first corner, base, heap of kept arcs
@@ -117,7 +117,7 @@ def _kept_arcs(weights: list[int], ranks: list[int]) -> list[tuple[int, int]] | 
             total_cost = low * (total_above + product - low * beside)
             key = (total_cost << digits) // total_above
             number = len(ends)
-            companions: list[int] | None = None
+            companions: list[int] = []
             while heap and -heap[0][0] >= key:
                 inner_number = heapq.heappop(heap)[1]
                 total_above += above[inner_number]
@@ -126,9 +126,7 @@ def _kept_arcs(weights: list[int], ranks: list[int]) -> list[tuple[int, int]] | 
                 first, last = ends[inner_number]
                 starting[first].pop()
                 ending[last].pop()
-                companions = companions or []
                 companions.append(inner_number)
-                companions.extend(bound[inner_number] or ())
             ends.append((u, v))
             above.append(total_above)
             cost.append(total_cost)
@@ -140,18 +138,20 @@ def _kept_arcs(weights: list[int], ranks: list[int]) -> list[tuple[int, int]] | 
         if weights[stack[-1]] == weight:
             return None
         stack.append(v)
-    kept: list[int] = []
     least = weights[0]
+    found: list[int] = []
     for _, _, heap in pending:
         for key, number in heap:
-            if -key >= least << digits:
-                if cost[number] == least * above[number]:
-                    return None
-                continue
-            kept.append(number)
-            kept.extend(bound[number] or ())
-    kept.sort()
-    return [ends[number] for number in kept]
+            if -key < least << digits:
+                found.append(number)
+            elif cost[number] == least * above[number]:
+                return None
+    kept = []
+    while found:
+        number = found.pop()
+        kept.append(number)
+        found += bound[number]
+    return [ends[number] for number in sorted(kept)]
 
 
 def _merged(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> list[tuple[int, int]]:
