@@ -1,4 +1,4 @@
-"""The command `backprop`: report, cost, notes.
+"""The command `backprop`: report, cost, train, notes.
 
 A command is a function in a file of its own in `backprop/commands/`; it returns the exit status: 0 right,
 1 something is wrong or undecided, 2 the call was wrong.
@@ -6,6 +6,7 @@ A command is a function in a file of its own in `backprop/commands/`; it returns
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ def _app() -> typer.Typer:
     from backprop.commands.cost import run as cost
     from backprop.commands.notes import run as notes
     from backprop.commands.report import run as report
+    from backprop.commands.train import run as train
 
     app = typer.Typer(
         name="backprop",
@@ -63,6 +65,7 @@ def _app() -> typer.Typer:
     app.callback()(_about)
     app.command("report")(report)
     app.command("cost")(cost)
+    app.command("train")(train)
     app.command("notes")(notes)
     return app
 
@@ -76,21 +79,27 @@ def _run(app: typer.Typer, arguments: list[str]) -> int:
 
     command = typer.main.get_command(app)
     # Typer brings click along or asks for it, by its version; its errors have one base class either way
-    usage_error: type[Exception] = next(
-        kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+    kinds = typer.BadParameter.__mro__
+    usage_errors: tuple[type[Exception], ...] = tuple(
+        kind for kind in kinds if issubclass(kind, Exception) and kind.__name__ == "ClickException"
     )
     path = " ".join(["backprop", *[name for name in arguments[:1] if not name.startswith("-")]])
     try:
         status = command.main(args=arguments, prog_name="backprop", standalone_mode=False)
-        if status == _INTERRUPTED:
-            raise KeyboardInterrupt
+        sys.stdout.flush()
     except CallError as error:
         return _refuse(path, str(error))
-    except usage_error as error:
+    except usage_errors as error:
         context = getattr(error, "ctx", None)
         own = path if context is None else context.command_path
         return _refuse(own, f"{_sentence(error)}; see `{own} --help`")
     except (typer.Abort, KeyboardInterrupt):
+        status = _INTERRUPTED
+    except BrokenPipeError:
+        # the reader of a pipe has seen enough; the interpreter must not flush into it again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if status == _INTERRUPTED:  # Typer may return it for Ctrl-C
         return _refuse(path, "interrupted; no file is left half-written", _INTERRUPTED)
     return int(status or 0)
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from backprop import DivergenceError
-from backprop.commands import CallError
-from backprop.report.collect import Tick
+from backprop.commands import CallError, option_sentence
+from backprop.commands.progress import progress
+from backprop.report.collect import Tick, collect_network
 from backprop.report.digits import collect
 from backprop.report.extras import require_extras
 from backprop.report.record import to_dict
@@ -45,6 +43,18 @@ def run(
     ] = "1",
     epochs: Annotated[str, typer.Option(metavar="N", help="Passes of training; 0 for none.")] = "10",
     learning_rate: Annotated[str, typer.Option(metavar="RATE", help="The step of training.")] = "0.1",
+    network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:NAME",
+            show_default=False,
+            help="Report on this jacobians.Function instead: a module or a .py file, which is run, and a name in it.",
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="ARRAY", help='The point of --network: "[1.0, 2.0]".', show_default=False),
+    ] = None,
     output: Annotated[
         Path, typer.Option(metavar="DIR", help="Where report.html, .md, .json and .csv go.")
     ] = Path("report"),
@@ -53,35 +63,42 @@ def run(
 ) -> int:
     """Verify every Jacobian of a network on the digits, and compare the orders of multiplying them.
 
-    The network learns the UCI digits of the package. Exit status: 0 right, 1 wrong or undecided, 2 bad call.
+    The network learns the UCI digits of the package, or is your own: --network layers.py:net --at "[1.0, 2.0]".
+
+    Exit status: 0 right, 1 wrong or undecided, 2 bad call.
     """
+    if network is None and at is not None:
+        raise CallError(
+            "--at: found a point without --network, expected both; give --network MODULE:NAME, too"
+        )
+    own = {"layers": layers, "activation": activation, "loss": loss, "batch": batch, "epochs": epochs,
+           "learning_rate": learning_rate}  # fmt: skip
     try:
-        settings = Settings.parse(
-            layers=layers, activation=activation, loss=loss, seed=seed, batch=batch, epochs=epochs,
-            learning_rate=learning_rate,
-        )  # fmt: skip
+        settings = Settings.parse(seed=seed, **own)
     except ValueError as error:
-        raise CallError(_option(str(error))) from None
+        raise CallError(option_sentence(str(error))) from None
+    if network is not None and settings != (default := Settings(seed=settings.seed)):
+        name = next(name for name in own if getattr(settings, name) != getattr(default, name))
+        raise CallError(option_sentence(
+            f"{name}: found with --network, expected one of them; it belongs to the network on the digits"
+        ))  # fmt: skip
     try:
         require_extras("jinja2", "matplotlib")
     except ImportError as error:
         raise CallError(str(error)) from None
     try:
         require_writable(output, FILES)
-        with _progress(quiet=quiet or as_json) as tick:
-            report = collect(settings, tick)
+        with progress(quiet=quiet or as_json) as tick:
+            report = (
+                _digits(settings, learning_rate, tick)
+                if network is None
+                else _own(network, at, settings.seed, tick)
+            )
             tick("writing", 0, 1)
             paths = write_files(output, report_texts(report))
             tick("writing", 1, 1)
     except OSError as error:
         raise CallError(f"--output: {error}") from None
-    except DivergenceError as error:
-        raise CallError(
-            f"--learning-rate: found {learning_rate}, expected a step with which training does not diverge "
-            f"({str(error).split(';')[0]}); choose a smaller one"
-        ) from None
-    except MemoryError as error:
-        raise CallError(f"--layers: {error}; choose smaller layers or a smaller --batch") from None
     if as_json:
         typer.echo(to_json(to_dict(report), ascii_only=True), nl=False)
     elif not quiet:
@@ -89,37 +106,47 @@ def run(
     return 0 if report.passed else 1
 
 
-def _option(sentence: str) -> str:
-    """Return a sentence that begins with a setting as one that begins with its option."""
-    name, rest = sentence.split(":", 1)
-    return f"--{name.replace('_', '-')}:{rest}"
+def _digits(settings: Settings, rate: str, tick: Tick) -> Report:
+    try:
+        return collect(settings, tick)
+    except DivergenceError as error:
+        raise CallError(
+            f"--learning-rate: found {rate}, expected a step with which training does not diverge "
+            f"({str(error).split(';')[0]}); choose a smaller one"
+        ) from None
+    except MemoryError as error:
+        raise CallError(f"--layers: {error}; choose smaller layers or a smaller --batch") from None
 
 
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Tick]:
-    """Give what is told of progress; bars go to standard error, and only where somebody watches."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description:18}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bars:
-        tasks: dict[str, TaskID] = {}
+def _own(network: str, at: str | None, seed: int, tick: Tick) -> Report:
+    """Return the report on a network that stands in a module; what is wrong with it is a bad call."""
+    from verification.commands import CallError as VerifyError
+    from verification.commands.jacobian import load_object, parse_point
 
-        def tick(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
-
-        yield tick
+    if at is None:
+        raise CallError('--at: found nothing, expected the point of --network, such as --at "[1.0, 2.0]"')
+    try:
+        point = parse_point(at)
+        function = load_object(network, "--network")
+    except VerifyError as error:
+        raise CallError(" ".join(str(error).split())) from None
+    try:
+        return collect_network(function, point, seed=seed, tick=tick)
+    except MemoryError as error:
+        raise CallError(f"--network: {error}; choose a smaller network") from None
+    except Exception as error:  # code of the user's
+        sentence = " ".join(str(error).split())
+        if sentence.startswith("x: "):
+            raise CallError(f"--at: {sentence.removeprefix('x: ')}") from None
+        if sentence.startswith("network: "):
+            raise CallError(f"--{sentence}") from None
+        raise CallError(f"--network: {network} raised {type(error).__name__}: {sentence}") from error
 
 
 def _show(report: Report, paths: list[Path]) -> None:
     """Print the short table."""
     console = Console(soft_wrap=False, highlight=False)
-    table = Table(title=f"Multiplications: {report.title}", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=Text(f"Multiplications: {report.title}"), title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("derivative", no_wrap=True)
     table.add_column("points", justify="right")
     for name in ("left", "right", "optimal"):

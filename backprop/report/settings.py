@@ -138,9 +138,9 @@ class Settings:
         values: dict[str, Any] = dict(texts)
         for name in ("seed", "batch", "epochs"):
             if name in values:
-                values[name] = _whole(name, values[name])
+                values[name] = whole_number(name, values[name])
         if "learning_rate" in values:
-            values["learning_rate"] = _number("learning_rate", values["learning_rate"])
+            values["learning_rate"] = number("learning_rate", values["learning_rate"])
         if "layers" in values:
             values["layers"] = _sizes(values["layers"])
         return cls(**values)
@@ -159,7 +159,8 @@ def _activation_name(name: str) -> str:
         ) from None
 
 
-def _whole(name: str, text: str) -> int:
+def whole_number(name: str, text: str) -> int:
+    """Return the whole number that is written as a text, or raise ValueError by the option's name."""
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()):
         raise ValueError(
             f"{name}: found {text!r}, expected a whole number of at most 18 digits; write 1, say"
@@ -167,7 +168,8 @@ def _whole(name: str, text: str) -> int:
     return int(text)
 
 
-def _number(name: str, text: str) -> float:
+def number(name: str, text: str) -> float:
+    """Return the number that is written as a text, or raise ValueError by the option's name."""
     try:
         return float(text)
     except ValueError:
