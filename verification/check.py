@@ -107,8 +107,9 @@ def check(
     if fault:
         return CheckReport("undecided", fault, **described)
     try:
-        candidate = candidate_of(jacobian, problem, given)
-        matrix = matrix_of(candidate, problem, layout, max_bytes)
+        with np.errstate(all="ignore"):  # what overflows is named in the report
+            candidate = candidate_of(jacobian, problem, given)
+            matrix = matrix_of(candidate, problem, layout, max_bytes)
     except CandidateError as error:
         return CheckReport("wrong", str(error), **described)
     if matrix is None:
