@@ -11,6 +11,7 @@ scaled outputs. Exit status 0 if at least 95 of 100 are named and no right one i
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import itertools
 import multiprocessing
@@ -287,43 +288,52 @@ def _end(rng: np.random.Generator, end: str, size: int, dtype: Any) -> list[Any]
             return [getattr(jacobians, end)()]
 
 
-def trial(number: int, seed: int) -> tuple[str, str, str]:
-    """Check one right Jacobian; return the verdict ("raised" for an exception), the precision and the report."""
-    f, x, wrt = right_problem(np.random.default_rng([seed, 2, number]))
-    every = number % 10 == 0  # the certified witness is slower, and is asked about some
-    witnesses = ["finite-difference", "complex-step", *(["certified"] if every else [])]
+class Trial(NamedTuple):
+    """What a check said of a right Jacobian: "raised" stands for an exception."""
+
+    verdict: str
+    dtype: str
+    report: str
+    set_aside: tuple[str, ...]
+
+
+def trial(number: int, seed: int) -> Trial:
+    """Check one right Jacobian: the first whose own numbers are finite, those before it are set aside.
+
+    What isn't finite is no right Jacobian: where f isn't finite, or 1/p overflows for a denormal p on the way.
+    """
+    rng = np.random.default_rng([seed, 2, number])
+    set_aside: list[str] = []
+    while True:
+        f, x, wrt = right_problem(rng)
+        with np.errstate(all="ignore"):
+            if np.isfinite(f.jacobian(x, wrt=wrt).dense()).all():
+                break
+            set_aside.append(f"{f!r} by {wrt}, {x.dtype}" if np.isfinite(f(x)).all() else "")
+    # the certified witness is slower, and is asked about some
+    witnesses = ["finite-difference", "complex-step", *(["certified"] if number % 10 == 0 else [])]
     try:
         report = check(f, x, wrt=wrt, witnesses=witnesses)
+        verdict, text = report.verdict, f"{f!r} by {wrt}\n{report}"
     except Exception as error:  # a check must not raise: this is a figure of this script
-        return "raised", str(x.dtype), f"{f!r} at {x!r} by {wrt}: {error!r}"
-    return report.verdict, str(x.dtype), "" if report.verdict == "right" else f"{f!r} by {wrt}\n{report}"
+        verdict, text = "raised", f"{f!r} at {x!r} by {wrt}: {error!r}"
+    return Trial(verdict, str(x.dtype), text if verdict in ("wrong", "raised") else "", tuple(set_aside))
 
 
-def right_trials(count: int, seed: int, jobs: int) -> tuple[Counter[tuple[str, str]], list[tuple[int, str]]]:
-    """Check right Jacobians; return the verdicts by precision, and the reports of those called wrong."""
-    verdicts: Counter[tuple[str, str]] = Counter()
-    wrong = []
+def right_trials(
+    count: int, seed: int, jobs: int
+) -> tuple[Counter[tuple[str, str]], list[tuple[int, str]], list[tuple[int, str]]]:
+    """Return verdicts by precision, the reports of those called wrong, and what was set aside."""
+    counts: Counter[tuple[str, str]] = Counter()
+    wrong, set_aside = [], []
     one = functools.partial(trial, seed=seed)
-    with multiprocessing.get_context("spawn").Pool(jobs) if jobs > 1 else _Serial() as pool:
-        for number, (verdict, dtype, report) in enumerate(pool.imap(one, range(count), 50)):
-            verdicts[verdict, dtype] += 1
-            if verdict in ("wrong", "raised"):
-                wrong.append((number, report))
-    return verdicts, wrong
-
-
-class _Serial:
-    """A pool of no processes, for tests."""
-
-    def __enter__(self) -> _Serial:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def imap(self, function: Callable[[int], Any], numbers: Any, chunk: int) -> Any:
-        """Return the results in order; `chunk` has no meaning here."""
-        return map(function, numbers)
+    with multiprocessing.get_context("spawn").Pool(jobs) if jobs > 1 else contextlib.nullcontext() as pool:
+        for number, found in enumerate(pool.imap(one, range(count), 50) if pool else map(one, range(count))):
+            counts[found.verdict, found.dtype] += 1
+            set_aside.extend((number, text) for text in found.set_aside)
+            if found.report:
+                wrong.append((number, found.report))
+    return counts, wrong, set_aside
 
 
 # --- the command -----------------------------------------------------------------------------------------
@@ -361,12 +371,17 @@ def main(arguments: list[str] | None = None) -> int:
         )
     print(f"{time.perf_counter() - start:.0f} s")
     start = time.perf_counter()
-    verdicts, wrong = right_trials(options.trials, options.seed, options.jobs)
+    counts, wrong, set_aside = right_trials(options.trials, options.seed, options.jobs)
     print(f"\n{'right Jacobians':26}{'float64':>8}{'float32':>13}")
     for verdict in ("right", "undecided", "wrong", "raised"):
-        print(f"called {verdict:19}{verdicts[verdict, 'float64']:8}{verdicts[verdict, 'float32']:13}")
+        print(f"called {verdict:19}{counts[verdict, 'float64']:8}{counts[verdict, 'float32']:13}")
     for number, report in wrong:
         print(f"  trial {number}: {report}")
+    without = sum(not network for _, network in set_aside)
+    print(f"{without} networks set aside, where f and its Jacobian are not finite; and where f is finite:")
+    for number, network in set_aside:
+        if network:
+            print(f"  before trial {number}: {network}")
     print(f"{len(wrong)} of {options.trials} called wrong; {time.perf_counter() - start:.0f} s")
     return 0 if named >= NAMED * options.plantings and not wrong else 1
 

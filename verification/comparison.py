@@ -80,7 +80,8 @@ def compare(
     An entry is wrong if it deviates by more than ``rtol``·|expected| + the witness's error + the rounding that a
     right candidate may carry: 16 eps of the smaller of the largest entries in its row and its column, and 16 eps
     of the terms that the chain rule adds up in it (`sizes`, see :mod:`verification.rounding`). Nothing is absolute:
-    a function times 1e-9 is judged as the function.
+    a function times 1e-9 is judged as the function. What underflows in the candidate's precision (below 1e-43 in
+    float32) is not wrong there; where all entries do, nothing is decided.
 
     Parameters
     ----------
@@ -114,12 +115,14 @@ def compare(
         natural = terms / np.maximum(1, np.abs(problem.point.reshape(1, -1)))
         cancelled = natural if sizes is None else np.where(np.isfinite(sizes), sizes, natural)
         rounding = ROUNDINGS * eps * (np.minimum(rows, columns) + cancelled)
+        underflow = ROUNDINGS * float(np.finfo(candidate.dtype).smallest_subnormal)
         deviation = np.abs(candidate.astype(np.float64) - expected)
-        tolerated = relative * size + rounding + error
+        tolerated = relative * size + rounding + error + underflow
         known = np.isfinite(expected) & np.isfinite(error) & ~evidence.kinks
-        excess = np.where(known, deviation / np.where(tolerated > 0, tolerated, 1), 0)
-        excess = np.where(known & (tolerated == 0) & (deviation > 0), np.inf, excess)
+        excess = np.where(known, deviation / tolerated, 0)
         scale = np.maximum(rows, np.abs(candidate).max(axis=1, keepdims=True))
         precise = (error <= RESOLUTION * scale) | (error <= NATURAL_RESOLUTION * natural)
+        if 0 < size.max() <= underflow:
+            precise = np.zeros_like(known)
         part = np.where(known & (deviation > 0), deviation / np.where(rows > 0, rows, scale), 0)
     return Comparison(excess > 1, ~(known & precise), excess, float(part.max()))

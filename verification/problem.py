@@ -156,7 +156,7 @@ class Problem:
         except (ValueError, ArithmeticError):
             return np.full(m, np.nan)
 
-    def trace(self, scalars: Scalars, entries: Entries) -> Entries:
+    def trace(self, scalars: Scalars, entries: Entries, inputs: Entries | None = None) -> Entries:
         """Return the entries of the value, of m scalars along one axis, for a point of scalars.
 
         Parameters
@@ -165,8 +165,13 @@ class Problem:
             Their table.
         entries : numpy.ndarray of dtype object
             The point, in its shape.
+        inputs : numpy.ndarray of dtype object, optional
+            The input too where the point is a parameter, so that what comes before the parameter is also traced.
         """
-        result = trace(self._call, TracedArray(entries, scalars))
+        code = self._call
+        if inputs is not None and self.wrt != INPUT:
+            code = lambda point: self.f.bind({self.wrt: point})._forward(TracedArray(inputs, scalars), 0)  # noqa: E731
+        result = trace(code, TracedArray(entries, scalars))
         if result.shape != self.value.shape:
             raise EvaluationError(f"f: found shape {result.shape} when traced, expected {self.value.shape}")
         return result.reshape(-1)

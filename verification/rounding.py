@@ -251,7 +251,8 @@ def sizes(problem: Problem) -> Sizes:
         size[j] = 1.0
         entries[j] = Sized(float(problem.point.reshape(-1)[j]), size)
     with np.errstate(all="ignore"):
-        values = [_sized(value) for value in problem.trace(scalars, entries.reshape(problem.point.shape))]
+        traced = problem.trace(scalars, entries.reshape(problem.point.shape), entries_of(problem.x, scalars))
+        values = [_sized(value) for value in traced]
         derivatives = np.array([np.broadcast_to(value.size + value.drift, n) for value in values]).reshape(
             m, n
         )

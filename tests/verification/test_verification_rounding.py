@@ -15,6 +15,7 @@ from jacobians import (
     LogSumExp,
     Norm,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     SiLU,
@@ -145,3 +146,26 @@ def test_a_norm_of_nothing_that_varies_has_rounding_too(h, dtype):
     assert check(one, np.array([1.0, -0.3, 0.5, 0.1], dtype=dtype), witnesses=["finite-difference"]).passed
     candidate = np.full((1, 4), 1e-3)
     assert check(one, np.array([1.0, -0.3, 0.5, 0.1]), candidate).verdict == "wrong"
+
+
+def test_the_values_before_a_parameter_carry_rounding_into_its_derivative():
+    x = np.array([0.12787473], dtype=np.float32)
+    before = Affine(np.array([[1.2343357]], np.float32), np.array([-0.2863023], np.float32))
+    net = Sequential(  # the residual block cancels to 1e-4, with the rounding of 0.1
+        Residual(Sequential(before, Tanh())), Affine(np.array([[-1.0], [1.5]], np.float32), None), Softmax()
+    )
+    found = sizes(Problem(net, x, "1.W", dtype=np.float64)).derivatives
+    assert found.min() > 0.02  # not 1e-4: eps times this is what the value before has lost
+    assert check(net, x, wrt="1.W", witnesses=["finite-difference"]).verdict == "right"
+
+
+def test_what_underflows_in_float32_is_not_wrong_in_it_and_is_wrong_in_float64():
+    x = np.array([1.0, 3.0])
+    tiny = np.diag([1e-66, 2e-60])
+
+    def f(x):
+        return tiny @ x
+
+    assert check(f, x, np.zeros((2, 2), dtype=np.float32)).verdict != "wrong"
+    assert check(f, x, np.zeros((2, 2))).verdict == "wrong"
+    assert check(lambda x: 1e-36 * x, x, np.zeros((2, 2), dtype=np.float32)).verdict == "wrong"
