@@ -45,7 +45,11 @@ class Determinant(_OfSquareMatrix):
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return det X."""
         with np.errstate(invalid="ignore"):  # NaN in, NaN out, without a warning
-            return np.linalg.det(x)
+            value = np.linalg.det(x)
+            if type(x) is np.ndarray and x.dtype.kind == "f" and np.isnan(x).any():
+                # elimination may stop at a zero before it meets the NaN
+                return np.where(np.isnan(x).any(axis=(-2, -1)), np.nan, value)[()]
+            return value
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return the row-major vec of the cofactors."""

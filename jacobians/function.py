@@ -7,6 +7,7 @@ shape checks), batches, linearisation, blocks of parameters and verification com
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -245,7 +246,8 @@ class Function(ABC):
             raise ValueError("x: found a scalar with batched=True, expected points along a first axis")
         self.check_input(point.shape[int(batched) :])
         self.check_values(point)
-        return point
+        # what is returned must not change with the caller's array
+        return read_only(point.copy()) if np.may_share_memory(point, x) else point
 
     def _known(self, name: str, *, inputs: bool = True) -> str:
         known = ([INPUT] if inputs else []) + list(self.parameters)
@@ -273,7 +275,14 @@ class Function(ABC):
             return derivative
         if isinstance(derivative, np.ndarray) and derivative.ndim == 2:
             in_shape = np.shape(x) if wrt == INPUT else np.shape(self.parameters[wrt])
-            return Dense(derivative, in_shape=in_shape)
+            out_shape = np.shape(self.forward(x))
+            expected = (math.prod(out_shape), math.prod(in_shape))
+            if derivative.shape != expected:
+                raise ValueError(
+                    f"{type(self).__name__}.derivative by {wrt}: found shape {derivative.shape}, expected "
+                    f"{expected}, the sizes of forward(x) {out_shape} and of {wrt} {in_shape}"
+                )
+            return Dense(derivative, out_shape=out_shape, in_shape=in_shape)
         raise TypeError(
             f"{type(self).__name__}.derivative: found {type(derivative).__name__}, expected a Jacobian "
             f"or an array of shape (outputs, inputs)"

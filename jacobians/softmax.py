@@ -18,8 +18,9 @@ def log_sum_exp(x: Any) -> Any:
     >>> log_sum_exp(np.array([1000.0, 1000.0])) - 1000.0
     array([0.69314718])
     """
-    with np.errstate(invalid="ignore"):  # logaddexp warns of NaN
-        return np.logaddexp.reduce(x, axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore", over="ignore"):  # logaddexp warns of NaN
+        largest = _largest(x)
+        return largest + np.logaddexp.reduce(x - largest, axis=-1, keepdims=True)
 
 
 def log_softmax(x: Any) -> Any:
@@ -30,8 +31,21 @@ def log_softmax(x: Any) -> Any:
     >>> log_softmax(np.array([0.0, -1000.0]))
     array([    0., -1000.])
     """
-    with np.errstate(invalid="ignore"):  # ∞ − ∞ is the NaN that it should be
-        return x - log_sum_exp(x)
+    with np.errstate(invalid="ignore", over="ignore"):  # ∞ − ∞ is the NaN that it should be
+        shifted = x - _largest(x)
+        return shifted - np.logaddexp.reduce(shifted, axis=-1, keepdims=True)
+
+
+def _largest(x: Any) -> Any:
+    """Return the largest finite entry along the last axis, 0 for scalars that are no floats.
+
+    Without the shift, rounding grows with the offset of the logits. Mathematically it changes nothing, so symbols
+    and balls do without it, and need not decide which of them is the largest.
+    """
+    if type(x) is not np.ndarray or x.dtype.kind != "f":
+        return 0
+    largest = x.max(axis=-1, keepdims=True)
+    return np.where(np.isfinite(largest), largest, 0).astype(x.dtype)
 
 
 class _OfVector(Function):

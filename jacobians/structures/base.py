@@ -137,6 +137,8 @@ class Jacobian(ABC):
         """
         self._require_budget(self.batch_shape, max_bytes)
         expanded = self._expand()
+        if expanded.shape == self.batch_shape + self.shape and expanded.flags.writeable:
+            return expanded  # fresh already
         return np.array(np.broadcast_to(expanded, self.batch_shape + self.shape))
 
     def expand(self) -> Array:
@@ -359,7 +361,7 @@ class Jacobian(ABC):
         return add(self, other)
 
     def __mul__(self, factor: Any) -> Jacobian:
-        if not np.isscalar(factor) or isinstance(factor, str | bytes | complex):
+        if not isinstance(factor, int | float | np.integer | np.float64 | np.float32):
             return NotImplemented
         return self._scale(factor).reshaped(self.out_shape, self.in_shape).broadcast_batch(self.batch_shape)
 

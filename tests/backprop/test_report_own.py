@@ -270,7 +270,8 @@ def test_a_long_title_is_cut():
         ),
         (
             (Sequential(Tanh(), RaggedCubic(1.0)), X), ValueError,
-            "1.RaggedCubic by input: in_shape: found (3,) with 3 entries, expected 7 entries for a 3×7 Dense",
+            "1.RaggedCubic by input: RaggedCubic.derivative by input: found shape (3, 7), expected (3, 3), "
+            "the sizes of forward(x) (3,) and of input (3,)",
         ),
     ],
 )  # fmt: skip

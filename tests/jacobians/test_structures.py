@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -298,3 +300,20 @@ def test_np_matrix_is_refused() -> None:
         matrix = np.matrix([[1.0]])
     with pytest.raises(TypeError, match=r"A: found np\.matrix"):
         Dense(matrix)
+
+
+@pytest.mark.parametrize("factor", [1j, np.complex64(1j), np.longdouble(2), "2", None])
+def test_only_real_scalars_scale(factor: object) -> None:
+    with pytest.raises(TypeError):
+        Diagonal([1.0]) * factor
+
+
+def test_the_dense_form_takes_no_more_than_its_own_size() -> None:
+    J = Kronecker(Identity(64), np.ones((1, 64)))
+    tracemalloc.start()
+    try:
+        nbytes = J.dense().nbytes
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.2 * nbytes
