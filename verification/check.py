@@ -115,6 +115,7 @@ def check(
     if matrix is None:
         return check_by_projections(problem, candidate, described, seed=seed, rtol=rtol)
     described["dtype"] = precision(given.dtype, matrix.dtype)
+    described["candidate"] = matrix
     if not np.isfinite(matrix).all():
         return _not_finite(matrix, problem, given, described)
     if witnesses is None and not takes_square_matrices(problem):

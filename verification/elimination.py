@@ -94,7 +94,9 @@ def _eliminate(scalars: Scalars, a: Entries, b: Entries) -> tuple[Entries, Entri
         if pivot != k:
             a[[k, pivot]], b[[k, pivot]], sign = a[[pivot, k]], b[[pivot, k]], -sign
         for i in range(k + 1, len(a)):
-            factor = divide(a[i, k], a[k, k])
+            # in a cell of its own: NumPy would take a series for an array of its coefficients
+            factor = np.empty((), dtype=object)
+            factor[()] = divide(a[i, k], a[k, k])
             a[i, k:] = a[i, k:] - factor * a[k, k:]
             b[i] = b[i] - factor * b[k]
     return a, b, sign

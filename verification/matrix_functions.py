@@ -74,9 +74,9 @@ def block_jacobian(f: Callable[[Any], Any], A: Any) -> tuple[Array, Array]:
 
     Examples
     --------
-    >>> matrix, error = block_jacobian(np.linalg.inv, [[2.0]])
-    >>> matrix, bool(error[0, 0] < 1e-14)
-    (array([[-0.25]]), True)
+    >>> matrix, error = block_jacobian(np.linalg.inv, [[2.0, 0.0], [0.0, 4.0]])
+    >>> matrix.diagonal().round(12), bool(error.max() < 1e-14)
+    (array([-0.25  , -0.125 , -0.125 , -0.0625]), True)
     """
     point = _square(A, "A")
     require_matrix_function(f, point)
@@ -97,12 +97,16 @@ def require_matrix_function(f: Callable[[Any], Any], A: Array) -> None:
     """Raise NotAMatrixFunctionError unless f acts near A as matrix functions do."""
     n = len(A)
     rng = np.random.default_rng(0)
+    if n == 1:
+        raise NotAMatrixFunctionError("1×1 matrices commute, so that nothing tells a matrix function there")
     similarity = np.eye(n) + 0.3 * rng.normal(size=(n, n)) / np.sqrt(n)
-    other = similarity @ A @ np.linalg.inv(similarity) * 1.25
+    # A itself may commute with everything, as multiples of the identity do
+    generic = 1.25 * A + 0.1 * max(1.0, float(np.abs(A).max())) * rng.normal(size=(n, n))
+    other = similarity @ generic @ np.linalg.inv(similarity)
     zero = np.zeros((n, n))
     with np.errstate(all="ignore"):
         try:
-            at, scaled = numbers(f(A.copy())), numbers(f(A * 1.25))
+            at, scaled = numbers(f(A.copy())), numbers(f(generic.copy()))
             turned = numbers(f(other.copy()))
             both = numbers(f(np.block([[A, zero], [zero, other]])))
         except Exception as error:  # code for one size only, say

@@ -96,8 +96,9 @@ class Scalars(ABC):
 
     def matmul(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
         """Return the matrix product of two object arrays."""
-        product: NDArray[Any] = np.asarray(np.matmul(a, b), dtype=object)
-        return product
+        if a.ndim == b.ndim == 1:  # a series by itself would be taken for an array of its coefficients
+            return np.matmul(a[None], b[:, None]).reshape(())
+        return np.matmul(a, b)
 
     def magnitude(self, value: Any) -> float | None:
         """Return a size to choose pivots by, None if this type takes none (then no division is done)."""
@@ -235,7 +236,9 @@ class ComplexScalars(Scalars):
     def norm(self, items: Sequence[Any]) -> Any:
         """Return the root of the sum of squares, of items in units of the largest so that none underflows."""
         unit = max((abs(item.real) for item in items), default=0.0)
-        return super().norm(items) if unit == 0 else unit * super().norm([item / unit for item in items])
+        if unit == 0:
+            raise NotAnalyticError("norm: not analytic at 0; use method='central' or 'richardson'")
+        return unit * super().norm([item / unit for item in items])
 
     def table(self) -> dict[str, Primitive]:
         """Return the analytic primitives of `cmath`, and refusals for the others."""
@@ -274,7 +277,7 @@ class ComplexScalars(Scalars):
             "log1p": log1p,
             "log10": cmath.log10,
             "logaddexp": logaddexp,
-            "sqrt": cmath.sqrt,
+            "sqrt": lambda a: complex("nan") if 0 < abs(a) < 1e-45 else cmath.sqrt(a),  # only h² is left
             "cbrt": cbrt,
             "sin": cmath.sin,
             "cos": cmath.cos,

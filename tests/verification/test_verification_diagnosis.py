@@ -130,7 +130,7 @@ def test_noise_in_the_only_row_that_is_not_zero_is_noise():
     right[1] = [1.0, -2.0, 0.5, 3.0]
     noisy = right * (1 + 1e-4 * np.array([1.0, -0.7, 0.4, -1.2]))
     assert diagnose(noisy, right).name == "noise"
-    assert diagnose(np.where(right != 0, right + [1.0, 1.5, -2.0, 0.7], 0), right).name == "row"
+    assert diagnose(np.where(right != 0, right + np.array([1.0, 1.5, -2.0, 0.7]), 0), right).name == "row"
 
 
 def test_column_major_order_of_a_matrix():
