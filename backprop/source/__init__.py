@@ -1,0 +1,6 @@
+"""Plans and networks as generated NumPy code."""
+
+from backprop.source.plans import plan_arguments, plan_source
+from backprop.source.recording import Recorded, Recording, RecordingError, RecordingLedger
+
+__all__ = ["Recorded", "Recording", "RecordingError", "RecordingLedger", "plan_arguments", "plan_source"]
