@@ -204,7 +204,7 @@ class Printer:
             if id(value) in self.names:
                 return self.names[id(value)]
             text = self.inlined[id(value)]
-            return f"({text})" if inside and value.kind == "ufunc" else text
+            return f"({text})" if inside and _is_infix(value) else text
         if isinstance(value, tuple):
             inner = ", ".join(self.operand(part) for part in value)
             return f"({inner},)" if len(value) == 1 else f"({inner})"
@@ -274,6 +274,11 @@ class Printer:
             f".{node.method}" if isinstance(node.function, np.ufunc) and node.method != "__call__" else ""
         )
         return f"{function_name(node.function)}{method}({', '.join(arguments)})"
+
+
+def _is_infix(node: Node) -> bool:
+    plain = node.kind == "ufunc" and node.method == "__call__" and not node.options
+    return plain and node.function.__name__ in (*_INFIX, "negative")
 
 
 def function_name(function: Any) -> str:

@@ -139,8 +139,8 @@ class Recording:
         return Recorded(self, node)
 
     def constant(self, value: Array, name: str = "") -> Recorded:
-        """Return an array whose numbers are known; the same numbers are one constant."""
-        key = ("constant", value.dtype.str, value.shape, value.tobytes())
+        """Return an array whose numbers are known; the same numbers under one name are one constant."""
+        key = ("constant", name, value.dtype.str, value.shape, value.tobytes())
         if key not in self._known:
             node = Node("constant", name, (), {}, value.shape, value.dtype, {}, value=value)
             self.nodes.append(node)
