@@ -205,7 +205,7 @@ def compile(  # noqa: A001  # backprop.compile(net), as re.compile
     >>> net = MLP.initialize([2, 3, 4, 1], loss="squared-error", seed=0)
     >>> jacobian = compile(net)
     >>> jacobian
-    <CompiledJacobian ∂/∂input: x (2,) ↦ 1×2, scalars, 25 multiplications, 14 additions>
+    <CompiledJacobian ∂/∂input: x (2,) ↦ 1×2, scalars, 25 multiplications, 13 additions>
     >>> x = np.array([0.5, -1.0])
     >>> np.allclose(jacobian(x), net.jacobian(x).dense())
     True

@@ -184,7 +184,8 @@ def beside(target: Array, x: Any, batch_ndim: int, name: str = "y") -> Array:
             f"{name}: found shape {target.shape}, expected {x.shape[batch_ndim:]} for one prediction"
             + (f", or {x.shape} for a target a point" if batch_ndim else "; several points need batched=True")
         )
-    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f":
+    numbers = isinstance(x, np.ndarray | np.generic) or getattr(x, "is_recorded", False)
+    if numbers and x.dtype.kind == "f":
         return target.astype(x.dtype, copy=False)
     return target
 

@@ -58,7 +58,8 @@ def literal(value: Array) -> str | None:
         first, last = int(value[0]), int(value[-1]) + 1
         return f"np.arange({last})" if first == 0 else f"np.arange({first}, {last})"
     if value.ndim > 1 and len(value) > 1 and (value == value[:1]).all() and value.dtype == np.intp:
-        return f"np.broadcast_to({literal(value[0])}, {value.shape})"
+        line = literal(value[0])
+        return f"np.broadcast_to({line}, {value.shape})" if line else None
     if value.ndim > 1 and value.dtype == np.intp and literal(value.ravel()):
         return f"np.reshape({literal(value.ravel())}, {value.shape})"
     for fill, function in ((0, "zeros"), (1, "ones")):

@@ -511,7 +511,7 @@ def _like_dummies(function: Any, args: Any, options: Any) -> tuple[tuple[int, ..
 
     def stand_in(value: Any) -> Any:
         if isinstance(value, Recorded):
-            if ".linalg" in getattr(function, "__module__", "") and value.ndim >= 2:
+            if ".linalg" in (getattr(function, "__module__", None) or "") and value.ndim >= 2:
                 return np.broadcast_to(np.eye(*value.shape[-2:], dtype=value.dtype), value.shape)
             return _dummy(value)
         if isinstance(value, tuple | list):

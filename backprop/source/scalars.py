@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,7 @@ _TEMPLATES = {
     "exp": "exp({})", "tanh": "tanh({})", "log": "log({})", "log1p": "log1p({})", "expm1": "expm1({})",
     "sqrt": "sqrt({})", "absolute": "abs({})", "sin": "sin({})", "cos": "cos({})", "power": "pow({}, {})",
     "hypot": "hypot({}, {})", "erfc": "erfc({})", "erf": "erf({})",
+    "ndtr": "0.5 * erfc(-0.7071067811865476 * {})",
 }  # fmt: skip
 FUNCTIONS = ("cos", "erf", "erfc", "exp", "expm1", "hypot", "log", "log1p", "pow", "sin", "sqrt", "tanh")
 _MOVES = {
@@ -231,7 +233,7 @@ def scalar_form(trace: Trace, title: str) -> str:
             scalar.name = f"s{next(names)}"
             lines.append(f"{scalar.name} = {written}")
     used = {scalar.operation for scalar in scalars}
-    functions = [name for name in FUNCTIONS if any(_TEMPLATES[op].startswith(f"{name}(") for op in used)]
+    functions = [name for name in FUNCTIONS if any(re.search(rf"\b{name}\(", _TEMPLATES[op]) for op in used)]
     return _module(title, trace, inputs, dense, lines, text, functions)
 
 
