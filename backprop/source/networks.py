@@ -94,7 +94,7 @@ def array_form(trace: Trace, title: str) -> tuple[str, dict[str, Array]]:
         The first line of the docstring.
     """
     constants: dict[str, Array] = {}
-    printer = Printer(trace.nodes, [trace.result], constants)
+    printer = Printer(trace.nodes, [trace.result], constants, reuse=True)
     result = trace.result
     once = [node for node in trace.nodes if id(node) in trace.once]
     each = [node for node in trace.nodes if id(node) not in trace.once]

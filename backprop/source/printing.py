@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ _INFIX = {
     "bitwise_and": "&", "bitwise_or": "|", "remainder": "%", "floor_divide": "//",
 }  # fmt: skip
 _MOST_INLINE = 60  # characters of an expression that may stand inside another
+_LEAST_REUSED = 4096  # entries of an array whose memory is taken again: below that, allocation costs nothing
 _MOST_WRITTEN = 8  # entries of an array that is written out
 
 
@@ -107,11 +109,19 @@ class Printer:
         What is returned in the end.
     constants : dict of str to numpy.ndarray, optional
         Where constants without a short expression go, by their new name; by default they are written out.
+    reuse : bool
+        Whether large results are written into the memory of operands that nothing else reads.
     """
 
     def __init__(
-        self, nodes: Sequence[Node], results: Sequence[Node], constants: dict[str, Array] | None = None
+        self,
+        nodes: Sequence[Node],
+        results: Sequence[Node],
+        constants: dict[str, Array] | None = None,
+        *,
+        reuse: bool = False,
     ) -> None:
+        self.reuse = reuse
         self.constants = constants
         self.names: dict[int, str] = {}
         self.inlined: dict[int, str] = {}
@@ -158,7 +168,8 @@ class Printer:
             return None
         if node.kind == "constant":
             return self._constant(node)
-        text = self.expression(node, out=out)
+        target = "out" if out else self._memory(node)
+        text = self.expression(node, out=target)
         if node.kind == "write":
             return f"{text}{comment(None, node.cost)}"
         if self._stands_inside(node, text):
@@ -247,7 +258,25 @@ class Printer:
                 written.append(self.operand(part))
         return ", ".join(written) + ("," if isinstance(key, tuple) and len(parts) == 1 else "")
 
-    def expression(self, node: Node, *, out: bool = False) -> str:
+    def _memory(self, node: Node) -> str:
+        """Return the name of an operand that nothing else reads, whose memory can take the result; "" for none."""
+        if not self.reuse or not _is_infix(node):
+            return ""
+        for operand in node.args:
+            # ufuncs make arrays of their own
+            own = isinstance(operand, Node) and operand.kind == "ufunc" and operand.method == "__call__"
+            if (
+                own
+                and node.function is not np.matmul
+                and (operand.shape, operand.dtype) == (node.shape, node.dtype)
+                and math.prod(operand.shape) >= _LEAST_REUSED
+                and self.uses[id(operand)] == 1
+                and self.names.get(id(operand), "k").startswith("t")
+            ):
+                return self.names[id(operand)]
+        return ""
+
+    def expression(self, node: Node, *, out: str = "") -> str:
         """Return the right side of a node's line."""
         match node.kind:
             case "item":
@@ -270,7 +299,7 @@ class Printer:
         arguments = [self.operand(part) for part in node.args]
         arguments += [f"{key}={self.operand(value)}" for key, value in node.options.items()]
         if out:
-            arguments.append("out=out")
+            arguments.append(f"out={out}")
         method = (
             f".{node.method}" if isinstance(node.function, np.ufunc) and node.method != "__call__" else ""
         )
