@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy import ndarray  # looking it up in np is a few percent of a small call
 
 from backprop.plan import Plan
 from backprop.source.networks import Trace, array_form, trace_jacobian
@@ -16,8 +17,7 @@ from jacobians.composition import Composition
 
 Form = Literal["auto", "arrays", "scalars"]
 
-_FLOAT64 = np.dtype(np.float64)
-# Measured with CPython 3.11 to 3.13 and NumPy 2: one line of NumPy on small arrays takes as long as about so many
+# Measured with CPython 3.11 and NumPy 2.4: one line of NumPy on small arrays takes as long as about so many
 # operations on Python's floats.
 _OPERATIONS_A_LINE = 25
 
@@ -63,7 +63,8 @@ class CompiledJacobian:
         self.shape, self.dtype, self.by = shape, dtype, by
         self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
         self._loss, self._batched, self._form = loss, batched, form
-        self._free = _takes_all_values(network)
+        # x of this shape goes straight to the code, unless the function looks at the numbers of x first
+        self._straight = shape if _takes_all_values(network) else None
         self._others: dict[np.dtype[Any], CompiledJacobian] = {}
         trace = self._trace()
         self.plan, self.cost = trace.plan, trace.cost
@@ -105,7 +106,7 @@ class CompiledJacobian:
         TypeError, ValueError
             If x or out is refused.
         """
-        if type(x) is not np.ndarray or x.dtype is not self.dtype or x.shape != self.shape or not self._free:
+        if type(x) is not ndarray or x.dtype is not self.dtype or x.shape != self._straight:
             x = self._door(x)
             if x.dtype != self.dtype:
                 return self._for_dtype(x.dtype)(x, out)

@@ -167,25 +167,26 @@ class Printer:
             self.names[id(node)] = node.function
             return None
         if node.kind == "constant":
-            return self._constant(node)
+            return self._constant(node, prefix)
         target = "out" if out else self._memory(node)
         text = self.expression(node, out=target)
         if node.kind == "write":
             return f"{text}{comment(None, node.cost)}"
-        if self._stands_inside(node, text):
+        # what is computed once has a name of its own, so that no call computes it again
+        if prefix == "t" and self._stands_inside(node, text):
             self.inlined[id(node)] = text
             return None
         name = self._name(prefix)
         self.names[id(node)] = name
         return f"{name} = {text}{comment(node.shape, node.cost)}"
 
-    def _constant(self, node: Node) -> str | None:
+    def _constant(self, node: Node, prefix: str) -> str | None:
         assert node.value is not None
         text = None if node.function else literal(node.value)
         if text is None and self.constants is None:
             text = f"np.array({node.value.tolist()}, dtype=np.{node.value.dtype.name})"
         if text is not None:
-            if node.value.ndim == 0 or self.uses[id(node)] < 2:
+            if node.value.ndim == 0 or (prefix == "t" and self.uses[id(node)] < 2):
                 self.inlined[id(node)] = text
                 return None
             self.names[id(node)] = self._name("k")

@@ -266,20 +266,20 @@ def _module(
 ) -> str:
     shape = trace.result.shape
     answers = [f"j{place}" for place in range(dense.size)]
-    unpacked = ", ".join(entry.name for entry in inputs)
+    unpacked = ", ".join(entry.name for entry in inputs) + ("," if len(inputs) == 1 else "")
     flat = "x" if len(trace_input(trace).shape) == 1 else "x.ravel()"
     calls = [f"{name} = {text(entry)}" for name, entry in zip(answers, dense.flat, strict=True)]
-    body = [f"{unpacked}, = {flat}.tolist()", *lines, *calls, f"total = {' + '.join(answers)}"]
+    body = [f"{unpacked} = {flat}.tolist()", *lines, *calls, f"total = {' + '.join(answers)}"]
     tried = "\n".join(f"            {line}" for line in body)
     imports = f"from math import {', '.join(functions)}\n" if functions else ""
     return (
         f"{imports}from struct import Struct\n\nimport numpy as np\n\n\n"
         f'def make(arrays):\n    """{title}\n\n    Takes the function for numbers that overflow or are not finite.\n'
-        f'    Cost of a call: {trace.cost}.\n    """\n    pack = Struct("{dense.size}d").pack\n\n'
+        f'    Cost of a call: {trace.cost}.\n    """\n    pack = Struct("{dense.size}d").pack_into\n    empty = np.empty\n\n'
         f"    def jacobian(x):\n        try:\n{tried}\n"
         f"        except (ArithmeticError, ValueError):\n            return arrays(x)\n"
         f"        if total - total != 0.0:\n            return arrays(x)\n"
-        f"        return np.ndarray({shape}, np.float64, bytearray(pack({', '.join(answers)})))\n\n"
+        f"        result = empty({shape})\n        pack(result, 0, {', '.join(answers)})\n        return result\n\n"
         f"    return jacobian\n"
     )
 
