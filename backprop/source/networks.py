@@ -10,9 +10,10 @@ import numpy as np
 from backprop.chain import Chain
 from backprop.plan import Plan
 from backprop.source.factors import identifiers
+from backprop.source.nodes import Node
 from backprop.source.plans import dense_form
 from backprop.source.printing import Printer, needed, needs_special
-from backprop.source.recording import Node, Recording, RecordingLedger
+from backprop.source.recording import Recording, RecordingLedger
 from jacobians import Cost, Function
 from jacobians.arrays import Array
 from jacobians.association import evaluate

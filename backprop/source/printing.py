@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop.source.recording import Node, error_state
+from backprop.source.nodes import Node, error_state
 from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost
 

@@ -8,90 +8,17 @@ no second implementation that could differ from the first.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from backprop.source.nodes import Node, RecordingError, error_state
+from backprop.source.shapes import STATIC, dummies, dummy, result_like, ufunc_result
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost
-
-
-class RecordingError(TypeError):
-    """Code does something that can't be written down as straight-line NumPy."""
-
-
-@dataclass(eq=False)
-class Node:
-    """One operation.
-
-    Attributes
-    ----------
-    kind : str
-        "input", "constant", "ufunc", "function", "item" (x[key]), "attribute" (x.mT), "method" (x.astype), or
-        "write" (an array is changed in place).
-    function : object
-        The ufunc, function, or name of the attribute or method.
-    args, options
-        Its arguments; arrays are nodes.
-    shape, dtype
-        Of the result.
-    errors : dict
-        NumPy's error state while it was recorded, which the printed code restores.
-    base : Node
-        The node whose memory this one may share.
-    changing : bool
-        Whether it reads memory that is written to: such a node is never shared.
-    cost : Cost
-        What the ledger counted for it.
-    """
-
-    kind: str
-    function: Any
-    args: tuple[Any, ...]
-    options: dict[str, Any]
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    errors: dict[str, str]
-    method: str = "__call__"
-    base: Node | None = None
-    changing: bool = False
-    cost: Cost = ZERO_COST
-    value: Array | None = field(default=None, repr=False)
-
-    @property
-    def root(self) -> Node:
-        """The node that owns the memory."""
-        node = self
-        while node.base is not None:
-            node = node.base
-        return node
-
-    def operands(self) -> list[Node]:
-        """Return the nodes among the arguments, at any depth."""
-        found: list[Node] = []
-        collect([self.args, list(self.options.values())], found)
-        return found
-
-
-def collect(value: Any, found: list[Node]) -> None:
-    """Add the nodes inside nested arguments to `found`."""
-    if isinstance(value, Node):
-        found.append(value)
-    elif isinstance(value, tuple | list):
-        for part in value:
-            collect(part, found)
-    elif isinstance(value, slice):
-        collect((value.start, value.stop, value.step), found)
-
-
-def error_state() -> dict[str, str]:
-    """Return how NumPy treats floating point errors now."""
-    return {key: str(value) for key, value in np.geterr().items()}
-
 
 _VIEWS = {"reshape", "swapaxes", "transpose", "broadcast_to", "ravel", "moveaxis", "expand_dims", "squeeze"}
 _FRESH = {
@@ -107,6 +34,15 @@ _FRESH = {
     "array",
 }
 _WRITES = {"put_along_axis", "copyto", "fill_diagonal"}  # into their first argument
+
+
+_METHODS = {"sum", "prod", "mean", "max", "min", "any", "all", "argmax", "argmin", "clip", "cumsum", "squeeze",
+            "trace", "diagonal", "repeat", "take", "var", "std", "dot"}  # fmt: skip
+
+
+def _outputs(options: dict[str, Any]) -> tuple[Any, ...]:
+    out = options.get("out")
+    return out if isinstance(out, tuple) else (out,)
 
 
 class Recording:
@@ -250,12 +186,12 @@ class Recorded(NDArrayOperatorsMixin):
             return None
         if ufunc.nout != 1:
             raise RecordingError(f"{ufunc.__name__}: several results can't be recorded; use functions of one")
-        shape, dtype = _ufunc_result(ufunc, method, inputs, options)
+        shape, dtype = ufunc_result(ufunc, method, inputs, options)
         return self.recording.add("ufunc", ufunc, inputs, options, shape=shape, dtype=dtype, method=method)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         name = function.__name__
-        known = _STATIC.get(name)
+        known = STATIC.get(name)
         if known is not None:
             return known(*args, **options)
         if name in _WRITES:
@@ -266,7 +202,7 @@ class Recorded(NDArrayOperatorsMixin):
             and "out" in options
         ):
             options = {key: value for key, value in options.items() if key != "out" or value is not None}
-        shape, dtype = _like_dummies(function, args, options)
+        shape, dtype = result_like(function, args, options)
         if name == "reshape" and isinstance(args[0], Recorded):
             args = (args[0].before_reshape(), shape)
         if name in ("broadcast_to", "reshape") and shape == np.shape(args[0]):
@@ -382,7 +318,7 @@ class Recorded(NDArrayOperatorsMixin):
     def __getitem__(self, key: Any) -> Recorded:
         if isinstance(key, tuple) and not key:
             return self
-        result = _dummy(self)[_dummies(key)]
+        result = dummy(self)[dummies(key)]
         picks = key if isinstance(key, tuple) else (key,)
         basic = all(
             part is None or part is ... or isinstance(part, int | np.integer | slice) for part in picks
@@ -451,93 +387,3 @@ class RecordingLedger(Ledger):
                 after.multiplications - before.multiplications, after.additions - before.additions
             )
         return result
-
-
-# --- shapes and dtypes without numbers -------------------------------------------------------------------
-
-_METHODS = {"sum", "prod", "mean", "max", "min", "any", "all", "argmax", "argmin", "clip", "cumsum", "squeeze",
-            "trace", "diagonal", "repeat", "take", "var", "std", "dot"}  # fmt: skip
-
-
-def _outputs(options: dict[str, Any]) -> tuple[Any, ...]:
-    out = options.get("out")
-    return out if isinstance(out, tuple) else (out,)
-
-
-def _ufunc_result(ufunc: np.ufunc, method: str, inputs: Any, options: Any) -> tuple[tuple[int, ...], Any]:
-    if method == "__call__" and not options and (ufunc.signature is None or ufunc is np.matmul):
-        kinds = [type(value) if type(value) in (bool, int, float) else _dtype(value) for value in inputs]
-        kinds = [np.dtype(bool) if kind is bool else kind for kind in kinds]
-        dtype = ufunc.resolve_dtypes((*kinds, None))[-1]
-        shapes = [np.shape(value) if not isinstance(value, Recorded) else value.shape for value in inputs]
-        if ufunc is np.matmul:
-            return _matmul_shape(*shapes), dtype
-        return np.broadcast_shapes(*shapes), dtype
-    function = ufunc if method == "__call__" else getattr(ufunc, method)
-    return _like_dummies(function, inputs, options)
-
-
-def _dtype(value: Any) -> np.dtype[Any]:
-    return value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
-
-
-def _matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    left = (1, *a) if len(a) == 1 else a
-    right = (*b, 1) if len(b) == 1 else b
-    if not a or not b or left[-1] != right[-2]:
-        raise ValueError(f"matmul: found shapes {a} and {b}, expected equal inner axes")
-    shape = (*np.broadcast_shapes(left[:-2], right[:-2]), left[-2], right[-1])
-    shape = shape if len(a) > 1 else (*shape[:-2], shape[-1])
-    return shape if len(b) > 1 else shape[:-1]
-
-
-def _dummy(array: Recorded) -> Array:
-    """Return an array of the same shape and dtype that takes no memory."""
-    return np.broadcast_to(np.zeros((), dtype=array.dtype), array.shape)
-
-
-def _dummies(value: Any) -> Any:
-    if isinstance(value, Recorded):
-        if value.dtype.kind == "b":
-            raise RecordingError("a mask as an index: its result has no fixed shape; use np.where")
-        return _dummy(value)
-    if isinstance(value, tuple | list):
-        return type(value)(_dummies(part) for part in value)
-    return value
-
-
-def _like_dummies(function: Any, args: Any, options: Any) -> tuple[tuple[int, ...], Any]:
-    """Return shape and dtype of a function's result from arrays of zeros (of unit matrices for linear algebra)."""
-
-    def stand_in(value: Any) -> Any:
-        if isinstance(value, Recorded):
-            if ".linalg" in (getattr(function, "__module__", None) or "") and value.ndim >= 2:
-                return np.broadcast_to(np.eye(*value.shape[-2:], dtype=value.dtype), value.shape)
-            return _dummy(value)
-        if isinstance(value, tuple | list):
-            return type(value)(stand_in(part) for part in value)
-        return value
-
-    with np.errstate(all="ignore"):
-        result = function(
-            *(stand_in(part) for part in args), **{key: stand_in(v) for key, v in options.items()}
-        )
-    if not isinstance(result, np.ndarray | np.generic):
-        raise RecordingError(
-            f"np.{function.__name__}: its result can't be recorded; use functions of one array"
-        )
-    return np.shape(result), result.dtype
-
-
-def _result_type(*values: Any) -> np.dtype[Any]:
-    return np.result_type(*(value.dtype if isinstance(value, Recorded) else value for value in values))
-
-
-_STATIC: dict[str, Any] = {
-    "shape": lambda a: a.shape,
-    "ndim": lambda a: a.ndim,
-    "size": lambda a, axis=None: a.size if axis is None else a.shape[axis],
-    "result_type": _result_type,
-    "iscomplexobj": lambda x: x.dtype.kind == "c",
-    "isrealobj": lambda x: x.dtype.kind != "c",
-}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from backprop.source.networks import Trace
-from backprop.source.recording import Node
+from backprop.source.nodes import Node
 from jacobians.arrays import Array
 
 _BINARY = {
@@ -275,7 +275,8 @@ def _module(
     return (
         f"{imports}from struct import Struct\n\nimport numpy as np\n\n\n"
         f'def make(arrays):\n    """{title}\n\n    Takes the function for numbers that overflow or are not finite.\n'
-        f'    Cost of a call: {trace.cost}.\n    """\n    pack = Struct("{dense.size}d").pack_into\n    empty = np.empty\n\n'
+        f'    Cost of a call: {trace.cost}.\n    """\n'
+        f'    pack = Struct("{dense.size}d").pack_into\n    empty = np.empty\n\n'
         f"    def jacobian(x):\n        try:\n{tried}\n"
         f"        except (ArithmeticError, ValueError):\n            return arrays(x)\n"
         f"        if total - total != 0.0:\n            return arrays(x)\n"
