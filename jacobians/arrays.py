@@ -134,6 +134,18 @@ def real_number(value: object, name: str, *, infinite: bool = False) -> float:
     return number
 
 
+def is_recorded(value: Any) -> bool:
+    """Return whether an array is recorded: it has a shape and a dtype, but no numbers.
+
+    Examples
+    --------
+    >>> is_recorded(np.ones(2))
+    False
+    """
+    # asked of the class: arrays of other scalars refuse attributes that they don't know
+    return getattr(type(value), "is_recorded", False)
+
+
 def possible(condition: Any) -> bool:
     """Return whether a condition holds somewhere; True for a recorded one, whose numbers are not known.
 
@@ -144,7 +156,7 @@ def possible(condition: Any) -> bool:
     >>> possible(np.array([1.0, 2.0]) < 0)
     False
     """
-    return getattr(condition, "is_recorded", False) or bool(condition.any())
+    return is_recorded(condition) or bool(condition.any())
 
 
 def zeros(shape: tuple[int, ...], dtype: Any, *beside: Any) -> Array:
@@ -162,7 +174,7 @@ def zeros(shape: tuple[int, ...], dtype: Any, *beside: Any) -> Array:
     >>> zeros((2,), np.float32, np.ones(2))
     array([0., 0.], dtype=float32)
     """
-    like = next((array for array in beside if getattr(array, "is_recorded", False)), None)
+    like = next((array for array in beside if is_recorded(array)), None)
     return np.zeros(shape, dtype=dtype, like=like)
 
 
@@ -174,7 +186,7 @@ def alongside(array: Array, other: Any) -> Array:
     >>> alongside(np.ones(2), np.arange(2))
     array([1., 1.])
     """
-    return other.recording.lift(array) if getattr(other, "is_recorded", False) else array
+    return other.recording.lift(array) if is_recorded(other) else array
 
 
 def read_only(array: Array) -> Array:

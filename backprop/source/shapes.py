@@ -7,12 +7,7 @@ from typing import Any
 import numpy as np
 
 from backprop.source.nodes import RecordingError
-from jacobians.arrays import Array
-
-
-def is_recorded(value: Any) -> bool:
-    """Return whether an array is recorded: it has a shape and a dtype, but no numbers."""
-    return getattr(value, "is_recorded", False)
+from jacobians.arrays import Array, is_recorded
 
 
 def ufunc_result(ufunc: np.ufunc, method: str, inputs: Any, options: Any) -> tuple[tuple[int, ...], Any]:
