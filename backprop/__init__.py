@@ -2,6 +2,7 @@
 
 from backprop.chain import Chain
 from backprop.compare import Comparison, compare
+from backprop.compilation import CompiledJacobian, compile  # noqa: A004  # backprop.compile, as re.compile
 from backprop.datasets import Digits, load_digits
 from backprop.descent import Descent, DivergenceError, gradient_descent
 from backprop.execute import Execution
@@ -18,6 +19,7 @@ __all__ = [
     "Chain",
     "ClassScore",
     "Comparison",
+    "CompiledJacobian",
     "Descent",
     "Digits",
     "DivergenceError",
@@ -31,6 +33,7 @@ __all__ = [
     "TrainingResult",
     "TrainingState",
     "compare",
+    "compile",
     "fit",
     "gradient_descent",
     "load_digits",

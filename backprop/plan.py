@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from backprop.tables import text_table
 from jacobians import Cost, Spec
+from jacobians.arrays import Array
 from jacobians.association import Association, Tree, associate, cheapest, from_left, from_right
 from jacobians.dead_units import LiveUnits
 from jacobians.products import find_row, product_cost, product_spec
@@ -133,6 +134,54 @@ class Plan:
         from backprop.execute import execute_plan  # execution knows plans
 
         return execute_plan(self)
+
+    def to_source(self, *, dense: bool = False) -> str:
+        """Return the plan as plain NumPy code that runs by itself: a module with one function `product`.
+
+        The lines are those that the rows of the table of products execute, in the same order, commented with the
+        shape of each result and its cost; the costs add up to :attr:`cost`. No numbers are needed.
+
+        Parameters
+        ----------
+        dense : bool
+            Whether the function returns the dense array over all points. By default it returns the arrays that the
+            structure of the product stores: one array, or a tuple of them.
+
+        Examples
+        --------
+        >>> from backprop import Chain
+        >>> from jacobians import Spec
+        >>> source = Chain.from_specs([Spec.dense(1, 5), Spec.diagonal(5)]).plan().to_source()
+        >>> print(source.split("# A · B: ")[1])
+        A·diag(b): columns scaled
+            t1 = A * B_d[..., None, :]  # (1, 5), 5 multiplications, 0 additions
+            return t1
+        <BLANKLINE>
+        """
+        from backprop.source import plan_source  # the code of a plan knows plans
+
+        return plan_source(self, dense=dense)
+
+    def source_arguments(self) -> dict[str, Array]:
+        """Return the arrays that the function of :meth:`to_source` takes, by name.
+
+        Raises
+        ------
+        ValueError
+            If the chain was made from shapes or specs and has no numbers.
+
+        Examples
+        --------
+        >>> from backprop import Chain
+        >>> plan = Chain([[[1.0, 2.0]], [[3.0], [4.0]]]).plan()
+        >>> module = {}
+        >>> exec(plan.to_source(), module)
+        >>> module["product"](**plan.source_arguments())
+        array([[11.]])
+        """
+        from backprop.source import plan_arguments
+
+        return plan_arguments(self)
 
     def speedup(self, other: Strategy) -> float:
         """Return how many times fewer multiplications this plan takes than another strategy; inf if it takes none."""

@@ -73,7 +73,7 @@ class Elementwise(Function):
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return diag(f′(x))."""
         point = x.shape[batch_ndim:]
-        d = np.asarray(self.df(x)).reshape((*x.shape[:batch_ndim], math.prod(point)))
+        d = np.reshape(self.df(x), (*x.shape[:batch_ndim], math.prod(point)))
         return Diagonal.unchecked(d, out_shape=point, in_shape=point)
 
     def smooth_piece(self, x: Any) -> Array | None:

@@ -134,6 +134,61 @@ def real_number(value: object, name: str, *, infinite: bool = False) -> float:
     return number
 
 
+def is_recorded(value: Any) -> bool:
+    """Return whether an array is recorded: it has a shape and a dtype, but no numbers.
+
+    Examples
+    --------
+    >>> is_recorded(np.ones(2))
+    False
+    """
+    # asked of the class: arrays of other scalars refuse attributes that they don't know
+    return getattr(type(value), "is_recorded", False)
+
+
+def possible(condition: Any) -> bool:
+    """Return whether a condition holds somewhere; True for a recorded one, whose numbers are not known.
+
+    Where a general formula has a shorter form for the usual case, this tells which of them to take.
+
+    Examples
+    --------
+    >>> possible(np.array([1.0, 2.0]) < 0)
+    False
+    """
+    return is_recorded(condition) or bool(condition.any())
+
+
+def zeros(shape: tuple[int, ...], dtype: Any, *beside: Any) -> Array:
+    """Return zeros to write into: recorded ones where something recorded will be written, or says where.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : dtype
+    *beside : numpy.ndarray
+        The values that will be written, and the indices of their places.
+
+    Examples
+    --------
+    >>> zeros((2,), np.float32, np.ones(2))
+    array([0., 0.], dtype=float32)
+    """
+    like = next((array for array in beside if is_recorded(array)), None)
+    return np.zeros(shape, dtype=dtype, like=like)
+
+
+def alongside(array: Array, other: Any) -> Array:
+    """Return an array as a recorded one if `other` is: numbers that recorded indices choose from.
+
+    Examples
+    --------
+    >>> alongside(np.ones(2), np.arange(2))
+    array([1., 1.])
+    """
+    return other.recording.lift(array) if is_recorded(other) else array
+
+
 def read_only(array: Array) -> Array:
     """Return a view of `array` that can't be written through."""
     view = array.view()

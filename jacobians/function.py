@@ -260,7 +260,7 @@ class Function(ABC):
             return self.forward(x)
         if self.vectorized:
             return self.forward(x, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # see the class docstring
-        return np.stack([np.asarray(self._forward(point, batch_ndim - 1)) for point in x])
+        return np.stack([self._forward(point, batch_ndim - 1) for point in x])
 
     def _jacobian(self, x: Any, wrt: str, batch_ndim: int) -> Jacobian:
         if batch_ndim == 0:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from jacobians.arrays import Array, real_array, real_number
+from jacobians.arrays import Array, is_recorded, real_array, real_number
 from jacobians.function import INPUT, Function
 from jacobians.norms import flat, row
 from jacobians.softmax import log_softmax
@@ -184,7 +184,8 @@ def beside(target: Array, x: Any, batch_ndim: int, name: str = "y") -> Array:
             f"{name}: found shape {target.shape}, expected {x.shape[batch_ndim:]} for one prediction"
             + (f", or {x.shape} for a target a point" if batch_ndim else "; several points need batched=True")
         )
-    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f":
+    numbers = isinstance(x, np.ndarray | np.generic) or is_recorded(x)
+    if numbers and x.dtype.kind == "f":
         return target.astype(x.dtype, copy=False)
     return target
 

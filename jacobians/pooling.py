@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array
+from jacobians.arrays import Array, possible
 from jacobians.function import INPUT, Function
 from jacobians.norms import flat
 from jacobians.structures import Jacobian, Selection
@@ -20,7 +20,7 @@ from jacobians.structures import Jacobian, Selection
 
 def _selection(indices: Array, missing: Array, size: int, dtype: Any, **options: Any) -> Selection:
     """Return a selection; where a NaN was compared, its entries are NaN in place of ones."""
-    weights = np.where(missing, np.nan, 1).astype(dtype) if missing.any() else None
+    weights = np.where(missing, np.nan, 1).astype(dtype) if possible(missing) else None
     return Selection.unchecked(indices, size, weights, dtype=dtype, **options)
 
 

@@ -112,7 +112,7 @@ def _add_to_diagonal(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
     dense, other = (L, R) if isinstance(L, Dense) else (R, L)
     assert isinstance(dense, Dense)
     batch = broadcast(L.spec.batch, R.spec.batch)
-    total = np.array(np.broadcast_to(dense.A, batch + dense.shape), dtype=np.result_type(L.dtype, R.dtype))
+    total = np.broadcast_to(dense.A, batch + dense.shape).astype(np.result_type(L.dtype, R.dtype))
     diagonal = np.arange(dense.shape[0])
     entries = np.broadcast_to(_diagonal_of(other), (*batch, dense.shape[0]))
     total[..., diagonal, diagonal] = ledger.add(total[..., diagonal, diagonal], entries)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array
+from jacobians.arrays import Array, zeros
 from jacobians.cost import Count
 from jacobians.products.core import points
 from jacobians.spec import Spec, broadcast
@@ -93,7 +93,7 @@ def dense_select(L: Dense, R: Selection, ledger: Ledger) -> Jacobian:
     indices = np.broadcast_to(R.indices, (*batch, R.shape[0]))
     # columns of weight zero go to an extra last place
     places = np.where(indices < 0, R.shape[1], indices)
-    placed = np.zeros((*batch, L.shape[0], R.shape[1] + 1), dtype=columns.dtype)
+    placed = zeros((*batch, L.shape[0], R.shape[1] + 1), columns.dtype, columns, places)
     for point in np.ndindex(*batch):
         where = (slice(None), places[point])
         if R.spec.repeats:
@@ -198,7 +198,7 @@ def scatter_select(L: Scatter, R: Selection, ledger: Ledger) -> Jacobian:
     rows, columns = (np.broadcast_to(J.indices, (*batch, lines)) for J in (L, R))
     empty = (rows < 0) | (columns < 0)
     m, n = L.shape[0], R.shape[1]
-    dense = np.zeros((*batch, m + 1, n + 1), dtype=np.result_type(L.dtype, R.dtype))
+    dense = zeros((*batch, m + 1, n + 1), np.result_type(L.dtype, R.dtype), values, empty)
     for point in np.ndindex(*batch):
         at = (np.where(empty[point], m, rows[point]), np.where(empty[point], n, columns[point]))
         ledger.add_at(dense[point], at, values[point])

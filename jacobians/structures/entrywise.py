@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from jacobians.arrays import Array, read_only, real_array
+from jacobians.arrays import Array, read_only, real_array, zeros
 from jacobians.spec import Spec, checked_shape
 from jacobians.structures.base import Jacobian, Shape
 from jacobians.structures.display import first_point, latex_matrix, latex_vector
@@ -166,7 +166,7 @@ class Diagonal(Jacobian):
 
     def _expand(self) -> Array:
         n = self.shape[0]
-        dense = np.zeros((*self.d.shape, n), dtype=self.dtype)
+        dense = zeros((*self.d.shape, n), self.dtype, self.d)
         dense[..., np.arange(n), np.arange(n)] = self.d
         return dense
 

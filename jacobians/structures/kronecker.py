@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from jacobians.arrays import Array
+from jacobians.arrays import Array, zeros
 from jacobians.spec import Spec
 from jacobians.structures.base import Jacobian, Shape
 from jacobians.structures.entrywise import Dense, Identity
@@ -100,7 +100,7 @@ class Kronecker(Jacobian):
         Entries are placed, not multiplied: beside an infinite number the zeros stay zeros.
         """
         (p, r), (q, s) = self.A.shape, self.B.shape
-        blocks = np.zeros((*self.spec.batch, p, q, r, s), dtype=self.dtype)
+        blocks = zeros((*self.spec.batch, p, q, r, s), self.dtype, factor)
         if isinstance(self.A, Identity):
             for i in range(p):
                 blocks[..., i, :, i, :] = factor

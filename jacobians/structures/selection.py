@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from jacobians.arrays import Array, read_only, real_array
+from jacobians.arrays import Array, alongside, possible, read_only, real_array, zeros
 from jacobians.spec import Spec, broadcast, checked_shape
 from jacobians.structures.base import Jacobian, Shape
 from jacobians.structures.display import first_point, latex_vector
@@ -90,9 +90,9 @@ class _Choice(Jacobian):
         """Return the dense form with lines as rows."""
         batch = self.spec.batch
         count = self.indices.shape[-1]
-        dense = np.zeros((*batch, count, size), dtype=self.dtype)
         positions = np.broadcast_to(self.indices, (*batch, count))
         values = np.broadcast_to(self.line_values(), (*batch, count))
+        dense = zeros((*batch, count, size), self.dtype, positions, values)
         np.put_along_axis(dense, np.maximum(positions, 0)[..., None], values[..., None], axis=-1)
         return dense
 
@@ -189,7 +189,7 @@ class Selection(_Choice):
         m, n = self.shape
         batch = self.spec.batch
         positions = np.broadcast_to(self.indices, (*batch, m))
-        inverse = np.full((*batch, n + 1), -1, dtype=self.indices.dtype)
+        inverse = zeros((*batch, n + 1), self.indices.dtype, positions) - 1
         rows = np.broadcast_to(np.arange(m), positions.shape)
         # rows of zeros write to the extra last place
         np.put_along_axis(inverse, np.where(positions < 0, n, positions), rows, axis=-1)
@@ -305,13 +305,13 @@ def Permutation(indices: Any, **options: Any) -> Selection:  # noqa: N802  # nam
 def blank(values: Array, indices: Array) -> Array:
     """Return `values` with exact zeros (whatever stood there, NaN too) where the index is −1."""
     empty = indices < 0
-    return np.where(empty, np.zeros((), dtype=values.dtype), values) if empty.any() else values
+    return np.where(empty, np.zeros((), dtype=values.dtype), values) if possible(empty) else values
 
 
 def take_rows(columns: Array, indices: Array) -> Array:
     """Return the rows of `columns` (…, n, k) at `indices` (…, m): an array (…, m, k)."""
     if indices.ndim == 1:
-        return columns[..., indices, :]
+        return np.take(alongside(columns, indices), indices, axis=-2)
     batch = np.broadcast_shapes(indices.shape[:-1], columns.shape[:-2])
     columns = np.broadcast_to(columns, (*batch, *columns.shape[-2:]))
     positions = np.broadcast_to(indices, (*batch, indices.shape[-1]))

@@ -1,0 +1,284 @@
+"""Networks compiled to one straight-line function of x for repeated evaluation of a Jacobian."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy import ndarray  # looking it up in np is a few percent of a small call
+
+from backprop.plan import Plan
+from backprop.source.networks import Trace, array_form, trace_jacobian
+from backprop.source.scalars import NotScalarError, scalar_form
+from jacobians import Affine, Cost, Function, Sequential
+from jacobians.arrays import Array, real_array
+from jacobians.composition import Composition
+
+Form = Literal["auto", "arrays", "scalars"]
+
+# Measured with CPython 3.11 and NumPy 2.4: one line of NumPy on small arrays takes as long as about so many
+# operations on Python's floats.
+_OPERATIONS_A_LINE = 25
+
+
+class CompiledJacobian:
+    """A Jacobian as a function of x alone: ``compiled(x)`` is a dense array (m, n), or (N, m, n) for N points.
+
+    Made by :func:`compile`. The parameters are those of the network when it was compiled, copied: later updates of
+    the network do not reach it.
+
+    Attributes
+    ----------
+    source : str
+        The generated code for x of dtype float64 (or float32, if it was compiled for that).
+    form : str
+        "arrays" for NumPy code, "scalars" for code entry by entry.
+    plan : Plan
+        How the factors are multiplied: made from specs, without numbers of x.
+    cost : Cost
+        Multiplications and additions of the products in one call. Products of parameters alone are formed once, and
+        those that the answer does not need, never: then it is less than ``plan.cost``. The forward pass and the
+        layers' own formulas are not counted, as in a plan.
+    constants : dict of str to numpy.ndarray
+        The arrays that the code takes.
+    """
+
+    source: str
+    form: str
+    plan: Plan
+    cost: Cost
+    constants: dict[str, Array]
+
+    def __init__(
+        self,
+        network: Function,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        by: str,
+        loss: Function | None,
+        batched: bool,
+        form: Form,
+    ) -> None:
+        self.shape, self.dtype, self.by = shape, dtype, by
+        self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
+        self._loss, self._batched, self._form = loss, batched, form
+        # x of this shape goes straight to the code, unless the function looks at the numbers of x first
+        self._straight = shape if _takes_all_values(network) else None
+        self._others: dict[np.dtype[Any], CompiledJacobian] = {}
+        trace = self._trace()
+        self.plan, self.cost = trace.plan, trace.cost
+        target = "the loss" if loss is not None else "F"
+        title = f"∂{target}/∂{by} of {_short(network)} at x of shape {shape}, {dtype}."
+        self.source, self.constants = array_form(trace, title)
+        arrays = _made(self.source)(**self.constants)
+        self._arrays, self._call, self.form = arrays, arrays, "arrays"
+        self._writes_out = "out=out" in self.source
+        if form == "scalars" or (form == "auto" and _is_small(trace)):
+            try:
+                source = scalar_form(trace, title)
+            except NotScalarError as error:
+                if form == "scalars":
+                    raise ValueError(
+                        f"form: found 'scalars' for a Jacobian without that form ({error}), expected 'arrays' or 'auto'"
+                    ) from None
+            else:
+                self._call = _made(source)(arrays)
+                self.source, self.form = source, "scalars"
+
+    def _trace(self) -> Trace:
+        return trace_jacobian(
+            self._network, self.shape, self.dtype, by=self.by, loss=self._loss, batched=self._batched
+        )
+
+    def __call__(self, x: Any, out: Array | None = None) -> Array:
+        """Return the dense Jacobian at x.
+
+        Parameters
+        ----------
+        x : array_like
+            Of the shape that was compiled for; float64, float32, or what becomes float64.
+        out : numpy.ndarray, optional
+            Where the answer goes; it spares the allocation of a large one.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x or out is refused.
+        """
+        if type(x) is not ndarray or x.dtype is not self.dtype or x.shape != self._straight:
+            x = self._door(x)
+            if x.dtype != self.dtype:
+                return self._for_dtype(x.dtype)(x, out)
+        if out is None:
+            return self._call(x)
+        self._check_out(out)
+        if self._writes_out:
+            return self._arrays(x, out)
+        np.copyto(out, self._call(x))
+        return out
+
+    def _door(self, x: Any) -> Array:
+        point = real_array(x, "x")
+        if point.shape != self.shape:
+            raise ValueError(
+                f"x: found shape {point.shape}, expected {self.shape}, the shape that was compiled for; "
+                f"compile again with shape={point.shape}"
+            )
+        self._network.check_values(point)
+        return point
+
+    def _for_dtype(self, dtype: np.dtype[Any]) -> CompiledJacobian:
+        if dtype not in self._others:
+            form: Form = "auto" if self._form == "scalars" else self._form
+            self._others[dtype] = CompiledJacobian(
+                self._network, self.shape, dtype, self.by, self._loss, self._batched, form
+            )
+        return self._others[dtype]
+
+    def _check_out(self, out: Any) -> None:
+        batch = self.shape[:1] if self._batched else ()
+        expected = (*batch, *self.plan.spec.shape)
+        result = self.plan.chain.jacobians
+        dtype = np.result_type(*(factor.dtype for factor in result)) if result else self.dtype
+        if not isinstance(out, np.ndarray):
+            raise TypeError(f"out: found {type(out).__name__}, expected an array of shape {expected}")
+        if out.shape != expected or out.dtype != dtype:
+            raise ValueError(
+                f"out: found shape {out.shape} and dtype {out.dtype}, expected {expected} and {dtype}; "
+                f"make it by np.empty({expected}, np.{dtype})"
+            )
+
+    def __repr__(self) -> str:
+        m, n = self.plan.spec.shape
+        return f"<CompiledJacobian ∂/∂{self.by}: x {self.shape} ↦ {m}×{n}, {self.form}, {self.cost}>"
+
+
+def compile(  # noqa: A001  # backprop.compile(net), as re.compile
+    network: Function,
+    by: str = "input",
+    loss: Function | None = None,
+    *,
+    batched: bool = False,
+    shape: tuple[int, ...] | None = None,
+    dtype: Any = np.float64,
+    form: Form = "auto",
+) -> CompiledJacobian:
+    """Return the Jacobian of a network as a fast function of x: straight-line code, generated once.
+
+    Forward pass, factors and their product by the cheapest plan are recorded by running the library's own formulas
+    and product rows on arrays without numbers; what occurs twice is computed once, what depends on parameters alone
+    is computed at compile time, and what the answer does not need is left out.
+
+    Parameters
+    ----------
+    network : Function
+        Its parameters are copied: compile again after an update.
+    by : str
+        "input" or the name of a parameter, such as "0.W".
+    loss : Function, optional
+        A function of the prediction, made for its target, such as ``SquaredError(y)``.
+    batched : bool
+        Whether the first axis of x counts points.
+    shape : tuple of int, optional
+        The shape of x, points included. By default that of the vectors which the first layer takes, where that is an
+        affine layer.
+    dtype : dtype
+        float64 or float32: what `source` is written for. x of the other one is compiled for when it comes.
+    form : {"auto", "arrays", "scalars"}
+        NumPy code, or code entry by entry on Python's floats, which is faster for a few dozen units and exists for
+        float64 only; "auto" takes the latter where it is estimated to be faster.
+
+    Returns
+    -------
+    CompiledJacobian
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is refused.
+    RecordingError
+        If a layer of one's own does what straight-line code can't, such as a branch on a number.
+
+    Examples
+    --------
+    >>> from backprop import MLP
+    >>> net = MLP.initialize([2, 3, 4, 1], loss="squared-error", seed=0)
+    >>> jacobian = compile(net)
+    >>> jacobian
+    <CompiledJacobian ∂/∂input: x (2,) ↦ 1×2, scalars, 25 multiplications, 13 additions>
+    >>> x = np.array([0.5, -1.0])
+    >>> np.allclose(jacobian(x), net.jacobian(x).dense())
+    True
+    """
+    for name, value in (("network", network), ("loss", loss)):
+        if not isinstance(value, Function) and (name == "network" or value is not None):
+            raise TypeError(
+                f"{name}: found {type(value).__name__}, expected a Function such as SquaredError(y)"
+            )
+    if not isinstance(batched, bool | np.bool_):
+        raise TypeError(f"batched: found {batched!r}, expected True or False")
+    if form not in get_args(Form):
+        raise ValueError(f"form: found {form!r}, expected one of {', '.join(map(repr, get_args(Form)))}")
+    kind = np.dtype(dtype)
+    if kind not in (np.float64, np.float32):
+        raise TypeError(f"dtype: found {kind}, expected float64 or float32")
+    known = ["input", *network.parameters]
+    if by not in known:
+        raise ValueError(f"by: found {by!r}, expected one of {', '.join(map(repr, known))}")
+    sizes = _shape(network, shape, batched)
+    network.check_input(sizes[int(batched) :])
+    return CompiledJacobian(network, sizes, kind, by, loss, bool(batched), form)
+
+
+def _shape(network: Function, shape: Any, batched: bool) -> tuple[int, ...]:
+    if shape is None:
+        first = network
+        while isinstance(first, Sequential):
+            first = first.layers[0]
+        if not isinstance(first, Affine) or batched:
+            reason = "the number of points" if batched else f"what {_short(network)} takes"
+            raise ValueError(f"shape: found None, expected the shape of x, which says {reason}")
+        return (first.W.shape[1],)
+    if not isinstance(shape, tuple | list) or not all(
+        isinstance(size, int | np.integer) and not isinstance(size, bool) and size > 0 for size in shape
+    ):
+        raise ValueError(f"shape: found {shape!r}, expected a tuple of sizes of at least 1")
+    if batched and not shape:
+        raise ValueError("shape: found () with batched=True, expected the number of points first")
+    return tuple(int(size) for size in shape)
+
+
+def _takes_all_values(network: Function) -> bool:
+    """Return whether every real number is in the domain, so that a call need not look at x."""
+    if isinstance(network, Sequential):
+        return _takes_all_values(network.layers[0])
+    if isinstance(network, Composition):
+        return all(_takes_all_values(layer) for layer in network.layers)
+    return type(network).check_values is Function.check_values
+
+
+def _is_small(trace: Trace) -> bool:
+    """Return whether Python's floats are likely to be faster than NumPy's calls."""
+    calls = [node for node in trace.nodes if id(node) not in trace.once and node.kind in _CALLS]
+    operations = sum(max(int(np.prod(node.shape)), node.cost.flops) for node in calls)
+    operations += sum(
+        int(np.prod(node.shape)) * 2 * node.args[0].shape[-1]
+        for node in calls
+        if node.function is np.matmul and not node.cost.flops
+    )
+    return operations <= _OPERATIONS_A_LINE * len(calls)
+
+
+_CALLS = ("ufunc", "function", "method", "write")
+
+
+def _made(source: str) -> Callable[..., Any]:
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)  # code that this library has written from its own operations
+    return namespace["make"]
+
+
+def _short(network: Function) -> str:
+    text = repr(network).replace("\\", " ").replace('"', "'")
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,118 @@
+"""A network's Jacobian as one straight-line NumPy function: forward pass, factors and product recorded together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backprop.chain import Chain
+from backprop.plan import Plan
+from backprop.source.factors import identifiers
+from backprop.source.nodes import Node
+from backprop.source.plans import dense_form
+from backprop.source.printing import Printer, needed, needs_special
+from backprop.source.recording import Recording, RecordingLedger
+from jacobians import Cost, Function
+from jacobians.arrays import Array
+from jacobians.association import evaluate
+from jacobians.cost import ZERO_COST
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The recorded operations of a Jacobian at a point that is not known yet.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        What the result depends on, in order.
+    result : Node
+        The dense Jacobian.
+    once : set of int
+        The ids of the nodes that depend on constants only, which are computed once.
+    plan : Plan
+        How the factors are multiplied.
+    """
+
+    nodes: list[Node]
+    result: Node
+    once: set[int]
+    plan: Plan
+
+    @property
+    def cost(self) -> Cost:
+        """What the products of one call cost."""
+        return sum((node.cost for node in self.nodes if id(node) not in self.once), ZERO_COST)
+
+
+def trace_jacobian(
+    network: Function, shape: tuple[int, ...], dtype: Any, *, by: str, loss: Function | None, batched: bool
+) -> Trace:
+    """Return the recorded operations of ∂(loss ∘ network)/∂by at a point of some shape.
+
+    Raises
+    ------
+    RecordingError
+        If a layer does what straight-line code can't.
+    """
+    recording = Recording(share=True)
+    x: Any = recording.input("x", shape, dtype)
+    values = network.parameters
+    names = identifiers([".".join(reversed(name.rsplit(".", 1))) for name in values])
+    constants = {
+        name: recording.constant(np.array(value), called)
+        for (name, value), called in zip(values.items(), names, strict=True)
+    }
+    # the library's own code below the doors, on arrays that write down what is done to them
+    bound = network.bind(constants)
+    factors = bound._chain(x, by, int(batched))
+    if loss is not None:
+        factors = [*loss._chain(bound._forward(x, int(batched)), "input", int(batched)), *factors]
+    # which units are dead depends on x
+    plan = Chain(factors).plan(dead_units=False)
+    ledger = RecordingLedger(recording)
+    product = evaluate(plan.tree, factors, ledger)
+    result = recording.lift(dense_form(product, ledger))
+    if batched and result.shape != (shape[0], *product.shape):
+        result = np.broadcast_to(result, (shape[0], *product.shape))
+    nodes = needed(recording.nodes, [result.node], everything_counted=False)
+    once: set[int] = set()
+    for node in nodes:
+        fixed = all(id(operand) in once for operand in node.operands())
+        if node.kind == "constant" or (node.kind != "input" and fixed and not node.changing):
+            once.add(id(node))
+    return Trace(nodes, result.node, once, plan)
+
+
+def array_form(trace: Trace, title: str) -> tuple[str, dict[str, Array]]:
+    """Return the NumPy code of a trace, a function `make` of the constants that returns `jacobian`, and the constants.
+
+    Parameters
+    ----------
+    trace : Trace
+    title : str
+        The first line of the docstring.
+    """
+    constants: dict[str, Array] = {}
+    printer = Printer(trace.nodes, [trace.result], constants, reuse=True)
+    result = trace.result
+    once = [node for node in trace.nodes if id(node) in trace.once]
+    each = [node for node in trace.nodes if id(node) not in trace.once]
+    before = printer.lines(once, prefix="k")
+    direct = result.kind == "ufunc" and result.method == "__call__" and id(result) not in trace.once
+    lines = printer.lines(each, last_out=result if direct else None)
+    answer = printer.operand(result)
+    owned = id(result.root) not in trace.once and result.root.kind != "input"
+    if not owned or getattr(result.function, "__name__", "") == "broadcast_to":
+        answer = f"np.array({answer})"  # a call never returns memory that the next one reads
+    shapes = "; ".join(f"{name} {value.shape}" for name, value in constants.items()) or "nothing"
+    imports = "import numpy as np\n"
+    if needs_special(trace.nodes):
+        imports += "from scipy import special\n"
+    text = [f'"""{title}', "", f"Takes {shapes}.", f"Cost of a call: {trace.cost}.", '"""', *before, ""]
+    inner = [f"    {line}" for line in [*lines, f"return {answer}"]]
+    text += [f"def jacobian(x{', out=None' if direct else ''}):", *inner, "", "return jacobian"]
+    body = "\n".join(f"    {line}".rstrip() for line in text)
+    return f"{imports}\n\ndef make({', '.join(constants)}):\n{body}\n", constants

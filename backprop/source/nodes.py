@@ -1,0 +1,84 @@
+"""What was done to recorded arrays: one node an operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from jacobians.arrays import Array
+from jacobians.cost import ZERO_COST, Cost
+
+
+class RecordingError(TypeError):
+    """Code does something that can't be written down as straight-line NumPy."""
+
+
+@dataclass(eq=False)
+class Node:
+    """One operation.
+
+    Attributes
+    ----------
+    kind : str
+        "input", "constant", "ufunc", "function", "item" (x[key]), "attribute" (x.mT), "method" (x.astype), or
+        "write" (an array is changed in place).
+    function : object
+        The ufunc, function, or name of the attribute or method.
+    args, options
+        Its arguments; arrays are nodes.
+    shape, dtype
+        Of the result.
+    errors : dict
+        NumPy's error state while it was recorded, which the printed code restores.
+    base : Node
+        The node whose memory this one may share.
+    changing : bool
+        Whether it reads memory that is written to: such a node is never shared.
+    cost : Cost
+        What the ledger counted for it.
+    """
+
+    kind: str
+    function: Any
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    errors: dict[str, str]
+    method: str = "__call__"
+    base: Node | None = None
+    changing: bool = False
+    cost: Cost = ZERO_COST
+    value: Array | None = field(default=None, repr=False)
+
+    @property
+    def root(self) -> Node:
+        """The node that owns the memory."""
+        node = self
+        while node.base is not None:
+            node = node.base
+        return node
+
+    def operands(self) -> list[Node]:
+        """Return the nodes among the arguments, at any depth."""
+        found: list[Node] = []
+        collect([self.args, list(self.options.values())], found)
+        return found
+
+
+def collect(value: Any, found: list[Node]) -> None:
+    """Add the nodes inside nested arguments to `found`."""
+    if isinstance(value, Node):
+        found.append(value)
+    elif isinstance(value, tuple | list):
+        for part in value:
+            collect(part, found)
+    elif isinstance(value, slice):
+        collect((value.start, value.stop, value.step), found)
+
+
+def error_state() -> dict[str, str]:
+    """Return how NumPy treats floating point errors now."""
+    return {key: str(value) for key, value in np.geterr().items()}
