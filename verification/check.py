@@ -223,6 +223,8 @@ def _decide(witnesses: list[Witness]) -> tuple[Verdict, str]:
     agree = [witness.name for witness in witnesses if witness.status == "agrees"]
     disagree = [witness.name for witness in witnesses if witness.status == "disagrees"]
     ran = [witness for witness in witnesses if witness.status != "unavailable"]
+    if [*agree, *disagree] == ["complex-step"] and any(KINK in witness.reason for witness in witnesses):
+        agree = disagree = []  # where differences see a kink, the complex step sees one side of it at most
     of = f"of {len(ran)} witness{'es' if len(ran) != 1 else ''} that ran"
     if disagree and agree:
         latest = [witness for witness in witnesses if witness.status in ("agrees", "disagrees")][-1]

@@ -274,4 +274,5 @@ def _imaginary_quotient(problem: Problem, j: int, h: float) -> Array:
     point = entries_of(problem.point, scalars).copy().reshape(-1)
     point[j] = complex(point[j].real, h)
     values = problem.trace(scalars, point.reshape(problem.point.shape))
-    return np.array([complex(value).imag / h for value in values])
+    numbers = np.array([complex(value) for value in values])
+    return np.where(np.isnan(numbers), np.nan, numbers.imag / h)  # complex("nan") has the imaginary part 0

@@ -235,8 +235,8 @@ class ComplexScalars(Scalars):
 
     def norm(self, items: Sequence[Any]) -> Any:
         """Return the root of the sum of squares, of items in units of the largest so that none underflows."""
-        unit = max((abs(item.real) for item in items), default=0.0)
-        if unit == 0:
+        unit, step = (max(map(abs, part), default=0.0) for part in (np.real(items), np.imag(items)))
+        if unit <= 1e6 * step:  # at 0, or a product of steps away from it
             raise NotAnalyticError("norm: not analytic at 0; use method='central' or 'richardson'")
         return unit * super().norm([item / unit for item in items])
 
@@ -261,9 +261,6 @@ class ComplexScalars(Scalars):
 
             return call
 
-        def cbrt(a: complex) -> complex:
-            return a ** (1 / 3) if a.real >= 0 else -((-a) ** (1 / 3))
-
         refused = (
             "absolute fabs sign heaviside maximum minimum fmax fmin conjugate less less_equal greater greater_equal "
             "equal not_equal floor ceil rint trunc remainder fmod floor_divide angle arctan2 copysign real imag "
@@ -277,8 +274,9 @@ class ComplexScalars(Scalars):
             "log1p": log1p,
             "log10": cmath.log10,
             "logaddexp": logaddexp,
-            "sqrt": lambda a: complex("nan") if 0 < abs(a) < 1e-45 else cmath.sqrt(a),  # only h² is left
-            "cbrt": cbrt,
+            # near 0 only h² is left of the step
+            "sqrt": lambda a: cmath.sqrt(np.nan * (1 + 1j) if 0 < abs(a) < 1e-45 else a),
+            "cbrt": lambda a: a ** (1 / 3) if a.real >= 0 else -((-a) ** (1 / 3)),
             "sin": cmath.sin,
             "cos": cmath.cos,
             "tan": cmath.tan,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jacobians import Affine, BinaryCrossEntropy, Function, Sequential, Sigmoid
+from jacobians import GELU, Affine, BinaryCrossEntropy, Function, Norm, Sequential, Sigmoid, SiLU, Tanh
 from jacobians.structures import Diagonal
 from verification import check
 
@@ -74,3 +74,22 @@ def test_a_function_that_overflows_in_float32_alone_is_undecided():
         net[1],
     )
     assert check(deep, np.array([20.0], dtype=np.float32)).verdict == "undecided"  # ∞ in its own Jacobian
+
+
+@pytest.mark.parametrize("act", [Sigmoid, SiLU, Tanh, GELU])
+@pytest.mark.parametrize("W", [[[1.0], [0.9]], [[0.8]]])
+def test_the_kink_of_a_norm_is_a_kink_however_its_argument_became_zero(act, W):
+    shift = Affine(
+        np.eye(len(W)), -act()(np.zeros(len(W)))
+    )  # the real part of a complex step may be 1e-60 here
+    report = check(Sequential(Affine(W, None), act(), shift, Norm()), [0.0])
+    assert report.verdict == "undecided", str(report)
+    assert "kink" in report.reason
+
+
+@pytest.mark.parametrize("candidate", [0.0, 1.0])
+@pytest.mark.parametrize("witnesses", [None, ["finite-difference", "complex-step"]])
+def test_a_complex_step_alone_decides_nothing_at_a_kink(candidate, witnesses):
+    for f in (lambda x: np.sqrt(x * x), lambda x: np.sqrt(x * x + 0.0), lambda x: np.sqrt(x @ x)):
+        report = check(f, [0.0], [[candidate]], witnesses=witnesses)
+        assert report.verdict == "undecided", str(report)
