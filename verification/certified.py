@@ -1,22 +1,25 @@
-"""The certified witness: the forward code run on power series of balls, which enclose every derivative.
+"""The certified witness: the forward code run on balls, which enclose every value and every derivative.
 
 A ball is a midpoint with a radius that holds every rounding error (Arb, through python-flint, which is optional).
-f(x + t·e_j) as a series in t has the derivatives ∂f_i/∂x_j as its coefficients of t. A comparison that a ball
-doesn't decide is refused, so that what is enclosed is a derivative and not one side of a kink.
+A step g of the code at x + t as a power series in t has the derivative g'(x) as its coefficient of t; the steps'
+derivatives are multiplied along the graph. A comparison that a ball doesn't decide is refused, so that what is
+enclosed is a derivative and not one side of a kink.
 """
 
 from __future__ import annotations
 
+import functools
 import operator
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from jacobians.arrays import Array
 from jacobians.function import INPUT
+from verification.graph import GraphScalars, Step, accumulate
 from verification.problem import Problem
-from verification.scalars import Primitive, Scalars, UndecidedError
-from verification.tracing import entries_of
+from verification.scalars import Primitive, UndecidedError
 
 BITS = 200
 
@@ -36,8 +39,8 @@ class Enclosure(NamedTuple):
     radius: Array
 
 
-class BallScalars(Scalars):
-    """Power series of order 1 with balls as coefficients, and plain balls for constants.
+class BallScalars(GraphScalars):
+    """Steps of balls, whose derivatives are coefficients of power series of order 1.
 
     Raises
     ------
@@ -53,90 +56,81 @@ class BallScalars(Scalars):
         self.arb, self.series = flint.arb, flint.arb_series
         super().__init__()
 
-    def constant(self, value: Any) -> Any:
-        """Return the number as an exact ball; bools stay bools."""
-        if isinstance(value, bool | np.bool_):
-            return bool(value)
+    def number(self, value: Any) -> Any:
+        """Return the number as an exact ball."""
+        if isinstance(value, self.arb):
+            return value
         return self.arb(int(value) if isinstance(value, int | np.integer) else float(value))
 
-    def is_own(self, value: Any) -> bool:
-        """Say whether `value` is a series, a ball or a decided comparison."""
-        return isinstance(value, self.series | self.arb | bool)
-
-    def decide(self, condition: Any) -> bool:
-        """Return a decided comparison; a number is true unless it is 0."""
-        if isinstance(condition, bool):
-            return condition
-        return not self._equal(condition, self.arb(0))
+    def functions(self) -> Sequence[str]:
+        """Return Arb's functions under NumPy's names."""
+        return ["divide", "power", *_UNARY]
 
     def magnitude(self, value: Any) -> float | None:
         """Return a lower bound of the size, for pivoting."""
-        size = abs(self.coefficients(value)[0])
-        return max(0.0, float(size.lower()))
+        return max(0.0, float(abs(self.as_step(value).value).lower()))
 
-    def coefficients(self, value: Any) -> tuple[Any, Any]:
-        """Return the value and the first derivative of a scalar."""
-        if isinstance(value, self.series):
-            return value[0], value[1]
-        return self.arb(value), self.arb(0)
+    def differentiate(self, name: str, operands: Sequence[Step]) -> tuple[Any, list[Any]]:
+        """Return the balls of the value and of the derivatives."""
+        values = [operand.value for operand in operands]
+        function: Callable[..., Any]
+        if name == "divide":
+            function = operator.truediv
+        elif name == "power":
+            exponent = values[1]
+            if operands[1].place < 0 and exponent.is_integer() and abs(exponent) < 2**31:
+                values, function = values[:1], functools.partial(_power, int(exponent.unique_fmpz()))
+            else:
+                function = operator.pow
+        else:
+            function = operator.methodcaller(_UNARY[name])
+        varying = [k for k in range(len(values)) if operands[k].place >= 0]
+        if not varying:
+            return function(*values), []
+        slopes = []
+        for k in varying:
+            along = [self.series([v, 1], prec=2) if i == k else v for i, v in enumerate(values)]
+            value, slope = self._coefficients(function(*along))
+            slopes.append(slope)
+        return value, slopes
 
-    def _sign(self, a: Any, b: Any) -> int:
-        """Return the sign of a − b, 0 only where they are equal along the whole direction."""
-        gap, slope = self.coefficients(a - b)
+    def _coefficients(self, value: Any) -> tuple[Any, Any]:
+        """Return the value and the first derivative of what may be a series."""
+        return (value[0], value[1]) if isinstance(value, self.series) else (self.arb(value), self.arb(0))
+
+    def compare(self, relation: Callable[[Any, Any], bool], a: Step, b: Step) -> bool:
+        """Return a comparison that the balls decide; what is equal must be so along every direction."""
+        gap = a.value - b.value
         if gap > 0:
-            return 1
+            return relation(1, 0)
         if gap < 0:
-            return -1
-        if gap.is_zero() and slope.is_zero():
-            return 0
+            return relation(-1, 0)
+        if a is b or (a.place < 0 and b.place < 0 and gap.is_zero()):
+            return relation(0, 0)
         raise UndecidedError(
             "kink at the point, or too near to it for the precision: a comparison is left open by the balls"
         )
 
-    def _equal(self, a: Any, b: Any) -> bool:
-        return self._sign(a, b) == 0
-
-    def _power(self, a: Any, b: Any) -> Any:
-        exponent, slope = self.coefficients(b)
-        if exponent.is_integer() and slope.is_zero() and abs(exponent) < 2**31:
-            return a ** int(exponent.unique_fmpz())
-        return a**b
-
     def table(self) -> dict[str, Primitive]:
-        """Return Arb's functions under NumPy's names."""
-        names = {name: name for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "erf", "erfc")}
-        names |= {"arcsin": "asin", "arccos": "acos", "arctan": "atan"}
-        zero = self.arb(0)
-
-        def function(own: str) -> Primitive:
-            return lambda a: getattr(a, own)()
-
-        def cbrt(a: Any) -> Any:
-            third = self.arb(1) / 3
-            return a**third if self._sign(a, zero) >= 0 else -((-a) ** third)
-
+        """Return the functions, π, and what is not finite."""
         return {
-            "pi": self.arb.pi,
-            **{name: function(own) for name, own in names.items()},
-            "power": self._power,
-            "cbrt": cbrt,
-            "xlogy": lambda a, b: zero if self._is_zero(a) else a * b.log(),
-            "less": lambda a, b: self._sign(a, b) < 0,
-            "less_equal": lambda a, b: self._sign(a, b) <= 0,
-            "greater": lambda a, b: self._sign(a, b) > 0,
-            "greater_equal": lambda a, b: self._sign(a, b) >= 0,
-            "equal": self._equal,
-            "not_equal": lambda a, b: not self._equal(a, b),
-            "logical_not": operator.not_,
-            "isnan": lambda a: self.coefficients(a)[0].is_nan(),
-            "isinf": lambda a: (
-                not self.coefficients(a)[0].is_finite() and not self.coefficients(a)[0].is_nan()
-            ),
+            **super().table(),
+            "pi": lambda: Step(self, self.arb.pi()),
+            "isnan": lambda a: bool(self.as_step(a).value.is_nan()),
+            "isinf": lambda a: not (self.as_step(a).value.is_finite() or self.as_step(a).value.is_nan()),
         }
 
-    def _is_zero(self, a: Any) -> bool:
-        value, slope = self.coefficients(a)
-        return bool(value.is_zero() and slope.is_zero())
+
+_UNARY = {
+    **{name: name for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "erf", "erfc")},
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+}
+
+
+def _power(exponent: int, base: Any) -> Any:
+    return base**exponent
 
 
 def certified_jacobian(f: Any, x: Any, wrt: str = INPUT) -> Enclosure:
@@ -177,16 +171,13 @@ def enclose(problem: Problem) -> Enclosure:
         import flint
     except ImportError:
         raise ImportError("python-flint is not installed (pip install python-flint)") from None
-    m, n = problem.shape
-    middle, radius = np.empty((m, n)), np.empty((m, n))
+    middle, radius = np.empty(problem.shape), np.empty(problem.shape)
     with flint.ctx.workprec(BITS):
-        for j in range(n):
-            scalars = BallScalars()
-            point = entries_of(problem.point, scalars).copy().reshape(-1)
-            point[j] = scalars.series([point[j], 1], prec=2)
-            values = problem.trace(scalars, point.reshape(problem.point.shape))
-            for i, value in enumerate(values):
-                middle[i, j], radius[i, j] = _rounded(scalars.coefficients(value)[1])
+        scalars = BallScalars()
+        values, variables = scalars.run(problem)
+        for i, row in enumerate(accumulate(values, variables, flint.arb(0), flint.arb(1))):
+            for j, ball in enumerate(row):
+                middle[i, j], radius[i, j] = _rounded(ball)
     return Enclosure(middle, radius)
 
 

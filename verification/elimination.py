@@ -20,6 +20,10 @@ Entries = NDArray[Any]
 LARGEST_EXPANSION = 8  # an n×n expansion has n·2ⁿ terms
 
 
+class _SingularError(TracingError):
+    """Elimination found no pivot."""
+
+
 def determinant(scalars: Scalars, a: Entries) -> Entries:
     """Return the determinants of matrices in the last two axes.
 
@@ -90,11 +94,11 @@ def _eliminate(scalars: Scalars, a: Entries, b: Entries) -> tuple[Entries, Entri
         sizes = [scalars.magnitude(entry) or 0.0 for entry in a[k:, k]]
         pivot = k + int(np.argmax(sizes))
         if sizes[pivot - k] == 0.0:
-            raise TracingError("np.linalg: the matrix is singular at the point")
+            raise _SingularError("np.linalg: the matrix is singular at the point")
         if pivot != k:
             a[[k, pivot]], b[[k, pivot]], sign = a[[pivot, k]], b[[pivot, k]], -sign
         for i in range(k + 1, len(a)):
-            # in a cell of its own: NumPy would take a series for an array of its coefficients
+            # in a cell of its own: a step of a graph by itself doesn't multiply arrays
             factor = np.empty((), dtype=object)
             factor[()] = divide(a[i, k], a[k, k])
             a[i, k:] = a[i, k:] - factor * a[k, k:]
@@ -103,9 +107,13 @@ def _eliminate(scalars: Scalars, a: Entries, b: Entries) -> tuple[Entries, Entri
 
 
 def _determinant(scalars: Scalars, a: Entries) -> Any:
+    indices = tuple(range(len(a)))
     if not _pivots(scalars):
-        return _expansion(scalars, a)(tuple(range(len(a))), tuple(range(len(a))))
-    triangle, _, sign = _eliminate(scalars, a, np.empty((len(a), 0), dtype=object))
+        return _expansion(scalars, a)(indices, indices)
+    try:
+        triangle, _, sign = _eliminate(scalars, a, np.empty((len(a), 0), dtype=object))
+    except _SingularError:
+        return _expansion(scalars, a)(indices, indices)  # its derivative need not be 0
     return functools.reduce(scalars.primitives["multiply"], np.diagonal(triangle), scalars.constant(sign))
 
 

@@ -262,15 +262,17 @@ def complex_step(problem: Problem, step: Any = None) -> Array:
     steps = _steps(problem, COMPLEX_STEP if step is None else step, 0.0).astype(np.float64)
     m, n = problem.shape
     jacobian = np.empty((m, n), dtype=problem.point.dtype)
+    wrapped: dict[Any, Any] = {}
     for j in range(n):
-        first, second = (_imaginary_quotient(problem, j, h) for h in (steps[j], steps[j] / 1024))
+        first, second = (_imaginary_quotient(problem, j, h, wrapped) for h in (steps[j], steps[j] / 1024))
         steady = np.abs(first - second) <= 1e-3 * np.abs(first)
         jacobian[:, j] = np.where(steady | (step is not None), first, np.nan)
     return jacobian
 
 
-def _imaginary_quotient(problem: Problem, j: int, h: float) -> Array:
+def _imaginary_quotient(problem: Problem, j: int, h: float, wrapped: dict[Any, Any]) -> Array:
     scalars = ComplexScalars()
+    scalars.wrapped = wrapped  # complex numbers: the same for every column
     point = entries_of(problem.point, scalars).copy().reshape(-1)
     point[j] = complex(point[j].real, h)
     values = problem.trace(scalars, point.reshape(problem.point.shape))

@@ -10,8 +10,8 @@ import numpy as np
 
 from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT, Function
-from verification.scalars import Scalars
-from verification.tracing import Entries, TracedArray, trace
+from verification.scalars import MpmathScalars, Scalars
+from verification.tracing import Entries, TracedArray, entries_of, trace
 
 BLOCK_BYTES = 64 * 1024**2
 """The most that the points and values of one batched call may take."""
@@ -86,6 +86,19 @@ class Problem:
     def shape(self) -> tuple[int, int]:
         """(m, n): the sizes of the value and of the point."""
         return self.value.size, self.point.size
+
+    @functools.cached_property
+    def operations(self) -> int:
+        """The scalar operations of the traced forward code, at least one an entry of the value.
+
+        Raises
+        ------
+        TracingError
+            If the code can't be traced.
+        """
+        scalars = MpmathScalars(15)
+        self.trace(scalars, entries_of(self.point, scalars))
+        return max(scalars.operations, self.value.size)
 
     @functools.cached_property
     def noise(self) -> Array:

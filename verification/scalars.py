@@ -40,6 +40,8 @@ class Scalars(ABC):
         What the errors call the scalar type.
     operations : int
         The scalar operations that traced arrays have done so far; cost estimates read it.
+    wrapped : dict
+        Arrays of numbers as they were wrapped; tables may share it where their constants are plain.
 
     Notes
     -----
@@ -50,6 +52,7 @@ class Scalars(ABC):
 
     def __init__(self) -> None:
         self.operations = 0
+        self.wrapped: dict[Any, Any] = {}
         self.primitives: dict[str, Primitive] = {**_generic(self), **self.table()}
 
     @abstractmethod
@@ -96,9 +99,7 @@ class Scalars(ABC):
 
     def matmul(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
         """Return the matrix product of two object arrays."""
-        if a.ndim == b.ndim == 1:  # a series by itself would be taken for an array of its coefficients
-            return np.matmul(a[None], b[:, None]).reshape(())
-        return np.matmul(a, b)
+        return np.asarray(np.matmul(a, b), dtype=object)
 
     def magnitude(self, value: Any) -> float | None:
         """Return a size to choose pivots by, None if this type takes none (then no division is done)."""

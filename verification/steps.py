@@ -12,7 +12,6 @@ from jacobians.function import INPUT
 from verification.finite_difference import Method, complex_step, finite_difference_jacobian, richardson
 from verification.problem import Problem
 from verification.scalars import NotAnalyticError, TracingError
-from verification.symbolic import operation_count
 
 LARGEST_CURVE = 2**22
 """Entries of the largest Jacobian of which a step curve is drawn: each step forms it twice."""
@@ -121,7 +120,7 @@ def _reference(problem: Problem, jacobian: Any) -> tuple[Array, str, float]:
         return given, "the given Jacobian", 0.0
     precise = Problem(problem.f, problem.x, problem.wrt, dtype=np.float64)
     try:
-        if operation_count(precise) * precise.point.size <= COMPLEX_BUDGET:
+        if precise.operations * precise.point.size <= COMPLEX_BUDGET:
             found = complex_step(precise)
             if np.isfinite(found).all():
                 return found, "the complex step", float(np.finfo(float).eps * np.abs(found).max())

@@ -1,8 +1,8 @@
 """The symbolic witness: the forward code run on sympy symbols, then differentiated entry by entry.
 
 It never reads the derivative that it checks: for a Function it runs ``forward`` alone. The values at the point are
-found on the graph of shared subexpressions: sympy differentiates each of them, and their derivatives are multiplied
-in 50 digits, which is the chain rule for every entry; the expressions of whole entries are far larger.
+found along the graph of the code's steps: sympy differentiates each kind of step in symbols of its operands, and the
+derivatives are multiplied in 50 digits, which is the chain rule; the expressions of whole entries are far larger.
 """
 
 from __future__ import annotations
@@ -15,10 +15,6 @@ import numpy as np
 from jacobians.arrays import Array
 from jacobians.function import INPUT
 from verification.problem import Problem
-from verification.scalars import MpmathScalars, UndecidedError
-from verification.tracing import entries_of
-
-AGREEMENT = 1e-20  # two pieces of a Piecewise, in 50 digits: closer than this, relatively, is the same
 
 
 class SymbolicJacobian(NamedTuple):
@@ -84,8 +80,12 @@ def differentiate(problem: Problem, *, exact: bool = False) -> SymbolicJacobian:
     import sympy
 
     values, point = _traced(problem, exact)
-    entries = [sympy.diff(value, symbol) for value in values for symbol in point]
-    return SymbolicJacobian(sympy.Matrix(*problem.shape, entries), _value(problem, values, point, entries))
+    entries = [
+        sympy.diff(value, symbol) if symbol in symbols else sympy.Integer(0)
+        for value, symbols in ((value, value.free_symbols) for value in values)
+        for symbol in point
+    ]
+    return SymbolicJacobian(sympy.Matrix(*problem.shape, entries), symbolic_value(problem).matrix)
 
 
 class SymbolicValue(NamedTuple):
@@ -96,7 +96,7 @@ class SymbolicValue(NamedTuple):
     matrix : numpy.ndarray of float64, shape (m, n)
         Evaluated in 50 digits, then rounded.
     tracing, sympy : float
-        Seconds of running the code on symbols, and of differentiation and evaluation.
+        Seconds of running the code and multiplying along its graph, and of sympy.
     """
 
     matrix: Array
@@ -105,12 +105,20 @@ class SymbolicValue(NamedTuple):
 
 
 def symbolic_value(problem: Problem) -> SymbolicValue:
-    """Return the value of the symbolic Jacobian of a problem, without the expressions of its entries."""
+    """Return the value of the symbolic Jacobian of a problem, without the expressions of its entries.
+
+    Raises
+    ------
+    TracingError, UndecidedError
+        As for :func:`symbolic_jacobian`.
+    """
     start = time.perf_counter()
-    values, point = _traced(problem, exact=False)
-    traced = time.perf_counter()
-    matrix = _value(problem, values, point)
-    return SymbolicValue(matrix, traced - start, time.perf_counter() - traced)
+    from verification.derivatives import differentiated
+
+    rows, seconds = differentiated(problem)
+    matrix = np.array(rows, dtype=np.float64).reshape(problem.shape)
+    matrix[~np.isfinite(matrix)] = np.nan
+    return SymbolicValue(matrix, time.perf_counter() - start - seconds, seconds)
 
 
 def _traced(problem: Problem, exact: bool) -> tuple[list[Any], dict[Any, float]]:
@@ -121,55 +129,3 @@ def _traced(problem: Problem, exact: bool) -> tuple[list[Any], dict[Any, float]]
     symbols = real_symbols(stem, problem.point.shape)
     point = dict(zip(symbols.ravel(), problem.point.ravel().tolist(), strict=True))
     return problem.trace(SympyScalars(point, exact=exact), symbols).tolist(), point
-
-
-def _value(
-    problem: Problem, values: list[Any], point: dict[Any, float], entries: list[Any] | None = None
-) -> Array:
-    import sympy
-
-    from verification.symbols import boundaries, graph_jacobian
-
-    numbers = None if boundaries(values, point) else graph_jacobian(values, point)
-    if numbers is None:  # on a boundary, or a branch that isn't taken has no value: entry by entry
-        if entries is None:
-            entries = [sympy.diff(value, symbol) for value in values for symbol in point]
-        numbers = _smooth_value(values, entries, point)
-    return np.array([_real(number) for number in numbers]).reshape(problem.shape)
-
-
-def _smooth_value(values: list[Any], entries: list[Any], point: dict[Any, float]) -> list[Any]:
-    """Return the entries at the point.
-
-    Where comparisons lie on their boundary, every piece that meets there must give the same value of the
-    function and of its derivative; then the function is differentiable and the pieces agree.
-    """
-    from verification.symbols import sides
-
-    first, *others = sides(values + entries, point)
-    for other in others:
-        for one, two in zip(first, other, strict=True):
-            if not abs(one - two) <= AGREEMENT * max(1, abs(one)):
-                raise UndecidedError(
-                    "kink at the point: a comparison lies exactly on its boundary, and the pieces on its sides have "
-                    "different derivatives"
-                )
-    return first[len(values) :]
-
-
-def _real(number: Any) -> float:
-    value = complex(number)
-    return value.real if value.imag == 0 else float("nan")
-
-
-def operation_count(problem: Problem) -> int:
-    """Return the scalar operations that the traced forward code does; the cost of a symbolic Jacobian grows with it.
-
-    Raises
-    ------
-    TracingError
-        If the code can't be traced.
-    """
-    scalars = MpmathScalars(15)
-    problem.trace(scalars, entries_of(problem.point, scalars))
-    return scalars.operations

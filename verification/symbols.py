@@ -5,7 +5,6 @@ Imported only where symbols are used: importing :mod:`verification` doesn't impo
 
 from __future__ import annotations
 
-import itertools
 import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -15,12 +14,14 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from verification.graph import dots
 from verification.scalars import Primitive, Scalars, TracingError, UndecidedError
 
 DIGITS = 50
 """Decimal digits of constants and of every evaluation."""
 
-_BOUNDARY = 10.0**-30  # two sides of a comparison closer than this, relatively, count as equal
+BOUNDARY = 10.0**-30
+"""Two sides of a comparison closer than this count as equal."""
 
 
 class Piecewise(sympy.Piecewise):  # type: ignore[misc]  # sympy ships no complete types
@@ -86,18 +87,11 @@ class SympyScalars(Scalars):
 
     def matmul(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
         """Return the matrix product with one flat sum an entry."""
-        left = a[None, :] if a.ndim == 1 else a
-        right = b[:, None] if b.ndim == 1 else b
-        batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
-        left = np.broadcast_to(left, batch + left.shape[-2:])
-        right = np.broadcast_to(right, batch + right.shape[-2:])
-        product = np.empty((*batch, left.shape[-2], right.shape[-1]), dtype=object)
-        for index in np.ndindex(*product.shape):
-            row, column = left[index[:-1]], right[(*index[:-2], slice(None), index[-1])]
-            product[index] = sympy.Add(*(_number(p) * _number(q) for p, q in zip(row, column, strict=True)))
-        if a.ndim == 1:
-            product = product[..., 0, :]
-        return product[..., 0] if b.ndim == 1 else product
+
+        def dot(row: NDArray[Any], column: NDArray[Any]) -> Any:
+            return sympy.Add(*(_number(p) * _number(q) for p, q in zip(row, column, strict=True)))
+
+        return dots(dot, a, b)
 
     def decide(self, condition: Any) -> bool:
         """Return the truth value of a condition at the point; a number is true unless it is 0."""
@@ -105,7 +99,7 @@ class SympyScalars(Scalars):
             condition = sympy.Ne(condition, 0, evaluate=False)
         if condition in (sympy.true, sympy.false):
             return bool(condition)
-        if boundaries([condition], self.point):
+        if _on_boundary(condition, self.point):
             raise UndecidedError(
                 "a branch lies exactly on its boundary at the point; use np.where, which keeps both branches"
             )
@@ -248,119 +242,10 @@ def _evaluate_alone(expression: Any, symbols: list[Any], values: list[Any]) -> A
         return mpmath.nan
 
 
-def graph_jacobian(values: Sequence[Any], point: Mapping[Any, float]) -> list[Any] | None:
-    """Return the derivatives of values by every symbol at the point, row by row, in many digits; None if it can't.
-
-    Common subexpressions get symbols t₀, t₁, …; sympy differentiates each by the symbols in it, and the numbers are
-    multiplied along the graph. None if a subexpression, perhaps of a branch that isn't taken, has no finite value.
-
-    Examples
-    --------
-    >>> x = sympy.Symbol("x", real=True)
-    >>> print([mpmath.nstr(entry, 20) for entry in graph_jacobian([sympy.exp(x**2)], {x: 1.0})])
-    ['5.4365636569180904707']
-    """
-    shared = sympy.numbered_symbols("t", real=True, exclude=list(point))
-    named, reduced = sympy.cse(list(values), symbols=shared, order="none", list=False)
-    parts = [(symbol, part) for symbol, part in named] + [(None, part) for part in reduced]
-    slopes = [
-        [(symbol, part.diff(symbol)) for symbol in part.free_symbols] if isinstance(part, sympy.Expr) else []
-        for _, part in parts  # a condition is constant on each side of its boundary
-    ]
-    symbols = list(point)
-    wanted = [slope for row in slopes for _, slope in row]
-    with mpmath.workdps(DIGITS):
-        compiled = sympy.lambdify(symbols, wanted, modules="mpmath", cse=lambda same: (named, list(same)))
-        try:
-            found = iter(compiled(*(mpmath.mpf(float(value)) for value in point.values())))
-        except (ZeroDivisionError, ValueError, OverflowError):
-            return None
-        rows: dict[Any, NDArray[Any]] = {}
-        for j, symbol in enumerate(symbols):
-            rows[symbol] = np.array([mpmath.mpf(int(k == j)) for k in range(len(symbols))], dtype=object)
-        result: list[Any] = []
-        for (name, _), slope in zip(parts, slopes, strict=True):
-            row = np.array([mpmath.mpf(0)] * len(symbols), dtype=object)
-            for symbol, _ in slope:
-                row = row + next(found) * rows[symbol]
-            if name is None:
-                result.extend(row)
-            else:
-                rows[name] = row
-        return result if all(mpmath.isfinite(entry) for entry in result) else None
-
-
-def boundaries(expressions: Sequence[Any], point: Mapping[Any, float]) -> list[Any]:
-    """Return the comparisons in `expressions` whose two sides are equal at the point.
-
-    Sympy's Abs and sign count as comparisons of their argument with 0.
-    """
-    relations: dict[Any, Any] = {}
-    for node in _nodes(expressions):
-        if isinstance(node, sympy.core.relational.Relational):
-            relations[node] = node.lhs - node.rhs
-        elif isinstance(node, sympy.Abs | sympy.sign):
-            relations[node] = node.args[0]
-    if not relations:
-        return []
-    gaps = evaluate(list(relations.values()), point)
-    return [node for node, gap in zip(relations, gaps, strict=True) if abs(gap) < _BOUNDARY]
-
-
-def _nodes(expressions: Sequence[Any]) -> list[Any]:
-    """Return every distinct subexpression; shared ones are visited once."""
-    seen: set[Any] = set()
-    waiting = list(expressions)
-    while waiting:
-        node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
-            waiting.extend(node.args)
-    return list(seen)
-
-
-def sides(expressions: Sequence[Any], point: Mapping[Any, float], most: int = 6) -> list[list[Any]]:
-    """Return the values of `expressions` for every way to take the comparisons that lie on their boundary.
-
-    One list where no comparison does. Equal lists mean that the pieces fit there without a kink.
-
-    Raises
-    ------
-    UndecidedError
-        If more than `most` comparisons lie on their boundary, or one is inside Abs or sign.
-    """
-    touching = boundaries(expressions, point)
-    if len(touching) > most or any(not node.is_Relational for node in touching):
-        raise UndecidedError("kink at the point: a comparison lies exactly on its boundary")
-    choices = []
-    for outcome in itertools.product((sympy.true, sympy.false), repeat=len(touching)):
-        taken = dict(zip(touching, outcome, strict=True))
-        choices.append(evaluate([_take(expression, taken) for expression in expressions], point))
-    return choices
-
-
-def _take(expression: Any, taken: Mapping[Any, Any]) -> Any:
-    """Return an expression with some of its comparisons replaced by their outcomes."""
-    if not taken:
-        return expression
-    rebuilt: dict[Any, Any] = {}
-
-    def walk(node: Any) -> Any:
-        if node not in rebuilt:
-            if node in taken:
-                rebuilt[node] = taken[node]
-            elif isinstance(node, sympy.Piecewise):
-                pieces = [(walk(piece.expr), walk(piece.cond)) for piece in node.args]
-                kept = [(value, condition) for value, condition in pieces if condition != sympy.false]
-                first = next((k for k, piece in enumerate(kept) if piece[1] == sympy.true), len(kept) - 1)
-                kept = kept[: first + 1]
-                rebuilt[node] = kept[0][0] if kept[0][1] == sympy.true else Piecewise(*kept)
-            else:
-                parts = [walk(part) for part in node.args]
-                rebuilt[node] = node.func(*parts) if parts else node
-        return rebuilt[node]
-
-    return walk(expression)
+def _on_boundary(condition: Any, point: Mapping[Any, float]) -> bool:
+    """Say whether the two sides of a comparison in `condition` are equal at the point."""
+    gaps = [node.lhs - node.rhs for node in condition.atoms(sympy.core.relational.Relational)]
+    return any(abs(gap) < BOUNDARY for gap in evaluate(gaps, point))
 
 
 def real_symbols(stem: str, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -20,6 +20,7 @@ Entries = NDArray[Any]
 
 # A table that leaves these to Python's operators leaves them to NumPy's loops on objects, which are faster.
 _NATIVE = {"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "negative": operator.neg}
+_WORTH_KEEPING, _MOST_KEPT = 64, 256  # entries of an array that is kept when wrapped, and how many arrays
 _REFUSED_KEYWORDS = {"where": True}  # where=True is the default, anything else leaves entries undefined
 
 
@@ -296,6 +297,22 @@ def entries_of(value: Any, scalars: Scalars) -> Entries:
     array = np.asarray(value)
     if array.dtype.kind not in "biufO":
         raise TracingError(f"found an array of dtype {array.dtype} beside traced ones, expected real numbers")
+    if array.dtype.kind == "O" or array.size < _WORTH_KEEPING:
+        return _wrapped(array, scalars)
+    # Parameters come back in every trace: what an array was wrapped to is kept, by its place and all of its bytes.
+    key = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str)
+    content = array.tobytes()
+    known, entries = scalars.wrapped.get(key, (None, None))
+    if known != content:
+        entries = _wrapped(array, scalars)
+        entries.flags.writeable = False
+        if len(scalars.wrapped) >= _MOST_KEPT:
+            scalars.wrapped.clear()
+        scalars.wrapped[key] = (content, entries)
+    return entries
+
+
+def _wrapped(array: NDArray[Any], scalars: Scalars) -> Entries:
     entries = np.empty(array.shape, dtype=object)
     if array.size:
         entries[...] = np.frompyfunc(lambda entry: _scalar(entry, scalars), 1, 1)(array)

@@ -17,11 +17,11 @@ from verification.problem import Problem
 from verification.report import KINK, Status, Witness
 from verification.rounding import sizes
 from verification.scalars import NotAnalyticError
-from verification.symbolic import operation_count, symbolic_value
+from verification.symbolic import symbolic_value
 
 LARGEST_TRACE = 200_000  # numbers in the point and the parameters; one trace makes an object of each
 COMPLEX_BUDGET = 3_000_000  # scalar operations, about a second
-SYMBOLIC_BUDGET = 30_000  # scalar operations times derivatives of each, a few seconds
+GRAPH_BUDGET = 150_000  # scalar operations times derivatives of each, below a second
 BLOCK_LARGEST = 256  # entries of the matrix of a matrix function
 
 
@@ -35,15 +35,15 @@ class Budget:
 
     Attributes
     ----------
-    symbolic : int
+    symbolic, certified : int
+        Operations of the forward code times the entries of the point or of the value, whichever are fewer.
+    complex_step : int
         Operations of the forward code times the entries of the point.
-    complex_step, certified : int
-        The same for these witnesses, which are cheaper by the operation.
     """
 
-    symbolic: int = SYMBOLIC_BUDGET
+    symbolic: int = GRAPH_BUDGET
     complex_step: int = COMPLEX_BUDGET
-    certified: int = COMPLEX_BUDGET // 20
+    certified: int = GRAPH_BUDGET
 
 
 def _smooth(matrix: Array, remark: str = "") -> Evidence:
@@ -61,14 +61,14 @@ def finite_difference(problem: Problem, budget: Budget) -> Evidence:
 
 def complex_steps(problem: Problem, budget: Budget) -> Evidence:
     """The complex step, where the traced code is analytic."""
-    _within(problem, budget.complex_step, "complex_step")
+    _within(problem, problem.point.size, budget.complex_step, "complex_step")
     with np.errstate(all="ignore"):
         return _smooth(complex_step(problem))
 
 
 def symbolic(problem: Problem, budget: Budget) -> Evidence:
     """Sympy's derivative of the traced code, in 50 digits."""
-    _within(problem, budget.symbolic, "symbolic")
+    _within(problem, min(problem.shape), budget.symbolic, "symbolic")
     found = symbolic_value(problem)
     return _smooth(found.matrix, f"sympy took {found.sympy:.2f} s, tracing {found.tracing:.2f} s")
 
@@ -77,7 +77,7 @@ def certified(problem: Problem, budget: Budget) -> Evidence:
     """Balls that enclose every entry: half their width is the error."""
     from verification.certified import enclose
 
-    _within(problem, budget.certified, "certified")
+    _within(problem, min(problem.shape), budget.certified, "certified")
     enclosure = enclose(problem)
     return Evidence(enclosure.middle, enclosure.radius, np.zeros(enclosure.middle.shape, dtype=bool))
 
@@ -101,12 +101,15 @@ def takes_square_matrices(problem: Problem) -> bool:
     return problem.wrt == INPUT and len(shape) == 2 and shape[0] == shape[1] and problem.value.shape == shape
 
 
-def _within(problem: Problem, most: int, name: str) -> None:
-    """Raise if tracing would cost more than is allowed: a count of operations, not a clock, so it is repeatable."""
+def _within(problem: Problem, width: int, most: int, name: str) -> None:
+    """Raise if tracing, with `width` derivatives of each operation, would cost more than is allowed.
+
+    A count of operations and not a clock, so that it is repeatable.
+    """
     numbers = problem.point.size + (problem.f.parameter_count if isinstance(problem.f, Function) else 0)
     if numbers > LARGEST_TRACE:
         raise UnavailableError(f"too large to trace: {numbers:,} numbers, at most {LARGEST_TRACE:,}")
-    cost = max(operation_count(problem), problem.value.size) * problem.point.size
+    cost = problem.operations * width
     if cost > most:
         raise UnavailableError(
             f"over its budget: {cost:,} scalar operations, {name}={most:,}; pass a larger Budget"
@@ -126,7 +129,7 @@ WITNESSES: dict[str, Callable[[Problem, Budget], Evidence]] = {
 def sizes_of(problem: Problem, budget: Budget) -> Array | None:
     """Return the sizes of the terms in each entry, None where the code can't be traced, or not cheaply."""
     try:
-        _within(problem, budget.complex_step, "complex_step")
+        _within(problem, problem.point.size, budget.complex_step, "complex_step")
         found = sizes(problem)
         eps = float(np.finfo(np.float64).eps)
         errors = np.where(np.isfinite(found.values), eps * found.values, 0)

@@ -155,6 +155,36 @@ def test_an_enclosure_of_a_layer():
     assert (np.abs(enclosure.middle - TRUTH) < 1e-15).all()
 
 
+@pytest.mark.parametrize("outputs", [2, 7])  # the graph is followed from the side with fewer entries
+def test_the_enclosures_of_a_network_hold_every_digit(outputs):
+    rng = np.random.default_rng(outputs)
+    A, B, x = rng.normal(size=(6, 4)), rng.normal(size=(outputs, 6)), rng.normal(size=4)
+    enclosure = certified_jacobian(lambda x: np.exp(B @ np.tanh(A @ x)) / 3, x)
+    with mpmath.workdps(60):
+        a, b, at = mpmath.matrix(A.tolist()), mpmath.matrix(B.tolist()), mpmath.matrix(x.tolist())
+        hidden = [mpmath.tanh(z) for z in a * at]
+        value = [mpmath.exp(z) / 3 for z in b * mpmath.matrix(hidden)]
+        inner = mpmath.diag([1 - h**2 for h in hidden])
+        truth = mpmath.diag(value) * b * inner * a
+        for i, j in np.ndindex(outputs, 4):
+            middle, radius = (float(part[i, j]) for part in enclosure)
+            assert abs(truth[i, j] - mpmath.mpf(middle)) <= radius <= 2e-16 * abs(middle)
+
+
+def test_a_comparison_that_holds_at_the_point_alone_is_left_open():
+    # f is x everywhere; the branch that is taken at 0 says nothing about its neighbourhood
+    with pytest.raises(UndecidedError):
+        certified_jacobian(lambda x: np.where(x**2 > 0, x, 0), 0.0)
+    assert certified_jacobian(lambda x: np.where(x - x == 0, x, 0), 0.0).middle.tolist() == [[1.0]]
+
+
+def test_balls_invert_by_elimination():
+    A = np.random.default_rng(3).normal(size=(9, 9))
+    B = np.linalg.inv(A)
+    enclosure = certified_jacobian(lambda t: np.linalg.inv(t[0] * A)[0], [1.0])
+    np.testing.assert_allclose(enclosure.middle[:, 0], -B[0], rtol=1e-10)
+
+
 @pytest.mark.parametrize("f", [lambda x: np.maximum(x, 0), np.abs, lambda x: np.where(x > 0, x, 2 * x)])
 def test_balls_leave_kinks_open(f):
     with pytest.raises(UndecidedError, match="left open by the balls"):
