@@ -11,6 +11,7 @@ from numpy import ndarray  # looking it up in np is a few percent of a small cal
 from backprop.plan import Plan
 from backprop.source.networks import Trace, array_form, trace_jacobian
 from backprop.source.scalars import NotScalarError, scalar_form
+from backprop.threads import LEAST_FLOPS, spread
 from jacobians import Affine, Cost, Function, Sequential
 from jacobians.arrays import Array, real_array
 from jacobians.composition import Composition
@@ -20,6 +21,10 @@ Form = Literal["auto", "arrays", "scalars"]
 # Measured with CPython 3.11 and NumPy 2.4: one line of NumPy on small arrays takes as long as about so many
 # operations on Python's floats.
 _OPERATIONS_A_LINE = 25
+_CACHE = 2**20  # bytes: about half of the second-level cache that a core has today
+_WORTH_LOOKING = (
+    4e6  # operations a point: from there on dropping dead units gains more than points together do
+)
 
 
 class CompiledJacobian:
@@ -42,6 +47,9 @@ class CompiledJacobian:
         layers' own formulas are not counted, as in a plan.
     constants : dict of str to numpy.ndarray
         The arrays that the code takes.
+    block : int
+        How many points of a batch the code takes at once, so that what it works on fits into a core's cache. Larger
+        batches are worked through block by block, by threads where that gains time; `source` is for one block.
     """
 
     source: str
@@ -49,6 +57,7 @@ class CompiledJacobian:
     plan: Plan
     cost: Cost
     constants: dict[str, Array]
+    block: int
 
     def __init__(
         self,
@@ -59,21 +68,26 @@ class CompiledJacobian:
         loss: Function | None,
         batched: bool,
         form: Form,
+        threads: bool = True,
     ) -> None:
         self.shape, self.dtype, self.by = shape, dtype, by
         self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
-        self._loss, self._batched, self._form = loss, batched, form
+        self._loss, self._batched, self._form, self._threads = loss, batched, form, threads
         # x of this shape goes straight to the code, unless the function looks at the numbers of x first
         self._straight = shape if _takes_all_values(network) else None
         self._others: dict[np.dtype[Any], CompiledJacobian] = {}
-        trace = self._trace()
+        trace = self._trace(shape, batched)
         self.plan, self.cost = trace.plan, trace.cost
+        self.block = self._points_at_once(trace) if batched else 1
+        if batched and self.block < shape[0]:
+            self._work_in_blocks()
+            return
         target = "the loss" if loss is not None else "F"
         title = f"∂{target}/∂{by} of {_short(network)} at x of shape {shape}, {dtype}."
         self.source, self.constants = array_form(trace, title)
         arrays = _made(self.source)(**self.constants)
         self._arrays, self._call, self.form = arrays, arrays, "arrays"
-        self._writes_out = "out=out" in self.source
+        self._writes_out = "out=None" in self.source
         if form == "scalars" or (form == "auto" and _is_small(trace)):
             try:
                 source = scalar_form(trace, title)
@@ -86,10 +100,73 @@ class CompiledJacobian:
                 self._call = _made(source)(arrays)
                 self.source, self.form = source, "scalars"
 
-    def _trace(self) -> Trace:
+    def _trace(self, shape: tuple[int, ...], batched: bool) -> Trace:
         return trace_jacobian(
-            self._network, self.shape, self.dtype, by=self.by, loss=self._loss, batched=self._batched
+            self._network,
+            shape,
+            self.dtype,
+            by=self.by,
+            loss=self._loss,
+            batched=batched,
+            threads=self._threads,
         )
+
+    # --- batches in blocks -----------------------------------------------------------------------------
+
+    def _points_at_once(self, trace: Trace) -> int:
+        """Return how many points one call of the code takes: those whose products fit into a core's cache."""
+        points = self.shape[0]
+        fitting = _CACHE * points // max(trace.working_set, 1)
+        if fitting >= points or self._form == "scalars" or self._loss is not None:
+            return points  # a loss may have a target a point
+        one = self._trace(self.shape[1:], False) if fitting > 1 else trace
+        drops = one.drops_dead_units and one.cost.flops >= _WORTH_LOOKING
+        if fitting <= 1 or drops:
+            return 1
+        blocks = -(-points // fitting)
+        return -(-points // blocks)  # of nearly equal length
+
+    def _work_in_blocks(self) -> None:
+        points, block = self.shape[0], self.block
+        sizes = [block] if points % block == 0 else [block, points % block]
+        whole, *rest = (self._of_points(size, threads=False) for size in sizes)
+        self.source, self.constants, self.form = whole.source, whole.constants, whole.form
+        self._writes_out = True
+        pieces = [slice(first, min(first + block, points)) for first in range(0, points, block)]
+        answer = ((points, *self.plan.spec.shape), self._answer_dtype())
+
+        def by_blocks(x: Array, out: Array | None = None) -> Array:
+            result = np.empty(*answer) if out is None else out
+
+            def work(piece: slice) -> None:
+                code = whole if piece.stop - piece.start == block else rest[0]
+                if block == 1:
+                    code(x[piece.start], result[piece.start])
+                else:
+                    code(x[piece], result[piece])
+
+            if self.cost.flops < LEAST_FLOPS:
+                for piece in pieces:
+                    work(piece)
+            else:
+                spread(work, pieces)
+            return result
+
+        self._arrays = self._call = by_blocks
+
+    def _of_points(self, points: int, *, threads: bool) -> CompiledJacobian:
+        """Return the same for fewer points; for one as a point."""
+        batched = points > 1
+        shape = (points, *self.shape[1:]) if batched else self.shape[1:]
+        return CompiledJacobian(
+            self._network, shape, self.dtype, self.by, None, batched, "arrays", threads=threads
+        )
+
+    def _answer_dtype(self) -> np.dtype[Any]:
+        result = self.plan.chain.jacobians
+        return np.result_type(*(factor.dtype for factor in result)) if result else self.dtype
+
+    # --- calls -----------------------------------------------------------------------------------------
 
     def __call__(self, x: Any, out: Array | None = None) -> Array:
         """Return the dense Jacobian at x.
@@ -113,9 +190,10 @@ class CompiledJacobian:
         if out is None:
             return self._call(x)
         self._check_out(out)
-        if self._writes_out:
-            return self._arrays(x, out)
-        np.copyto(out, self._call(x))
+        if self._writes_out and out.flags.c_contiguous:
+            self._arrays(x, out)
+        else:
+            np.copyto(out, self._call(x))
         return out
 
     def _door(self, x: Any) -> Array:
@@ -139,8 +217,7 @@ class CompiledJacobian:
     def _check_out(self, out: Any) -> None:
         batch = self.shape[:1] if self._batched else ()
         expected = (*batch, *self.plan.spec.shape)
-        result = self.plan.chain.jacobians
-        dtype = np.result_type(*(factor.dtype for factor in result)) if result else self.dtype
+        dtype = self._answer_dtype()
         if not isinstance(out, np.ndarray):
             raise TypeError(f"out: found {type(out).__name__}, expected an array of shape {expected}")
         if out.shape != expected or out.dtype != dtype:

@@ -115,10 +115,10 @@ def _sigmoid_slope(z: Any) -> Any:
 
 
 def _tanh_slope(z: Any) -> Any:
-    # 4e^−2|z|/(1 + e^−2|z|)²: exact in both tails, where 1 − tanh² cancels; the square is that of e^−|z|, for 2|z|
-    # may overflow
-    e = np.exp(-np.abs(z)) ** 2
-    return 4 * e / (1 + e) ** 2
+    # 1/cosh² z: exact in both tails, where 1 − tanh² cancels; the reciprocal is squared, for cosh² overflows sooner
+    with np.errstate(over="ignore"):
+        sech = np.reciprocal(np.cosh(z))
+        return sech * sech
 
 
 def _relu(z: Any) -> Any:
@@ -127,7 +127,7 @@ def _relu(z: Any) -> Any:
 
 
 def _step(z: Any) -> Any:
-    return np.where(np.isnan(z), z, np.where(z > 0, 1.0, 0.0).astype(z.dtype))
+    return np.heaviside(z, 0)  # NaN in, NaN out
 
 
 def _normal_cdf(z: Any) -> Any:

@@ -9,7 +9,9 @@ import numpy as np
 
 from backprop.chain import Chain
 from backprop.plan import Plan
+from backprop.source.carrying import carried_product
 from backprop.source.factors import identifiers
+from backprop.source.live import live_chain
 from backprop.source.nodes import Node
 from backprop.source.plans import dense_form
 from backprop.source.printing import Printer, needed, needs_special
@@ -46,11 +48,49 @@ class Trace:
         """What the products of one call cost."""
         return sum((node.cost for node in self.nodes if id(node) not in self.once), ZERO_COST)
 
+    @property
+    def working_set(self) -> int:
+        """The bytes of the largest product with its operands, constants not counted."""
+        own = [node for node in self.nodes if id(node) not in self.once and node.cost != ZERO_COST]
+        sizes = [
+            sum(_bytes(part) for part in [node, *node.operands()] if id(part) not in self.once)
+            for node in own
+        ]
+        return max(sizes, default=0)
+
+    @property
+    def drops_dead_units(self) -> bool:
+        """Whether the code looks for the units that are live."""
+        return any(node.function is np.flatnonzero for node in self.nodes)
+
+
+def _bytes(node: Node) -> int:
+    return int(np.prod(node.shape)) * node.dtype.itemsize
+
 
 def trace_jacobian(
-    network: Function, shape: tuple[int, ...], dtype: Any, *, by: str, loss: Function | None, batched: bool
+    network: Function,
+    shape: tuple[int, ...],
+    dtype: Any,
+    *,
+    by: str,
+    loss: Function | None,
+    batched: bool,
+    threads: bool = True,
 ) -> Trace:
     """Return the recorded operations of ∂(loss ∘ network)/∂by at a point of some shape.
+
+    Parameters
+    ----------
+    network : Function
+    shape : tuple of int
+        Of the point; with `batched` the number of points first.
+    dtype : dtype
+    by : str
+    loss : Function or None
+    batched : bool
+    threads : bool
+        Whether long products may be carried by threads.
 
     Raises
     ------
@@ -70,10 +110,18 @@ def trace_jacobian(
     factors = bound._chain(x, by, int(batched))
     if loss is not None:
         factors = [*loss._chain(bound._forward(x, int(batched)), "input", int(batched)), *factors]
-    # which units are dead depends on x
+    shapes = factors[0].out_shape, factors[-1].in_shape
+    ends: list[Any] = [factors[0].shape[0], *(factor.shape[1] for factor in factors)]
+    # in a batch each point has dead units of its own
+    reduced = None if batched else live_chain(recording, factors)
+    if reduced is not None:
+        factors, ends = reduced
     plan = Chain(factors).plan(dead_units=False)
     ledger = RecordingLedger(recording)
-    product = evaluate(plan.tree, factors, ledger)
+    if threads:
+        product = carried_product(plan.tree, factors, ledger, ends).reshaped(*shapes)
+    else:
+        product = evaluate(plan.tree, factors, ledger).reshaped(*shapes)
     result = recording.lift(dense_form(product, ledger))
     if batched and result.shape != (shape[0], *product.shape):
         result = np.broadcast_to(result, (shape[0], *product.shape))
@@ -96,19 +144,26 @@ def array_form(trace: Trace, title: str) -> tuple[str, dict[str, Array]]:
         The first line of the docstring.
     """
     constants: dict[str, Array] = {}
-    printer = Printer(trace.nodes, [trace.result], constants, reuse=True)
     result = trace.result
+    last = result.root  # a reshape shares its memory
+    reshaped = result is not last and getattr(result.function, "__name__", "") == "reshape"
+    direct = last.kind == "carried" or (last.kind == "ufunc" and last.method == "__call__")
+    direct = direct and id(last) not in trace.once and (result is last or reshaped)
+    printer = Printer(trace.nodes, [trace.result], constants, reuse=True, out="lines" if reshaped else "out")
     once = [node for node in trace.nodes if id(node) in trace.once]
     each = [node for node in trace.nodes if id(node) not in trace.once]
     before = printer.lines(once, prefix="k")
-    direct = result.kind == "ufunc" and result.method == "__call__" and id(result) not in trace.once
-    lines = printer.lines(each, last_out=result if direct else None)
+    lines = printer.lines(each, last_out=last if direct else None)
+    if direct and reshaped:
+        lines.insert(0, f"lines = None if out is None else out.reshape({last.shape})")
     answer = printer.operand(result)
     owned = id(result.root) not in trace.once and result.root.kind != "input"
     if not owned or getattr(result.function, "__name__", "") == "broadcast_to":
         answer = f"np.array({answer})"  # a call never returns memory that the next one reads
     shapes = "; ".join(f"{name} {value.shape}" for name, value in constants.items()) or "nothing"
     imports = "import numpy as np\n"
+    if any(node.kind == "carried" for node in trace.nodes):
+        imports += "\nfrom backprop.threads import side_by_side\n"
     if needs_special(trace.nodes):
         imports += "from scipy import special\n"
     text = [f'"""{title}', "", f"Takes {shapes}.", f"Cost of a call: {trace.cost}.", '"""', *before, ""]

@@ -22,8 +22,8 @@ class Node:
     Attributes
     ----------
     kind : str
-        "input", "constant", "ufunc", "function", "item" (x[key]), "attribute" (x.mT), "method" (x.astype), or
-        "write" (an array is changed in place).
+        "input", "constant", "ufunc", "function", "item" (x[key]), "attribute" (x.mT), "method" (x.astype), "write"
+        (an array is changed in place), or "carried" (operations on some rows or columns of the first argument).
     function : object
         The ufunc, function, or name of the attribute or method.
     args, options
@@ -38,6 +38,10 @@ class Node:
         Whether it reads memory that is written to: such a node is never shared.
     cost : Cost
         What the ledger counted for it.
+    value : numpy.ndarray
+        The numbers of a constant.
+    body : list of Node
+        The operations of a carried node; the first of them stands for the rows or columns, the last is the result.
     """
 
     kind: str
@@ -52,6 +56,7 @@ class Node:
     changing: bool = False
     cost: Cost = ZERO_COST
     value: Array | None = field(default=None, repr=False)
+    body: list[Node] = field(default_factory=list, repr=False)
 
     @property
     def root(self) -> Node:

@@ -111,6 +111,8 @@ class Printer:
         Where constants without a short expression go, by their new name; by default they are written out.
     reuse : bool
         Whether large results are written into the memory of operands that nothing else reads.
+    out : str
+        What the argument is called that takes the result.
     """
 
     def __init__(
@@ -120,16 +122,18 @@ class Printer:
         constants: dict[str, Array] | None = None,
         *,
         reuse: bool = False,
+        out: str = "out",
     ) -> None:
-        self.reuse = reuse
+        self.reuse, self.out = reuse, out
         self.constants = constants
         self.names: dict[int, str] = {}
         self.inlined: dict[int, str] = {}
-        self.uses = Counter(id(operand) for node in nodes for operand in node.operands())
+        bodies = [inner for node in nodes for inner in node.body]
+        self.uses = Counter(id(operand) for node in [*nodes, *bodies] for operand in node.operands())
         self.uses.update({id(node): 2 for node in results})  # a result keeps a line of its own
         self.uses_of_memory = {id(node.args[0].root) for node in nodes if node.kind == "write"}
         self.users: dict[int, Node] = {}
-        for node in nodes:
+        for node in [*nodes, *bodies]:
             for operand in node.operands():
                 self.users[id(operand)] = node
         self.counts = {"t": 0, "k": 0}
@@ -145,12 +149,16 @@ class Printer:
         prefix : str
             How names begin: "t" for what is computed by each call, "k" for what is computed once.
         last_out : Node, optional
-            A ufunc whose result is written into the argument `out`.
+            A node whose result is written into the argument `out`.
         """
         found: list[str] = []
         state: dict[str, str] = {}
         usual = error_state()
         for node in nodes:
+            if node.kind == "carried":
+                found += self._carried(node, prefix, out=node is last_out)
+                state = {}
+                continue
             line = self._line(node, prefix, out=node is last_out)
             if line is None:
                 continue
@@ -168,7 +176,7 @@ class Printer:
             return None
         if node.kind == "constant":
             return self._constant(node, prefix)
-        target = "out" if out else self._memory(node)
+        target = self.out if out else self._memory(node)
         text = self.expression(node, out=target)
         if node.kind == "write":
             return f"{text}{comment(None, node.cost)}"
@@ -179,6 +187,32 @@ class Printer:
         name = self._name(prefix)
         self.names[id(node)] = name
         return f"{name} = {text}{comment(node.shape, node.cost)}"
+
+    def _carried(self, node: Node, prefix: str, *, out: bool) -> list[str]:
+        """Return a function of some rows or columns, and its call for all of them."""
+        name = self._name(prefix)
+        self.names[id(node)] = name
+        lines = node.function
+        key = f"[{lines}]" if lines == "rows" else f"[:, {lines}]"
+        part, *body, last = node.body
+        self.inlined[id(part)] = f"{self.operand(node.args[0], inside=True)}{key}"
+        sizes = [str(n) if isinstance(n, int) else f"len({self.operand(n)})" for n in node.options["sizes"]]
+        typed = "" if node.dtype == np.float64 else f", dtype=np.{node.dtype.name}"
+        memory = f"np.empty(({', '.join(sizes)}){typed})"
+        inner = self.lines(body)
+        place = f"{name}{key}"
+        if last.kind == "ufunc" and last.method == "__call__":
+            inner.append(f"{self.expression(last, out=place)}{comment(None, last.cost)}")
+        else:
+            inner.append(f"{place} = {self.expression(last)}{comment(None, last.cost)}")
+        return [
+            f"{name} = {f'{memory} if out is None else out' if out else memory}{comment(node.shape, ZERO_COST)}",
+            "",
+            f"def carry_{name}({lines}):",
+            *(f"    {line}" for line in inner),
+            "",
+            f"side_by_side(carry_{name}, {sizes[0 if lines == 'rows' else 1]})",
+        ]
 
     def _constant(self, node: Node, prefix: str) -> str | None:
         assert node.value is not None

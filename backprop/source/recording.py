@@ -261,8 +261,8 @@ class Recorded(NDArrayOperatorsMixin):
 
     @property
     def flags(self) -> SimpleNamespace:
-        """Something to set `writeable` on: nothing is written through a view that says it is read-only."""
-        return SimpleNamespace(writeable=True)
+        """Something to set `writeable` on; c_contiguous says that reshaping it takes no copy."""
+        return SimpleNamespace(writeable=True, c_contiguous=self.node.base is None)
 
     def _attribute(self, name: str, shape: tuple[int, ...]) -> Recorded:
         return self.recording.add("attribute", name, (self,), shape=shape, dtype=self.dtype, view_of=self)
@@ -379,7 +379,7 @@ class RecordingLedger(Ledger):
         before = self.cost
         count = len(self.recording.nodes)
         result = operation(self.recording.lift(operands[0]), *operands[1:])
-        node = self.recording.nodes[-1] if result is None else result.node
+        node = self.recording.nodes[-1] if result is None else result.node.root
         if len(self.recording.nodes) > count or node.cost == ZERO_COST:
             after = self.cost
             # an operation that is shared with an earlier one is executed, and counted, once

@@ -23,6 +23,8 @@ _BINARY = {
 _TEMPLATES = {
     **_BINARY,
     "negative": "-{}", "logical_not": "not {}", "isnan": "{0} != {0}", "square": "{0} * {0}",
+    "reciprocal": "1.0 / {}", "cosh": "cosh({})",
+    "heaviside": "1.0 if {0} > 0.0 else {1} if {0} == 0.0 else 0.0 if {0} < 0.0 else {0}",
     "where": "{1} if {0} else {2}",
     # the comparison lets NaN through, as NumPy's does
     "maximum": "{0} if {0} >= {1} or {0} != {0} else {1}",
@@ -32,7 +34,21 @@ _TEMPLATES = {
     "hypot": "hypot({}, {})", "erfc": "erfc({})", "erf": "erf({})",
     "ndtr": "0.5 * erfc(-0.7071067811865476 * {})",
 }  # fmt: skip
-FUNCTIONS = ("cos", "erf", "erfc", "exp", "expm1", "hypot", "log", "log1p", "pow", "sin", "sqrt", "tanh")
+FUNCTIONS = (
+    "cos",
+    "cosh",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "hypot",
+    "log",
+    "log1p",
+    "pow",
+    "sin",
+    "sqrt",
+    "tanh",
+)
 _MOVES = {
     "reshape", "ravel", "swapaxes", "transpose", "moveaxis", "expand_dims", "squeeze", "broadcast_to", "concatenate",
     "stack", "take", "take_along_axis", "sum", "mean",

@@ -1,0 +1,88 @@
+"""Dead units in generated code: φ′ of a ReLU is 0 or 1, and the code multiplies only what meets a 1.
+
+Which units are live is known when the code runs. So it looks for them (``np.flatnonzero``), takes their rows and
+columns out of the weights, and multiplies the smaller matrices. The plan is made for half of the units, what random
+weights give: a bracketing that depended on the numbers of x would have to be planned in every call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from backprop.source.nodes import Node
+from backprop.source.recording import Recording
+from jacobians.arrays import is_recorded
+from jacobians.structures import Dense, Diagonal, Jacobian
+
+_LEAST_UNITS = 64  # below that, taking rows and columns costs more than it saves
+
+
+def live_chain(recording: Recording, factors: Sequence[Jacobian]) -> tuple[list[Jacobian], list[Any]] | None:
+    """Return the factors without their dead units, and what is left of each place; None if nothing can leave.
+
+    Exact for finite weights: a unit leaves only between two matrices whose numbers are known and finite.
+
+    Parameters
+    ----------
+    recording : Recording
+    factors : sequence of Jacobian
+        Of recorded arrays, for one point, output side first.
+
+    Returns
+    -------
+    factors : list of Jacobian
+        Their sizes are those with half of the units live.
+    ends : list of int or Node
+        For each place between factors, both ends included: its size, or the node of the live units.
+    """
+    ends: list[Any] = [factors[0].shape[0], *(factor.shape[1] for factor in factors)]
+    live: list[Any] = [None] * len(ends)
+    for place in range(1, len(factors) - 1):
+        slope = factors[place]
+        if _is_step(slope) and all(_is_finite(factors[near]) for near in (place - 1, place + 1)):
+            assert isinstance(slope, Diagonal)
+            count = slope.shape[0] // 2
+            units = recording.add("function", np.flatnonzero, (slope.d,), shape=(count,), dtype=np.intp)
+            live[place] = live[place + 1] = units
+            ends[place] = ends[place + 1] = units.node
+    if not any(units is not None for units in live):
+        return None
+    return [_taken(factor, live[k], live[k + 1]) for k, factor in enumerate(factors)], ends
+
+
+def _is_step(factor: Jacobian) -> bool:
+    """Return whether a Jacobian is a diagonal of zeros and ones that depends on x."""
+    if not isinstance(factor, Diagonal) or not is_recorded(factor.d) or factor.shape[0] < _LEAST_UNITS:
+        return False
+    node = factor.d.node
+    while node.kind == "function" and node.function is np.reshape:
+        node = node.args[0]
+    return node.function is np.heaviside
+
+
+def _node(array: Any) -> Node:
+    return array.node
+
+
+def _is_finite(factor: Jacobian) -> bool:
+    """Return whether a Jacobian is a matrix of finite numbers that are known."""
+    if not isinstance(factor, Dense) or not is_recorded(factor.A):
+        return False
+    node = _node(factor.A)
+    return node.kind == "constant" and node.value is not None and bool(np.isfinite(node.value).all())
+
+
+def _taken(factor: Jacobian, rows: Any, columns: Any) -> Jacobian:
+    if isinstance(factor, Diagonal):
+        return factor if rows is None else Diagonal.unchecked(np.take(factor.d, rows))
+    if not isinstance(factor, Dense) or (rows is None and columns is None):
+        return factor
+    array = factor.A
+    if rows is not None:
+        array = np.take(array, rows, axis=0)
+    if columns is not None:
+        array = np.take(array, columns, axis=1)
+    return Dense.unchecked(array)

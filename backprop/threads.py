@@ -1,0 +1,143 @@
+"""Rows side by side: Python threads that carry their own rows, each with one thread of BLAS.
+
+For a chain of products BLAS splits each product among its threads and waits for all of them before the next one begins.
+Rows of a chain don't need each other: a thread that carries its rows through the whole chain never waits, and what it
+works on stays in its own cache. Never more than one of both kinds of threads: Python threads over a BLAS with several
+threads stall each other.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+LEAST_FLOPS = 1e8
+"""Below this work, about 2 ms, starting threads costs more than it gains (measured on two cores)."""
+
+_limit = threading.Lock()  # the number of BLAS threads belongs to the process
+
+
+@cache
+def _blas() -> Any:
+    """Return the controller of BLAS's threads, None where threadpoolctl is not installed or finds no BLAS."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return None
+    found = ThreadpoolController().select(user_api="blas")
+    return found if found.lib_controllers else None
+
+
+@cache
+def _workers(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix="rows")
+
+
+def blas_threads() -> int:
+    """Return the threads that BLAS uses now, 1 where that can't be found out.
+
+    Examples
+    --------
+    >>> blas_threads() >= 1
+    True
+    """
+    controller = _blas()
+    return max(library.num_threads for library in controller.lib_controllers) if controller else 1
+
+
+def halves(rows: int, parts: int) -> list[slice]:
+    """Return `parts` slices of nearly equal length that cover `rows` rows.
+
+    Examples
+    --------
+    >>> halves(5, 2)
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    bounds = [-(-rows * part // parts) for part in range(parts + 1)]
+    return [slice(first, last) for first, last in pairwise(bounds) if last > first]
+
+
+def side_by_side(work: Callable[[slice], Any], rows: int) -> None:
+    """Call ``work(slice)`` for all rows: as many slices at once as BLAS has threads, each with one of them.
+
+    Parameters
+    ----------
+    work : callable
+        Its slices write to different places.
+    rows : int
+        How many rows there are.
+
+    Notes
+    -----
+    Without threadpoolctl, with one BLAS thread, or while another call is at it, one slice comes after the other. An
+    exception of any slice is raised when all have ended.
+
+    Examples
+    --------
+    >>> done = set()
+    >>> side_by_side(lambda rows: done.update(range(rows.start, rows.stop)), 7)
+    >>> sorted(done)
+    [0, 1, 2, 3, 4, 5, 6]
+    """
+    spread(work, halves(rows, blas_threads()))
+
+
+def spread(work: Callable[[slice], Any], pieces: Sequence[slice]) -> None:
+    """Call ``work(piece)`` for every piece; threads take the next one as they become free, as in :func:`side_by_side`.
+
+    Parameters
+    ----------
+    work : callable
+    pieces : sequence of slice
+
+    Examples
+    --------
+    >>> done = set()
+    >>> spread(lambda rows: done.add(rows.start), [slice(0, 2), slice(2, 4), slice(4, 5)])
+    >>> sorted(done)
+    [0, 2, 4]
+    """
+    threads = min(blas_threads(), len(pieces))
+    if threads == 1 or not _limit.acquire(blocking=False):
+        for piece in pieces:
+            work(piece)
+        return
+    try:
+        waiting = iter(pieces)
+        turn = threading.Lock()
+
+        def carry() -> None:
+            while True:
+                with turn:
+                    piece = next(waiting, None)
+                if piece is None:
+                    return
+                work(piece)
+
+        with _blas().limit(limits=1):
+            others = [_workers(threads - 1).submit(carry) for _ in range(threads - 1)]
+            try:
+                carry()
+            finally:
+                for other in others:
+                    other.exception()  # wait for all before anything is raised
+            for other in others:
+                other.result()
+    finally:
+        _limit.release()
+
+
+def _forget() -> None:
+    """Begin anew in a forked process, which has none of the threads and may have inherited a lock that is held."""
+    global _limit
+    _limit = threading.Lock()
+    _workers.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,227 @@
+"""Compiled Jacobians of wide and deep networks: dead units, rows carried by threads, batches in blocks.
+
+The witness is a plain product of dense matrices in this file.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from contextlib import nullcontext
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import backprop
+from backprop import MLP, threads
+from backprop.source import carrying
+
+
+def network(sizes: list[int], activation: str, *, bias: float = 0.1, seed: int = 0) -> MLP:
+    rng = np.random.default_rng(seed)
+    weights = [
+        (rng.standard_normal((h, n)) / np.sqrt(n), bias * rng.standard_normal(h)) for n, h in pairwise(sizes)
+    ]
+    return MLP(weights, activation=activation, loss="squared-error")
+
+
+def dense_jacobian(net: MLP, x: Any) -> Any:
+    """Return the product of dense matrices at one point."""
+    values = list(net.parameters.values())
+    J = np.eye(len(x))
+    for place, (W, b) in enumerate(zip(values[::2], values[1::2], strict=True)):
+        if place:
+            slope = (x > 0) * 1.0 if repr(net.activation) == "ReLU()" else 1 / np.cosh(x) ** 2
+            J = slope[:, None] * J
+            x = np.maximum(x, 0) if repr(net.activation) == "ReLU()" else np.tanh(x)
+        J, x = W @ J, W @ x + b
+    return J
+
+
+@pytest.fixture
+def long_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every chain counts as long enough for threads."""
+    monkeypatch.setattr(carrying, "LEAST_FLOPS", 1.0)
+
+
+@pytest.fixture
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads, however many BLAS has."""
+
+    class Unlimited:
+        def limit(self, **_: Any) -> Any:
+            return nullcontext()
+
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    monkeypatch.setattr(threads, "_blas", Unlimited)
+
+
+# --- dead units ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", [[70, 64, 80, 5], [30, 130, 64, 100, 64, 30], [64, 200, 1]])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_dead_units_leave_and_nothing_changes(sizes: list[int], seed: int) -> None:
+    net = network(sizes, "relu", seed=seed)
+    compiled = backprop.compile(net)
+    assert "flatnonzero" in compiled.source
+    for x in np.random.default_rng(seed).standard_normal((3, sizes[0])):
+        assert_allclose(compiled(x), dense_jacobian(net, x), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("bias", [-100.0, 100.0], ids=["all dead", "all live"])
+def test_all_units_dead_or_live(bias: float) -> None:
+    net = network([10, 64, 64, 3], "relu")
+    net = net.replace({name: np.full(64, bias) for name in ("0.b", "2.b")})
+    x = np.linspace(-1, 1, 10)
+    expected = dense_jacobian(net, x)
+    assert expected.any() == (bias > 0)
+    assert_allclose(backprop.compile(net)(x), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_not_a_number_is_handed_on_where_units_are_dropped() -> None:
+    net = network([64, 64, 64, 2], "relu")
+    x = np.ones(64)
+    x[3] = np.nan
+    assert np.isnan(backprop.compile(net)(x)).all()
+
+
+def test_units_stay_where_weights_are_not_finite() -> None:
+    net = network([64, 64, 2], "relu")
+    W = np.array(net.parameters["2.W"])
+    W[1, 5] = np.inf
+    net = net.replace({"2.W": W})
+    compiled = backprop.compile(net)
+    assert "flatnonzero" not in compiled.source
+    x = np.random.default_rng(0).standard_normal(64)
+    with np.errstate(invalid="ignore"):
+        assert_array_equal(np.isfinite(compiled(x)), np.isfinite(dense_jacobian(net, x)))
+
+
+def test_narrow_layers_and_other_activations_are_left_alone() -> None:
+    assert "flatnonzero" not in backprop.compile(network([64, 63, 64], "relu")).source
+    assert "flatnonzero" not in backprop.compile(network([64, 64, 64], "tanh")).source
+
+
+# --- rows carried by threads -----------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("long_chains", "two_threads")
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("sizes", [[64, 90, 70, 65], [130, 64, 65, 66, 129], [200, 20, 100, 20, 200]])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_carried_rows_and_columns_make_the_same_product(
+    sizes: list[int], activation: str, dtype: Any
+) -> None:
+    net = network(sizes, activation)
+    compiled = backprop.compile(net, dtype=dtype)
+    x = np.random.default_rng(3).standard_normal(sizes[0])
+    expected = dense_jacobian(net, x)
+    if dtype is np.float32:
+        net = MLP(
+            [
+                (net.parameters[f"{k}.W"].astype(dtype), net.parameters[f"{k}.b"].astype(dtype))
+                for k in net.affine_places
+            ],
+            activation=activation,
+            loss="squared-error",
+        )
+        compiled = backprop.compile(net, dtype=dtype)
+    assert "side_by_side" in compiled.source
+    found = compiled(x.astype(dtype))
+    tolerance = 1e-12 if dtype is np.float64 else 1e-3
+    assert found.dtype == dtype
+    assert_allclose(found, expected, rtol=tolerance, atol=tolerance * abs(expected).max())
+    into = np.empty_like(found)
+    assert compiled(x.astype(dtype), out=into) is into
+    assert_array_equal(into, found)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_every_piece_is_worked_on_once_by_more_than_one_thread() -> None:
+    done: list[int] = []
+    both = threading.Barrier(2, timeout=20)
+
+    def work(piece: slice) -> None:
+        done.append(piece.start)
+        if piece.start < 2:
+            both.wait()  # the first two pieces are at work at the same time, or this breaks
+
+    threads.spread(work, [slice(k, k + 1) for k in range(9)])
+    assert sorted(done) == list(range(9))
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_exception_of_any_thread_is_raised() -> None:
+    for failing in (0, 1):
+
+        def work(piece: slice, failing: int = failing) -> None:
+            if piece.start == failing:
+                raise FloatingPointError(f"piece {failing}")
+
+        with pytest.raises(FloatingPointError, match=f"piece {failing}"):
+            threads.spread(work, [slice(0, 1), slice(1, 2)])
+    threads.spread(work, [slice(5, 6), slice(6, 7)])  # and the next call works
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_call_inside_a_call_takes_no_more_threads() -> None:
+    seen = set()
+
+    def inner(piece: slice) -> None:
+        seen.add((piece.start, threading.current_thread().name))
+
+    threads.spread(
+        lambda piece: threads.spread(inner, [slice(0, 1), slice(1, 2)]), [slice(0, 1), slice(1, 2)]
+    )
+    assert len({name for _, name in seen}) <= 2
+
+
+def test_threads_work_in_a_forked_process() -> None:
+    code = (
+        "import os, numpy as np; from backprop import threads\n"
+        "from contextlib import nullcontext\n"
+        "threads.blas_threads = lambda: 2\n"
+        "threads._blas = lambda: type('U', (), {'limit': lambda self, **_: nullcontext()})()\n"
+        "pieces = [slice(0, 1), slice(1, 2)]\n"
+        "threads.spread(lambda piece: None, pieces)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    done = []\n"
+        "    threads.spread(lambda piece: done.append(piece.start), pieces)\n"
+        "    os._exit(0 if sorted(done) == [0, 1] else 1)\n"
+        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+
+
+# --- batches in blocks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize(
+    ("sizes", "points"), [([64, 128, 64, 10], 131), ([300, 20, 300], 3), ([256, 256, 256, 256], 3)]
+)
+@pytest.mark.usefixtures("two_threads")
+def test_batches_in_blocks(sizes: list[int], points: int, activation: str) -> None:
+    net = network(sizes, activation)
+    X = np.random.default_rng(5).standard_normal((points, sizes[0]))
+    compiled = backprop.compile(net, batched=True, shape=X.shape)
+    assert compiled.block < points
+    expected = np.array([dense_jacobian(net, x) for x in X])
+    found = compiled(X)
+    assert_allclose(found, expected, rtol=1e-11, atol=1e-13)
+    into = np.empty(expected.shape[::-1]).T  # not contiguous
+    assert compiled(X, out=into) is into
+    assert_allclose(into, expected, rtol=1e-11, atol=1e-13)
+    given = np.full_like(found, np.nan)
+    assert compiled(X, out=given) is given
+    assert_array_equal(given, found)
+
+
+def test_a_small_batch_is_one_block() -> None:
+    assert backprop.compile(network([2, 3, 4, 1], "tanh"), batched=True, shape=(64, 2)).block == 64
