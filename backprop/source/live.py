@@ -57,7 +57,7 @@ def _is_step(factor: Jacobian) -> bool:
     """Return whether a Jacobian is a diagonal of zeros and ones that depends on x."""
     if not isinstance(factor, Diagonal) or not is_recorded(factor.d) or factor.shape[0] < _LEAST_UNITS:
         return False
-    node = factor.d.node
+    node = _node(factor.d)
     while node.kind == "function" and node.function is np.reshape:
         node = node.args[0]
     return node.function is np.heaviside
