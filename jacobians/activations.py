@@ -14,6 +14,7 @@ import numpy as np
 
 from jacobians.arrays import Array, real_number
 from jacobians.function import INPUT, Function
+from jacobians.namespaces import either, in_precision, is_foreign, namespace_of
 from jacobians.structures import Diagonal, Jacobian
 
 
@@ -32,6 +33,8 @@ class Elementwise(Function):
         Where f is continuous but not differentiable; df gives the value to use there.
     latex : str, optional
         f(z) as LaTeX.
+    array_api : bool
+        Whether f and df take arrays of other libraries: see :class:`~jacobians.Function`.
 
     Raises
     ------
@@ -58,12 +61,14 @@ class Elementwise(Function):
         domain: tuple[float, float] = (-math.inf, math.inf),
         kinks: tuple[float, ...] = (),
         latex: str | None = None,
+        array_api: bool = False,
     ) -> None:
         for argument, function in (("f", f), ("df", df)):
             if not callable(function):
                 raise TypeError(f"{argument}: found {function!r}, expected a function of an array")
         self.name, self.f, self.df = name, f, df
         self.domain, self.kinks = domain, tuple(sorted(kinks))
+        self.array_api = array_api
         self.latex = latex or rf"\operatorname{{{name}}}(z)"
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
@@ -73,7 +78,7 @@ class Elementwise(Function):
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return diag(f′(x))."""
         point = x.shape[batch_ndim:]
-        d = np.reshape(self.df(x), (*x.shape[:batch_ndim], math.prod(point)))
+        d = namespace_of(x).reshape(self.df(x), (*x.shape[:batch_ndim], math.prod(point)))
         return Diagonal.unchecked(d, out_shape=point, in_shape=point)
 
     def smooth_piece(self, x: Any) -> Array | None:
@@ -100,34 +105,48 @@ def softplus(z: Any) -> Any:
     >>> softplus(np.array([-1000.0, 1000.0]))
     array([   0., 1000.])
     """
+    xp = namespace_of(z)
     with np.errstate(invalid="ignore"):  # logaddexp warns of NaN
-        return np.logaddexp(0, z)
+        return xp.logaddexp(0, z)
 
 
 def _sigmoid(z: Any) -> Any:
-    return np.exp(-softplus(-z))
+    xp = namespace_of(z)
+    return xp.exp(-softplus(-z))
 
 
 def _sigmoid_slope(z: Any) -> Any:
+    xp = namespace_of(z)
     # e^−|z|/(1 + e^−|z|)²: exact in both tails, where σ(1 − σ) cancels
-    e = np.exp(-np.abs(z))
+    e = xp.exp(-xp.abs(z))
     return e / (1 + e) ** 2
+
+
+def _tanh(z: Any) -> Any:
+    return namespace_of(z).tanh(z)
 
 
 def _tanh_slope(z: Any) -> Any:
     # 1/cosh² z: exact in both tails, where 1 − tanh² cancels; the reciprocal is squared, for cosh² overflows sooner
+    xp = namespace_of(z)
     with np.errstate(over="ignore"):
-        sech = np.reciprocal(np.cosh(z))
+        sech = np.reciprocal(np.cosh(z)) if xp is np else 1 / xp.cosh(z)
         return sech * sech
 
 
 def _relu(z: Any) -> Any:
+    xp = namespace_of(z)
     # not maximum(z, 0) alone: a branch by the sign of z is what the witnesses differentiate
-    return np.maximum(z, 0)
+    return xp.maximum(z, 0)
 
 
 def _step(z: Any) -> Any:
-    return np.heaviside(z, 0)  # NaN in, NaN out
+    return _leaky_step(z, 0.0) if is_foreign(z) else np.heaviside(z, 0)  # NaN in, NaN out
+
+
+def _leaky_step(z: Any, slope: float) -> Any:
+    xp = namespace_of(z)
+    return xp.where(xp.isnan(z), z, either(z > 0, 1.0, slope, z))
 
 
 def _normal_cdf(z: Any) -> Any:
@@ -159,6 +178,17 @@ def _silu_slope(z: Any) -> Any:
         return _sigmoid(z) * (1 + z * _sigmoid(-z))
 
 
+def _elu(z: Any, alpha: float) -> Any:
+    # zeros keep the branch that is not taken from overflowing
+    xp = namespace_of(z)
+    return xp.where(z > 0, z, alpha * xp.expm1(xp.where(z > 0, 0, z)))
+
+
+def _elu_slope(z: Any, alpha: float) -> Any:
+    xp = namespace_of(z)
+    return in_precision(xp.where(z > 0, 1.0, alpha * xp.exp(xp.where(z > 0, 0, z))), z)
+
+
 # --- the rows --------------------------------------------------------------------------------------------
 
 
@@ -172,7 +202,7 @@ class ReLU(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__("relu", _relu, _step, kinks=(0.0,), latex=r"\max(z, 0)")
+        super().__init__("relu", _relu, _step, array_api=True, kinks=(0.0,), latex=r"\max(z, 0)")
 
 
 class LeakyReLU(Elementwise):
@@ -193,9 +223,10 @@ class LeakyReLU(Elementwise):
         self.slope = real_number(slope, "slope")
         super().__init__(
             "leaky_relu",
-            lambda z: np.where(z > 0, z, self.slope * z),
-            lambda z: np.where(np.isnan(z), z, np.where(z > 0, 1.0, self.slope).astype(z.dtype)),
+            lambda z: namespace_of(z).where(z > 0, z, self.slope * z),
+            lambda z: _leaky_step(z, self.slope),
             kinks=(0.0,),
+            array_api=True,
             latex=rf"\max(z, 0) + {self.slope:g}\min(z, 0)",
         )
 
@@ -210,7 +241,7 @@ class Sigmoid(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__("sigmoid", _sigmoid, _sigmoid_slope, latex=r"\frac{1}{1 + e^{-z}}")
+        super().__init__("sigmoid", _sigmoid, _sigmoid_slope, array_api=True, latex=r"\frac{1}{1 + e^{-z}}")
 
 
 class Tanh(Elementwise):
@@ -223,7 +254,7 @@ class Tanh(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__("tanh", np.tanh, _tanh_slope, latex=r"\tanh z")
+        super().__init__("tanh", _tanh, _tanh_slope, array_api=True, latex=r"\tanh z")
 
 
 class Softplus(Elementwise):
@@ -236,7 +267,7 @@ class Softplus(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__("softplus", softplus, _sigmoid, latex=r"\log(1 + e^z)")
+        super().__init__("softplus", softplus, _sigmoid, array_api=True, latex=r"\log(1 + e^z)")
 
 
 class SiLU(Elementwise):
@@ -249,7 +280,7 @@ class SiLU(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__("silu", _silu, _silu_slope, latex=r"z\,\sigma(z)")
+        super().__init__("silu", _silu, _silu_slope, array_api=True, latex=r"z\,\sigma(z)")
 
 
 class GELU(Elementwise):
@@ -283,10 +314,10 @@ class ELU(Elementwise):
         self.alpha = real_number(alpha, "alpha")
         super().__init__(
             "elu",
-            # the minimum keeps the branch that is not taken from overflowing
-            lambda z: np.where(z > 0, z, self.alpha * np.expm1(np.where(z > 0, 0, z))),
-            lambda z: np.where(z > 0, 1.0, self.alpha * np.exp(np.where(z > 0, 0, z))).astype(z.dtype),
+            lambda z: _elu(z, self.alpha),
+            lambda z: _elu_slope(z, self.alpha),
             kinks=() if self.alpha == 1.0 else (0.0,),
+            array_api=True,
             latex=rf"z \text{{ if }} z > 0 \text{{ else }} {self.alpha:g}(e^z - 1)",
         )
 

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT, Function
+from jacobians.namespaces import home_of, numpy_dtype, require_one_library
 from jacobians.structures import Dense, Identity, Jacobian, Kronecker
+from jacobians.structures.homes import moved
 
 
 class Affine(Function):
@@ -38,14 +40,16 @@ class Affine(Function):
 
     parameter_names = ("W", "b")
     vectorized = True
+    array_api = True
 
     def __init__(self, W: Any, b: Any = None) -> None:
         self.W = self.parameter(W, "W", ndim=2)
         self.b = None if b is None else self.parameter(b, "b")
+        require_one_library(W=self.W, b=self.b)
         h = self.W.shape[0]
         if self.b is not None and self.b.shape != (h,):
             raise ValueError(
-                f"b: found shape {self.b.shape}, expected ({h},), one entry for each row of W; "
+                f"b: found shape {tuple(self.b.shape)}, expected ({h},), one entry for each row of W; "
                 f"NumPy would broadcast another shape against Wx: reshape it"
             )
 
@@ -54,7 +58,7 @@ class Affine(Function):
         d = self.W.shape[1]
         if len(shape) not in (1, 2) or shape[0] != d:
             raise ValueError(
-                f"x: found shape {shape}, expected ({d},) or ({d}, k) for W of shape {self.W.shape}"
+                f"x: found shape {shape}, expected ({d},) or ({d}, k) for W of shape {tuple(self.W.shape)}"
                 + ("; points along the first axis need batched=True" if len(shape) > 1 else "")
             )
 
@@ -69,9 +73,9 @@ class Affine(Function):
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return W, I_h ⊗ xᵀ or I_h, or their Kronecker products for a matrix."""
         h, d = self.W.shape
-        dtype = np.result_type(x.dtype, self.W.dtype)
+        dtype, home = np.result_type(numpy_dtype(x), numpy_dtype(self.W)), home_of(x)
         point = x.shape[batch_ndim:]
-        identity = Identity(h, dtype=dtype)
+        identity = moved(Identity(h, dtype=dtype), home)
         if len(point) == 1:
             if wrt == INPUT:
                 return Dense.unchecked(self.W)
@@ -81,9 +85,9 @@ class Affine(Function):
             return Kronecker.unchecked(identity, row, out_shape=(h,), in_shape=(h, d))
         k = point[1]
         if wrt == INPUT:
-            columns = Identity(k, dtype=dtype)
+            columns = moved(Identity(k, dtype=dtype), home)
             return Kronecker.unchecked(Dense.unchecked(self.W), columns, out_shape=(h, k), in_shape=(d, k))
         if wrt == "b":
-            ones = Dense.unchecked(np.ones((k, 1), dtype=dtype))
+            ones = Dense.unchecked(home.ones((k, 1), dtype))
             return Kronecker.unchecked(identity, ones, out_shape=(h, k), in_shape=(h,))
         return Kronecker.unchecked(identity, Dense.unchecked(x.mT), out_shape=(h, k), in_shape=(h, d))

@@ -6,12 +6,14 @@ two agree is tested for every row.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from jacobians.arrays import Array
 from jacobians.cost import Cost
+from jacobians.namespaces import is_foreign, namespace_of
 
 
 class Ledger:
@@ -42,25 +44,28 @@ class Ledger:
     def matmul(self, a: Array, b: Array) -> Array:
         """Return a @ b: k multiplications and k − 1 additions for each entry of the result."""
         inner = a.shape[-1]
-        if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
+        if is_foreign(a):
+            product = namespace_of(a).matmul(a, b)
+        elif a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
             # one product for the rows of all points, where NumPy would make one a point
             product = np.reshape(np.reshape(a, (-1, inner)) @ b, (*a.shape[:-1], b.shape[-1]))
         else:
             product = a @ b
-        self.multiplications += product.size * inner
-        self.additions += product.size * (inner - 1)
+        size = math.prod(product.shape)
+        self.multiplications += size * inner
+        self.additions += size * (inner - 1)
         return product
 
     def scale(self, a: Array, b: Array) -> Array:
         """Return a * b, broadcast: one multiplication for each entry of the result."""
         product = a * b
-        self.multiplications += product.size
+        self.multiplications += math.prod(product.shape)
         return product
 
     def add(self, a: Array, b: Array) -> Array:
         """Return a + b, broadcast: one addition for each entry of the result."""
         total = a + b
-        self.additions += total.size
+        self.additions += math.prod(total.shape)
         return total
 
     def add_at(self, target: Array, index: Any, values: Array) -> None:

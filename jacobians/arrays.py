@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.namespaces import foreign_reals, is_foreign, owned
+
 Array = NDArray[Any]
 
 DEFAULT_MAX_BYTES = 2 * 1024**3
@@ -23,7 +25,9 @@ class MemoryBudgetError(MemoryError):
     """An answer would take more bytes than its budget; nothing was allocated."""
 
 
-def real_array(value: object, name: str, *, ndim: int | tuple[int, ...] | None = None) -> Array:
+def real_array(
+    value: Any, name: str, *, ndim: int | tuple[int, ...] | None = None, foreign: bool = False
+) -> Array:
     """Return `value` as a read-only real floating point array, or refuse it by name.
 
     Integers and bools become float64; float16 becomes float32; float32 and float64 stay what they are.
@@ -36,6 +40,9 @@ def real_array(value: object, name: str, *, ndim: int | tuple[int, ...] | None =
         What the caller calls this argument; every error begins with it.
     ndim : int or tuple of int, optional
         The numbers of axes that are allowed.
+    foreign : bool
+        Whether an array of another library (see :mod:`jacobians.namespaces`) stays one; it is to be float32 or
+        float64. Where everything is computed by NumPy it becomes an array of NumPy's.
 
     Returns
     -------
@@ -58,18 +65,9 @@ def real_array(value: object, name: str, *, ndim: int | tuple[int, ...] | None =
     ...
     TypeError: x: found dtype complex128, expected real numbers; pass .real and .imag separately
     """
-    if value is None:
-        raise TypeError(f"{name}: found None, expected an array of real numbers")
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name}: found a masked array, expected a plain array; fill it first (.filled(…))")
-    if isinstance(value, np.matrix):
-        raise TypeError(f"{name}: found np.matrix, expected a plain array; convert it with np.asarray")
-    if hasattr(value, "toarray") and hasattr(value, "nnz"):
-        raise TypeError(f"{name}: found a sparse {type(value).__name__}; expected an array (.toarray())")
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise TypeError(f"{name}: found a ragged sequence, expected rows of equal length") from None
+    if foreign and is_foreign(value):
+        return _with_axes(foreign_reals(value, name), name, ndim)
+    array = value if type(value) is np.ndarray else _array_of(value, name)
     kind = array.dtype.kind
     if kind == "c":
         raise TypeError(
@@ -88,17 +86,40 @@ def real_array(value: object, name: str, *, ndim: int | tuple[int, ...] | None =
         raise TypeError(
             f"{name}: found {type(value).__name__} of dtype {array.dtype}, expected an array of real numbers"
         )
+    return read_only(_with_axes(array, name, ndim))
+
+
+def _array_of(value: Any, name: str) -> Array:
+    """Return an array of NumPy's of something that is array-like, or refuse it."""
+    if value is None:
+        raise TypeError(f"{name}: found None, expected an array of real numbers")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: found a masked array, expected a plain array; fill it first (.filled(…))")
+    if isinstance(value, np.matrix):
+        raise TypeError(f"{name}: found np.matrix, expected a plain array; convert it with np.asarray")
+    if hasattr(value, "toarray") and hasattr(value, "nnz"):
+        raise TypeError(f"{name}: found a sparse {type(value).__name__}; expected an array (.toarray())")
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise TypeError(f"{name}: found a ragged sequence, expected rows of equal length") from None
+
+
+def _with_axes(array: Array, name: str, ndim: int | tuple[int, ...] | None) -> Array:
+    """Return an array that has as many axes as are allowed, none of them empty, or refuse it."""
     if ndim is not None:
         allowed = (ndim,) if isinstance(ndim, int) else ndim
         if array.ndim not in allowed:
             axes = " or ".join(str(n) for n in allowed)
             raise ValueError(
-                f"{name}: found shape {array.shape}, expected {axes} axes; "
+                f"{name}: found shape {tuple(array.shape)}, expected {axes} axes; "
                 f"(n,), (n, 1) and (1, n) are three different things: reshape it"
             )
-    if array.size == 0:
-        raise ValueError(f"{name}: found shape {array.shape} with an empty axis, expected at least one entry")
-    return read_only(array)
+    if 0 in array.shape:
+        raise ValueError(
+            f"{name}: found shape {tuple(array.shape)} with an empty axis, expected at least one entry"
+        )
+    return array
 
 
 def real_number(value: object, name: str, *, infinite: bool = False) -> float:
@@ -189,8 +210,15 @@ def alongside(array: Array, other: Any) -> Array:
     return other.recording.lift(array) if is_recorded(other) else array
 
 
+def private(array: Array) -> Array:
+    """Return a copy of `array` that nobody else can change: read-only where the library knows such arrays."""
+    return owned(array) if is_foreign(array) else read_only(array.copy())
+
+
 def read_only(array: Array) -> Array:
-    """Return a view of `array` that can't be written through."""
+    """Return a view of `array` that can't be written through; an array of another library as it is."""
+    if is_foreign(array):
+        return array
     view = array.view()
     view.flags.writeable = False
     return view

@@ -11,7 +11,7 @@ import numpy as np
 
 from jacobians.arrays import Array
 from jacobians.association import product
-from jacobians.function import INPUT, Function, Linearization
+from jacobians.function import INPUT, Function, Linearization, plain
 from jacobians.structures import Jacobian
 
 Path = list[Jacobian]
@@ -62,6 +62,12 @@ class Composition(Function):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+
+    def check_library(self, x: Any) -> None:
+        """Raise TypeError unless each layer computes with arrays of the library that x belongs to."""
+        super().check_library(x)
+        for layer in self.layers:
+            layer.check_library(x)
 
     # --- parameters --------------------------------------------------------------------------------------
 
@@ -190,6 +196,8 @@ class Sequential(Composition):
     <Dense 1×3 ⊗ Dense 1×2: 1×6, out (1,), in (3, 2), 5 of 6 numbers stored>
     """
 
+    array_api = True
+
     def check_input(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError unless the first layer takes `shape`."""
         self.layers[0].check_input(shape)
@@ -204,7 +212,7 @@ class Sequential(Composition):
         for place, layer in enumerate(self.layers):
             if place:
                 try:
-                    layer.check_input(np.shape(values[-1])[batch_ndim:])
+                    layer.check_input(tuple(np.shape(values[-1])[batch_ndim:]))
                 except ValueError as error:
                     raise ValueError(f"layer {place} ({layer!r}): {error}") from None
             values.append(layer._forward(values[-1], batch_ndim))
@@ -246,7 +254,7 @@ class Sequential(Composition):
             layer._jacobian(value, INPUT, batch_ndim)
             for layer, value in zip(self.layers, values, strict=False)
         ]
-        return Linearization(tuple(np.asarray(value) for value in values), tuple(jacobians))
+        return Linearization(tuple(plain(value) for value in values), tuple(jacobians))
 
     def smooth_piece(self, x: Any) -> Array | None:
         """Return the pieces of all layers at their inputs, one after the other."""

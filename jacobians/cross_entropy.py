@@ -23,22 +23,23 @@ from jacobians.losses import (
     target_weights,
     weighted,
 )
+from jacobians.namespaces import namespace_of, sum_last
 from jacobians.norms import flat, row
 from jacobians.structures import Jacobian
 
 
 def _require_probabilities(values: Array, name: str, way_out: str) -> None:
     wrong = (values < 0) | (values > 1)  # NaN is neither
-    if wrong.any():
+    if bool(namespace_of(values).any(wrong)):
         raise ValueError(
-            f"{name}: found {values[wrong].flat[0]:g}, expected probabilities from 0 to 1{way_out}"
+            f"{name}: found {float(values[wrong][0]):g}, expected probabilities from 0 to 1{way_out}"
         )
 
 
 def _log(p: Any) -> Any:
     """Return log p: −∞ at 0 and NaN below, without a warning."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(p)
+        return namespace_of(p).log(p)
 
 
 def _reciprocal(p: Array) -> Array:
@@ -51,6 +52,7 @@ class _Binary(Function):
     """Binary cross entropies: what depends on the target alone."""
 
     vectorized = True
+    array_api = True
 
     def __init__(self, y: Any) -> None:
         self.y = self.parameter(y, "y")
@@ -62,7 +64,7 @@ class _Binary(Function):
 
     def _mean(self, terms: Any, x: Any, batch_ndim: int) -> Any:
         """Return the sum of the terms divided by N."""
-        return flat(terms, batch_ndim).sum(axis=-1) / _count(x, batch_ndim)
+        return sum_last(flat(terms, batch_ndim)) / _count(x, batch_ndim)
 
 
 def _count(x: Any, batch_ndim: int) -> int:
@@ -146,9 +148,10 @@ class SigmoidBinaryCrossEntropy(_Binary):
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return ((1 − y) σ(z) − y σ(−z))ᵀ/N, which is (σ(z) − y)ᵀ/N without its cancellation."""
         y = beside(self.y, x, batch_ndim)
-        small = np.exp(-np.abs(x))  # σ(−|z|) = e^−|z|/(1 + e^−|z|)
+        xp = namespace_of(x)
+        small = xp.exp(-xp.abs(x))  # σ(−|z|) = e^−|z|/(1 + e^−|z|)
         lower, upper = small / (1 + small), 1 / (1 + small)
-        gradient = (1 - y) * np.where(x > 0, upper, lower) - y * np.where(x > 0, lower, upper)
+        gradient = (1 - y) * xp.where(x > 0, upper, lower) - y * xp.where(x > 0, lower, upper)
         return row(flat(gradient, batch_ndim) / _count(x, batch_ndim), x, batch_ndim)
 
 
@@ -180,6 +183,7 @@ class CrossEntropy(Function):
     """
 
     vectorized = True
+    array_api = True
 
     def __init__(self, target: Any) -> None:
         self.label: int | None = class_number(target) if np.ndim(target) == 0 else None
@@ -219,7 +223,7 @@ class CrossEntropy(Function):
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return −Σ r log p."""
         r = target_weights(self.target, self.label, x, batch_ndim)
-        return 0 - weighted(r, _log(x)).sum(axis=-1)  # not −0
+        return 0 - sum_last(weighted(r, _log(x)))  # not −0
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return −(r/p)ᵀ."""

@@ -16,6 +16,7 @@ import numpy as np
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
 from jacobians.cost import Cost
+from jacobians.namespaces import NUMPY
 from jacobians.products import multiply, product_cost, product_spec
 from jacobians.spec import Spec
 from jacobians.structures import Dense, Diagonal, Identity, Jacobian, Kronecker, Selection
@@ -155,6 +156,8 @@ def _live(left: Jacobian | None, run: list[Diagonal], right: Jacobian | None) ->
         return None
     if any(factor.dtype.kind != "f" for factor in (left, *run, right) if factor is not None):
         return None  # symbols and counting scalars are not asked whether they are zero
+    if run[0].home is not NUMPY:
+        return None  # to ask is to wait for the device
     dead = np.zeros(run[0].shape[0], dtype=bool)
     for diagonal in run:
         dead |= _at_every_point(diagonal.d == 0, 1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import cast
 
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array, format_bytes, require_budget
 from jacobians.cost import ZERO_COST, Cost
+from jacobians.placing import diagonal_of, set_diagonal
 from jacobians.spec import Spec
 from jacobians.structures import (
     BlockColumn,
@@ -83,16 +84,16 @@ def _expanded(jacobian: Jacobian, ledger: Ledger) -> Array:
     match jacobian:
         case DiagonalPlusLowRank():
             dense = ledger.matmul(jacobian.U, jacobian.V.mT)
-            diagonal = np.arange(jacobian.shape[0])
-            dense[..., diagonal, diagonal] = ledger.add(dense[..., diagonal, diagonal], jacobian.d)
-            return dense
+            return set_diagonal(dense, ledger.add(diagonal_of(dense), jacobian.d))
         case Kronecker():
             return _expanded_kronecker(jacobian, ledger)
         case BlockRow() | BlockColumn():
             parts = [_expanded(block, ledger) for block in jacobian.blocks]
             batch = jacobian.spec.batch
             axis = -1 if isinstance(jacobian, BlockRow) else -2
-            return np.concatenate([np.broadcast_to(p, batch + p.shape[-2:]) for p in parts], axis=axis)
+            xp = jacobian.home.namespace
+            spread = [xp.broadcast_to(part, batch + tuple(part.shape[-2:])) for part in parts]
+            return cast(Array, xp.concat(spread, axis=axis))
     return jacobian.expand()
 
 
@@ -102,4 +103,4 @@ def _expanded_kronecker(jacobian: Kronecker, ledger: Ledger) -> Array:
         return jacobian.place(_expanded(B if isinstance(A, Identity) else A, ledger))
     left, right = _expanded(A, ledger), _expanded(B, ledger)
     product = ledger.scale(left[..., :, None, :, None], right[..., None, :, None, :])
-    return product.reshape(jacobian.spec.batch + jacobian.shape)
+    return cast(Array, jacobian.home.namespace.reshape(product, jacobian.spec.batch + jacobian.shape))

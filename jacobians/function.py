@@ -15,10 +15,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from jacobians.arrays import Array, read_only, real_array
+from jacobians.arrays import Array, private, real_array
+from jacobians.namespaces import is_foreign, kind_name, namespace_of, require_numpy
 from jacobians.structures import BlockRow, Dense, Jacobian, stack
 
 INPUT = "input"
+
+
+def plain(value: Any) -> Array:
+    """Return a value as an array; one of another library as it is."""
+    return value if is_foreign(value) else np.asarray(value)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,9 @@ class Function(ABC):
         The names of the attributes that hold parameters; one that is None is absent.
     vectorized : bool
         True when `forward` and `derivative` take leading batch axes themselves.
+    array_api : bool
+        True when both use the functions of ``namespace_of(x)`` that the Python array API standard has, so that they
+        take arrays of other libraries; those of a function that does not say so are refused.
 
     Examples
     --------
@@ -97,6 +106,7 @@ class Function(ABC):
 
     parameter_names: ClassVar[tuple[str, ...]] = ()
     vectorized: ClassVar[bool] = False
+    array_api: bool = False
 
     # --- what an author writes -------------------------------------------------------------------------
 
@@ -141,7 +151,7 @@ class Function(ABC):
             If x is not a real array of the shape that this function takes.
         """
         point = self._door(x, batched)
-        return np.asarray(self._forward(point, int(batched)))
+        return plain(self._forward(point, int(batched)))
 
     def jacobian(self, x: Any, wrt: str | Sequence[str] = INPUT, *, batched: bool = False) -> Jacobian:
         """Return the structured Jacobian at x (numerator layout: outputs × inputs, row-major vec).
@@ -192,7 +202,7 @@ class Function(ABC):
     @property
     def parameter_count(self) -> int:
         """The number of scalar parameters."""
-        return sum(int(np.size(value)) for value in self.parameters.values())
+        return sum(math.prod(np.shape(value)) for value in self.parameters.values())
 
     def replace(self, parameters: Mapping[str, Any]) -> Self:
         """Return this function with some parameters replaced, each by one of the same shape.
@@ -206,12 +216,12 @@ class Function(ABC):
         arrays = {}
         for name, value in parameters.items():
             self._known(name, inputs=False)
-            array = real_array(value, name)
+            array = real_array(value, name, foreign=True)
             if array.shape != present[name].shape:
                 raise ValueError(
                     f"{name}: found shape {array.shape}, expected {present[name].shape}, the shape that it replaces"
                 )
-            arrays[name] = read_only(array.copy())
+            arrays[name] = private(array)
         return self.bind(arrays)
 
     # --- below the doors: any scalar type --------------------------------------------------------------
@@ -226,7 +236,7 @@ class Function(ABC):
     @staticmethod
     def parameter(value: Any, name: str, *, ndim: int | tuple[int, ...] | None = None) -> Array:
         """Return a private read-only copy of a parameter, checked at the door; for constructors."""
-        return read_only(real_array(value, name, ndim=ndim).copy())
+        return private(real_array(value, name, ndim=ndim, foreign=True))
 
     def check_input(self, shape: tuple[int, ...]) -> None:  # noqa: B027  # by default any shape is taken
         """Raise ValueError if a point of `shape` is not one that this function takes; for authors."""
@@ -238,16 +248,32 @@ class Function(ABC):
         formulas give NaN or ∞ in that case. NaN is to be let in: NaN in, NaN out.
         """
 
+    def check_library(self, x: Any) -> None:
+        """Raise TypeError unless this function computes with arrays of the library that x belongs to."""
+        own = type(x) is np.ndarray
+        if not own and not self.array_api:
+            require_numpy(x, "x", f"{type(self).__name__} computes with NumPy's functions")
+        for name in self.parameter_names:
+            value = getattr(self, name)
+            if value is None or (own and type(value) is np.ndarray):
+                continue
+            if namespace_of(value) is not namespace_of(x):
+                raise TypeError(
+                    f"x: found {kind_name(x)}, expected {kind_name(value)} like {name} of {type(self).__name__}; "
+                    f"convert x, or make the function of parameters of the library of x"
+                )
+
     def _door(self, x: Any, batched: bool) -> Array:
         if not isinstance(batched, bool | np.bool_):
             raise TypeError(f"batched: found {batched!r}, expected True or False")
-        point = real_array(x, "x")
+        point = real_array(x, "x", foreign=True)
+        self.check_library(point)
         if batched and point.ndim == 0:
             raise ValueError("x: found a scalar with batched=True, expected points along a first axis")
-        self.check_input(point.shape[int(batched) :])
+        self.check_input(tuple(point.shape[int(batched) :]))
         self.check_values(point)
         # what is returned must not change with the caller's array
-        return read_only(point.copy()) if np.may_share_memory(point, x) else point
+        return private(point) if is_foreign(point) or np.may_share_memory(point, x) else point
 
     def _known(self, name: str, *, inputs: bool = True) -> str:
         known = ([INPUT] if inputs else []) + list(self.parameters)
@@ -260,7 +286,8 @@ class Function(ABC):
             return self.forward(x)
         if self.vectorized:
             return self.forward(x, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # see the class docstring
-        return np.stack([self._forward(point, batch_ndim - 1) for point in x])
+        points = [self._forward(x[place, ...], batch_ndim - 1) for place in range(x.shape[0])]
+        return namespace_of(x).stack(points)
 
     def _jacobian(self, x: Any, wrt: str, batch_ndim: int) -> Jacobian:
         if batch_ndim == 0:
@@ -268,16 +295,16 @@ class Function(ABC):
         if self.vectorized:
             jacobian = self.derivative(x, wrt, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # as above
             return jacobian.broadcast_batch(x.shape[:batch_ndim])
-        return stack([self._jacobian(point, wrt, batch_ndim - 1) for point in x])
+        return stack([self._jacobian(x[place, ...], wrt, batch_ndim - 1) for place in range(x.shape[0])])
 
     def _as_jacobian(self, derivative: Any, x: Any, wrt: str) -> Jacobian:
         if isinstance(derivative, Jacobian):
             return derivative
-        if isinstance(derivative, np.ndarray) and derivative.ndim == 2:
+        if (isinstance(derivative, np.ndarray) or is_foreign(derivative)) and derivative.ndim == 2:
             in_shape = np.shape(x) if wrt == INPUT else np.shape(self.parameters[wrt])
             out_shape = np.shape(self.forward(x))
             expected = (math.prod(out_shape), math.prod(in_shape))
-            if derivative.shape != expected:
+            if tuple(derivative.shape) != expected:
                 raise ValueError(
                     f"{type(self).__name__}.derivative by {wrt}: found shape {derivative.shape}, expected "
                     f"{expected}, the sizes of forward(x) {out_shape} and of {wrt} {in_shape}"
@@ -293,7 +320,7 @@ class Function(ABC):
         return [self._jacobian(x, wrt, batch_ndim)]
 
     def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
-        value = np.asarray(self._forward(x, batch_ndim))
+        value = plain(self._forward(x, batch_ndim))
         return Linearization((x, value), (self._jacobian(x, INPUT, batch_ndim),))
 
     def __repr__(self) -> str:

@@ -15,11 +15,12 @@ denominator     in_shape + reversed(out_shape)  T[j…, reversed i…] = ∂y[i�
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 
 from jacobians.arrays import Array
+from jacobians.namespaces import home_of, namespace_of
 
 Shape = tuple[int, ...]
 VecOrder = Literal["row", "column"]
@@ -74,10 +75,11 @@ def to_matrix(
     _choice(vec, "vec", get_args(VecOrder))
     _choice(layout, "layout", get_args(MatrixLayout))
     if vec == "column":
-        if len(out_shape) > 1:
-            dense = dense[..., column_major_order(out_shape), :]
-        if len(in_shape) > 1:
-            dense = dense[..., column_major_order(in_shape)]
+        xp = namespace_of(dense)
+        for axis, shape in ((-2, out_shape), (-1, in_shape)):
+            if len(shape) > 1:
+                order = column_major_order(shape)
+                dense = xp.take(dense, home_of(dense).indices(order), axis=axis)
     return dense.mT if layout == "denominator" else dense
 
 
@@ -109,16 +111,17 @@ def to_tensor(dense: Array, out_shape: Shape, in_shape: Shape, layout: TensorLay
     """
     _choice(layout, "layout", get_args(TensorLayout))
     batch = dense.shape[:-2]
-    mixed = dense.reshape(batch + out_shape + in_shape)
+    xp = namespace_of(dense)
+    mixed = xp.reshape(dense, tuple(batch) + out_shape + in_shape)
     first, out_ndim, in_ndim = len(batch), len(out_shape), len(in_shape)
     leading = tuple(range(first))
     out_axes = tuple(range(first, first + out_ndim))
     in_axes = tuple(range(first + out_ndim, first + out_ndim + in_ndim))
     if layout == "mixed":
-        return mixed
+        return cast(Array, mixed)
     if layout == "numerator":
-        return mixed.transpose(leading + out_axes + in_axes[::-1])
-    return mixed.transpose(leading + in_axes + out_axes[::-1])
+        return cast(Array, xp.permute_dims(mixed, leading + out_axes + in_axes[::-1]))
+    return cast(Array, xp.permute_dims(mixed, leading + in_axes + out_axes[::-1]))
 
 
 def from_tensor(tensor: Array, out_shape: Shape, in_shape: Shape, layout: TensorLayout) -> Array:

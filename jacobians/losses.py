@@ -7,8 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from jacobians.arrays import Array, is_recorded, real_array, real_number
+from jacobians.arrays import Array, is_recorded, private, real_array, real_number
 from jacobians.function import INPUT, Function
+from jacobians.namespaces import home_of, is_foreign, namespace_of, require_one_library, sum_last
 from jacobians.norms import flat, row
 from jacobians.softmax import log_softmax
 from jacobians.structures import Jacobian
@@ -38,6 +39,7 @@ class SquaredError(Function):
     """
 
     vectorized = True
+    array_api = True
 
     def __init__(self, y: Any, scale: float = 1.0) -> None:
         self.y = self.parameter(y, "y")
@@ -54,7 +56,7 @@ class SquaredError(Function):
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return the scaled sum of squares."""
         difference = flat(x - beside(self.y, x, batch_ndim), batch_ndim)
-        return self._factor(x.shape[batch_ndim:]) * (difference * difference).sum(axis=-1)
+        return self._factor(x.shape[batch_ndim:]) * sum_last(difference * difference)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return 2·scale·(a − y)ᵀ."""
@@ -118,6 +120,7 @@ class SoftmaxCrossEntropy(Function):
     """
 
     vectorized = True
+    array_api = True
 
     def __init__(self, target: Any) -> None:
         self.label: int | None = None
@@ -157,12 +160,12 @@ class SoftmaxCrossEntropy(Function):
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return Σ r_i (log Σ e^z − z_i), which neither overflows nor cancels."""
         weights = target_weights(self.target, self.label, x, batch_ndim)
-        return weighted(weights, -log_softmax(x)).sum(axis=-1)
+        return sum_last(weighted(weights, -log_softmax(x)))
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return ((Σ r)·softmax(z) − r)ᵀ."""
         r = target_weights(self.target, self.label, x, batch_ndim)
-        gradient = r.sum(axis=-1, keepdims=True) * np.exp(log_softmax(x)) - r
+        gradient = sum_last(r, keepdims=True) * namespace_of(x).exp(log_softmax(x)) - r
         return row(gradient, x, batch_ndim)
 
 
@@ -179,11 +182,15 @@ def beside(target: Array, x: Any, batch_ndim: int, name: str = "y") -> Array:
     ValueError
         Unless the target has the shape of one point, or of all points of a batch.
     """
-    if target.shape not in (x.shape, x.shape[batch_ndim:]):
+    shape = tuple(x.shape)
+    if target.shape not in (shape, shape[batch_ndim:]):
         raise ValueError(
-            f"{name}: found shape {target.shape}, expected {x.shape[batch_ndim:]} for one prediction"
-            + (f", or {x.shape} for a target a point" if batch_ndim else "; several points need batched=True")
+            f"{name}: found shape {tuple(target.shape)}, expected {shape[batch_ndim:]} for one prediction"
+            + (f", or {shape} for a target a point" if batch_ndim else "; several points need batched=True")
         )
+    if is_foreign(x) or is_foreign(target):
+        require_one_library(x=x, **{name: target})
+        return namespace_of(x).astype(target, x.dtype, copy=False)
     numbers = isinstance(x, np.ndarray | np.generic) or is_recorded(x)
     if numbers and x.dtype.kind == "f":
         return target.astype(x.dtype, copy=False)
@@ -192,6 +199,9 @@ def beside(target: Array, x: Any, batch_ndim: int, name: str = "y") -> Array:
 
 def weighted(weights: Array, terms: Any) -> Any:
     """Return weights·terms, 0 where a weight is 0, even if the term is infinite there; NaN stays NaN."""
+    if is_foreign(terms):
+        xp = namespace_of(terms)
+        return xp.where(weights == 0, xp.where(xp.isnan(terms), terms, 0), weights * terms)
     if (weights != 0).all():
         return weights * terms
     with np.errstate(invalid="ignore"):  # 0·∞, which is not taken
@@ -201,7 +211,7 @@ def weighted(weights: Array, terms: Any) -> Any:
 def target_weights(target: Array | None, label: int | None, x: Any, batch_ndim: int) -> Array:
     """Return the weights of all classes, of a target given as such or as a class number."""
     if target is None:
-        target = np.eye(x.shape[-1])[label]
+        target = home_of(x).eye(x.shape[-1], np.float64)[label, :]
     return beside(target, x, batch_ndim, "target")
 
 
@@ -217,9 +227,9 @@ def require_classes(target: Array | None, label: int | None, shape: tuple[int, .
 
 def require_target_shape(target: Array, shape: tuple[int, ...], name: str = "y") -> None:
     """Raise ValueError unless `target` has the shape of a prediction, or one target a point of a batch."""
-    if target.shape != shape and target.shape[1:] != shape:
+    if target.shape != shape and tuple(target.shape[1:]) != shape:
         raise ValueError(
-            f"x: found a prediction of shape {shape}, expected {target.shape}, the shape of {name}; "
+            f"x: found a prediction of shape {shape}, expected {tuple(target.shape)}, the shape of {name}; "
             f"NumPy would broadcast the two: reshape one of them"
         )
 
@@ -241,10 +251,10 @@ def class_number(value: Any) -> int:
 
 def class_weights(value: Any) -> Array:
     """Return the weights of all classes, each at least 0."""
-    weights = real_array(value, "target").copy()
-    if (weights < 0).any():
-        raise ValueError(f"target: found the weight {weights.min()}, expected weights of at least 0")
-    weights.flags.writeable = False
+    weights = private(real_array(value, "target", foreign=True))
+    negative = weights < 0
+    if bool(namespace_of(weights).any(negative)):
+        raise ValueError(f"target: found the weight {weights[negative][0]}, expected weights of at least 0")
     return weights
 
 

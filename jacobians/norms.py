@@ -13,12 +13,13 @@ import numpy as np
 
 from jacobians.arrays import Array, real_number
 from jacobians.function import INPUT, Function
+from jacobians.namespaces import namespace_of, sum_last
 from jacobians.structures import Dense, Diagonal, DiagonalPlusLowRank, Identity, Jacobian, Selection
 
 
 def flat(x: Any, batch_ndim: int) -> Any:
     """Return the entries of each point along one last axis."""
-    return x.reshape((*x.shape[:batch_ndim], math.prod(x.shape[batch_ndim:])))
+    return namespace_of(x).reshape(x, (*x.shape[:batch_ndim], math.prod(x.shape[batch_ndim:])))
 
 
 def row(gradient: Any, x: Any, batch_ndim: int) -> Dense:
@@ -158,11 +159,12 @@ class SquaredNorm(Function):
     """
 
     vectorized = True
+    array_api = True
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return the sum of squares."""
         entries = flat(x, batch_ndim)
-        return (entries * entries).sum(axis=-1)
+        return sum_last(entries * entries)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return 2xᵀ."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT, Function
+from jacobians.namespaces import is_foreign, namespace_of, sum_last
 from jacobians.structures import Dense, DiagonalPlusLowRank, Jacobian
 
 
@@ -20,7 +21,7 @@ def log_sum_exp(x: Any) -> Any:
     """
     with np.errstate(invalid="ignore", over="ignore"):  # logaddexp warns of NaN
         largest = _largest(x)
-        return largest + np.logaddexp.reduce(x - largest, axis=-1, keepdims=True)
+        return largest + _log_sum(x - largest)
 
 
 def log_softmax(x: Any) -> Any:
@@ -33,7 +34,15 @@ def log_softmax(x: Any) -> Any:
     """
     with np.errstate(invalid="ignore", over="ignore"):  # ∞ − ∞ is the NaN that it should be
         shifted = x - _largest(x)
-        return shifted - np.logaddexp.reduce(shifted, axis=-1, keepdims=True)
+        return shifted - _log_sum(shifted)
+
+
+def _log_sum(shifted: Any) -> Any:
+    """Return log Σ e^x over the last axis for entries of at most 0, one of them 0."""
+    if is_foreign(shifted):  # the standard has no reduction by logaddexp
+        xp = namespace_of(shifted)
+        return xp.log(sum_last(xp.exp(shifted), keepdims=True))
+    return np.logaddexp.reduce(shifted, axis=-1, keepdims=True)
 
 
 def _largest(x: Any) -> Any:
@@ -42,6 +51,10 @@ def _largest(x: Any) -> Any:
     Without the shift, rounding grows with the offset of the logits. Mathematically it changes nothing, so symbols
     and balls do without it, and need not decide which of them is the largest.
     """
+    if is_foreign(x):
+        xp = namespace_of(x)
+        largest = xp.max(x, axis=-1, keepdims=True)
+        return xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
     if type(x) is not np.ndarray or x.dtype.kind != "f":
         return 0
     largest = x.max(axis=-1, keepdims=True)
@@ -52,6 +65,7 @@ class _OfVector(Function):
     """A function of one vector."""
 
     vectorized = True
+    array_api = True
 
     def check_input(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError unless `shape` is (n,)."""
@@ -73,7 +87,7 @@ class Softmax(_OfVector):
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return the softmax over the last axis."""
-        return np.exp(log_softmax(x))
+        return namespace_of(x).exp(log_softmax(x))
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return diag(p) − p pᵀ."""
@@ -96,8 +110,9 @@ class LogSoftmax(_OfVector):
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return I − 1 pᵀ."""
-        p = np.exp(log_softmax(x))
-        ones = np.ones_like(p)
+        xp = namespace_of(x)
+        p = xp.exp(log_softmax(x))
+        ones = xp.ones_like(p)
         return DiagonalPlusLowRank.unchecked(ones, -ones[..., None], p[..., None])
 
 
@@ -116,5 +131,5 @@ class LogSumExp(_OfVector):
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return pᵀ."""
-        p = np.exp(log_softmax(x))
+        p = namespace_of(x).exp(log_softmax(x))
         return Dense.unchecked(p[..., None, :], out_shape=())

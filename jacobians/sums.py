@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost
 from jacobians.expansion import expand, expansion_cost, expansion_spec, require_room
+from jacobians.namespaces import NUMPY
+from jacobians.placing import diagonal_of, set_diagonal
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import (
     BlockColumn,
@@ -23,6 +26,7 @@ from jacobians.structures import (
     DiagonalPlusLowRank,
     Jacobian,
 )
+from jacobians.structures.homes import together
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def _points(*specs: Spec) -> int:
 def _diagonal_of(jacobian: Jacobian) -> Array:
     if isinstance(jacobian, Diagonal | DiagonalPlusLowRank):
         return jacobian.d
-    return np.ones(jacobian.shape[0], dtype=jacobian.dtype)
+    return cast(Array, jacobian.home.ones(jacobian.shape[:1], jacobian.dtype))
 
 
 _DIAGONALS = ("Identity", "Diagonal")
@@ -76,8 +80,9 @@ def _low_rank_result(a: Spec, b: Spec) -> Spec:
 def _add_low_rank(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
     terms = [J for J in (L, R) if isinstance(J, DiagonalPlusLowRank)]
     batch = broadcast(L.spec.batch, R.spec.batch)
+    xp = L.home.namespace
     U, V = (
-        np.concatenate([np.broadcast_to(factor, batch + factor.shape[-2:]) for factor in factors], axis=-1)
+        xp.concat([xp.broadcast_to(factor, batch + tuple(factor.shape[-2:])) for factor in factors], axis=-1)
         for factors in ([J.U for J in terms], [J.V for J in terms])
     )
     return DiagonalPlusLowRank.unchecked(ledger.add(_diagonal_of(L), _diagonal_of(R)), U, V)
@@ -112,11 +117,10 @@ def _add_to_diagonal(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
     dense, other = (L, R) if isinstance(L, Dense) else (R, L)
     assert isinstance(dense, Dense)
     batch = broadcast(L.spec.batch, R.spec.batch)
-    total = np.broadcast_to(dense.A, batch + dense.shape).astype(np.result_type(L.dtype, R.dtype))
-    diagonal = np.arange(dense.shape[0])
-    entries = np.broadcast_to(_diagonal_of(other), (*batch, dense.shape[0]))
-    total[..., diagonal, diagonal] = ledger.add(total[..., diagonal, diagonal], entries)
-    return Dense.unchecked(total)
+    total = dense.home.namespace.broadcast_to(dense.A, batch + dense.shape)
+    if dense.home is NUMPY:
+        total = total.astype(np.result_type(L.dtype, R.dtype))
+    return Dense.unchecked(set_diagonal(total, ledger.add(diagonal_of(total), _diagonal_of(other))))
 
 
 def _add_dense(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
@@ -210,6 +214,8 @@ def add(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobi
            [0., 3.]])
     """
     row = sum_row(left.spec, right.spec)
+    if left.home is not right.home:
+        left, right = together((left, right), "sum")
     require_room(row.result(left.spec, right.spec), np.result_type(left.dtype, right.dtype).itemsize)
     total = row.execute(left, right, ledger or Ledger())
     batch = np.broadcast_shapes(left.batch_shape, right.batch_shape)

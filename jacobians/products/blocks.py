@@ -11,7 +11,7 @@ from jacobians.cost import ZERO_COST, Cost
 from jacobians.expansion import expand
 from jacobians.products.core import multiply, product_cost, product_spec
 from jacobians.spec import Spec
-from jacobians.structures import BlockColumn, BlockRow, Jacobian, Selection
+from jacobians.structures import BlockColumn, BlockRow, Dense, Jacobian, Selection
 from jacobians.sums import add, sum_cost, sum_spec
 
 
@@ -54,17 +54,19 @@ def block_row(L: BlockRow, R: Jacobian, ledger: Ledger) -> Jacobian:
     if isinstance(R, BlockColumn) and _blocks_meet(L.spec, R.spec):
         parts = list(R.blocks)
     else:
-        offsets, height = L.offsets, L.shape[1]
-        parts = [
-            multiply(
-                Selection.unchecked(np.arange(start, stop), height, repeats=False, dtype=R.dtype), R, ledger
-            )
-            for start, stop in pairwise(offsets)
-        ]
+        parts = [_rows(R, start, stop, ledger) for start, stop in pairwise(L.offsets)]
     total, *rest = (multiply(J, K, ledger) for J, K in zip(L.blocks, parts, strict=True))
     for term in rest:
         total = add(total, term, ledger)
     return total
+
+
+def _rows(R: Jacobian, start: int, stop: int, ledger: Ledger) -> Jacobian:
+    """Return some rows of the right factor: a matrix gives them away as they are."""
+    if isinstance(R, Dense):
+        return Dense.unchecked(R.A[..., start:stop, :])
+    S = Selection.unchecked(np.arange(start, stop), R.shape[0], repeats=False, dtype=R.dtype)
+    return multiply(S, R, ledger)
 
 
 def transposed_spec(a: Spec, b: Spec) -> Spec:

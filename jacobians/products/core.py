@@ -16,6 +16,7 @@ from jacobians.cost import Cost, Count
 from jacobians.expansion import require_room
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Dense, Jacobian
+from jacobians.structures.homes import together
 
 ANY = "*"
 
@@ -137,6 +138,8 @@ def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> J
     ------
     ValueError
         If the inner sizes differ.
+    TypeError
+        If the two store arrays of different libraries.
     MemoryBudgetError
         If the result would store more than 2 GiB.
 
@@ -148,6 +151,8 @@ def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> J
            [2., 2.]])
     """
     row = find_row(left.spec, right.spec)
+    if left.home is not right.home:
+        left, right = together((left, right), "product")
     itemsize = np.result_type(left.dtype, right.dtype).itemsize
     require_room(row.result(left.spec, right.spec), itemsize)
     product = row.execute(left, right, Ledger() if ledger is None else ledger)

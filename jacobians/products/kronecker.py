@@ -5,12 +5,13 @@ A factor's product is one with a row of its own, so these functions call the tab
 
 from __future__ import annotations
 
-import numpy as np
+from typing import cast
 
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
 from jacobians.cost import Cost
 from jacobians.expansion import expand, expansion_cost, expansion_spec
+from jacobians.namespaces import namespace_of
 from jacobians.products.core import multiply, product_cost
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Dense, Jacobian, Kronecker
@@ -82,19 +83,21 @@ def contract(L: Dense, R: Kronecker, ledger: Ledger) -> Jacobian:
     m = L.shape[0]
     (p, r), (q, s) = C.shape, D.shape
     cost_D_first, cost_C_first = _orders(L.spec, R.spec)
-    X = L.A.reshape((*L.A.shape[:-2], m, p, q))
+    xp = namespace_of(L.A)
+    X = xp.reshape(L.A, (*L.A.shape[:-2], m, p, q))
     if cost_D_first <= cost_C_first:
         XD = _last_axis(X, D, ledger)  # (…, m, p, s)
-        result = np.swapaxes(_last_axis(np.swapaxes(XD, -1, -2), C, ledger), -1, -2)
+        result = _last_axis(XD.mT, C, ledger).mT
     else:
-        XC = _last_axis(np.swapaxes(X, -1, -2), C, ledger)  # (…, m, q, r)
-        result = _last_axis(np.swapaxes(XC, -1, -2), D, ledger)
-    return Dense.unchecked(result.reshape((*result.shape[:-3], m, r * s)))
+        XC = _last_axis(X.mT, C, ledger)  # (…, m, q, r)
+        result = _last_axis(XC.mT, D, ledger)
+    return Dense.unchecked(xp.reshape(result, (*result.shape[:-3], m, r * s)))
 
 
 def _last_axis(X: Array, factor: Jacobian, ledger: Ledger) -> Array:
     """Return X (…, m, k, n) times the n × l factor along its last axis."""
     m, k, n = X.shape[-3:]
-    flat = Dense.unchecked(X.reshape((*X.shape[:-3], m * k, n)))
+    xp = namespace_of(X)
+    flat = Dense.unchecked(xp.reshape(X, (*X.shape[:-3], m * k, n)))
     product = multiply(flat, factor, ledger).expand()
-    return product.reshape((*product.shape[:-2], m, k, factor.shape[1]))
+    return cast(Array, xp.reshape(product, (*product.shape[:-2], m, k, factor.shape[1])))

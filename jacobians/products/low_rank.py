@@ -9,6 +9,7 @@ from jacobians.cost import Count
 from jacobians.products.core import points
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Dense, DiagonalPlusLowRank, Jacobian, Zero
+from jacobians.structures.homes import moved
 
 
 def dense_spec(a: Spec, b: Spec) -> Spec:
@@ -73,8 +74,9 @@ def low_rank_low_rank(L: DiagonalPlusLowRank, R: DiagonalPlusLowRank, ledger: Le
     V1 = ledger.add(ledger.scale(R.d[..., None], L.V), mixed)
     U2 = ledger.scale(L.d[..., None], R.U)
     batch = broadcast(L.spec.batch, R.spec.batch)
+    xp = L.home.namespace
     U, V = (
-        np.concatenate([np.broadcast_to(f, batch + f.shape[-2:]) for f in pair], axis=-1)
+        xp.concat([xp.broadcast_to(f, batch + tuple(f.shape[-2:])) for f in pair], axis=-1)
         for pair in ((L.U, U2), (V1, R.V))
     )
     return DiagonalPlusLowRank.unchecked(ledger.scale(L.d, R.d), U, V)
@@ -82,4 +84,4 @@ def low_rank_low_rank(L: DiagonalPlusLowRank, R: DiagonalPlusLowRank, ledger: Le
 
 def zero_product(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
     """0·J = J·0 = 0, whatever stands in J: nothing depends on it."""
-    return Zero(L.shape[0], R.shape[1], dtype=np.result_type(L.dtype, R.dtype))
+    return moved(Zero(L.shape[0], R.shape[1], dtype=np.result_type(L.dtype, R.dtype)), L.home)

@@ -10,6 +10,7 @@ import numpy as np
 from jacobians.structures.base import Jacobian
 from jacobians.structures.blocks import BlockColumn, BlockRow
 from jacobians.structures.entrywise import Dense, Diagonal, Identity, Zero
+from jacobians.structures.homes import together
 from jacobians.structures.kronecker import Kronecker
 from jacobians.structures.low_rank import DiagonalPlusLowRank
 from jacobians.structures.selection import Permutation, Scatter, Selection
@@ -58,8 +59,10 @@ def stack(jacobians: Sequence[Jacobian]) -> Jacobian:
     if first.batch_shape:
         raise ValueError(f"jacobians: found batch_shape {first.batch_shape}, expected one point each")
     batch_shape = (len(jacobians),)
+    jacobians = together(jacobians, "stack")
+    xp = first.home.namespace
     if any(J.spec != first.spec for J in jacobians):
-        expanded = np.stack([J.expand() for J in jacobians])
+        expanded = xp.stack([J.expand() for J in jacobians])
         return Dense.unchecked(expanded, out_shape=first.out_shape, in_shape=first.in_shape)
     shapes_of: dict[str, Any] = {
         "out_shape": first.out_shape,
@@ -85,6 +88,6 @@ def stack(jacobians: Sequence[Jacobian]) -> Jacobian:
                 indices, size, weights, repeats=first.spec.repeats, dtype=first.dtype, **shapes_of
             )
         case Diagonal() | Dense() | DiagonalPlusLowRank():
-            fields = {name: np.stack([getattr(J, name) for J in jacobians]) for name in first._fields}
+            fields = {name: xp.stack([getattr(J, name) for J in jacobians]) for name in first._fields}
             return type(first).unchecked(*fields.values(), **shapes_of)
     raise TypeError(f"jacobians: found {type(first).__name__}, which stack does not know; make it Dense")

@@ -6,14 +6,17 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 
 from jacobians.arrays import Array, format_bytes, real_array, require_budget
 from jacobians.layouts import MatrixLayout, TensorLayout, VecOrder, to_matrix, to_tensor
+from jacobians.namespaces import NUMPY, Home, home_of, namespace_of, numpy_dtype, owned
 from jacobians.spec import Spec, broadcast
 from jacobians.structures.display import html_summary
+from jacobians.structures.homes import beside_array
+from jacobians.structures.operator import linear_operator
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -24,9 +27,8 @@ Shape = tuple[int, ...]
 class Jacobian(ABC):
     """A linear map with a structure: rows are outputs, columns are inputs (numerator layout, row-major vec).
 
-    The numbers that the structure needs are stored once, unexpanded; :meth:`dense`, :meth:`matrix` and
-    :meth:`tensor` make the full form on request, under a byte budget. Leading batch axes of the stored arrays
-    broadcast over :attr:`batch_shape`.
+    The numbers are stored once, unexpanded; :meth:`dense`, :meth:`matrix` and :meth:`tensor` make the full form on
+    request, under a byte budget. Leading batch axes of the stored arrays broadcast over :attr:`batch_shape`.
 
     Attributes
     ----------
@@ -34,11 +36,14 @@ class Jacobian(ABC):
         The shapes of the output and of the input of the function that was differentiated.
     batch_shape : tuple of int
         The axes that count points; () for one point.
+    dtype, home : numpy.dtype, Home
+        The precision of the arrays, and where they live: NumPy, or another library and its device.
     """
 
     structure: ClassVar[str]
     _fields: ClassVar[tuple[str, ...]] = ()  # attributes that hold arrays
     _children: ClassVar[tuple[str, ...]] = ()  # attributes that hold Jacobians
+    _movable: ClassVar[bool] = True  # whether it goes along with foreign arrays if it stores none of its own
 
     # ndarray @ J and np.float64 * J come to us
     __array_ufunc__ = None
@@ -48,6 +53,7 @@ class Jacobian(ABC):
     batch_shape: Shape
     spec: Spec
     dtype: np.dtype[Any]
+    home: Home = NUMPY
 
     # --- what a structure writes -----------------------------------------------------------------------
 
@@ -85,9 +91,13 @@ class Jacobian(ABC):
         self.out_shape = (m,) if out_shape is None else tuple(out_shape)
         self.in_shape = (n,) if in_shape is None else tuple(in_shape)
         self.batch_shape = spec.batch if batch_shape is None else broadcast(tuple(batch_shape), spec.batch)
-        stored = [getattr(self, name) for name in self._fields + self._children]
-        dtypes = [part.dtype for part in stored if part is not None]
-        self.dtype = np.result_type(*dtypes) if dtypes else np.dtype(dtype)
+        parts = [part for name in self._fields + self._children if (part := getattr(self, name)) is not None]
+        if parts:
+            dtypes = [numpy_dtype(part) for part in parts]
+            self.dtype = dtypes[0] if len(parts) == 1 else np.result_type(*dtypes)
+            self.home = parts[0].home if self._children else home_of(parts[0])
+        else:
+            self.dtype = np.dtype(dtype)
         for name, shape, size in (("out_shape", self.out_shape, m), ("in_shape", self.in_shape, n)):
             if math.prod(shape) != size:
                 raise ValueError(
@@ -110,7 +120,8 @@ class Jacobian(ABC):
     @property
     def nbytes(self) -> int:
         """The bytes of the stored arrays."""
-        own = sum(getattr(self, name).nbytes for name in self._fields if getattr(self, name) is not None)
+        stored = [getattr(self, name) for name in self._fields]
+        own = sum(math.prod(a.shape) * numpy_dtype(a).itemsize for a in stored if a is not None)
         return own + sum(getattr(self, name).nbytes for name in self._children)
 
     # --- dense forms -----------------------------------------------------------------------------------
@@ -137,9 +148,10 @@ class Jacobian(ABC):
         """
         self._require_budget(self.batch_shape, max_bytes)
         expanded = self._expand()
-        if expanded.shape == self.batch_shape + self.shape and expanded.flags.writeable:
+        shape = self.batch_shape + self.shape
+        if self.home is NUMPY and expanded.shape == shape and expanded.flags.writeable:
             return expanded  # fresh already
-        return np.array(np.broadcast_to(expanded, self.batch_shape + self.shape))
+        return cast(Array, owned(expanded, shape))
 
     def expand(self) -> Array:
         """Return the dense form, read-only, not repeated over points that share it; within the 2 GiB budget."""
@@ -193,6 +205,8 @@ class Jacobian(ABC):
         return to_tensor(self.dense(max_bytes), self.out_shape, self.in_shape, layout)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if self.home is not NUMPY:
+            raise TypeError(f"{self.label}: its arrays belong to {self.home.name}; convert those of .dense()")
         if copy is False:
             raise ValueError(
                 f"{self.structure}: the dense form is made on request, so copy=False can't be met"
@@ -228,14 +242,14 @@ class Jacobian(ABC):
         ValueError
             If the last axis of v is not n.
         """
-        vector = real_array(v, "v")
+        vector = real_array(v, "v", foreign=True)
         if vector.ndim == 0 or vector.shape[-1] != self.shape[1]:
             raise ValueError(
                 f"v: found shape {vector.shape}, expected ({self.shape[1]},) for {self.spec.label}"
             )
-        batch = np.broadcast_shapes(self.batch_shape, vector.shape[:-1])
-        result = self._apply(vector[..., None])[..., 0]
-        return np.array(np.broadcast_to(result, (*batch, self.shape[0])))
+        result = beside_array(self, vector, "v")._apply(vector[..., None])[..., 0]
+        shape = (*np.broadcast_shapes(self.batch_shape, vector.shape[:-1]), self.shape[0])
+        return cast(Array, owned(result, shape))
 
     def rmatvec(self, u: Any) -> Array:
         """Return Jᵀ·u without expanding J.
@@ -254,7 +268,7 @@ class Jacobian(ABC):
         ValueError
             If the last axis of u is not m.
         """
-        vector = real_array(u, "u")
+        vector = real_array(u, "u", foreign=True)
         if vector.ndim == 0 or vector.shape[-1] != self.shape[0]:
             raise ValueError(
                 f"u: found shape {vector.shape}, expected ({self.shape[0]},) for {self.spec.label}"
@@ -279,38 +293,25 @@ class Jacobian(ABC):
         ValueError
             If the direction has another shape.
         """
-        array = real_array(direction, "direction")
+        array = real_array(direction, "direction", foreign=True)
         lead = array.ndim - len(self.in_shape)
         if lead < 0 or array.shape[lead:] != self.in_shape:
             raise ValueError(
                 f"direction: found shape {array.shape}, expected {self.in_shape}, the shape of the input"
             )
-        result = self.matvec(array.reshape((*array.shape[:lead], self.shape[1])))
-        return result.reshape(result.shape[:-1] + self.out_shape)
+        xp = namespace_of(array)
+        result = self.matvec(xp.reshape(array, (*array.shape[:lead], self.shape[1])))
+        return cast(Array, xp.reshape(result, result.shape[:-1] + self.out_shape))
 
     def as_linear_operator(self) -> LinearOperator:
         """Return a :class:`scipy.sparse.linalg.LinearOperator` view of one point's Jacobian.
 
         Raises
         ------
-        ValueError
-            For a batch: a LinearOperator is one matrix.
+        ValueError, TypeError
+            For a batch: a LinearOperator is one matrix; for arrays of another library than NumPy.
         """
-        from scipy.sparse.linalg import LinearOperator  # imported here: most users never need scipy.sparse
-
-        if self.batch_shape:
-            raise ValueError(
-                f"as_linear_operator: found batch_shape {self.batch_shape}, expected (): one matrix; take one point"
-            )
-        transposed = self.T
-        return LinearOperator(
-            shape=self.shape,
-            dtype=self.dtype,
-            matvec=lambda v: self.matvec(np.ravel(v)),
-            rmatvec=lambda u: transposed.matvec(np.ravel(u)),
-            matmat=lambda X: self._apply(real_array(X, "X")),
-            rmatmat=lambda X: transposed._apply(real_array(X, "X")),
-        )
+        return linear_operator(self)
 
     @property
     def T(self) -> Jacobian:
@@ -319,14 +320,12 @@ class Jacobian(ABC):
 
     def reshaped(self, out_shape: Sequence[int] | None = None, in_shape: Sequence[int] | None = None) -> Self:
         """Return the same map between differently shaped output and input (row-major)."""
+        out_shape = self.out_shape if out_shape is None else tuple(out_shape)
+        in_shape = self.in_shape if in_shape is None else tuple(in_shape)
+        if out_shape == self.out_shape and in_shape == self.in_shape:
+            return self
         other = copy.copy(self)
-        other._set(
-            self.spec,
-            self.out_shape if out_shape is None else tuple(out_shape),
-            self.in_shape if in_shape is None else tuple(in_shape),
-            self.batch_shape,
-            self.dtype,
-        )
+        other._set(self.spec, out_shape, in_shape, self.batch_shape, self.dtype)
         return other
 
     def broadcast_batch(self, batch_shape: Sequence[int]) -> Self:
@@ -344,13 +343,13 @@ class Jacobian(ABC):
 
         if isinstance(other, Jacobian):
             return multiply(self, other)
-        array = real_array(other, "right operand")
+        array = real_array(other, "right operand", foreign=True)
         return self.matvec(array) if array.ndim == 1 else multiply(self, operand(array))
 
     def __rmatmul__(self, other: Any) -> Any:
         from jacobians.products import multiply, operand
 
-        array = real_array(other, "left operand")
+        array = real_array(other, "left operand", foreign=True)
         return self.rmatvec(array) if array.ndim == 1 else multiply(operand(array), self)
 
     def __add__(self, other: Any) -> Jacobian:
@@ -363,6 +362,8 @@ class Jacobian(ABC):
     def __mul__(self, factor: Any) -> Jacobian:
         if not isinstance(factor, int | float | np.integer | np.float64 | np.float32):
             return NotImplemented
+        if self.home is not NUMPY:
+            factor = float(factor)  # the standard takes Python's numbers beside arrays
         return self._scale(factor).reshaped(self.out_shape, self.in_shape).broadcast_batch(self.batch_shape)
 
     __rmul__ = __mul__

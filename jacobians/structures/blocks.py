@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from jacobians.arrays import Array
 from jacobians.spec import Spec
 from jacobians.structures.base import Jacobian, Shape
+from jacobians.structures.homes import together
 
 
 class _Blocks(Jacobian):
@@ -35,6 +36,8 @@ class _Blocks(Jacobian):
                 raise TypeError(
                     f"blocks: found {type(block).__name__}, expected Jacobians; wrap arrays in Dense"
                 )
+        if any(block.home is not self.blocks[0].home for block in self.blocks):
+            self.blocks = tuple(together(self.blocks, self.structure))
         axis, word = (0, "rows") if row else (1, "columns")
         sizes = [block.shape[axis] for block in self.blocks]
         if len(set(sizes)) > 1:
@@ -63,6 +66,7 @@ class _Blocks(Jacobian):
         dtype: Any = None,
     ) -> None:
         dtype = np.result_type(*(block.dtype for block in self.blocks))
+        self.home = self.blocks[0].home
         super()._set(spec, out_shape, in_shape, batch_shape, dtype)
 
     @property
@@ -71,7 +75,8 @@ class _Blocks(Jacobian):
         return sum(block.nbytes for block in self.blocks)
 
     def _expanded_blocks(self) -> list[Array]:
-        return [np.broadcast_to(block.expand(), self.spec.batch + block.shape) for block in self.blocks]
+        broadcast_to = self.home.namespace.broadcast_to
+        return [broadcast_to(block.expand(), self.spec.batch + block.shape) for block in self.blocks]
 
     def _transposed_blocks(self) -> list[Jacobian]:
         return [block.T for block in self.blocks]
@@ -113,7 +118,7 @@ class BlockRow(_Blocks):
         return [0, *np.cumsum([block.shape[1] for block in self.blocks]).tolist()]
 
     def _expand(self) -> Array:
-        return np.concatenate(self._expanded_blocks(), axis=-1)
+        return cast(Array, self.home.namespace.concat(self._expanded_blocks(), axis=-1))
 
     def _apply(self, columns: Array) -> Array:
         parts = [
@@ -161,12 +166,14 @@ class BlockColumn(_Blocks):
     structure = "BlockColumn"
 
     def _expand(self) -> Array:
-        return np.concatenate(self._expanded_blocks(), axis=-2)
+        return cast(Array, self.home.namespace.concat(self._expanded_blocks(), axis=-2))
 
     def _apply(self, columns: Array) -> Array:
         parts = [block._apply(columns) for block in self.blocks]
         batch = np.broadcast_shapes(*(part.shape[:-2] for part in parts))
-        return np.concatenate([np.broadcast_to(part, batch + part.shape[-2:]) for part in parts], axis=-2)
+        xp = self.home.namespace
+        spread = [xp.broadcast_to(part, batch + tuple(part.shape[-2:])) for part in parts]
+        return cast(Array, xp.concat(spread, axis=-2))
 
     def _transpose(self) -> Jacobian:
         return BlockRow(self._transposed_blocks())

@@ -47,22 +47,25 @@ def html_summary(jacobian: Jacobian) -> str:
 
 def latex_vector(values: Array, most: int = 4) -> str:
     """Return the first entries of a vector as LaTeX, the rest as dots."""
-    shown = [f"{float(value):.3g}" for value in values[:most]]
-    return ", ".join(shown + ([r"\dots"] if len(values) > most else []))
+    size = values.shape[0]
+    shown = [f"{float(values[i]):.3g}" for i in range(min(size, most))]
+    return ", ".join(shown + ([r"\dots"] if size > most else []))
 
 
 def latex_matrix(matrix: Array, most: int = 4) -> str:
     """Return the corner of a matrix as LaTeX, the rest as dots."""
-    wide = matrix.shape[1] > most
+    m, n = matrix.shape
     rows = [
-        " & ".join([f"{float(value):.3g}" for value in row[:most]] + ([r"\cdots"] if wide else []))
-        for row in matrix[:most]
+        " & ".join(
+            [f"{float(matrix[i, j]):.3g}" for j in range(min(n, most))] + ([r"\cdots"] if n > most else [])
+        )
+        for i in range(min(m, most))
     ]
-    if matrix.shape[0] > most:
-        rows.append(" & ".join([r"\vdots"] * (min(matrix.shape[1], most) + wide)))
+    if m > most:
+        rows.append(" & ".join([r"\vdots"] * (min(n, most) + (n > most))))
     return r"\begin{bmatrix}" + r" \\ ".join(rows) + r"\end{bmatrix}"
 
 
 def first_point(array: Array, ndim: int) -> Array:
     """Return the first point's array of `ndim` axes, for display."""
-    return array.reshape((-1, *array.shape[array.ndim - ndim :]))[0]
+    return array[(0,) * (array.ndim - ndim) + (...,)]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
-from jacobians.arrays import Array, read_only, real_array, zeros
+from jacobians.arrays import Array, read_only, real_array
+from jacobians.placing import diagonal_matrix
 from jacobians.spec import Spec, checked_shape
 from jacobians.structures.base import Jacobian, Shape
 from jacobians.structures.display import first_point, latex_matrix, latex_vector
+from jacobians.structures.homes import moved
 
 
 class Identity(Jacobian):
@@ -45,7 +47,7 @@ class Identity(Jacobian):
         self._set(spec, out_shape, in_shape, batch_shape, dtype)
 
     def _expand(self) -> Array:
-        return np.eye(self.shape[0], dtype=self.dtype)
+        return cast(Array, self.home.eye(self.shape[0], self.dtype))
 
     def _apply(self, columns: Array) -> Array:
         return columns
@@ -54,7 +56,7 @@ class Identity(Jacobian):
         return self
 
     def _scale(self, factor: Any) -> Jacobian:
-        return Diagonal.unchecked(np.full(self.shape[0], factor, self.dtype))
+        return Diagonal.unchecked(self.home.full(self.shape[:1], factor, self.dtype))
 
     def _latex(self) -> str:
         return f"I_{{{self.shape[0]}}}"
@@ -91,13 +93,14 @@ class Zero(Jacobian):
         self._set(Spec.zero(*checked_shape((m, n), "(m, n)")), out_shape, in_shape, batch_shape, dtype)
 
     def _expand(self) -> Array:
-        return np.zeros(self.shape, dtype=self.dtype)
+        return cast(Array, self.home.zeros(self.shape, self.dtype))
 
     def _apply(self, columns: Array) -> Array:
-        return np.zeros((*columns.shape[:-2], self.shape[0], columns.shape[-1]), dtype=self.dtype)
+        shape = (*columns.shape[:-2], self.shape[0], columns.shape[-1])
+        return cast(Array, self.home.zeros(shape, self.dtype))
 
     def _transpose(self) -> Jacobian:
-        return Zero(self.shape[1], self.shape[0], dtype=self.dtype)
+        return moved(Zero(self.shape[1], self.shape[0], dtype=self.dtype), self.home)
 
     def _scale(self, factor: Any) -> Jacobian:
         return self
@@ -139,7 +142,7 @@ class Diagonal(Jacobian):
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
     ) -> None:
-        array = real_array(d, "d")
+        array = real_array(d, "d", foreign=True)
         if array.ndim == 0:
             raise ValueError("d: found a scalar, expected the diagonal as an array of shape (n,)")
         self._init(array, out_shape, in_shape, batch_shape)
@@ -148,7 +151,7 @@ class Diagonal(Jacobian):
         self, d: Array, out_shape: Shape | None, in_shape: Shape | None, batch_shape: Shape | None
     ) -> None:
         self.d = d
-        self._set(Spec.diagonal(d.shape[-1], d.shape[:-1]), out_shape, in_shape, batch_shape)
+        self._set(Spec.diagonal(d.shape[-1], tuple(d.shape[:-1])), out_shape, in_shape, batch_shape)
 
     @classmethod
     def unchecked(
@@ -165,10 +168,7 @@ class Diagonal(Jacobian):
         return made
 
     def _expand(self) -> Array:
-        n = self.shape[0]
-        dense = zeros((*self.d.shape, n), self.dtype, self.d)
-        dense[..., np.arange(n), np.arange(n)] = self.d
-        return dense
+        return diagonal_matrix(self.d)
 
     def _apply(self, columns: Array) -> Array:
         return self.d[..., None] * columns
@@ -216,10 +216,10 @@ class Dense(Jacobian):
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
     ) -> None:
-        array = real_array(A, "A")
+        array = real_array(A, "A", foreign=True)
         if array.ndim < 2:
             raise ValueError(
-                f"A: found shape {array.shape}, expected a matrix (m, n); "
+                f"A: found shape {tuple(array.shape)}, expected a matrix (m, n); "
                 f"(n,), (n, 1) and (1, n) are three different things: reshape it"
             )
         self._init(array, out_shape, in_shape, batch_shape)
@@ -229,7 +229,7 @@ class Dense(Jacobian):
     ) -> None:
         self.A = A
         m, n = A.shape[-2:]
-        self._set(Spec.dense(m, n, A.shape[:-2]), out_shape, in_shape, batch_shape)
+        self._set(Spec.dense(m, n, tuple(A.shape[:-2])), out_shape, in_shape, batch_shape)
 
     @classmethod
     def unchecked(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from jacobians.arrays import Array, zeros
+from jacobians.namespaces import NUMPY, namespace_of
 from jacobians.spec import Spec
 from jacobians.structures.base import Jacobian, Shape
 from jacobians.structures.entrywise import Dense, Identity
+from jacobians.structures.homes import together
 
 
 class Kronecker(Jacobian):
@@ -62,6 +64,8 @@ class Kronecker(Jacobian):
         in_shape: Shape | None,
         batch_shape: Shape | None,
     ) -> None:
+        if A.home is not B.home:
+            A, B = together((A, B), "Kronecker")
         self.A, self.B = A, B
         if batch_shape is None:
             batch_shape = np.broadcast_shapes(A.batch_shape, B.batch_shape)
@@ -92,7 +96,7 @@ class Kronecker(Jacobian):
             return self.place(B.expand() if isinstance(A, Identity) else A.expand())
         left, right = A.expand(), B.expand()
         blocks = left[..., :, None, :, None] * right[..., None, :, None, :]
-        return blocks.reshape(blocks.shape[:-4] + self.shape)
+        return cast(Array, namespace_of(blocks).reshape(blocks, tuple(blocks.shape[:-4]) + self.shape))
 
     def place(self, factor: Array) -> Array:
         """Return the dense form where one factor is an identity, from the dense form of the other.
@@ -100,13 +104,18 @@ class Kronecker(Jacobian):
         Entries are placed, not multiplied: beside an infinite number the zeros stay zeros.
         """
         (p, r), (q, s) = self.A.shape, self.B.shape
+        first = isinstance(self.A, Identity)
+        if self.home is not NUMPY:
+            xp = self.home.namespace
+            eye = self.home.eye(p if first else q, self.dtype) != 0
+            eye = eye[:, None, :, None] if first else eye[None, :, None, :]
+            entries = factor[..., None, :, None, :] if first else factor[..., :, None, :, None]
+            entries = xp.where(eye, entries, xp.zeros_like(entries))
+            return cast(Array, xp.reshape(entries, (*self.spec.batch, *self.shape)))
         blocks = zeros((*self.spec.batch, p, q, r, s), self.dtype, factor)
-        if isinstance(self.A, Identity):
-            for i in range(p):
-                blocks[..., i, :, i, :] = factor
-        else:
-            for i in range(q):
-                blocks[..., :, i, :, i] = factor
+        for i in range(p if first else q):
+            where = (..., i, slice(None), i, slice(None)) if first else (..., slice(None), i, slice(None), i)
+            blocks[where] = factor
         return blocks.reshape((*self.spec.batch, *self.shape))
 
     def _apply(self, columns: Array) -> Array:
@@ -114,13 +123,14 @@ class Kronecker(Jacobian):
         (p, r), (q, s) = self.A.shape, self.B.shape
         k = columns.shape[-1]
         lead = columns.shape[:-2]
-        left = self.A._apply(columns.reshape((*lead, r, s * k)))
+        xp = self.home.namespace
+        left = self.A._apply(xp.reshape(columns, (*lead, r, s * k)))
         lead = left.shape[:-2]
-        turned = np.moveaxis(left.reshape((*lead, p, s, k)), -2, -3).reshape((*lead, s, p * k))
+        turned = xp.reshape(xp.moveaxis(xp.reshape(left, (*lead, p, s, k)), -2, -3), (*lead, s, p * k))
         right = self.B._apply(turned)
         lead = right.shape[:-2]
-        result = np.moveaxis(right.reshape((*lead, q, p, k)), -3, -2)
-        return result.reshape((*lead, p * q, k))
+        result = xp.moveaxis(xp.reshape(right, (*lead, q, p, k)), -3, -2)
+        return cast(Array, xp.reshape(result, (*lead, p * q, k)))
 
     def _transpose(self) -> Jacobian:
         return Kronecker.unchecked(self.A.T, self.B.T, out_shape=self.in_shape, in_shape=self.out_shape)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import numpy as np
-
 from jacobians.arrays import Array, real_array
+from jacobians.namespaces import namespace_of, require_one_library
+from jacobians.placing import diagonal_of, set_diagonal
 from jacobians.spec import Spec, broadcast
 from jacobians.structures.base import Jacobian, Shape
 from jacobians.structures.display import first_point, latex_matrix, latex_vector
@@ -51,7 +51,8 @@ class DiagonalPlusLowRank(Jacobian):
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
     ) -> None:
-        d, U, V = real_array(d, "d"), real_array(U, "U"), real_array(V, "V")
+        d, U, V = (real_array(array, name, foreign=True) for name, array in (("d", d), ("U", U), ("V", V)))
+        require_one_library(d=d, U=U, V=V)
         if d.ndim < 1:
             raise ValueError("d: found a scalar, expected the diagonal as an array of shape (n,)")
         n = d.shape[-1]
@@ -73,7 +74,7 @@ class DiagonalPlusLowRank(Jacobian):
         in_shape: Shape | None,
         batch_shape: Shape | None,
     ) -> None:
-        batch = broadcast(d.shape[:-1], U.shape[:-2], V.shape[:-2])
+        batch = broadcast(tuple(d.shape[:-1]), tuple(U.shape[:-2]), tuple(V.shape[:-2]))
         # one batch for all three, so that the spec tells what each product costs
         self.d = _for_batch(d, batch, 1)
         self.U, self.V = _for_batch(U, batch, 2), _for_batch(V, batch, 2)
@@ -96,10 +97,8 @@ class DiagonalPlusLowRank(Jacobian):
         return made
 
     def _expand(self) -> Array:
-        dense = np.array(np.broadcast_to(self.U @ self.V.mT, self.spec.batch + self.shape))
-        diagonal = np.arange(self.shape[0])
-        dense[..., diagonal, diagonal] += self.d
-        return dense
+        low_rank = self.U @ self.V.mT
+        return set_diagonal(low_rank, diagonal_of(low_rank) + self.d)
 
     def _apply(self, columns: Array) -> Array:
         return self.d[..., None] * columns + self.U @ (self.V.mT @ columns)
@@ -117,5 +116,5 @@ class DiagonalPlusLowRank(Jacobian):
 
 
 def _for_batch(array: Array, batch: Shape, ndim: int) -> Array:
-    core = array.shape[array.ndim - ndim :]
-    return array if array.shape == batch + core else np.broadcast_to(array, batch + core)
+    shape = batch + tuple(array.shape[array.ndim - ndim :])
+    return array if array.shape == shape else namespace_of(array).broadcast_to(array, shape)

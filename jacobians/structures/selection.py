@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from jacobians.arrays import Array, alongside, possible, read_only, real_array, zeros
+from jacobians.namespaces import require_numpy
 from jacobians.spec import Spec, broadcast, checked_shape
 from jacobians.structures.base import Jacobian, Shape
 from jacobians.structures.display import first_point, latex_vector
@@ -20,6 +21,7 @@ class _Choice(Jacobian):
     """
 
     _fields = ("weights",)
+    _movable = False  # the indices are NumPy's
     indices: Array
     weights: Array | None
 
@@ -332,6 +334,7 @@ def _doors(indices: Any, size: Any, weights: Any) -> tuple[Array, int, Array | N
         )
     entries = None
     if weights is not None:
+        require_numpy(weights, "weights", "selections choose by NumPy's indices")
         entries = real_array(weights, "weights")
         if entries.ndim == 0 or entries.shape[-1] != chosen.shape[-1]:
             raise ValueError(f"weights: found shape {entries.shape}, expected one for each of {chosen.shape}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -92,8 +93,7 @@ def counting(jacobian: Jacobian) -> Jacobian:
         case BlockRow() | BlockColumn():
             return type(jacobian)([counting(block) for block in jacobian.blocks])
         case _:
-            made = jacobian.broadcast_batch(())
-            made = made.reshaped()
+            made = copy.copy(jacobian)
             made.dtype = np.dtype(object)
             return made
 

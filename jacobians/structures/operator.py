@@ -1,0 +1,47 @@
+"""A Jacobian as SciPy's iterative solvers take it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jacobians.arrays import real_array
+from jacobians.namespaces import NUMPY
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
+
+    from jacobians.structures.base import Jacobian
+
+
+def linear_operator(jacobian: Jacobian) -> LinearOperator:
+    """Return a :class:`scipy.sparse.linalg.LinearOperator` view of one point's Jacobian.
+
+    Raises
+    ------
+    ValueError
+        For a batch.
+    TypeError
+        For arrays of another library than NumPy.
+    """
+    from scipy.sparse.linalg import LinearOperator  # imported here: most users never need scipy.sparse
+
+    if jacobian.batch_shape:
+        raise ValueError(
+            f"as_linear_operator: found batch_shape {jacobian.batch_shape}, expected (): one matrix; take one point"
+        )
+    if jacobian.home is not NUMPY:
+        raise TypeError(
+            f"as_linear_operator: found arrays of {jacobian.home.name}, expected NumPy's: SciPy computes with these; "
+            f"use matvec and rmatvec"
+        )
+    transposed = jacobian.T
+    return LinearOperator(
+        shape=jacobian.shape,
+        dtype=jacobian.dtype,
+        matvec=lambda v: jacobian.matvec(np.ravel(v)),
+        rmatvec=lambda u: transposed.matvec(np.ravel(u)),
+        matmat=lambda X: jacobian._apply(real_array(X, "X")),
+        rmatmat=lambda X: transposed._apply(real_array(X, "X")),
+    )
