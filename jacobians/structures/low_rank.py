@@ -29,6 +29,7 @@ class DiagonalPlusLowRank(Jacobian):
 
     Examples
     --------
+    >>> import numpy as np
     >>> p = np.array([0.25, 0.75])
     >>> DiagonalPlusLowRank(p, -p[:, None], p[:, None]).dense()
     array([[ 0.1875, -0.1875],
