@@ -43,7 +43,13 @@ class RichardsonResult(NamedTuple):
 
 
 def finite_difference_jacobian(
-    f: Any, x: Any, method: Method = "central", step: Any = None, wrt: str = INPUT
+    f: Any,
+    x: Any,
+    method: Method = "central",
+    step: Any = None,
+    wrt: str = INPUT,
+    *,
+    vectorized: bool = False,
 ) -> Array:
     """Return the Jacobian of f at x by differences, shape (m, n): numerator layout, row-major vec.
 
@@ -70,6 +76,9 @@ def finite_difference_jacobian(
         h, one for all entries or one an entry, in the shape of x; for "richardson" the largest of the sequence.
     wrt : str
         "input", or the name of a parameter of a Function.
+    vectorized : bool
+        True says that plain code takes points along a first axis, ``f(X)[k]`` being the value at ``X[k]``: it is then
+        called with all neighbours of x at once, and never with a point alone.
 
     Returns
     -------
@@ -79,7 +88,8 @@ def finite_difference_jacobian(
     Raises
     ------
     ValueError
-        For an unknown method, a step that isn't positive, or one that is lost in the rounding of x.
+        For an unknown method, a step that isn't positive, or one that is lost in the rounding of x; if a value
+        of a `vectorized` f depends on other points than its own.
     NotAnalyticError, TracingError
         For "complex-step", if f is not analytic or can't be traced to see that; the message names the operation.
 
@@ -94,7 +104,7 @@ def finite_difference_jacobian(
         raise ValueError(
             f"method: found {method!r}, expected one of {', '.join(map(repr, get_args(Method)))}"
         )
-    problem = Problem(f, x, wrt)
+    problem = Problem(f, x, wrt, vectorized=vectorized)
     if method == "complex-step":
         return complex_step(problem, step)
     if method == "richardson":
@@ -102,7 +112,9 @@ def finite_difference_jacobian(
     return _differences(problem, method, step)
 
 
-def richardson_jacobian(f: Any, x: Any, step: Any = None, wrt: str = INPUT) -> RichardsonResult:
+def richardson_jacobian(
+    f: Any, x: Any, step: Any = None, wrt: str = INPUT, *, vectorized: bool = False
+) -> RichardsonResult:
     """Return the extrapolated Jacobian of f at x, with an error estimate for each entry.
 
     The parameters are those of :func:`finite_difference_jacobian`; `step` is the largest step.
@@ -114,7 +126,7 @@ def richardson_jacobian(f: Any, x: Any, step: Any = None, wrt: str = INPUT) -> R
     >>> bool(abs(result.matrix[0, 0] - np.e) <= result.error[0, 0] < 1e-8)
     True
     """
-    return richardson(Problem(f, x, wrt), step)
+    return richardson(Problem(f, x, wrt, vectorized=vectorized), step)
 
 
 # --- steps -----------------------------------------------------------------------------------------------
@@ -136,31 +148,44 @@ def _steps(problem: Problem, step: Any, relative: float) -> Array:
     return h
 
 
-def _shifted(problem: Problem, columns: Array, h: Array) -> tuple[Array, Array]:
-    """Return f at x + h_j e_j for some columns j, shape (count, m), and the steps that were really taken.
+def _taken(problem: Problem, columns: Array, h: Array) -> tuple[Array, Array]:
+    """Return the entries x_j + h_j for some columns j, and the steps that are really taken.
 
     Raises
     ------
     ValueError
         If a step is lost in the rounding of x.
     """
-    x = problem.point.reshape(-1)
-    moved = x[columns] + h
-    taken = moved - x[columns]
+    x = problem.point.reshape(-1)[columns]
+    moved = x + h
+    taken = moved - x
     if np.any(taken == 0):
-        lost = int(columns[np.argmax(taken == 0)])
+        k = int(np.argmax(taken == 0))
         raise ValueError(
-            f"step: {abs(float(h[np.argmax(taken == 0)])):.1e} is lost in the rounding of entry {lost} = "
-            f"{float(x[lost])!r}; expected a step above {float(np.spacing(abs(x[lost]))):.1e}"
+            f"step: {abs(float(h[k])):.1e} is lost in the rounding of entry {int(columns[k])} = {float(x[k])!r}; "
+            f"expected a step above {float(np.spacing(abs(x[k]))):.1e}"
         )
-    values = []
-    block = max(1, 2**22 // max(1, x.size))  # points are made in blocks too: all of them are n×n numbers
-    for start in range(0, len(columns), block):
-        part = slice(start, start + block)
-        points = np.tile(x, (len(columns[part]), 1))
-        points[np.arange(len(points)), columns[part]] = moved[part]
-        values.append(problem.evaluate_many(points.reshape((-1, *problem.point.shape))))
-    return np.concatenate(values), taken
+    return moved, taken
+
+
+def _shifted(problem: Problem, columns: Array, *moved: Array) -> Array:
+    """Return f at points whose entry j is replaced, for some columns j and each of `moved`: one batched call.
+
+    The result has shape (len(moved), count, m).
+    """
+    count = len(columns)
+    points = np.empty((len(moved), count, problem.point.size), dtype=problem.point.dtype)
+    points[...] = problem.point.reshape(-1)
+    for side, entries in zip(points, moved, strict=True):
+        side[np.arange(count), columns] = entries
+    values = problem.evaluate_many(points.reshape(-1, *problem.point.shape))
+    return values.reshape(len(moved), count, -1)
+
+
+def _blocks(problem: Problem, columns: Array, sides: int) -> list[slice]:
+    """Return the columns in blocks, whose points on all sides go into one batched call."""
+    block = max(1, problem.block // sides)
+    return [slice(start, start + block) for start in range(0, len(columns), block)]
 
 
 def _differences(problem: Problem, method: str, step: Any) -> Array:
@@ -169,20 +194,26 @@ def _differences(problem: Problem, method: str, step: Any) -> Array:
     h = _steps(problem, step, relative)
     columns = np.arange(problem.point.size)
     jacobian = _quotients(problem, method, columns, h)
-    sizes = np.abs(problem.point.reshape(-1))
-    outside = ~np.isfinite(jacobian).all(axis=0) & (sizes > 0) & (step is None)
-    if outside.any() and np.isfinite(problem.value).all():
+    if step is None and not np.isfinite(jacobian).all() and np.isfinite(problem.value).all():
+        sizes = np.abs(problem.point.reshape(-1))
+        outside = ~np.isfinite(jacobian).all(axis=0) & (sizes > 0)
         jacobian[:, outside] = _quotients(problem, method, columns[outside], (relative * sizes)[outside])
     return jacobian
 
 
 def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array:
-    above, up = _shifted(problem, columns, h)
+    above, up = _taken(problem, columns, h)
+    below, down = _taken(problem, columns, -h) if method == "central" else (problem.point, 0)
+    rows = np.empty((len(columns), problem.value.size), dtype=problem.value.dtype)
     with np.errstate(invalid="ignore", over="ignore"):
-        if method == "forward":
-            return ((above - problem.value.reshape(1, -1)) / up[:, None]).T
-        below, down = _shifted(problem, columns, -h)
-        return ((above - below) / (up - down)[:, None]).T
+        for part in _blocks(problem, columns, 2 if method == "central" else 1):
+            if method == "central":
+                right, left = _shifted(problem, columns[part], above[part], below[part])
+            else:
+                (right,), left = _shifted(problem, columns[part], above[part]), problem.value.reshape(-1)
+            np.subtract(right, left, out=rows[part])
+        rows /= (up - down)[:, None]
+    return rows.T
 
 
 # --- extrapolation ---------------------------------------------------------------------------------------
@@ -191,21 +222,27 @@ def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array
 def richardson(problem: Problem, step: Any = None) -> RichardsonResult:
     """Return the extrapolated Jacobian of a problem; see :func:`richardson_jacobian`."""
     m, n = problem.shape
-    columns = np.arange(n)
-    result = _extrapolate(problem, columns, _steps(problem, step, FIRST_STEP))
+    columns, first = np.arange(n), _steps(problem, step, FIRST_STEP)
+    result = _in_blocks(problem, columns, first)
     if step is None:
         # Entries much smaller than 1 may have a smaller scale of their own: the better of the two is kept.
         sizes = np.abs(problem.point.reshape(-1))
         scale = np.max(np.abs(result.matrix), axis=1, initial=0, where=np.isfinite(result.matrix))
         poor = (result.error > 1e-6 * scale[:, None]).any(axis=0) & (sizes > 0) & (sizes < 0.25)
         if poor.any():
-            again = _extrapolate(problem, columns[poor], (FIRST_STEP * sizes[poor]).astype(sizes.dtype))
+            again = _in_blocks(problem, columns[poor], (FIRST_STEP * sizes[poor]).astype(sizes.dtype))
             for old, new in zip(result, again, strict=True):
                 better = again.error < result.error[:, poor]
                 if old is not result.error:
                     old[:, poor] = np.where(better, new, old[:, poor])
             result.error[:, poor] = np.minimum(result.error[:, poor], again.error)
     return RichardsonResult(*(part.reshape(m, n) for part in result))
+
+
+def _in_blocks(problem: Problem, columns: Array, first: Array) -> RichardsonResult:
+    """Extrapolate block by block of columns: all that a block needs stays in the cache."""
+    parts = [_extrapolate(problem, columns[p], first[p]) for p in _blocks(problem, columns, 2)]
+    return RichardsonResult(*(np.concatenate(part, axis=1) for part in zip(*parts, strict=True)))
 
 
 def _extrapolate(problem: Problem, columns: Array, first: Array) -> RichardsonResult:
@@ -222,8 +259,8 @@ def _extrapolate(problem: Problem, columns: Array, first: Array) -> RichardsonRe
         h = first / LEVEL_RATIO**level
         if np.any(h < smallest):
             break
-        above, up = _shifted(problem, columns, h)
-        below, down = _shifted(problem, columns, -h)
+        (right, up), (left, down) = _taken(problem, columns, h), _taken(problem, columns, -h)
+        above, below = _shifted(problem, columns, right, left)
         with np.errstate(all="ignore"):
             noise = 2 * np.maximum(problem.noise, eps * np.maximum(np.abs(above), np.abs(below))) / h[:, None]
             row = [(above.astype(np.float64) - below) / (up - down)[:, None]]

@@ -13,8 +13,8 @@ from jacobians.function import INPUT, Function
 from verification.scalars import MpmathScalars, Scalars
 from verification.tracing import Entries, TracedArray, entries_of, trace
 
-BLOCK_BYTES = 64 * 1024**2
-"""The most that the points and values of one batched call may take."""
+BLOCK_BYTES = 16 * 1024**2
+"""The most that the points and values of one batched call may take: little more than a cache holds."""
 NOISE_STEP = 2.0**-22  # relative; sixth differences of smooth code are then far below its rounding
 
 
@@ -35,6 +35,9 @@ class Problem:
         "input", or the name of a parameter of a Function.
     dtype : numpy dtype, optional
         What to compute in; by default what x is.
+    vectorized : bool
+        True says that plain code takes points along a first axis, as in ``f(X)[k] = g(X[k])``: it is called with
+        many of them at once. A Function says it itself.
 
     Attributes
     ----------
@@ -46,9 +49,9 @@ class Problem:
     Raises
     ------
     TypeError, ValueError
-        If x is refused, f is not callable, or `wrt` names no parameter.
+        If x is refused, f is not callable, `wrt` names no parameter, or `vectorized` is said of a Function.
     EvaluationError
-        If the value of f is not an array of real numbers.
+        If the value of f is not an array of real numbers, or not as `vectorized` says.
 
     Examples
     --------
@@ -59,10 +62,16 @@ class Problem:
     (2, 2)
     """
 
-    def __init__(self, f: Any, x: Any, wrt: str = INPUT, dtype: Any = None) -> None:
+    def __init__(
+        self, f: Any, x: Any, wrt: str = INPUT, dtype: Any = None, *, vectorized: bool = False
+    ) -> None:
         if not callable(f):
             raise TypeError(f"f: found {type(f).__name__}, expected a Function or a function of one array")
-        self.f, self.wrt = f, wrt
+        if vectorized and isinstance(f, Function):
+            raise ValueError(
+                "vectorized: found True for a Function, which says it by its own attribute: leave it out"
+            )
+        self.f, self.wrt, self.vectorized = f, wrt, vectorized
         self.x = real_array(x, "x")
         if dtype is not None:
             self.x = self.x.astype(dtype)
@@ -81,6 +90,8 @@ class Problem:
         if isinstance(f, Function):
             f._door(self.x, batched=False)  # the only time: neighbours of x may be outside the domain
         self.value = self.evaluate(self.point)
+        if vectorized:
+            self._refuse_mixed_points()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -137,25 +148,58 @@ class Problem:
 
     def _call(self, point: Any) -> Any:
         """Return what f returns; a Function is called below its doors, which let points of its domain in only."""
-        if self.wrt == INPUT:
-            return self.f._forward(point, 0) if isinstance(self.f, Function) else self.f(point)
-        return self.f.bind({self.wrt: point})._forward(self.x, 0)
+        if self.wrt != INPUT:
+            return self.f.bind({self.wrt: point})._forward(self.x, 0)
+        if isinstance(self.f, Function):
+            return self.f._forward(point, 0)
+        return self.f(point[None])[0] if self.vectorized else self.f(point)
+
+    def _refuse_mixed_points(self) -> None:
+        """Raise unless the value at x is the same beside another point, up to rounding."""
+        beside = np.stack(
+            [self.point + self.point.dtype.type(2.0**-20) * (1 + np.abs(self.point)), self.point]
+        )
+        said = "vectorized=True says that f(X)[k] depends on X[k] alone, the k-th point along the first axis"
+        try:
+            with np.errstate(all="ignore"):
+                values = numbers(self.f(beside))
+        except (ValueError, ArithmeticError) as error:
+            raise EvaluationError(f"f: found {error} for points of shape {beside.shape}; {said}") from None
+        if values.shape != (2, *self.value.shape):
+            raise EvaluationError(
+                f"f: found shape {values.shape} for points of shape {beside.shape}, expected "
+                f"{(2, *self.value.shape)}; {said}"
+            )
+        scale = float(np.max(np.abs(self.value), initial=0))
+        rounding = float(np.finfo(values.dtype).eps) ** 0.75 * scale
+        if not np.allclose(values[1], self.value, rtol=0, atol=rounding, equal_nan=True):
+            raise EvaluationError(f"f: found a value at x that changes with the point beside it; {said}")
+
+    @property
+    def batches(self) -> bool:
+        """Whether many points are evaluated in one call."""
+        return self.vectorized or (isinstance(self.f, Function) and self.wrt == INPUT)
+
+    @property
+    def block(self) -> int:
+        """How many points go into one batched call."""
+        return max(1, BLOCK_BYTES // (8 * sum(self.shape)))
 
     def evaluate_many(self, points: Array) -> Array:
-        """Return f at several points, shape (count, m): in batched calls of bounded memory for a Function.
+        """Return f at several points, shape (count, m): in batched calls of bounded memory where f takes batches.
 
         A point outside of the domain of f, where f gives NaN or raises ValueError or ArithmeticError, is a row of NaN.
         """
-        m, n = self.shape
-        if isinstance(self.f, Function) and self.wrt == INPUT:
-            block = max(1, BLOCK_BYTES // (8 * (m + n)))
+        m = self.shape[0]
+        if self.batches and len(points):
+            call = self.f if self.vectorized else lambda block: self.f._forward(block, 1)
             try:
                 with np.errstate(all="ignore"):
                     values = [
-                        np.asarray(self.f._forward(points[start : start + block].copy(), 1))
-                        for start in range(0, len(points), block)
+                        np.asarray(call(points[start : start + self.block].copy()))
+                        for start in range(0, len(points), self.block)
                     ]
-                return np.concatenate(values).reshape(len(points), m)
+                return (values[0] if len(values) == 1 else np.concatenate(values)).reshape(len(points), m)
             except (ValueError, ArithmeticError):
                 pass  # one of the points is outside: which one shows when they are taken one by one
         return np.stack([self._value_or_nan(point) for point in points])

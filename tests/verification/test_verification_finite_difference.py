@@ -1,5 +1,7 @@
 """Finite differences against closed forms and against each other."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -81,11 +83,70 @@ def test_the_input_is_not_written_to_even_if_f_writes(method):
     assert x.tolist() == [1.0, 3.0]
 
 
-def test_a_function_is_called_once_a_side_for_all_points():
+def test_a_function_is_called_once_for_all_points():
     f = Recorded(A)
     found = finite_difference_jacobian(f, POINT)
     np.testing.assert_allclose(found, A, atol=1e-9)
-    assert f.shapes == [(4,), (4, 4), (4, 4)]
+    assert f.shapes == [(4,), (8, 4)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
+def test_plain_code_that_takes_points_along_a_first_axis(method, shape):
+    x = np.linspace(0.5, 2, math.prod(shape)).reshape(shape)
+    calls = []
+
+    def f(X):
+        calls.append(len(X))
+        return np.exp(X) * np.sum(X, axis=tuple(range(1, X.ndim)), keepdims=True)
+
+    found = finite_difference_jacobian(f, x, method, vectorized=True)
+    one_by_one = finite_difference_jacobian(lambda x: np.exp(x) * np.sum(x), x, method)
+    np.testing.assert_allclose(found, one_by_one, rtol=1e-6)
+    if method == "central":
+        assert calls == [1, 2, 2 * x.size]
+
+
+def test_vectorized_code_outside_of_its_domain():
+    f = lambda X: np.log(X).sum(axis=1)  # noqa: E731
+    np.testing.assert_allclose(
+        finite_difference_jacobian(f, [1e-9, 2.0], vectorized=True), [[1e9, 0.5]], rtol=1e-7
+    )
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (lambda X: X - X.mean(axis=0), r"^f: found a value at x that changes with the point beside it; "),
+        (
+            lambda X: X.sum(axis=0)[None],
+            r"^f: found shape \(1, 3\) for points of shape \(2, 3\), expected \(2, 3\); ",
+        ),
+        (
+            lambda X: X.reshape(1, 3),
+            r"^f: found cannot reshape .* for points of shape \(2, 3\); vectorized=True says",
+        ),
+    ],
+)
+def test_points_that_are_mixed_are_refused(f, message):
+    for differences in (finite_difference_jacobian, richardson_jacobian):
+        with pytest.raises(EvaluationError, match=message):
+            differences(f, [1.0, 2.0, 4.0], vectorized=True)
+
+
+def test_a_function_says_itself_what_it_takes():
+    with pytest.raises(ValueError, match=r"^vectorized: found True for a Function"):
+        finite_difference_jacobian(Recorded(A), POINT, vectorized=True)
+
+
+def test_blocks_of_columns_extrapolate_alike(monkeypatch):
+    whole = richardson_jacobian(np.sin, np.linspace(0, 3, 7))
+    f = lambda X: np.sin(X)  # noqa: E731
+    monkeypatch.setattr("verification.problem.BLOCK_BYTES", 8 * 14 * 4)
+    parts = richardson_jacobian(f, np.linspace(0, 3, 7), vectorized=True)
+    np.testing.assert_allclose(parts.matrix, np.diag(np.cos(np.linspace(0, 3, 7))), atol=1e-12)
+    np.testing.assert_allclose(parts.matrix, whole.matrix, atol=1e-12)
+    assert not parts.kinks.any()
 
 
 def test_blocks_bound_the_memory(monkeypatch):
