@@ -1,0 +1,27 @@
+"""The cases: a module a task, a row a case."""
+
+from . import (
+    checks,
+    differences,
+    imports,
+    input_jacobians,
+    loss_gradients,
+    parameter_jacobians,
+    plans,
+    scaling,
+)
+from .family import Case
+
+CASES: tuple[Case, ...] = (
+    *input_jacobians.CASES,
+    *loss_gradients.CASES,
+    *parameter_jacobians.CASES,
+    *plans.CASES,
+    *differences.CASES,
+    *checks.CASES,
+    *imports.CASES,
+)
+
+BY_NAME: dict[str, Case] = {
+    case.name: case for case in (*CASES, *(case for series in scaling.SERIES for case in series.cases))
+}

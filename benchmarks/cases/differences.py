@@ -1,0 +1,176 @@
+"""Jacobians by differences, and checks of a Jacobian along a few directions, of f(x) = tanh(W x + b)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .family import Call, Case, Family, Goal, Unsuitable
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """f(x) = tanh(W x + b) from n numbers to n numbers, at a point."""
+
+    n: int
+    dtype: str = "float64"
+
+    def arrays(self) -> tuple[Any, Any, Any]:
+        """Return W, b and x."""
+        random = np.random.default_rng(self.n)
+        W = random.standard_normal((self.n, self.n)) / np.sqrt(self.n)
+        b, x = random.standard_normal((2, self.n)) / 2
+        return W.astype(self.dtype), b.astype(self.dtype), x.astype(self.dtype)
+
+    def plain(self) -> Callable[[Any], Any]:
+        """Return f as the NumPy code that a user would write."""
+        W, b, _ = self.arrays()
+        return lambda x: np.tanh(W @ x + b)
+
+    def function(self) -> Any:
+        """Return f as a Function of ours, which takes many points in one call."""
+        from jacobians import Affine, Sequential, Tanh
+
+        W, b, _ = self.arrays()
+        return Sequential(Affine(W, b), Tanh())
+
+
+def expected(problem: Field) -> Any:
+    """Return diag(1 − tanh²) W."""
+    W, b, x = problem.arrays()
+    return (1 - np.tanh(W @ x + b) ** 2)[:, None] * W
+
+
+DIFFERENCES = Family("Jacobian by differences", expected, {"float64": 1e-6, "float32": 2e-2})
+
+
+@DIFFERENCES.contestant("verification.finite_difference_jacobian(Function)", role="ours")
+def central(problem: Field) -> Call:
+    """Central differences of a Function: all points in one call."""
+    import verification
+
+    f, x = problem.function(), problem.arrays()[2]
+    return lambda: verification.finite_difference_jacobian(f, x, method="central")
+
+
+@DIFFERENCES.contestant("verification.finite_difference_jacobian(plain f)", role="ours")
+def central_plain(problem: Field) -> Call:
+    """Central differences of plain NumPy code: a call a point."""
+    import verification
+
+    f, x = problem.plain(), problem.arrays()[2]
+    return lambda: verification.finite_difference_jacobian(f, x, method="central")
+
+
+@DIFFERENCES.contestant("scipy.optimize.approx_fprime", runtime="scipy")
+def approx_fprime(problem: Field) -> Call:
+    """Forward differences: half of the evaluations, half of the digits."""
+    from scipy.optimize import approx_fprime
+
+    f, x = problem.plain(), problem.arrays()[2]
+    return lambda: approx_fprime(x, f)
+
+
+@DIFFERENCES.contestant("scipy approx_derivative, 3-point", runtime="scipy")
+def three_point(problem: Field) -> Call:
+    """Central differences: what scipy.optimize calls for jac="3-point"."""
+    from scipy.optimize._numdiff import approx_derivative
+
+    f, x = problem.plain(), problem.arrays()[2]
+    return lambda: approx_derivative(f, x, method="3-point")
+
+
+@DIFFERENCES.contestant("scipy.differentiate.jacobian", runtime="scipy", answer=lambda result: result.df)
+def differentiate(problem: Field) -> Call:
+    """Differences of order 8 with a step that is refined; f gets many points in one call."""
+    from scipy.differentiate import jacobian
+
+    if problem.n > 100:
+        raise Unsuitable("it evaluates f at n² numbers for each step of each input: gigabytes")
+    W, b, x = problem.arrays()
+    return lambda: jacobian(lambda x: np.tanh(np.tensordot(W, x, 1) + b.reshape(-1, *[1] * (x.ndim - 1))), x)
+
+
+@DIFFERENCES.contestant("numdifftools.Jacobian", runtime="numdifftools", slow=lambda problem: problem.n > 100)
+def numdifftools(problem: Field) -> Call:
+    """Extrapolated differences by adaptive steps."""
+    import numdifftools
+
+    f, x = problem.plain(), problem.arrays()[2]
+    jacobian = numdifftools.Jacobian(f)
+    return lambda: jacobian(x)
+
+
+# --- a check along a few directions ----------------------------------------------------------------------
+
+
+def verdict(problem: Field) -> Any:
+    """Return 1: the candidate is right."""
+    return np.asarray(1.0)
+
+
+DIRECTIONS = Family("check of a Jacobian along random directions", verdict)
+
+
+@DIRECTIONS.contestant(
+    "verification.check(f, x, J, max_bytes=1)", role="ours", answer=lambda report: float(report.passed)
+)
+def projections(problem: Field) -> Call:
+    """J v for four random directions and four columns against central differences, and the adjoint identity."""
+    import verification
+    from jacobians.structures import Dense
+
+    f, x, J = problem.function(), problem.arrays()[2], Dense(expected(problem))
+    return lambda: verification.check(f, x, J, max_bytes=1)
+
+
+@DIRECTIONS.contestant("scipy.optimize.approx_fprime, compared", runtime="scipy")
+def compared(problem: Field) -> Call:
+    """The whole Jacobian by differences, and its largest deviation: what scipy.optimize.check_grad does for one row."""
+    from scipy.optimize import approx_fprime
+
+    f, x, J = problem.plain(), problem.arrays()[2], expected(problem)
+    return lambda: float(np.abs(approx_fprime(x, f) - J).max() < 1e-5)
+
+
+@DIRECTIONS.contestant("torch.autograd.gradcheck(fast_mode=True)", runtime="torch", answer=float)
+def gradcheck(problem: Field) -> Call:
+    """One random projection from both sides of PyTorch's own derivative."""
+    import torch
+
+    W, b, x = (torch.from_numpy(array) for array in problem.arrays())
+    x.requires_grad_()
+    return lambda: torch.autograd.gradcheck(lambda x: torch.tanh(W @ x + b), (x,), fast_mode=True)
+
+
+FUNCTION = "verification.finite_difference_jacobian(Function)"
+PLAIN = "verification.finite_difference_jacobian(plain f)"
+
+CASES = (
+    *(
+        Case(
+            DIFFERENCES,
+            f"{n}×{n}",
+            Field(n),
+            (
+                Goal("scipy.optimize.approx_fprime", 4),
+                Goal("scipy approx_derivative, 3-point", 7),
+                Goal("numdifftools", 200),
+                Goal("peer", ours=PLAIN),
+            ),
+        )
+        for n in (100, 1000)
+    ),
+    Case(
+        DIRECTIONS,
+        "1000×1000",
+        Field(1000),
+        (
+            Goal("scipy.optimize.approx_fprime, compared", 150),
+            Goal("torch", 2),
+        ),
+    ),
+)

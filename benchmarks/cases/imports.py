@@ -1,0 +1,60 @@
+"""What an import takes, in a fresh process each."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from .family import Case, Family, Goal, OwnClock
+
+
+@dataclasses.dataclass(frozen=True)
+class Import:
+    """Nothing but an interpreter."""
+
+    dtype: str = "float64"
+
+
+IMPORTS = Family("import", lambda problem: np.asarray(1.0))
+
+
+@functools.cache
+def _bytecode() -> str:
+    # a directory of our own, in case that the interpreter is told not to write bytecode, or may not
+    directory = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
+
+
+def _seconds(module: str) -> float:
+    code = f"import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": _bytecode()}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+@IMPORTS.contestant("import jacobians", role="ours")
+def jacobians(problem: Import) -> OwnClock:
+    """NumPy is a part of it."""
+    return OwnClock(lambda: _seconds("jacobians"), lambda: float(_seconds("jacobians") > 0))
+
+
+@IMPORTS.contestant("import numpy", role="floor")
+def numpy(problem: Import) -> OwnClock:
+    """The least that it can take."""
+    return OwnClock(lambda: _seconds("numpy"), lambda: float(_seconds("numpy") > 0))
+
+
+# 1.15 times NumPy's time at most: NumPy's time is 1/1.15 of ours at least
+CASES = (Case(IMPORTS, "jacobians and numpy", Import(), (Goal("import numpy", 1 / 1.15),)),)

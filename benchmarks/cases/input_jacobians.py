@@ -1,0 +1,203 @@
+"""∂F/∂x of a network, dense, at a point or at many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .family import Call, Case, Family, Goal
+from .networks import Network, in_autograd, in_jax, in_torch, ours
+
+OUT = "backprop.compile(net)(x, out)"
+
+
+def expected(problem: Network) -> Any:
+    """Return ∂F/∂x by plain NumPy, from the output."""
+    return problem.backward()[0] @ problem.weights()[0][0]
+
+
+INPUT_JACOBIAN = Family("∂F/∂x", expected)
+
+
+@INPUT_JACOBIAN.contestant("net.jacobian(x).dense()", role="ours")
+def structured(problem: Network) -> Call:
+    """Linearised, planned and multiplied by each call; units that are dead at x are left out."""
+    net, x, batched = ours(problem), problem.x(), problem.points is not None
+    return lambda: net.jacobian(x, batched=batched).dense()
+
+
+def _compiled(problem: Network) -> Any:
+    import backprop
+
+    x = problem.x()
+    return backprop.compile(
+        ours(problem), batched=problem.points is not None, shape=x.shape, dtype=problem.dtype
+    )
+
+
+@INPUT_JACOBIAN.contestant("backprop.compile(net)(x)", role="ours")
+def compiled(problem: Network) -> Call:
+    """Straight-line code, into a fresh array."""
+    jacobian, x = _compiled(problem), problem.x()
+    return lambda: jacobian(x)
+
+
+@INPUT_JACOBIAN.contestant(OUT, role="ours")
+def compiled_into(problem: Network) -> Call:
+    """The same into a given array."""
+    jacobian, x = _compiled(problem), problem.x()
+    out = np.empty_like(jacobian(x))
+    return lambda: jacobian(x, out)
+
+
+@INPUT_JACOBIAN.contestant("least matrix products", role="floor")
+def floor(problem: Network) -> Call:
+    """The cheapest order of dense products by NumPy alone: no forward pass, no derivatives, no scaling."""
+    import backprop
+
+    matrices = [W for W, _ in problem.weights()[::-1]]
+    tree = backprop.Chain(matrices).plan("optimal").tree
+    if problem.points is None:
+
+        def product(tree: Any) -> Any:
+            return matrices[tree] if isinstance(tree, int) else product(tree[0]) @ product(tree[1])
+
+        return lambda: product(tree)
+
+    # every point has its own product from the first one on, for a diagonal of the point stands between two factors
+    scaled = {k: np.broadcast_to(W, (problem.points, *W.shape)).copy() for k, W in enumerate(matrices)}
+
+    def products(tree: Any) -> Any:
+        left, right = tree
+        if isinstance(right, int):
+            J = scaled[left] if isinstance(left, int) else products(left)
+            W = matrices[right]
+            return (J.reshape(-1, len(W)) @ W).reshape(*J.shape[:2], W.shape[1])
+        return (matrices[left] if isinstance(left, int) else products(left)) @ products(right)
+
+    return lambda: products(tree)
+
+
+# --- JAX -------------------------------------------------------------------------------------------------
+
+
+def _jax(problem: Network, derive: str) -> Call:
+    import jax
+
+    network, layers, x = in_jax(problem)
+    jacobian = getattr(jax, derive)(lambda point: network(layers, point))  # weights closed over: constants
+    jitted = jax.jit(jacobian if problem.points is None else jax.vmap(jacobian))
+    return lambda: jitted(x).block_until_ready()
+
+
+@INPUT_JACOBIAN.contestant("jax.jit(jacrev)", runtime="jax")
+def jax_reverse(problem: Network) -> Call:
+    """A row of J after the other, vectorised and compiled."""
+    return _jax(problem, "jacrev")
+
+
+@INPUT_JACOBIAN.contestant("jax.jit(jacfwd)", runtime="jax")
+def jax_forward(problem: Network) -> Call:
+    """A column after the other."""
+    return _jax(problem, "jacfwd")
+
+
+# --- PyTorch ---------------------------------------------------------------------------------------------
+
+
+def _torch(problem: Network, derive: str) -> Call:
+    import torch
+
+    network, layers, x = in_torch(problem)
+    jacobian = getattr(torch.func, derive)(lambda point: network(layers, point))
+    call = jacobian if problem.points is None else torch.func.vmap(jacobian)
+    return lambda: call(x)
+
+
+@INPUT_JACOBIAN.contestant("torch.func.jacrev", runtime="torch")
+def torch_reverse(problem: Network) -> Call:
+    """PyTorch's composable transforms, with vmap for many points."""
+    return _torch(problem, "jacrev")
+
+
+@INPUT_JACOBIAN.contestant("torch.func.jacfwd", runtime="torch")
+def torch_forward(problem: Network) -> Call:
+    """The same, forward."""
+    return _torch(problem, "jacfwd")
+
+
+def _of_the_sum(jacobian: Any) -> Any:
+    """Return (N, m, n) from ∂(Σ_p F(x_p))/∂X of shape (m, N, n): a point's outputs depend on that point alone."""
+    return np.moveaxis(np.asarray(jacobian), 1, 0) if np.ndim(jacobian) == 3 else np.asarray(jacobian)
+
+
+@INPUT_JACOBIAN.contestant("torch.autograd.functional.jacobian", runtime="torch", answer=_of_the_sum)
+def torch_functional(problem: Network) -> Call:
+    """The older interface, vectorised; many points through the sum of their outputs."""
+    import torch
+
+    network, layers, x = in_torch(problem)
+
+    def outputs(points: Any) -> Any:
+        values = network(layers, points)
+        return values if problem.points is None else values.sum(0)
+
+    return lambda: torch.autograd.functional.jacobian(outputs, x, vectorize=True)
+
+
+# --- HIPS autograd ---------------------------------------------------------------------------------------
+
+
+@INPUT_JACOBIAN.contestant("autograd.jacobian", runtime="autograd", answer=_of_the_sum)
+def autograd_jacobian(problem: Network) -> Call:
+    """Many points through the sum of their outputs."""
+    import autograd
+
+    network, layers, x = in_autograd(problem)
+
+    def outputs(points: Any) -> Any:
+        values = network(layers, points)
+        return values if problem.points is None else values.sum(axis=0)
+
+    jacobian = autograd.jacobian(outputs)
+    return lambda: jacobian(x)
+
+
+# --- cases -----------------------------------------------------------------------------------------------
+
+BOTTLENECK = (784, 256, 32, 256, 784)
+DEEP = (256,) * 21
+WIDE = (1024,) * 5
+FRESH = "backprop.compile(net)(x)"
+
+
+def _point(title: str, sizes: tuple[int, ...], phi: str, *goals: Goal, single: bool = False) -> Case:
+    return Case(INPUT_JACOBIAN, f"a point, {title} {phi}", Network(sizes, phi), goals, single)
+
+
+def _points(count: int, title: str, sizes: tuple[int, ...], phi: str, *goals: Goal, **options: Any) -> Case:
+    return Case(
+        INPUT_JACOBIAN, f"{count} points, {title} {phi}", Network(sizes, phi, count), goals, **options
+    )
+
+
+CASES = (
+    _point("2-3-4-1", (2, 3, 4, 1), "tanh", Goal("jax", 3.5, ours=FRESH), Goal("peer"), Goal("floor")),
+    _point("2-3-4-1", (2, 3, 4, 1), "relu", Goal("jax", 3.5, ours=FRESH), Goal("peer"), Goal("floor")),
+    _point("64-128-64-10", (64, 128, 64, 10), "tanh", Goal("peer", 3), Goal("floor"), single=True),
+    _point("784-256-32-256-784", BOTTLENECK, "tanh", Goal("peer", 5), Goal("floor"), single=True),
+    _point("784-256-32-256-784", BOTTLENECK, "relu", Goal("peer", 5), Goal("floor")),
+    _point("256 × 20", DEEP, "relu", Goal("peer", 3), Goal("floor", 1), single=True),
+    _point("1024 × 4", WIDE, "relu", Goal("peer", 3), Goal("floor", 1)),
+    _point("256 × 20", DEEP, "tanh", Goal("peer", 1.1), Goal("floor", 0.85), single=True),
+    _point("1024 × 4", WIDE, "tanh", Goal("peer", 1.1), Goal("floor", 0.85)),
+    _points(
+        64, "784-256-32-256-784", BOTTLENECK, "tanh",
+        Goal("peer", 4, ours=OUT), Goal("peer", 2.5, ours=FRESH), Goal("floor"), single=True,
+    ),
+    _points(64, "256 × 20", DEEP, "relu", Goal("peer", 2.8), Goal("floor")),
+    _points(64, "256 × 20", DEEP, "tanh", Goal("peer", 1), Goal("floor"), single=True),
+    _points(64, "2-3-4-1", (2, 3, 4, 1), "tanh", Goal("peer", 3)),
+    _points(1024, "64-128-64-10", (64, 128, 64, 10), "tanh", Goal("peer", 1.1), Goal("floor"), single=True),
+)  # fmt: skip

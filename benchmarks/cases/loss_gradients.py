@@ -1,0 +1,143 @@
+"""The gradient of the mean loss ½‖F(x) − y‖² of a batch by all parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .family import Call, Case, Family, Goal
+from .input_jacobians import BOTTLENECK, DEEP
+from .networks import Network, in_autograd, in_jax, in_torch, ours
+
+
+def flat(gradients: Any) -> Any:
+    """Return gradients, given by name or as pairs (∂W, ∂b), as one vector, input side first."""
+    arrays = (
+        gradients.values() if isinstance(gradients, dict) else [part for pair in gradients for part in pair]
+    )
+    return np.concatenate([np.asarray(array).reshape(-1) for array in arrays])
+
+
+def expected(problem: Network) -> Any:
+    """Return the gradient by the δ recursion in plain NumPy."""
+    layers, (values, slopes) = problem.weights(), problem.forward()
+    delta = (problem.outputs() - problem.y()) / problem.points
+    found = []
+    for place in range(len(layers) - 1, -1, -1):
+        found.append((delta.T @ values[place], delta.sum(axis=0)))
+        if place:
+            delta = (delta @ layers[place][0]) * slopes[place - 1]
+    return flat(found[::-1])
+
+
+LOSS_GRADIENT = Family("gradient of a loss by all parameters", expected)
+
+
+@LOSS_GRADIENT.contestant("net.gradients(x, y)", role="ours", answer=flat)
+def gradients(problem: Network) -> Call:
+    """The δ recursion over the batch."""
+    net, x, y = ours(problem), problem.x(), problem.y()
+    return lambda: net.gradients(x, y)
+
+
+@LOSS_GRADIENT.contestant("least matrix products", role="floor")
+def floor(problem: Network) -> Call:
+    """The matrix products of a forward pass, a backward pass and ∂E/∂W = δᵀa, by NumPy alone."""
+    layers, (values, _) = problem.weights(), problem.forward()
+    deltas = [problem.vector(len(W), 5 + place) for place, (W, _) in enumerate(layers)]
+
+    def products() -> None:
+        for (W, _), value in zip(layers, values, strict=True):
+            value @ W.T
+        for (W, _), delta in zip(layers[1:], deltas[1:], strict=True):
+            delta @ W
+        for delta, value in zip(deltas, values, strict=True):
+            delta.T @ value
+
+    return products
+
+
+@LOSS_GRADIENT.contestant("jax.jit(grad)", runtime="jax", answer=flat)
+def jax_gradient(problem: Network) -> Call:
+    """Compiled reverse mode; the parameters are arguments."""
+    import jax
+
+    network, layers, x = in_jax(problem)
+    y = jax.numpy.asarray(problem.y())
+
+    def loss(layers: Any) -> Any:
+        outputs = jax.vmap(network, (None, 0))(layers, x)
+        return 0.5 * ((outputs - y) ** 2).sum(axis=1).mean()
+
+    gradient = jax.jit(jax.grad(loss))
+    return lambda: jax.block_until_ready(gradient(layers))
+
+
+def _torch_loss(problem: Network) -> tuple[Any, Any]:
+    import torch
+
+    network, layers, x = in_torch(problem)
+    y = torch.from_numpy(problem.y())
+    return lambda layers: 0.5 * ((network(layers, x) - y) ** 2).sum(dim=1).mean(), layers
+
+
+@LOSS_GRADIENT.contestant("torch.autograd.grad", runtime="torch", answer=flat)
+def torch_gradient(problem: Network) -> Call:
+    """Eager forward pass and tape."""
+    import torch
+
+    loss, layers = _torch_loss(problem)
+    parameters = [part.requires_grad_() for pair in layers for part in pair]
+
+    def call() -> Any:
+        found = torch.autograd.grad(loss(layers), parameters)
+        return list(zip(found[::2], found[1::2], strict=True))
+
+    return call
+
+
+@LOSS_GRADIENT.contestant("torch.func.grad", runtime="torch", answer=flat)
+def torch_functional(problem: Network) -> Call:
+    """The composable transform."""
+    import torch
+
+    loss, layers = _torch_loss(problem)
+    gradient = torch.func.grad(loss)
+    return lambda: gradient(layers)
+
+
+@LOSS_GRADIENT.contestant("autograd.grad", runtime="autograd", answer=flat)
+def autograd_gradient(problem: Network) -> Call:
+    """A tape of NumPy calls."""
+    import autograd
+    import autograd.numpy as anp
+
+    network, layers, x = in_autograd(problem)
+    y = problem.y()
+    gradient = autograd.grad(lambda layers: 0.5 * anp.mean(anp.sum((network(layers, x) - y) ** 2, axis=1)))
+    return lambda: gradient(layers)
+
+
+def _cases() -> tuple[Case, ...]:
+    networks = {
+        "2-3-4-1": (2, 3, 4, 1),
+        "64-128-64-10": (64, 128, 64, 10),
+        "784-256-32-256-784": BOTTLENECK,
+        "256 × 20": DEEP,
+    }
+    small = ("2-3-4-1", "64-128-64-10")
+    return tuple(
+        Case(
+            LOSS_GRADIENT,
+            f"{points} points, {title} tanh",
+            Network(sizes, "tanh", points),
+            (Goal("jax", 1.2), Goal("peer", 2 if title in small else None), Goal("floor", 0.9)),
+            single=points == 64,
+        )
+        for title, sizes in networks.items()
+        for points in (64, 1024)
+    )
+
+
+CASES = _cases()

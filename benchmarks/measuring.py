@@ -1,0 +1,214 @@
+"""Measures a case: answers are compared, then blocks of calls are timed, interleaved in random order."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from cases.family import Case, Family
+from workers import OURS, ContestantError, Worker
+
+LAGGARD = 5  # so many times slower than the fastest of its role: fewer rounds
+FEW_ROUNDS = 5
+SETTLE = 0.04  # seconds after a block, until the threads of its process sleep: OpenBLAS spins for 30 ms
+
+
+class Effort(NamedTuple):
+    """How much is measured.
+
+    Attributes
+    ----------
+    rounds : int
+        Blocks of each contestant.
+    block : float
+        Seconds of a block; a call that takes longer is a block of its own.
+    most : float
+        Seconds for all blocks of one contestant; the slow ones get fewer rounds.
+    least : int
+        Rounds of the slowest.
+    patience : float
+        A first call that takes more seconds stays the only one, unless the runtime compiles in it.
+    slow : bool
+        Whether contestants that are marked as slow are called, once.
+    """
+
+    rounds: int = 21
+    block: float = 0.1
+    most: float = 12.0
+    least: int = 3
+    patience: float = 20.0
+    slow: bool = True
+
+
+QUICK = Effort(rounds=7, block=0.02, most=1.0, least=1, patience=2.0, slow=False)
+
+
+class WrongAnswerError(Exception):
+    """A contestant gives another answer than expected: nothing is timed."""
+
+
+def compare(name: str, answer: Any, expected: Any, tolerance: float) -> float:
+    """Return the largest difference as a share of the largest entry.
+
+    Raises
+    ------
+    WrongAnswerError
+        If the shapes differ, or an entry differs by more than the tolerance; NaN differs from everything.
+    """
+    if answer.shape != expected.shape:
+        raise WrongAnswerError(f"{name}: an answer of shape {answer.shape}, expected {expected.shape}")
+    scale = max(float(np.abs(expected).max()), np.finfo(float).tiny)
+    difference = float(np.abs(answer - expected).max()) / scale
+    if not difference <= tolerance:
+        raise WrongAnswerError(
+            f"{name}: differs from the expected answer by {difference:.1e} of its largest entry"
+        )
+    return difference
+
+
+def measure(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Effort) -> dict[str, Any]:
+    """Return what was measured of a case, ready for JSON.
+
+    A contestant has `seconds`, the mean of a call in each round or None where it did not take part; `bytes` of its
+    answer, and the `peak` of what a call allocates.
+    """
+    family, problem = case.family, case.in_dtype(dtype)
+    contestants: dict[str, Any] = {}
+    skipped: dict[str, str] = {}
+    places: dict[str, Worker] = {}
+    for runtime in dict.fromkeys(contestant.runtime for contestant in family.contestants.values()):
+        if runtime not in workers:
+            continue
+        reply = workers[runtime].ask("make", case=case.name, dtype=dtype)
+        skipped |= reply["skipped"]
+        places |= dict.fromkeys(reply["made"], workers[runtime])
+    record: dict[str, Any] = {
+        "name": case.name,
+        "dtype": dtype,
+        "family": family.title,
+        "title": case.title,
+        "goals": [vars(goal) for goal in case.goals] if dtype == "float64" else _shown(case),
+        "skipped": skipped,
+        "contestants": contestants,
+    }
+    try:
+        first = _answers(family, problem, places, effort, skipped, workers[OURS])
+    except WrongAnswerError as error:
+        return record | {"wrong": str(error)}
+    for name, reply in first.items():
+        known = family.contestants[name]
+        contestants[name] = {"role": known.role, "runtime": known.runtime, "bytes": reply["bytes"]}
+    times = _times(family, problem, {name: places[name] for name in first}, first, effort)
+    for name, seconds in times.items():
+        contestants[name]["seconds"] = seconds
+        once = called_once(family, name, problem, first[name]["seconds"], effort)
+        contestants[name]["peak"] = None if once else places[name].ask("memory", contestant=name)["bytes"]
+    return record
+
+
+def called_once(family: Family, name: str, problem: Any, seconds: float, effort: Effort) -> bool:
+    """Return whether the call for the answer stays the only one of a contestant."""
+    known = family.contestants[name]
+    return known.slow(problem) or (seconds > effort.patience and known.runtime != "jax")
+
+
+def _shown(case: Case) -> list[dict[str, Any]]:
+    """Return the comparisons of a case without goals; each once."""
+    shown = dict.fromkeys((goal.against, goal.ours) for goal in case.goals if goal.seconds is None)
+    return [{"against": against, "ratio": None, "seconds": None, "ours": ours} for against, ours in shown]
+
+
+def _answers(
+    family: Family,
+    problem: Any,
+    places: Mapping[str, Worker],
+    effort: Effort,
+    skipped: dict[str, str],
+    witness: Worker,
+) -> dict[str, Any]:
+    """Compare all answers with the expected one; return the replies of those that take part."""
+    replies = {}
+    with tempfile.TemporaryDirectory() as directory:
+        expected = Path(directory) / "expected.npy"
+        witness.ask("expected", path=str(expected))
+        for name, worker in places.items():
+            if family.contestants[name].slow(problem) and not effort.slow:
+                skipped[name] = "a call takes long: measured once, in a full run only"
+                continue
+            path = Path(directory) / "answer.npy"
+            path.unlink(missing_ok=True)
+            try:
+                replies[name] = worker.ask("answer", contestant=name, path=str(path))
+            except ContestantError as error:
+                skipped[name] = str(error)
+                continue
+            if path.exists():
+                compare(
+                    name, np.load(path), np.load(expected, mmap_mode="r"), family.tolerance[problem.dtype]
+                )
+    return replies
+
+
+def _times(
+    family: Family,
+    problem: Any,
+    places: Mapping[str, Worker],
+    first: Mapping[str, Any],
+    effort: Effort,
+) -> dict[str, list[float | None]]:
+    """Return the seconds of a call of each contestant, one a round."""
+    times: dict[str, list[float | None]] = {name: [None] * effort.rounds for name in places}
+    once: dict[str, float] = {}
+    order = spread(effort.rounds)
+    for name, worker in places.items():
+        if called_once(family, name, problem, first[name]["seconds"], effort):
+            times[name][order[0]] = first[name]["seconds"]
+            continue
+        # the call for the answer was the first one: it compiled what is compiled
+        seconds = worker.ask("time", contestant=name, calls=1, warm=False)["seconds"]
+        calls = max(1, min(1000, int(effort.block / 4 / max(seconds, 1e-7))))
+        once[name] = (
+            worker.ask("time", contestant=name, calls=calls, warm=False)["seconds"] if calls > 1 else seconds
+        )
+    part = participation(once, {name: family.contestants[name].role for name in once}, effort)
+    for number in range(effort.rounds):
+        for name in random.sample(sorted(once), len(once)):
+            if number in part[name]:
+                calls = max(1, int(effort.block / once[name]))
+                # a call that fills a block needs none before it to be warm
+                reply = places[name].ask("time", contestant=name, calls=calls, warm=calls > 1)
+                times[name][number] = reply["seconds"]
+                time.sleep(SETTLE)
+    return times
+
+
+def participation(once: Mapping[str, float], roles: Mapping[str, str], effort: Effort) -> dict[str, set[int]]:
+    """Return the rounds in which each contestant takes part: fewer for the slow, which all the faster share.
+
+    Parameters
+    ----------
+    once : mapping of str to float
+        Seconds of one call.
+    roles : mapping of str to str
+    effort : Effort
+    """
+    found = {}
+    for name, seconds in once.items():
+        rounds = effort.rounds
+        if seconds > LAGGARD * min(once[other] for other in once if roles[other] == roles[name]):
+            rounds = min(rounds, FEW_ROUNDS)
+        rounds = max(
+            min(effort.least, effort.rounds), min(rounds, int(effort.most / max(seconds, effort.block)))
+        )
+        found[name] = set(spread(effort.rounds)[:rounds])
+    return found
+
+
+def spread(rounds: int) -> list[int]:
+    """Return the numbers of the rounds in an order whose beginnings are spread over all of them."""
+    return random.Random(rounds).sample(range(rounds), rounds)

@@ -1,0 +1,231 @@
+"""One command for the whole comparison: measures, compares, and writes a table and pictures.
+
+    python benchmarks/run.py [--quick] [--only GLOB] [--output DIR]
+
+Contestants: ours, JAX, PyTorch, HIPS autograd, SciPy, numdifftools, SymPy, and the floor: the least matrix products, or
+the least bytes. What is not installed is said so. See benchmarks/README.md and docs/speed.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import fnmatch
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cases import CASES
+from cases.scaling import SERIES
+from comparisons import compare_case
+from measuring import QUICK, Effort, measure
+from pictures import draw_growth, draw_ratios
+from tables import comparison_table, document, everyone_table
+from workers import OURS, RUNTIMES, Worker
+
+DOCUMENTATION = Path(__file__).parents[1] / "docs"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+GROWTH_EFFORT = Effort(rounds=9, block=0.05, most=2.0)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 0, or 1 if an answer was wrong."""
+    options = parsed(arguments)
+    output = Path(options.output)
+    output.mkdir(parents=True, exist_ok=True)
+    kept = output / "results.json"
+    results = json.loads(kept.read_text(encoding="utf-8")) if options.redraw else measured(options, kept)
+    write(results, output)
+    if options.write_docs:
+        write_docs(results)
+    return int(any("wrong" in record for record in results["cases"]))
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter blocks: a few minutes")
+    parser.add_argument(
+        "--only", metavar="GLOB", action="append", help="cases whose name matches, such as '*1024*'"
+    )
+    parser.add_argument("--output", metavar="DIR", default="speed", help="where results go (default: speed/)")
+    parser.add_argument(
+        "--python", metavar="RUNTIME=PATH", action="append", default=[], type=interpreter,
+        help=f"an interpreter that has a runtime ({', '.join(RUNTIMES)}); by default this one",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=available_cores(),
+        help="of everyone (default: the cores that there are)",
+    )
+    parser.add_argument("--no-scaling", action="store_true", help="without the pictures of growth")
+    parser.add_argument("--write-docs", action="store_true", help="put table and pictures into docs/")
+    parser.add_argument("--redraw", action="store_true", help="from DIR/results.json, without measuring")
+    parser.add_argument("--list", action="store_true", help="print the names of the cases")
+    options = parser.parse_args(arguments)
+    if options.list:
+        print("\n".join(case.name for case in CASES))
+        raise SystemExit(0)
+    options.cases = [
+        case for case in CASES if not options.only or any(matches(case.name, glob) for glob in options.only)
+    ]
+    if not options.cases:
+        parser.error(f"--only: found no case that matches {' or '.join(options.only)}; --list prints them")
+    if not 1 <= options.threads <= available_cores():
+        parser.error(f"--threads: found {options.threads}, expected 1 to {available_cores()}")
+    return options
+
+
+def matches(name: str, glob: str) -> bool:
+    """Return whether a glob, or a part of the name, fits a case."""
+    return fnmatch.fnmatchcase(name, glob) or fnmatch.fnmatchcase(name, f"*{glob}*")
+
+
+def interpreter(text: str) -> tuple[str, str]:
+    """Return runtime and path of NAME=PATH."""
+    runtime, _, path = text.partition("=")
+    if runtime not in RUNTIMES or not path:
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}, expected one of {', '.join(RUNTIMES)}, = and a path"
+        )
+    return runtime, path
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+# --- measuring -------------------------------------------------------------------------------------------
+
+
+def measured(options: argparse.Namespace, kept: Path) -> dict[str, Any]:
+    """Measure all cases; what is measured is kept after each."""
+    effort = QUICK if options.quick else Effort()
+    pythons = dict(options.python)
+    workers = {
+        runtime: Worker(runtime, pythons.get(runtime, sys.executable), options.threads)
+        for runtime in RUNTIMES
+    }
+    if workers[OURS].missing:
+        raise SystemExit(f"the library itself can't be imported: {workers[OURS].missing}")
+    present = {runtime: worker for runtime, worker in workers.items() if not worker.missing}
+    results: dict[str, Any] = {
+        "date": datetime.datetime.now(tz=datetime.UTC).strftime("%Y-%m-%d"),
+        "effort": effort._asdict(),
+        "machine": {
+            "processor": processor(),
+            "cores": available_cores(),
+            "threads": options.threads,
+            "system": f"{platform.system()} {platform.machine()}",
+            "versions": {runtime: worker.versions for runtime, worker in present.items()},
+            "missing": {runtime: worker.missing for runtime, worker in workers.items() if worker.missing},
+        },
+        "cases": [],
+        "scaling": [],
+    }
+    for runtime, reason in results["machine"]["missing"].items():
+        print(f"{runtime} is not installed: {reason}", flush=True)
+    try:
+        for dtype in ("float64", "float32"):
+            for case in options.cases:
+                if dtype == "float32" and not case.single:
+                    continue
+                record = measure(case, dtype, present, effort)
+                results["cases"].append(record)
+                keep(results, kept)
+                print(comparison_table(compare_case(record)).split("\n", 2)[2], flush=True)
+        if not options.no_scaling:
+            results["scaling"] = growth(present[OURS], QUICK if options.quick else GROWTH_EFFORT)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    keep(results, kept)
+    return results
+
+
+def growth(worker: Worker, effort: Effort) -> list[dict[str, Any]]:
+    """Measure the series of ours against width, depth, batch and chain length."""
+    found = []
+    for series in SERIES:
+        records = []
+        for case in series.cases:
+            record = measure(case, "float64", {OURS: worker}, effort)
+            for name, entry in record["contestants"].items():
+                entry["predicted"] = worker.ask("predict", contestant=name)
+            records.append(record)
+        found.append(
+            {"title": series.title, "axis": series.axis, "values": list(series.values), "cases": records}
+        )
+        print(f"growth with {series.title}: measured", flush=True)
+    return found
+
+
+def keep(results: Mapping[str, Any], path: Path) -> None:
+    """Write what was measured, so that tables and pictures can be redrawn."""
+    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+def write(results: Mapping[str, Any], output: Path) -> None:
+    """Write table and pictures."""
+    parts = ["# Speed", document(results)]
+    for dtype in ("float64", "float32"):
+        records = [record for record in results["cases"] if record["dtype"] == dtype]
+        if records:
+            parts += [f"### Everyone, {dtype}", everyone_table(records)]
+    (output / "speed.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    print(f"{output / 'speed.md'} is written")
+    draw(results, output)
+
+
+def draw(results: Mapping[str, Any], directory: Path) -> None:
+    """Draw the pictures, where matplotlib is installed."""
+    try:
+        draw_ratios(results, directory / "speed.svg")
+        if results["scaling"]:
+            draw_growth(results, directory / "scaling.svg")
+    except ImportError as error:
+        print(f"no pictures: {error}; they need the extra report", file=sys.stderr)
+
+
+def write_docs(results: Mapping[str, Any]) -> None:
+    """Put table and pictures into the documentation, between the markers."""
+    page, images = DOCUMENTATION / "speed.md", DOCUMENTATION / "images"
+    draw(results, images)
+    parts = [document(results)]
+    for name, title in (("speed.svg", "Ratios and goals"), ("scaling.svg", "Growth")):
+        if (images / name).exists():
+            parts.append(f"### {title}\n\n![{title}](images/{name})")
+    text = between_markers(page.read_text(encoding="utf-8"), "\n\n".join(parts))
+    page.write_text(text, encoding="utf-8")
+    print(f"{page.name} is written")
+
+
+def between_markers(page: str, text: str) -> str:
+    """Return the page with the text between its markers in place of what stood there."""
+    head, found, rest = page.partition(BEGIN)
+    _, ended, tail = rest.partition(END)
+    if not found or not ended:
+        raise SystemExit(f"docs/speed.md: expected the markers {BEGIN} and {END}")
+    return f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

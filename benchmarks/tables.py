@@ -1,0 +1,152 @@
+"""The tables, as Markdown, from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from comparisons import Comparison, bytes_text, compare_case, fastest, median, ratio, seconds_text
+
+LARGE = 1_000_000  # bytes: answers whose memory is worth a line
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
+    """Return a Markdown table; the columns in `numeric` are aligned to the right."""
+    rule = ["---:" if column in numeric else "---" for column in range(len(header))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *rows])
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> str:
+    """Return what is compared with what, the ratio, the goal, and whether it is met."""
+    return markdown(
+        ["case", "ours", "time", "compared with", "time", "theirs / ours", "goal", ""],
+        [_row(comparison) for comparison in comparisons],
+        numeric=(2, 4, 5, 6),
+    )
+
+
+def _row(line: Comparison) -> list[str]:
+    verdict = [] if line.met is None else ["met" if line.met else "**missed**"]
+    if line.they_win:
+        verdict.append("the peer wins")
+    if line.reason:
+        verdict.append(line.reason)
+    between = ""
+    if line.ratio is not None:
+        between = f"{line.ratio.median:.3g} ({line.ratio.low:.3g} to {line.ratio.high:.3g})"
+        if line.ratio.rounds == 1:
+            between = f"{line.ratio.median:.3g} (once)"
+    return [
+        line.case,
+        f"`{line.ours}`" if line.ours != "ours" else "ours",
+        "" if line.our_seconds is None else seconds_text(line.our_seconds),
+        line.theirs,
+        "" if line.their_seconds is None else seconds_text(line.their_seconds),
+        between,
+        line.goal,
+        "; ".join(verdict),
+    ]
+
+
+def memory_table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return peaks of memory and bytes of the answer a second, for answers of a megabyte and more."""
+    rows = []
+    for record in records:
+        known = record["contestants"]
+        ours, peer, floor = (fastest(known, role) for role in ("ours", "peer", "floor"))
+        if ours is None or known[ours]["bytes"] < LARGE or known[ours].get("peak") is None:
+            continue
+        size, peak = known[ours]["bytes"], known[ours]["peak"]
+        speeds = [
+            f"{bytes_text(known[name]['bytes'] / median(known[name]['seconds']))}/s"
+            if name and known[name]["bytes"] else ""
+            for name in (ours, floor)
+        ]  # fmt: skip
+        theirs = known[peer].get("peak") if peer else None
+        rows.append(
+            [
+                record["name"],
+                f"`{ours}`",
+                bytes_text(size),
+                bytes_text(peak),
+                f"{peak / size:.2f}",
+                "" if theirs is None else f"{bytes_text(theirs)}, {peer}",
+                *speeds,
+            ]
+        )
+    header = [
+        "case", "ours", "bytes of the answer", "peak of a call", "peak / answer", "peak of the fastest peer",
+        "written a second", "by the floor",
+    ]  # fmt: skip
+    return markdown(header, rows, numeric=(2, 3, 4, 6, 7))
+
+
+def everyone_table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the time of every contestant of every case, the fastest first, and who could not take part."""
+    rows = []
+    for record in records:
+        known = {name: entry for name, entry in record["contestants"].items() if entry.get("seconds")}
+        ours = fastest(known, "ours")
+        for name in sorted(known, key=lambda name: median(known[name]["seconds"])):
+            between = ratio(known[name]["seconds"], known[ours]["seconds"]) if ours else None
+            peak = known[name].get("peak")
+            rows.append(
+                [
+                    record["name"],
+                    name,
+                    f"{known[name]['role']}, {known[name]['runtime']}",
+                    seconds_text(median(known[name]["seconds"])),
+                    "" if between is None else f"{between.median:.3g}",
+                    "" if peak is None else bytes_text(peak),
+                ]
+            )
+        rows += [[record["name"], name, reason, "", "", ""] for name, reason in record["skipped"].items()]
+    return markdown(["case", "contestant", "", "time", "/ ours", "peak"], rows, numeric=(3, 4, 5))
+
+
+def machine_text(results: Mapping[str, Any]) -> str:
+    """Return what was measured, on what, and with what."""
+    machine, effort = results["machine"], results["effort"]
+    versions = [
+        f"{runtime}: {', '.join(f'{name} {version}' for name, version in found.items())}"
+        for runtime, found in machine["versions"].items()
+    ]
+    absent = [f"{runtime} ({reason})" for runtime, reason in machine["missing"].items()]
+    lines = [
+        f"Measured {results['date']} on {machine['processor']}, {machine['cores']} cores, {machine['system']}; "
+        f"{machine['threads']} threads for everyone; {effort['rounds']} rounds of {effort['block']} s.",
+        *(f"- {text}" for text in versions),
+    ]
+    if absent:
+        lines.append(f"- not installed: {'; '.join(absent)}")
+    return "\n".join([lines[0], "", *lines[1:]])
+
+
+def document(results: Mapping[str, Any]) -> str:
+    """Return the section of the documentation: the machine, the goals, single precision, memory."""
+    parts = [machine_text(results)]
+    for dtype, title in (("float64", "Double precision"), ("float32", "Single precision")):
+        records = [record for record in results["cases"] if record["dtype"] == dtype]
+        lines = [line for record in records for line in compare_case(record)]
+        if lines:
+            parts += [f"### {title}", summary(lines), comparison_table(lines)]
+        if dtype == "float64" and records:
+            memory = memory_table(records)
+            if memory.count("\n") > 1:
+                parts += ["### Memory", memory]
+    return "\n\n".join(parts)
+
+
+def summary(lines: Sequence[Comparison]) -> str:
+    """Return how many goals are met, and where a peer wins, in a few sentences."""
+    judged = [line for line in lines if line.met is not None]
+    sentences = []
+    if judged:
+        met = sum(bool(line.met) for line in judged)
+        sentences.append(f"{met} of {len(judged)} goals are met.")
+    unjudged = sum(bool(line.goal) and line.met is None for line in lines)
+    if unjudged:
+        sentences.append(f"{unjudged} goals could not be measured.")
+    losses = [f"{line.case} ({line.theirs})" for line in lines if line.they_win]
+    sentences.append(f"A peer wins: {'; '.join(dict.fromkeys(losses))}." if losses else "No peer wins.")
+    return " ".join(sentences)

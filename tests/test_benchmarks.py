@@ -1,0 +1,423 @@
+"""The comparison of speed, untimed: answers agree with plain NumPy, ratios are right, a wrong answer stops it."""
+
+import dataclasses
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+with pytest.MonkeyPatch.context() as path:  # the scripts find each other as siblings
+    path.syspath_prepend(str(BENCHMARKS))
+    import comparisons
+    import measuring
+    import pictures
+    import run
+    import tables
+    import workers
+    from cases import BY_NAME, CASES, scaling
+    from cases.family import Case, Family, Goal, OwnClock
+    from cases.networks import Network
+    from comparisons import Ratio
+
+AWAITED = {  # contestants whose part of the library is not built yet
+    "net.jacobian(x, wrt=all).row_norms()",
+    "J.rmatvec(u, summed=True)",
+    "backprop.tangent_kernel(net, x)",
+}
+SIZES = {
+    "sizes": lambda sizes: tuple(min(size, 3) for size in sizes[:4]),
+    "n": lambda n: 5,
+    "count": lambda n: 9,
+}
+TINY = measuring.Effort(rounds=3, block=1e-4, most=0.01)
+
+
+def shrunk(problem):
+    """Return the same problem with fewer and smaller layers, points, factors."""
+    known = {field.name for field in dataclasses.fields(problem)}
+    smaller = {name: shrink(getattr(problem, name)) for name, shrink in SIZES.items() if name in known}
+    if getattr(problem, "points", None):
+        smaller["points"] = 4
+    return dataclasses.replace(problem, **smaller)
+
+
+def installed(runtime):
+    return importlib.util.find_spec(workers.RUNTIMES[runtime][0]) is not None
+
+
+def contestants(cases):
+    """Return one case for each contestant, activation and precision; sizes don't matter once they are shrunk."""
+    found = {}
+    for case in cases:
+        for name, contestant in case.family.contestants.items():
+            if installed(contestant.runtime):
+                for dtype in ("float64", "float32") if case.single else ("float64",):
+                    problem = shrunk(case.in_dtype(dtype))
+                    found.setdefault((case.family.title, name, problem), (case.family, contestant, problem))
+    return [
+        pytest.param(*parts, id=f"{title}: {name}, {problem}")
+        for (title, name, problem), parts in found.items()
+    ]
+
+
+# --- answers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("family", "contestant", "problem"), contestants(BY_NAME.values()))
+def test_every_contestant_gives_the_expected_answer(family, contestant, problem):
+    try:
+        made = contestant.make(problem)
+        if isinstance(made, OwnClock):
+            assert made.seconds() > 0
+            answer = made.answer()
+        else:
+            answer = made() if contestant.answer is None else contestant.answer(made())
+    except (AttributeError, TypeError) as error:
+        if contestant.name in AWAITED:
+            pytest.skip(f"not built yet: {error}")
+        raise
+    if contestant.answer is not None:
+        measuring.compare(
+            contestant.name,
+            np.asarray(answer),
+            np.asarray(family.expected(problem)),
+            family.tolerance[problem.dtype],
+        )
+
+
+def test_expected_answers_agree_with_differences():
+    from cases import input_jacobians, loss_gradients, parameter_jacobians
+
+    net = Network((3, 4, 2), "tanh", points=3)
+    weights, h = net.weights(), 1e-6
+
+    def value(x, layers):
+        for W, b in layers[:-1]:
+            x = np.tanh(x @ W.T + b)
+        return x @ layers[-1][0].T + layers[-1][1]
+
+    for p, x in enumerate(net.x()):
+        found = np.stack(
+            [(value(x + h * e, weights) - value(x - h * e, weights)) / (2 * h) for e in np.eye(3)], 1
+        )
+        np.testing.assert_allclose(found, input_jacobians.expected(net)[p], atol=1e-8)
+    theta = np.concatenate([part.reshape(-1) for pair in weights for part in pair])
+
+    def outputs(theta):
+        return value(net.x(), parameter_jacobians.in_pairs(net, theta))
+
+    J = np.stack([(outputs(theta + h * e) - outputs(theta - h * e)) / (2 * h) for e in np.eye(theta.size)], 2)
+    np.testing.assert_allclose(J, parameter_jacobians.expected_jacobian(net), atol=1e-8)
+    gradient = np.einsum("pmn,pm->n", J, outputs(theta) - net.y()) / 3
+    np.testing.assert_allclose(gradient, loss_gradients.expected(net), atol=1e-8)
+
+
+def test_names_are_unique_and_goals_name_what_there_is():
+    assert len(BY_NAME) == len(CASES) + sum(len(series.cases) for series in scaling.SERIES)
+    for case in CASES:
+        known = case.family.contestants
+        runtimes = {contestant.runtime for contestant in known.values()}
+        for goal in case.goals:
+            assert goal.against in {"peer", "floor", *runtimes, *known}, (case.name, goal)
+            assert goal.ours is None or known[goal.ours].role == "ours", (case.name, goal)
+
+
+# --- arithmetic ----------------------------------------------------------------------------------------
+
+
+def test_ratios_are_those_of_common_rounds():
+    assert comparisons.ratio([2.0, 6.0, None, 8.0], [1.0, 2.0, 1.0, 2.0]) == Ratio(3.0, 2.5, 3.5, 3)
+    assert comparisons.ratio([None, 6.0], [1.0, 2.0]) == Ratio(3.0, 3.0, 3.0, 1)
+    assert comparisons.ratio([None, 6.0], [1.0, None]) is None
+    # the median of ratios, not the ratio of medians: a disturbance of a round meets both
+    assert comparisons.ratio([2.0, 20.0, 4.0], [1.0, 10.0, 2.0]).median == 2.0
+
+
+def entry(role, runtime, *seconds, peak=None):
+    return {"role": role, "runtime": runtime, "seconds": list(seconds), "bytes": 2_000_000, "peak": peak}
+
+
+def record(*goals, dtype="float64", **more):
+    return {
+        "name": "a case",
+        "dtype": dtype,
+        "goals": [vars(goal) for goal in goals],
+        "skipped": {"slow one": "a call takes long"},
+        "contestants": {
+            "a": entry("ours", "numpy", 1.0, 1.1, 0.9, peak=3_000_000),
+            "b": entry("ours", "numpy", 2.0, 2.0, 2.0),
+            "jit": entry("peer", "jax", 3.0, 3.0, 3.0, peak=4_000_000),
+            "eager": entry("peer", "torch", 1.5, 1.5, 1.5),
+            "products": entry("floor", "numpy", 0.5, 0.5, 0.5),
+        },
+        **more,
+    }
+
+
+def test_each_goal_is_judged_against_the_fastest_that_it_names():
+    lines = comparisons.compare_case(
+        record(
+            Goal("peer", 1.2),
+            Goal("jax", 3.5),
+            Goal("floor", 0.4),
+            Goal(seconds=0.5),
+            Goal("peer", 1.0, ours="b"),
+            Goal("slow one", 2),
+        )
+    )
+    assert [(line.ours, line.theirs, line.met) for line in lines] == [
+        ("a", "eager", True),
+        ("a", "jit", False),
+        ("a", "products", True),
+        ("a", "", False),
+        ("b", "eager", False),
+        ("a", "slow one", None),
+    ]
+    assert lines[0].ratio.median == 1.5
+    assert [line.they_win for line in lines] == [False, False, False, False, True, False]
+    assert lines[5].reason == "not measured; a call takes long"
+    table = tables.comparison_table(lines)
+    assert "| a case | `a` | 1 s | eager | 1.5 s | 1.5 (1.43 to 1.58) | ≥ 1.2 | met |" in table
+    assert "**missed**; the peer wins" in table
+    assert tables.summary(lines) == (
+        "2 of 5 goals are met. 1 goals could not be measured. A peer wins: a case (eager)."
+    )
+
+
+def test_a_comparison_without_a_goal_is_not_said_twice():
+    lines = comparisons.compare_case(record(Goal("torch"), Goal("peer", 1.2), Goal("peer"), Goal("jax")))
+    assert [(line.theirs, line.goal) for line in lines] == [("eager", "≥ 1.2"), ("jit", "")]
+
+
+def test_a_case_with_a_wrong_answer_has_no_ratio_and_meets_no_goal():
+    (line,) = comparisons.compare_case(record(Goal("peer", 1.2), wrong="jit: differs") | {"contestants": {}})
+    assert (line.ratio, line.met) == (None, False)
+    assert "a wrong answer, nothing is timed: jit: differs" in tables.comparison_table([line])
+
+
+def test_memory_is_shown_beside_the_answer():
+    assert "| a case | `a` | 2 MB | 3 MB | 1.50 | , eager |".replace(" , eager |", "") in tables.memory_table(
+        [record(Goal())]
+    )
+    assert "2 MB/s | 4 MB/s |" in tables.memory_table([record(Goal())])
+
+
+def test_slow_contestants_take_part_in_rounds_that_all_faster_ones_share():
+    effort = measuring.Effort(rounds=21, block=0.1, most=2.0)
+    once = {"ours": 0.01, "quick": 0.02, "laggard": 0.2, "slowest": 5.0}
+    roles = {"ours": "ours", "quick": "peer", "laggard": "peer", "slowest": "peer"}
+    part = measuring.participation(once, roles, effort)
+    assert [len(part[name]) for name in once] == [20, 20, measuring.FEW_ROUNDS, 3]
+    assert part["slowest"] < part["laggard"] < part["quick"] <= part["ours"]
+
+
+def test_predicted_times_have_the_speed_of_the_largest_case():
+    points = [(k, {"seconds": [s]}, {"multiplications": n}) for k, s, n in ((1, 5.0, 10), (2, 8.0, 40))]
+    assert pictures.predicted_seconds(points) == [2.0, 8.0]
+
+
+def test_the_cost_model_of_a_series():
+    said = scaling.predicted(Network((2, 3, 4)), "net.jacobian(x).dense()")
+    assert said["multiplications"] == 3 * 2 + 4 * 3 * 2  # diag · W, then W · that
+    assert said["answer"] == 4 * 2 * 8
+    assert (
+        scaling.predicted(Network((2, 3, 4), points=5), "net.jacobian(x).dense()")["answer"] == 5 * 4 * 2 * 8
+    )
+    chain = scaling.DenseChain(3)
+    costs = [scaling.predicted(chain, name)["multiplications"] for name in scaling.PRODUCT.contestants]
+    assert costs[0] == min(costs)
+
+
+# --- what is compared before it is timed -----------------------------------------------------------------
+
+
+def test_comparing_refuses_other_numbers_shapes_and_nan():
+    expected = np.array([1.0, 1000.0])
+    assert measuring.compare("x", expected + 1e-8, expected, 1e-10) == pytest.approx(1e-11, rel=1e-2)
+    with pytest.raises(
+        measuring.WrongAnswerError, match=r"^x: differs from the expected answer by 1\.0e-06 of its"
+    ):
+        measuring.compare("x", expected + 1e-3, expected, 1e-10)
+    with pytest.raises(measuring.WrongAnswerError, match=r"^x: differs from the expected answer by nan"):
+        measuring.compare("x", np.array([1.0, np.nan]), expected, 1e-10)
+    with pytest.raises(
+        measuring.WrongAnswerError, match=r"^x: an answer of shape \(1, 2\), expected \(2,\)$"
+    ):
+        measuring.compare("x", expected[None], expected, 1e-10)
+
+
+class InProcess:
+    """A worker without a process, which remembers what it was asked."""
+
+    def __init__(self):
+        self.server, self.asked = workers.Server("numpy"), []
+
+    def ask(self, do, **request):
+        self.asked.append(do)
+        try:
+            return getattr(self.server, do)(**request)
+        except Exception as error:
+            raise workers.ContestantError(workers.describe(error)) from error
+
+
+def planted(answer):
+    """Return a case in which ours gives `answer`, a peer the right one, and another can't be made or called."""
+    family = Family("planted", lambda problem: np.ones(3))
+    family.contestant("ours", role="ours")(lambda problem: lambda: answer)
+    family.contestant("right")(lambda problem: lambda: np.ones(3))
+    family.contestant("broken")(lambda problem: lambda: np.ones(3).no_such_method())
+    family.contestant("unbuilt")(lambda problem: np.no_such_function)
+    family.contestant("slow", slow=lambda problem: True)(lambda problem: lambda: np.ones(3))
+    return Case(family, "case", Network((2, 2)), (Goal("peer", 1e-9),))
+
+
+def test_a_wrong_answer_stops_the_timing(monkeypatch):
+    case, worker = planted(np.array([1.0, 1.0, 1.001])), InProcess()
+    monkeypatch.setitem(BY_NAME, case.name, case)
+    found = measuring.measure(case, "float64", {"numpy": worker}, TINY)
+    assert found["wrong"].startswith("ours: differs from the expected answer by 1.0e-03")
+    assert "time" not in worker.asked
+    assert found["contestants"] == {}
+
+
+def test_right_answers_are_timed_and_reasons_are_kept(monkeypatch):
+    case, worker = planted(np.ones(3)), InProcess()
+    monkeypatch.setitem(BY_NAME, case.name, case)
+    found = measuring.measure(case, "float64", {"numpy": worker}, TINY)
+    assert "wrong" not in found
+    assert worker.asked.index("time") > max(k for k, do in enumerate(worker.asked) if do == "answer")
+    assert list(found["contestants"]) == ["ours", "right", "slow"]
+    assert [sum(s is not None for s in entry["seconds"]) for entry in found["contestants"].values()] == [
+        3,
+        3,
+        1,
+    ]
+    assert found["skipped"] == {
+        "unbuilt": "AttributeError: module 'numpy' has no attribute 'no_such_function'",
+        "broken": "AttributeError: 'numpy.ndarray' object has no attribute 'no_such_method'",
+    }
+    assert comparisons.compare_case(found)[0].met is True
+    quick = measuring.measure(case, "float64", {"numpy": worker}, TINY._replace(slow=False))
+    assert quick["skipped"]["slow"] == "a call takes long: measured once, in a full run only"
+
+
+def test_peaks_of_memory_are_seen():
+    def call():
+        inner = np.ones(1_000_000)
+        return inner - inner[0]
+
+    assert 16_000_000 <= workers.traced_peak(call) < 17_000_000
+    resident = workers.resident_peak(call)
+    assert resident is None or 15_000_000 < resident < 24_000_000
+
+
+# --- the command -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny_run(monkeypatch, tmp_path):
+    """The command with blocks of no length, ours alone, and a peer whose interpreter has no packages."""
+    monkeypatch.setattr(run, "QUICK", TINY)
+    monkeypatch.setattr(measuring, "SETTLE", 0.0)
+    monkeypatch.setattr(run, "RUNTIMES", ("numpy", "jax"))
+    bare = tmp_path / "bare"
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n', encoding="utf-8")
+    bare.chmod(0o755)
+    return lambda call: run.main([*call, "--python", f"jax={bare}"])
+
+
+def test_the_command_measures_writes_and_redraws(tiny_run, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    call = [
+        "--only",
+        "a point, 2-3-4-1 relu",
+        "--quick",
+        "--threads",
+        "1",
+        "--no-scaling",
+        "--output",
+        str(tmp_path),
+    ]
+    assert tiny_run(call) == 0
+    printed = capsys.readouterr().out
+    assert "jax is not installed: ModuleNotFoundError" in printed
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    (only,) = results["cases"]
+    assert only["contestants"]["backprop.compile(net)(x)"]["role"] == "ours"
+    assert len(only["contestants"]["least matrix products"]["seconds"]) == TINY.rounds
+    assert results["machine"]["threads"] == 1
+    written = (tmp_path / "speed.md").read_text(encoding="utf-8")
+    assert "not measured" in written  # no peer took part
+    (tmp_path / "speed.md").unlink()
+    assert tiny_run([*call, "--redraw"]) == 0
+    assert (tmp_path / "speed.md").read_text(encoding="utf-8") == written
+    assert (tmp_path / "speed.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_the_command_refuses_what_it_does_not_know(capsys):
+    for call, sentence in (
+        (["--only", "no such case"], "--only: found no case that matches no such case; --list prints them"),
+        (
+            ["--python", "jax"],
+            "found 'jax', expected one of numpy, scipy, jax, torch, autograd, numdifftools, =",
+        ),
+        (["--threads", "0"], "--threads: found 0, expected 1 to"),
+    ):
+        with pytest.raises(SystemExit):
+            run.main(call)
+        assert sentence in capsys.readouterr().err
+
+
+def test_a_wrong_answer_is_an_exit_status(monkeypatch, tmp_path):
+    results = {
+        "date": "today", "effort": TINY._asdict(), "scaling": [],
+        "machine": {
+            "processor": "a", "cores": 1, "threads": 1, "system": "b", "versions": {}, "missing": {"jax": "no"},
+        },
+        "cases": [record(Goal("peer", 2), wrong="x") | {"contestants": {}}],
+    }  # fmt: skip
+    monkeypatch.setattr(run, "measured", lambda options, kept: results)
+    assert run.main(["--output", str(tmp_path)]) == 1
+    assert "- not installed: jax (no)" in (tmp_path / "speed.md").read_text(encoding="utf-8")
+
+
+def test_the_table_stands_between_the_markers_of_the_page(monkeypatch, tmp_path):
+    assert (
+        run.between_markers(f"a\n{run.BEGIN}\nold\n{run.END}\nb", "new")
+        == f"a\n{run.BEGIN}\n\nnew\n\n{run.END}\nb"
+    )
+    with pytest.raises(SystemExit, match="expected the markers"):
+        run.between_markers("no markers", "new")
+    page = (run.DOCUMENTATION / "speed.md").read_text(encoding="utf-8")
+    (tmp_path / "speed.md").write_text(page, encoding="utf-8")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "speed.svg").write_text("<svg/>", encoding="utf-8")
+    monkeypatch.setattr(run, "DOCUMENTATION", tmp_path)
+    monkeypatch.setattr(run, "draw", lambda results, directory: None)
+    monkeypatch.setattr(run, "document", lambda results: "new table")
+    run.write_docs({})
+    written = (tmp_path / "speed.md").read_text(encoding="utf-8")
+    assert (
+        f"{run.BEGIN}\n\nnew table\n\n### Ratios and goals\n\n![Ratios and goals](images/speed.svg)"
+        in written
+    )
+    assert "images/scaling.svg" not in written
+
+
+def test_growth_is_drawn_beside_the_cost_model():
+    pytest.importorskip("matplotlib")
+    said = {"multiplications": 10, "largest": 80, "answer": 40}
+    cases = [
+        SimpleNamespace(contestants={"ours": {"seconds": [k * 1e-3], "peak": 100 * k, "predicted": said}})
+        for k in (1, 2)
+    ]
+    series = {"title": "width", "axis": "units", "values": [1, 2], "cases": [vars(case) for case in cases]}
+    above, below = pictures.growth_figure([series]).axes
+    assert above.get_ylabel() == "seconds a call"
+    assert [list(line.get_ydata()) for line in below.lines] == [[100, 200], [80, 80], [40, 40]]
