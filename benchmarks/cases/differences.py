@@ -65,6 +65,17 @@ def central_plain(problem: Field) -> Call:
     return lambda: verification.finite_difference_jacobian(f, x, method="central")
 
 
+@DIFFERENCES.contestant("verification.finite_difference_jacobian(plain f, vectorized=True)", role="ours")
+def central_vectorized(problem: Field) -> Call:
+    """Central differences of plain NumPy code that takes points along a first axis: all points in one call."""
+    import verification
+
+    W, b, x = problem.arrays()
+    return lambda: verification.finite_difference_jacobian(
+        lambda X: np.tanh(X @ W.T + b), x, method="central", vectorized=True
+    )
+
+
 @DIFFERENCES.contestant("scipy.optimize.approx_fprime", runtime="scipy")
 def approx_fprime(problem: Field) -> Call:
     """Forward differences: half of the evaluations, half of the digits."""
@@ -146,7 +157,6 @@ def gradcheck(problem: Field) -> Call:
     return lambda: torch.autograd.gradcheck(lambda x: torch.tanh(W @ x + b), (x,), fast_mode=True)
 
 
-FUNCTION = "verification.finite_difference_jacobian(Function)"
 PLAIN = "verification.finite_difference_jacobian(plain f)"
 
 CASES = (

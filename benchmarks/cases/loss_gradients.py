@@ -41,6 +41,15 @@ def gradients(problem: Network) -> Call:
     return lambda: net.gradients(x, y)
 
 
+@LOSS_GRADIENT.contestant("backprop.compile_gradients(net, points)(x, y)", role="ours", answer=flat)
+def compiled(problem: Network) -> Call:
+    """The same as straight-line code for batches of one size."""
+    import backprop
+
+    found, x, y = backprop.compile_gradients(ours(problem), problem.points), problem.x(), problem.y()
+    return lambda: found(x, y)
+
+
 @LOSS_GRADIENT.contestant("least matrix products", role="floor")
 def floor(problem: Network) -> Call:
     """The matrix products of a forward pass, a backward pass and ∂E/∂W = δᵀa, by NumPy alone."""
