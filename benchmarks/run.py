@@ -14,6 +14,7 @@ import fnmatch
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -92,6 +93,10 @@ def interpreter(text: str) -> tuple[str, str]:
     if runtime not in RUNTIMES or not path:
         raise argparse.ArgumentTypeError(
             f"found {text!r}, expected one of {', '.join(RUNTIMES)}, = and a path"
+        )
+    if shutil.which(path) is None:
+        raise argparse.ArgumentTypeError(
+            f"found {path!r} for {runtime}, expected an interpreter that can be run"
         )
     return runtime, path
 

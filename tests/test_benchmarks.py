@@ -368,6 +368,10 @@ def test_the_command_refuses_what_it_does_not_know(capsys):
             ["--python", "jax"],
             "found 'jax', expected one of numpy, scipy, jax, torch, autograd, numdifftools, =",
         ),
+        (
+            ["--python", "jax=no/such/python"],
+            "found 'no/such/python' for jax, expected an interpreter that can be run",
+        ),
         (["--threads", "0"], "--threads: found 0, expected 1 to"),
     ):
         with pytest.raises(SystemExit):

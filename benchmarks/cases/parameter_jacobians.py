@@ -313,7 +313,7 @@ def jax_kernel(problem: Network) -> Call:
     import jax
 
     jacobian, layers = _jax_jacobian(problem)
-    N, m = problem.points, problem.sizes[-1]
+    N, m = problem.points or 1, problem.sizes[-1]
 
     def of(layers: Any) -> Any:
         rows = [part.reshape(N * m, -1) for pair in jacobian(layers) for part in pair]
@@ -327,7 +327,7 @@ def jax_kernel(problem: Network) -> Call:
 def torch_kernel(problem: Network) -> Call:
     """J of all points, then J Jᵀ."""
     jacobian, layers = _torch_jacobian(problem)
-    N, m = problem.points, problem.sizes[-1]
+    N, m = problem.points or 1, problem.sizes[-1]
 
     def call() -> Any:
         rows = [part.reshape(N * m, -1) for pair in jacobian(layers) for part in pair]
