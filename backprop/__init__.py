@@ -6,6 +6,7 @@ from backprop.compilation import CompiledJacobian, compile  # noqa: A004  # back
 from backprop.datasets import Digits, load_digits
 from backprop.descent import Descent, DivergenceError, gradient_descent
 from backprop.execute import Execution
+from backprop.gradients import CompiledGradients, compile_gradients
 from backprop.inputs import ClassScore, MaximizedInput, Saliency, maximize_input, saliency
 from backprop.network import MLP
 from backprop.picture import Picture, picture
@@ -19,6 +20,7 @@ __all__ = [
     "Chain",
     "ClassScore",
     "Comparison",
+    "CompiledGradients",
     "CompiledJacobian",
     "Descent",
     "Digits",
@@ -34,6 +36,7 @@ __all__ = [
     "TrainingState",
     "compare",
     "compile",
+    "compile_gradients",
     "fit",
     "gradient_descent",
     "load_digits",

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from backprop.chain import Chain
 from jacobians import Affine, Function, Sequential
-from jacobians.arrays import Array
+from jacobians.arithmetic import Ledger
+from jacobians.arrays import Array, is_recorded
+from jacobians.expansion import expand
+from jacobians.function import INPUT
+from jacobians.namespaces import home_of, numpy_dtype
+from jacobians.products import multiply
 
 
-def deltas(network: Sequential, values: Sequence[Array], loss: Function) -> list[tuple[int, Array]]:
+def deltas(
+    network: Sequential, values: Sequence[Array], loss: Function, *, divisor: int = 1
+) -> list[tuple[int, Array]]:
     """Return the place and δ = ∂E/∂z of every affine layer, output side first, for the points of a batch.
 
     δ^(L) = ∇_a E ⊙ φ′(z^(L)) and δ^(l) = (W^(l+1)ᵀ δ^(l+1)) ⊙ φ′(z^(l)), for all points in one product a layer.
@@ -27,6 +32,8 @@ def deltas(network: Sequential, values: Sequence[Array], loss: Function) -> list
         The points (N, d) and the output of each layer: ``network.linearize(x, batched=True).values``.
     loss : Function
         The loss of the targets (N, k), one value a point.
+    divisor : int
+        What the loss is divided by: the number of points for its mean.
 
     Returns
     -------
@@ -41,27 +48,34 @@ def deltas(network: Sequential, values: Sequence[Array], loss: Function) -> list
     >>> deltas(net, values, SquaredError([[1.0, 1.0]], scale=0.5))
     [(0, array([[-1., -1.]]))]
     """
-    row = loss.jacobian(values[-1], batched=True)
-    delta = row.rmatvec(np.ones(1, dtype=row.dtype))  # ∇_a E, a row a point
+    last = values[-1]
+    loss.check_input(last.shape[1:])
+    if not is_recorded(last):
+        loss.check_values(last)
+    row = loss._jacobian(last, INPUT, 1)  # ∇_a E, a row a point
+    if divisor != 1:
+        row = row * (1 / divisor)  # once, where it is smallest
     found = []
     for place in range(len(network) - 1, -1, -1):
         layer = network[place]
         if isinstance(layer, Affine):
-            found.append((place, delta))
-            if place:
-                delta = delta @ layer.W  # Wᵀδ of every point in one product
-        else:
-            delta = layer.jacobian(values[place], batched=True).rmatvec(delta)  # diag(φ′(z))ᵀ δ
+            found.append((place, expand(row, Ledger()).A[:, 0, :]))
+        if place or not isinstance(layer, Affine):
+            row = multiply(row, layer._jacobian(values[place], INPUT, 1))  # δᵀ·W, or δᵀ·diag(φ′(z))
     return found
 
 
-def delta_gradients(network: Sequential, values: Sequence[Array], loss: Function) -> dict[str, Array]:
+def delta_gradients(
+    network: Sequential, values: Sequence[Array], loss: Function, *, points: int | None = None
+) -> dict[str, Array]:
     """Return ∂E/∂W = δ aᵀ and ∂E/∂b = δ of every affine layer, averaged over the points.
 
     Parameters
     ----------
     network, values, loss
         As in :func:`deltas`.
+    points : int, optional
+        What to divide by, where these points are a part of a larger batch; by default their number.
 
     Returns
     -------
@@ -77,9 +91,10 @@ def delta_gradients(network: Sequential, values: Sequence[Array], loss: Function
     {'0.W': array([[2., 3.]]), '0.b': array([1.])}
     """
     gradients: dict[str, Array] = {}
-    for place, delta in deltas(network, values, loss):
-        gradients[f"{place}.W"] = delta.T @ values[place] / len(delta)
-        gradients[f"{place}.b"] = delta.mean(axis=0)
+    ones = home_of(values[0]).ones((len(values[0]),), numpy_dtype(values[0]))
+    for place, delta in deltas(network, values, loss, divisor=points or len(values[0])):
+        gradients[f"{place}.W"] = delta.T @ values[place]
+        gradients[f"{place}.b"] = ones @ delta  # the sum over points, by BLAS
     return {name: gradients[name] for name in network.parameters}
 
 

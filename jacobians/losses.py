@@ -11,7 +11,7 @@ from jacobians.arrays import Array, is_recorded, private, real_array, real_numbe
 from jacobians.function import INPUT, Function
 from jacobians.namespaces import home_of, is_foreign, namespace_of, require_one_library, sum_last
 from jacobians.norms import flat, row
-from jacobians.softmax import log_softmax
+from jacobians.softmax import log_softmax, softmax
 from jacobians.structures import Jacobian
 
 
@@ -165,7 +165,7 @@ class SoftmaxCrossEntropy(Function):
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return ((Σ r)·softmax(z) − r)ᵀ."""
         r = target_weights(self.target, self.label, x, batch_ndim)
-        gradient = sum_last(r, keepdims=True) * namespace_of(x).exp(log_softmax(x)) - r
+        gradient = sum_last(r, keepdims=True) * softmax(x) - r
         return row(gradient, x, batch_ndim)
 
 
@@ -202,7 +202,7 @@ def weighted(weights: Array, terms: Any) -> Any:
     if is_foreign(terms):
         xp = namespace_of(terms)
         return xp.where(weights == 0, xp.where(xp.isnan(terms), terms, 0), weights * terms)
-    if (weights != 0).all():
+    if not is_recorded(weights) and (weights != 0).all():
         return weights * terms
     with np.errstate(invalid="ignore"):  # 0·∞, which is not taken
         return np.where(weights == 0, np.where(np.isnan(terms), terms, 0), weights * terms)

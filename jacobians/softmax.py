@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.arrays import is_recorded
 from jacobians.function import INPUT, Function
 from jacobians.namespaces import is_foreign, namespace_of, sum_last
 from jacobians.structures import Dense, DiagonalPlusLowRank, Jacobian
@@ -45,6 +46,21 @@ def _log_sum(shifted: Any) -> Any:
     return np.logaddexp.reduce(shifted, axis=-1, keepdims=True)
 
 
+def softmax(x: Any) -> Any:
+    """Return e^x/Σ e^x over the last axis; NaN where x is NaN or ∞.
+
+    Examples
+    --------
+    >>> softmax(np.array([1000.0, 0.0]))
+    array([1., 0.])
+    """
+    with np.errstate(invalid="ignore", over="ignore"):  # ∞ − ∞ is the NaN that it should be
+        if not (is_foreign(x) or _are_floats(x)):
+            return np.exp(log_softmax(x))
+        powers = namespace_of(x).exp(x - _largest(x))
+        return powers / sum_last(powers, keepdims=True)
+
+
 def _largest(x: Any) -> Any:
     """Return the largest finite entry along the last axis, 0 for scalars that are no floats.
 
@@ -55,10 +71,14 @@ def _largest(x: Any) -> Any:
         xp = namespace_of(x)
         largest = xp.max(x, axis=-1, keepdims=True)
         return xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
-    if type(x) is not np.ndarray or x.dtype.kind != "f":
+    if not _are_floats(x):
         return 0
-    largest = x.max(axis=-1, keepdims=True)
+    largest = np.maximum.reduce(x, axis=-1, keepdims=True)
     return np.where(np.isfinite(largest), largest, 0).astype(x.dtype)
+
+
+def _are_floats(x: Any) -> bool:
+    return (type(x) is np.ndarray or is_recorded(x)) and x.dtype.kind == "f"
 
 
 class _OfVector(Function):
@@ -87,7 +107,7 @@ class Softmax(_OfVector):
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return the softmax over the last axis."""
-        return namespace_of(x).exp(log_softmax(x))
+        return softmax(x)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return diag(p) − p pᵀ."""
@@ -110,9 +130,8 @@ class LogSoftmax(_OfVector):
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return I − 1 pᵀ."""
-        xp = namespace_of(x)
-        p = xp.exp(log_softmax(x))
-        ones = xp.ones_like(p)
+        p = softmax(x)
+        ones = namespace_of(x).ones_like(p)
         return DiagonalPlusLowRank.unchecked(ones, -ones[..., None], p[..., None])
 
 
@@ -131,5 +150,5 @@ class LogSumExp(_OfVector):
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return pᵀ."""
-        p = namespace_of(x).exp(log_softmax(x))
+        p = softmax(x)
         return Dense.unchecked(p[..., None, :], out_shape=())

@@ -12,7 +12,7 @@ from backprop.plan import Plan
 from backprop.source.carrying import carried_product
 from backprop.source.factors import identifiers
 from backprop.source.live import live_chain
-from backprop.source.nodes import Node
+from backprop.source.nodes import Node, fixed_nodes
 from backprop.source.plans import dense_form
 from backprop.source.printing import Printer, needed, needs_special
 from backprop.source.recording import Recording, RecordingLedger
@@ -126,12 +126,7 @@ def trace_jacobian(
     if batched and result.shape != (shape[0], *product.shape):
         result = np.broadcast_to(result, (shape[0], *product.shape))
     nodes = needed(recording.nodes, [result.node], everything_counted=False)
-    once: set[int] = set()
-    for node in nodes:
-        fixed = all(id(operand) in once for operand in node.operands())
-        if node.kind == "constant" or (node.kind != "input" and fixed and not node.changing):
-            once.add(id(node))
-    return Trace(nodes, result.node, once, plan)
+    return Trace(nodes, result.node, fixed_nodes(nodes), plan)
 
 
 def array_form(trace: Trace, title: str) -> tuple[str, dict[str, Array]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,3 +88,13 @@ def collect(value: Any, found: list[Node]) -> None:
 def error_state() -> dict[str, str]:
     """Return how NumPy treats floating point errors now."""
     return {key: str(value) for key, value in np.geterr().items()}
+
+
+def fixed_nodes(nodes: Sequence[Node]) -> set[int]:
+    """Return the ids of the nodes that depend on constants only, which need be computed once."""
+    fixed: set[int] = set()
+    for node in nodes:
+        known = all(id(operand) in fixed for operand in node.operands())
+        if node.kind == "constant" or (node.kind != "input" and known and not node.changing):
+            fixed.add(id(node))
+    return fixed

@@ -251,7 +251,7 @@ class Printer:
             if id(value) in self.names:
                 return self.names[id(value)]
             text = self.inlined[id(value)]
-            return f"({text})" if inside and _is_infix(value) else text
+            return f"({text})" if inside and _is_infix(value) and not self._is_dot(value) else text
         if isinstance(value, tuple):
             inner = ", ".join(self.operand(part) for part in value)
             return f"({inner},)" if len(value) == 1 else f"({inner})"
@@ -311,6 +311,11 @@ class Printer:
                 return self.names[id(operand)]
         return ""
 
+    def _is_dot(self, node: Node) -> bool:
+        """Return whether a product can be written as a.dot(b): the same numbers, by a shorter way through NumPy."""
+        matmul = node.kind == "ufunc" and node.function is np.matmul and not node.options
+        return self.reuse and matmul and all(0 < len(part.shape) <= 2 for part in node.args)
+
     def expression(self, node: Node, *, out: str = "") -> str:
         """Return the right side of a node's line."""
         match node.kind:
@@ -326,11 +331,15 @@ class Printer:
                 return f"{self.operand(target)}[{self._key(key)}] = {self.operand(value)}"
             case "ufunc" if not out and node.method == "__call__" and not node.options:
                 name = node.function.__name__
+                if self._is_dot(node):
+                    return f"{self.operand(node.args[0], inside=True)}.dot({self.operand(node.args[1])})"
                 if name in _INFIX:
                     left, right = (self.operand(part, inside=True) for part in node.args)
                     return f"{left} {_INFIX[name]} {right}"
                 if name == "negative":
                     return f"-{self.operand(node.args[0], inside=True)}"
+        if node.kind == "function" and node.function is np.reshape and isinstance(node.args[0], Node):
+            return f"{self.operand(node.args[0], inside=True)}.reshape({node.args[1]})"
         arguments = [self.operand(part) for part in node.args]
         arguments += [f"{key}={self.operand(value)}" for key, value in node.options.items()]
         if out:

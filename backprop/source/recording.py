@@ -15,7 +15,15 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from backprop.source.nodes import Node, RecordingError, error_state
-from backprop.source.shapes import STATIC, dummies, dummy, result_like, ufunc_result
+from backprop.source.shapes import (
+    STATIC,
+    dummies,
+    dummy,
+    is_reshape,
+    keeps_entries,
+    result_like,
+    ufunc_result,
+)
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost
@@ -181,6 +189,8 @@ class Recorded(NDArrayOperatorsMixin):
         if any(value is not None for value in _outputs(options)):
             raise RecordingError(f"{ufunc.__name__}: out= can't be recorded; use the result")
         options.pop("out", None)
+        if ufunc is np.multiply and 1.0 in [v for v in inputs if type(v) is float] and method == "__call__":
+            return inputs[0] if type(inputs[1]) is float else inputs[1]
         if method == "at":
             self.recording.write(ufunc, inputs, options, "at")
             return None
@@ -197,14 +207,11 @@ class Recorded(NDArrayOperatorsMixin):
         if name in _WRITES:
             self.recording.write(function, args, options, name)
             return None
-        if (
-            name in ("any", "all", "sum", "max", "min", "prod", "mean", "argmax", "argmin")
-            and "out" in options
-        ):
+        if name in _METHODS and "out" in options:
             options = {key: value for key, value in options.items() if key != "out" or value is not None}
         shape, dtype = result_like(function, args, options)
         if name == "reshape" and isinstance(args[0], Recorded):
-            args = (args[0].before_reshape(), shape)
+            args = (args[0].same_entries(), shape)
         if name in ("broadcast_to", "reshape") and shape == np.shape(args[0]):
             return args[0]
         view = args[0] if name in _VIEWS and args else None
@@ -216,11 +223,12 @@ class Recorded(NDArrayOperatorsMixin):
             "make new arrays by np.zeros_like(x), np.stack or np.concatenate"
         )
 
-    def before_reshape(self) -> Recorded:
-        """Return the array that this one is a reshape of, or itself: of two reshapes only the last counts."""
+    def same_entries(self) -> Recorded:
+        """Return the array that this one is a reshape of, be it by axes of length 1, or itself."""
         node = self.node
-        reshaped = node.kind == "function" and node.function is np.reshape and isinstance(node.args[0], Node)
-        return Recorded(self.recording, node.args[0]) if reshaped else self
+        while not node.changing and is_reshape(node) and isinstance(node.args[0], Node):
+            node = node.args[0]
+        return Recorded(self.recording, node)
 
     # --- attributes and methods ------------------------------------------------------------------------
 
@@ -320,6 +328,10 @@ class Recorded(NDArrayOperatorsMixin):
             return self
         result = dummy(self)[dummies(key)]
         picks = key if isinstance(key, tuple) else (key,)
+        if keeps_entries(self.shape, picks):
+            base = self.same_entries()
+            if base.shape == np.shape(result):
+                return base
         basic = all(
             part is None or part is ... or isinstance(part, int | np.integer | slice) for part in picks
         )

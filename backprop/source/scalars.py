@@ -23,6 +23,7 @@ _BINARY = {
 _TEMPLATES = {
     **_BINARY,
     "negative": "-{}", "logical_not": "not {}", "isnan": "{0} != {0}", "square": "{0} * {0}",
+    "isfinite": "{0} - {0} == 0.0",
     "reciprocal": "1.0 / {}", "cosh": "cosh({})",
     "heaviside": "1.0 if {0} > 0.0 else {1} if {0} == 0.0 else 0.0 if {0} < 0.0 else {0}",
     "where": "{1} if {0} else {2}",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop.source.nodes import RecordingError
+from backprop.source.nodes import Node, RecordingError
 from jacobians.arrays import Array, is_recorded
 
 
@@ -75,6 +75,28 @@ def result_like(function: Any, args: Any, options: Any) -> tuple[tuple[int, ...]
             f"np.{function.__name__}: its result can't be recorded; use functions of one array"
         )
     return np.shape(result), result.dtype
+
+
+def keeps_entries(shape: tuple[int, ...], picks: Any) -> bool:
+    """Return whether an index only adds axes of length 1, or takes them away."""
+    if ... in picks:
+        place = picks.index(...)
+        hidden = len(shape) - sum(pick is not None for pick in picks) + 1
+        picks = (*picks[:place], *[slice(None)] * hidden, *picks[place + 1 :])
+    axes = iter(shape)
+    return all(
+        pick is None or (isinstance(pick, slice) and pick == slice(None)) or (next_axis == 1 and pick == 0)
+        for pick in picks
+        if pick is None or (next_axis := next(axes)) is not None
+    )
+
+
+def is_reshape(node: Node) -> bool:
+    """Return whether a node has the entries of its first argument, in the same order."""
+    if node.kind == "item":
+        key = node.args[1]
+        return keeps_entries(node.args[0].shape, key if isinstance(key, tuple) else (key,))
+    return node.kind == "function" and node.function is np.reshape
 
 
 def _result_type(*values: Any) -> np.dtype[Any]:

@@ -126,7 +126,7 @@ def test_products_of_parameters_are_formed_once() -> None:
 
 def test_what_occurs_twice_is_computed_once() -> None:
     twice = Sequential(Affine(np.eye(2)), Softmax(), Residual(Tanh()))
-    assert backprop.compile(twice, form="arrays").source.count("logaddexp") == 1
+    assert backprop.compile(twice, form="arrays").source.count("np.maximum.reduce") == 1
 
 
 def test_error_states_are_kept() -> None:

@@ -1,0 +1,145 @@
+"""Gradients of a network's mean loss, compiled to one straight-line function for batches of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backprop.arguments import checked_integer
+from backprop.network import MLP
+from backprop.source.gradients import gradient_source, target_name, trace_gradients
+from backprop.targets import target_rows
+from backprop.threads import LEAST_FLOPS, blas_threads, halves, spread
+from jacobians.arrays import Array
+
+
+class CompiledGradients:
+    """The gradients of a network's mean loss by all parameters: ``compiled(x, y)`` is what ``net.gradients(x, y)`` is.
+
+    Made by :func:`compile_gradients`. The parameters are those that the network has at each call, so that it can be
+    trained.
+
+    Attributes
+    ----------
+    source : str
+        The generated code: a function of points, targets and parameters.
+    points : int
+        The number of points of a batch.
+    """
+
+    source: str
+    points: int
+
+    def __init__(self, network: MLP, points: int) -> None:
+        self.points = points
+        self._network = network
+        self._dtype = network.dtype
+        self._names, self._places = list(network.parameters), network.affine_places
+        rows = np.full((points, network.sizes[-1]), 1 / network.sizes[-1], dtype=self._dtype)
+        self._target = target_name(network.network_loss.of(rows), rows)
+        work = 6 * points * sum(value.size for value in network.parameters.values())
+        self._pieces = halves(points, blas_threads() if work >= LEAST_FLOPS else 1)
+        made: dict[int, Callable[..., Any]] = {}
+        for size in sorted({piece.stop - piece.start for piece in self._pieces}):
+            self.source, made[size] = self._of_points(size)
+        self._codes = [made[piece.stop - piece.start] for piece in self._pieces]
+
+    def _of_points(self, size: int) -> tuple[str, Callable[..., Any]]:
+        network = self._network
+        rows = np.full((size, network.sizes[-1]), 1 / network.sizes[-1], dtype=self._dtype)
+        shape = (size, network.sizes[0])
+        trace = trace_gradients(
+            network, network.network_loss.of(rows), rows, shape, self._dtype, divisor=self.points
+        )
+        title = f"Gradients of {network!r} for {size} points, by {', '.join(trace.results)}."
+        source, constants = gradient_source(trace, title)
+        namespace: dict[str, Any] = {}
+        exec(source, namespace)  # code that this library has written from its own operations
+        return source, namespace["make"](**constants)
+
+    def __call__(self, x: Any, y: Any) -> dict[str, Array]:
+        """Return ∂(mean loss)/∂parameter for every parameter, each in its parameter's shape.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, d)
+        y : array_like
+            Class numbers, shape (N,), or targets, shape (N, k).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x or y is refused, or N is not the number of points that was compiled for.
+        """
+        network = self._network
+        points, count = network._points(x)
+        if count != self.points:
+            raise ValueError(
+                f"x: found shape {np.shape(x)}, expected ({self.points}, {network.sizes[0]}), the number of points "
+                f"that was compiled for; compile again for another one"
+            )
+        rows = target_rows(y, count, network.sizes[-1], self._dtype)
+        targets = getattr(network.network_loss.of(rows), self._target)
+        points = points.astype(self._dtype, copy=False)
+        parameters = [
+            value
+            for place in self._places
+            for value in (network.layers[place].W, network.layers[place].b)  # type: ignore[attr-defined]  # affine
+            if value is not None
+        ]
+        if len(self._pieces) == 1:
+            return dict(zip(self._names, self._codes[0](points, targets, *parameters), strict=True))
+        found: list[Any] = [None] * len(self._pieces)
+
+        def work(piece: slice) -> None:
+            place = self._pieces.index(piece)
+            found[place] = self._codes[place](points[piece], targets[piece], *parameters)
+
+        spread(work, self._pieces)
+        first, *others = found
+        for other in others:
+            for total, term in zip(first, other, strict=True):
+                total += term
+        return dict(zip(self._names, first, strict=True))
+
+    def __repr__(self) -> str:
+        return f"<CompiledGradients of {self._network!r} for {self.points} points>"
+
+
+def compile_gradients(network: MLP, points: int) -> CompiledGradients:
+    """Return the gradients of a network as a fast function of (x, y) for batches of one size.
+
+    The δ recursion of :meth:`MLP.gradients` is recorded on arrays without numbers and written down as straight-line
+    NumPy; what occurs twice is computed once. The points of a large batch are divided among as many threads as BLAS
+    has, each with one of them.
+
+    Parameters
+    ----------
+    network : MLP
+    points : int
+        The number of points of a batch, at least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is refused.
+    RecordingError
+        If a layer or a loss of one's own does what straight-line code can't.
+
+    Examples
+    --------
+    >>> net = MLP.initialize([4, 3, 2], seed=1)
+    >>> gradients = compile_gradients(net, points=4)
+    >>> x, y = np.eye(4), [0, 1, 1, 0]
+    >>> found, expected = gradients(x, y), net.gradients(x, y)
+    >>> all(np.allclose(found[name], expected[name]) for name in expected)
+    True
+    """
+    if not isinstance(network, MLP):
+        raise TypeError(
+            f"network: found {type(network).__name__}, expected an MLP; for another network "
+            f"compile(network, by=…, loss=…) gives one gradient"
+        )
+    return CompiledGradients(network, checked_integer(points, "points", least=1))

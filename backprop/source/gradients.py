@@ -1,0 +1,126 @@
+"""The δ recursion over a batch as one straight-line NumPy function of points, targets and parameters."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backprop.recursion import delta_gradients
+from backprop.source.factors import identifiers
+from backprop.source.nodes import Node, RecordingError, fixed_nodes
+from backprop.source.printing import Printer, needed, needs_special
+from backprop.source.recording import Recording
+from jacobians import Function, Sequential
+from jacobians.arrays import Array
+
+
+@dataclass(frozen=True)
+class GradientTrace:
+    """The recorded operations of the gradients of a mean loss.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        What the gradients depend on, in order.
+    results : dict of str to Node
+        A gradient for each parameter.
+    arguments : list of str
+        What the code calls points, targets and parameters.
+    """
+
+    nodes: list[Node]
+    results: dict[str, Node]
+    arguments: list[str]
+
+
+def target_name(loss: Function, rows: Array) -> str:
+    """Return the attribute in which a loss keeps the targets that it was made for.
+
+    Raises
+    ------
+    RecordingError
+        If there is not exactly one array of their shape.
+    """
+    found = [
+        name
+        for name, value in vars(loss).items()
+        if isinstance(value, np.ndarray) and value.shape == rows.shape and np.array_equal(value, rows)
+    ]
+    if len(found) != 1:
+        raise RecordingError(
+            f"loss: {type(loss).__name__} keeps {len(found)} arrays of the targets' shape {rows.shape}, "
+            f"expected one, so that other targets can take its place"
+        )
+    return found[0]
+
+
+def trace_gradients(
+    network: Sequential, loss: Function, rows: Array, points: tuple[int, ...], dtype: Any, *, divisor: int
+) -> GradientTrace:
+    """Return the recorded operations of the gradients by all parameters.
+
+    Parameters
+    ----------
+    network : Sequential
+        Of affine layers and others that have no parameters.
+    loss : Function
+        Made for `rows`.
+    rows : numpy.ndarray, shape (N, k)
+        Targets; other ones take their place.
+    points : tuple of int
+        The shape of the points, (N, d).
+    dtype : dtype
+    divisor : int
+        The number of points over which the mean is taken.
+
+    Raises
+    ------
+    RecordingError
+        If a layer or the loss does what straight-line code can't.
+    """
+    recording = Recording(share=True)
+    x: Any = recording.input("x", points, dtype)
+    y = recording.input("y", rows.shape, rows.dtype)
+    loss_of_y = copy.copy(loss)
+    setattr(loss_of_y, target_name(loss, rows), y)
+    values = network.parameters
+    called = identifiers([".".join(reversed(name.rsplit(".", 1))) for name in values])
+    bound = network.bind(
+        {
+            name: recording.input(argument, value.shape, value.dtype)
+            for (name, value), argument in zip(values.items(), called, strict=True)
+        }
+    )
+    gradients: dict[str, Any] = delta_gradients(bound, bound._values(x, 1), loss_of_y, points=divisor)
+    results = {name: recording.lift(gradient).node for name, gradient in gradients.items()}
+    nodes = needed(recording.nodes, list(results.values()), everything_counted=False)
+    return GradientTrace(nodes, results, ["x", "y", *called])
+
+
+def gradient_source(trace: GradientTrace, title: str) -> tuple[str, dict[str, Array]]:
+    """Return a module with a function `make` of constants that returns the function `gradients`, and the constants."""
+    constants: dict[str, Array] = {}
+    results = list(trace.results.values())
+    printer = Printer(trace.nodes, results, constants, reuse=True)
+    fixed = fixed_nodes(trace.nodes)
+    before = printer.lines([node for node in trace.nodes if id(node) in fixed], prefix="k")
+    lines = printer.lines([node for node in trace.nodes if id(node) not in fixed])
+    answers = [printer.operand(node) for node in results]
+    imports = "import numpy as np\n"
+    if needs_special(trace.nodes):
+        imports += "from scipy import special\n"
+    text = [
+        f'"""{title}"""',
+        *before,
+        "",
+        f"def gradients({', '.join(trace.arguments)}):",
+        *(f"    {line}" for line in lines),
+        f"    return {', '.join(answers)}{',' if len(answers) == 1 else ''}",
+        "",
+        "return gradients",
+    ]
+    body = "\n".join(f"    {line}".rstrip() for line in text)
+    return f"{imports}\n\ndef make({', '.join(constants)}):\n{body}\n", constants
