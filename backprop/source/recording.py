@@ -42,8 +42,6 @@ _FRESH = {
     "array",
 }
 _WRITES = {"put_along_axis", "copyto", "fill_diagonal"}  # into their first argument
-
-
 _METHODS = {"sum", "prod", "mean", "max", "min", "any", "all", "argmax", "argmin", "clip", "cumsum", "squeeze",
             "trace", "diagonal", "repeat", "take", "var", "std", "dot"}  # fmt: skip
 

@@ -77,7 +77,7 @@ def scaled(method):
 @pytest.mark.parametrize(
     ("layer", "rows"),
     [
-        (Affine, ["A2", "A3", "A3b", "A3c", "A7", "A8", "E3", "E4", "E6", "E7"]),
+        (Affine, ["A2", "A3", "A3b", "A3c", "A7", "A8", "E3", "E4", "E6", "E7", "E8", "E9"]),
         (AugmentedAffine, ["E5"]),
         (Elementwise, ["A2", "A3b", "A4", "A6", "E3", "E4", "E5", "E6", "E7", "E8", "E9"]),
         (LinearMap, ["A3c", "A4", "A5", "A6"]),
