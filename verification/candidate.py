@@ -14,7 +14,17 @@ from verification.problem import Problem
 
 
 class CandidateError(ValueError):
-    """The candidate can't be right, whatever its numbers: its form is wrong. The message is the reason."""
+    """The candidate can't be right, whatever its numbers: its form is wrong. The message is the reason.
+
+    Attributes
+    ----------
+    array : numpy.ndarray or None
+        The candidate, where it is an array of another shape.
+    """
+
+    def __init__(self, reason: str, array: Array | None = None) -> None:
+        super().__init__(reason)
+        self.array = array
 
 
 def candidate_of(jacobian: Any, problem: Problem, x: Array) -> Any:
@@ -101,7 +111,8 @@ def matrix_of(
     if array.shape != (m, n):
         hint = "" if array.size != m * n else _hint(array.shape, (m, n))
         raise CandidateError(
-            f"the candidate has shape {array.shape}, expected ({m}, {n}), the sizes of f(x) and of {problem.wrt}{hint}"
+            f"the candidate has shape {array.shape}, expected ({m}, {n}), the sizes of f(x) and of {problem.wrt}{hint}",
+            array,
         )
     return array
 

@@ -15,9 +15,11 @@ from jacobians.structures import Jacobian
 from verification.adjoint import adjoint_witness, check_by_projections
 from verification.candidate import CandidateError, candidate_of, matrix_of
 from verification.comparison import Comparison, precision
+from verification.finite_difference import richardson
+from verification.options import require_options, witness_names
 from verification.problem import EvaluationError, Problem
-from verification.report import KINK, CheckReport, Verdict, Witness, Worst
-from verification.witnesses import WITNESSES, Budget, ask, sizes_of, takes_square_matrices, taylor
+from verification.report import BENDS, KINK, OFF_EVERYWHERE, CheckReport, Verdict, Witness, Worst
+from verification.witnesses import Budget, ask, sizes_of, takes_square_matrices, taylor
 
 LARGEST_DENSE = 32 * 1024**2
 """Structured candidates above this many bytes are checked by random projections, without being formed."""
@@ -90,7 +92,8 @@ def check(
     >>> report.passed, report.disagreeing[0]
     (False, 'finite-difference')
     """
-    names = _names(witnesses)
+    names = witness_names(witnesses)
+    require_options(rtol, budget, max_bytes, seed)
     given = real_array(x, "x")
     try:
         problem = Problem(f, given, wrt, dtype=np.float64)
@@ -111,7 +114,8 @@ def check(
             candidate = candidate_of(jacobian, problem, given)
             matrix = matrix_of(candidate, problem, layout, max_bytes)
     except CandidateError as error:
-        return CheckReport("wrong", str(error), **described)
+        diagnosis = None if error.array is None else _diagnosis_of_shape(error.array, problem)
+        return CheckReport("wrong", str(error), diagnosis=diagnosis, **described)
     if matrix is None:
         return check_by_projections(problem, candidate, described, seed=seed, rtol=rtol)
     described["dtype"] = precision(given.dtype, matrix.dtype)
@@ -125,8 +129,7 @@ def check(
     asked = [ask(name, problem, matrix, described["dtype"], rtol, limits, sizes) for name in names]
     verdict, reason = _decide([witness for witness, _ in asked])
     supporting = [] if witnesses is not None else [taylor(problem, matrix, seed)]
-    if verdict == "undecided" and KINK in reason:
-        supporting = [replace(w, status="undecided", reason=f"{KINK}: {w.reason}") for w in supporting]
+    asked, supporting = _where_steps_are_too_large(asked, supporting)
     if isinstance(candidate, Jacobian):
         terms = 0.0 if sizes is None else float(np.nanmax(np.where(np.isfinite(sizes), sizes, 0)))
         terms *= float(np.sqrt(matrix.size))
@@ -134,8 +137,10 @@ def check(
         if supporting[-1].status == "disagrees" and verdict == "right":
             verdict, reason = "wrong", f"the dense form is right, but {supporting[-1].reason}"
     worst = _worst(matrix, asked, problem)
-    differs = any(witness.status == "disagrees" for witness, _ in asked)
-    diagnosis = _diagnosis(matrix, asked, problem) if verdict == "wrong" and differs else None
+    contradicting = [witness.matrix for witness, _ in asked if witness.status == "disagrees"]
+    diagnosis = (
+        _diagnosis(matrix, contradicting[-1], problem) if verdict == "wrong" and contradicting else None
+    )
     return CheckReport(
         verdict, reason, (*(witness for witness, _ in asked), *supporting), worst, diagnosis, **described
     )
@@ -172,21 +177,17 @@ def assert_jacobian(f: Any, jacobian: Any = None, *, at: Any, **options: Any) ->
 # --- what is asked before any number is compared ---------------------------------------------------------
 
 
-def _names(witnesses: Iterable[str] | None) -> list[str]:
-    if witnesses is None:
-        return list(WITNESSES)
-    names = [witnesses] if isinstance(witnesses, str) else list(witnesses)
-    unknown = [name for name in names if name not in WITNESSES]
-    if unknown or not names:
-        found = repr(unknown[0]) if unknown else "none"
-        raise ValueError(f"witnesses: found {found}, expected some of {', '.join(map(repr, WITNESSES))}")
-    return [name for name in WITNESSES if name in names]
-
-
 def _fault(problem: Problem) -> str:
     """Return what makes f no function of its argument, or the comparison empty; '' if nothing does."""
     if 0 in problem.shape:
         return f"nothing to compare: f(x) has shape {problem.value.shape}, so the Jacobian is empty"
+    if not np.isfinite(problem.point).all():
+        j = int(np.argmin(np.isfinite(problem.point.reshape(-1))))
+        place = problem.index(j)
+        return (
+            f"{problem.wrt} is not finite at {list(place)}: {problem.point[place]}; a derivative there is no limit of "
+            "differences"
+        )
     given = problem.point.copy()
     with np.errstate(all="ignore"):
         again = np.asarray(problem._call(given))
@@ -239,6 +240,11 @@ def _decide(witnesses: list[Witness]) -> tuple[Verdict, str]:
         )
     if disagree:
         return "wrong", f"{len(disagree)} {of} disagree{'s' * (len(disagree) == 1)} ({', '.join(disagree)})"
+    telling = [
+        witness for witness in witnesses if witness.status == "agrees" or witness.reason == OFF_EVERYWHERE
+    ]
+    if telling and telling[-1].status != "agrees":
+        return "undecided", f"{telling[-1].name}: {OFF_EVERYWHERE}"
     if agree:
         return "right", f"{len(agree)} {of} agree{'s' * (len(agree) == 1)} ({', '.join(agree)})"
     if any(KINK in witness.reason or "kink at the point" in witness.reason for witness in witnesses):
@@ -248,7 +254,30 @@ def _decide(witnesses: list[Witness]) -> tuple[Verdict, str]:
     return "undecided", f"{ran[-1].name}: {ran[-1].reason}"
 
 
-def _worst(matrix: Array, asked: list[tuple[Witness, Comparison | None]], problem: Problem) -> Worst | None:
+Asked = list[tuple[Witness, Comparison | None]]
+
+
+def _where_steps_are_too_large(asked: Asked, supporting: list[Witness]) -> tuple[Asked, list[Witness]]:
+    """Return the witnesses again; at what differences see as a kink, the remainder of the Taylor test says nothing.
+
+    Where one that takes no step finds the derivative, it is no kink: f bends within the step, as beside a pole.
+    """
+    if not any(witness.name == "finite-difference" and KINK in witness.reason for witness, _ in asked):
+        return asked, supporting
+    smooth = any(
+        witness.name in ("symbolic", "certified") and witness.status in ("agrees", "disagrees")
+        for witness, _ in asked
+    )
+    why = BENDS if smooth else KINK
+    asked = [
+        (replace(witness, reason=witness.reason.replace(KINK, why)), compared) for witness, compared in asked
+    ]
+    return asked, [
+        replace(witness, status="undecided", reason=f"{why}: {witness.reason}") for witness in supporting
+    ]
+
+
+def _worst(matrix: Array, asked: Asked, problem: Problem) -> Worst | None:
     """Return the entry that deviates most from the witness that decides: the last that disagrees, or the last."""
     usable = [(witness, comparison) for witness, comparison in asked if comparison is not None]
     deciding = [pair for pair in usable if pair[0].status == "disagrees"] or [
@@ -264,10 +293,24 @@ def _worst(matrix: Array, asked: list[tuple[Witness, Comparison | None]], proble
     )
 
 
-def _diagnosis(matrix: Array, asked: list[tuple[Witness, Comparison | None]], problem: Problem) -> Any:
+def _diagnosis_of_shape(array: Array, problem: Problem) -> Any:
+    """Return what a candidate of another shape is, measured by differences; None where that isn't known."""
+    m, n = problem.shape
+    if m * n * 8 > LARGEST_DENSE:
+        return None
+    try:
+        expected = richardson(problem).matrix
+    except Exception:  # f's own, beside x
+        return None
+    if not np.isfinite(expected).all() or not np.isfinite(array).all():
+        return None
+    found = _diagnosis(array, expected, problem)
+    return None if found.sentence == "the shape is wrong" else found
+
+
+def _diagnosis(matrix: Array, expected: Any, problem: Problem) -> Any:
     from verification.diagnosis import Diagnosis, diagnose
 
-    expected = [witness.matrix for witness, _ in asked if witness.status == "disagrees"][-1]
     try:
         return diagnose(matrix, expected, f=problem.f, x=problem.x, wrt=problem.wrt)
     except Exception as error:  # the verdict stands without an explanation

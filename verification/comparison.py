@@ -14,9 +14,12 @@ from verification.problem import Problem
 RELATIVE = {"float64": 1e-6, "float32": 2e-4}
 """How far an entry may be off, relatively: far below the 1e-3 that is always wrong."""
 
-ROUNDINGS = 16.0  # of eps each: what a right candidate may lose
+ROUNDINGS = 4.0  # of eps each: what a right candidate may lose
 SAFETY = 8.0  # an error estimate may be short by this factor
 RESOLUTION = 2.5e-4  # a witness whose error is larger than this part of a row can't judge the row
+CONFIRMED = (
+    9e-4  # an entry is confirmed if it is off by less than this, relatively: 1e-3 in all of them is wrong
+)
 NATURAL_RESOLUTION = 1e-7  # the same, for a row of zeros, as a part of the terms that cancel in it
 
 
@@ -54,12 +57,15 @@ class Comparison:
         The deviation by what is tolerated; above 1 is wrong.
     error : float
         The largest deviation relative to the size of its row.
+    off_everywhere : bool
+        Every entry is off by 9e-4 or more, and still by no more than rounding might explain: neither right nor wrong.
     """
 
     wrong: NDArray[np.bool_]
     unresolved: NDArray[np.bool_]
     excess: Array
     error: float
+    off_everywhere: bool = False
 
 
 def precision(*dtypes: Any) -> str:
@@ -78,10 +84,11 @@ def compare(
     """Compare a candidate with evidence, entry by entry.
 
     An entry is wrong if it deviates by more than ``rtol``·|expected| + the witness's error + the rounding that a
-    right candidate may carry: 16 eps of the smaller of the largest entries in its row and its column, and 16 eps
+    right candidate may carry: 4 eps of the smaller of the largest entries in its row and its column, and 4 eps
     of the terms that the chain rule adds up in it (`sizes`, see :mod:`verification.rounding`). Nothing is absolute:
-    a function times 1e-9 is judged as the function. What underflows in the candidate's precision (below 1e-43 in
-    float32) is not wrong there; where all entries do, nothing is decided.
+    a function times 1e-9 is judged as the function. Rounding may explain much where terms cancel; a candidate of which
+    no entry is right to 9e-4 is not right for that, though not wrong either. What underflows in the candidate's
+    precision (below 1e-44 in float32) is not wrong there; where all entries do, nothing is decided.
 
     Parameters
     ----------
@@ -125,4 +132,12 @@ def compare(
         if 0 < size.max() <= underflow:
             precise = np.zeros_like(known)
         part = np.where(known & (deviation > 0), deviation / np.where(rows > 0, rows, scale), 0)
-    return Comparison(excess > 1, ~(known & precise), excess, float(part.max()))
+        # Entries that a relative error can show in; one that is confirmed shows that not all of them have it.
+        telling = known & ((size > error) | (candidate != 0))
+        larger = np.maximum(size, np.abs(candidate))
+        confirmed = telling & (deviation + error <= CONFIRMED * larger)
+        off = deviation - error > CONFIRMED * larger
+        off_everywhere = bool(telling.any() and off[telling].all())
+        if not confirmed.any() and not off_everywhere:
+            precise &= ~telling
+    return Comparison(excess > 1, ~(known & precise), excess, float(part.max()), off_everywhere)

@@ -10,7 +10,10 @@ import numpy as np
 
 from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT
-from verification.mistakes import Mistake, Shape, mistakes
+from verification.factors import Factors, ratio
+from verification.forms import Shape, forms
+from verification.mistakes import Mistake, mistakes
+from verification.two_mistakes import two_mistakes
 
 EXPLAINED = 1e-4  # a mistake fits if what it leaves unexplained is this part of the deviation
 SAME = 1e-6  # relative: nothing to explain
@@ -85,8 +88,9 @@ def diagnose(
 
     Raises
     ------
-    ValueError
-        If `expected` is not finite.
+    TypeError, ValueError
+        If an array is refused, `expected` is not finite, a shape isn't that of `expected`, or `batch_size` is no whole
+        number above 0.
 
     Examples
     --------
@@ -99,14 +103,21 @@ def diagnose(
     found, right = real_array(candidate, "candidate"), real_array(expected, "expected")
     if not np.isfinite(right).all():
         raise ValueError("expected: found values that are not finite, expected the right answer")
+    if batch_size is not None and (
+        isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer)
+    ):
+        raise TypeError(f"batch_size: found {batch_size!r}, expected a whole number above 0")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size: found {batch_size}, expected a whole number above 0")
+    if not isinstance(wrt, str):
+        raise TypeError(f"wrt: found {wrt!r}, expected {INPUT!r} or the name of a parameter of a Function")
+    out_shape, in_shape = _given(out_shape, "out_shape"), _given(in_shape, "in_shape")
     out_shape, in_shape = _shapes(right, f, x, wrt, out_shape, in_shape)
     right = right.reshape(math.prod(out_shape), math.prod(in_shape)).astype(np.float64)
     found = _as_matrix(found, right, in_shape).astype(np.float64)
     if not np.isfinite(found).all():
         count = int((~np.isfinite(found)).sum())
         return Diagnosis("not-finite", "the candidate is not finite", f"in {count} of {found.size} entries")
-    if found.shape != right.shape:
-        return _of_shape(found, right)
     with np.errstate(all="ignore"):  # products of wrong factors may overflow
         return _diagnose(
             found, right, f, None if x is None else real_array(x, "x"), wrt, out_shape, in_shape, batch_size
@@ -123,26 +134,53 @@ def _diagnose(
     in_shape: Shape,
     batch_size: int | None,
 ) -> Diagnosis:
+    same = found.shape == right.shape
     weights = _weights(right)
     size = float(np.linalg.norm(weights * right))
-    deviation = float(np.linalg.norm(weights * (found - right)))
-    if deviation <= SAME * size:
+    deviation = float(np.linalg.norm(weights * (found - right))) if same else size
+    if same and deviation <= SAME * size:
         return Diagnosis("right", "nothing is wrong: the candidate equals the expected answer", "")
-    guesses: list[Mistake] = list(_factors(found, right, out_shape, in_shape, batch_size))
+    factors = Factors.of(math.prod(out_shape), math.prod(in_shape), batch_size)
+    guesses = _factor(found, right, factors) if same else []
     guesses += mistakes(right, f, point, wrt, out_shape, in_shape)
     fitting = [(guess, _left_over(guess, found, weights, deviation)) for guess in guesses]
     fitting = [(guess, left) for guess, left in fitting if left <= EXPLAINED]
-    if not fitting:
+    taken_back = list(forms(found, out_shape, in_shape))
+    if not fitting and same:
         fitting = [(guess, 0.0) for guess in (*_places(found, right), *_any_factor(found, right))]
-    relative = deviation / size if size else math.inf
+    elif not fitting:
+        mended = [
+            (Mistake(*form), _left_over(Mistake(*form), right, weights, deviation)) for form in taken_back
+        ]
+        fitting = [(form, left) for form, left in mended if left <= EXPLAINED]
     if not fitting:
-        return _unknown(found, right, relative)
-    (first, left), *others = fitting
-    evidence = f"deviation {relative:.2g} relative to J, {left:.1e} of it unexplained"
-    if relative.is_integer():
-        evidence = evidence.replace(f"deviation {relative:.2g}", f"deviation {relative:.1f}")
+        pairs = two_mistakes(found, right, guesses, taken_back, factors, weights, EXPLAINED)
+        fitting = [(guess, 0.0) for guess in pairs]
+    relative = deviation / size if size else math.inf
+    if same:
+        if not fitting:
+            return _unknown(found, right, relative)
+        amount = f"{relative:.1f}" if relative.is_integer() else f"{relative:.2g}"
+        evidence = f"deviation {amount} relative to J, {fitting[0][1]:.1e} of it unexplained"
+    else:
+        evidence = f"found shape {found.shape}, expected {right.shape}"
+        if not fitting:
+            return Diagnosis("shape", "the shape is wrong", evidence)
+    (first, _), *others = fitting
     also = dict.fromkeys(guess.sentence for guess, _ in others if guess.sentence != first.sentence)
     return Diagnosis(first.name, first.sentence, evidence, tuple(also))
+
+
+def _given(shape: Any, name: str) -> Shape | None:
+    """Return a shape that is given as a tuple of whole numbers."""
+    if shape is None:
+        return None
+    sizes = tuple(shape) if isinstance(shape, tuple | list) else (None,)
+    if not all(
+        isinstance(size, int | np.integer) and not isinstance(size, bool) and size > 0 for size in sizes
+    ):
+        raise TypeError(f"{name}: found {shape!r}, expected a tuple of whole numbers above 0, such as (3,)")
+    return tuple(int(size) for size in sizes)
 
 
 def _shapes(
@@ -155,15 +193,25 @@ def _shapes(
         problem = Problem(f, x, wrt)
         if math.prod(problem.shape) == right.size:
             return out_shape or problem.value.shape, in_shape or problem.point.shape
-    if right.ndim == 2:
-        m, n = right.shape
-        return (out_shape if out_shape is not None else (m,)), (in_shape if in_shape is not None else (n,))
-    return (), right.shape
+    default: tuple[Shape, Shape] = ((), right.shape)
+    if right.ndim == 2 and in_shape != right.shape:
+        default = right.shape[:1], right.shape[1:]
+    chosen = (default[0] if out_shape is None else out_shape), (default[1] if in_shape is None else in_shape)
+    if math.prod(chosen[0]) * math.prod(chosen[1]) != right.size:
+        raise ValueError(
+            f"out_shape, in_shape: found {chosen[0]} and {chosen[1]}, expected the shapes of output and input of a "
+            f"Jacobian of {right.size} entries, which `expected` of shape {right.shape} has"
+        )
+    return chosen
 
 
 def _as_matrix(found: Array, right: Array, in_shape: Shape) -> Array:
     """Return the candidate as a matrix: a gradient in the parameter's shape, or in its transpose's, as a row."""
-    if found.shape == right.shape or len(right) != 1 or found.size != right.size:
+    if found.shape == right.shape or len(right) != 1:
+        return found
+    if len(in_shape) == 2 and found.shape == (in_shape[0], in_shape[1] - 1):
+        return found.reshape(1, -1)  # without a column of its own for the bias
+    if found.size != right.size:
         return found
     if found.shape == in_shape:
         return found.reshape(right.shape)
@@ -182,47 +230,37 @@ def _weights(right: Array) -> Array:
 def _left_over(guess: Mistake, found: Array, weights: Array, deviation: float) -> float:
     if guess.matrix.shape != found.shape or not np.isfinite(guess.matrix).all():
         return math.inf
-    return float(np.linalg.norm(weights * (found - guess.matrix))) / deviation
+    if len(found) != len(weights):  # other rows, as those of a transpose
+        weights, deviation = (
+            _weights(guess.matrix),
+            float(np.linalg.norm(_weights(guess.matrix) * guess.matrix)),
+        )
+    return float(np.linalg.norm(weights * (found - guess.matrix))) / (deviation or 1.0)
 
 
 # --- hypotheses that are read off the candidate ----------------------------------------------------------
 
 
-def _ratio(found: Array, right: Array) -> float:
-    square = float(np.vdot(right, right))
-    return float(np.vdot(right, found)) / square if square else math.nan
-
-
-def _factors(
-    found: Array, right: Array, out_shape: Shape, in_shape: Shape, batch_size: int | None
-) -> list[Mistake]:
+def _factor(found: Array, right: Array, factors: Factors) -> list[Mistake]:
     """Return the constant factor, if it is one that has a reason."""
-    ratio = _ratio(found, right)
-    names = {2.0: "2", 0.5: "½", -2.0: "−2", -0.5: "−½", 0.0: "0"}
-    if batch_size is not None and batch_size > 1:
-        names |= {
-            float(batch_size): f"{batch_size}, the batch size",
-            1 / batch_size: f"1/{batch_size}, of the batch",
-        }
-    for size, what in ((math.prod(out_shape), "outputs"), (math.prod(in_shape), "inputs")):
-        if size > 1:
-            for value, name in ((float(size), f"{size}"), (1 / size, f"1/{size}"), (2 / size, f"2/{size}")):
-                names.setdefault(value, f"{name} ({size} {what})")
-    for value, name in names.items():
-        if math.isclose(ratio, value, rel_tol=1e-4, abs_tol=1e-9):
-            dot = "" if name == "0" else f"{name.partition(',')[0].partition(' ')[0]}·J"
-            sentence = f"a constant factor is wrong: the candidate is {dot or 'zero'}"
-            if "," in name or "(" in name:
-                sentence += f", with {name}"
-            return [Mistake("factor" if value else "zero", sentence, value * right)]
-    return []
+    measured = ratio(found, right)
+    if math.isclose(measured, 0, abs_tol=1e-9):
+        return [Mistake("zero", "a constant factor is wrong: the candidate is zero", 0 * right)]
+    known = factors.like(measured)
+    if known is None:
+        return []
+    value, name = known
+    sentence = f"a constant factor is wrong: the candidate is {name.partition(',')[0].partition(' ')[0]}·J"
+    if "," in name or "(" in name:
+        sentence += f", with {name}"
+    return [Mistake("factor", sentence, value * right)]
 
 
 def _any_factor(found: Array, right: Array) -> list[Mistake]:
-    ratio = _ratio(found, right)
-    if right.size > 1 and np.linalg.norm(found - ratio * right) <= EXPLAINED * np.linalg.norm(found - right):
+    value = ratio(found, right)
+    if right.size > 1 and np.linalg.norm(found - value * right) <= EXPLAINED * np.linalg.norm(found - right):
         return [
-            Mistake("factor", f"a constant factor is wrong: the candidate is {ratio:.6g}·J", ratio * right)
+            Mistake("factor", f"a constant factor is wrong: the candidate is {value:.6g}·J", value * right)
         ]
     return []
 
@@ -237,8 +275,10 @@ def _places(found: Array, right: Array) -> list[Mistake]:
     m, n = right.shape
     low, high = STEP_ERRORS
     deviation = np.linalg.norm(found - right) / max(float(np.linalg.norm(right)), np.finfo(float).tiny)
-    if low < deviation < high and wrong.sum() > 1 and np.array_equal(wrong, wrong | (right != 0)):
-        return []  # all of J that isn't 0 is off by little, as in the Jacobian of a layer with one live unit
+    if low < deviation < high and np.count_nonzero(right) > 1:
+        off = np.abs(found - right)[right != 0] / np.abs(right)[right != 0]
+        if off.min() > 1e-4 * off.max() and not np.any(found[right == 0]):
+            return []  # all of J that isn't 0 is off by little, as in the Jacobian of a layer with one live unit
     if len(rows) == len(columns) == 1 and m * n > 1:
         i, j = int(rows[0]), int(columns[0])
         sentence = f"a single entry is wrong, [{i}, {j}]: found {found[i, j]:.6g}, expected {right[i, j]:.6g}"
@@ -265,26 +305,3 @@ def _unknown(found: Array, right: Array, relative: float) -> Diagnosis:
         f"deviation {relative:.2g} relative to J, largest at [{i}, {j}]: found {found[i, j]:.6g}, "
         f"expected {right[i, j]:.6g}",
     )
-
-
-def _of_shape(found: Array, right: Array) -> Diagnosis:
-    """Return what a candidate of another shape is."""
-    m, n = right.shape
-    evidence = f"found shape {found.shape}, expected {right.shape}"
-    scale = np.linalg.norm(right)
-
-    def fits(part: Array) -> bool:
-        return part.shape == right.shape and bool(np.linalg.norm(part - right) <= EXPLAINED * scale)
-
-    if found.ndim == 2 and fits(found.T):
-        return Diagnosis(
-            "transposed", "the candidate is transposed: Jᵀ (denominator layout) in place of J", evidence
-        )
-    if found.ndim == 2 and found.shape[0] == m and found.shape[1] > n:
-        for part, where in ((found[:, found.shape[1] - n :], "first"), (found[:, :n], "last")):
-            if fits(part):
-                sentence = f"the bias column is not dropped: without the {where} columns the candidate is J"
-                return Diagnosis("bias-column", sentence, evidence)
-    if found.size == right.size and fits(found.reshape(right.shape)):
-        return Diagnosis("shape", "the entries are right and the shape is not", evidence)
-    return Diagnosis("shape", "the shape is wrong", evidence)

@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians.activations import Elementwise
+from jacobians.affine import Affine
 from jacobians.arrays import Array, MemoryBudgetError
+from jacobians.augmented import AugmentedAffine
 from jacobians.composition import Sequential
 from jacobians.function import INPUT, Function
 from jacobians.layouts import column_major_order
 from jacobians.softmax import Softmax
-
-Shape = tuple[int, ...]
+from verification.forms import TRANSPOSED, Shape
 
 MOST_BYTES = 16 * 1024**2  # of one dense factor; larger networks get the hypotheses that need none
 
@@ -45,7 +46,7 @@ class Mistake(NamedTuple):
 
 
 def of_matrix(expected: Array, out_shape: Shape, in_shape: Shape) -> Iterator[Mistake]:
-    """Yield what follows from the right matrix alone: signs, transposes and vec orders.
+    """Yield what follows from the right matrix alone: signs, transposes, vec orders and bias columns.
 
     Parameters
     ----------
@@ -57,12 +58,10 @@ def of_matrix(expected: Array, out_shape: Shape, in_shape: Shape) -> Iterator[Mi
     Examples
     --------
     >>> [mistake.name for mistake in of_matrix(np.eye(6), (6,), (2, 3))]
-    ['sign', 'transposed', 'vec-order']
+    ['sign', 'transposed', 'vec-order', 'bias-column', 'bias-column']
     """
     yield Mistake("sign", "the sign is wrong: the candidate is −J", -expected)
-    yield Mistake(
-        "transposed", "the candidate is transposed: Jᵀ (denominator layout) in place of J", expected.T
-    )
+    yield Mistake("transposed", TRANSPOSED, expected.T)
     columns = expected[:, column_major_order(in_shape)] if len(in_shape) > 1 else expected
     rows = expected[column_major_order(out_shape)] if len(out_shape) > 1 else expected
     if len(in_shape) > 1:
@@ -74,6 +73,11 @@ def of_matrix(expected: Array, out_shape: Shape, in_shape: Shape) -> Iterator[Mi
     if len(in_shape) > 1 and len(out_shape) > 1:
         sentence = "rows and columns are in column-major (Fortran) order, expected row-major vec"
         yield Mistake("vec-order", sentence, columns[column_major_order(out_shape)])
+    if len(in_shape) == 2 and in_shape[1] > 1:
+        rows_of = expected.reshape(len(expected), *in_shape)
+        for kept, which in ((rows_of[:, :, 1:], "first"), (rows_of[:, :, :-1], "last")):
+            sentence = f"the bias column is missing: the candidate has no entries for the {which} column of {in_shape}"
+            yield Mistake("bias-column", sentence, kept.reshape(len(expected), -1))
 
 
 def of_function(f: Any, x: Array) -> Iterator[Mistake]:
@@ -239,9 +243,25 @@ def _matrices(network: _Network) -> Iterator[Guess]:
         if factor.shape[0] == factor.shape[1] and not np.array_equal(factor, factor.T):
             sentence = f"the matrix of {network.label(place)} is transposed"
             yield "matrix-transposed", sentence, network.replaced(position, factor.T)
+        for which, wrong in _with_a_bias_column(network.layers[place], factor):
+            sentence = f"the bias column is not dropped in {network.label(place)}, but the {which} column of its matrix"
+            yield "bias-column", sentence, network.replaced(position, wrong)
         if not isinstance(network.layers[place], Elementwise):
             rest = [*network.factors[:position], *network.factors[position + 1 :]]
             yield "missing-factor", f"the factor of {network.label(place)} is missing", product(rest)
+
+
+def _with_a_bias_column(layer: Function, factor: Array) -> Iterator[tuple[str, Array]]:
+    """Yield the factor with the bias in it, whose column is the first or the last, and another column dropped."""
+    if isinstance(layer, AugmentedAffine) and not layer.carry_unit:
+        bias = layer.Theta[:, :1]
+    elif isinstance(layer, Affine) and layer.b is not None and np.ndim(layer.b) == 1:
+        bias = np.asarray(layer.b)[:, None]
+    else:
+        return
+    if len(bias) == len(factor):
+        yield "last", np.hstack([bias, factor[:, :-1]])
+        yield "first", np.hstack([factor[:, 1:], bias])
 
 
 def _orders(network: _Network) -> Iterator[Guess]:

@@ -65,8 +65,13 @@ class Problem:
     def __init__(
         self, f: Any, x: Any, wrt: str = INPUT, dtype: Any = None, *, vectorized: bool = False
     ) -> None:
-        if not callable(f):
-            raise TypeError(f"f: found {type(f).__name__}, expected a Function or a function of one array")
+        if not callable(f) or (isinstance(f, type) and issubclass(f, Function)):
+            found = f"the class {f.__name__}" if isinstance(f, type) else type(f).__name__
+            raise TypeError(f"f: found {found}, expected a Function or a function of one array")
+        if not isinstance(wrt, str):
+            raise TypeError(
+                f"wrt: found {wrt!r}, expected {INPUT!r} or the name of a parameter of a Function"
+            )
         if vectorized and isinstance(f, Function):
             raise ValueError(
                 "vectorized: found True for a Function, which says it by its own attribute: leave it out"

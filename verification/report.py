@@ -16,6 +16,8 @@ Verdict = Literal["right", "wrong", "undecided"]
 Status = Literal["agrees", "disagrees", "undecided", "unavailable"]
 
 KINK = "kink within the step"
+OFF_EVERYWHERE = "no entry is right to 1e-3, and rounding could explain that: its terms are so much larger"
+BENDS = "f bends too much within the step"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from jacobians.function import INPUT, Function
 from verification.comparison import Comparison, Evidence, compare
 from verification.finite_difference import FIRST_STEP, LEVEL_RATIO, MOST_LEVELS, complex_step, richardson
 from verification.problem import Problem
-from verification.report import KINK, Status, Witness
+from verification.report import KINK, OFF_EVERYWHERE, Status, Witness
 from verification.rounding import sizes
 from verification.scalars import NotAnalyticError
 from verification.symbolic import symbolic_value
@@ -183,6 +183,8 @@ def _status(evidence: Evidence, comparison: Comparison) -> tuple[Status, str]:
     known = np.isfinite(evidence.matrix)
     if comparison.wrong.any():
         return "disagrees", f"{int(comparison.wrong.sum())} of {known.size} entries differ"
+    if comparison.off_everywhere:
+        return "undecided", OFF_EVERYWHERE
     if evidence.kinks.any():
         return "undecided", f"{KINK} in {int(evidence.kinks.sum())} of {known.size} entries"
     if not known.all():

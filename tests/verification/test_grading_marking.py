@@ -241,7 +241,7 @@ def test_zeros_are_expected_exactly_and_nothing_overflows():
         (np.zeros(()), "the shape is (), expected (2, 3)"),
         (
             np.hstack([J, [[7.0], [8.0]]]),
-            "the shape is (2, 4), expected (2, 3); the bias column is not dropped: without the last columns "
+            "the shape is (2, 4), expected (2, 3); the bias column is not dropped: without the last column "
             "the candidate is J",
         ),
     ],

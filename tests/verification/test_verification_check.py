@@ -7,7 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jacobians import ELU, GELU, Affine, Function, LeakyReLU, Norm, ReLU, Sequential, Sigmoid, Softmax, Tanh
+from jacobians import (
+    ELU,
+    GELU,
+    Affine,
+    Function,
+    Inverse,
+    LeakyReLU,
+    Norm,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from jacobians.structures import Dense, Diagonal
 from verification import Budget, check
 
@@ -295,6 +308,27 @@ def test_the_end_of_a_domain_is_undecided():
     assert not report.passed
 
 
+@pytest.mark.parametrize("candidate", [0.0, 1.0])
+def test_at_infinity_there_is_nothing_to_check(candidate):
+    report = check(np.arctan, [0.5, np.inf], np.diag([0.8, candidate]))
+    assert report.verdict == "undecided"
+    assert report.reason == "input is not finite at [1]: inf; a derivative there is no limit of differences"
+
+
+def test_beside_a_pole_there_is_no_kink():
+    nearly_singular = np.array([[1.0, 1.0], [1.0, 1.0 + 1e-8]])
+    report = check(Inverse(), nearly_singular)
+    assert report.verdict == "right"
+    said = {witness.name: (witness.status, witness.reason) for witness in report.witnesses}
+    assert said["finite-difference"] == ("undecided", "f bends too much within the step in 16 of 16 entries")
+    assert said["taylor"][0] == "undecided"
+    assert "kink" not in str(report)
+    assert (
+        check(Inverse(), nearly_singular, 1.001 * Inverse().jacobian(nearly_singular).dense()).verdict
+        == "wrong"
+    )
+
+
 def test_witnesses_that_contradict_each_other():
     def two_faced(x):
         return x**2 if isinstance(x, np.ndarray) else x**3
@@ -349,8 +383,52 @@ def test_nothing_large_is_allocated():
         ({"jacobian": np.eye(4), "witnesses": ["oracle"]}, ValueError, "witnesses: found 'oracle'"),
         ({"jacobian": np.eye(4), "witnesses": []}, ValueError, "witnesses: found none"),
         ({"jacobian": np.eye(4), "wrt": "W"}, ValueError, "wrt: found 'W'"),
+        (
+            {"jacobian": np.eye(4), "wrt": None},
+            TypeError,
+            "wrt: found None, expected 'input' or the name of a param",
+        ),
+        (
+            {"jacobian": np.eye(4), "wrt": ["W"]},
+            TypeError,
+            "wrt: found \\['W'\\], expected 'input' or the name",
+        ),
+        (
+            {"jacobian": np.eye(4), "witnesses": 0},
+            TypeError,
+            "witnesses: found 0, expected some of 'finite-diff",
+        ),
+        ({"jacobian": np.eye(4), "rtol": "a"}, TypeError, "rtol: found 'a', expected a real number"),
+        (
+            {"jacobian": np.eye(4), "rtol": -1.0},
+            ValueError,
+            "rtol: found -1.0, expected a relative tolerance from 0",
+        ),
+        (
+            {"jacobian": np.eye(4), "rtol": 1},
+            ValueError,
+            "rtol: found 1, expected a relative tolerance from 0",
+        ),
+        ({"jacobian": np.eye(4), "budget": 3}, TypeError, "budget: found 3, expected a verification.Budget"),
+        (
+            {"jacobian": np.eye(4), "seed": None},
+            TypeError,
+            "seed: found None, expected a whole number of at least 0",
+        ),
+        (
+            {"jacobian": np.eye(4), "max_bytes": -1},
+            ValueError,
+            "max_bytes: found -1, expected a whole number",
+        ),
     ],
 )
 def test_calls_that_make_no_sense(arguments, error, message):
     with pytest.raises(error, match=message):
         check(lambda x: x, X, **arguments)
+
+
+def test_a_class_is_no_function_yet():
+    with pytest.raises(
+        TypeError, match="f: found the class Tanh, expected a Function or a function of one array"
+    ):
+        check(Tanh, X)

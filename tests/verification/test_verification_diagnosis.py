@@ -5,6 +5,7 @@ import pytest
 
 from jacobians import (
     Affine,
+    AugmentedAffine,
     BinaryCrossEntropy,
     Residual,
     Sequential,
@@ -83,8 +84,8 @@ def backpropagated(x, weights, biases, kinds, mistake="", at=0, softmax=False):
         (1.7 * J, "factor", "1.7·J"),
         (0 * J, "zero", "the candidate is zero"),
         (J.T, "transposed", "denominator layout"),
-        (np.hstack([np.ones((3, 1)), J]), "bias-column", "without the first columns"),
-        (np.hstack([J, np.ones((3, 1))]), "bias-column", "without the last columns"),
+        (np.hstack([np.ones((3, 1)), J]), "bias-column", "without the first column"),
+        (np.hstack([J, np.ones((3, 1))]), "bias-column", "without the last column"),
         (J.reshape(4, 3), "shape", "the entries are right"),
         (np.ones((2, 2)), "shape", "the shape is wrong"),
         (J * (1 + 1e-4 * RNG.normal(size=J.shape)), "noise", "size of a step error"),
@@ -303,3 +304,114 @@ def test_a_derivative_that_raises_elsewhere_does_not_stop_the_diagnosis():
     net = Sequential(Broken(), Affine(np.eye(2) * 0.1, None), Tanh())
     x = np.array([0.5, 5.0])
     assert check(net, x, -net.jacobian(x).dense()).diagnosis.name == "sign"
+
+
+# --- a bias column that stays, or goes -------------------------------------------------------------------
+
+THETA = [RNG.normal(size=(3, 5)), RNG.normal(size=(2, 4))]
+AUGMENTED = Sequential(AugmentedAffine(THETA[0]), Tanh(), AugmentedAffine(THETA[1]))
+AT = RNG.normal(size=4)
+DAMPING = 1 - np.tanh(THETA[0] @ [1.0, *AT]) ** 2
+
+
+@pytest.mark.parametrize(
+    ("candidate", "wrt", "says"),
+    [
+        ((THETA[1][:, 1:] * DAMPING) @ THETA[0], "input", "without the first column the candidate is J"),
+        ((THETA[1][:, :-1] * DAMPING) @ THETA[0][:, 1:], "input", "in layer 2 (AugmentedAffine), but the last"),
+        (
+            np.vstack([np.eye(1, 4), THETA[1]]) @ np.diag([1.0, *DAMPING]) @ np.vstack([np.eye(1, 5), THETA[0]]),
+            "input",
+            "row and column of the bias are not dropped: without the first of each the candidate is J",
+        ),
+        (np.kron(THETA[1][:, 1:] * DAMPING, AT), "0.Theta", "has no entries for the first column of (3, 5)"),
+    ],
+)  # fmt: skip
+def test_a_bias_column_in_a_network_is_named_by_the_check(candidate, wrt, says):
+    report = check(AUGMENTED, AT, candidate, wrt)
+    assert report.verdict == "wrong"
+    assert report.diagnosis.name == "bias-column"
+    assert says in report.diagnosis.sentence
+
+
+def test_a_bias_column_in_a_gradient():
+    gradient = RNG.normal(size=(3, 4))
+    wide = np.hstack([np.ones((3, 1)), gradient])
+    assert diagnose(wide, gradient.reshape(1, 12), in_shape=(3, 4)).name == "bias-column"
+    assert diagnose(gradient, wide, out_shape=(), in_shape=(3, 5)).name == "bias-column"
+    assert diagnose(np.hstack([J, np.ones((3, 1))]).T, J).name == "transposed+bias-column"
+
+
+def test_another_shape_that_is_no_mistake_we_know_has_no_diagnosis():
+    report = check(AUGMENTED, AT, RNG.normal(size=(2, 5)))
+    assert (report.verdict, report.diagnosis) == ("wrong", None)
+    assert "found" not in str(report.diagnosis)
+
+
+# --- two mistakes at once --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("candidate", "name", "says"),
+    [
+        (2 * J.T, "transposed+factor", "the candidate is transposed, and a constant factor is wrong, 2"),
+        (-J.T, "transposed+sign", "the candidate is transposed, and the sign is wrong"),
+        (J.T / 32, "transposed+factor", "1/32, of the batch"),
+        (0.5 * J[:, :3].T, "transposed+factor", "½"),
+    ],
+)
+def test_two_mistakes_that_a_matrix_shows(candidate, name, says):
+    found = diagnose(candidate, J if candidate.shape == (4, 3) else J[:, :3], batch_size=32)
+    assert found.name == name
+    assert found.sentence.startswith("two mistakes: ")
+    assert says in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("spoil", "name"),
+    [
+        (lambda wrong: 2 * wrong, "missing-derivative+factor"),
+        (lambda wrong: -wrong, "missing-derivative+sign"),
+        (lambda wrong: wrong.T, "transposed+missing-derivative"),
+    ],
+)
+def test_a_mistake_in_the_chain_rule_and_another(spoil, name):
+    wrong = THETA[1][:, 1:] @ THETA[0][:, 1:]
+    found = diagnose(spoil(wrong), AUGMENTED.jacobian(AT), f=AUGMENTED, x=AT)
+    assert found.name == name
+    assert "layer 1 (Tanh)" in found.sentence
+
+
+def test_a_column_major_order_and_a_sign():
+    order = np.arange(6).reshape(2, 3).ravel(order="F")
+    matrix = RNG.normal(size=(2, 6))
+    assert diagnose(-matrix[:, order], matrix, in_shape=(2, 3)).name == "vec-order+sign"
+
+
+def test_three_mistakes_are_not_guessed():
+    wrong = -2 * (THETA[1][:, 1:] @ THETA[0][:, 1:]).T
+    assert diagnose(1.3 * wrong, AUGMENTED.jacobian(AT), f=AUGMENTED, x=AT).sentence == "the shape is wrong"
+
+
+# --- calls that make no sense ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (
+            {"wrt": None},
+            TypeError,
+            "wrt: found None, expected 'input' or the name of a parameter of a Function",
+        ),
+        ({"f": Tanh, "x": [0.0] * 4}, TypeError, "f: found the class Tanh, expected a Function or"),
+        ({"out_shape": 3}, TypeError, "out_shape: found 3, expected a tuple of whole numbers above 0"),
+        ({"in_shape": (2.0, 2)}, TypeError, r"in_shape: found \(2.0, 2\), expected a tuple of whole numbers"),
+        ({"in_shape": (5,)}, ValueError, r"found \(3,\) and \(5,\), expected the shapes .* of 12 entries"),
+        ({"batch_size": 0}, ValueError, "batch_size: found 0, expected a whole number above 0"),
+        ({"batch_size": 1.5}, TypeError, "batch_size: found 1.5, expected a whole number above 0"),
+    ],
+)
+def test_calls_of_diagnose_that_make_no_sense(arguments, error, message):
+    with pytest.raises(error, match=message):
+        diagnose(-J, J, **arguments)

@@ -26,6 +26,7 @@ from jacobians import (
 )
 from verification import check
 from verification.problem import Problem
+from verification.report import OFF_EVERYWHERE
 from verification.rounding import sizes
 
 ACTIVATIONS = [ReLU, LeakyReLU, Sigmoid, Tanh, Softplus, SiLU, GELU, ELU]
@@ -74,8 +75,8 @@ def test_a_thousandth_is_seen_unless_all_of_it_is_rounding(seed):
 @pytest.mark.parametrize(
     ("f", "x", "usual"),
     [
-        (np.tanh, 18.0, lambda z: 1 - np.tanh(z) ** 2),
-        (lambda z: 1 / (1 + np.exp(-z)), 36.0, lambda z: 1 / (1 + np.exp(-z)) * (1 - 1 / (1 + np.exp(-z)))),
+        (np.tanh, 8.0, lambda z: 1 - np.tanh(z) ** 2),
+        (lambda z: 1 / (1 + np.exp(-z)), 20.0, lambda z: 1 / (1 + np.exp(-z)) * (1 - 1 / (1 + np.exp(-z)))),
         (lambda z: np.log(np.exp(z) + 1), 0.5, lambda z: np.exp(z) / (1 + np.exp(z))),
         (lambda z: np.sin(1e6 * z), 0.7, lambda z: 1e6 * np.cos(1e6 * z)),
     ],
@@ -83,6 +84,31 @@ def test_a_thousandth_is_seen_unless_all_of_it_is_rounding(seed):
 def test_formulas_that_lose_digits_are_right(f, x, usual):
     report = check(f, x, [[usual(x)]])
     assert report.passed, str(report)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "usual"),
+    [
+        (np.tanh, 18.0, lambda z: 1 - np.tanh(z) ** 2),  # 8.9e-16, not 9.3e-16
+        (lambda z: 1 / (1 + np.exp(-z)), 36.0, lambda z: 1 / (1 + np.exp(-z)) * (1 - 1 / (1 + np.exp(-z)))),
+        (np.tanh, 30.0, lambda z: 1 - np.tanh(z) ** 2),  # 0
+    ],
+)
+def test_formulas_that_lose_all_digits_are_neither_right_nor_wrong(f, x, usual):
+    report = check(f, x, [[usual(x)]])
+    assert report.verdict == "undecided"
+    assert report.reason.endswith(OFF_EVERYWHERE)
+    accurate = 1 / np.cosh(x) ** 2 if f is np.tanh else np.exp(-x) / (1 + np.exp(-x)) ** 2
+    assert check(f, x, [[accurate]]).verdict == "right"
+    assert check(f, x, [[1.001 * accurate]]).verdict == "undecided"
+    assert check(f, x, [[1.0]]).verdict == "wrong"
+
+
+@pytest.mark.parametrize("witness", ["finite-difference", "complex-step", "certified"])
+def test_what_a_witness_cannot_confirm_is_not_right(witness):
+    # beside the constant 1 differences see the derivative 1e-20 as 0, and every candidate of its size as junk
+    report = check(lambda x: 1 + 1e-20 * x, [1.0], [[1.001e-20]], witnesses=[witness])
+    assert report.verdict == ("undecided" if witness == "finite-difference" else "wrong"), str(report)
 
 
 def test_softmax_of_a_certain_class():
@@ -143,7 +169,10 @@ def test_a_norm_of_nothing_that_varies_has_rounding_too(h, dtype):
     report = check(net, np.array([1.0, 0.3, 0.5, 0.7], dtype=dtype) * W[0], witnesses=["finite-difference"])
     assert report.verdict != "wrong", str(report)
     one = Sequential(Affine(W[:1] / 10, None), Tanh(), LayerNorm())
-    assert check(one, np.array([1.0, -0.3, 0.5, 0.1], dtype=dtype), witnesses=["finite-difference"]).passed
+    zeros = np.zeros((1, 4), dtype=dtype)
+    assert check(
+        one, np.array([1.0, -0.3, 0.5, 0.1], dtype=dtype), zeros, witnesses=["finite-difference"]
+    ).passed
     candidate = np.full((1, 4), 1e-3)
     assert check(one, np.array([1.0, -0.3, 0.5, 0.1]), candidate).verdict == "wrong"
 

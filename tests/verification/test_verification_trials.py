@@ -25,19 +25,26 @@ def test_planted_mistakes_are_named_first(trials):
     assert len(misses) <= (1 - trials.NAMED) * of_kind.total(), misses
 
 
-def test_no_right_jacobian_is_called_wrong(trials):
-    counts, wrong, set_aside = trials.right_trials(100, seed=1, jobs=1)
-    assert wrong == []
-    assert counts.total() == 100
-    assert sum(count for (verdict, _), count in counts.items() if verdict == "right") >= 95
-    assert len(set_aside) <= 2
+def test_no_right_jacobian_is_called_wrong_and_none_with_an_error_right(trials):
+    found = trials.right_trials(100, seed=1, jobs=1)
+    assert found.wrong == []
+    assert found.counts.total() == 100
+    assert sum(count for (verdict, _), count in found.counts.items() if verdict == "right") >= 95
+    assert len(found.set_aside) <= 2
+    assert {verdict for verdict, _ in found.off} == {"wrong", "undecided", "not asked"}
+    assert found.missed == []
+    assert sum(count for (verdict, _), count in found.off.items() if verdict == "wrong") >= 50
 
 
-def test_the_command_prints_both_figures(trials, capsys, monkeypatch):
+def test_the_command_prints_all_figures(trials, capsys, monkeypatch):
     call = ["--plantings", "17", "--trials", "5", "--jobs", "1"]
     assert trials.main(call) == 0
     printed = capsys.readouterr().out
     assert "17" in printed
-    assert "0 of 5 called wrong" in printed
-    monkeypatch.setattr(trials, "trial", lambda number, seed: trials.Trial("wrong", "float64", "planted", ()))
-    assert trials.main(call) == 1
+    assert "0 of 5 called wrong, and with the error 0 right" in printed
+    for planted in (
+        trials.Trial("wrong", "float64", "planted", ()),
+        trials.Trial("right", "float64", "", (), "right", "planted"),
+    ):
+        monkeypatch.setattr(trials, "trial", lambda number, seed, planted=planted: planted)
+        assert trials.main(call) == 1

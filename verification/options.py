@@ -1,0 +1,70 @@
+"""The doors of a check: options that make no sense are refused with a sentence, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from jacobians.arrays import real_number
+from verification.witnesses import WITNESSES, Budget
+
+
+def witness_names(witnesses: Iterable[str] | None) -> list[str]:
+    """Return which witnesses to ask, the least precise first; all for None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no list of names, names none, or one that is unknown.
+
+    Examples
+    --------
+    >>> witness_names(["symbolic", "finite-difference"])
+    ['finite-difference', 'symbolic']
+    """
+    if witnesses is None:
+        return list(WITNESSES)
+    expected = f"expected some of {', '.join(map(repr, WITNESSES))}"
+    try:
+        names = [witnesses] if isinstance(witnesses, str) else list(witnesses)
+    except TypeError:
+        raise TypeError(f"witnesses: found {witnesses!r}, {expected}") from None
+    unknown = [name for name in names if name not in list(WITNESSES)]
+    if unknown or not names:
+        raise ValueError(f"witnesses: found {repr(unknown[0]) if unknown else 'none'}, {expected}")
+    return [name for name in WITNESSES if name in names]
+
+
+def require_options(rtol: Any, budget: Any, max_bytes: Any, seed: Any) -> None:
+    """Raise unless these options of a check make sense.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `rtol` is not None and no number from 0 to below 1, `budget` not None and no Budget, or `max_bytes` or
+        `seed` no whole number of at least 0; `max_bytes` may be None.
+
+    Examples
+    --------
+    >>> require_options(-1.0, None, None, 0)
+    Traceback (most recent call last):
+    ...
+    ValueError: rtol: found -1.0, expected a relative tolerance from 0 to below 1, or None for that of the precision
+    """
+    if rtol is not None and not 0 <= real_number(rtol, "rtol") < 1:
+        raise ValueError(
+            f"rtol: found {rtol!r}, expected a relative tolerance from 0 to below 1, or None for that of the precision"
+        )
+    if budget is not None and not isinstance(budget, Budget):
+        raise TypeError(
+            f"budget: found {budget!r}, expected a verification.Budget, such as Budget(symbolic=100_000)"
+        )
+    for name, value in (("max_bytes", max_bytes), ("seed", seed)):
+        if value is None and name == "max_bytes":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise TypeError(f"{name}: found {value!r}, expected a whole number of at least 0")
+        if value < 0:
+            raise ValueError(f"{name}: found {value}, expected a whole number of at least 0")
