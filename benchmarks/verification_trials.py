@@ -351,7 +351,7 @@ def trial(number: int, seed: int) -> Trial:
         return told  # zeros are the same with a relative error; in denormal numbers there is none that small
     report = check(f, x, candidate, wrt, witnesses=witnesses)
     return told._replace(
-        off=report.verdict, off_report="" if report.verdict == "wrong" else f"{f!r} by {wrt}\n{report}"
+        off=report.verdict, off_report=f"{f!r} by {wrt}\n{report}" if report.verdict == "right" else ""
     )
 
 
