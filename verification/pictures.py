@@ -69,6 +69,9 @@ class Picture:
     def _repr_svg_(self) -> str:
         return self.svg
 
+    def _repr_html_(self) -> str:
+        return f"<figure>{self.inline}</figure>"
+
     @property
     def inline(self) -> str:
         """The SVG without a style of its own: inside a page it takes the colour of the text around it."""
@@ -129,7 +132,7 @@ def _draw_curve(errors: StepErrors) -> Picture:
 
     with style():
         figure = Figure(figsize=(5.6, 3.5))
-        axes = figure.add_axes(_box(figure, 0.75, 0.75, 4.65, 2.4))
+        axes = figure.add_axes(box(figure, 0.75, 0.75, 4.65, 2.4))
         axes.set_xscale("log")
         axes.set_yscale("log")
         for method, order, slope in (("forward", 1, "h"), ("central", 2, "h²")):
@@ -241,7 +244,7 @@ def _draw_map(errors: Array, worst: tuple[int, int], found: float, expected: flo
     width, height = 3.6, float(np.clip(3.4 * m / n, min(1.2, 0.22 + 0.06 * m), 2.6))
     with style():
         figure = Figure(figsize=(width + 1.15, height + 1.0))
-        axes = figure.add_axes(_box(figure, 0.55, 0.7, width - 0.55, height))
+        axes = figure.add_axes(box(figure, 0.55, 0.7, width - 0.55, height))
         shown = np.ma.masked_where(pixels == 0, np.clip(pixels, low, top))
         image = axes.imshow(
             shown, cmap=_colours(), norm=LogNorm(low, top), aspect="auto", interpolation="nearest",
@@ -255,7 +258,7 @@ def _draw_map(errors: Array, worst: tuple[int, int], found: float, expected: flo
         axes.set_yticks(sorted({0, m - 1}))
         axes.set_xlabel("inputs j", labelpad=-8 if n > 1 else None)
         axes.set_ylabel("outputs i" if height > 1.05 else "i", labelpad=-8 if m > 1 else None)
-        bar = figure.colorbar(image, cax=figure.add_axes(_box(figure, width + 0.12, 0.7, 0.1, height)))
+        bar = figure.colorbar(image, cax=figure.add_axes(box(figure, width + 0.12, 0.7, 0.1, height)))
         bar.locator = LogLocator(numticks=5 if height > 1 else 3)
         bar.update_ticks()
         bar.ax.yaxis.set_minor_locator(NullLocator())
@@ -313,9 +316,9 @@ def svg_of(figure: Figure) -> str:
     return re.sub(r"(<svg[^>]*>)", rf"\1{_PAGE_STYLE}", svg, count=1)
 
 
-def _box(
+def box(
     figure: Figure, left: float, bottom: float, width: float, height: float
 ) -> tuple[float, float, float, float]:
-    """Return a place in inches as fractions of the figure."""
+    """Return a place in inches as fractions of the figure, for ``figure.add_axes``."""
     whole_width, whole_height = figure.get_size_inches()
     return left / whole_width, bottom / whole_height, width / whole_width, height / whole_height

@@ -1,6 +1,6 @@
 """A pytest plugin, for those who ask for it: ``pytest -p verification.pytest_plugin``.
 
-It gives the fixture `check_jacobian`; a failure shows the report, and the line of the test.
+It gives the fixtures `check_jacobian` and `check_gradient`; a failure shows the report, and the line of the test.
 """
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ from verification.report import CheckReport
 def check_jacobian_fixture() -> Callable[..., CheckReport]:
     """Give :func:`check_jacobian`."""
     return check_jacobian
+
+
+@pytest.fixture(name="check_gradient", scope="session")
+def check_gradient_fixture() -> Callable[..., None]:
+    """Give :func:`verification.assert_gradient`."""
+    from verification.assertions import assert_gradient
+
+    return assert_gradient
 
 
 def check_jacobian(f: Any, jacobian: Any = None, *, at: Any, **options: Any) -> CheckReport:

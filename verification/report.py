@@ -167,7 +167,7 @@ class CheckReport:
         return f"[{worst.index[0]}, {worst.index[1]}] ({place}): found {worst.found!r}, expected {worst.expected!r}"
 
     def _repr_html_(self) -> str:
-        """Return the report as a table, for notebooks; of a wrong candidate with the picture of its errors."""
+        """Return the report as a table, for notebooks; unless it is right with the picture of the errors."""
         colour = {"right": "#1a7f37", "wrong": "#cf222e", "undecided": "#9a6700"}[self.verdict]
         parts = [
             f'<p><strong style="color:{colour}">{self.verdict}</strong>: {html.escape(self.reason)}</p>',
@@ -196,22 +196,31 @@ class CheckReport:
             parts.append(f"<p>worst entry {html.escape(self._worst_entry())}</p>")
         if self.diagnosis is not None:
             parts.append(f"<p>diagnosis: {html.escape(str(self.diagnosis))}</p>")
-        if self.verdict == "wrong" and self._expected() is not None:
+        if not self.passed and self.expected is not None:
             from verification.pictures import matplotlib_is_there
 
             if matplotlib_is_there():
                 parts.append(self.picture().inline)
         return "\n".join(parts)
 
-    def _expected(self) -> Array | None:
-        """Return what the candidate is drawn against: the last witness that contradicts it, or else agrees."""
+    @property
+    def expected(self) -> Array | None:
+        """What the candidate is drawn against: of the last witness that contradicts it, or else agrees, or can't tell.
+
+        None if no entries were compared.
+        """
         if self.candidate is None:
             return None
-        for status in ("disagrees", "agrees"):
+        for status in ("disagrees", "agrees", "undecided"):
             found = [w.matrix for w in self.witnesses if w.status == status and w.matrix is not None]
             if found:
                 return found[-1]
         return None
+
+    @property
+    def error(self) -> float:
+        """The largest deviation from `expected`, as a fraction of the size of its row; 0 if nothing was compared."""
+        return max((w.error or 0.0 for w in self.witnesses if w.matrix is self.expected), default=0.0)
 
     def picture(self) -> Picture:
         """Return the heat map of the candidate's errors, with the worst entry marked.
@@ -225,7 +234,7 @@ class CheckReport:
         """
         from verification.pictures import error_map
 
-        expected = self._expected()
+        expected = self.expected
         if expected is None or self.candidate is None:
             raise ValueError(
                 "picture: found no matrix to compare with, expected a check that compared entries"

@@ -63,7 +63,7 @@ def step_errors(f: Any, x: Any, wrt: str = INPUT, *, jacobian: Any = None) -> St
     Raises
     ------
     TypeError, ValueError
-        If an argument is refused, the Jacobian is 0 or not finite, or it has more than 2²² entries.
+        If an argument is refused, x or f(x) is not finite, the Jacobian is 0 or not finite, or it has more than 2²² entries.
 
     Examples
     --------
@@ -79,6 +79,10 @@ def step_errors(f: Any, x: Any, wrt: str = INPUT, *, jacobian: Any = None) -> St
     if m * n > LARGEST_CURVE or m * n == 0:
         raise ValueError(
             f"x: found a Jacobian of {m}×{n} entries, expected from 1 to {LARGEST_CURVE:,} for a curve"
+        )
+    if not (np.isfinite(problem.point).all() and np.isfinite(problem.value).all()):
+        raise ValueError(
+            "x: found a point where x or f(x) is not finite, expected finite numbers for a curve"
         )
     right, reference, error = _reference(problem, jacobian)
     scale = float(np.abs(right).max())

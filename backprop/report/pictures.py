@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,41 +12,18 @@ from backprop.plan import Plan
 from jacobians import Jacobian, Spec
 from jacobians.arrays import Array
 from jacobians.association import Tree
+from verification.pictures import ZERO_COLOUR, box, style, svg_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
-    from matplotlib.figure import Figure
 
 COLOURS = {"left": "#3f87c8", "right": "#d9762f", "optimal": "#2e9e6b"}
-ZERO_COLOUR = "#8080803a"
 MOST_PIXELS = (256, 512)
 """Rows and columns of the largest picture of a Jacobian."""
 
 LARGEST_EXPANDED = 2**22
 """Entries of a Jacobian of which a picture may be made from the dense form."""
-
-_INK = "#010203"  # stands for the colour of the page's text until the picture is written
-_STYLE = (
-    "<style>svg{color:#1c2330;color-scheme:light dark}"
-    "@media (prefers-color-scheme:dark){svg{color:#e4e8ee}}</style>"
-)
-_RC = {
-    "svg.fonttype": "none",  # letters, not outlines: small, and set in the reader's font
-    "svg.hashsalt": "explicit-jacobians",  # the same picture gives the same text
-    "font.size": 10.0,
-    "font.family": "sans-serif",
-    "text.color": _INK,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-}
 
 
 # --- one Jacobian ----------------------------------------------------------------------------------------
@@ -127,9 +102,9 @@ def draw_jacobian(jacobian: Jacobian) -> str:
     width = 3.3
     # wide ones are stretched, so that their rows can be told apart
     height = float(np.clip(2.4 * m / n, min(1.2, 0.22 + 0.035 * m), 2.4))
-    with _style():
+    with style():
         figure = Figure(figsize=(width + 0.9, height + 0.75))
-        axes = figure.add_axes(_box(figure, 0.55, 0.5, width - 0.55, height))
+        axes = figure.add_axes(box(figure, 0.55, 0.5, width - 0.55, height))
         shown = np.ma.masked_where(entries == 0, entries)
         picture = axes.imshow(
             shown, cmap=_colours(), vmin=-bound, vmax=bound, aspect="auto", interpolation="nearest",
@@ -140,11 +115,11 @@ def draw_jacobian(jacobian: Jacobian) -> str:
         axes.set_yticks(sorted({1, m}))
         axes.set_xlabel("inputs j", labelpad=-8 if n > 1 else None)
         axes.set_ylabel("outputs i" if height > 1.05 else "i", labelpad=-8 if m > 1 else None)
-        bar = figure.colorbar(picture, cax=figure.add_axes(_box(figure, width + 0.12, 0.5, 0.1, height)))
+        bar = figure.colorbar(picture, cax=figure.add_axes(box(figure, width + 0.12, 0.5, 0.1, height)))
         bar.set_ticks([-bound, 0.0, bound] if height > 0.6 else [-bound, bound])
         bar.ax.set_yticklabels([_short(float(tick)) for tick in bar.get_ticks()])
         bar.outline.set_visible(False)
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def draw_digit(pixels: Array) -> str:
@@ -157,12 +132,12 @@ def draw_digit(pixels: Array) -> str:
     """
     from matplotlib.figure import Figure
 
-    with _style():
+    with style():
         figure = Figure(figsize=(1.6, 1.6))
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.imshow(np.reshape(pixels, (8, 8)), cmap="gray_r", vmin=0, vmax=1)
         axes.set_axis_off()
-        return _svg(figure)
+        return svg_of(figure)
 
 
 # --- costs, bracketings, training ------------------------------------------------------------------------
@@ -187,9 +162,9 @@ def draw_costs(costs: Mapping[str, Mapping[str, int]]) -> str:
         raise ValueError("costs: found none, expected at least one derivative")
     strategies = list(next(iter(costs.values())))
     largest = max(max(own.values()) for own in costs.values())
-    with _style():
+    with style():
         figure = Figure(figsize=(5.0, 0.9 + 0.56 * len(costs)))
-        axes = figure.add_axes(_box(figure, 1.15, 0.5, 3.15, 0.56 * len(costs)))
+        axes = figure.add_axes(box(figure, 1.15, 0.5, 3.15, 0.56 * len(costs)))
         for place, strategy in enumerate(strategies):
             heights = [title_place + (place - 1) * 0.27 for title_place in range(len(costs))]
             # beyond 2⁵³ the length of a bar is rounded, its label is not
@@ -209,7 +184,7 @@ def draw_costs(costs: Mapping[str, Mapping[str, int]]) -> str:
         figure.legend(
             *axes.get_legend_handles_labels(), loc="upper left", ncols=3, bbox_to_anchor=(0.18, 1.0)
         )
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def draw_tree(plan: Plan) -> str:
@@ -230,9 +205,9 @@ def draw_tree(plan: Plan) -> str:
     # a step has room for the number below its dot, the last one for a long number
     across, after = max(1.6, 0.42 * depth), 0.85
     height = 0.42 * max(count, 2)
-    with _style():
+    with style():
         figure = Figure(figsize=(beside + across + after, height + 0.2))
-        axes = figure.add_axes(_box(figure, beside, 0.1, across, height))
+        axes = figure.add_axes(box(figure, beside, 0.1, across, height))
         axes.set_axis_off()
         axes.set_xlim(0, depth)
         axes.set_ylim(count - 0.4, -0.6)
@@ -243,7 +218,7 @@ def draw_tree(plan: Plan) -> str:
             )  # fmt: skip
         steps = iter(enumerate(plan.steps, 1))
         _branch(axes, plan.tree, steps, COLOURS.get(plan.strategy, COLOURS["optimal"]))
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def _depth(tree: Tree) -> int:
@@ -289,15 +264,15 @@ def draw_training(losses: Sequence[float]) -> str:
 
     if not losses:
         raise ValueError("losses: found none, expected at least one epoch")
-    with _style():
+    with style():
         figure = Figure(figsize=(4.6, 2.4))
-        axes = figure.add_axes(_box(figure, 0.65, 0.5, 3.75, 1.75))
+        axes = figure.add_axes(box(figure, 0.65, 0.5, 3.75, 1.75))
         axes.plot(range(len(losses)), losses, "o-", color=COLOURS["left"], ms=4)
         axes.set_xlabel("epoch")
         axes.set_ylabel("mean loss")
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        return _svg(figure)
+        return svg_of(figure)
 
 
 # --- from figures to texts -------------------------------------------------------------------------------
@@ -338,35 +313,6 @@ def tree_text(tree: Tree, names: Sequence[str], specs: Sequence[Spec]) -> str:
 
     visit(tree, "", "")
     return "\n".join(lines)
-
-
-def _style() -> Any:
-    import matplotlib as mpl
-
-    return mpl.rc_context(_RC)  # type: ignore[arg-type]  # the stubs list keys as literals
-
-
-def _box(
-    figure: Figure, left: float, bottom: float, width: float, height: float
-) -> tuple[float, float, float, float]:
-    """Return a place in inches as fractions of the figure."""
-    whole_width, whole_height = figure.get_size_inches()
-    return (
-        left / whole_width,
-        bottom / whole_height,
-        width / whole_width,
-        height / whole_height,
-    )
-
-
-def _svg(figure: Figure) -> str:
-    text = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(text, format="svg", metadata=nothing)
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    return re.sub(r"(<svg[^>]*>)", rf"\1{_STYLE}", svg, count=1)
 
 
 def _colours() -> Colormap:

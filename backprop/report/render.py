@@ -75,7 +75,8 @@ def render_html(report: Report) -> str:
         report=to_dict(report), facts=_facts(report), single=_table_data(singles), several=_table_data(several),
         digit=training and _digit_picture(training, report), curve=training and _training_picture(training),
         loss_given=report.loss is not None,
-        jacobians=_jacobian_pictures(report), costs=_cost_pictures(singles, several), trees=_tree_groups(singles),
+        jacobians=_jacobian_pictures(report), steps=_step_picture(report), errors=_error_pictures(report),
+        costs=_cost_pictures(singles, several), trees=_tree_groups(singles),
     )  # fmt: skip
 
 
@@ -252,6 +253,39 @@ def _jacobian_pictures(report: Report) -> list[Picture]:
             )
         )
     return pictures
+
+
+def _step_picture(report: Report) -> Picture | None:
+    """Return the errors of differences of the network by their step; None where its Jacobian is 0 or not finite."""
+    from verification import step_curve
+
+    try:
+        curve = step_curve(report.network, report.x)
+    except ValueError:  # there are no relative errors, or it is too large
+        return None
+    return Picture(
+        data_uri(curve.svg),
+        "Errors of forward and central differences of the network's Jacobian, by their step: each curve is a V",
+        "Finite differences of the network by its input: towards large steps the truncation, towards small ones the "
+        "rounding. The ring is the step that is taken by default.",
+    )
+
+
+def _error_pictures(report: Report) -> list[Picture]:
+    """Return where the Jacobians that are not right deviate; if all are right, where the worst of them does."""
+    drawn = [own for own in report.checked if own.check.expected is not None]
+    shown = [own for own in drawn if not own.check.passed]
+    if drawn and not shown:
+        worst = max(drawn, key=lambda own: own.check.error)
+        shown = [worst] if worst.check.error else []
+    return [
+        Picture(
+            data_uri(own.check.picture().svg),
+            f"Heat map of the errors of {own.title}, which is {own.check.verdict}; a ring marks the worst entry",
+            f"{own.title}: {own.check.verdict}" + (", the largest error of all" if own.check.passed else ""),
+        )
+        for own in shown
+    ]
 
 
 def _cost_pictures(*groups: list[Derivative]) -> list[Picture]:

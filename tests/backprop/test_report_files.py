@@ -216,6 +216,12 @@ def test_the_page_says_the_conventions_the_verdict_and_every_exact_count(page, d
 def test_pictures_of_structure_are_named(page):
     alts = [picture["alt"] for picture in page.all("img")]
     assert "Heat map of ∂(0.Affine)/∂W, 2 outputs by 128 inputs, structure I₂ ⊗ Dense 1×64" in alts
+    assert any(
+        alt.startswith("Errors of forward and central differences of the network's Jac") for alt in alts
+    )
+    assert (
+        sum(alt.startswith("Heat map of the errors of ∂(") for alt in alts) == 1
+    )  # all are right: of the worst
     assert any(alt.startswith("Training curve: the mean loss goes from") for alt in alts)
     assert any("∂loss/∂input: left 150, right 2,048, optimal 150" in alt for alt in alts)
 

@@ -184,6 +184,11 @@ def test_a_wrong_layer_is_found_and_explained(schema):
     texts = report_texts(report)
     assert '<p class="banner wrong">' in texts["report.html"]
     assert "**Verdict: wrong.** 7 of 8 Jacobians" in texts["report.md"]
+    assert (
+        "Heat map of the errors of ∂(1.WrongCubic)/∂input, which is wrong; a ring marks"
+        in texts["report.html"]
+    )
+    assert texts["report.html"].count("Heat map of the errors of") == 1
     jsonschema.validate(json.loads(texts["report.json"]), schema)
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from backprop import Chain
-from backprop.report import Settings, pictures, to_json, write_files
+from backprop.report import Settings, pictures, report_network, to_json, write_files
 from backprop.report.extras import require_extras
+from backprop.report.render import render_html
 from backprop.report.write import require_writable
-from jacobians import Affine, Jacobian, Tanh
+from jacobians import Affine, Jacobian, ReLU, Sequential, Tanh
 from jacobians.structures import Dense, Diagonal, Identity, Kronecker
 
 # --- settings --------------------------------------------------------------------------------------------
@@ -245,3 +246,19 @@ def test_templates_are_inside_the_package():
         "report.html.j2",
         "report.md.j2",
     ]
+
+
+# --- what checks look like -------------------------------------------------------------------------------
+
+
+def test_a_network_without_relative_errors_has_no_curve():
+    dead = Sequential(Affine(-np.eye(2), None), ReLU())  # its Jacobian is 0
+    page = render_html(report_network(dead, [1.0, 2.0]))
+    assert "Errors of forward and central differences" not in page
+    assert "Heat map of the errors of" not in page  # nothing deviates
+
+
+def test_a_kink_has_the_picture_of_its_errors():
+    page = render_html(report_network(ReLU(), [0.0, 2.0]))
+    assert "Heat map of the errors of ∂(ReLU)/∂input, which is undecided" in page
+    assert "each Jacobian that is not right deviates" in page

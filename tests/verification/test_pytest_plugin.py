@@ -9,6 +9,8 @@ import pytest
 
 from verification.pytest_plugin import check_jacobian
 
+pytest_plugins = ["pytester"]
+
 TESTS = """
 import numpy as np
 
@@ -27,6 +29,45 @@ def run_pytest(directory, *options):
     (directory / "test_planted.py").write_text(TESTS, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *options, "test_planted.py"]
     return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+
+
+GRADIENTS = """
+import numpy as np
+
+def energy(W):
+    return np.sum(W**2)
+
+W = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+
+def test_right(check_gradient):
+    check_gradient(energy, 2 * W, at=W)
+    check_gradient(energy, lambda W: 2 * W, at=W, rtol=1e-9)
+
+def test_wrong(check_gradient):
+    check_gradient(energy, W, at=W)
+
+def test_transposed(check_gradient):
+    check_gradient(energy, 2 * W.T, at=W)
+
+def test_kink(check_gradient):
+    check_gradient(lambda x: np.sum(np.abs(x)), [0.0, 1.0], at=[0.0, 1.0])
+"""
+
+
+def test_gradients_fail_with_the_report_and_the_line_of_the_test(pytester):
+    pytester.makepyfile(GRADIENTS)
+    result = pytester.runpytest_subprocess("-p", "verification.pytest_plugin", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines_random(
+        [
+            ">       check_gradient(energy, W, at=W)",
+            "E       AssertionError: gradient by input, shape (2, 3): wrong: *",
+            "E       diagnosis: a constant factor is wrong: the candidate is ½·J *",
+            "*found shape (3, 2), expected (2, 3), the shape of the input; it may be transposed",
+            "*undecided: kink within the step*",
+        ]
+    )
+    assert "report = check(" not in result.stdout.str()  # the lines of the assertion
 
 
 def test_a_failure_shows_the_report_and_the_line_of_the_test(tmp_path):

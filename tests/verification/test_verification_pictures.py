@@ -56,6 +56,14 @@ def test_the_errors_make_a_v_with_its_lowest_point_near_the_default_step(dtype):
     assert np.nanmin(errors.central) < np.nanmin(errors.forward)
 
 
+@pytest.mark.parametrize("x", [[np.nan, 1.0], [np.inf, 1.0], [800.0, 1.0]])
+def test_there_is_no_curve_where_x_or_f_is_not_finite(x):
+    with pytest.raises(
+        ValueError, match=r"^x: found a point where x or f\(x\) is not finite, expected finite numbers"
+    ):
+        step_errors(np.exp, x)
+
+
 def test_truncation_has_order_1_and_2():
     errors = step_errors(np.exp, [0.3, 1.0])
     inside = slice(4, 12)
@@ -105,6 +113,7 @@ def test_a_step_curve_is_svg_in_the_colours_of_the_page(tmp_path):
     assert "prefers-color-scheme:dark" in drawn.svg
     assert "<style>svg{" not in drawn.inline
     assert drawn._repr_svg_() == drawn.svg == step_curve(layer, X).svg
+    assert drawn._repr_html_() == f"<figure>{drawn.inline}</figure>"
     assert drawn.save(tmp_path / "curve.svg").read_text(encoding="utf-8") == drawn.svg
 
 
@@ -179,6 +188,12 @@ def test_the_report_of_a_right_candidate_shows_the_table_alone():
     report = replace(check(layer, X, layer_jacobian), candidate=layer_jacobian(X))
     assert "<svg" not in report._repr_html_()
     assert is_svg(report.picture().svg)  # rounding errors, for those who ask
+
+
+def test_the_report_of_an_undecided_candidate_shows_the_picture_too():
+    report = check(lambda x: np.maximum(x, 0), [0.0, 1.0], np.eye(2))
+    assert report.verdict == "undecided"
+    assert "worst [" in report._repr_html_()
 
 
 def test_a_report_without_matrices_has_no_picture():
