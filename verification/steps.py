@@ -63,7 +63,7 @@ def step_errors(f: Any, x: Any, wrt: str = INPUT, *, jacobian: Any = None) -> St
     Raises
     ------
     TypeError, ValueError
-        If an argument is refused, x or f(x) is not finite, the Jacobian is 0 or not finite, or it has more than 2²² entries.
+        If an argument is refused, x or f(x) is not finite, or the Jacobian is 0, not finite, or above 2²² entries.
 
     Examples
     --------
