@@ -13,6 +13,7 @@ from backprop.picture import Picture, picture
 from backprop.plan import Plan, Step
 from backprop.state import Epoch, TrainingState
 from backprop.style import match_style, style_gradient
+from backprop.tangent_kernel import tangent_kernel
 from backprop.training import TrainingResult, fit
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "picture",
     "saliency",
     "style_gradient",
+    "tangent_kernel",
 ]

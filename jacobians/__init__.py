@@ -16,6 +16,7 @@ from jacobians.function import Function, Linearization
 from jacobians.losses import MeanSquaredError, SoftmaxCrossEntropy, SquaredError
 from jacobians.matrix_functions import Gram, GramLoss, LinearMap, QuadraticForm, Trace, Transpose
 from jacobians.norms import LayerNorm, Norm, Normalize, SquaredNorm
+from jacobians.pairs import pairwise_products
 from jacobians.paths import Concatenate, Product, Residual, Sum
 from jacobians.pooling import Maximum, MaxPool
 from jacobians.reshape import Flatten, Reshape
@@ -77,4 +78,5 @@ __all__ = [
     "Tanh",
     "Trace",
     "Transpose",
+    "pairwise_products",
 ]

@@ -75,7 +75,7 @@ class Affine(Function):
         h, d = self.W.shape
         dtype, home = np.result_type(numpy_dtype(x), numpy_dtype(self.W)), home_of(x)
         point = x.shape[batch_ndim:]
-        identity = moved(Identity(h, dtype=dtype), home)
+        identity = moved(Identity.unchecked(h, dtype=dtype), home)
         if len(point) == 1:
             if wrt == INPUT:
                 return Dense.unchecked(self.W)
@@ -85,7 +85,7 @@ class Affine(Function):
             return Kronecker.unchecked(identity, row, out_shape=(h,), in_shape=(h, d))
         k = point[1]
         if wrt == INPUT:
-            columns = moved(Identity(k, dtype=dtype), home)
+            columns = moved(Identity.unchecked(k, dtype=dtype), home)
             return Kronecker.unchecked(Dense.unchecked(self.W), columns, out_shape=(h, k), in_shape=(d, k))
         if wrt == "b":
             ones = Dense.unchecked(home.ones((k, 1), dtype))

@@ -7,13 +7,65 @@ two agree is tested for every row.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from jacobians.arrays import Array
 from jacobians.cost import Cost
 from jacobians.namespaces import is_foreign, namespace_of
+
+
+def matrix_product(a: Array, b: Array) -> Array:
+    """Return a @ b, in one product of two matrices where one of the two is the same for all points.
+
+    Parameters
+    ----------
+    a : numpy.ndarray, shape (…, m, k)
+    b : numpy.ndarray, shape (…, k, n)
+        Leading axes broadcast.
+
+    Examples
+    --------
+    >>> matrix_product(np.ones((5, 2, 3)), np.ones((3, 4))).shape
+    (5, 2, 4)
+    """
+    if is_foreign(a):
+        return cast(Array, namespace_of(a).matmul(a, b))
+    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
+        # one product for the rows of all points, where NumPy would make one a point
+        return np.reshape(np.reshape(a, (-1, a.shape[-1])) @ b, (*a.shape[:-1], b.shape[-1]))
+    if type(b) is np.ndarray and b.ndim > 2 and a.ndim == 2 and b.shape[-1] == 1:
+        return (b[..., 0] @ a.T)[..., None]
+    return a @ b
+
+
+def summed_over(array: Array, batch: tuple[int, ...]) -> Array:
+    """Return an array (…, n) summed over the leading axes that `batch` does not have, or has with size 1.
+
+    Parameters
+    ----------
+    array : numpy.ndarray, shape (…, n)
+    batch : tuple of int
+        Axes that broadcast to the leading ones of `array`.
+
+    Returns
+    -------
+    numpy.ndarray, shape batch + (n,)
+
+    Examples
+    --------
+    >>> summed_over(np.ones((2, 3, 4)), (3,)).shape
+    (3, 4)
+    """
+    lead = array.ndim - 1
+    if array.shape[:-1] == batch:
+        return array
+    if not batch:
+        return array.reshape(-1, array.shape[-1]).sum(axis=0)
+    new = lead - len(batch)
+    axes = [axis for axis in range(lead) if axis < new or batch[axis - new] == 1]
+    return array.sum(axis=tuple(axes), keepdims=True).reshape(*batch, array.shape[-1])
 
 
 class Ledger:
@@ -44,13 +96,7 @@ class Ledger:
     def matmul(self, a: Array, b: Array) -> Array:
         """Return a @ b: k multiplications and k − 1 additions for each entry of the result."""
         inner = a.shape[-1]
-        if is_foreign(a):
-            product = namespace_of(a).matmul(a, b)
-        elif a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
-            # one product for the rows of all points, where NumPy would make one a point
-            product = np.reshape(np.reshape(a, (-1, inner)) @ b, (*a.shape[:-1], b.shape[-1]))
-        else:
-            product = a @ b
+        product = matrix_product(a, b)
         size = math.prod(product.shape)
         self.multiplications += size * inner
         self.additions += size * (inner - 1)

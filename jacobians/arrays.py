@@ -263,8 +263,14 @@ def require_budget(
     ------
     MemoryBudgetError
         A MemoryError that names the exact size, the budget and the way out.
+    TypeError
+        If max_bytes is no integer.
     """
     budget = DEFAULT_MAX_BYTES if max_bytes is None else max_bytes
+    if not isinstance(budget, int | np.integer) or isinstance(budget, bool):
+        raise TypeError(
+            f"max_bytes: found {max_bytes!r}, expected a number of bytes as an integer, such as 2 * 1024**3"
+        )
     needed = math.prod(int(n) for n in shape) * int(itemsize)
     if needed > budget:
         dimensions = "×".join(str(n) for n in shape)

@@ -134,10 +134,10 @@ class AugmentedAffine(Function):
                 "out_shape": (rows, *many),
                 "in_shape": x.shape[batch_ndim:],
             }
-            return Kronecker.unchecked(A, Identity(many[0], dtype=dtype), **shapes) if many else A
+            return Kronecker.unchecked(A, Identity.unchecked(many[0], dtype=dtype), **shapes) if many else A
         unit = self._with_unit(x, batch_ndim)
         points = Dense.unchecked(unit.mT if many else unit[..., None, :])
-        places: Jacobian = Identity(h, dtype=dtype)
+        places: Jacobian = Identity.unchecked(h, dtype=dtype)
         if self.carry_unit:
             places = Selection.unchecked(np.arange(-1, h), h, repeats=False, dtype=dtype)
         return Kronecker.unchecked(places, points, out_shape=(rows, *many), in_shape=(h, columns))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -12,10 +13,14 @@ import numpy as np
 from jacobians.arrays import Array
 from jacobians.association import product
 from jacobians.function import INPUT, Function, Linearization, plain
+from jacobians.prefixes import prefix_products
 from jacobians.structures import Jacobian
 
 Path = list[Jacobian]
 """One way from a parameter or the input to the output: factors, output side first."""
+
+Owners = Sequence[tuple[Function, str]]
+"""Parameters: for each the function that holds it, and its name there."""
 
 
 class Composition(Function):
@@ -123,20 +128,33 @@ class Composition(Function):
         """Return the factors of the Jacobian by the input, output side first."""
 
     @abstractmethod
-    def _paths(self, x: Any, owner: Function, own: str, batch_ndim: int) -> list[Path]:
-        """Return the factors of each path from the parameter `own` of `owner` to the output; none if it isn't here."""
+    def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
+        """Return, for each parameter, the factors of each path from it to the output; none if it isn't here.
+
+        Factors that paths share are the same objects.
+        """
 
     def _chain(self, x: Any, wrt: str, batch_ndim: int) -> Path:
         """Return the factors, output side first; of several paths their sum as one factor."""
         if wrt == INPUT:
             return self._input_chain(x, batch_ndim)
-        owner, own = self._owners()[wrt]
-        paths = self._paths(x, owner, own, batch_ndim)
+        (paths,) = self._paths(x, [self._owners()[wrt]], batch_ndim)
         return paths[0] if len(paths) == 1 else [total(product(path) for path in paths)]
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return the product of the factors by the cheapest bracketing."""
         return product(self._chain(x, wrt, batch_ndim))
+
+    def _jacobians_by(self, x: Any, names: Sequence[str], batch_ndim: int) -> list[Jacobian]:
+        """Return the Jacobian by each name, from one forward pass; what paths share is formed once."""
+        owners = self._owners()
+        parameters = [name for name in dict.fromkeys(names) if name != INPUT]
+        paths = self._paths(x, [owners[name] for name in parameters], batch_ndim)
+        products = iter(prefix_products([path for own in paths for path in own]))
+        found = {name: total(islice(products, len(own))) for name, own in zip(parameters, paths, strict=True)}
+        if INPUT in names:
+            found[INPUT] = product(self._input_chain(x, batch_ndim))
+        return [found[name].broadcast_batch(x.shape[:batch_ndim]) for name in names]
 
 
 def total(terms: Iterator[Jacobian]) -> Jacobian:
@@ -147,18 +165,18 @@ def total(terms: Iterator[Jacobian]) -> Jacobian:
     return result
 
 
-def holds(function: Function, owner: Function) -> bool:
-    """Return whether `owner` is the function, or a part of it at any depth."""
+def holds(function: Function, owners: Owners) -> bool:
+    """Return whether one of the parameters is held by the function, or by a part of it at any depth."""
     if isinstance(function, Composition):
-        return any(holds(layer, owner) for layer in function.layers)
-    return function is owner
+        return any(holds(layer, owners) for layer in function.layers)
+    return any(function is owner for owner, _ in owners)
 
 
-def paths_of(function: Function, x: Any, owner: Function, own: str, batch_ndim: int) -> list[Path]:
-    """Return the paths from a parameter of `owner` to the output of `function`; none if it isn't there."""
+def paths_of(function: Function, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
+    """Return, for each parameter, the paths from it to the output of `function`; none if it isn't there."""
     if isinstance(function, Composition):
-        return function._paths(x, owner, own, batch_ndim)
-    return [function._chain(x, own, batch_ndim)] if function is owner else []
+        return function._paths(x, owners, batch_ndim)
+    return [[function._chain(x, own, batch_ndim)] if function is owner else [] for owner, own in owners]
 
 
 def pieces_of(functions: Iterator[tuple[Function, Any]]) -> Array | None:
@@ -227,17 +245,19 @@ class Sequential(Composition):
         values = self._values(x, batch_ndim)
         return self._upstream(values, 0, len(self), batch_ndim)
 
-    def _paths(self, x: Any, owner: Function, own: str, batch_ndim: int) -> list[Path]:
+    def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
         """Return DF_L, …, DF_{l+1}, ∂F_l/∂parameter for each place l of the layer, the last place first."""
         values = self._values(x, batch_ndim)
-        paths: list[Path] = []
+        paths: list[list[Path]] = [[] for _ in owners]
         upstream: Path = []
         done = len(self)
-        for place in reversed([place for place, layer in enumerate(self.layers) if holds(layer, owner)]):
+        for place in reversed([place for place, layer in enumerate(self.layers) if holds(layer, owners)]):
             upstream = upstream + self._upstream(values, place + 1, done, batch_ndim)
             done = place + 1
-            own_paths = paths_of(self.layers[place], values[place], owner, own, batch_ndim)
-            paths += [upstream + path for path in own_paths]
+            for known, own in zip(
+                paths, paths_of(self.layers[place], values[place], owners, batch_ndim), strict=True
+            ):
+                known += [upstream + path for path in own]
         return paths
 
     def _upstream(self, values: list[Any], first: int, last: int, batch_ndim: int) -> Path:

@@ -228,7 +228,7 @@ def _taken(factor: Jacobian, rows: Array | None, columns: Array | None) -> Jacob
     match factor:
         case Identity():
             assert rows is not None
-            return Identity(len(rows), batch_shape=batch, dtype=factor.dtype)
+            return Identity.unchecked(len(rows), batch_shape=batch, dtype=factor.dtype)
         case Diagonal():
             return Diagonal.unchecked(factor.d[..., rows], batch_shape=batch)
         case Kronecker():

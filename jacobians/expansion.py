@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array, format_bytes, require_budget
+from jacobians.arrays import DEFAULT_MAX_BYTES, Array, format_bytes, require_budget
 from jacobians.cost import ZERO_COST, Cost
 from jacobians.placing import diagonal_of, set_diagonal
 from jacobians.spec import Spec
@@ -52,12 +52,16 @@ def expansion_cost(spec: Spec) -> Cost:
 
 def require_room(spec: Spec, itemsize: int) -> None:
     """Raise MemoryBudgetError unless a result of `spec` fits in the default budget of 2 GiB."""
-    require_budget(
-        (spec.storage,),
-        itemsize,
-        f"the product or sum {spec.label}",
-        "keep the factors apart and use matvec and rmatvec, or take fewer points",
-    )
+    storage = spec.storage
+    if (
+        storage * itemsize > DEFAULT_MAX_BYTES
+    ):  # the sentence, which takes longer than this, only for what doesn't
+        require_budget(
+            (storage,),
+            itemsize,
+            f"the product or sum {spec.label}",
+            "keep the factors apart and use matvec and rmatvec, or take fewer points",
+        )
 
 
 def expand(jacobian: Jacobian, ledger: Ledger) -> Dense:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -173,12 +173,7 @@ class Function(ABC):
         point = self._door(x, batched)
         if isinstance(wrt, str):
             return self._jacobian(point, self._known(wrt), int(batched))
-        names = [self._known(name) for name in wrt]
-        if not names:
-            raise ValueError(
-                f"{self}: wrt is empty, expected 'input' or names out of {list(self.parameters)}"
-            )
-        return BlockRow([self._jacobian(point, name, int(batched)) for name in names])
+        return BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
 
     def linearize(self, x: Any, *, batched: bool = False) -> Linearization:
         """Return the value at x, every intermediate value, and one structured Jacobian a layer."""
@@ -281,6 +276,19 @@ class Function(ABC):
             raise ValueError(f"wrt: found {name!r}, expected one of {', '.join(map(repr, known)) or 'none'}")
         return name
 
+    def _names(self, wrt: Any) -> list[str]:
+        if not isinstance(wrt, Iterable):
+            raise TypeError(
+                f"wrt: found {wrt!r}, expected 'input', the name of a parameter, or a sequence of names"
+            )
+        known = {INPUT, *self.parameters}
+        names = [name if isinstance(name, str) and name in known else self._known(name) for name in wrt]
+        if not names:
+            raise ValueError(
+                f"{self}: wrt is empty, expected 'input' or names out of {list(self.parameters)}"
+            )
+        return names
+
     def _forward(self, x: Any, batch_ndim: int) -> Any:
         if batch_ndim == 0:
             return self.forward(x)
@@ -296,6 +304,10 @@ class Function(ABC):
             jacobian = self.derivative(x, wrt, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # as above
             return jacobian.broadcast_batch(x.shape[:batch_ndim])
         return stack([self._jacobian(x[place, ...], wrt, batch_ndim - 1) for place in range(x.shape[0])])
+
+    def _jacobians_by(self, x: Any, names: Sequence[str], batch_ndim: int) -> list[Jacobian]:
+        """Return the Jacobian by each of several names."""
+        return [self._jacobian(x, name, batch_ndim) for name in names]
 
     def _as_jacobian(self, derivative: Any, x: Any, wrt: str) -> Jacobian:
         if isinstance(derivative, Jacobian):

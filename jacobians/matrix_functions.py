@@ -92,7 +92,7 @@ class LinearMap(Function):
             A = self.parameters["A"]
             if wrt == INPUT:
                 return Dense.unchecked(A)
-            identity = Identity(A.shape[0], dtype=dtype)
+            identity = Identity.unchecked(A.shape[0], dtype=dtype)
             return Kronecker.unchecked(
                 identity, Dense.unchecked(x[..., None, :]), out_shape=A.shape[:1], in_shape=A.shape
             )
@@ -100,16 +100,16 @@ class LinearMap(Function):
         q = point[1] if self.B is None else self.B.shape[1]
         if wrt == "A":
             XB = x if self.B is None else x @ self.B
-            left: Jacobian = Identity(p, dtype=dtype)
+            left: Jacobian = Identity.unchecked(p, dtype=dtype)
             right: Jacobian = Dense.unchecked(XB.mT)
             in_shape = (p, point[0])
         elif wrt == "B":
             left = Dense.unchecked(x if self.A is None else self.A @ x)
-            right = Identity(q, dtype=dtype)
+            right = Identity.unchecked(q, dtype=dtype)
             in_shape = (point[1], q)
         else:
-            left = Identity(p, dtype=dtype) if self.A is None else Dense.unchecked(self.A)
-            right = Identity(q, dtype=dtype) if self.B is None else Dense.unchecked(self.B.mT)
+            left = Identity.unchecked(p, dtype=dtype) if self.A is None else Dense.unchecked(self.A)
+            right = Identity.unchecked(q, dtype=dtype) if self.B is None else Dense.unchecked(self.B.mT)
             in_shape = point
         return Kronecker.unchecked(left, right, out_shape=(p, q), in_shape=in_shape)
 
@@ -294,10 +294,10 @@ class Gram(Function):
         point = x.shape[batch_ndim:]
         M = x.mT if self.columns else x
         side, size = M.shape[-2], math.prod(point)
-        identity, factor = Identity(side, dtype=x.dtype), Dense.unchecked(M)
+        identity, factor = Identity.unchecked(side, dtype=x.dtype), Dense.unchecked(M)
         # vec(dM Mᵀ) = (I ⊗ M) vec(dM) and vec(M dMᵀ) = (M ⊗ I) vec(dMᵀ); one of dM and dMᵀ is dF, the other is K dF
         terms = [Kronecker.unchecked(identity, factor), Kronecker.unchecked(factor, identity)]
-        inputs = [Identity(size, dtype=x.dtype), commutation(point, x.dtype).reshaped((size,))]
+        inputs = [Identity.unchecked(size, dtype=x.dtype), commutation(point, x.dtype).reshaped((size,))]
         if self.columns:
             inputs.reverse()
         return [BlockRow(terms, out_shape=(side, side)), BlockColumn(inputs, in_shape=point)]

@@ -277,7 +277,7 @@ class LayerNorm(Function):
         """Return diag(γ)/s·(I − 1/n·11ᵀ − 1/n·x̂x̂ᵀ), diag(x̂) or I."""
         n = x.shape[-1]
         if wrt == "beta":
-            return Identity(n, dtype=np.result_type(x.dtype, self.parameters["beta"].dtype))
+            return Identity.unchecked(n, dtype=np.result_type(x.dtype, self.parameters["beta"].dtype))
         centred = _centred(x, x[..., -1:])
         # s = size·√(mean (centred/size)² + (√eps/size)²), each square at most n
         size = np.max(np.abs(centred), axis=-1, keepdims=True)

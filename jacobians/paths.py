@@ -13,7 +13,7 @@ import numpy as np
 
 from jacobians.arrays import Array
 from jacobians.association import product
-from jacobians.composition import Composition, Path, paths_of, pieces_of, total
+from jacobians.composition import Composition, Owners, Path, paths_of, pieces_of, total
 from jacobians.function import INPUT, Function
 from jacobians.structures import BlockColumn, Diagonal, Identity, Jacobian, Selection
 
@@ -51,6 +51,14 @@ class _Parallel(Composition):
     def _jacobians(self, x: Any, batch_ndim: int) -> list[Jacobian]:
         """Return the Jacobian of each part by the input."""
         return [product(layer._chain(x, INPUT, batch_ndim)) for layer in self.layers]
+
+    def _behind(self, first: list[Path], x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
+        """Return, for each parameter, its paths through the parts, with the factors of each part's output first."""
+        paths: list[list[Path]] = [[] for _ in owners]
+        for factors, layer in zip(first, self.layers, strict=True):
+            for known, own in zip(paths, paths_of(layer, x, owners, batch_ndim), strict=True):
+                known += [factors + path for path in own]
+        return paths
 
     def smooth_piece(self, x: Any) -> Array | None:
         """Return the pieces of all parts, one after the other."""
@@ -98,11 +106,11 @@ class Residual(_Parallel):
     def _input_chain(self, x: Any, batch_ndim: int) -> Path:
         self.forward(x, batch_ndim)  # for the shape of its value
         point = x.shape[batch_ndim:]
-        identity = Identity(math.prod(point), out_shape=point, in_shape=point, dtype=x.dtype)
+        identity = Identity.unchecked(math.prod(point), out_shape=point, in_shape=point, dtype=x.dtype)
         return [identity + self._jacobians(x, batch_ndim)[0]]
 
-    def _paths(self, x: Any, owner: Function, own: str, batch_ndim: int) -> list[Path]:
-        return paths_of(self.layers[0], x, owner, own, batch_ndim)
+    def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
+        return paths_of(self.layers[0], x, owners, batch_ndim)
 
 
 class Sum(_Parallel):
@@ -136,9 +144,9 @@ class Sum(_Parallel):
         self._values(x, batch_ndim)  # for the shapes
         return [total(iter(self._jacobians(x, batch_ndim)))]
 
-    def _paths(self, x: Any, owner: Function, own: str, batch_ndim: int) -> list[Path]:
+    def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
         self._values(x, batch_ndim)
-        return [path for layer in self.layers for path in paths_of(layer, x, owner, own, batch_ndim)]
+        return self._behind([[] for _ in self.layers], x, owners, batch_ndim)
 
 
 class Product(_Parallel):
@@ -190,12 +198,8 @@ class Product(_Parallel):
         factors = (layer._chain(x, INPUT, batch_ndim) for layer in self.layers)
         return [total(product([scale, *chain]) for scale, chain in zip(scales, factors, strict=True))]
 
-    def _paths(self, x: Any, owner: Function, own: str, batch_ndim: int) -> list[Path]:
-        return [
-            [scale, *path]
-            for scale, layer in zip(self._others(x, batch_ndim), self.layers, strict=True)
-            for path in paths_of(layer, x, owner, own, batch_ndim)
-        ]
+    def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
+        return self._behind([[scale] for scale in self._others(x, batch_ndim)], x, owners, batch_ndim)
 
 
 class Concatenate(_Parallel):
@@ -242,29 +246,29 @@ class Concatenate(_Parallel):
         """Return the values one after the other."""
         return np.concatenate(self._values(x, batch_ndim), axis=batch_ndim)
 
-    def _shapes(self, x: Any, batch_ndim: int) -> tuple[list[int], tuple[int, ...]]:
+    def _shapes(self, values: list[Any], batch_ndim: int) -> tuple[list[int], tuple[int, ...]]:
         """Return the number of outputs of each part, and the shape of all."""
-        shapes = [np.shape(value)[batch_ndim:] for value in self._values(x, batch_ndim)]
+        shapes = [np.shape(value)[batch_ndim:] for value in values]
         out_shape = (sum(shape[0] for shape in shapes), *shapes[0][1:])
         return [math.prod(shape) for shape in shapes], out_shape
 
     def _input_chain(self, x: Any, batch_ndim: int) -> Path:
-        _, out_shape = self._shapes(x, batch_ndim)
+        _, out_shape = self._shapes(self._values(x, batch_ndim), batch_ndim)
         return [
             BlockColumn(self._jacobians(x, batch_ndim), out_shape=out_shape, in_shape=x.shape[batch_ndim:])
         ]
 
-    def _paths(self, x: Any, owner: Function, own: str, batch_ndim: int) -> list[Path]:
-        sizes, out_shape = self._shapes(x, batch_ndim)
-        paths: list[Path] = []
+    def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
+        values = self._values(x, batch_ndim)
+        sizes, out_shape = self._shapes(values, batch_ndim)
+        dtype = np.result_type(*(value.dtype for value in values))
+        placed: list[Path] = []
         start = 0
-        for size, layer in zip(sizes, self.layers, strict=True):
+        for size in sizes:
             places = np.full(sum(sizes), -1)
             places[start : start + size] = np.arange(size)
             start += size
-            for path in paths_of(layer, x, owner, own, batch_ndim):
-                place = Selection.unchecked(
-                    places, size, repeats=False, out_shape=out_shape, dtype=path[0].dtype
-                )
-                paths.append([place, *path])
-        return paths
+            placed.append(
+                [Selection.unchecked(places, size, repeats=False, out_shape=out_shape, dtype=dtype)]
+            )
+        return self._behind(placed, x, owners, batch_ndim)

@@ -62,7 +62,9 @@ class Reshape(Function):
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return the identity."""
         point = x.shape[batch_ndim:]
-        return Identity(math.prod(point), out_shape=self._out_shape(point), in_shape=point, dtype=x.dtype)
+        return Identity.unchecked(
+            math.prod(point), out_shape=self._out_shape(point), in_shape=point, dtype=x.dtype
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self.shape is None else self.shape})"

@@ -194,10 +194,10 @@ def broadcast(*batches: Batch) -> Batch:
     >>> broadcast((), (5,))
     (5,)
     """
-    first = batches[0]
-    if all(batch == first or not batch for batch in batches[1:]):
-        return first
-    return np.broadcast_shapes(*batches)
+    distinct = {batch for batch in batches if batch}
+    if len(distinct) < 2:
+        return distinct.pop() if distinct else ()
+    return np.broadcast_shapes(*distinct)
 
 
 def checked_shape(shape: object, name: str) -> tuple[int, int]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
 from jacobians.cost import Cost, Count
@@ -115,6 +113,7 @@ def count_products(left: Spec, right: Spec) -> Count:
 
     Examples
     --------
+    >>> import numpy as np
     >>> sizes = np.array([1, 2, 3])
     >>> count_products(Spec("Dense", (2, sizes)), Spec("Dense", (sizes, 4))).multiplications
     array([ 8, 16, 24])
@@ -153,10 +152,10 @@ def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> J
     row = find_row(left.spec, right.spec)
     if left.home is not right.home:
         left, right = together((left, right), "product")
-    itemsize = np.result_type(left.dtype, right.dtype).itemsize
+    itemsize = max(left.dtype.itemsize, right.dtype.itemsize)
     require_room(row.result(left.spec, right.spec), itemsize)
     product = row.execute(left, right, Ledger() if ledger is None else ledger)
-    batch = np.broadcast_shapes(left.batch_shape, right.batch_shape)
+    batch = broadcast(left.batch_shape, right.batch_shape)
     return product.reshaped(left.out_shape, right.in_shape).broadcast_batch(batch)
 
 

@@ -84,4 +84,4 @@ def low_rank_low_rank(L: DiagonalPlusLowRank, R: DiagonalPlusLowRank, ledger: Le
 
 def zero_product(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
     """0·J = J·0 = 0, whatever stands in J: nothing depends on it."""
-    return moved(Zero(L.shape[0], R.shape[1], dtype=np.result_type(L.dtype, R.dtype)), L.home)
+    return moved(Zero.unchecked(L.shape[0], R.shape[1], dtype=np.result_type(L.dtype, R.dtype)), L.home)

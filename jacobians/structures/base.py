@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
 from jacobians.arrays import Array, format_bytes, real_array, require_budget
 from jacobians.layouts import MatrixLayout, TensorLayout, VecOrder, to_matrix, to_tensor
-from jacobians.namespaces import NUMPY, Home, home_of, namespace_of, numpy_dtype, owned
+from jacobians.namespaces import NUMPY, home_of, numpy_dtype, owned
 from jacobians.spec import Spec, broadcast
 from jacobians.structures.display import html_summary
-from jacobians.structures.homes import beside_array
-from jacobians.structures.operator import linear_operator
-
-if TYPE_CHECKING:
-    from scipy.sparse.linalg import LinearOperator
-
-Shape = tuple[int, ...]
+from jacobians.structures.linear_map import LinearMap, Shape
 
 
-class Jacobian(ABC):
+class Jacobian(LinearMap):
     """A linear map with a structure: rows are outputs, columns are inputs (numerator layout, row-major vec).
 
     The numbers are stored once, unexpanded; :meth:`dense`, :meth:`matrix` and :meth:`tensor` make the full form on
@@ -41,6 +34,7 @@ class Jacobian(ABC):
     """
 
     structure: ClassVar[str]
+    spec: Spec
     _fields: ClassVar[tuple[str, ...]] = ()  # attributes that hold arrays
     _children: ClassVar[tuple[str, ...]] = ()  # attributes that hold Jacobians
     _movable: ClassVar[bool] = True  # whether it goes along with foreign arrays if it stores none of its own
@@ -48,26 +42,15 @@ class Jacobian(ABC):
     # ndarray @ J and np.float64 * J come to us
     __array_ufunc__ = None
 
-    out_shape: Shape
-    in_shape: Shape
-    batch_shape: Shape
-    spec: Spec
-    dtype: np.dtype[Any]
-    home: Home = NUMPY
-
     # --- what a structure writes -----------------------------------------------------------------------
 
     @abstractmethod
     def _expand(self) -> Array:
         """Return the dense form, batch axes of the stored arrays leading."""
 
-    @abstractmethod
-    def _apply(self, columns: Array) -> Array:
-        """Return J·X for columns X of shape (…, n, k), unexpanded."""
-
-    @abstractmethod
-    def _transpose(self) -> Jacobian:
-        """Return Jᵀ; shapes and batch are set by :attr:`T`."""
+    def _write(self, out: Array) -> None:
+        """Write the dense form into an array whose batch axes the stored ones broadcast to."""
+        out[...] = self._expand()
 
     @abstractmethod
     def _scale(self, factor: Any) -> Jacobian:
@@ -98,8 +81,12 @@ class Jacobian(ABC):
             self.home = parts[0].home if self._children else home_of(parts[0])
         else:
             self.dtype = np.dtype(dtype)
+        self._check_shapes()
+
+    def _check_shapes(self) -> None:
+        m, n = self.spec.shape
         for name, shape, size in (("out_shape", self.out_shape, m), ("in_shape", self.in_shape, n)):
-            if math.prod(shape) != size:
+            if shape != (size,) and math.prod(shape) != size:
                 raise ValueError(
                     f"{name}: found {shape} with {math.prod(shape)} entries, expected {size} entries "
                     f"for a {m}×{n} {self.structure}"
@@ -126,18 +113,23 @@ class Jacobian(ABC):
 
     # --- dense forms -----------------------------------------------------------------------------------
 
-    def dense(self, max_bytes: int | None = None) -> Array:
+    def dense(self, max_bytes: int | None = None, *, out: Array | None = None) -> Array:
         """Return the matrix as an array of shape batch_shape + (m, n), freshly allocated.
 
         Parameters
         ----------
         max_bytes : int, optional
             The most that the answer may take; 2 GiB by default.
+        out : numpy.ndarray, optional
+            An array of that shape and of the Jacobian's dtype, to write into; it spares the allocation, and the
+            budget does not count.
 
         Raises
         ------
         MemoryBudgetError
             If it would take more; nothing is allocated.
+        TypeError, ValueError
+            If `out` is no such array.
 
         Examples
         --------
@@ -146,12 +138,15 @@ class Jacobian(ABC):
         array([[1., 0.],
                [0., 2.]])
         """
-        self._require_budget(self.batch_shape, max_bytes)
-        expanded = self._expand()
-        shape = self.batch_shape + self.shape
-        if self.home is NUMPY and expanded.shape == shape and expanded.flags.writeable:
-            return expanded  # fresh already
-        return cast(Array, owned(expanded, shape))
+        if out is not None:
+            self._check_out(out)
+        else:
+            self._require_budget(self.batch_shape, max_bytes)
+            if self.home is not NUMPY:
+                return cast(Array, owned(self._expand(), self.batch_shape + self.shape))
+            out = np.empty(self.batch_shape + self.shape, self.dtype)
+        self._write(out)
+        return out
 
     def expand(self) -> Array:
         """Return the dense form, read-only, not repeated over points that share it; within the 2 GiB budget."""
@@ -213,6 +208,19 @@ class Jacobian(ABC):
             )
         return self.dense().astype(dtype or self.dtype, copy=False)
 
+    def _check_out(self, out: Any) -> None:
+        expected = self.batch_shape + self.shape
+        self._require_numpy("out")
+        if not isinstance(out, np.ndarray):
+            raise TypeError(f"out: found {type(out).__name__}, expected an array of shape {expected}")
+        if out.shape != expected or out.dtype != self.dtype:
+            raise ValueError(
+                f"out: found shape {out.shape} and dtype {out.dtype}, expected {expected} and {self.dtype}; "
+                f"make it by np.empty({expected}, np.{self.dtype})"
+            )
+        if not out.flags.writeable:
+            raise ValueError("out: found a read-only array, expected one to write into; pass a copy of it")
+
     def _require_budget(self, batch: Shape, max_bytes: int | None) -> None:
         require_budget(
             (*batch, *self.shape),
@@ -223,95 +231,7 @@ class Jacobian(ABC):
             max_bytes,
         )
 
-    # --- as a linear map -------------------------------------------------------------------------------
-
-    def matvec(self, v: Any) -> Array:
-        """Return J·v without expanding J.
-
-        Parameters
-        ----------
-        v : array_like, shape (…, n)
-            Leading axes broadcast against :attr:`batch_shape`.
-
-        Returns
-        -------
-        numpy.ndarray, shape (…, m)
-
-        Raises
-        ------
-        ValueError
-            If the last axis of v is not n.
-        """
-        vector = real_array(v, "v", foreign=True)
-        if vector.ndim == 0 or vector.shape[-1] != self.shape[1]:
-            raise ValueError(
-                f"v: found shape {vector.shape}, expected ({self.shape[1]},) for {self.spec.label}"
-            )
-        result = beside_array(self, vector, "v")._apply(vector[..., None])[..., 0]
-        shape = (*np.broadcast_shapes(self.batch_shape, vector.shape[:-1]), self.shape[0])
-        return cast(Array, owned(result, shape))
-
-    def rmatvec(self, u: Any) -> Array:
-        """Return Jᵀ·u without expanding J.
-
-        Parameters
-        ----------
-        u : array_like, shape (…, m)
-            Leading axes broadcast against :attr:`batch_shape`.
-
-        Returns
-        -------
-        numpy.ndarray, shape (…, n)
-
-        Raises
-        ------
-        ValueError
-            If the last axis of u is not m.
-        """
-        vector = real_array(u, "u", foreign=True)
-        if vector.ndim == 0 or vector.shape[-1] != self.shape[0]:
-            raise ValueError(
-                f"u: found shape {vector.shape}, expected ({self.shape[0]},) for {self.spec.label}"
-            )
-        return self.T.matvec(vector)
-
-    def directional(self, direction: Any) -> Array:
-        """Return the derivative in a direction that has the shape of the input: ∂y/∂X applied to it.
-
-        For a scalar function of a matrix this is tr(∂f/∂X · Y) with ∂f/∂X in numerator layout.
-
-        Parameters
-        ----------
-        direction : array_like, shape batch_shape + in_shape
-
-        Returns
-        -------
-        numpy.ndarray, shape batch_shape + out_shape
-
-        Raises
-        ------
-        ValueError
-            If the direction has another shape.
-        """
-        array = real_array(direction, "direction", foreign=True)
-        lead = array.ndim - len(self.in_shape)
-        if lead < 0 or array.shape[lead:] != self.in_shape:
-            raise ValueError(
-                f"direction: found shape {array.shape}, expected {self.in_shape}, the shape of the input"
-            )
-        xp = namespace_of(array)
-        result = self.matvec(xp.reshape(array, (*array.shape[:lead], self.shape[1])))
-        return cast(Array, xp.reshape(result, result.shape[:-1] + self.out_shape))
-
-    def as_linear_operator(self) -> LinearOperator:
-        """Return a :class:`scipy.sparse.linalg.LinearOperator` view of one point's Jacobian.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For a batch: a LinearOperator is one matrix; for arrays of another library than NumPy.
-        """
-        return linear_operator(self)
+    # --- other forms of the same map -------------------------------------------------------------------
 
     @property
     def T(self) -> Jacobian:
@@ -324,16 +244,22 @@ class Jacobian(ABC):
         in_shape = self.in_shape if in_shape is None else tuple(in_shape)
         if out_shape == self.out_shape and in_shape == self.in_shape:
             return self
-        other = copy.copy(self)
-        other._set(self.spec, out_shape, in_shape, self.batch_shape, self.dtype)
+        other = self._copy()
+        other.out_shape, other.in_shape = out_shape, in_shape
+        other._check_shapes()
         return other
 
     def broadcast_batch(self, batch_shape: Sequence[int]) -> Self:
         """Return the same Jacobian for the points of `batch_shape`, storing nothing new."""
         if tuple(batch_shape) == self.batch_shape:
             return self
-        other = copy.copy(self)
-        other.batch_shape = np.broadcast_shapes(self.batch_shape, tuple(batch_shape))
+        other = self._copy()
+        other.batch_shape = broadcast(tuple(batch_shape), self.batch_shape)
+        return other
+
+    def _copy(self) -> Self:
+        other = object.__new__(type(self))  # copy.copy takes several times as long, which small products feel
+        other.__dict__.update(self.__dict__)
         return other
 
     # --- arithmetic ------------------------------------------------------------------------------------
@@ -343,13 +269,13 @@ class Jacobian(ABC):
 
         if isinstance(other, Jacobian):
             return multiply(self, other)
-        array = real_array(other, "right operand", foreign=True)
+        array = _factor(other, "right operand")
         return self.matvec(array) if array.ndim == 1 else multiply(self, operand(array))
 
     def __rmatmul__(self, other: Any) -> Any:
         from jacobians.products import multiply, operand
 
-        array = real_array(other, "left operand", foreign=True)
+        array = _factor(other, "left operand")
         return self.rmatvec(array) if array.ndim == 1 else multiply(operand(array), self)
 
     def __add__(self, other: Any) -> Jacobian:
@@ -398,3 +324,12 @@ class Jacobian(ABC):
 
     def _repr_html_(self) -> str:
         return html_summary(self)
+
+
+def _factor(value: Any, name: str) -> Array:
+    array = real_array(value, name, foreign=True)
+    if array.ndim == 0:
+        raise ValueError(
+            f"{name}: found the scalar {value!r}, expected a Jacobian, a vector or a matrix; to scale J use *"
+        )
+    return array

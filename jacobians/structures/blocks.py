@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Self, cast
 
 import numpy as np
 
+from jacobians.arithmetic import summed_over
 from jacobians.arrays import Array
-from jacobians.spec import Spec
-from jacobians.structures.base import Jacobian, Shape
+from jacobians.spec import Spec, broadcast
+from jacobians.structures.base import Jacobian
+from jacobians.structures.common_factors import CommonFactor, common_factors
+from jacobians.structures.doors import checked_options
+from jacobians.structures.euclidean import euclidean
 from jacobians.structures.homes import together
+from jacobians.structures.linear_map import Shape
 
 
 class _Blocks(Jacobian):
@@ -27,8 +32,11 @@ class _Blocks(Jacobian):
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
     ) -> None:
+        if not isinstance(blocks, Iterable):
+            raise TypeError(f"blocks: found {blocks!r}, expected a sequence of Jacobians")
         row = isinstance(self, BlockRow)
         self.blocks = tuple(blocks)
+        out_shape, in_shape, batch_shape = checked_options(out_shape, in_shape, batch_shape)
         if not self.blocks:
             raise ValueError("blocks: found none, expected at least one Jacobian")
         for block in self.blocks:
@@ -44,7 +52,7 @@ class _Blocks(Jacobian):
             raise ValueError(f"blocks: found {sizes} {word}, expected the same number in each")
         make = Spec.block_row if row else Spec.block_column
         if batch_shape is None:
-            batch_shape = np.broadcast_shapes(*(block.batch_shape for block in self.blocks))
+            batch_shape = broadcast(*(block.batch_shape for block in self.blocks))
         first = self.blocks[0]
         if row and out_shape is None:
             out_shape = first.out_shape
@@ -113,6 +121,15 @@ class BlockRow(_Blocks):
     structure = "BlockRow"
 
     @property
+    def common_factors(self) -> tuple[CommonFactor, ...]:
+        """The blocks in groups of one left factor."""
+        blocks, found = vars(self).get("_grouped", ((), ()))
+        if blocks is not self.blocks:  # a copy may have got others
+            found = common_factors(self.blocks)
+            vars(self)["_grouped"] = (self.blocks, found)
+        return found
+
+    @property
     def offsets(self) -> list[int]:
         """The first column of each block, and the number of columns."""
         return [0, *np.cumsum([block.shape[1] for block in self.blocks]).tolist()]
@@ -121,14 +138,42 @@ class BlockRow(_Blocks):
         return cast(Array, self.home.namespace.concat(self._expanded_blocks(), axis=-1))
 
     def _apply(self, columns: Array) -> Array:
-        parts = [
-            block._apply(columns[..., start:stop, :])
-            for block, (start, stop) in zip(self.blocks, pairwise(self.offsets), strict=True)
-        ]
-        total = parts[0]
-        for part in parts[1:]:
-            total = total + part
-        return total
+        offsets = self.offsets
+        terms = []
+        for group in self.common_factors:
+            parts = [columns[..., offsets[place] : offsets[place + 1], :] for place in group.places]
+            if len(parts) == 1:
+                terms.append(self.blocks[group.places[0]]._apply(parts[0]))
+            else:
+                inner = (right._apply(part) for right, part in zip(group.rights, parts, strict=True))
+                terms.append(group.left._apply(_total(inner)))
+        return _total(iter(terms))
+
+    def _pull(self, u: Array) -> Array:
+        offsets = self.offsets
+        result = np.empty(self.shape[1], dtype=np.result_type(self.dtype, u.dtype))
+        for group in self.common_factors:
+            inner = u  # of one block, all at once; of several, what their left factor does to u
+            members: Sequence[Jacobian] = [self.blocks[group.places[0]]]
+            if len(group.places) > 1:
+                members = group.rights
+                inner = group.left._transpose()._apply(u[..., None])[..., 0]
+            for place, member in zip(group.places, members, strict=True):
+                found = member._pull(summed_over(inner, member.spec.batch))
+                result[offsets[place] : offsets[place + 1]] = found
+        return result
+
+    def _write(self, out: Array) -> None:
+        for block, (start, stop) in zip(self.blocks, pairwise(self.offsets), strict=True):
+            block._write(out[..., start:stop])
+
+    def _row_norms(self) -> Array:
+        norms = []
+        for group in self.common_factors:
+            # the rows of I ⊗ d are orthogonal and of one norm
+            inner = [right._row_norms()[..., :1] for right in group.rights]
+            norms.append(group.left._row_norms() * euclidean(_beside(inner)))
+        return euclidean(_beside(norms))
 
     def _transpose(self) -> Jacobian:
         return BlockColumn(self._transposed_blocks())
@@ -175,6 +220,25 @@ class BlockColumn(_Blocks):
         spread = [xp.broadcast_to(part, batch + tuple(part.shape[-2:])) for part in parts]
         return cast(Array, xp.concat(spread, axis=-2))
 
+    def _pull(self, u: Array) -> Array:
+        parts = (
+            block._pull(summed_over(u[..., start:stop], block.spec.batch))
+            for block, (start, stop) in zip(self.blocks, pairwise(self._starts()), strict=True)
+        )
+        return _total(parts)
+
+    def _write(self, out: Array) -> None:
+        for block, (start, stop) in zip(self.blocks, pairwise(self._starts()), strict=True):
+            block._write(out[..., start:stop, :])
+
+    def _row_norms(self) -> Array:
+        batch = self.spec.batch
+        norms = [np.broadcast_to(block._row_norms(), (*batch, block.shape[0])) for block in self.blocks]
+        return np.concatenate(norms, axis=-1)
+
+    def _starts(self) -> list[int]:
+        return [0, *np.cumsum([block.shape[0] for block in self.blocks]).tolist()]
+
     def _transpose(self) -> Jacobian:
         return BlockRow(self._transposed_blocks())
 
@@ -184,3 +248,15 @@ class BlockColumn(_Blocks):
     def _latex(self) -> str:
         blocks = self._latex_blocks(r" \\ ")
         return rf"\begin{{bmatrix}}{blocks}\end{{bmatrix}}"
+
+
+def _total(terms: Iterator[Array]) -> Array:
+    total = next(terms)
+    for term in terms:
+        total = total + term
+    return total
+
+
+def _beside(arrays: Sequence[Array]) -> Array:
+    """Return arrays along a new last axis, broadcast."""
+    return np.stack(np.broadcast_arrays(*arrays), axis=-1)

@@ -6,12 +6,16 @@ from typing import Any, Self, cast
 
 import numpy as np
 
+from jacobians.arithmetic import matrix_product
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.placing import diagonal_matrix
 from jacobians.spec import Spec, checked_shape
-from jacobians.structures.base import Jacobian, Shape
+from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_matrix, latex_vector
+from jacobians.structures.doors import checked_dtype, checked_options
+from jacobians.structures.euclidean import euclidean
 from jacobians.structures.homes import moved
+from jacobians.structures.linear_map import Shape
 
 
 class Identity(Jacobian):
@@ -44,13 +48,34 @@ class Identity(Jacobian):
         dtype: Any = np.float64,
     ) -> None:
         spec = Spec.identity(checked_shape((n, n), "n")[0])
-        self._set(spec, out_shape, in_shape, batch_shape, dtype)
+        self._set(spec, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
+
+    @classmethod
+    def unchecked(
+        cls,
+        n: int,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+        dtype: Any = np.float64,
+    ) -> Self:
+        """Make one below the doors, of any scalar type."""
+        made = cls.__new__(cls)
+        made._set(Spec.identity(n), out_shape, in_shape, batch_shape, dtype)
+        return made
 
     def _expand(self) -> Array:
         return cast(Array, self.home.eye(self.shape[0], self.dtype))
 
+    def _write(self, out: Array) -> None:
+        _write_diagonal(out, 1)
+
     def _apply(self, columns: Array) -> Array:
         return columns
+
+    def _row_norms(self) -> Array:
+        return np.ones(self.shape[0], dtype=self.dtype)
 
     def _transpose(self) -> Jacobian:
         return self
@@ -90,17 +115,40 @@ class Zero(Jacobian):
         batch_shape: Shape | None = None,
         dtype: Any = np.float64,
     ) -> None:
-        self._set(Spec.zero(*checked_shape((m, n), "(m, n)")), out_shape, in_shape, batch_shape, dtype)
+        spec = Spec.zero(*checked_shape((m, n), "(m, n)"))
+        self._set(spec, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
+
+    @classmethod
+    def unchecked(
+        cls,
+        m: int,
+        n: int,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+        dtype: Any = np.float64,
+    ) -> Self:
+        """Make one below the doors, of any scalar type."""
+        made = cls.__new__(cls)
+        made._set(Spec.zero(m, n), out_shape, in_shape, batch_shape, dtype)
+        return made
 
     def _expand(self) -> Array:
         return cast(Array, self.home.zeros(self.shape, self.dtype))
+
+    def _write(self, out: Array) -> None:
+        out[...] = 0
+
+    def _row_norms(self) -> Array:
+        return np.zeros(self.shape[0], dtype=self.dtype)
 
     def _apply(self, columns: Array) -> Array:
         shape = (*columns.shape[:-2], self.shape[0], columns.shape[-1])
         return cast(Array, self.home.zeros(shape, self.dtype))
 
     def _transpose(self) -> Jacobian:
-        return moved(Zero(self.shape[1], self.shape[0], dtype=self.dtype), self.home)
+        return moved(Zero.unchecked(self.shape[1], self.shape[0], dtype=self.dtype), self.home)
 
     def _scale(self, factor: Any) -> Jacobian:
         return self
@@ -145,7 +193,7 @@ class Diagonal(Jacobian):
         array = real_array(d, "d", foreign=True)
         if array.ndim == 0:
             raise ValueError("d: found a scalar, expected the diagonal as an array of shape (n,)")
-        self._init(array, out_shape, in_shape, batch_shape)
+        self._init(array, *checked_options(out_shape, in_shape, batch_shape))
 
     def _init(
         self, d: Array, out_shape: Shape | None, in_shape: Shape | None, batch_shape: Shape | None
@@ -170,8 +218,14 @@ class Diagonal(Jacobian):
     def _expand(self) -> Array:
         return diagonal_matrix(self.d)
 
+    def _write(self, out: Array) -> None:
+        _write_diagonal(out, self.d)
+
     def _apply(self, columns: Array) -> Array:
         return self.d[..., None] * columns
+
+    def _row_norms(self) -> Array:
+        return np.abs(self.d)
 
     def _transpose(self) -> Jacobian:
         return self
@@ -222,7 +276,7 @@ class Dense(Jacobian):
                 f"A: found shape {tuple(array.shape)}, expected a matrix (m, n); "
                 f"(n,), (n, 1) and (1, n) are three different things: reshape it"
             )
-        self._init(array, out_shape, in_shape, batch_shape)
+        self._init(array, *checked_options(out_shape, in_shape, batch_shape))
 
     def _init(
         self, A: Array, out_shape: Shape | None, in_shape: Shape | None, batch_shape: Shape | None
@@ -249,7 +303,13 @@ class Dense(Jacobian):
         return read_only(self.A)
 
     def _apply(self, columns: Array) -> Array:
-        return self.A @ columns
+        return matrix_product(self.A, columns)
+
+    def _pull(self, u: Array) -> Array:
+        return u.reshape(-1) @ self.A.reshape(-1, self.shape[1])
+
+    def _row_norms(self) -> Array:
+        return euclidean(self.A)
 
     def _transpose(self) -> Jacobian:
         return Dense.unchecked(self.A.mT)
@@ -259,3 +319,9 @@ class Dense(Jacobian):
 
     def _latex(self) -> str:
         return latex_matrix(first_point(self.A, 2))
+
+
+def _write_diagonal(out: Array, entries: Any) -> None:
+    out[...] = 0
+    each = np.arange(out.shape[-1])
+    out[..., each, each] = entries

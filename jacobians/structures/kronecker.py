@@ -9,10 +9,12 @@ import numpy as np
 
 from jacobians.arrays import Array, zeros
 from jacobians.namespaces import NUMPY, namespace_of
-from jacobians.spec import Spec
-from jacobians.structures.base import Jacobian, Shape
+from jacobians.spec import Spec, broadcast
+from jacobians.structures.base import Jacobian
+from jacobians.structures.doors import checked_options
 from jacobians.structures.entrywise import Dense, Identity
 from jacobians.structures.homes import together
+from jacobians.structures.linear_map import Shape
 
 
 class Kronecker(Jacobian):
@@ -54,7 +56,7 @@ class Kronecker(Jacobian):
     ) -> None:
         left = A if isinstance(A, Jacobian) else Dense(A)
         right = B if isinstance(B, Jacobian) else Dense(B)
-        self._init(left, right, out_shape, in_shape, batch_shape)
+        self._init(left, right, *checked_options(out_shape, in_shape, batch_shape))
 
     def _init(
         self,
@@ -113,24 +115,69 @@ class Kronecker(Jacobian):
             entries = xp.where(eye, entries, xp.zeros_like(entries))
             return cast(Array, xp.reshape(entries, (*self.spec.batch, *self.shape)))
         blocks = zeros((*self.spec.batch, p, q, r, s), self.dtype, factor)
-        for i in range(p if first else q):
-            where = (..., i, slice(None), i, slice(None)) if first else (..., slice(None), i, slice(None), i)
-            blocks[where] = factor
+        self._place(blocks, factor)
         return blocks.reshape((*self.spec.batch, *self.shape))
+
+    def _place(self, blocks: Array, factor: Array) -> None:
+        if isinstance(self.A, Identity):
+            for i in range(self.A.shape[0]):
+                blocks[..., i, :, i, :] = factor
+        else:
+            for i in range(self.B.shape[0]):
+                blocks[..., :, i, :, i] = factor
+
+    def _write(self, out: Array) -> None:
+        (p, r), (q, s) = self.A.shape, self.B.shape
+        blocks = out.reshape((*out.shape[:-2], p, q, r, s))  # axes are split, which never copies
+        if isinstance(self.A, Identity):
+            out[...] = 0
+            self._place(blocks, self.B.expand())
+        elif isinstance(self.B, Identity):
+            out[...] = 0
+            self._place(blocks, self.A.expand())
+        else:
+            left, right = self.A.expand(), self.B.expand()
+            np.multiply(left[..., :, None, :, None], right[..., None, :, None, :], out=blocks)
 
     def _apply(self, columns: Array) -> Array:
         # (A ⊗ B) vec(X) = vec(A X Bᵀ) for the row-major vec of X (r × s), here for k columns at once
         (p, r), (q, s) = self.A.shape, self.B.shape
         k = columns.shape[-1]
-        lead = columns.shape[:-2]
         xp = self.home.namespace
-        left = self.A._apply(xp.reshape(columns, (*lead, r, s * k)))
-        lead = left.shape[:-2]
-        turned = xp.reshape(xp.moveaxis(xp.reshape(left, (*lead, p, s, k)), -2, -3), (*lead, s, p * k))
-        right = self.B._apply(turned)
-        lead = right.shape[:-2]
-        result = xp.moveaxis(xp.reshape(right, (*lead, q, p, k)), -3, -2)
-        return cast(Array, xp.reshape(result, (*lead, p * q, k)))
+        X = xp.reshape(columns, (*columns.shape[:-2], r, s, k))
+        if self._right_first(tuple(columns.shape[:-2])):
+            result = _on_first(self.A, _turned(_on_first(self.B, _turned(X))))
+        else:
+            result = _turned(_on_first(self.B, _turned(_on_first(self.A, X))))
+        return cast(Array, xp.reshape(result, (*result.shape[:-3], p * q, k)))
+
+    def _right_first(self, lead: Shape) -> bool:
+        """Return whether A(XBᵀ) takes fewer multiplications than (AX)Bᵀ, for X (r × s) at points of `lead`."""
+        (p, r), (q, s) = self.A.shape, self.B.shape
+        # a structure multiplies about as often, for a column, as it stores numbers
+        A, B = (part.storage / part.spec.batch_size for part in (self.A, self.B))
+        points = math.prod(broadcast(lead, self.spec.batch))
+        with_A, with_B = (math.prod(broadcast(lead, part.spec.batch)) for part in (self.A, self.B))
+        return with_B * B * r + points * A * q < with_A * A * s + points * B * p
+
+    def _pull(self, u: Array) -> Array:
+        # Σ Aᵀ U B for U (p × q) of each point
+        (p, r), (q, s) = self.A.shape, self.B.shape
+        A, B = self.A, self.B
+        U = u.reshape((*u.shape[:-1], p, q))
+        batch = self.spec.batch
+        if isinstance(B, Dense) and B.spec.batch == batch:
+            AtU = np.broadcast_to(A._transpose()._apply(U), (*batch, r, q))
+            rows = np.moveaxis(AtU, -2, 0).reshape(r, -1)
+            return (rows @ B.A.reshape(-1, s)).reshape(-1)
+        if isinstance(A, Dense) and A.spec.batch == batch:
+            UB = np.broadcast_to(B._transpose()._apply(U.mT).mT, (*batch, p, s))
+            return (A.A.reshape(-1, r).T @ UB.reshape(-1, s)).reshape(-1)
+        return super()._pull(u)
+
+    def _row_norms(self) -> Array:
+        norms = self.A._row_norms()[..., :, None] * self.B._row_norms()[..., None, :]
+        return norms.reshape((*norms.shape[:-2], self.shape[0]))
 
     def _transpose(self) -> Jacobian:
         return Kronecker.unchecked(self.A.T, self.B.T, out_shape=self.in_shape, in_shape=self.out_shape)
@@ -149,6 +196,18 @@ class Kronecker(Jacobian):
             for part in (self.A, self.B)
         )
         return rf"{left} \otimes {right}"
+
+
+def _on_first(A: Jacobian, X: Array) -> Array:
+    """Return A·X along the first of the last three axes of X."""
+    r, s, k = X.shape[-3:]
+    xp = A.home.namespace
+    result = A._apply(xp.reshape(X, (*X.shape[:-3], r, s * k)))
+    return cast(Array, xp.reshape(result, (*result.shape[:-1], s, k)))
+
+
+def _turned(X: Array) -> Array:
+    return cast(Array, namespace_of(X).moveaxis(X, -3, -2))
 
 
 def _pair(first: int, second: int) -> Shape:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import numpy as np
+
 from jacobians.arrays import Array, real_array
 from jacobians.namespaces import namespace_of, require_one_library
 from jacobians.placing import diagonal_of, set_diagonal
 from jacobians.spec import Spec, broadcast
-from jacobians.structures.base import Jacobian, Shape
+from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_matrix, latex_vector
+from jacobians.structures.doors import checked_options
+from jacobians.structures.euclidean import euclidean
+from jacobians.structures.linear_map import Shape
+
+_MOST_ENTRIES = 2**16  # of the rows that are formed at a time
 
 
 class DiagonalPlusLowRank(Jacobian):
@@ -64,7 +71,7 @@ class DiagonalPlusLowRank(Jacobian):
                 )
         if U.shape[-1] != V.shape[-1]:
             raise ValueError(f"V: found shape {V.shape}, expected rank {U.shape[-1]}, the rank of U")
-        self._init(d, U, V, out_shape, in_shape, batch_shape)
+        self._init(d, U, V, *checked_options(out_shape, in_shape, batch_shape))
 
     def _init(
         self,
@@ -103,6 +110,19 @@ class DiagonalPlusLowRank(Jacobian):
 
     def _apply(self, columns: Array) -> Array:
         return self.d[..., None] * columns + self.U @ (self.V.mT @ columns)
+
+    def _row_norms(self) -> Array:
+        # some rows at a time, entry by entry: U(VᵀV)Uᵀ would cancel against the diagonal
+        norms = np.empty_like(self.d)
+        n = self.shape[0]
+        step = max(1, _MOST_ENTRIES // self.d.size)
+        for start in range(0, n, step):
+            some = slice(start, start + step)
+            rows = self.U[..., some, :] @ self.V.mT
+            places = np.arange(rows.shape[-2])
+            rows[..., places, start + places] += self.d[..., some]
+            norms[..., some] = euclidean(rows)
+        return norms
 
     def _transpose(self) -> Jacobian:
         return DiagonalPlusLowRank.unchecked(self.d, self.V, self.U)

@@ -9,8 +9,11 @@ import numpy as np
 from jacobians.arrays import Array, alongside, possible, read_only, real_array, zeros
 from jacobians.namespaces import require_numpy
 from jacobians.spec import Spec, broadcast, checked_shape
-from jacobians.structures.base import Jacobian, Shape
+from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_vector
+from jacobians.structures.doors import checked_dtype, checked_options
+from jacobians.structures.euclidean import euclidean_at
+from jacobians.structures.linear_map import Shape
 
 
 class _Choice(Jacobian):
@@ -163,7 +166,8 @@ class Selection(_Choice):
         dtype: Any = np.float64,
     ) -> None:
         chosen, size, entries, repeats = _doors(indices, n, weights)
-        self._init(chosen, size, entries, repeats, out_shape, in_shape, batch_shape, dtype)
+        options = checked_options(out_shape, in_shape, batch_shape)
+        self._init(chosen, size, entries, repeats, *options, checked_dtype(dtype))
 
     @property
     def is_permutation(self) -> bool:
@@ -181,6 +185,9 @@ class Selection(_Choice):
 
     def _apply(self, columns: Array) -> Array:
         return self._gather(columns)
+
+    def _row_norms(self) -> Array:
+        return np.abs(self.line_values())
 
     def _transpose(self) -> Jacobian:
         if self.spec.repeats:
@@ -251,13 +258,18 @@ class Scatter(_Choice):
         dtype: Any = np.float64,
     ) -> None:
         chosen, size, entries, _ = _doors(indices, m, weights)
-        self._init(chosen, size, entries, True, out_shape, in_shape, batch_shape, dtype)
+        options = checked_options(out_shape, in_shape, batch_shape)
+        self._init(chosen, size, entries, True, *options, checked_dtype(dtype))
 
     def _expand(self) -> Array:
         return self._lines(self.shape[0]).mT
 
     def _apply(self, columns: Array) -> Array:
         return self._spread(columns, self.shape[0])
+
+    def _row_norms(self) -> Array:
+        values, places = (part.reshape(-1, self.shape[1]) for part in (self.line_values(), self.indices))
+        return euclidean_at(values, places, self.shape[0]).reshape(*self.spec.batch, self.shape[0])
 
     def _transpose(self) -> Jacobian:
         return Selection.unchecked(

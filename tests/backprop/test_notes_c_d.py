@@ -133,7 +133,9 @@ BREAKAGES = {
         MaxPool, "derivative",
         lambda J: Selection(np.where(J.indices == 2, 6, J.indices), 16, out_shape=(2, 2), in_shape=(4, 4)), ["D12"]),
     "the product of a chain is doubled": (
-        Sequential, "derivative", lambda J: J * 2.0, ["C5", "C6", "C7", "C10", "D2", "D9", "D11", "D13"]),
+        Sequential, "derivative", lambda J: J * 2.0, ["C5", "C6", "C7", "C10", "D2", "D9", "D13"]),
+    "the products of chains that begin alike are doubled": (
+        Sequential, "_jacobians_by", lambda blocks: [J * 2.0 for J in blocks], ["D11"]),
 }  # fmt: skip
 
 
