@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 from structured_cases import CASES, Case
 
 from backprop import Chain
-from jacobians import Spec
+from jacobians import Spec, pairwise_products
 from jacobians.arithmetic import Ledger
 from jacobians.namespaces import is_foreign
 from jacobians.products import multiply, product_cost, product_spec
@@ -216,6 +216,30 @@ def test_nothing_becomes_numpys_in_silence(library: Library) -> None:
         np.asarray(J)
     with pytest.raises(TypeError, match=r"^as_linear_operator: found arrays of .*, expected NumPy's: SciPy"):
         J.as_linear_operator()
+
+
+def test_what_is_written_for_numpys_arrays_says_so(library: Library) -> None:
+    J = Dense(library.array(np.ones((3, 2, 2))))
+    sentence = rf"found a Jacobian with arrays of {library.name}, expected NumPy's arrays; make it"
+    with pytest.raises(TypeError, match=f"^row_norms: {sentence}"):
+        J.row_norms()
+    with pytest.raises(TypeError, match=f"^summed: {sentence}"):
+        J.rmatvec(library.array(np.ones(2)), summed=True)
+    with pytest.raises(TypeError, match=f"^out: {sentence}"):
+        J.dense(out=np.ones((3, 2, 2)))
+    with pytest.raises(TypeError, match=f"^J: {sentence}"):
+        pairwise_products(J)
+
+
+def test_block_rows_with_a_common_factor(library: Library) -> None:
+    S, a = library.array(np.arange(6.0).reshape(2, 3)), library.array([[1.0, 2.0]])
+    left = Dense(S)
+    J = BlockRow([Kronecker(left, a), left])
+    truth = np.concatenate(
+        [np.kron(np.arange(6.0).reshape(2, 3), [[1.0, 2.0]]), np.arange(6.0).reshape(2, 3)], axis=-1
+    )
+    assert_allclose(library.numbers(J.matvec(library.array(np.arange(9.0)))), truth @ np.arange(9.0))
+    assert_allclose(library.numbers(J.rmatvec(library.array([1.0, 2.0]))), truth.T @ [1.0, 2.0])
 
 
 def test_dead_units_are_left_in_the_chain(library: Library) -> None:
