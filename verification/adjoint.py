@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.arrays import Array
 from jacobians.structures import Jacobian
+from verification.comparison import Comparison, Evidence, compare
+from verification.finite_difference import richardson
 from verification.problem import Problem
 from verification.report import CheckReport, Witness, Worst
+from verification.witnesses import Budget, ask, status_of
 
+PROJECTIONS = "projections"
 TRIALS = 4
 COLUMNS = 4
+GLANCE = 2.0**-13  # along directions of length 1: rounding and h² are both far below what is tolerated
 
 
 class AdjointResult(NamedTuple):
@@ -69,11 +76,19 @@ def adjoint_test(jacobian: Any, *, trials: int = TRIALS, seed: int = 0, terms: f
     eps = float(np.finfo(np.float32 if single else np.float64).eps)
     tolerance = 64.0 * eps * float(max(m, n)) ** 0.5
     worst = (0.0, tolerance)
-    defect = max(_defect(jacobian.matvec, n, rng), _defect(jacobian.rmatvec, m, rng))
-    for _ in range(trials):
-        u, v = rng.normal(size=m), rng.normal(size=n)
-        forward = np.asarray(jacobian.matvec(v), dtype=np.float64)
-        backward = np.asarray(jacobian.rmatvec(u), dtype=np.float64)
+
+    def apply(product: Callable[[Any], Any], vectors: Array) -> Array:
+        if isinstance(jacobian, Jacobian):  # a LinearOperator takes one vector
+            return np.asarray(product(vectors), dtype=np.float64)
+        return np.stack([np.asarray(product(vector), dtype=np.float64) for vector in vectors])
+
+    defect = max(
+        _defect(lambda vectors: apply(jacobian.matvec, vectors), n, rng),
+        _defect(lambda vectors: apply(jacobian.rmatvec, vectors), m, rng),
+    )
+    left, right = rng.normal(size=(trials, m)), rng.normal(size=(trials, n))
+    images = zip(left, right, apply(jacobian.matvec, right), apply(jacobian.rmatvec, left), strict=True)
+    for u, v, forward, backward in images:
         length = float(np.linalg.norm(u) * np.linalg.norm(v))
         scale = float(
             np.linalg.norm(u) * np.linalg.norm(forward) + np.linalg.norm(backward) * np.linalg.norm(v)
@@ -91,12 +106,10 @@ def _defect(apply: Callable[[Any], Any], size: int, rng: np.random.Generator) ->
 
     Maps whose terms cancel round by more than their results show.
     """
-    largest = 0.0
-    for _ in range(TRIALS):
-        v, w = rng.normal(size=size), rng.normal(size=size)
-        gap = np.asarray(apply(v + w), dtype=np.float64) - apply(v) - apply(w)
-        largest = max(largest, float(np.linalg.norm(gap) / np.linalg.norm(v + w)))
-    return largest
+    v, w = rng.normal(size=(2, TRIALS, size))
+    of_sum, of_v, of_w = np.split(apply(np.concatenate([v + w, v, w])), 3)
+    gaps = np.linalg.norm(of_sum - of_v - of_w, axis=1)
+    return float(np.max(gaps / np.linalg.norm(v + w, axis=1)))
 
 
 def adjoint_witness(jacobian: Jacobian, seed: int, terms: float = 0.0) -> Witness:
@@ -110,35 +123,63 @@ def adjoint_witness(jacobian: Jacobian, seed: int, terms: float = 0.0) -> Witnes
     return Witness("adjoint", "agrees" if result.passed else "disagrees", result.deviation, reason)
 
 
-def projected(problem: Problem, seed: int) -> tuple[Problem, Any]:
+def projected(problem: Problem, seed: int, columns: int = COLUMNS) -> tuple[Problem, Array]:
     """Return the problem t ↦ f(x + V t) at t = 0, whose Jacobian is J V, and V.
 
-    V has four random directions, which see every column, and four single columns.
+    V has four random directions, which see every column, and some single columns; its rows have the sizes of the
+    entries of x, so that no step is lost in their rounding.
     """
     n = problem.point.size
     rng = np.random.default_rng(seed)
-    directions = np.zeros((n, TRIALS + COLUMNS))
+    directions = np.zeros((n, TRIALS + columns))
     directions[:, :TRIALS] = rng.normal(size=(n, TRIALS)) / np.sqrt(n)
-    picked = rng.choice(n, size=min(COLUMNS, n), replace=False)
+    picked = rng.choice(n, size=min(columns, n), replace=False)
     directions[picked, TRIALS + np.arange(len(picked))] = 1.0
     shape, x = problem.point.shape, problem.point.reshape(-1)
+    directions *= np.maximum(1, np.abs(x))[:, None]
 
-    def along(t: Any) -> Any:
-        return problem.evaluate((x + directions @ t).reshape(shape))
+    def along(t: Array) -> Array:
+        return problem.evaluate_many((x + t @ directions.T).reshape(-1, *shape))
 
-    return Problem(along, np.zeros(TRIALS + COLUMNS)), directions
+    start = np.zeros(TRIALS + columns)
+    return Problem(along, start, vectorized=True, value=problem.value.reshape(-1)), directions
+
+
+def _at_a_glance(
+    problem: Problem, jacobian: Any, dtype: str, rtol: float | None, seed: int
+) -> Witness | None:
+    """Return the witness if two differences along random directions suffice for it to agree; otherwise None."""
+    start = time.perf_counter()
+    smaller, directions = projected(problem, seed, columns=0)
+    # a guess: noise above it shows in the error, and is then measured
+    smaller.noise = np.full(smaller.value.size, 4 * np.finfo(np.float64).eps * np.abs(smaller.value).max())
+    found = richardson(smaller, GLANCE, levels=2)
+    candidate = along_directions(jacobian, directions)
+    evidence = Evidence(found.matrix, found.error, found.kinks)
+    comparison = compare(candidate, evidence, smaller, dtype, rtol)
+    if status_of(evidence, comparison)[0] != "agrees":
+        return None
+    seconds = time.perf_counter() - start
+    return Witness(PROJECTIONS, "agrees", comparison.error, f"J v for {TRIALS} random directions v", seconds)
+
+
+def along_directions(jacobian: Any, directions: Array) -> Array:
+    """Return J V in the precision of J, without forming a structured J."""
+    if isinstance(jacobian, Jacobian):
+        return np.asarray(jacobian._apply(directions), dtype=jacobian.dtype)
+    return np.asarray(jacobian @ directions, dtype=jacobian.dtype)
 
 
 def check_by_projections(
-    problem: Problem, jacobian: Jacobian, described: dict[str, Any], *, seed: int, rtol: float | None
+    problem: Problem, jacobian: Any, described: dict[str, Any], *, seed: int, rtol: float | None
 ) -> CheckReport:
-    """Return the verdict on a Jacobian that is too large to form: J V against differences along V, and the adjoint.
+    """Return the verdict on J V against differences along V, and on the adjoint: a Jacobian is never formed.
 
     Parameters
     ----------
     problem : Problem
         The function and the point.
-    jacobian : Jacobian
+    jacobian : Jacobian or numpy.ndarray
         The candidate, m×n.
     described : dict
         What the report says about the problem.
@@ -147,34 +188,42 @@ def check_by_projections(
     rtol : float or None
         As for :func:`verification.check`.
     """
-    from verification.witnesses import Budget, ask
-
-    smaller, directions = projected(problem, seed)
-    candidate = jacobian.matvec(directions.T).T.astype(jacobian.dtype)
-    if not np.isfinite(candidate).all():
-        return CheckReport("wrong", "J v is not finite for a finite v", **described)
-    witness, comparison = ask("finite-difference", smaller, candidate, described["dtype"], rtol, Budget())
-    first = Witness(
-        "projections", witness.status, witness.error, witness.reason or f"J v for {len(directions.T)} directions v",
-        witness.seconds,
-    )  # fmt: skip
-    second = adjoint_witness(jacobian, seed, float(np.linalg.norm(problem.noise)) / np.finfo(float).eps)
     worst = None
-    if comparison is not None and witness.matrix is not None and first.status == "disagrees":
-        i, k = (int(p) for p in np.unravel_index(int(np.argmax(comparison.excess)), candidate.shape))
-        j = int(np.argmax(np.abs(directions[:, k])))
-        if k >= TRIALS:
-            worst = Worst(
-                (i, j),
-                problem.out_index(i),
-                problem.index(j),
-                float(candidate[i, k]),
-                float(witness.matrix[i, k]),
-            )
-    if "disagrees" in (first.status, second.status):
-        bad = first if first.status == "disagrees" else second
-        return CheckReport("wrong", f"{bad.name}: {bad.reason}", (first, second), worst, **described)
+    first = _at_a_glance(problem, jacobian, described["dtype"], rtol, seed)
+    if first is None:
+        smaller, directions = projected(problem, seed)
+        candidate = along_directions(jacobian, directions)
+        if not np.isfinite(candidate).all():
+            return CheckReport("wrong", "J v is not finite for a finite v", **described)
+        witness, comparison = ask("finite-difference", smaller, candidate, described["dtype"], rtol, Budget())
+        reason = witness.reason or f"J v for {len(directions.T)} directions v"
+        first = Witness(PROJECTIONS, witness.status, witness.error, reason, witness.seconds)
+        if comparison is not None and witness.matrix is not None and first.status == "disagrees":
+            worst = _worst(problem, directions, candidate, witness.matrix, comparison)
+    witnesses = [first]
+    if isinstance(jacobian, Jacobian):
+        second = adjoint_witness(jacobian, seed)
+        if second.status == "disagrees":
+            noise = float(np.linalg.norm(problem.noise)) / float(np.finfo(float).eps)
+            second = adjoint_witness(jacobian, seed, noise)
+        witnesses.append(second)
+    for witness in witnesses:
+        if witness.status == "disagrees":
+            reason = f"{witness.name}: {witness.reason}"
+            return CheckReport("wrong", reason, tuple(witnesses), worst, **described)
     if first.status == "agrees":
-        reason = f"too large to form; {first.reason}, and {second.reason}"
-        return CheckReport("right", reason, (first, second), **described)
-    return CheckReport("undecided", f"{first.name}: {first.reason}", (first, second), **described)
+        reason = "not formed; " + ", and ".join(witness.reason for witness in witnesses)
+        return CheckReport("right", reason, tuple(witnesses), **described)
+    return CheckReport("undecided", f"{first.name}: {first.reason}", tuple(witnesses), **described)
+
+
+def _worst(
+    problem: Problem, directions: Array, candidate: Array, expected: Array, comparison: Comparison
+) -> Worst | None:
+    """Return the entry that deviates most, if it lies in one of the single columns."""
+    i, k = (int(p) for p in np.unravel_index(int(np.argmax(comparison.excess)), candidate.shape))
+    if k < TRIALS:
+        return None
+    j = int(np.argmax(np.abs(directions[:, k])))
+    found, right = (float(part[i, k] / directions[j, k]) for part in (candidate, expected))
+    return Worst((i, j), problem.out_index(i), problem.index(j), found, right)

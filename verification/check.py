@@ -12,7 +12,7 @@ from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT
 from jacobians.layouts import TensorLayout
 from jacobians.structures import Jacobian
-from verification.adjoint import adjoint_witness, check_by_projections
+from verification.adjoint import PROJECTIONS, adjoint_witness, check_by_projections
 from verification.candidate import CandidateError, candidate_of, matrix_of
 from verification.comparison import Comparison, precision
 from verification.finite_difference import richardson
@@ -60,7 +60,8 @@ def check(
         in_shape + reversed(out_shape).
     witnesses : iterable of str, optional
         Which to ask, out of "finite-difference", "block-identity", "complex-step", "symbolic", "certified"; by
-        default all, and the Taylor test beside them.
+        default all, and the Taylor test beside them. "projections" alone compares J v for random directions v, a
+        fraction of the work for a large Jacobian, which is not formed.
     rtol : float, optional
         The relative tolerance of an entry; by default 1e-6 for float64, 2e-4 for float32.
     budget : Budget, optional
@@ -94,6 +95,7 @@ def check(
     """
     names = witness_names(witnesses)
     require_options(rtol, budget, max_bytes, seed)
+    projections = names == [PROJECTIONS]
     given = real_array(x, "x")
     try:
         problem = Problem(f, given, wrt, dtype=np.float64)
@@ -112,12 +114,13 @@ def check(
     try:
         with np.errstate(all="ignore"):  # what overflows is named in the report
             candidate = candidate_of(jacobian, problem, given)
-            matrix = matrix_of(candidate, problem, layout, max_bytes)
+            matrix = matrix_of(candidate, problem, layout, 0 if projections else max_bytes)
     except CandidateError as error:
         diagnosis = None if error.array is None else _diagnosis_of_shape(error.array, problem)
         return CheckReport("wrong", str(error), diagnosis=diagnosis, **described)
-    if matrix is None:
-        return check_by_projections(problem, candidate, described, seed=seed, rtol=rtol)
+    if matrix is None or projections:
+        unformed = candidate if isinstance(candidate, Jacobian) else matrix
+        return check_by_projections(problem, unformed, described, seed=seed, rtol=rtol)
     described["dtype"] = precision(given.dtype, matrix.dtype)
     described["candidate"] = matrix
     if not np.isfinite(matrix).all():

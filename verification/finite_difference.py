@@ -219,18 +219,18 @@ def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array
 # --- extrapolation ---------------------------------------------------------------------------------------
 
 
-def richardson(problem: Problem, step: Any = None) -> RichardsonResult:
-    """Return the extrapolated Jacobian of a problem; see :func:`richardson_jacobian`."""
+def richardson(problem: Problem, step: Any = None, levels: int = MOST_LEVELS) -> RichardsonResult:
+    """Return the extrapolated Jacobian of a problem, from at most some levels; see :func:`richardson_jacobian`."""
     m, n = problem.shape
     columns, first = np.arange(n), _steps(problem, step, FIRST_STEP)
-    result = _in_blocks(problem, columns, first)
+    result = _in_blocks(problem, columns, first, levels)
     if step is None:
         # Entries much smaller than 1 may have a smaller scale of their own: the better of the two is kept.
         sizes = np.abs(problem.point.reshape(-1))
         scale = np.max(np.abs(result.matrix), axis=1, initial=0, where=np.isfinite(result.matrix))
         poor = (result.error > 1e-6 * scale[:, None]).any(axis=0) & (sizes > 0) & (sizes < 0.25)
         if poor.any():
-            again = _in_blocks(problem, columns[poor], (FIRST_STEP * sizes[poor]).astype(sizes.dtype))
+            again = _in_blocks(problem, columns[poor], (FIRST_STEP * sizes[poor]).astype(sizes.dtype), levels)
             for old, new in zip(result, again, strict=True):
                 better = again.error < result.error[:, poor]
                 if old is not result.error:
@@ -239,13 +239,13 @@ def richardson(problem: Problem, step: Any = None) -> RichardsonResult:
     return RichardsonResult(*(part.reshape(m, n) for part in result))
 
 
-def _in_blocks(problem: Problem, columns: Array, first: Array) -> RichardsonResult:
+def _in_blocks(problem: Problem, columns: Array, first: Array, levels: int) -> RichardsonResult:
     """Extrapolate block by block of columns: all that a block needs stays in the cache."""
-    parts = [_extrapolate(problem, columns[p], first[p]) for p in _blocks(problem, columns, 2)]
+    parts = [_extrapolate(problem, columns[p], first[p], levels) for p in _blocks(problem, columns, 2)]
     return RichardsonResult(*(np.concatenate(part, axis=1) for part in zip(*parts, strict=True)))
 
 
-def _extrapolate(problem: Problem, columns: Array, first: Array) -> RichardsonResult:
+def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) -> RichardsonResult:
     """Neville's scheme over central differences at steps that fall by 4, entry by entry."""
     eps = float(np.finfo(problem.point.dtype).eps)
     middle = problem.value.reshape(1, -1)
@@ -255,7 +255,7 @@ def _extrapolate(problem: Problem, columns: Array, first: Array) -> RichardsonRe
     previous: list[Array] = []
     previous_gap: Array | None = None
     smallest = 4 * np.spacing(np.abs(problem.point.reshape(-1)[columns]))
-    for level in range(MOST_LEVELS):
+    for level in range(levels):
         h = first / LEVEL_RATIO**level
         if np.any(h < smallest):
             break

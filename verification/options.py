@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import real_number
+from verification.adjoint import PROJECTIONS
 from verification.witnesses import WITNESSES, Budget
 
 
 def witness_names(witnesses: Iterable[str] | None) -> list[str]:
-    """Return which witnesses to ask, the least precise first; all for None.
+    """Return which witnesses to ask, the least precise first; all for None, and "projections" alone.
 
     Raises
     ------
@@ -31,6 +32,12 @@ def witness_names(witnesses: Iterable[str] | None) -> list[str]:
         names = [witnesses] if isinstance(witnesses, str) else list(witnesses)
     except TypeError:
         raise TypeError(f"witnesses: found {witnesses!r}, {expected}") from None
+    if PROJECTIONS in names and len(names) == 1:
+        return names
+    if PROJECTIONS in names:
+        raise ValueError(
+            f"witnesses: found {PROJECTIONS!r} beside others, expected it alone: J is not formed"
+        )
     unknown = [name for name in names if name not in list(WITNESSES)]
     if unknown or not names:
         raise ValueError(f"witnesses: found {repr(unknown[0]) if unknown else 'none'}, {expected}")

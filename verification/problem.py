@@ -38,6 +38,8 @@ class Problem:
     vectorized : bool
         True says that plain code takes points along a first axis, as in ``f(X)[k] = g(X[k])``: it is called with
         many of them at once. A Function says it itself.
+    value : numpy.ndarray, optional
+        The value at x where it is known: f is then trusted and not called.
 
     Attributes
     ----------
@@ -63,7 +65,14 @@ class Problem:
     """
 
     def __init__(
-        self, f: Any, x: Any, wrt: str = INPUT, dtype: Any = None, *, vectorized: bool = False
+        self,
+        f: Any,
+        x: Any,
+        wrt: str = INPUT,
+        dtype: Any = None,
+        *,
+        vectorized: bool = False,
+        value: Any = None,
     ) -> None:
         if not callable(f) or (isinstance(f, type) and issubclass(f, Function)):
             found = f"the class {f.__name__}" if isinstance(f, type) else type(f).__name__
@@ -94,8 +103,8 @@ class Problem:
             )
         if isinstance(f, Function):
             f._door(self.x, batched=False)  # the only time: neighbours of x may be outside the domain
-        self.value = self.evaluate(self.point)
-        if vectorized:
+        self.value = self.evaluate(self.point) if value is None else value
+        if vectorized and value is None:
             self._refuse_mixed_points()
 
     @property

@@ -167,7 +167,7 @@ def ask(
             comparison = compare(candidate, evidence, problem, dtype, rtol, terms)
     except Exception as error:  # whatever stops one witness must not stop the check
         return Witness(name, "unavailable", reason=_reason(error), seconds=time.perf_counter() - start), None
-    status, reason = _status(evidence, comparison)
+    status, reason = status_of(evidence, comparison)
     return Witness(name, status, comparison.error, reason, seconds, evidence.matrix), comparison
 
 
@@ -179,7 +179,8 @@ def _reason(error: Exception) -> str:
     return (reason or repr(error)).splitlines()[0]
 
 
-def _status(evidence: Evidence, comparison: Comparison) -> tuple[Status, str]:
+def status_of(evidence: Evidence, comparison: Comparison) -> tuple[Status, str]:
+    """Return what a witness says of a candidate, and why or on what."""
     known = np.isfinite(evidence.matrix)
     if comparison.wrong.any():
         return "disagrees", f"{int(comparison.wrong.sum())} of {known.size} entries differ"

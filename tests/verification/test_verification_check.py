@@ -366,6 +366,42 @@ def test_random_projections_stand_in_for_the_dense_form(scale):
     assert check(f, x, wrong, wrt="W", max_bytes=1000).verdict == "wrong"
 
 
+@pytest.mark.parametrize("f", [layer, Sequential(Affine(A, None), Tanh())])
+@pytest.mark.parametrize("form", [np.asarray, Dense, lambda J: lambda x: J])
+def test_projections_on_request(f, form):
+    J = (1 - np.tanh(A @ X) ** 2)[:, None] * A
+    right = check(f, X, form(J), witnesses=["projections"])
+    assert right.passed
+    assert right.agreeing[0] == "projections"
+    for change in (1e-3, -0.5):
+        wrong = J.copy()
+        wrong[1, 2] *= 1 + change
+        assert check(f, X, form(wrong), witnesses=["projections"]).verdict == "wrong"
+    zero = check(f, X, form(0 * J), witnesses="projections")
+    assert zero.verdict == "wrong"
+
+
+@pytest.mark.parametrize("witnesses", [None, ["projections"]])
+def test_projections_name_the_entry_and_see_kinks(witnesses):
+    options = {"witnesses": witnesses} if witnesses else {"max_bytes": 0}
+    report = check(np.sin, X, Dense(np.diag(-np.cos(X))), **options)
+    assert report.verdict == "wrong"
+    if report.worst is not None:
+        i, j = report.worst.index
+        assert i == j
+        assert report.worst.found == pytest.approx(-np.cos(X[i]))
+        assert report.worst.expected == pytest.approx(np.cos(X[i]), rel=1e-6)
+    at_kink = check(np.abs, 0 * X, Dense(np.zeros((4, 4))), **options)
+    assert at_kink.verdict == "undecided"
+    assert "kink" in at_kink.reason
+
+
+def test_projections_lose_no_step_in_the_rounding_of_large_entries():
+    x = np.array([1e16, -3e17, 2.0])
+    for J, verdict in ((2 * np.eye(3), "right"), (np.zeros((3, 3)), "wrong")):
+        assert check(lambda x: 2 * x, x, J, witnesses=["projections"]).verdict == verdict
+
+
 def test_nothing_large_is_allocated():
     W = np.zeros((600, 800))
     report = check(Affine(W, None), np.ones(800), wrt="W")  # dense: 600×480 000
@@ -381,6 +417,11 @@ def test_nothing_large_is_allocated():
         ({}, TypeError, "jacobian: found None"),
         ({"jacobian": np.eye(4), "layout": "row"}, ValueError, "layout: found 'row'"),
         ({"jacobian": np.eye(4), "witnesses": ["oracle"]}, ValueError, "witnesses: found 'oracle'"),
+        (
+            {"jacobian": np.eye(4), "witnesses": ["symbolic", "projections"]},
+            ValueError,
+            "found 'projections' beside others, expected it alone: J is not formed",
+        ),
         ({"jacobian": np.eye(4), "witnesses": []}, ValueError, "witnesses: found none"),
         ({"jacobian": np.eye(4), "wrt": "W"}, ValueError, "wrt: found 'W'"),
         (
