@@ -117,9 +117,11 @@ def _compare(record: Mapping[str, Any], goal: Mapping[str, Any]) -> Comparison:
 
 
 def _absent(record: Mapping[str, Any], wanted: str) -> str:
+    """Return why none of the contestants that are meant was measured."""
     skipped = record["skipped"]
-    reasons = [skipped[wanted]] if wanted in skipped else [f"{name}: {why}" for name, why in skipped.items()]
-    return "; ".join(["not measured", *reasons])
+    meant = [name for name, (role, runtime) in record["entrants"].items() if wanted in (name, role, runtime)]
+    reasons = [f"{name}: {skipped[name]}" for name in meant if name in skipped]
+    return "; ".join(["not measured", *reasons]) if reasons else "not installed"
 
 
 def seconds_text(seconds: float) -> str:

@@ -93,6 +93,7 @@ def measure(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Effor
         "family": family.title,
         "title": case.title,
         "goals": [vars(goal) for goal in case.goals] if dtype == "float64" else _shown(case),
+        "entrants": {name: [known.role, known.runtime] for name, known in family.contestants.items()},
         "skipped": skipped,
         "contestants": contestants,
     }

@@ -126,16 +126,27 @@ def verdict(problem: Field) -> Any:
 DIRECTIONS = Family("check of a Jacobian along random directions", verdict)
 
 
-@DIRECTIONS.contestant(
-    "verification.check(f, x, J, max_bytes=1)", role="ours", answer=lambda report: float(report.passed)
-)
-def projections(problem: Field) -> Call:
-    """J v for four random directions and four columns against central differences, and the adjoint identity."""
+def _projections(f: Callable[[Any], Any], problem: Field) -> Call:
     import verification
-    from jacobians.structures import Dense
 
-    f, x, J = problem.function(), problem.arrays()[2], Dense(expected(problem))
-    return lambda: verification.check(f, x, J, max_bytes=1)
+    x, J = problem.arrays()[2], expected(problem)
+    return lambda: verification.check(f, x, J, witnesses=["projections"])
+
+
+def _passed(report: Any) -> float:
+    return float(report.passed)
+
+
+@DIRECTIONS.contestant('verification.check(plain f, witnesses=["projections"])', role="ours", answer=_passed)
+def projections_plain(problem: Field) -> Call:
+    """J v for random directions against differences of plain NumPy code."""
+    return _projections(problem.plain(), problem)
+
+
+@DIRECTIONS.contestant('verification.check(Function, witnesses=["projections"])', role="ours", answer=_passed)
+def projections(problem: Field) -> Call:
+    """The same of a Function."""
+    return _projections(problem.function(), problem)
 
 
 @DIRECTIONS.contestant("scipy.optimize.approx_fprime, compared", runtime="scipy")

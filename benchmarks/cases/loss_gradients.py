@@ -46,7 +46,7 @@ def compiled(problem: Network) -> Call:
     """The same as straight-line code for batches of one size."""
     import backprop
 
-    found, x, y = backprop.compile_gradients(ours(problem), problem.points), problem.x(), problem.y()
+    found, x, y = backprop.compile_gradients(ours(problem), problem.points or 1), problem.x(), problem.y()
     return lambda: found(x, y)
 
 
