@@ -130,49 +130,107 @@ def _programme(specs: Sequence[Spec], kinds: _Kinds) -> IntervalPlan | None:
     if special is None:
         return None
     offsets, places, costs = special
-    places_of = np.arange(n)
-    # inner[first, s]: the size between the two sides when the left one has s + 1 factors
-    inner = sizes[np.minimum(1 + places_of[:, None] + places_of, n)]
-    # sums so far, [first, length − 1] and [last, n − length], so that both sides of all splits are plain slices
-    starts, ends = np.zeros((n, n), dtype=np.int64), np.zeros((n, n), dtype=np.int64)
-    starts_added, ends_added = np.zeros((n, n), dtype=np.int64), np.zeros((n, n), dtype=np.int64)
-    splits = np.zeros((n, n), dtype=np.intp)
-    for length in range(2, n + 1):
-        rows, ways = n - length + 1, length - 1
-        between = inner[:rows, :ways]
-        left: Any = (sizes[:rows, None], between)
-        right: Any = (between, sizes[length:, None])
+    mains = _main_products(main, sizes)
+    if mains is None:
+        return None
+    slopes, constants = mains
+    splits, multiplications, additions = _cheapest_splits(sizes, slopes, constants, offsets, places, costs)
+    spec = replace(main, shape=(int(sizes[0]), int(sizes[-1])))
+    return IntervalPlan(splits, spec, multiplications, additions)
+
+
+def _main_products(main: Spec, sizes: Array) -> tuple[Array, Array] | None:
+    """Return the costs of products of the main kind, which are linear in the inner size, or None if they are not.
+
+    Returns
+    -------
+    slopes, constants : numpy.ndarray, shape (2, n, n)
+        Multiplications and additions by [first, length − 1]: slope·(inner size) + constant.
+    """
+    n = len(sizes) - 1
+    outer = sizes[:n, None]
+    last = sizes[np.minimum(1 + np.arange(n)[:, None] + np.arange(n), n)]
+    found = []
+    for inner in (1, 2, 3):
+        left: Any = (outer, inner)
+        right: Any = (inner, last)
         count = count_products(
             Spec(main.structure, left, main.batch), Spec(main.structure, right, main.batch)
         )
-        totals: list[Any] = []
-        at = slice(offsets[length], offsets[length + 1])
-        for which, part in enumerate((count.multiplications, count.additions)):
-            total = part if np.shape(part) == (rows, ways) else np.full((rows, ways), part)
-            if at.stop > at.start:
-                total[places[0, at], places[1, at]] = costs[which, at]
-            totals.append(total)
-        least, additions = totals
-        least += starts[:rows, :ways]
-        least += ends[ways:, n - ways :]
-        chosen = least.argmin(axis=1)
-        each = places_of[:rows]
-        fewest = least[each, chosen]
-        tied = least == fewest[:, None]
-        if np.count_nonzero(tied) > rows:
-            additions += starts_added[:rows, :ways]
-            additions += ends_added[ways:, n - ways :]
-            # argmin takes the first of equals: the leftmost split
-            chosen = np.where(tied, additions, _MOST).argmin(axis=1)
-            added = additions[each, chosen]
-        else:
-            added = additions[each, chosen] + starts_added[each, chosen]
-            added += ends_added[each + ways, n - ways + chosen]
-        starts[:rows, ways], starts_added[:rows, ways] = fewest, added
-        ends[ways:, n - length], ends_added[ways:, n - length] = fewest, added
+        found.append(
+            np.stack([np.broadcast_to(part, (n, n)) for part in (count.multiplications, count.additions)])
+        )
+    slopes = found[1] - found[0]
+    return (slopes, found[0] - slopes) if np.array_equal(found[2] - found[1], slopes) else None
+
+
+def _cheapest_splits(
+    sizes: Array, slopes: Array, constants: Array, offsets: Array, places: Array, costs: Array
+) -> tuple[Array, int, int]:
+    """Return the splits, and the multiplications and additions of the whole chain.
+
+    Where 64 bits hold both, one number stands for the two: multiplications·unit − (multiplications − additions), with
+    the difference always less than the unit. Then the least number has the fewest multiplications, and of equals the
+    fewest additions. Otherwise ties are settled where there are any.
+    """
+    n = len(sizes) - 1
+    unit = _unit(sizes, slopes, constants, costs)
+    if unit:
+        slopes, constants, costs = (
+            (part[:1] * (unit - 1) + part[1:]) for part in (slopes, constants, costs)
+        )  # one number a product
+    lengths = np.repeat(np.arange(-1, n), np.diff(offsets)) + 1
+    # the constant of an interval is the same for all its splits: it is added in the end
+    costs = costs - constants[:, places[0], lengths - 1]
+    flat = places[0] * (lengths - 1) + places[1]
+    bounds = offsets.tolist()
+    # inner[first, s]: the size between the two sides when the left one has s + 1 factors
+    inner = sizes[np.minimum(1 + np.arange(n)[:, None] + np.arange(n), n)]
+    # sums so far, [first, length − 1] and [last, n − length], so that both sides of all splits are plain slices
+    starts = [np.zeros((n, n), dtype=np.int64) for _ in costs]
+    ends = [np.zeros((n, n), dtype=np.int64) for _ in costs]
+    numbers = [*zip(slopes, constants, costs, starts, ends, strict=True)]
+    splits = np.zeros((n, n), dtype=np.intp)
+    every = np.arange(n)
+    for length in range(2, n + 1):
+        rows, ways = n - length + 1, length - 1
+        sums = []
+        for slope, _, cost, start, end in numbers:
+            total = slope[:rows, ways, None] * inner[:rows, :ways]
+            if bounds[length] < bounds[length + 1]:
+                at = slice(bounds[length], bounds[length + 1])
+                total.reshape(-1)[flat[at]] = cost[at]
+            total += start[:rows, :ways]
+            total += end[ways:, n - ways :]
+            sums.append(total)
+        chosen = sums[0].argmin(axis=1)  # the first of equals: the leftmost split
+        each = every[:rows]
+        if not unit:
+            tied = sums[0] == sums[0][each, chosen, None]
+            if np.count_nonzero(tied) > rows:
+                chosen = np.where(tied, sums[1], _MOST).argmin(axis=1)
+        for (_, constant, _, start, end), total in zip(numbers, sums, strict=True):
+            fewest = total[each, chosen]
+            fewest += constant[:rows, ways]
+            start[:rows, ways] = end[ways:, n - length] = fewest
         splits[:rows, ways] = chosen
-    spec = replace(main, shape=(int(sizes[0]), int(sizes[-1])))
-    return IntervalPlan(splits, spec, int(starts[0, -1]), int(starts_added[0, -1]))
+    whole = [int(part[0, -1]) for part in starts]
+    if not unit:
+        return splits, whole[0], whole[1]
+    multiplications = -(-whole[0] // unit)
+    return splits, multiplications, whole[0] - multiplications * (unit - 1)
+
+
+def _unit(sizes: Array, slopes: Array, constants: Array, costs: Array) -> int:
+    """Return a number above all sums of (multiplications − additions) if 64 bits hold its products, or else 0."""
+    n, largest = len(sizes) - 1, int(sizes.max())
+    # both are linear in the inner size, so that their extremes are at its ends
+    mains = [slopes * inner + constants for inner in (1, largest)]
+    products = np.concatenate([part.reshape(2, -1) for part in (*mains, costs)], axis=1)
+    difference = products[0] - products[1]
+    unit = n * int(difference.max()) + 1
+    fits = difference.min() >= 0 and n * int(products[0].max()) * unit < 2**62
+    return unit if fits else 0
 
 
 def _special_products(
