@@ -15,6 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("jacobians", "verification", "backprop")
 PARTS = {"test", "report", "cli"}
+ASIDE = {"speed", "peers"}  # threads for large products; what speed is compared with
+NONE: dict = {extra: [] for extra in ASIDE}
 NAMED = {
     *(f"{package}/py.typed" for package in PACKAGES),
     "backprop/data/README.md",
@@ -34,12 +36,12 @@ def project() -> dict:
 
 
 def extras_problems(project: dict) -> list[str]:
-    """Return sentences about extras other than test, report, cli and all, which is these three."""
+    """Return sentences about extras other than test, report, cli, all, which is these three, and speed and peers."""
     extras = project["project"].get("optional-dependencies", {})
     name = project["project"]["name"]
     problems = []
-    if set(extras) != PARTS | {"all"}:
-        problems.append(f"extras: found {sorted(extras)}, expected {sorted(PARTS | {'all'})}")
+    if set(extras) != PARTS | ASIDE | {"all"}:
+        problems.append(f"extras: found {sorted(extras)}, expected {sorted(PARTS | ASIDE | {'all'})}")
     chosen: set[str] = set()
     for requirement in extras.get("all", []):
         match = re.fullmatch(rf"{re.escape(name)}\[([\w, -]+)\]", requirement.replace(" ", ""))
@@ -52,19 +54,20 @@ def extras_problems(project: dict) -> list[str]:
     return problems
 
 
-def test_the_extras_are_test_report_cli_and_all_which_is_these_three(project):
+def test_the_extras_are_test_report_cli_and_all_which_is_these_three_and_two_aside(project):
     assert extras_problems(project) == []
 
 
 @pytest.mark.parametrize(
     ("extras", "problems"),
     [
-        ({"test": [], "report": [], "cli": [], "all": ["p[test]", "p[report, cli]"]}, 0),
-        ({"test": [], "report": [], "cli": [], "all": ["p[test,report]"]}, 1),
-        ({"test": [], "report": [], "cli": [], "all": ["p[test,report,cli]", "torch"]}, 1),
-        ({"test": [], "report": [], "cli": [], "peers": [], "all": ["p[test,report,cli]"]}, 1),
-        ({"test": [], "report": [], "cli": [], "peers": [], "all": ["p[test,report,cli,peers]"]}, 2),
-        ({"test": [], "report": [], "all": ["p[test,report,cli]"]}, 1),
+        ({"test": [], "report": [], "cli": [], **NONE, "all": ["p[test]", "p[report, cli]"]}, 0),
+        ({"test": [], "report": [], "cli": [], **NONE, "all": ["p[test,report]"]}, 1),
+        ({"test": [], "report": [], "cli": [], **NONE, "all": ["p[test,report,cli]", "torch"]}, 1),
+        ({"test": [], "report": [], "cli": [], **NONE, "gpu": [], "all": ["p[test,report,cli]"]}, 1),
+        ({"test": [], "report": [], "cli": [], **NONE, "all": ["p[test,report,cli,peers]"]}, 1),
+        ({"test": [], "report": [], **NONE, "all": ["p[test,report,cli]"]}, 1),
+        ({"test": [], "report": [], "cli": [], "all": ["p[test,report,cli]"]}, 1),
         ({}, 2),
     ],
 )
