@@ -15,6 +15,7 @@ from backprop.threads import LEAST_FLOPS, spread
 from jacobians import Affine, Cost, Function, Sequential
 from jacobians.arrays import Array, real_array
 from jacobians.composition import Composition
+from jacobians.namespaces import require_numpy_function
 
 Form = Literal["auto", "arrays", "scalars"]
 
@@ -70,6 +71,7 @@ class CompiledJacobian:
         form: Form,
         threads: bool = True,
     ) -> None:
+        require_numpy_function(network, "what is compiled are NumPy's functions")
         self.shape, self.dtype, self.by = shape, dtype, by
         self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
         self._loss, self._batched, self._form, self._threads = loss, batched, form, threads
@@ -197,7 +199,7 @@ class CompiledJacobian:
         return out
 
     def _door(self, x: Any) -> Array:
-        point = real_array(x, "x")
+        point = real_array(x, "x", foreign="refuse")
         if point.shape != self.shape:
             raise ValueError(
                 f"x: found shape {point.shape}, expected {self.shape}, the shape that was compiled for; "

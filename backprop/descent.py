@@ -126,7 +126,7 @@ def follow(
     """Take steps x ← x + sign·α∇f(x) and return the fields of a :class:`Descent`; see :func:`gradient_descent`."""
     if not isinstance(function, Function):
         raise TypeError(f"function: found {type(function).__name__}, expected a Function")
-    first = _within(real_array(start, "start"), _bounds(bounds))
+    first = _within(real_array(start, "start", foreign="refuse"), _bounds(bounds))
     rate = checked_number(step_size, "step_size", strict=True)
     count = checked_integer(steps, "steps", least=1)
     if callback is not None and not callable(callback):

@@ -20,6 +20,7 @@ from jacobians import Function, Jacobian, SquaredNorm
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.association import product
 from jacobians.function import INPUT
+from jacobians.namespaces import require_numpy_function
 from jacobians.structures import Selection
 from jacobians.structures.display import html_table
 
@@ -59,6 +60,7 @@ class ClassScore(Function):
     def __init__(self, network: Function, class_: int, penalty: float = 0.0) -> None:
         if not isinstance(network, Function):
             raise TypeError(f"network: found {type(network).__name__}, expected a Function such as an MLP")
+        require_numpy_function(network, "scores are computed with NumPy's functions")
         self.network = network
         self.class_ = checked_integer(class_, "class_", least=0)
         self.penalty = checked_number(penalty, "penalty")
@@ -142,7 +144,7 @@ class Saliency:
         ValueError
             If x has another shape.
         """
-        point = real_array(x, "x")
+        point = real_array(x, "x", foreign="refuse")
         if point.shape != self.w.shape:
             raise ValueError(f"x: found shape {point.shape}, expected {self.w.shape}")
         return float((self.w * point).sum()) + self.b
@@ -217,7 +219,7 @@ def saliency(network: Function, x: Any, class_: int) -> Saliency:
     ((2, 2), True)
     """
     score = ClassScore(network, class_)
-    point = read_only(real_array(x, "x").copy())
+    point = read_only(real_array(x, "x", foreign="refuse").copy())
     value = float(score(point))
     w = read_only(gradient(score, point))
     return Saliency(score.class_, point, w, value - float((w * point).sum()), value)

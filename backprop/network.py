@@ -16,9 +16,10 @@ from backprop.architecture import affine_layers, function_title, hidden_activati
 from backprop.arguments import checked_integer
 from backprop.initialization import first_weights, layer_sizes
 from backprop.recursion import chain_gradients, delta_gradients, deltas
-from backprop.targets import NetworkLoss, class_numbers, network_loss, target_rows
+from backprop.targets import NetworkLoss, chosen_classes, class_numbers, network_loss, target_rows
 from jacobians import Affine, Elementwise, Function, Sequential
 from jacobians.arrays import Array, real_array
+from jacobians.namespaces import Home, home_of, is_foreign, namespace_of, numpy_dtype
 
 
 class MLP(Sequential):
@@ -141,8 +142,13 @@ class MLP(Sequential):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of the parameters; targets are taken in it."""
-        return np.result_type(*self.parameters.values())
+        """The precision of the parameters, as a NumPy dtype; targets are taken in it."""
+        return np.result_type(*map(numpy_dtype, self.parameters.values()))
+
+    @property
+    def home(self) -> Home:
+        """Where the parameters live: NumPy, or another library and its device; targets are taken there."""
+        return home_of(self.parameters["0.W"])
 
     @property
     def loss_name(self) -> str:
@@ -190,11 +196,11 @@ class MLP(Sequential):
         >>> net.loss_function([1.0, 0.0, 0.0])([2.0, 0.0, 0.0])
         array(0.5)
         """
-        if batched and not hasattr(y, "__len__"):
+        if batched and not (y.ndim if is_foreign(y) else hasattr(y, "__len__")):
             raise ValueError("y: found a scalar with batched=True, expected targets along a first axis")
-        points = len(y) if batched else None
-        rows = target_rows(y, points, self.sizes[-1], self.dtype)
-        return self.network_loss.of(rows if batched else rows[0])
+        points = (y.shape[0] if is_foreign(y) else len(y)) if batched else None
+        rows = target_rows(y, points, self.sizes[-1], self.dtype, self.home)
+        return self.network_loss.of(rows if batched else rows[0, :])
 
     def loss(self, x: Any, y: Any) -> float:
         """Return the loss, averaged over the points of a batch.
@@ -218,12 +224,12 @@ class MLP(Sequential):
         0.693147
         """
         points, count = self._points(x)
-        targets = target_rows(y, count, self.sizes[-1], self.dtype)
-        return self.mean_loss(self(points, batched=True), targets)
+        rows = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
+        return self.mean_loss(self(points, batched=True), rows)
 
     def mean_loss(self, outputs: Array, targets: Array) -> float:
         """Return the mean loss of outputs (N, k) with targets (N, k)."""
-        return float(self.network_loss.of(targets)(outputs, batched=True).mean())
+        return float(namespace_of(outputs).mean(self.network_loss.of(targets)(outputs, batched=True)))
 
     def predict(self, x: Any) -> Array:
         """Return the class that each point is given: the place of its largest output, the first of equals.
@@ -250,11 +256,7 @@ class MLP(Sequential):
 
     def classes(self, outputs: Array) -> Array:
         """Return the class numbers (N,) that outputs (N, k) stand for; see :meth:`predict`."""
-        if outputs.shape[-1] == 1:
-            classes = (outputs[:, 0] > self.network_loss.threshold).astype(np.int64)
-        else:
-            classes = outputs.argmax(axis=-1)
-        return np.where(np.isnan(outputs).any(axis=-1), -1, classes)
+        return chosen_classes(outputs, self.network_loss.threshold)
 
     def accuracy(self, x: Any, y: Any) -> float:
         """Return the share of points that are given their class.
@@ -276,14 +278,15 @@ class MLP(Sequential):
         0.5
         """
         points, count = self._points(x)
-        target_rows(y, count, self.sizes[-1], self.dtype)  # refuses what is no class
+        target_rows(y, count, self.sizes[-1], self.dtype, self.home)  # refuses what is no class
         labels = class_numbers(y, count)
         if labels is None:
             raise TypeError(
                 f"y: found targets of shape {np.shape(y)}, expected class numbers, integers of one a point; "
                 f"rows of the identity become these by y.argmax(axis=-1)"
             )
-        return float((self.classes(self(points, batched=True)) == labels).mean())
+        right = self.classes(self(points, batched=True)) == self.home.indices(labels)
+        return int(namespace_of(right).count_nonzero(right)) / right.shape[0]
 
     # --- gradients -------------------------------------------------------------------------------------
 
@@ -326,7 +329,7 @@ class MLP(Sequential):
         True
         """
         points, count = self._points(x)
-        targets = target_rows(y, count, self.sizes[-1], self.dtype)
+        targets = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
         if method == "delta":
             return self.mean_gradients(points, targets)
         if method == "jacobians":
@@ -357,7 +360,7 @@ class MLP(Sequential):
         (array([-0.5,  0.5]),)
         """
         points, count = self._points(x)
-        targets = target_rows(y, count, self.sizes[-1], self.dtype)
+        targets = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
         found = deltas(self, self._values(points, 1), self.network_loss.of(targets))
         return tuple(delta[0] if count is None else delta for _, delta in found[::-1])
 
@@ -391,6 +394,7 @@ class MLP(Sequential):
 
     def _points(self, x: Any) -> tuple[Array, int | None]:
         """Return x as a batch (N, d), and N, or None where x is one point."""
-        array = real_array(x, "x", ndim=(1, 2))
-        self.check_input(array.shape[-1:])
-        return (array[None], None) if array.ndim == 1 else (array, len(array))
+        array = real_array(x, "x", ndim=(1, 2), foreign="keep")
+        self.check_library(array)
+        self.check_input(tuple(array.shape[-1:]))
+        return (array[None, :], None) if array.ndim == 1 else (array, array.shape[0])

@@ -13,7 +13,7 @@ from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array, is_recorded
 from jacobians.expansion import expand
 from jacobians.function import INPUT
-from jacobians.namespaces import home_of, numpy_dtype
+from jacobians.namespaces import home_of, namespace_of, numpy_dtype
 from jacobians.products import multiply
 
 
@@ -49,7 +49,7 @@ def deltas(
     [(0, array([[-1., -1.]]))]
     """
     last = values[-1]
-    loss.check_input(last.shape[1:])
+    loss.check_input(tuple(last.shape[1:]))
     if not is_recorded(last):
         loss.check_values(last)
     row = loss._jacobian(last, INPUT, 1)  # ∇_a E, a row a point
@@ -91,8 +91,8 @@ def delta_gradients(
     {'0.W': array([[2., 3.]]), '0.b': array([1.])}
     """
     gradients: dict[str, Array] = {}
-    ones = home_of(values[0]).ones((len(values[0]),), numpy_dtype(values[0]))
-    for place, delta in deltas(network, values, loss, divisor=points or len(values[0])):
+    ones = home_of(values[0]).ones((values[0].shape[0],), numpy_dtype(values[0]))
+    for place, delta in deltas(network, values, loss, divisor=points or values[0].shape[0]):
         gradients[f"{place}.W"] = delta.T @ values[place]
         gradients[f"{place}.b"] = ones @ delta  # the sum over points, by BLAS
     return {name: gradients[name] for name in network.parameters}
@@ -121,6 +121,7 @@ def chain_gradients(network: Function, points: Array, loss: Function) -> dict[st
 
     Examples
     --------
+    >>> import numpy as np
     >>> from jacobians import SquaredError
     >>> net = Sequential(Affine([[1.0, 1.0]], [0.0]))
     >>> chain_gradients(net, np.array([[1.0, 2.0], [3.0, 4.0]]), SquaredError([[2.0], [6.0]], scale=0.5))
@@ -130,5 +131,6 @@ def chain_gradients(network: Function, points: Array, loss: Function) -> dict[st
     for name, value in network.parameters.items():
         chain = Chain.from_network(network, points, loss, by=name, batched=True)
         rows = chain.plan("optimal").execute().jacobian.dense()  # (N, 1, entries)
-        gradients[name] = rows.mean(axis=0).reshape(value.shape)
+        xp = namespace_of(rows)
+        gradients[name] = xp.reshape(xp.mean(rows, axis=0), value.shape)
     return gradients

@@ -36,7 +36,7 @@ def style_gradient(F: Any, target: Any) -> Array:
     >>> style_gradient([[1.0, 2.0]], [[3.0]])
     array([[ 8., 16.]])
     """
-    return gradient(GramLoss(target), real_array(F, "F", ndim=2))
+    return gradient(GramLoss(target), real_array(F, "F", ndim=2, foreign="refuse"))
 
 
 def match_style(
@@ -87,7 +87,7 @@ def match_style(
     """
     if features is not None and not isinstance(features, Function):
         raise TypeError(f"features: found {type(features).__name__}, expected a Function with values (c, n)")
-    wanted = real_array(example, "example")
+    wanted = real_array(example, "example", foreign="refuse")
     G0 = Gram()(wanted if features is None else features(wanted))
     loss = GramLoss(G0) if features is None else Sequential(features, GramLoss(G0))
     return Descent(*follow(loss, start, -1, step_size, steps, bounds, callback))

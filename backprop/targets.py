@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from jacobians import (
 )
 from jacobians.arrays import Array, real_array
 from jacobians.losses import one_hot
+from jacobians.namespaces import NUMPY, Home, home_of, is_foreign, kind_name, namespace_of
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,24 @@ def network_loss(loss: str | Callable[[Array], Function]) -> NetworkLoss:
     return NetworkLoss(getattr(loss, "__name__", type(loss).__name__), "", loss)
 
 
+def chosen_classes(outputs: Array, threshold: float) -> Array:
+    """Return the class numbers (N,) that outputs (N, k) stand for; −1 where an output is not a number.
+
+    Examples
+    --------
+    >>> chosen_classes(np.array([[2.0, 1.0], [0.0, np.nan]]), 0.0), chosen_classes(np.array([[0.75]]), 0.5)
+    (array([ 0, -1]), array([1]))
+    """
+    xp = namespace_of(outputs)
+    if outputs.shape[-1] == 1:
+        above = outputs[:, 0] > threshold
+        classes = above.astype(np.int64) if xp is np else xp.astype(above, xp.int64)
+    else:
+        classes = xp.argmax(outputs, axis=-1)
+    missing = xp.any(xp.isnan(outputs), axis=-1)
+    return cast(Array, xp.where(missing, -1, classes))
+
+
 def class_numbers(y: Any, points: int | None) -> Array | None:
     """Return `y` as class numbers of shape (N,) if it is integers, one a point, else None.
 
@@ -131,6 +150,9 @@ def class_numbers(y: Any, points: int | None) -> Array | None:
     >>> class_numbers([3, 1], 2), class_numbers(3, None), class_numbers([[0.0, 1.0]], 1)
     (array([3, 1]), array([3]), None)
     """
+    if is_foreign(y):
+        integral = namespace_of(y).isdtype(y.dtype, "integral") and y.ndim == (0 if points is None else 1)
+        return cast(Array, namespace_of(y).reshape(y, (-1,))) if integral else None
     if isinstance(y, np.ma.MaskedArray | np.matrix):
         return None
     try:
@@ -142,7 +164,7 @@ def class_numbers(y: Any, points: int | None) -> Array | None:
     return None
 
 
-def target_rows(y: Any, points: int | None, outputs: int, dtype: Any) -> Array:
+def target_rows(y: Any, points: int | None, outputs: int, dtype: Any, home: Home = NUMPY) -> Array:
     """Return targets as an array of shape (N, k), a row a point.
 
     Parameters
@@ -156,6 +178,8 @@ def target_rows(y: Any, points: int | None, outputs: int, dtype: Any) -> Array:
         k.
     dtype : dtype
         Of the result.
+    home : Home
+        Where the result is to live. Class numbers may be NumPy's anywhere; targets are of the same library.
 
     Raises
     ------
@@ -172,20 +196,27 @@ def target_rows(y: Any, points: int | None, outputs: int, dtype: Any) -> Array:
     """
     count = 1 if points is None else points
     labels = class_numbers(y, points)
+    if home_of(y).namespace is not home.namespace and (labels is None or is_foreign(y)):
+        raise TypeError(
+            f"y: found {kind_name(y)}, expected class numbers or an array of {home.name}, like the network's "
+            f"parameters; convert it"
+        )
     if labels is not None:
-        if len(labels) != count:
-            raise ValueError(f"y: found {len(labels)} class numbers, expected one for each of {count} points")
+        if labels.shape[0] != count:
+            raise ValueError(
+                f"y: found {labels.shape[0]} class numbers, expected one for each of {count} points"
+            )
         try:
             rows = one_hot(labels, max(outputs, 2))
         except (TypeError, ValueError) as error:
             raise type(error)(f"y: {error}") from None
-        return (rows if outputs > 1 else rows[:, 1:]).astype(dtype)
-    array = real_array(y, "y")
+        return cast(Array, home.array(rows if outputs > 1 else rows[:, 1:], dtype))
+    array = real_array(y, "y", foreign="keep")
     expected = (outputs,) if points is None else (points, outputs)
     if array.shape != expected:
         numbers = "a class number" if points is None else f"class numbers, integers of shape ({points},)"
         raise ValueError(
-            f"y: found shape {array.shape} of {array.dtype}, expected {expected} or {numbers}; "
+            f"y: found shape {tuple(array.shape)} of {array.dtype}, expected {expected} or {numbers}; "
             f"NumPy would broadcast another shape: reshape it"
         )
-    return array.reshape(count, outputs).astype(dtype)
+    return cast(Array, home.array(home.namespace.reshape(array, (count, outputs)), dtype))

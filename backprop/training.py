@@ -18,6 +18,7 @@ from backprop.progress import Progress, epoch_title, reporting
 from backprop.state import Epoch, Sampling, Settings, TrainingState, load_state, save_state
 from backprop.targets import class_numbers, target_rows
 from jacobians.arrays import Array, read_only, real_array
+from jacobians.namespaces import require_numpy_function
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -235,7 +236,8 @@ class _Points:
 
     @classmethod
     def checked(cls, network: MLP, X: Any, Y: Any, which: str) -> _Points:
-        x = real_array(X, f"{which}X", ndim=2)
+        require_numpy_function(network, "training updates NumPy's arrays")
+        x = real_array(X, f"{which}X", ndim=2, foreign="refuse")
         if x.shape[1] != network.sizes[0]:
             raise ValueError(
                 f"{which}X: found shape {x.shape}, expected (N, {network.sizes[0]}), a point a row, for {network!r}"

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.namespaces import foreign_reals, is_foreign, owned
+from jacobians.namespaces import foreign_reals, is_foreign, owned, require_numpy
 
 Array = NDArray[Any]
+Foreign = Literal["convert", "keep", "refuse"]
 
 DEFAULT_MAX_BYTES = 2 * 1024**3
 """The most that one dense answer may take unless the caller says otherwise: 2 GiB."""
@@ -26,7 +27,7 @@ class MemoryBudgetError(MemoryError):
 
 
 def real_array(
-    value: Any, name: str, *, ndim: int | tuple[int, ...] | None = None, foreign: bool = False
+    value: Any, name: str, *, ndim: int | tuple[int, ...] | None = None, foreign: Foreign = "convert"
 ) -> Array:
     """Return `value` as a read-only real floating point array, or refuse it by name.
 
@@ -40,9 +41,10 @@ def real_array(
         What the caller calls this argument; every error begins with it.
     ndim : int or tuple of int, optional
         The numbers of axes that are allowed.
-    foreign : bool
-        Whether an array of another library (see :mod:`jacobians.namespaces`) stays one; it is to be float32 or
-        float64. Where everything is computed by NumPy it becomes an array of NumPy's.
+    foreign : {"convert", "keep", "refuse"}
+        What becomes of an array of another library (see :mod:`jacobians.namespaces`): an array of NumPy's where its
+        numbers are only looked at; itself, if it is float32 or float64, where they are computed with; or it is
+        refused where only NumPy computes.
 
     Returns
     -------
@@ -65,7 +67,9 @@ def real_array(
     ...
     TypeError: x: found dtype complex128, expected real numbers; pass .real and .imag separately
     """
-    if foreign and is_foreign(value):
+    if foreign == "refuse":
+        require_numpy(value, name, "this is computed with NumPy's functions")
+    elif foreign == "keep" and is_foreign(value):
         return _with_axes(foreign_reals(value, name), name, ndim)
     array = value if type(value) is np.ndarray else _array_of(value, name)
     kind = array.dtype.kind

@@ -211,7 +211,7 @@ class Function(ABC):
         arrays = {}
         for name, value in parameters.items():
             self._known(name, inputs=False)
-            array = real_array(value, name, foreign=True)
+            array = real_array(value, name, foreign="keep")
             if array.shape != present[name].shape:
                 raise ValueError(
                     f"{name}: found shape {array.shape}, expected {present[name].shape}, the shape that it replaces"
@@ -231,7 +231,7 @@ class Function(ABC):
     @staticmethod
     def parameter(value: Any, name: str, *, ndim: int | tuple[int, ...] | None = None) -> Array:
         """Return a private read-only copy of a parameter, checked at the door; for constructors."""
-        return private(real_array(value, name, ndim=ndim, foreign=True))
+        return private(real_array(value, name, ndim=ndim, foreign="keep"))
 
     def check_input(self, shape: tuple[int, ...]) -> None:  # noqa: B027  # by default any shape is taken
         """Raise ValueError if a point of `shape` is not one that this function takes; for authors."""
@@ -261,7 +261,7 @@ class Function(ABC):
     def _door(self, x: Any, batched: bool) -> Array:
         if not isinstance(batched, bool | np.bool_):
             raise TypeError(f"batched: found {batched!r}, expected True or False")
-        point = real_array(x, "x", foreign=True)
+        point = real_array(x, "x", foreign="keep")
         self.check_library(point)
         if batched and point.ndim == 0:
             raise ValueError("x: found a scalar with batched=True, expected points along a first axis")

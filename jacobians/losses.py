@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -251,10 +251,12 @@ def class_number(value: Any) -> int:
 
 def class_weights(value: Any) -> Array:
     """Return the weights of all classes, each at least 0."""
-    weights = private(real_array(value, "target", foreign=True))
+    weights = private(real_array(value, "target", foreign="keep"))
     negative = weights < 0
     if bool(namespace_of(weights).any(negative)):
-        raise ValueError(f"target: found the weight {weights[negative][0]}, expected weights of at least 0")
+        raise ValueError(
+            f"target: found the weight {float(weights[negative][0])}, expected weights of at least 0"
+        )
     return weights
 
 
@@ -283,15 +285,16 @@ def one_hot(labels: Any, classes: int) -> Array:
         raise TypeError(f"classes: found {classes!r}, expected the number of classes") from None
     if count < 1:
         raise ValueError(f"classes: found {count}, expected at least 1 class")
-    numbers = np.asarray(labels)
-    if numbers.dtype.kind not in "iu" or numbers.ndim != 1 or numbers.size == 0:
+    numbers = labels if is_foreign(labels) else np.asarray(labels)
+    xp = namespace_of(numbers)
+    if not xp.isdtype(numbers.dtype, "integral") or numbers.ndim != 1 or 0 in numbers.shape:
         raise TypeError(
-            f"labels: found dtype {numbers.dtype} and shape {numbers.shape}, expected integers of shape (N,)"
+            f"labels: found dtype {numbers.dtype} and shape {tuple(numbers.shape)}, expected integers of shape (N,)"
         )
     wrong = (numbers < 0) | (numbers >= count)
-    if wrong.any():
-        place = int(np.argmax(wrong))
+    if bool(xp.any(wrong)):
+        place = [bool(wrong[i]) for i in range(wrong.shape[0])].index(True)
         raise ValueError(
             f"labels: found {numbers[place]} at place {place}, expected class numbers from 0 to {count - 1}"
         )
-    return np.eye(count)[numbers]
+    return cast(Array, xp.take(home_of(numbers).eye(count, np.float64), numbers, axis=0))

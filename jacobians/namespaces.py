@@ -64,9 +64,19 @@ class Home:
         """Return ones."""
         return self.namespace.ones(shape, **self._options(dtype))
 
+    def array(self, values: Any, dtype: Any) -> Any:
+        """Return a copy of numbers, NumPy's or of this library, in a precision."""
+        if self.namespace is np or is_foreign(values):
+            return astype(values, dtype)
+        return self.namespace.asarray(values, copy=True, **self._options(dtype))
+
     def indices(self, places: Any) -> Any:
-        """Return NumPy's integers as indices of the arrays here."""
-        return places if self.namespace is np else self.namespace.asarray(places.tolist(), device=self.device)
+        """Return NumPy's integers as indices of the arrays here; those of this library as they are."""
+        return (
+            places
+            if self.namespace is np or is_foreign(places)
+            else self.namespace.asarray(places.tolist(), device=self.device)
+        )
 
 
 NUMPY = Home(np)
@@ -220,6 +230,20 @@ def in_precision(values: Any, like: Any) -> Any:
     return values if is_foreign(values) else values.astype(like.dtype)
 
 
+def astype(array: Any, dtype: Any) -> Any:
+    """Return a copy of an array in a precision that NumPy's dtype names.
+
+    Examples
+    --------
+    >>> astype(np.ones(1), np.float32).dtype
+    dtype('float32')
+    """
+    if is_foreign(array):
+        xp = namespace_of(array)
+        return xp.astype(array, getattr(xp, np.dtype(dtype).name), copy=True)
+    return array.astype(dtype)
+
+
 def either(condition: Any, if_true: float, if_false: float, like: Any) -> Any:
     """Return one of two numbers for each entry, in the precision of another array.
 
@@ -264,8 +288,21 @@ def require_numpy(value: Any, name: str, reason: str) -> None:
     if is_foreign(value):
         raise TypeError(
             f"{name}: found {kind_name(value)}, expected numpy.ndarray: {reason}; "
-            f"convert it with np.asarray, and bring it to the CPU first"
+            f"bring it to the CPU and convert it with np.asarray"
         )
+
+
+def require_numpy_function(function: Any, reason: str) -> None:
+    """Raise TypeError if a parameter of a function belongs to another library.
+
+    Parameters
+    ----------
+    function : Function
+    reason : str
+        What computes with NumPy's arrays only, for the error.
+    """
+    for name, value in function.parameters.items():
+        require_numpy(value, name, reason)
 
 
 def require_one_library(**arrays: Any) -> None:

@@ -15,6 +15,7 @@ from jacobians.arrays import Array
 from jacobians.association import product
 from jacobians.composition import Composition, Owners, Path, paths_of, pieces_of, total
 from jacobians.function import INPUT, Function
+from jacobians.namespaces import numpy_dtype
 from jacobians.structures import BlockColumn, Diagonal, Identity, Jacobian, Selection
 
 
@@ -89,6 +90,8 @@ class Residual(_Parallel):
     <Diagonal 2×2: 2×2, out (2,), in (2,), 2 of 4 numbers stored>
     """
 
+    array_api = True
+
     def __init__(self, f: Function) -> None:
         super().__init__(f)
 
@@ -106,7 +109,7 @@ class Residual(_Parallel):
     def _input_chain(self, x: Any, batch_ndim: int) -> Path:
         self.forward(x, batch_ndim)  # for the shape of its value
         point = x.shape[batch_ndim:]
-        identity = Identity.unchecked(math.prod(point), out_shape=point, in_shape=point, dtype=x.dtype)
+        identity = Identity.unchecked(math.prod(point), out_shape=point, in_shape=point, dtype=numpy_dtype(x))
         return [identity + self._jacobians(x, batch_ndim)[0]]
 
     def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
@@ -132,6 +135,8 @@ class Sum(_Parallel):
     >>> Sum(Sigmoid(), Tanh()).jacobian([0.0]).d
     array([1.25])
     """
+
+    array_api = True
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return the sum of the values."""

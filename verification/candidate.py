@@ -9,6 +9,7 @@ import numpy as np
 from jacobians.arrays import Array, MemoryBudgetError, real_array
 from jacobians.function import Function
 from jacobians.layouts import TensorLayout, from_tensor
+from jacobians.namespaces import NUMPY
 from jacobians.structures import Jacobian
 from verification.problem import Problem
 
@@ -86,6 +87,11 @@ def matrix_of(
             f"layout: found {layout!r}, expected one of {', '.join(map(repr, get_args(TensorLayout)))}"
         )
     if isinstance(candidate, Jacobian):
+        if candidate.home is not NUMPY:
+            raise CandidateError(
+                f"the Jacobian has arrays of {candidate.home.name}, expected NumPy's: with these the witnesses "
+                f"compute; pass np.asarray(J.dense())"
+            )
         found = (*candidate.batch_shape, *candidate.shape)
         if found != (m, n):
             raise CandidateError(f"the Jacobian has shape {found}, expected ({m}, {n})")

@@ -327,7 +327,7 @@ class Jacobian(LinearMap):
 
 
 def _factor(value: Any, name: str) -> Array:
-    array = real_array(value, name, foreign=True)
+    array = real_array(value, name, foreign="keep")
     if array.ndim == 0:
         raise ValueError(
             f"{name}: found the scalar {value!r}, expected a Jacobian, a vector or a matrix; to scale J use *"

@@ -190,7 +190,7 @@ class Diagonal(Jacobian):
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
     ) -> None:
-        array = real_array(d, "d", foreign=True)
+        array = real_array(d, "d", foreign="keep")
         if array.ndim == 0:
             raise ValueError("d: found a scalar, expected the diagonal as an array of shape (n,)")
         self._init(array, *checked_options(out_shape, in_shape, batch_shape))
@@ -270,7 +270,7 @@ class Dense(Jacobian):
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
     ) -> None:
-        array = real_array(A, "A", foreign=True)
+        array = real_array(A, "A", foreign="keep")
         if array.ndim < 2:
             raise ValueError(
                 f"A: found shape {tuple(array.shape)}, expected a matrix (m, n); "

@@ -79,7 +79,7 @@ class LinearMap(ABC):
         ValueError
             If the last axis of v is not n.
         """
-        vector = real_array(v, "v", foreign=True)
+        vector = real_array(v, "v", foreign="keep")
         if vector.ndim == 0 or vector.shape[-1] != self.shape[1]:
             raise ValueError(
                 f"v: found shape {vector.shape}, expected ({self.shape[1]},) for {self.spec.label}"
@@ -120,7 +120,7 @@ class LinearMap(ABC):
         """
         if not isinstance(summed, bool | np.bool_):
             raise TypeError(f"summed: found {summed!r}, expected True or False")
-        vector = real_array(u, "u", foreign=True)
+        vector = real_array(u, "u", foreign="keep")
         if vector.ndim == 0 or vector.shape[-1] != self.shape[0]:
             raise ValueError(
                 f"u: found shape {vector.shape}, expected ({self.shape[0]},) for {self.spec.label}"
@@ -170,7 +170,7 @@ class LinearMap(ABC):
         ValueError
             If the direction has another shape.
         """
-        array = real_array(direction, "direction", foreign=True)
+        array = real_array(direction, "direction", foreign="keep")
         lead = array.ndim - len(self.in_shape)
         if lead < 0 or array.shape[lead:] != self.in_shape:
             raise ValueError(

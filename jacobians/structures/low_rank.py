@@ -59,7 +59,7 @@ class DiagonalPlusLowRank(Jacobian):
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
     ) -> None:
-        d, U, V = (real_array(array, name, foreign=True) for name, array in (("d", d), ("U", U), ("V", V)))
+        d, U, V = (real_array(array, name, foreign="keep") for name, array in (("d", d), ("U", U), ("V", V)))
         require_one_library(d=d, U=U, V=V)
         if d.ndim < 1:
             raise ValueError("d: found a scalar, expected the diagonal as an array of shape (n,)")

@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 
 from jacobians.arrays import Array, alongside, possible, read_only, real_array, zeros
-from jacobians.namespaces import require_numpy
 from jacobians.spec import Spec, broadcast, checked_shape
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_vector
@@ -346,8 +345,7 @@ def _doors(indices: Any, size: Any, weights: Any) -> tuple[Array, int, Array | N
         )
     entries = None
     if weights is not None:
-        require_numpy(weights, "weights", "selections choose by NumPy's indices")
-        entries = real_array(weights, "weights")
+        entries = real_array(weights, "weights", foreign="refuse")
         if entries.ndim == 0 or entries.shape[-1] != chosen.shape[-1]:
             raise ValueError(f"weights: found shape {entries.shape}, expected one for each of {chosen.shape}")
     ordered = np.sort(chosen, axis=-1)

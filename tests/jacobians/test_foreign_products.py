@@ -190,7 +190,7 @@ def test_what_stores_nothing_goes_along(library: Library) -> None:
 
 
 def test_selections_are_numpys(library: Library) -> None:
-    with pytest.raises(TypeError, match=r"^weights: found .*, expected numpy.ndarray: selections choose by"):
+    with pytest.raises(TypeError, match=r"^weights: found .*, expected numpy.ndarray: this is computed"):
         Selection([0, 1], 2, library.array([1.0, 2.0]))
     with pytest.raises(TypeError, match=r"selections and scatters are always NumPy's"):
         multiply(Permutation([1, 0]), Dense(library.array(np.eye(2))))
