@@ -78,6 +78,8 @@ def matrix_of(
     ------
     ValueError
         If `layout` is no name of one.
+    TypeError
+        If a structured candidate has arrays of another library.
     CandidateError
         If the candidate has another shape, or is not an array of real numbers.
     """
@@ -88,9 +90,9 @@ def matrix_of(
         )
     if isinstance(candidate, Jacobian):
         if candidate.home is not NUMPY:
-            raise CandidateError(
-                f"the Jacobian has arrays of {candidate.home.name}, expected NumPy's: with these the witnesses "
-                f"compute; pass np.asarray(J.dense())"
+            raise TypeError(
+                f"jacobian: found arrays of {candidate.home.name}, expected NumPy's: with these the witnesses compute; "
+                f"pass np.asarray(J.dense())"
             )
         found = (*candidate.batch_shape, *candidate.shape)
         if found != (m, n):
