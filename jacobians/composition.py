@@ -44,6 +44,7 @@ class Composition(Function):
     """
 
     vectorized = True
+    _numpys: tuple[Function, ...] | None = None  # the layers, once their parameters were found to be NumPy's
 
     def __init__(self, *layers: Function) -> None:
         if not layers:
@@ -70,9 +71,14 @@ class Composition(Function):
 
     def check_library(self, x: Any) -> None:
         """Raise TypeError unless each layer computes with arrays of the library that x belongs to."""
+        own = type(x) is np.ndarray
+        if own and self._numpys is self.layers:
+            return  # layers don't change, so that one look at them is enough
         super().check_library(x)
         for layer in self.layers:
             layer.check_library(x)
+        if own:
+            self._numpys = self.layers
 
     # --- parameters --------------------------------------------------------------------------------------
 

@@ -249,6 +249,16 @@ def test_mixed_libraries_are_refused(library: Library) -> None:
         other.gradients(library.array(X[:2]), library.array([0, 3]))
 
 
+def test_a_network_that_was_numpys_is_looked_at_again(library: Library) -> None:
+    net, _ = pair(library)
+    net(X[0])
+    net.update({"2.W": library.array(net.parameters["2.W"])})
+    with pytest.raises(TypeError, match=r"^x: found numpy.ndarray, expected \w+\.\w+ like W of Affine"):
+        net(X[0])
+    with pytest.raises(TypeError, match=r"^x: found .*, expected numpy.ndarray like W of Affine"):
+        net(library.array(X[0]))
+
+
 def test_what_computes_with_numpy_refuses_others_by_name(library: Library) -> None:
     net, other = pair(library)
     x = library.array(X[0])
