@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from structured_cases import CASES, Case
@@ -170,6 +170,7 @@ def test_stacking_different_structures_is_dense_and_right() -> None:
 # --- layouts ---------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 3), max_size=3), st.lists(st.integers(1, 3), max_size=3))
 def test_layouts_place_every_entry(out: list[int], into: list[int]) -> None:
     out_shape, in_shape = tuple(out), tuple(into)
