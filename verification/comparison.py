@@ -20,6 +20,7 @@ RESOLUTION = 2.5e-4  # a witness whose error is larger than this part of a row c
 CONFIRMED = (
     9e-4  # an entry is confirmed if it is off by less than this, relatively: 1e-3 in all of them is wrong
 )
+STEADY = 1e-3  # noise above this part of a value is none
 NATURAL_RESOLUTION = 1e-7  # the same, for a row of zeros, as a part of the terms that cancel in it
 
 
@@ -128,7 +129,12 @@ def compare(
         known = np.isfinite(expected) & np.isfinite(error) & ~evidence.kinks
         excess = np.where(known, deviation / tolerated, 0)
         scale = np.maximum(rows, np.abs(candidate).max(axis=1, keepdims=True))
-        precise = (error <= RESOLUTION * scale) | (error <= NATURAL_RESOLUTION * natural)
+        # noise that is neither small nor rounding is none: f has an infinite slope, or is faster than the steps
+        steady = problem.noise <= np.maximum(
+            STEADY * np.abs(problem.value.reshape(-1)), ROUNDINGS * problem.rounding
+        )
+        small = steady.reshape(-1, 1) & (error <= NATURAL_RESOLUTION * natural)
+        precise = (error <= RESOLUTION * scale) | small
         if 0 < size.max() <= underflow:
             precise = np.zeros_like(known)
         part = np.where(known & (deviation > 0), deviation / np.where(rows > 0, rows, scale), 0)

@@ -47,6 +47,8 @@ class Problem:
         Where the derivative is asked for: x, or the parameter.
     value : numpy.ndarray
         The value there.
+    rounding : numpy.ndarray, shape (m,)
+        The rounding errors of the value, where the code has been traced for them; 0 before.
 
     Raises
     ------
@@ -104,6 +106,7 @@ class Problem:
         if isinstance(f, Function):
             f._door(self.x, batched=False)  # the only time: neighbours of x may be outside the domain
         self.value = self.evaluate(self.point) if value is None else value
+        self.rounding: Array = np.zeros(self.value.size)
         if vectorized and value is None:
             self._refuse_mixed_points()
 
@@ -153,7 +156,7 @@ class Problem:
     def evaluate(self, point: Array) -> Array:
         """Return f at one point, checked; non-finite values pass without a warning."""
         with np.errstate(all="ignore"):
-            result = numbers(self._call(point.copy()))
+            result = numbers(self._call(point.copy())).copy()  # f may write to the same array again
         if hasattr(self, "value") and result.shape != self.value.shape:
             raise EvaluationError(
                 f"f: found shape {result.shape} at one point and {self.value.shape} at another, expected one shape"

@@ -133,6 +133,7 @@ def sizes_of(problem: Problem, budget: Budget) -> Array | None:
         found = sizes(problem)
         eps = float(np.finfo(np.float64).eps)
         errors = np.where(np.isfinite(found.values), eps * found.values, 0)
+        problem.rounding = errors
         problem.noise = np.maximum(problem.noise, errors)  # the differences see this noise too
         return found.derivatives
     except Exception:  # as for a witness: a tolerance that isn't known must not stop the check

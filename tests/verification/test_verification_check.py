@@ -28,6 +28,7 @@ RNG = np.random.default_rng(11)
 A = RNG.normal(size=(3, 4))
 X = RNG.normal(size=4)
 NUMBERS = count()
+NUMBERS_OF_ANOTHER = np.random.default_rng(12)
 
 
 def layer(x):
@@ -473,3 +474,49 @@ def test_a_class_is_no_function_yet():
         TypeError, match="f: found the class Tanh, expected a Function or a function of one array"
     ):
         check(Tanh, X)
+
+
+# --- what users' functions do ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_function_that_writes_to_one_array_again_and_again(wrong):
+    buffer = np.empty(2)
+
+    def square(x):
+        buffer[:] = x**2  # nothing that traces: differences alone
+        return buffer
+
+    candidate = np.zeros((2, 2)) if wrong else np.diag([2.0, 4.0])
+    assert check(square, [1.0, 2.0], candidate).verdict == ("wrong" if wrong else "right")
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "J", "verdict"),
+    [
+        (lambda x: x**2 if x[0] > 0 else -x, [1.0, 2.0], np.diag([2.0, 4.0]), "right"),
+        (lambda x: [x[0] * x[1], x[0]], [2, 3], [[3, 2], [1, 0]], "right"),
+        (lambda x: x**3, 2.0, [[12.0]], "right"),
+        (lambda x: x**3, 2.0, 12.0, "wrong"),  # a number is no 1×1 matrix
+        (lambda x: [x, x[0]], [2.0, 3.0], np.eye(2), "undecided"),
+        (lambda x: x[::-1], [1.0, 2.0], [[0, 1], [1, 0]], "right"),
+        (lambda x: 1e200 * np.sin(x), [1.0], [[1e200 * np.cos(1.0)]], "right"),
+        (lambda x: 1e200 * np.sin(x), [1.0], [[1.001e200 * np.cos(1.0)]], "wrong"),
+        (lambda x: 1e-200 * np.sin(x), [1.0], [[0.0]], "wrong"),
+        (lambda x: x**2, [1e-150], [[2.002e-150]], "wrong"),
+        (np.sqrt, [1e150], [[0.5e-75]], "right"),
+        (np.round, [0.3], [[0.0]], "right"),
+        (np.round, [0.5], [[0.0]], "undecided"),
+        (np.floor, [1.0], [[0.0]], "undecided"),
+        (np.cbrt, [0.0], [[0.0]], "undecided"),  # the slope is infinite, and the same on both sides
+        (lambda x: np.sin(1e8 * x) * np.sum(np.sort(x)) / x, [1.0], [[0.0]], "undecided"),  # not traced
+        (lambda x: 1e6 + 1e-6 * x, [1.0], [[1e-6]], "right"),
+        (lambda x: 1e6 + 1e-6 * x, [1.0], [[0.0]], "wrong"),
+        (lambda x: np.ones(1), [1.0], [[1e-12]], "wrong"),
+        (np.sin, [1.0], lambda x: NUMBERS_OF_ANOTHER.normal(size=(1, 1)), "wrong"),
+        (np.sin, [1.0], "J", "wrong"),
+    ],
+)
+def test_functions_of_every_kind(f, x, J, verdict):
+    report = check(f, x, J, witnesses=["finite-difference", "complex-step", "certified"])
+    assert report.verdict == verdict, str(report)
