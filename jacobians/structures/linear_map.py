@@ -9,7 +9,7 @@ import numpy as np
 
 from jacobians.arithmetic import summed_over
 from jacobians.arrays import Array, real_array
-from jacobians.namespaces import NUMPY, Home, namespace_of, owned
+from jacobians.namespaces import NUMPY, Home, is_foreign, namespace_of, owned
 from jacobians.spec import Spec, broadcast
 from jacobians.structures.homes import beside_array
 from jacobians.structures.operator import linear_operator
@@ -84,7 +84,13 @@ class LinearMap(ABC):
             raise ValueError(
                 f"v: found shape {vector.shape}, expected ({self.shape[1]},) for {self.spec.label}"
             )
-        result = beside_array(cast("Jacobian", self), vector, "v")._apply(vector[..., None])[..., 0]
+        jacobian = beside_array(cast("Jacobian", self), vector, "v")
+        if vector.ndim > 1 and not self.spec.batch and not is_foreign(vector):
+            # one map for all vectors: they are columns of one matrix
+            columns = jacobian._apply(np.reshape(vector, (-1, self.shape[1])).T)
+            result = np.reshape(columns.T, (*vector.shape[:-1], self.shape[0]))
+        else:
+            result = jacobian._apply(vector[..., None])[..., 0]
         shape = (*broadcast(self.batch_shape, tuple(vector.shape[:-1])), self.shape[0])
         return cast(Array, owned(result, shape))
 
