@@ -39,7 +39,7 @@ class Effort(NamedTuple):
 
     rounds: int = 21
     block: float = 0.1
-    most: float = 12.0
+    most: float = 6.0
     least: int = 3
     patience: float = 20.0
     slow: bool = True
