@@ -17,6 +17,9 @@ from jacobians.structures.homes import together
 from jacobians.structures.linear_map import Shape
 
 
+_LEAST_BLOCK = 2048  # entries of a product, from which a call for each point pays
+
+
 class Kronecker(Jacobian):
     """A ⊗ B: ∂(Wx + b)/∂W = I_h ⊗ xᵀ by the row-major vec of W. Stores the two factors.
 
@@ -137,7 +140,13 @@ class Kronecker(Jacobian):
             self._place(blocks, self.A.expand())
         else:
             left, right = self.A.expand(), self.B.expand()
-            np.multiply(left[..., :, None, :, None], right[..., None, :, None, :], out=blocks)
+            if p * q * r * s < _LEAST_BLOCK:
+                np.multiply(left[..., :, None, :, None], right[..., None, :, None, :], out=blocks)
+                return
+            points = blocks.shape[:-4]
+            left, right = np.broadcast_to(left, (*points, p, r)), np.broadcast_to(right, (*points, q, s))
+            for point in np.ndindex(points):  # a point at a time stays in the cache
+                np.einsum("pr,qs->pqrs", left[point], right[point], out=blocks[point])
 
     def _apply(self, columns: Array) -> Array:
         # (A ⊗ B) vec(X) = vec(A X Bᵀ) for the row-major vec of X (r × s), here for k columns at once
