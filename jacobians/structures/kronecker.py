@@ -16,7 +16,6 @@ from jacobians.structures.entrywise import Dense, Identity
 from jacobians.structures.homes import together
 from jacobians.structures.linear_map import Shape
 
-
 _LEAST_BLOCK = 2048  # entries of a product, from which a call for each point pays
 
 
