@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.namespaces import foreign_reals, is_foreign, owned, require_numpy
 
-Array = NDArray[Any]
+Array = np.ndarray[Any, np.dtype[Any]]
 Foreign = Literal["convert", "keep", "refuse"]
 
 DEFAULT_MAX_BYTES = 2 * 1024**3

@@ -7,16 +7,13 @@ the bracketing (Kronecker factors that fit only one way), and a dearer interval 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 import numpy as np
 
 from jacobians.arithmetic import Ledger
 from jacobians.cost import ZERO_COST, Cost
-from jacobians.dense_association import dense_triangles
-from jacobians.interval_programme import interval_plan
 from jacobians.products import count_products, find_row, multiply, product_cost, product_spec
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
@@ -25,8 +22,7 @@ Tree = Union[int, tuple["Tree", "Tree"]]  # noqa: UP007  # `|` can't name a type
 """A bracketing: a factor's index, or a pair of bracketings."""
 
 
-@dataclass(frozen=True)
-class Association:
+class Association(NamedTuple):
     """A bracketing of a chain with the spec and the cost that follow from it."""
 
     tree: Tree
@@ -131,6 +127,8 @@ def _dense(specs: Sequence[Spec]) -> Association | None:
     batch = specs[0].batch
     if len(specs) < 3 or any(spec.structure != "Dense" or spec.batch != batch for spec in specs):
         return None
+    from jacobians.dense_association import dense_triangles  # loaded for the first chain, as below
+
     sizes = [spec.shape[0] for spec in specs]
     sizes.append(specs[-1].shape[1])
     triangles = dense_triangles(sizes)
@@ -152,6 +150,8 @@ def _dense(specs: Sequence[Spec]) -> Association | None:
 
 def _confluent(specs: Sequence[Spec]) -> Association | None:
     """Return the cheapest bracketing by array operations, where each interval has one spec."""
+    from jacobians.interval_programme import interval_plan
+
     plan = interval_plan(specs)
     if plan is None:
         return None

@@ -13,7 +13,6 @@ import numpy as np
 from jacobians.arrays import Array
 from jacobians.association import product
 from jacobians.function import INPUT, Function, Linearization, plain
-from jacobians.prefixes import prefix_products
 from jacobians.structures import Jacobian
 
 Path = list[Jacobian]
@@ -153,6 +152,8 @@ class Composition(Function):
 
     def _jacobians_by(self, x: Any, names: Sequence[str], batch_ndim: int) -> list[Jacobian]:
         """Return the Jacobian by each name, from one forward pass; what paths share is formed once."""
+        from jacobians.prefixes import prefix_products  # loaded for who asks for several parameters
+
         owners = self._owners()
         parameters = [name for name in dict.fromkeys(names) if name != INPUT]
         paths = self._paths(x, [owners[name] for name in parameters], batch_ndim)

@@ -6,8 +6,7 @@ One row per pair of structures, like the table of products; a sum that keeps no 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -29,8 +28,7 @@ from jacobians.structures import (
 from jacobians.structures.homes import together
 
 
-@dataclass(frozen=True)
-class SumRow:
+class SumRow(NamedTuple):
     """One row: what the sum of two structures is, what it costs, and how it is formed."""
 
     formula: str

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
@@ -19,8 +18,7 @@ from jacobians.structures.homes import together
 ANY = "*"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One row of the table: L·R for a pair of structures.
 
     Attributes

@@ -6,7 +6,7 @@ S ⊗ d with one row d is S·(I ⊗ d), so that what S does is done once for all
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jacobians.structures.base import Jacobian
 from jacobians.structures.entrywise import Identity
@@ -16,8 +16,7 @@ from jacobians.structures.kronecker import Kronecker
 _SHAPES = ("out_shape", "in_shape", "batch_shape")
 
 
-@dataclass(frozen=True)
-class CommonFactor:
+class CommonFactor(NamedTuple):
     """Blocks S·K₁, S·K₂, … of one left factor.
 
     Attributes

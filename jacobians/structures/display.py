@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -21,6 +20,8 @@ def html_table(rows: Iterable[tuple[str, str]]) -> str:
     >>> html_table([("shape", "2 < 3")])
     "<table><tr><th style='text-align:left'>shape</th><td style='text-align:left'>2 &lt; 3</td></tr></table>"
     """
+    import html  # with its table of entities, for who shows something
+
     cells = "".join(
         f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
         f"<td style='text-align:left'>{html.escape(text)}</td></tr>"

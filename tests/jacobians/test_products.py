@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 
 import numpy as np
@@ -233,7 +232,7 @@ def test_deleting_a_row_is_noticed(place: int, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("change", [Cost(1, 0), Cost(0, 1)], ids=["multiplication", "addition"])
 def test_changing_a_cost_by_one_is_noticed(place: int, change: Cost, monkeypatch: pytest.MonkeyPatch) -> None:
     row = table.ROWS[place]
-    wrong = dataclasses.replace(row, cost=lambda a, b: row.cost(a, b) + change)
+    wrong = row._replace(cost=lambda a, b: row.cost(a, b) + change)
     monkeypatch.setattr(table, "ROWS", (*table.ROWS[:place], wrong, *table.ROWS[place + 1 :]))
     clear_caches()
     try:
