@@ -69,12 +69,11 @@ class CompiledJacobian:
         loss: Function | None,
         batched: bool,
         form: Form,
-        threads: bool = True,
     ) -> None:
         require_numpy_function(network, "what is compiled are NumPy's functions")
         self.shape, self.dtype, self.by = shape, dtype, by
         self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
-        self._loss, self._batched, self._form, self._threads = loss, batched, form, threads
+        self._loss, self._batched, self._form = loss, batched, form
         # x of this shape goes straight to the code, unless the function looks at the numbers of x first
         self._straight = shape if _takes_all_values(network) else None
         self._others: dict[np.dtype[Any], CompiledJacobian] = {}
@@ -110,7 +109,6 @@ class CompiledJacobian:
             by=self.by,
             loss=self._loss,
             batched=batched,
-            threads=self._threads,
         )
 
     # --- batches in blocks -----------------------------------------------------------------------------
@@ -131,7 +129,7 @@ class CompiledJacobian:
     def _work_in_blocks(self) -> None:
         points, block = self.shape[0], self.block
         sizes = [block] if points % block == 0 else [block, points % block]
-        whole, *rest = (self._of_points(size, threads=False) for size in sizes)
+        whole, *rest = (self._of_points(size) for size in sizes)
         self.source, self.constants, self.form = whole.source, whole.constants, whole.form
         self._writes_out = True
         pieces = [slice(first, min(first + block, points)) for first in range(0, points, block)]
@@ -156,13 +154,11 @@ class CompiledJacobian:
 
         self._arrays = self._call = by_blocks
 
-    def _of_points(self, points: int, *, threads: bool) -> CompiledJacobian:
+    def _of_points(self, points: int) -> CompiledJacobian:
         """Return the same for fewer points; for one as a point."""
         batched = points > 1
         shape = (points, *self.shape[1:]) if batched else self.shape[1:]
-        return CompiledJacobian(
-            self._network, shape, self.dtype, self.by, None, batched, "arrays", threads=threads
-        )
+        return CompiledJacobian(self._network, shape, self.dtype, self.by, None, batched, "arrays")
 
     def _answer_dtype(self) -> np.dtype[Any]:
         result = self.plan.chain.jacobians

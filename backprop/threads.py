@@ -1,9 +1,8 @@
-"""Rows side by side: Python threads that carry their own rows, each with one thread of BLAS.
+"""Points side by side: Python threads that work on their own points, each with one thread of BLAS.
 
-For a chain of products BLAS splits each product among its threads and waits for all of them before the next one begins.
-Rows of a chain don't need each other: a thread that carries its rows through the whole chain never waits, and what it
-works on stays in its own cache. Never more than one of both kinds of threads: Python threads over a BLAS with several
-threads stall each other.
+BLAS splits each product among its threads and waits for all of them before the next one begins. Points don't need each
+other: a thread that takes its own through the whole computation never waits, and what it works on stays in its own
+cache. Never more than one of both kinds of threads: Python threads over a BLAS with several threads stall each other.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def _blas() -> Any:
 
 @cache
 def _workers(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, thread_name_prefix="rows")
+    return ThreadPoolExecutor(count, thread_name_prefix="points")
 
 
 def blas_threads() -> int:
@@ -62,38 +61,19 @@ def halves(rows: int, parts: int) -> list[slice]:
     return [slice(first, last) for first, last in pairwise(bounds) if last > first]
 
 
-def side_by_side(work: Callable[[slice], Any], rows: int) -> None:
-    """Call ``work(slice)`` for all rows: as many slices at once as BLAS has threads, each with one of them.
+def spread(work: Callable[[slice], Any], pieces: Sequence[slice]) -> None:
+    """Call ``work(piece)`` for every piece; as many threads as BLAS has take the next one as they become free.
 
     Parameters
     ----------
     work : callable
-        Its slices write to different places.
-    rows : int
-        How many rows there are.
+        Its pieces write to different places.
+    pieces : sequence of slice
 
     Notes
     -----
-    Without threadpoolctl, with one BLAS thread, or while another call is at it, one slice comes after the other. An
-    exception of any slice is raised when all have ended.
-
-    Examples
-    --------
-    >>> done = set()
-    >>> side_by_side(lambda rows: done.update(range(rows.start, rows.stop)), 7)
-    >>> sorted(done)
-    [0, 1, 2, 3, 4, 5, 6]
-    """
-    spread(work, halves(rows, blas_threads()))
-
-
-def spread(work: Callable[[slice], Any], pieces: Sequence[slice]) -> None:
-    """Call ``work(piece)`` for every piece; threads take the next one as they become free, as in :func:`side_by_side`.
-
-    Parameters
-    ----------
-    work : callable
-    pieces : sequence of slice
+    Without threadpoolctl, with one BLAS thread, or while another call is at it, one piece comes after the other. An
+    exception of any piece is raised when all have ended.
 
     Examples
     --------
@@ -111,7 +91,7 @@ def spread(work: Callable[[slice], Any], pieces: Sequence[slice]) -> None:
         waiting = iter(pieces)
         turn = threading.Lock()
 
-        def carry() -> None:
+        def take() -> None:
             while True:
                 with turn:
                     piece = next(waiting, None)
@@ -120,9 +100,9 @@ def spread(work: Callable[[slice], Any], pieces: Sequence[slice]) -> None:
                 work(piece)
 
         with _blas().limit(limits=1):
-            others = [_workers(threads - 1).submit(carry) for _ in range(threads - 1)]
+            others = [_workers(threads - 1).submit(take) for _ in range(threads - 1)]
             try:
-                carry()
+                take()
             finally:
                 for other in others:
                     other.exception()  # wait for all before anything is raised

@@ -20,8 +20,8 @@ from jacobians.structures import Dense, Diagonal, Jacobian
 _LEAST_UNITS = 64  # below that, taking rows and columns costs more than it saves
 
 
-def live_chain(recording: Recording, factors: Sequence[Jacobian]) -> tuple[list[Jacobian], list[Any]] | None:
-    """Return the factors without their dead units, and what is left of each place; None if nothing can leave.
+def live_chain(recording: Recording, factors: Sequence[Jacobian]) -> list[Jacobian] | None:
+    """Return the factors without their dead units; None if nothing can leave.
 
     Exact for finite weights: a unit leaves only between two matrices whose numbers are known and finite.
 
@@ -33,13 +33,10 @@ def live_chain(recording: Recording, factors: Sequence[Jacobian]) -> tuple[list[
 
     Returns
     -------
-    factors : list of Jacobian
+    list of Jacobian
         Their sizes are those with half of the units live.
-    ends : list of int or Node
-        For each place between factors, both ends included: its size, or the node of the live units.
     """
-    ends: list[Any] = [factors[0].shape[0], *(factor.shape[1] for factor in factors)]
-    live: list[Any] = [None] * len(ends)
+    live: list[Any] = [None] * (len(factors) + 1)
     for place in range(1, len(factors) - 1):
         slope = factors[place]
         if _is_step(slope) and all(_is_finite(factors[near]) for near in (place - 1, place + 1)):
@@ -47,10 +44,9 @@ def live_chain(recording: Recording, factors: Sequence[Jacobian]) -> tuple[list[
             count = slope.shape[0] // 2
             units = recording.add("function", np.flatnonzero, (slope.d,), shape=(count,), dtype=np.intp)
             live[place] = live[place + 1] = units
-            ends[place] = ends[place + 1] = units.node
     if not any(units is not None for units in live):
         return None
-    return [_taken(factor, live[k], live[k + 1]) for k, factor in enumerate(factors)], ends
+    return [_taken(factor, live[k], live[k + 1]) for k, factor in enumerate(factors)]
 
 
 def _is_step(factor: Jacobian) -> bool:

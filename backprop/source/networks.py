@@ -9,7 +9,6 @@ import numpy as np
 
 from backprop.chain import Chain
 from backprop.plan import Plan
-from backprop.source.carrying import carried_product
 from backprop.source.factors import identifiers
 from backprop.source.live import live_chain
 from backprop.source.nodes import Node, fixed_nodes
@@ -76,7 +75,6 @@ def trace_jacobian(
     by: str,
     loss: Function | None,
     batched: bool,
-    threads: bool = True,
 ) -> Trace:
     """Return the recorded operations of ∂(loss ∘ network)/∂by at a point of some shape.
 
@@ -89,8 +87,6 @@ def trace_jacobian(
     by : str
     loss : Function or None
     batched : bool
-    threads : bool
-        Whether long products may be carried by threads.
 
     Raises
     ------
@@ -111,17 +107,13 @@ def trace_jacobian(
     if loss is not None:
         factors = [*loss._chain(bound._forward(x, int(batched)), "input", int(batched)), *factors]
     shapes = factors[0].out_shape, factors[-1].in_shape
-    ends: list[Any] = [factors[0].shape[0], *(factor.shape[1] for factor in factors)]
     # in a batch each point has dead units of its own
     reduced = None if batched else live_chain(recording, factors)
     if reduced is not None:
-        factors, ends = reduced
+        factors = reduced
     plan = Chain(factors).plan(dead_units=False)
     ledger = RecordingLedger(recording)
-    if threads:
-        product = carried_product(plan.tree, factors, ledger, ends).reshaped(*shapes)
-    else:
-        product = evaluate(plan.tree, factors, ledger).reshaped(*shapes)
+    product = evaluate(plan.tree, factors, ledger).reshaped(*shapes)
     result = recording.lift(dense_form(product, ledger))
     if batched and result.shape != (shape[0], *product.shape):
         result = np.broadcast_to(result, (shape[0], *product.shape))
@@ -142,8 +134,12 @@ def array_form(trace: Trace, title: str) -> tuple[str, dict[str, Array]]:
     result = trace.result
     last = result.root  # a reshape shares its memory
     reshaped = result is not last and getattr(result.function, "__name__", "") == "reshape"
-    direct = last.kind == "carried" or (last.kind == "ufunc" and last.method == "__call__")
-    direct = direct and id(last) not in trace.once and (result is last or reshaped)
+    direct = (
+        last.kind == "ufunc"
+        and last.method == "__call__"
+        and id(last) not in trace.once
+        and (result is last or reshaped)
+    )
     printer = Printer(trace.nodes, [trace.result], constants, reuse=True, out="lines" if reshaped else "out")
     once = [node for node in trace.nodes if id(node) in trace.once]
     each = [node for node in trace.nodes if id(node) not in trace.once]
@@ -157,8 +153,6 @@ def array_form(trace: Trace, title: str) -> tuple[str, dict[str, Array]]:
         answer = f"np.array({answer})"  # a call never returns memory that the next one reads
     shapes = "; ".join(f"{name} {value.shape}" for name, value in constants.items()) or "nothing"
     imports = "import numpy as np\n"
-    if any(node.kind == "carried" for node in trace.nodes):
-        imports += "\nfrom backprop.threads import side_by_side\n"
     if needs_special(trace.nodes):
         imports += "from scipy import special\n"
     text = [f'"""{title}', "", f"Takes {shapes}.", f"Cost of a call: {trace.cost}.", '"""', *before, ""]

@@ -23,8 +23,8 @@ class Node:
     Attributes
     ----------
     kind : str
-        "input", "constant", "ufunc", "function", "item" (x[key]), "attribute" (x.mT), "method" (x.astype), "write"
-        (an array is changed in place), or "carried" (operations on some rows or columns of the first argument).
+        "input", "constant", "ufunc", "function", "item" (x[key]), "attribute" (x.mT), "method" (x.astype), or
+        "write" (an array is changed in place).
     function : object
         The ufunc, function, or name of the attribute or method.
     args, options
@@ -41,8 +41,6 @@ class Node:
         What the ledger counted for it.
     value : numpy.ndarray
         The numbers of a constant.
-    body : list of Node
-        The operations of a carried node; the first of them stands for the rows or columns, the last is the result.
     """
 
     kind: str
@@ -57,7 +55,6 @@ class Node:
     changing: bool = False
     cost: Cost = ZERO_COST
     value: Array | None = field(default=None, repr=False)
-    body: list[Node] = field(default_factory=list, repr=False)
 
     @property
     def root(self) -> Node:

@@ -128,12 +128,11 @@ class Printer:
         self.constants = constants
         self.names: dict[int, str] = {}
         self.inlined: dict[int, str] = {}
-        bodies = [inner for node in nodes for inner in node.body]
-        self.uses = Counter(id(operand) for node in [*nodes, *bodies] for operand in node.operands())
+        self.uses = Counter(id(operand) for node in nodes for operand in node.operands())
         self.uses.update({id(node): 2 for node in results})  # a result keeps a line of its own
         self.uses_of_memory = {id(node.args[0].root) for node in nodes if node.kind == "write"}
         self.users: dict[int, Node] = {}
-        for node in [*nodes, *bodies]:
+        for node in nodes:
             for operand in node.operands():
                 self.users[id(operand)] = node
         self.counts = {"t": 0, "k": 0}
@@ -155,10 +154,6 @@ class Printer:
         state: dict[str, str] = {}
         usual = error_state()
         for node in nodes:
-            if node.kind == "carried":
-                found += self._carried(node, prefix, out=node is last_out)
-                state = {}
-                continue
             line = self._line(node, prefix, out=node is last_out)
             if line is None:
                 continue
@@ -187,32 +182,6 @@ class Printer:
         name = self._name(prefix)
         self.names[id(node)] = name
         return f"{name} = {text}{comment(node.shape, node.cost)}"
-
-    def _carried(self, node: Node, prefix: str, *, out: bool) -> list[str]:
-        """Return a function of some rows or columns, and its call for all of them."""
-        name = self._name(prefix)
-        self.names[id(node)] = name
-        lines = node.function
-        key = f"[{lines}]" if lines == "rows" else f"[:, {lines}]"
-        part, *body, last = node.body
-        self.inlined[id(part)] = f"{self.operand(node.args[0], inside=True)}{key}"
-        sizes = [str(n) if isinstance(n, int) else f"len({self.operand(n)})" for n in node.options["sizes"]]
-        typed = "" if node.dtype == np.float64 else f", dtype=np.{node.dtype.name}"
-        memory = f"np.empty(({', '.join(sizes)}){typed})"
-        inner = self.lines(body)
-        place = f"{name}{key}"
-        if last.kind == "ufunc" and last.method == "__call__":
-            inner.append(f"{self.expression(last, out=place)}{comment(None, last.cost)}")
-        else:
-            inner.append(f"{place} = {self.expression(last)}{comment(None, last.cost)}")
-        return [
-            f"{name} = {f'{memory} if out is None else out' if out else memory}{comment(node.shape, ZERO_COST)}",
-            "",
-            f"def carry_{name}({lines}):",
-            *(f"    {line}" for line in inner),
-            "",
-            f"side_by_side(carry_{name}, {sizes[0 if lines == 'rows' else 1]})",
-        ]
 
     def _constant(self, node: Node, prefix: str) -> str | None:
         assert node.value is not None

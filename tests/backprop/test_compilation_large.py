@@ -1,4 +1,4 @@
-"""Compiled Jacobians of wide and deep networks: dead units, rows carried by threads, batches in blocks.
+"""Compiled Jacobians of wide and deep networks: dead units, and batches in blocks, shared out among threads.
 
 The witness is a plain product of dense matrices in this file.
 """
@@ -18,7 +18,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import backprop
 from backprop import MLP, threads
-from backprop.source import carrying
 
 
 def network(sizes: list[int], activation: str, *, bias: float = 0.1, seed: int = 0) -> MLP:
@@ -40,12 +39,6 @@ def dense_jacobian(net: MLP, x: Any) -> Any:
             x = np.maximum(x, 0) if repr(net.activation) == "ReLU()" else np.tanh(x)
         J, x = W @ J, W @ x + b
     return J
-
-
-@pytest.fixture
-def long_chains(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every chain counts as long enough for threads."""
-    monkeypatch.setattr(carrying, "LEAST_FLOPS", 1.0)
 
 
 @pytest.fixture
@@ -107,38 +100,7 @@ def test_narrow_layers_and_other_activations_are_left_alone() -> None:
     assert "flatnonzero" not in backprop.compile(network([64, 64, 64], "tanh")).source
 
 
-# --- rows carried by threads -----------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("long_chains", "two_threads")
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-@pytest.mark.parametrize("sizes", [[64, 90, 70, 65], [130, 64, 65, 66, 129], [200, 20, 100, 20, 200]])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_carried_rows_and_columns_make_the_same_product(
-    sizes: list[int], activation: str, dtype: Any
-) -> None:
-    net = network(sizes, activation)
-    compiled = backprop.compile(net, dtype=dtype)
-    x = np.random.default_rng(3).standard_normal(sizes[0])
-    expected = dense_jacobian(net, x)
-    if dtype is np.float32:
-        net = MLP(
-            [
-                (net.parameters[f"{k}.W"].astype(dtype), net.parameters[f"{k}.b"].astype(dtype))
-                for k in net.affine_places
-            ],
-            activation=activation,
-            loss="squared-error",
-        )
-        compiled = backprop.compile(net, dtype=dtype)
-    assert "side_by_side" in compiled.source
-    found = compiled(x.astype(dtype))
-    tolerance = 1e-12 if dtype is np.float64 else 1e-3
-    assert found.dtype == dtype
-    assert_allclose(found, expected, rtol=tolerance, atol=tolerance * abs(expected).max())
-    into = np.empty_like(found)
-    assert compiled(x.astype(dtype), out=into) is into
-    assert_array_equal(into, found)
+# --- pieces shared out among threads -----------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("two_threads")
