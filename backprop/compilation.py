@@ -8,13 +8,15 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
+from backprop.arguments import checked_integer
 from backprop.plan import Plan
 from backprop.source.networks import Trace, array_form, trace_jacobian
 from backprop.source.scalars import NotScalarError, scalar_form
 from backprop.threads import LEAST_FLOPS, spread
 from jacobians import Affine, Cost, Function, Sequential
-from jacobians.arrays import Array, real_array
+from jacobians.arrays import Array, real_array, require_budget
 from jacobians.composition import Composition
+from jacobians.cost import ZERO_COST
 from jacobians.namespaces import require_numpy_function
 
 Form = Literal["auto", "arrays", "scalars"]
@@ -22,6 +24,7 @@ Form = Literal["auto", "arrays", "scalars"]
 # Measured with CPython 3.11 and NumPy 2.4: one line of NumPy on small arrays takes as long as about so many
 # operations on Python's floats.
 _OPERATIONS_A_LINE = 25
+_PROBE = 4  # points, from which what one takes is found out
 _CACHE = 2**20  # bytes: about half of the second-level cache that a core has today
 _WORTH_LOOKING = (
     4e6  # operations a point: from there on dropping dead units gains more than points together do
@@ -41,7 +44,7 @@ class CompiledJacobian:
     form : str
         "arrays" for NumPy code, "scalars" for code entry by entry.
     plan : Plan
-        How the factors are multiplied: made from specs, without numbers of x.
+        How the factors are multiplied, those of one block of points: made from specs, without numbers of x.
     cost : Cost
         Multiplications and additions of the products in one call. Products of parameters alone are formed once, and
         those that the answer does not need, never: then it is less than ``plan.cost``. The forward pass and the
@@ -69,6 +72,7 @@ class CompiledJacobian:
         loss: Function | None,
         batched: bool,
         form: Form,
+        block: int | None = None,
     ) -> None:
         require_numpy_function(network, "what is compiled are NumPy's functions")
         self.shape, self.dtype, self.by = shape, dtype, by
@@ -77,12 +81,12 @@ class CompiledJacobian:
         # x of this shape goes straight to the code, unless the function looks at the numbers of x first
         self._straight = shape if _takes_all_values(network) else None
         self._others: dict[np.dtype[Any], CompiledJacobian] = {}
-        trace = self._trace(shape, batched)
-        self.plan, self.cost = trace.plan, trace.cost
-        self.block = self._points_at_once(trace) if batched else 1
+        self.block = block or (self._points_at_once() if batched else 1)
         if batched and self.block < shape[0]:
             self._work_in_blocks()
             return
+        trace = self._trace(shape, batched)
+        self.plan, self.cost = trace.plan, trace.cost
         target = "the loss" if loss is not None else "F"
         title = f"∂{target}/∂{by} of {_short(network)} at x of shape {shape}, {dtype}."
         self.source, self.constants = array_form(trace, title)
@@ -113,37 +117,53 @@ class CompiledJacobian:
 
     # --- batches in blocks -----------------------------------------------------------------------------
 
-    def _points_at_once(self, trace: Trace) -> int:
+    def _points_at_once(self) -> int:
         """Return how many points one call of the code takes: those whose products fit into a core's cache."""
         points = self.shape[0]
-        fitting = _CACHE * points // max(trace.working_set, 1)
-        if fitting >= points or self._form == "scalars" or self._loss is not None:
+        if self._form == "scalars" or self._loss is not None:
             return points  # a loss may have a target a point
-        one = self._trace(self.shape[1:], False) if fitting > 1 else trace
-        drops = one.drops_dead_units and one.cost.flops >= _WORTH_LOOKING
-        if fitting <= 1 or drops:
+        some = min(points, _PROBE)
+        fitting = _CACHE * some // max(self._trace((some, *self.shape[1:]), True).working_set, 1)
+        if fitting >= points:
+            return points
+        if fitting <= 1:
+            return 1
+        one = self._trace(self.shape[1:], False)
+        if one.drops_dead_units and one.cost.flops >= _WORTH_LOOKING:
             return 1
         blocks = -(-points // fitting)
         return -(-points // blocks)  # of nearly equal length
 
     def _work_in_blocks(self) -> None:
         points, block = self.shape[0], self.block
-        sizes = [block] if points % block == 0 else [block, points % block]
-        whole, *rest = (self._of_points(size) for size in sizes)
-        self.source, self.constants, self.form = whole.source, whole.constants, whole.form
+        whole = self._of_points(block)
+        rest = self._of_points(points % block) if points % block else whole
+        self.source, self.constants, self.form, self.plan = (
+            whole.source,
+            whole.constants,
+            whole.form,
+            whole.plan,
+        )
+        self.cost = points // block * whole.cost + (rest.cost if points % block else ZERO_COST)
         self._writes_out = True
         pieces = [slice(first, min(first + block, points)) for first in range(0, points, block)]
-        answer = ((points, *self.plan.spec.shape), self._answer_dtype())
+        shape, dtype = (points, *self.plan.spec.shape), self._answer_dtype()
 
         def by_blocks(x: Array, out: Array | None = None) -> Array:
-            result = np.empty(*answer) if out is None else out
+            if out is None:
+                require_budget(
+                    shape,
+                    dtype.itemsize,
+                    f"the Jacobians of {points:,} points",
+                    "pass an array out=, such as np.lib.format.open_memmap(…) for one on disk, or take fewer points",
+                )
+            result = np.empty(shape, dtype) if out is None else out
 
             def work(piece: slice) -> None:
-                code = whole if piece.stop - piece.start == block else rest[0]
-                if block == 1:
-                    code(x[piece.start], result[piece.start])
-                else:
-                    code(x[piece], result[piece])
+                count = piece.stop - piece.start
+                code = whole if count == block else rest
+                at: Any = piece.start if count == 1 else piece
+                code(np.asarray(x[at]), np.asarray(result[at]))
 
             if self.cost.flops < LEAST_FLOPS:
                 for piece in pieces:
@@ -208,7 +228,7 @@ class CompiledJacobian:
         if dtype not in self._others:
             form: Form = "auto" if self._form == "scalars" else self._form
             self._others[dtype] = CompiledJacobian(
-                self._network, self.shape, dtype, self.by, self._loss, self._batched, form
+                self._network, self.shape, dtype, self.by, self._loss, self._batched, form, self.block
             )
         return self._others[dtype]
 
@@ -238,6 +258,7 @@ def compile(  # noqa: A001  # backprop.compile(net), as re.compile
     shape: tuple[int, ...] | None = None,
     dtype: Any = np.float64,
     form: Form = "auto",
+    block: int | None = None,
 ) -> CompiledJacobian:
     """Return the Jacobian of a network as a fast function of x: straight-line code, generated once.
 
@@ -263,6 +284,9 @@ def compile(  # noqa: A001  # backprop.compile(net), as re.compile
     form : {"auto", "arrays", "scalars"}
         NumPy code, or code entry by entry on Python's floats, which is faster for a few dozen units and exists for
         float64 only; "auto" takes the latter where it is estimated to be faster.
+    block : int, optional
+        How many points of a batch the code takes at once; by default those whose products fit into a core's cache, or
+        all of them where there is a loss, which may have a target a point.
 
     Returns
     -------
@@ -302,8 +326,12 @@ def compile(  # noqa: A001  # backprop.compile(net), as re.compile
     if by not in known:
         raise ValueError(f"by: found {by!r}, expected one of {', '.join(map(repr, known))}")
     sizes = _shape(network, shape, batched)
+    if block is not None:
+        if not batched or loss is not None:
+            raise ValueError(f"block: found {block!r}, expected None for one point and for a loss")
+        block = min(checked_integer(block, "block", least=1), sizes[0])
     network.check_input(sizes[int(batched) :])
-    return CompiledJacobian(network, sizes, kind, by, loss, bool(batched), form)
+    return CompiledJacobian(network, sizes, kind, by, loss, bool(batched), form, block)
 
 
 def _shape(network: Function, shape: Any, batched: bool) -> tuple[int, ...]:

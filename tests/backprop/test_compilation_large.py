@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import tracemalloc
 from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import backprop
 from backprop import MLP, threads
+from jacobians import MemoryBudgetError
 
 
 def network(sizes: list[int], activation: str, *, bias: float = 0.1, seed: int = 0) -> MLP:
@@ -187,3 +189,51 @@ def test_batches_in_blocks(sizes: list[int], points: int, activation: str) -> No
 
 def test_a_small_batch_is_one_block() -> None:
     assert backprop.compile(network([2, 3, 4, 1], "tanh"), batched=True, shape=(64, 2)).block == 64
+
+
+def test_a_block_of_a_stated_size() -> None:
+    net = network([5, 4, 3], "tanh")
+    X = np.random.default_rng(1).standard_normal((7, 5))
+    compiled = backprop.compile(net, batched=True, shape=X.shape, block=3)
+    assert compiled.block == 3
+    assert "(3, 4)" in compiled.source
+    whole = backprop.compile(net, batched=True, shape=X.shape)
+    assert whole.block == 7
+    assert compiled.cost == whole.cost
+    assert_allclose(compiled(X), [dense_jacobian(net, x) for x in X], rtol=1e-12)
+    in_float32 = compiled(X.astype(np.float32))
+    assert_allclose(in_float32, [dense_jacobian(net, x) for x in X], rtol=1e-4)
+
+
+def test_an_answer_larger_than_the_budget_is_refused_unless_an_array_is_given() -> None:
+    compiled = backprop.compile(network([200, 3, 200], "tanh"), batched=True, shape=(10_000, 200))
+    sentence = "the Jacobians of 10,000 points .* would take 2.98 GiB .* pass an array out="
+    with pytest.raises(MemoryBudgetError, match=sentence):
+        compiled(np.zeros((10_000, 200)))
+
+
+def test_points_and_answers_may_lie_on_disk(tmp_path: Any) -> None:
+    net = network([200, 3, 200], "tanh")
+    X = np.lib.format.open_memmap(tmp_path / "X.npy", mode="w+", dtype=np.float64, shape=(150, 200))
+    X[...] = np.random.default_rng(0).standard_normal(X.shape)
+    out = np.lib.format.open_memmap(tmp_path / "J.npy", mode="w+", dtype=np.float64, shape=(150, 200, 200))
+    compiled = backprop.compile(net, batched=True, shape=X.shape)
+    tracemalloc.start()
+    assert compiled(X, out=out) is out
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < out.nbytes / 10  # nothing of the size of the answer beside it
+    for point in (0, 149):
+        assert_allclose(out[point], dense_jacobian(net, X[point]), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"batched": True, "shape": (4, 2), "block": 0}, "block: found 0"),
+        ({"block": 3}, "block: found 3, expected None for one point and for a loss"),
+    ],
+)
+def test_wrong_blocks_are_refused(options: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        backprop.compile(network([2, 3, 1], "tanh"), **options)
