@@ -18,7 +18,16 @@ from verification.comparison import Comparison, precision
 from verification.finite_difference import richardson
 from verification.options import require_options, witness_names
 from verification.problem import EvaluationError, Problem
-from verification.report import BENDS, KINK, OFF_EVERYWHERE, CheckReport, Verdict, Witness, Worst
+from verification.report import (
+    BENDS,
+    CANCELLED,
+    KINK,
+    OFF_EVERYWHERE,
+    CheckReport,
+    Verdict,
+    Witness,
+    Worst,
+)
 from verification.witnesses import Budget, ask, sizes_of, takes_square_matrices, taylor
 
 LARGEST_DENSE = 32 * 1024**2
@@ -230,6 +239,7 @@ def _decide(witnesses: list[Witness]) -> tuple[Verdict, str]:
     if [*agree, *disagree] == ["complex-step"] and any(KINK in witness.reason for witness in witnesses):
         agree = disagree = []  # where differences see a kink, the complex step sees one side of it at most
     of = f"of {len(ran)} witness{'es' if len(ran) != 1 else ''} that ran"
+    cancelled = f"; {CANCELLED}" if any(witness.reason == CANCELLED for witness in witnesses) else ""
     if disagree and agree:
         latest = [witness for witness in witnesses if witness.status in ("agrees", "disagrees")][-1]
         if latest.status == "agrees":
@@ -239,10 +249,12 @@ def _decide(witnesses: list[Witness]) -> tuple[Verdict, str]:
             )
         return "wrong", (
             f"{len(disagree)} {of} disagree{'s' * (len(disagree) == 1)} ({', '.join(disagree)}); "
-            f"{', '.join(agree)} can't see it at its precision"
+            f"{', '.join(agree)} can't see it at its precision{cancelled}"
         )
     if disagree:
-        return "wrong", f"{len(disagree)} {of} disagree{'s' * (len(disagree) == 1)} ({', '.join(disagree)})"
+        return "wrong", (
+            f"{len(disagree)} {of} disagree{'s' * (len(disagree) == 1)} ({', '.join(disagree)}){cancelled}"
+        )
     telling = [
         witness for witness in witnesses if witness.status == "agrees" or witness.reason == OFF_EVERYWHERE
     ]

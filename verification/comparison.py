@@ -133,7 +133,8 @@ def compare(
         steady = problem.noise <= np.maximum(
             STEADY * np.abs(problem.value.reshape(-1)), ROUNDINGS * problem.rounding
         )
-        small = steady.reshape(-1, 1) & (error <= NATURAL_RESOLUTION * natural)
+        zero = size <= 2 * evidence.error  # what is larger is seen, though not to three digits
+        small = steady.reshape(-1, 1) & zero & (error <= NATURAL_RESOLUTION * natural)
         precise = (error <= RESOLUTION * scale) | small
         if 0 < size.max() <= underflow:
             precise = np.zeros_like(known)

@@ -270,6 +270,9 @@ def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) ->
                 estimate = np.maximum(np.abs(row[i + 1] - row[i]), np.abs(row[i + 1] - old)) + noise
                 better = estimate < error  # False for NaN
                 best, error = np.where(better, row[i + 1], best), np.where(better, estimate, error)
+            # Large steps may agree by chance where f oscillates between them: the smaller ones find another value.
+            apart = np.min([np.abs(found - best) for found in row], axis=0) - 4 * noise
+            error = np.where(apart > error, apart, error)  # False for NaN
             gap = np.abs((above - middle) / up[:, None] - (below - middle) / down[:, None])
             clear = gap > 20 * noise
             if previous_gap is not None:

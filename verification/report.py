@@ -17,6 +17,7 @@ Status = Literal["agrees", "disagrees", "undecided", "unavailable"]
 
 KINK = "kink within the step"
 OFF_EVERYWHERE = "no entry is right to 1e-3, and rounding could explain that: its terms are so much larger"
+CANCELLED = "no entry is right to 1e-3: a formula that cancels here, as 1 − tanh² does, or a wrong one"
 BENDS = "f bends too much within the step"
 
 

@@ -4,7 +4,8 @@ The chain rule adds products of partial derivatives over all paths from x_j to f
 is rounding of the size of eps·S_ij, S_ij = Σ over paths of |products|; rounding errors of the values on the way
 count too, by what they do to later derivatives. Only forward code is run, so that no rule
 that is checked sets its own tolerance. A partial derivative counts with the size of the terms of its usual formula:
-1 for tanh (1 − tanh²), so that a formula that loses digits in a saturated unit is not called wrong.
+1 for tanh (1 − tanh²), so that a formula that loses digits in a saturated unit is not called wrong. Where nothing
+else is left of a Jacobian, it is judged by the slopes themselves (`usual=False`): 1/cosh² loses nothing there.
 """
 
 from __future__ import annotations
@@ -111,6 +112,10 @@ def _erf(name: str) -> Callable[[float], float]:
     return call
 
 
+def _logistic(a: float, y: float) -> float:
+    return float(np.exp(-abs(a)) / (1 + np.exp(-abs(a))) ** 2)
+
+
 # f, and the size of the terms of the usual formula of f′ as a function of a and f(a)
 _FUNCTIONS: dict[str, tuple[Callable[[float], float], Callable[[float, float], float]]] = {
     "exp": (np.exp, lambda a, y: 1 + y),  # 1/(1 + e^−z) has the derivative σ(1 − σ), of terms of size 1
@@ -138,13 +143,38 @@ _FUNCTIONS: dict[str, tuple[Callable[[float], float], Callable[[float, float], f
     "ndtr": (_erf("ndtr"), lambda a, y: 1.0),
 }
 
+# |f′| and |f″|, about: where the usual formula of f′ cancels and another doesn't
+_SLOPES: dict[str, tuple[Callable[[float, float], float], Callable[[float, float], float]]] = {
+    "exp": (lambda a, y: y, lambda a, y: y),
+    "expm1": (lambda a, y: np.exp(a), lambda a, y: np.exp(a)),
+    "sin": (lambda a, y: abs(np.cos(a)), lambda a, y: 1.0),
+    "cos": (lambda a, y: abs(np.sin(a)), lambda a, y: 1.0),
+    "arctan": (lambda a, y: 1 / (1 + a * a), lambda a, y: 1 / (1 + a * a)),
+    "tanh": (lambda a, y: np.cosh(a) ** -2.0, lambda a, y: 2 * np.cosh(a) ** -2.0),
+    "expit": (_logistic, _logistic),
+    "log_expit": (lambda a, y: 1 / (1 + np.exp(a)), _logistic),
+    "erf": (lambda a, y: 2 * np.exp(-a * a), lambda a, y: 4 * abs(a) * np.exp(-a * a)),
+    "erfc": (lambda a, y: 2 * np.exp(-a * a), lambda a, y: 4 * abs(a) * np.exp(-a * a)),
+    "ndtr": (lambda a, y: np.exp(-a * a / 2), lambda a, y: abs(a) * np.exp(-a * a / 2)),
+}
+
 _SINGULAR = frozenset({"log", "sqrt", "cbrt"})  # |f″| is |f′|/|a| in size, not |f′|
 
 
 class SizedScalars(Scalars):
-    """The table of :class:`Sized`: floats that carry the sizes of their derivatives."""
+    """The table of :class:`Sized`: floats that carry the sizes of their derivatives.
+
+    Parameters
+    ----------
+    usual : bool
+        Whether a partial derivative counts with the size of the terms of its usual formula, or with its own.
+    """
 
     name: ClassVar[str] = "sized"
+
+    def __init__(self, usual: bool = True) -> None:
+        self.usual = usual
+        super().__init__()
 
     def constant(self, value: Any) -> Any:
         """Return a constant, of derivative 0; bools stay bools."""
@@ -176,6 +206,9 @@ class SizedScalars(Scalars):
 
         def function(name: str) -> Primitive:
             f, slope = _FUNCTIONS[name]
+            curvature: Callable[[float, float], float] | None = None
+            if not self.usual and name in _SLOPES:
+                slope, curvature = _SLOPES[name]
             singular = name in _SINGULAR
 
             def call(a: Any) -> Sized:
@@ -185,6 +218,8 @@ class SizedScalars(Scalars):
                     try:
                         size = float(slope(a.value, value))
                         bend = size / abs(a.value) if singular else size
+                        if curvature is not None:
+                            bend = float(curvature(a.value, value))
                     except ZeroDivisionError:
                         size = bend = math.inf
                 return a.through(value, size, bend)
@@ -196,8 +231,10 @@ class SizedScalars(Scalars):
 
         def logaddexp(a: Any, b: Any) -> Sized:
             value, error = float(np.logaddexp(a.value, b.value)), a.error + b.error
-            size = a.size + b.size
-            return Sized(value, size, error + abs(value), a.drift + b.drift + error * size)
+            left, right = (1.0, 1.0) if self.usual else (np.exp(a.value - value), np.exp(b.value - value))
+            drift = left * a.drift + right * b.drift + left * right * error * (a.size + b.size)
+            error = left * a.error + right * b.error + abs(value)
+            return Sized(value, left * a.size + right * b.size, error, drift)
 
         orders = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
         return {
@@ -228,8 +265,15 @@ class Sizes(NamedTuple):
     values: Array
 
 
-def sizes(problem: Problem) -> Sizes:
+def sizes(problem: Problem, *, usual: bool = True) -> Sizes:
     """Return eps⁻¹ times the rounding that right values and a right Jacobian may carry.
+
+    Parameters
+    ----------
+    problem : Problem
+        The function and the point.
+    usual : bool
+        False allows for what cancels in the chain rule, and not for what cancels in the usual formula of a φ′.
 
     Raises
     ------
@@ -242,9 +286,15 @@ def sizes(problem: Problem) -> Sizes:
 
     >>> sizes(Problem(lambda x: np.sin(x) - x, 0.0)).derivatives
     array([[2.]])
+
+    1 − tanh² is 0 at 30, where 1/cosh² is right.
+
+    >>> problem = Problem(np.tanh, 30.0)
+    >>> sizes(problem).derivatives, sizes(problem, usual=False).derivatives < 1e-24
+    (array([[1.]]), array([[ True]]))
     """
     m, n = problem.shape
-    scalars = SizedScalars()
+    scalars = SizedScalars(usual)
     entries = entries_of(problem.point, scalars).copy().reshape(-1)
     for j in range(n):
         size = np.zeros(n)

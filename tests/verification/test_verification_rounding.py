@@ -94,14 +94,43 @@ def test_formulas_that_lose_digits_are_right(f, x, usual):
         (np.tanh, 30.0, lambda z: 1 - np.tanh(z) ** 2),  # 0
     ],
 )
-def test_formulas_that_lose_all_digits_are_neither_right_nor_wrong(f, x, usual):
+def test_formulas_that_lose_all_digits_are_wrong_for_a_reason(f, x, usual):
     report = check(f, x, [[usual(x)]])
-    assert report.verdict == "undecided"
-    assert report.reason.endswith(OFF_EVERYWHERE)
+    assert report.verdict == "wrong"
+    assert report.reason.endswith(
+        "no entry is right to 1e-3: a formula that cancels here, as 1 − tanh² does, or a wrong one"
+    )
+    differences = check(f, x, [[usual(x)]], witnesses=["finite-difference", "complex-step"])
+    assert differences.verdict == "undecided"  # they carry rounding themselves
     accurate = 1 / np.cosh(x) ** 2 if f is np.tanh else np.exp(-x) / (1 + np.exp(-x)) ** 2
     assert check(f, x, [[accurate]]).verdict == "right"
-    assert check(f, x, [[1.001 * accurate]]).verdict == "undecided"
+    assert check(f, x, [[1.001 * accurate]]).verdict == "wrong"
     assert check(f, x, [[1.0]]).verdict == "wrong"
+
+
+def test_what_cancels_in_the_chain_rule_is_neither_right_nor_wrong():
+    def f(z):
+        return (np.exp(z) - np.exp(-z)) / (
+            np.exp(z) + np.exp(-z)
+        )  # two terms of size 1 cancel in its derivative
+
+    report = check(f, 18.0, [[1 - np.tanh(18.0) ** 2]])
+    assert report.verdict == "undecided"
+    assert report.reason.endswith(OFF_EVERYWHERE)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_thousandth_behind_saturated_units_is_wrong(seed):
+    rng = np.random.default_rng(seed)
+    hidden = [Sigmoid, Tanh, GELU][seed % 3]()
+    net = Sequential(
+        Affine(5 * rng.normal(size=(3, 2)), rng.normal(size=3)), hidden, Affine(rng.normal(size=(2, 3)))
+    )
+    x = 1 + rng.random(2)
+    J = net.jacobian(x).dense()
+    signs = rng.choice([-1, 1], size=J.shape)
+    assert check(net, x, witnesses=NUMERIC).verdict == "right"
+    assert check(net, x, J * (1 + 1e-3 * signs), witnesses=NUMERIC).verdict == "wrong"
 
 
 @pytest.mark.parametrize("witness", ["finite-difference", "complex-step", "certified"])
@@ -126,6 +155,20 @@ def test_a_large_constant_does_not_hide_a_small_derivative(candidate):
 
     assert check(f, 0.0, [[candidate]]).verdict == "wrong"
     assert check(f, 0.0, [[1e-9]]).verdict == "right"
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (lambda x: 1e6 + 1e-6 * np.sin(x), 0.3),  # seen above the rounding of 1e6, though not to three digits
+        (lambda x: np.sin(1e8 * x), 0.3),  # faster than any step
+        (lambda x: np.sin(3e6 * x), 0.3),  # the large steps agree on 145 by chance
+    ],
+)
+def test_differences_alone_do_not_confirm_a_zero(f, x):
+    assert check(f, x, [[0.0]], witnesses=["finite-difference"]).verdict != "right"
+    assert check(f, x, [[0.0]]).verdict == "wrong"
+    assert check(lambda x: 1e6 + 0 * x, x, [[0.0]], witnesses=["finite-difference"]).verdict == "right"
 
 
 def test_sizes_are_sums_over_paths():
