@@ -42,10 +42,11 @@ class Sized:
     def __init__(self, value: float, size: Any = 0.0, error: float = 0.0, drift: Any = 0.0) -> None:
         self.value, self.size, self.error, self.drift = value, size, error, drift
 
-    def through(self, value: float, slope: float, bend: float) -> Sized:
-        """Return f(self) for a function with this value, |f′| and |f″|."""
+    def through(self, value: float, slope: float, bend: float, terms: float | None = None) -> Sized:
+        """Return f(self) for a function with this value, |f′| and |f″|, and the terms of the usual formula of f′."""
         drift = slope * self.drift + bend * self.error * self.size
-        return Sized(value, slope * self.size, slope * self.error + abs(value), drift)
+        size = (slope if terms is None else terms) * self.size
+        return Sized(value, size, slope * self.error + abs(value), drift)
 
     def __add__(self, other: Any) -> Sized:
         b = _sized(other)
@@ -205,10 +206,8 @@ class SizedScalars(Scalars):
         """Return the functions with the sizes of their derivatives, and comparisons of the floats."""
 
         def function(name: str) -> Primitive:
-            f, slope = _FUNCTIONS[name]
-            curvature: Callable[[float, float], float] | None = None
-            if not self.usual and name in _SLOPES:
-                slope, curvature = _SLOPES[name]
+            f, terms = _FUNCTIONS[name]
+            slope, curvature = _SLOPES.get(name, (terms, None))
             singular = name in _SINGULAR
 
             def call(a: Any) -> Sized:
@@ -216,13 +215,14 @@ class SizedScalars(Scalars):
                 with np.errstate(all="ignore"):
                     value = float(f(a.value))
                     try:
-                        size = float(slope(a.value, value))
-                        bend = size / abs(a.value) if singular else size
+                        size = float((terms if self.usual else slope)(a.value, value))
+                        steep = float(slope(a.value, value))
+                        bend = steep / abs(a.value) if singular else steep
                         if curvature is not None:
                             bend = float(curvature(a.value, value))
                     except ZeroDivisionError:
-                        size = bend = math.inf
-                return a.through(value, size, bend)
+                        size = steep = bend = math.inf
+                return a.through(value, steep, bend, size)
 
             return call
 
@@ -231,10 +231,10 @@ class SizedScalars(Scalars):
 
         def logaddexp(a: Any, b: Any) -> Sized:
             value, error = float(np.logaddexp(a.value, b.value)), a.error + b.error
-            left, right = (1.0, 1.0) if self.usual else (np.exp(a.value - value), np.exp(b.value - value))
+            left, right = np.exp(a.value - value), np.exp(b.value - value)
+            size = a.size + b.size if self.usual else left * a.size + right * b.size
             drift = left * a.drift + right * b.drift + left * right * error * (a.size + b.size)
-            error = left * a.error + right * b.error + abs(value)
-            return Sized(value, left * a.size + right * b.size, error, drift)
+            return Sized(value, size, left * a.error + right * b.error + abs(value), drift)
 
         orders = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
         return {

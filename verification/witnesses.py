@@ -171,7 +171,7 @@ def ask(
             comparison = compare(candidate, evidence, problem, dtype, rtol, terms)
         cancelled = False
         lost = comparison.off_everywhere and not comparison.wrong.any()
-        if lost and name in PRECISE and dtype == "float64" and terms is not None:
+        if lost and name in PRECISE and terms is not None and _is_normal(evidence.matrix, candidate.dtype):
             strict = compare(
                 candidate, evidence, problem, dtype, rtol, sizes(problem, usual=False).derivatives
             )
@@ -183,6 +183,12 @@ def ask(
     if cancelled:
         reason = CANCELLED
     return Witness(name, status, comparison.error, reason, seconds, evidence.matrix), comparison
+
+
+def _is_normal(expected: Array, dtype: np.dtype) -> bool:
+    """Say whether the largest entry is so far above what underflows in the precision that no factor of it does."""
+    limits = np.finfo(dtype)
+    return bool(np.nanmax(np.abs(expected)) * float(limits.eps) > float(limits.smallest_normal))
 
 
 def _reason(error: Exception) -> str:

@@ -120,6 +120,36 @@ def test_what_cancels_in_the_chain_rule_is_neither_right_nor_wrong():
 
 
 @pytest.mark.parametrize("seed", range(20))
+def test_a_thousandth_is_wrong_in_single_precision_too(seed):
+    rng = np.random.default_rng(seed)
+    W, V = (rng.normal(size=shape).astype(np.float32) for shape in ((4, 5), (4, 4)))
+    hidden = [Sigmoid, Tanh, GELU][seed % 3]()
+    net = Sequential(Affine(W, rng.normal(size=4).astype(np.float32)), hidden, Affine(V, None), Softmax())
+    x = rng.normal(size=5).astype(np.float32)
+    J = net.jacobian(x).dense()
+    signs = rng.choice([-1, 1], size=J.shape)
+    assert check(net, x, witnesses=NUMERIC).verdict == "right"
+    assert check(net, x, (J * (1 + 1e-3 * signs)).astype(np.float32), witnesses=NUMERIC).verdict == "wrong"
+
+
+def test_what_underflows_in_single_precision_is_not_wrong():
+    steep = Affine(
+        np.array([[-30.0]], dtype=np.float32), np.array([-73.0], dtype=np.float32)
+    )  # σ′ is 1.8e-45
+    net = Sequential(steep, Sigmoid(), Affine(np.array([[5.0]], dtype=np.float32), None))
+    report = check(net, np.array([1.0], dtype=np.float32), wrt="0.b", witnesses=NUMERIC)
+    assert report.verdict != "wrong", str(report)
+
+
+def test_terms_of_a_softmax_are_not_many_times_its_entries():
+    x = np.array([1.0, 2.0, -3.0, 4.0])
+    found = sizes(Problem(lambda x: np.exp(x - 4) / np.exp(x - 4).sum(), x)).derivatives
+    p = np.exp(x) / np.exp(x).sum()
+    assert (found >= np.diag(p) + np.outer(p, p) - 1e-12).all()
+    assert (found <= 20).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
 def test_a_thousandth_behind_saturated_units_is_wrong(seed):
     rng = np.random.default_rng(seed)
     hidden = [Sigmoid, Tanh, GELU][seed % 3]()
