@@ -210,6 +210,8 @@ class Printer:
         if node.changing or id(node.root) in self.uses_of_memory:
             return False
         user = self.users[id(node)]
+        if self._is_spare(node, user):
+            return False
         return not node.errors or node.errors == user.errors
 
     # --- expressions -----------------------------------------------------------------------------------
@@ -264,21 +266,26 @@ class Printer:
 
     def _memory(self, node: Node) -> str:
         """Return the name of an operand that nothing else reads, whose memory can take the result; "" for none."""
-        if not self.reuse or not _is_infix(node):
-            return ""
         for operand in node.args:
-            # ufuncs make arrays of their own
-            own = isinstance(operand, Node) and operand.kind == "ufunc" and operand.method == "__call__"
-            if (
-                own
-                and node.function is not np.matmul
-                and (operand.shape, operand.dtype) == (node.shape, node.dtype)
-                and math.prod(operand.shape) >= _LEAST_REUSED
-                and self.uses[id(operand)] == 1
-                and self.names.get(id(operand), "k").startswith("t")
-            ):
+            if self._is_spare(operand, node) and self.names.get(id(operand), "k").startswith("t"):
                 return self.names[id(operand)]
         return ""
+
+    def _is_spare(self, operand: Any, user: Node) -> bool:
+        """Return whether nothing reads an operand but `user`, whose result its memory can take."""
+        plain = user.kind == "ufunc" and user.method == "__call__" and not user.options
+        if not (self.reuse and plain) or user.function is np.matmul or not isinstance(operand, Node):
+            return False
+        if self.uses[id(operand)] != sum(part is operand for part in user.args):
+            return False
+        owner = operand
+        while owner.kind == "function" and owner.function is np.reshape:
+            owner = owner.args[0]
+            if self.uses[id(owner)] != 1:
+                return False
+        own = owner.kind == "ufunc" and owner.method == "__call__"  # ufuncs make arrays of their own
+        fits = (operand.shape, operand.dtype) == (user.shape, user.dtype)
+        return own and fits and math.prod(operand.shape) >= _LEAST_REUSED
 
     def _is_dot(self, node: Node) -> bool:
         """Return whether a product can be written as a.dot(b): the same numbers, by a shorter way through NumPy."""
