@@ -109,17 +109,31 @@ def test_the_children_of_other_code_are_left_alone(tmp_path):
         (["none.py"], {}, "submissions: none.py can't be read: No such file or directory"),
         (["s.py"], {"workers": 0}, "workers: found 0, expected a number of at least 1"),
         (["s.py"], {"workers": True}, "workers: found True, expected a number of at least 1"),
-        (["large.py"], {}, "submissions: found large.py of 1,048,577 bytes, expected at most 1,048,576"),
     ],
 )
 def test_a_call_that_makes_no_sense_is_refused(tmp_path, monkeypatch, submissions, options, sentence):
     monkeypatch.chdir(tmp_path)
     path = write_assignment(tmp_path, 5)
     Path("s.py").write_text(RIGHT, encoding="utf-8")
-    Path("large.py").write_bytes(b"#" * (2**20 + 1))
     with pytest.raises(ValueError, match=r"found|can't") as caught:
         grade(path, submissions, **options)
     assert str(caught.value) == sentence
+
+
+def test_a_file_that_is_no_code_does_not_stop_the_others(tmp_path):
+    path = write_assignment(tmp_path, 5)
+    (tmp_path / "s.py").write_text(RIGHT, encoding="utf-8")
+    (tmp_path / "large.py").write_bytes(b"#" * (2**20 + 1))
+    (tmp_path / "folder.py").mkdir()
+    os.mkfifo(tmp_path / "pipe.py")
+    names = ("large.py", "folder.py", "pipe.py", "s.py")
+    results = {result.name: result for result in grade(path, [tmp_path / name for name in names])}
+    assert results["s.py"].passed
+    assert [results[name].marks for name in names[:3]] == [0, 0, 0]
+    said = [results[name].items[0].feedback for name in names[:3]]
+    assert said[0].endswith("found 1,048,577 bytes, expected at most 1,048,576")
+    assert said[1].endswith("found no ordinary file, expected Python code")
+    assert said[2] == said[1]
 
 
 def test_results_come_in_the_order_of_the_submissions(tmp_path):

@@ -65,7 +65,7 @@ def grade(
     AssignmentError
         If the assignment is no assignment, or its expected answers are not confirmed.
     ValueError
-        If there are no submissions, one can't be read or comes twice, or `workers` is below 1.
+        If there are no submissions, one isn't there or comes twice, or `workers` is below 1.
     ContainmentError
         Where submissions can't be contained: on Windows.
     """
@@ -96,26 +96,30 @@ def grade(
     return [results[name] for name in sources]
 
 
-def _read(submissions: Sequence[str | Path]) -> dict[str, bytes]:
+def _read(submissions: Sequence[str | Path]) -> dict[str, bytes | Fault]:
+    """Return the code of each, or why it has none: what a student handed in must not stop the marking of the others."""
     paths = [Path(path) for path in submissions]
     if not paths:
         raise ValueError("submissions: found none, expected at least one Python file")
-    sources = {}
+    sources: dict[str, bytes | Fault] = {}
     for name, path in zip(labels(paths), paths, strict=True):
         try:
             size = path.stat().st_size
-            if size > LARGEST_SUBMISSION:
-                raise ValueError(
-                    f"submissions: found {path} of {size:,} bytes, expected at most {LARGEST_SUBMISSION:,}"
+            if not path.is_file():  # a pipe would be waited for
+                sources[name] = Fault("failed", "not marked: found no ordinary file, expected Python code")
+            elif size > LARGEST_SUBMISSION:
+                sources[name] = Fault(
+                    "failed", f"not marked: found {size:,} bytes, expected at most {LARGEST_SUBMISSION:,}"
                 )
-            sources[name] = path.read_bytes()
+            else:
+                sources[name] = path.read_bytes()
         except OSError as error:
             raise ValueError(f"submissions: {path} can't be read: {error.strerror}") from None
     return sources
 
 
 def _mark(
-    assignment: Assignment, trials: Trials, name: str, source: bytes, processes: Processes
+    assignment: Assignment, trials: Trials, name: str, source: bytes | Fault, processes: Processes
 ) -> SubmissionResult:
     """Run one submission until every function has had its chance, and mark what it answered."""
     outcomes: dict[tuple[str, int], list[Outcome]] = {key: [] for key in trials}
@@ -129,12 +133,14 @@ def _mark(
             for trial in trials[task.name, item]
         ]
         try:
-            transcript, ending = _ask(assignment, calls, source, processes)
+            if isinstance(source, Fault):
+                transcript, ending, fault = Transcript(imported=True), Ending("failed"), source
+            else:
+                transcript, ending = _ask(assignment, calls, source, processes)
+                fault = transcript.refusal or ending_fault(ending, assignment.limits)
         except (ContainmentError, OSError) as error:  # of this machine; the others may be luckier
             transcript, ending = Transcript(imported=True), Ending("failed")
             fault = Fault("failed", f"not marked: {error}")
-        else:
-            fault = transcript.refusal or ending_fault(ending, assignment.limits)
         endings.append(ending)
         settled = _settled(pending, calls, transcript, ending)
         pending = pending[len(settled) :]
