@@ -21,7 +21,8 @@ from verification.graph import GraphScalars, Step, accumulate
 from verification.problem import Problem
 from verification.scalars import Primitive, UndecidedError
 
-BITS = 200
+BITS = (200, 1000, 4000)  # tried one after the other, until the enclosure is sharp
+SHARP = 1e-12  # of an entry
 
 
 class Enclosure(NamedTuple):
@@ -172,12 +173,15 @@ def enclose(problem: Problem) -> Enclosure:
     except ImportError:
         raise ImportError("python-flint is not installed (pip install python-flint)") from None
     middle, radius = np.empty(problem.shape), np.empty(problem.shape)
-    with flint.ctx.workprec(BITS):
-        scalars = BallScalars()
-        values, variables = scalars.run(problem)
-        for i, row in enumerate(accumulate(values, variables, flint.arb(0), flint.arb(1))):
-            for j, ball in enumerate(row):
-                middle[i, j], radius[i, j] = _rounded(ball)
+    for bits in BITS:
+        with flint.ctx.workprec(bits):
+            values, variables = BallScalars().run(problem)
+            for i, row in enumerate(accumulate(values, variables, flint.arb(0), flint.arb(1))):
+                for j, ball in enumerate(row):
+                    middle[i, j], radius[i, j] = _rounded(ball)
+        # where 1 − tanh² is 1e-200, so many digits have cancelled
+        if (radius <= SHARP * np.abs(middle)).all():
+            break
     return Enclosure(middle, radius)
 
 

@@ -15,6 +15,7 @@ RELATIVE = {"float64": 1e-6, "float32": 2e-4}
 """How far an entry may be off, relatively: far below the 1e-3 that is always wrong."""
 
 ROUNDINGS = 4.0  # of eps each: what a right candidate may lose
+UNDERFLOW_GROWTH = 4096.0  # what the gains of a network make of a subnormal number, at the most
 SAFETY = 8.0  # an error estimate may be short by this factor
 RESOLUTION = 2.5e-4  # a witness whose error is larger than this part of a row can't judge the row
 CONFIRMED = (
@@ -89,7 +90,8 @@ def compare(
     of the terms that the chain rule adds up in it (`sizes`, see :mod:`verification.rounding`). Nothing is absolute:
     a function times 1e-9 is judged as the function. Rounding may explain much where terms cancel; a candidate of which
     no entry is right to 9e-4 is not right for that, though not wrong either. What underflows in the candidate's
-    precision (below 1e-44 in float32) is not wrong there; where all entries do, nothing is decided.
+    precision (in float32 what is off by less than 6e-42) is not wrong there; where no entry is a normal number, nothing
+    is decided.
 
     Parameters
     ----------
@@ -123,7 +125,8 @@ def compare(
         natural = terms / np.maximum(1, np.abs(problem.point.reshape(1, -1)))
         cancelled = natural if sizes is None else np.where(np.isfinite(sizes), sizes, natural)
         rounding = ROUNDINGS * eps * (np.minimum(rows, columns) + cancelled)
-        underflow = ROUNDINGS * float(np.finfo(candidate.dtype).smallest_subnormal)
+        # what underflows in a factor has lost a subnormal number, and grows with the factors beside it
+        underflow = UNDERFLOW_GROWTH * float(np.finfo(candidate.dtype).smallest_subnormal)
         deviation = np.abs(candidate.astype(np.float64) - expected)
         tolerated = relative * size + rounding + error + underflow
         known = np.isfinite(expected) & np.isfinite(error) & ~evidence.kinks
@@ -135,8 +138,8 @@ def compare(
         )
         zero = size <= 2 * evidence.error  # what is larger is seen, though not to three digits
         small = steady.reshape(-1, 1) & zero & (error <= NATURAL_RESOLUTION * natural)
-        precise = (error <= RESOLUTION * scale) | small
-        if 0 < size.max() <= underflow:
+        precise = (error <= RESOLUTION * scale) | (error <= underflow) | small
+        if 0 < size.max() <= float(np.finfo(candidate.dtype).smallest_normal):
             precise = np.zeros_like(known)
         part = np.where(known & (deviation > 0), deviation / np.where(rows > 0, rows, scale), 0)
         # Entries that a relative error can show in; one that is confirmed shows that not all of them have it.

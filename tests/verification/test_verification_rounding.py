@@ -261,6 +261,18 @@ def test_the_values_before_a_parameter_carry_rounding_into_its_derivative():
     assert check(net, x, wrt="1.W", witnesses=["finite-difference"]).verdict == "right"
 
 
+def test_what_underflowed_in_a_factor_is_not_wrong_when_it_has_grown():
+    x = np.array([1.0])
+    right, found = (
+        6.1e-44,
+        np.float32(4.2e-44),
+    )  # a factor of 1.4e-45·43.5, rounded to 1.4e-45·30 before it grew
+    assert check(lambda x: right * x, x, np.array([[found]])).verdict == "undecided"
+    assert (
+        check(lambda x: right * x, x, np.array([[float(found)]])).verdict == "wrong"
+    )  # float64 has digits there
+
+
 def test_what_underflows_in_float32_is_not_wrong_in_it_and_is_wrong_in_float64():
     x = np.array([1.0, 3.0])
     tiny = np.diag([1e-66, 2e-60])

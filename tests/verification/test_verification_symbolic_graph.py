@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jacobians import GELU, Affine, LayerNorm, MaxPool, ReLU, Sequential, SiLU, Softmax, Tanh
-from verification import check
+from verification import certified_jacobian, check
 from verification.derivatives import SymbolicScalars, differentiated, kind
 from verification.graph import Step, accumulate
 from verification.problem import Problem
@@ -220,3 +220,14 @@ def test_the_report_says_what_sympy_took():
         (witness,) = [w for w in check(f, X).witnesses if w.name == "symbolic"]
         assert witness.status == "agrees"
         assert witness.reason.startswith("sympy took ")
+
+
+def test_enclosures_are_sharp_where_hundreds_of_digits_cancel():
+    z = np.array([3.0, 270.0, 600.0])
+    enclosure = certified_jacobian(np.tanh, z)
+    with mpmath.workdps(60):
+        for place, value in enumerate(z.tolist()):
+            slope = mpmath.sech(mpmath.mpf(value)) ** 2
+            middle, radius = (float(part[place, place]) for part in enclosure)
+            assert radius <= 1e-12 * slope
+            assert abs(mpmath.mpf(middle) - slope) <= radius
