@@ -223,7 +223,7 @@ def test_the_report_says_what_sympy_took():
 
 
 def test_enclosures_are_sharp_where_hundreds_of_digits_cancel():
-    z = np.array([3.0, 270.0, 600.0])
+    z = np.array([3.0, 270.0, 345.0])
     enclosure = certified_jacobian(np.tanh, z)
     with mpmath.workdps(60):
         for place, value in enumerate(z.tolist()):
