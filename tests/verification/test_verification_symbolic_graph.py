@@ -224,7 +224,8 @@ def test_the_report_says_what_sympy_took():
 
 def test_enclosures_are_sharp_where_hundreds_of_digits_cancel():
     z = np.array([3.0, 270.0, 345.0])
-    enclosure = certified_jacobian(np.tanh, z)
+    # the quotient rule subtracts numbers that agree in 2·345/log 10 digits
+    enclosure = certified_jacobian(lambda z: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)), z)
     with mpmath.workdps(60):
         for place, value in enumerate(z.tolist()):
             slope = mpmath.sech(mpmath.mpf(value)) ** 2
