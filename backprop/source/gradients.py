@@ -117,7 +117,7 @@ def gradient_source(trace: GradientTrace, title: str) -> tuple[str, dict[str, Ar
         *before,
         "",
         f"def gradients({', '.join(trace.arguments)}):",
-        *(f"    {line}" for line in lines),
+        *(f"    {line}" for line in printer.freed(lines, " ".join(answers))),
         f"    return {', '.join(answers)}{',' if len(answers) == 1 else ''}",
         "",
         "return gradients",

@@ -156,7 +156,7 @@ def array_form(trace: Trace, title: str) -> tuple[str, dict[str, Array]]:
     if needs_special(trace.nodes):
         imports += "from scipy import special\n"
     text = [f'"""{title}', "", f"Takes {shapes}.", f"Cost of a call: {trace.cost}.", '"""', *before, ""]
-    inner = [f"    {line}" for line in [*lines, f"return {answer}"]]
+    inner = [f"    {line}" for line in [*printer.freed(lines, answer), f"return {answer}"]]
     text += [f"def jacobian(x{', out=None' if direct else ''}):", *inner, "", "return jacobian"]
     body = "\n".join(f"    {line}".rstrip() for line in text)
     return f"{imports}\n\ndef make({', '.join(constants)}):\n{body}\n", constants

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ _INFIX = {
 }  # fmt: skip
 _MOST_INLINE = 60  # characters of an expression that may stand inside another
 _LEAST_REUSED = 4096  # entries of an array whose memory is taken again: below that, allocation costs nothing
+_NAME = re.compile(r"\bt\d+\b")
 _MOST_WRITTEN = 8  # entries of an array that is written out
 
 
@@ -136,6 +138,7 @@ class Printer:
             for operand in node.operands():
                 self.users[id(operand)] = node
         self.counts = {"t": 0, "k": 0}
+        self.large: set[str] = set()
 
     # --- lines -----------------------------------------------------------------------------------------
 
@@ -181,6 +184,8 @@ class Printer:
             return None
         name = self._name(prefix)
         self.names[id(node)] = name
+        if prefix == "t" and math.prod(node.shape) >= _LEAST_REUSED:
+            self.large.add(name)
         return f"{name} = {text}{comment(node.shape, node.cost)}"
 
     def _constant(self, node: Node, prefix: str) -> str | None:
@@ -213,6 +218,29 @@ class Printer:
         if self._is_spare(node, user):
             return False
         return not node.errors or node.errors == user.errors
+
+    def freed(self, lines: Sequence[str], kept: str) -> list[str]:
+        """Return lines with a ``del`` behind the last one that reads a large array, so that its memory is taken again.
+
+        Parameters
+        ----------
+        lines : sequence of str
+            All lines of a function's body, as :meth:`lines` returns them.
+        kept : str
+            What is returned: its names stay.
+        """
+        last = {name: place for place, line in enumerate(lines) for name in _NAME.findall(line)}
+        ends: dict[int, list[str]] = {}
+        for name in sorted(self.large - set(_NAME.findall(kept)), key=lambda name: int(name[1:])):
+            if name in last:
+                ends.setdefault(last[name], []).append(name)
+        found = []
+        for place, line in enumerate(lines):
+            found.append(line)
+            if place in ends:
+                indent = line[: len(line) - len(line.lstrip())]
+                found.append(f"{indent}del {', '.join(ends[place])}")
+        return found
 
     # --- expressions -----------------------------------------------------------------------------------
 

@@ -237,3 +237,21 @@ def test_points_and_answers_may_lie_on_disk(tmp_path: Any) -> None:
 def test_wrong_blocks_are_refused(options: Any, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         backprop.compile(network([2, 3, 1], "tanh"), **options)
+
+
+def peak_bytes(compiled: Any, x: Any) -> int:
+    compiled(x)
+    tracemalloc.start()
+    compiled(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_memory_does_not_grow_with_depth(activation: str) -> None:
+    x = np.linspace(-1, 1, 128)
+    peaks = [peak_bytes(backprop.compile(network([128] * (depth + 1), activation)), x) for depth in (4, 32)]
+    matrix = 128 * 128 * 8
+    assert peaks[1] < peaks[0] + 2 * matrix  # vectors alone: 28 layers of matrices would be 28 of these
+    assert peaks[0] < 5 * matrix
