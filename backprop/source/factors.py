@@ -23,8 +23,8 @@ from jacobians.structures import (
     Zero,
 )
 
-_TAKEN = {"np", "special", "out", "jacobian", "product"}
-_OWN = re.compile(r"[tk]\d+\Z")  # what the printed lines call their results
+_TAKEN = {"np", "special", "out", "lines", "jacobian", "gradients", "product", "spare", "kept", "workspace"}
+_OWN = re.compile(r"[tkw]\d+\Z")  # what the printed lines call their results
 
 
 def identifiers(names: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from backprop.recursion import delta_gradients
 from backprop.source.factors import identifiers
+from backprop.source.memory import Memory
 from backprop.source.nodes import Node, RecordingError, fixed_nodes
 from backprop.source.printing import Printer, needed, needs_special
 from backprop.source.recording import Recording
@@ -104,20 +105,23 @@ def gradient_source(trace: GradientTrace, title: str) -> tuple[str, dict[str, Ar
     """Return a module with a function `make` of constants that returns the function `gradients`, and the constants."""
     constants: dict[str, Array] = {}
     results = list(trace.results.values())
-    printer = Printer(trace.nodes, results, constants, reuse=True)
     fixed = fixed_nodes(trace.nodes)
+    memory = Memory(trace.nodes, results, fixed)
+    printer = Printer(trace.nodes, results, constants, memory=memory)
     before = printer.lines([node for node in trace.nodes if id(node) in fixed], prefix="k")
     lines = printer.lines([node for node in trace.nodes if id(node) not in fixed])
     answers = [printer.operand(node) for node in results]
     imports = "import numpy as np\n"
     if needs_special(trace.nodes):
         imports += "from scipy import special\n"
+    inner = [*memory.beginning(), *printer.freed(lines, " ".join(answers)), *memory.ending()]
     text = [
         f'"""{title}"""',
         *before,
         "",
+        *memory.setting_up(),
         f"def gradients({', '.join(trace.arguments)}):",
-        *(f"    {line}" for line in printer.freed(lines, " ".join(answers))),
+        *(f"    {line}" for line in inner),
         f"    return {', '.join(answers)}{',' if len(answers) == 1 else ''}",
         "",
         "return gradients",

@@ -10,11 +10,13 @@ import numpy as np
 from backprop.chain import Chain
 from backprop.plan import Plan
 from backprop.source.factors import identifiers
+from backprop.source.ledger import RecordingLedger
 from backprop.source.live import live_chain
+from backprop.source.memory import Memory
 from backprop.source.nodes import Node, fixed_nodes
 from backprop.source.plans import dense_form
 from backprop.source.printing import Printer, needed, needs_special
-from backprop.source.recording import Recording, RecordingLedger
+from backprop.source.recording import Recording
 from jacobians import Cost, Function
 from jacobians.arrays import Array
 from jacobians.association import evaluate
@@ -140,7 +142,8 @@ def array_form(trace: Trace, title: str) -> tuple[str, dict[str, Array]]:
         and id(last) not in trace.once
         and (result is last or reshaped)
     )
-    printer = Printer(trace.nodes, [trace.result], constants, reuse=True, out="lines" if reshaped else "out")
+    memory = Memory(trace.nodes, [result], trace.once, last if direct else None)
+    printer = Printer(trace.nodes, [result], constants, memory=memory, out="lines" if reshaped else "out")
     once = [node for node in trace.nodes if id(node) in trace.once]
     each = [node for node in trace.nodes if id(node) not in trace.once]
     before = printer.lines(once, prefix="k")
@@ -156,7 +159,9 @@ def array_form(trace: Trace, title: str) -> tuple[str, dict[str, Array]]:
     if needs_special(trace.nodes):
         imports += "from scipy import special\n"
     text = [f'"""{title}', "", f"Takes {shapes}.", f"Cost of a call: {trace.cost}.", '"""', *before, ""]
-    inner = [f"    {line}" for line in [*printer.freed(lines, answer), f"return {answer}"]]
+    body = [*memory.beginning(), *printer.freed(lines, answer), *memory.ending(), f"return {answer}"]
+    inner = [f"    {line}" for line in body]
+    text += memory.setting_up()
     text += [f"def jacobian(x{', out=None' if direct else ''}):", *inner, "", "return jacobian"]
-    body = "\n".join(f"    {line}".rstrip() for line in text)
-    return f"{imports}\n\ndef make({', '.join(constants)}):\n{body}\n", constants
+    module = "\n".join(f"    {line}".rstrip() for line in text)
+    return f"{imports}\n\ndef make({', '.join(constants)}):\n{module}\n", constants

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backprop.source.factors import arguments_of, identifiers, recorded_factor, stored_arrays
+from backprop.source.ledger import RecordingLedger
 from backprop.source.printing import Printer, needed
-from backprop.source.recording import Recording, RecordingLedger
+from backprop.source.recording import Recording
 from jacobians.arrays import Array
 from jacobians.association import Tree
 from jacobians.expansion import expand

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop.source.memory import LEAST_KEPT, Memory
 from backprop.source.nodes import Node, error_state
 from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost
@@ -20,7 +21,6 @@ _INFIX = {
     "bitwise_and": "&", "bitwise_or": "|", "remainder": "%", "floor_divide": "//",
 }  # fmt: skip
 _MOST_INLINE = 60  # characters of an expression that may stand inside another
-_LEAST_REUSED = 4096  # entries of an array whose memory is taken again: below that, allocation costs nothing
 _NAME = re.compile(r"\bt\d+\b")
 _MOST_WRITTEN = 8  # entries of an array that is written out
 
@@ -111,8 +111,8 @@ class Printer:
         What is returned in the end.
     constants : dict of str to numpy.ndarray, optional
         Where constants without a short expression go, by their new name; by default they are written out.
-    reuse : bool
-        Whether large results are written into the memory of operands that nothing else reads.
+    memory : Memory, optional
+        Where large results are written; by default each one makes its own array.
     out : str
         What the argument is called that takes the result.
     """
@@ -123,10 +123,10 @@ class Printer:
         results: Sequence[Node],
         constants: dict[str, Array] | None = None,
         *,
-        reuse: bool = False,
+        memory: Memory | None = None,
         out: str = "out",
     ) -> None:
-        self.reuse, self.out = reuse, out
+        self.memory, self.out = memory, out
         self.constants = constants
         self.names: dict[int, str] = {}
         self.inlined: dict[int, str] = {}
@@ -174,7 +174,7 @@ class Printer:
             return None
         if node.kind == "constant":
             return self._constant(node, prefix)
-        target = self.out if out else self._memory(node)
+        target = self.out if out else self._target(node)
         text = self.expression(node, out=target)
         if node.kind == "write":
             return f"{text}{comment(None, node.cost)}"
@@ -184,7 +184,8 @@ class Printer:
             return None
         name = self._name(prefix)
         self.names[id(node)] = name
-        if prefix == "t" and math.prod(node.shape) >= _LEAST_REUSED:
+        fresh = self.memory is None or not self.memory.is_kept(node)
+        if prefix == "t" and fresh and math.prod(node.shape) >= LEAST_KEPT:
             self.large.add(name)
         return f"{name} = {text}{comment(node.shape, node.cost)}"
 
@@ -215,7 +216,7 @@ class Printer:
         if node.changing or id(node.root) in self.uses_of_memory:
             return False
         user = self.users[id(node)]
-        if self._is_spare(node, user):
+        if self.memory and (self.memory.owns_line(node) or self.memory.is_spare(node, user)):
             return False
         return not node.errors or node.errors == user.errors
 
@@ -292,33 +293,17 @@ class Printer:
                 written.append(self.operand(part))
         return ", ".join(written) + ("," if isinstance(key, tuple) and len(parts) == 1 else "")
 
-    def _memory(self, node: Node) -> str:
-        """Return the name of an operand that nothing else reads, whose memory can take the result; "" for none."""
-        for operand in node.args:
-            if self._is_spare(operand, node) and self.names.get(id(operand), "k").startswith("t"):
-                return self.names[id(operand)]
-        return ""
-
-    def _is_spare(self, operand: Any, user: Node) -> bool:
-        """Return whether nothing reads an operand but `user`, whose result its memory can take."""
-        plain = user.kind == "ufunc" and user.method == "__call__" and not user.options
-        if not (self.reuse and plain) or user.function is np.matmul or not isinstance(operand, Node):
-            return False
-        if self.uses[id(operand)] != sum(part is operand for part in user.args):
-            return False
-        owner = operand
-        while owner.kind == "function" and owner.function is np.reshape:
-            owner = owner.args[0]
-            if self.uses[id(owner)] != 1:
-                return False
-        own = owner.kind == "ufunc" and owner.method == "__call__"  # ufuncs make arrays of their own
-        fits = (operand.shape, operand.dtype) == (user.shape, user.dtype)
-        return own and fits and math.prod(operand.shape) >= _LEAST_REUSED
+    def _target(self, node: Node) -> str:
+        """Return the name of an array that takes a result, "" for a fresh one."""
+        if self.memory is None:
+            return ""
+        operand = self.memory.operand(node)
+        return self.memory.view(node) if operand is None else self.names[id(operand)]
 
     def _is_dot(self, node: Node) -> bool:
         """Return whether a product can be written as a.dot(b): the same numbers, by a shorter way through NumPy."""
         matmul = node.kind == "ufunc" and node.function is np.matmul and not node.options
-        return self.reuse and matmul and all(0 < len(part.shape) <= 2 for part in node.args)
+        return self.memory is not None and matmul and all(0 < len(part.shape) <= 2 for part in node.args)
 
     def expression(self, node: Node, *, out: str = "") -> str:
         """Return the right side of a node's line."""
@@ -333,10 +318,11 @@ class Printer:
             case "write" if node.method == "setitem":
                 target, key, value = node.args
                 return f"{self.operand(target)}[{self._key(key)}] = {self.operand(value)}"
+            case "ufunc" if self._is_dot(node):
+                into = f", out={out}" if out else ""
+                return f"{self.operand(node.args[0], inside=True)}.dot({self.operand(node.args[1])}{into})"
             case "ufunc" if not out and node.method == "__call__" and not node.options:
                 name = node.function.__name__
-                if self._is_dot(node):
-                    return f"{self.operand(node.args[0], inside=True)}.dot({self.operand(node.args[1])})"
                 if name in _INFIX:
                     left, right = (self.operand(part, inside=True) for part in node.args)
                     return f"{left} {_INFIX[name]} {right}"

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from backprop.source.broadcasting import without_unit_axes
 from backprop.source.nodes import Node, RecordingError, error_state
 from backprop.source.shapes import (
     STATIC,
@@ -24,9 +25,7 @@ from backprop.source.shapes import (
     result_like,
     ufunc_result,
 )
-from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
-from jacobians.cost import ZERO_COST, Cost
 
 _VIEWS = {"reshape", "swapaxes", "transpose", "broadcast_to", "ravel", "moveaxis", "expand_dims", "squeeze"}
 _FRESH = {
@@ -195,6 +194,11 @@ class Recorded(NDArrayOperatorsMixin):
         if ufunc.nout != 1:
             raise RecordingError(f"{ufunc.__name__}: several results can't be recorded; use functions of one")
         shape, dtype = ufunc_result(ufunc, method, inputs, options)
+        if method == "__call__" and not options and ufunc.signature is None:
+            inputs = without_unit_axes(inputs, shape)
+            inner = np.broadcast_shapes(*(np.shape(value) for value in inputs))
+            result = self.recording.add("ufunc", ufunc, inputs, options, shape=inner, dtype=dtype)
+            return result if inner == shape else result.reshape(shape)
         return self.recording.add("ufunc", ufunc, inputs, options, shape=shape, dtype=dtype, method=method)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
@@ -268,7 +272,7 @@ class Recorded(NDArrayOperatorsMixin):
     @property
     def flags(self) -> SimpleNamespace:
         """Something to set `writeable` on; c_contiguous says that reshaping it takes no copy."""
-        return SimpleNamespace(writeable=True, c_contiguous=self.node.base is None)
+        return SimpleNamespace(writeable=True, c_contiguous=self.same_entries().node.base is None)
 
     def _attribute(self, name: str, shape: tuple[int, ...]) -> Recorded:
         return self.recording.add("attribute", name, (self,), shape=shape, dtype=self.dtype, view_of=self)
@@ -360,40 +364,3 @@ class Recorded(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"<Recorded {self.node.kind} of shape {self.shape}, {self.dtype}>"
-
-
-class RecordingLedger(Ledger):
-    """A ledger that also writes the counted cost beside the operation."""
-
-    def __init__(self, recording: Recording) -> None:
-        super().__init__()
-        self.recording = recording
-
-    def matmul(self, a: Any, b: Any) -> Any:
-        """Return a @ b, with its cost."""
-        return self._charge(super().matmul, a, b)
-
-    def scale(self, a: Any, b: Any) -> Any:
-        """Return a * b, with its cost."""
-        return self._charge(super().scale, a, b)
-
-    def add(self, a: Any, b: Any) -> Any:
-        """Return a + b, with its cost."""
-        return self._charge(super().add, a, b)
-
-    def add_at(self, target: Any, index: Any, values: Any) -> None:
-        """Add values to entries of the target, with the cost."""
-        self._charge(super().add_at, target, index, values)
-
-    def _charge(self, operation: Any, *operands: Any) -> Any:
-        before = self.cost
-        count = len(self.recording.nodes)
-        result = operation(self.recording.lift(operands[0]), *operands[1:])
-        node = self.recording.nodes[-1] if result is None else result.node.root
-        if len(self.recording.nodes) > count or node.cost == ZERO_COST:
-            after = self.cost
-            # an operation that is shared with an earlier one is executed, and counted, once
-            node.cost = Cost(
-                after.multiplications - before.multiplications, after.additions - before.additions
-            )
-        return result
