@@ -3,6 +3,9 @@
 Which units are live is known when the code runs. So it looks for them (``np.flatnonzero``), takes their rows and
 columns out of the weights, and multiplies the smaller matrices. The plan is made for half of the units, what random
 weights give: a bracketing that depended on the numbers of x would have to be planned in every call.
+
+The slopes of live units are ones, or NaN. A NaN makes all later units NaN, whatever the finite weights between them,
+and with them the whole Jacobian. So of steps that follow each other only the last one's slopes are multiplied.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import numpy as np
 from backprop.source.nodes import Node
 from backprop.source.recording import Recording
 from jacobians.arrays import is_recorded
-from jacobians.structures import Dense, Diagonal, Jacobian
+from jacobians.structures import Dense, Diagonal, Identity, Jacobian
 
 _LEAST_UNITS = 64  # below that, taking rows and columns costs more than it saves
 
@@ -37,16 +40,19 @@ def live_chain(recording: Recording, factors: Sequence[Jacobian]) -> list[Jacobi
         Their sizes are those with half of the units live.
     """
     live: list[Any] = [None] * (len(factors) + 1)
+    kept = list(factors)
     for place in range(1, len(factors) - 1):
         slope = factors[place]
         if _is_step(slope) and all(_is_finite(factors[near]) for near in (place - 1, place + 1)):
             assert isinstance(slope, Diagonal)
             count = slope.shape[0] // 2
             units = recording.add("function", np.flatnonzero, (slope.d,), shape=(count,), dtype=np.intp)
+            if place > 1 and live[place - 1] is not None:
+                kept[place] = Identity.unchecked(count, dtype=slope.dtype)
             live[place] = live[place + 1] = units
     if not any(units is not None for units in live):
         return None
-    return [_taken(factor, live[k], live[k + 1]) for k, factor in enumerate(factors)]
+    return [_taken(factor, live[k], live[k + 1]) for k, factor in enumerate(kept)]
 
 
 def _is_step(factor: Jacobian) -> bool:
@@ -72,6 +78,8 @@ def _is_finite(factor: Jacobian) -> bool:
 
 
 def _taken(factor: Jacobian, rows: Any, columns: Any) -> Jacobian:
+    if isinstance(factor, Identity):
+        return factor
     if isinstance(factor, Diagonal):
         return factor if rows is None else Diagonal.unchecked(np.take(factor.d, rows))
     if not isinstance(factor, Dense) or (rows is None and columns is None):

@@ -78,11 +78,21 @@ def test_all_units_dead_or_live(bias: float) -> None:
     assert_allclose(backprop.compile(net)(x), expected, rtol=1e-12, atol=1e-14)
 
 
-def test_not_a_number_is_handed_on_where_units_are_dropped() -> None:
-    net = network([64, 64, 64, 2], "relu")
+@pytest.mark.parametrize("weight", [None, 0.0], ids=["any weights", "weights of zero"])
+def test_not_a_number_is_handed_on_where_units_are_dropped(weight: float | None) -> None:
+    net = network([64, 64, 64, 64, 2], "relu")
+    if weight is not None:
+        net = net.replace({name: np.full_like(net.parameters[name], weight) for name in ("2.W", "4.W")})
     x = np.ones(64)
     x[3] = np.nan
     assert np.isnan(backprop.compile(net)(x)).all()
+
+
+def test_slopes_of_live_units_are_multiplied_once() -> None:
+    compiled = backprop.compile(network([64, 64, 64, 64, 2], "relu"))
+    steps = compiled.source.count("np.flatnonzero(")
+    scaled = [line for line in compiled.source.splitlines() if " * " in line and "multiplications" in line]
+    assert (steps, len(scaled)) == (3, 1)
 
 
 def test_units_stay_where_weights_are_not_finite() -> None:
