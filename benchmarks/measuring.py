@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from cases.family import Case, Family
+from comparisons import compare_case
 from workers import OURS, ContestantError, Worker
 
 LAGGARD = 5  # so many times slower than the fastest of its role: fewer rounds
@@ -75,7 +76,7 @@ def measure(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Effor
     """Return what was measured of a case, ready for JSON.
 
     A contestant has `seconds`, the mean of a call in each round or None where it did not take part; `bytes` of its
-    answer, and the `peak` of what a call allocates.
+    answer, and the `peak` of what a call allocates. Where a goal is missed, `profiles` say where the time of ours goes.
     """
     family, problem = case.family, case.in_dtype(dtype)
     contestants: dict[str, Any] = {}
@@ -109,6 +110,8 @@ def measure(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Effor
         contestants[name]["seconds"] = seconds
         once = called_once(family, name, problem, first[name]["seconds"], effort)
         contestants[name]["peak"] = None if once else places[name].ask("memory", contestant=name)["bytes"]
+    missed = {line.ours for line in compare_case(record) if line.met is False}
+    record["profiles"] = {name: places[name].ask("profile", contestant=name) for name in sorted(missed)}
     return record
 
 

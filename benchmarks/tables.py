@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comparisons import Comparison, bytes_text, compare_case, fastest, median, ratio, seconds_text
+from profiles import text
 
 LARGE = 1_000_000  # bytes: answers whose memory is worth a line
 
@@ -81,6 +82,16 @@ def memory_table(records: Sequence[Mapping[str, Any]]) -> str:
     return markdown(header, rows, numeric=(2, 3, 4, 6, 7))
 
 
+def profile_table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return where the time of ours goes in each case of which a goal is missed."""
+    rows = [
+        [record["name"], f"`{name}`", text(parts)]
+        for record in records
+        for name, parts in record.get("profiles", {}).items()
+    ]
+    return markdown(["case", "ours", "shares of the time"], rows)
+
+
 def everyone_table(records: Sequence[Mapping[str, Any]]) -> str:
     """Return the time of every contestant of every case, the fastest first, and who could not take part."""
     rows = []
@@ -130,6 +141,8 @@ def document(results: Mapping[str, Any]) -> str:
         lines = [line for record in records for line in compare_case(record)]
         if lines:
             parts += [f"### {title}", summary(lines), comparison_table(lines)]
+        if any(record.get("profiles") for record in records):
+            parts += ["### Where the time goes when a goal is missed", profile_table(records)]
         if dtype == "float64" and records:
             memory = memory_table(records)
             if memory.count("\n") > 1:

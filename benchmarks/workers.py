@@ -186,6 +186,13 @@ class Server:
         finally:
             gc.enable()
 
+    def profile(self, contestant: str) -> dict[str, float]:
+        """Return where the time of a call goes: parts and their shares."""
+        from profiles import shares
+
+        made = self.made[contestant]
+        return shares(made.answer if hasattr(made, "answer") else made)
+
     def memory(self, contestant: str) -> dict[str, Any]:
         """Return the peak of the bytes that a call allocates, its answer included; None where it can't be told."""
         made = self.made[contestant]

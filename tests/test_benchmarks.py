@@ -64,6 +64,16 @@ def contestants(cases):
 # --- answers -------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def double_precision_in_jax():
+    """What the workers set for JAX, where it is installed."""
+    if installed("jax"):
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # in torch's own code
 @pytest.mark.parametrize(("family", "contestant", "problem"), contestants(BY_NAME.values()))
 def test_every_contestant_gives_the_expected_answer(family, contestant, problem):
     made = contestant.make(problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from profiles import Code
 
 from .family import Call, Case, Family, Goal
 from .networks import Network, in_autograd, in_jax, in_torch, ours
@@ -36,11 +37,20 @@ def _compiled(problem: Network) -> Any:
     )
 
 
+def _with_code(call: Any, jacobian: Any, x: Any, *out: Any) -> Call:
+    """Return a call that names the code which it runs, that of one block of points, for a profile."""
+    if jacobian.form == "arrays":
+        pick = 0 if jacobian.block == 1 and x.ndim > 1 else slice(jacobian.block)
+        parts = (x, *out) if x.ndim == 1 else [np.ascontiguousarray(array[pick]) for array in (x, *out)]
+        call.code = Code(jacobian.source, jacobian.constants, parts)
+    return call
+
+
 @INPUT_JACOBIAN.contestant("backprop.compile(net)(x)", role="ours")
 def compiled(problem: Network) -> Call:
     """Straight-line code, into a fresh array."""
     jacobian, x = _compiled(problem), problem.x()
-    return lambda: jacobian(x)
+    return _with_code(lambda: jacobian(x), jacobian, x)
 
 
 @INPUT_JACOBIAN.contestant(OUT, role="ours")
@@ -48,7 +58,7 @@ def compiled_into(problem: Network) -> Call:
     """The same into a given array."""
     jacobian, x = _compiled(problem), problem.x()
     out = np.empty_like(jacobian(x))
-    return lambda: jacobian(x, out)
+    return _with_code(lambda: jacobian(x, out), jacobian, x, out)
 
 
 @INPUT_JACOBIAN.contestant("least matrix products", role="floor")
