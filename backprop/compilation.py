@@ -54,6 +54,8 @@ class CompiledJacobian:
     block : int
         How many points of a batch the code takes at once, so that what it works on fits into a core's cache. Larger
         batches are worked through block by block, by threads where that gains time; `source` is for one block.
+    workspace : int
+        The bytes that are kept between calls for intermediate results, for each thread that computes.
     """
 
     source: str
@@ -62,6 +64,7 @@ class CompiledJacobian:
     cost: Cost
     constants: dict[str, Array]
     block: int
+    workspace: int
 
     def __init__(
         self,
@@ -89,7 +92,7 @@ class CompiledJacobian:
         self.plan, self.cost = trace.plan, trace.cost
         target = "the loss" if loss is not None else "F"
         title = f"∂{target}/∂{by} of {_short(network)} at x of shape {shape}, {dtype}."
-        self.source, self.constants = array_form(trace, title)
+        self.source, self.constants, self.workspace = array_form(trace, title)
         arrays = _made(self.source)(**self.constants)
         self._arrays, self._call, self.form = arrays, arrays, "arrays"
         self._writes_out = "out=None" in self.source
@@ -144,6 +147,7 @@ class CompiledJacobian:
             whole.form,
             whole.plan,
         )
+        self.workspace = whole.workspace + (rest.workspace if points % block else 0)
         self.cost = points // block * whole.cost + (rest.cost if points % block else ZERO_COST)
         self._writes_out = True
         pieces = [slice(first, min(first + block, points)) for first in range(0, points, block)]

@@ -194,11 +194,16 @@ class Server:
         return shares(made.answer if hasattr(made, "answer") else made)
 
     def memory(self, contestant: str) -> dict[str, Any]:
-        """Return the peak of the bytes that a call allocates, its answer included; None where it can't be told."""
+        """Return the peak of the bytes that a call allocates, its answer included; None where it can't be told.
+
+        What a contestant keeps between calls, its attribute `kept`, counts too.
+        """
         made = self.made[contestant]
         call = made.answer if hasattr(made, "answer") else made
         gc.collect()
-        return {"bytes": traced_peak(call) if self.runtime in ("numpy", "autograd") else resident_peak(call)}
+        if self.runtime in ("numpy", "autograd"):
+            return {"bytes": traced_peak(call) + getattr(made, "kept", 0)}
+        return {"bytes": resident_peak(call)}
 
 
 def describe(error: Exception) -> str:

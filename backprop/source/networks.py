@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,6 +65,14 @@ class Trace:
         return any(node.function is np.flatnonzero for node in self.nodes)
 
 
+class Written(NamedTuple):
+    """Generated code, the arrays that its `make` takes, and the bytes that it keeps between calls."""
+
+    source: str
+    constants: dict[str, Array]
+    workspace: int
+
+
 def _bytes(node: Node) -> int:
     return int(np.prod(node.shape)) * node.dtype.itemsize
 
@@ -123,8 +131,8 @@ def trace_jacobian(
     return Trace(nodes, result.node, fixed_nodes(nodes), plan)
 
 
-def array_form(trace: Trace, title: str) -> tuple[str, dict[str, Array]]:
-    """Return the NumPy code of a trace, a function `make` of the constants that returns `jacobian`, and the constants.
+def array_form(trace: Trace, title: str) -> Written:
+    """Return the NumPy code of a trace: a function `make` of the constants that returns `jacobian`.
 
     Parameters
     ----------
@@ -164,4 +172,5 @@ def array_form(trace: Trace, title: str) -> tuple[str, dict[str, Array]]:
     text += memory.setting_up()
     text += [f"def jacobian(x{', out=None' if direct else ''}):", *inner, "", "return jacobian"]
     module = "\n".join(f"    {line}".rstrip() for line in text)
-    return f"{imports}\n\ndef make({', '.join(constants)}):\n{module}\n", constants
+    source = f"{imports}\n\ndef make({', '.join(constants)}):\n{module}\n"
+    return Written(source, constants, memory.nbytes)

@@ -38,7 +38,11 @@ def _compiled(problem: Network) -> Any:
 
 
 def _with_code(call: Any, jacobian: Any, x: Any, *out: Any) -> Call:
-    """Return a call that names the code which it runs, that of one block of points, for a profile."""
+    """Return a call that names what is kept between calls, and the code of one block of points, for a profile."""
+    from backprop.threads import blas_threads
+
+    in_blocks = x.ndim > 1 and jacobian.block < len(x)
+    call.kept = jacobian.workspace * (blas_threads() if in_blocks else 1)
     if jacobian.form == "arrays":
         pick = 0 if jacobian.block == 1 and x.ndim > 1 else slice(jacobian.block)
         parts = (x, *out) if x.ndim == 1 else [np.ascontiguousarray(array[pick]) for array in (x, *out)]

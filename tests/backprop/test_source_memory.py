@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -62,7 +63,8 @@ def compiled(program: list[tuple[str, tuple[int, ...]]]) -> tuple[Any, str]:
     result = run(program, x).node
     nodes = needed(recording.nodes, [result], everything_counted=False)
     trace = Trace(nodes, result, fixed_nodes(nodes), None)  # type: ignore[arg-type]  # no plan is read
-    source, constants = array_form(trace, "A program.")
+    source, constants, workspace = array_form(trace, "A program.")
+    assert workspace == 8 * sum(map(int, re.findall(r"np\.empty\((\d+)\)", source)))
     namespace: dict[str, Any] = {}
     exec(source, namespace)
     return namespace["make"](**constants), source
