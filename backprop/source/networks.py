@@ -9,6 +9,7 @@ import numpy as np
 
 from backprop.chain import Chain
 from backprop.plan import Plan
+from backprop.source.broadcasting import tiled
 from backprop.source.factors import identifiers
 from backprop.source.ledger import RecordingLedger
 from backprop.source.live import live_chain
@@ -128,7 +129,8 @@ def trace_jacobian(
     if batched and result.shape != (shape[0], *product.shape):
         result = np.broadcast_to(result, (shape[0], *product.shape))
     nodes = needed(recording.nodes, [result.node], everything_counted=False)
-    return Trace(nodes, result.node, fixed_nodes(nodes), plan)
+    once = fixed_nodes(nodes)
+    return Trace(tiled(nodes, once), result.node, once, plan)
 
 
 def array_form(trace: Trace, title: str) -> Written:
