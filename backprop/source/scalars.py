@@ -282,10 +282,16 @@ def _module(
     functions: list[str],
 ) -> str:
     shape = trace.result.shape
-    answers = [f"j{place}" for place in range(dense.size)]
+    # an entry that has a name already needs no other one
+    named = [entry.name if isinstance(entry, Scalar) else "" for entry in dense.flat]
+    answers = [name or f"j{place}" for place, name in enumerate(named)]
     unpacked = ", ".join(entry.name for entry in inputs) + ("," if len(inputs) == 1 else "")
     flat = "x" if len(trace_input(trace).shape) == 1 else "x.ravel()"
-    calls = [f"{name} = {text(entry)}" for name, entry in zip(answers, dense.flat, strict=True)]
+    calls = [
+        f"{answer} = {text(entry)}"
+        for answer, name, entry in zip(answers, named, dense.flat, strict=True)
+        if not name
+    ]
     body = [f"{unpacked} = {flat}.tolist()", *lines, *calls, f"total = {' + '.join(answers)}"]
     tried = "\n".join(f"            {line}" for line in body)
     imports = f"from math import {', '.join(functions)}\n" if functions else ""
