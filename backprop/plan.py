@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from backprop.tables import text_table
 from jacobians import Cost, Spec
 from jacobians.arrays import Array
-from jacobians.association import Association, Tree, associate, cheapest, from_left, from_right
+from jacobians.association import Association, Tree, associate, cheapest, fold, from_left, from_right
 from jacobians.dead_units import LiveUnits
 from jacobians.products import find_row, product_cost, product_spec
 
@@ -82,10 +82,8 @@ class Plan:
 
         specs = self.chain.specs if self.live_units is None else self.live_units.specs
 
-        def visit(tree: Tree) -> tuple[str, Spec]:
-            if isinstance(tree, int):
-                return self.chain.names[tree], specs[tree]
-            return step(visit(tree[0]), visit(tree[1]))
+        def factor(place: int) -> tuple[str, Spec]:
+            return self.chain.names[place], specs[place]
 
         def step(left: tuple[str, Spec], right: tuple[str, Spec]) -> tuple[str, Spec]:
             spec = product_spec(left[1], right[1])
@@ -94,7 +92,7 @@ class Plan:
             steps.append(Step(left[0], right[0], left[1], right[1], spec, cost, formula))
             return f"({left[0]}·{right[0]})", spec
 
-        product = visit(self.tree)
+        product = fold(self.tree, factor, step)
         if self.live_units is not None:
             if self.live_units.rows is not None:
                 product = step((_ROWS_BACK, self.live_units.rows), product)
@@ -264,7 +262,7 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     else:
         raise ValueError(
             f"strategy: found {strategy!r}, expected 'left', 'right', 'optimal' or nested pairs that hold "
-            f"0 to {len(specs) - 1} in this order, such as {from_left(len(specs))!r}"
+            f"0 to {len(specs) - 1} in this order, such as {_example(len(specs))}"
         )
     if live is None:
         return Plan(chain, name, found.tree, found.spec, found.cost, dead_units=dead_units)
@@ -272,12 +270,24 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     return Plan(chain, name, found.tree, spec, cost, live)
 
 
+def _example(count: int) -> str:
+    if count > 6:
+        return f"{from_left(4)!r} for 4 factors"
+    return repr(from_left(count))
+
+
 def _leaves(tree: object) -> list[object]:
-    if isinstance(tree, tuple):
-        if len(tree) != 2:
-            return [None]
-        return _leaves(tree[0]) + _leaves(tree[1])
-    return [tree]
+    found: list[object] = []
+    waiting = [tree]
+    while waiting:
+        part = waiting.pop()
+        if not isinstance(part, tuple):
+            found.append(part)
+        elif len(part) == 2:
+            waiting += [part[1], part[0]]
+        else:
+            found.append(None)
+    return found
 
 
 def format_ratio(ratio: float) -> str:

@@ -6,9 +6,9 @@ the bracketing (Kronecker factors that fit only one way), and a dearer interval 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple, TypeVar, Union
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from jacobians.structures import Jacobian
 
 Tree = Union[int, tuple["Tree", "Tree"]]  # noqa: UP007  # `|` can't name a type that is not yet defined
 """A bracketing: a factor's index, or a pair of bracketings."""
+
+
+T = TypeVar("T")
 
 
 class Association(NamedTuple):
@@ -41,10 +44,7 @@ def associate(specs: Sequence[Spec], tree: Tree) -> Association:
     >>> associate(specs, (0, (1, 2))).cost.multiplications
     1010000
     """
-    if isinstance(tree, int):
-        return Association(tree, specs[tree], ZERO_COST)
-    left, right = associate(specs, tree[0]), associate(specs, tree[1])
-    return _join(left, right)
+    return fold(tree, lambda factor: Association(factor, specs[factor], ZERO_COST), _join)
 
 
 def _join(left: Association, right: Association) -> Association:
@@ -53,6 +53,46 @@ def _join(left: Association, right: Association) -> Association:
         product_spec(left.spec, right.spec),
         left.cost + right.cost + product_cost(left.spec, right.spec),
     )
+
+
+def fold(
+    root: Any,
+    leaf: Callable[[int], T],
+    join: Callable[[T, T], T],
+    parts: Callable[[Any], Any] = lambda tree: tree,
+) -> T:
+    """Return what the joints of a bracketing make of its leaves: left sides first, without recursion.
+
+    Parameters
+    ----------
+    root : object
+        The bracketing, or what `parts` takes apart.
+    leaf : callable
+        From the index of a factor to its value.
+    join : callable
+        From the values of both sides to that of the product.
+    parts : callable
+        From the root or a part of it to an index or a pair of parts.
+
+    Examples
+    --------
+    >>> fold(((0, 1), 2), "abc".__getitem__, "({}·{})".format)
+    '((a·b)·c)'
+    """
+    formed: list[T] = []
+    waiting = [(root, False)]
+    while waiting:
+        node, joined = waiting.pop()
+        if joined:
+            right = formed.pop()
+            formed.append(join(formed.pop(), right))
+            continue
+        found = parts(node)
+        if isinstance(found, tuple):
+            waiting += [(node, True), (found[1], False), (found[0], False)]
+        else:
+            formed.append(leaf(found))
+    return formed[0]
 
 
 def from_left(count: int) -> Tree:
@@ -157,13 +197,16 @@ def _confluent(specs: Sequence[Spec]) -> Association | None:
         return None
     splits = plan.splits
 
-    def tree(first: int, length: int) -> Tree:
+    def parts(interval: tuple[int, int]) -> Any:
+        first, length = interval
         if length == 1:
             return first
         left = int(splits[first, length - 1]) + 1
-        return (tree(first, left), tree(first + left, length - left))
+        return (first, left), (first + left, length - left)
 
-    return Association(tree(0, len(specs)), plan.spec, Cost(plan.multiplications, plan.additions))
+    return Association(
+        _unfolded((0, len(specs)), parts), plan.spec, Cost(plan.multiplications, plan.additions)
+    )
 
 
 # --- the general way -----------------------------------------------------------------------------------
@@ -181,7 +224,7 @@ def _cheapest(specs: tuple[Spec, ...]) -> Association:
             ways[i][i + length - 1] = _ways(ways, i, i + length - 1, pairs)
     best = min(ways[0][-1], key=lambda way: way[1:4])
     number, multiplications, additions = best[:3]
-    tree = _tree(ways, 0, count - 1, number)
+    tree = _tree(ways, (0, count - 1, number))
     return Association(tree, pairs.specs[number], Cost(multiplications, additions))
 
 
@@ -230,18 +273,30 @@ def _ways(ways: list[list[list[_Way]]], i: int, j: int, pairs: _Pairs) -> list[_
     return list(best.values())
 
 
-def _tree(ways: list[list[list[_Way]]], i: int, j: int, number: int) -> Tree:
-    if i == j:
-        return i
-    _, _, _, k, left, right = next(way for way in ways[i][j] if way[0] == number)
-    return (_tree(ways, i, k, left), _tree(ways, k + 1, j, right))
+def _tree(ways: list[list[list[_Way]]], whole: tuple[int, int, int]) -> Tree:
+    def parts(interval: tuple[int, int, int]) -> Any:
+        i, j, number = interval
+        if i == j:
+            return i
+        _, _, _, k, left, right = next(way for way in ways[i][j] if way[0] == number)
+        return (i, k, left), (k + 1, j, right)
+
+    return _unfolded(whole, parts)
+
+
+def _unfolded(whole: Any, parts: Callable[[Any], Any]) -> Tree:
+    """Return the bracketing of which `parts` names the two sides of an interval."""
+
+    def pair(left: Any, right: Any) -> Any:
+        return left, right
+
+    tree: Tree = fold(whole, int, pair, parts)
+    return tree
 
 
 def evaluate(tree: Tree, factors: Sequence[Jacobian], ledger: Ledger | None = None) -> Jacobian:
     """Return the product of the factors as bracketed."""
-    if isinstance(tree, int):
-        return factors[tree]
-    return multiply(evaluate(tree[0], factors, ledger), evaluate(tree[1], factors, ledger), ledger)
+    return fold(tree, factors.__getitem__, lambda left, right: multiply(left, right, ledger))
 
 
 def product(factors: Sequence[Jacobian]) -> Jacobian:

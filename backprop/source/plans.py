@@ -11,7 +11,7 @@ from backprop.source.ledger import RecordingLedger
 from backprop.source.printing import Printer, needed
 from backprop.source.recording import Recording
 from jacobians.arrays import Array
-from jacobians.association import Tree
+from jacobians.association import Tree, fold
 from jacobians.expansion import expand
 from jacobians.products import multiply
 from jacobians.structures import Jacobian
@@ -86,17 +86,14 @@ def _multiplied(
     """Return the product by the rows of the table, with a remark before the operations of each step."""
     steps = iter(plan.steps)
 
-    def visit(tree: Tree) -> Jacobian:
-        if isinstance(tree, int):
-            return factors[tree]
-        left, right = visit(tree[0]), visit(tree[1])
+    def join(left: Jacobian, right: Jacobian) -> Jacobian:
         step = next(steps)
         place, remark = len(ledger.recording.nodes), f"{step.left} · {step.right}: {step.formula}"
         # a step that takes no operation shares the place of the next
         marks[place] = f"{marks[place]}\n# {remark}" if place in marks else remark
         return multiply(left, right, ledger)
 
-    return visit(tree)
+    return fold(tree, factors.__getitem__, join)
 
 
 def dense_form(jacobian: Jacobian, ledger: RecordingLedger) -> Any:

@@ -209,3 +209,35 @@ def test_a_chain_takes_lists_arrays_and_jacobians() -> None:
     assert_allclose(chain.plan().execute().jacobian.dense(), [[11.0]])
     assert chain.shape == (1, 1)
     assert repr(Chain.from_specs([Spec.identity(2)] * 20)).count("…") == 2
+
+
+@pytest.mark.parametrize("strategy", ["left", "right", "optimal"])
+def test_chains_of_thousands_of_factors(strategy: str) -> None:
+    count = 1200 if strategy == "optimal" else 3000  # deeper than Python's stack
+    random = np.random.default_rng(0)
+    sizes = (
+        [1, *random.permutation(np.arange(2, count + 2)).tolist()]
+        if strategy == "optimal"
+        else [2] * (count + 1)
+    )
+    if strategy == "optimal":
+        plan = Chain.from_shapes(list(pairwise(sizes))).plan(strategy)
+        # the smallest size stands at the end of all: each product from the left keeps it
+        assert plan.cost.multiplications == sum(a * b for a, b in pairwise(sizes[1:]))
+        assert len(plan.steps) == count - 1
+        return
+    matrices = random.standard_normal((count, 2, 2)) / 2
+    plan = Chain(list(matrices)).plan(strategy)
+    execution = plan.execute()
+    assert execution.cost == plan.cost == Cost(8 * (count - 1), 4 * (count - 1))
+    ordered = matrices if strategy == "left" else matrices[::-1]
+    expected = ordered[0]
+    for matrix in ordered[1:]:
+        expected = expected @ matrix if strategy == "left" else matrix @ expected
+    np.testing.assert_allclose(execution.jacobian.dense(), expected, rtol=1e-9, atol=0)
+
+
+def test_the_example_of_a_bracketing_stays_short() -> None:
+    chain = Chain.from_shapes([(2, 2)] * 40)
+    with pytest.raises(ValueError, match=r"such as \(\(\(0, 1\), 2\), 3\) for 4 factors$"):
+        chain.plan(((0, 1), 2))
