@@ -38,9 +38,9 @@ class Effort(NamedTuple):
         Whether contestants that are marked as slow are called, once.
     """
 
-    rounds: int = 21
-    block: float = 0.1
-    most: float = 6.0
+    rounds: int = 11
+    block: float = 0.05
+    most: float = 3.0
     least: int = 3
     patience: float = 20.0
     slow: bool = True
