@@ -84,7 +84,7 @@ class ClassScore(Function):
         """Return e_cᵀ DF − 2λIᵀ."""
         return product(self._chain(x, wrt, batch_ndim))
 
-    def _chain(self, x: Any, wrt: str, batch_ndim: int) -> list[Jacobian]:
+    def _chain(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> list[Jacobian]:
         factors = self.network._chain(x, INPUT, batch_ndim)
         k, dtype = factors[0].shape[0], factors[0].dtype
         place = np.array([self.class_])

@@ -361,7 +361,7 @@ class MLP(Sequential):
         """
         points, count = self._points(x)
         targets = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
-        found = deltas(self, self._values(points, 1), self.network_loss.of(targets))
+        found = list(deltas(self, self._values(points, 1), self.network_loss.of(targets)))
         return tuple(delta[0] if count is None else delta for _, delta in found[::-1])
 
     def mean_gradients(self, points: Array, targets: Array) -> dict[str, Array]:

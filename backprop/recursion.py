@@ -5,7 +5,7 @@ Both take the derivatives from the layers and from the loss; what differs is who
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from backprop.chain import Chain
 from jacobians import Affine, Function, Sequential
@@ -19,8 +19,8 @@ from jacobians.products import multiply
 
 def deltas(
     network: Sequential, values: Sequence[Array], loss: Function, *, divisor: int = 1
-) -> list[tuple[int, Array]]:
-    """Return the place and δ = ∂E/∂z of every affine layer, output side first, for the points of a batch.
+) -> Iterator[tuple[int, Array]]:
+    """Yield the place and δ = ∂E/∂z of every affine layer, output side first, for the points of a batch.
 
     δ^(L) = ∇_a E ⊙ φ′(z^(L)) and δ^(l) = (W^(l+1)ᵀ δ^(l+1)) ⊙ φ′(z^(l)), for all points in one product a layer.
 
@@ -35,9 +35,9 @@ def deltas(
     divisor : int
         What the loss is divided by: the number of points for its mean.
 
-    Returns
-    -------
-    list of (int, numpy.ndarray of shape (N, h))
+    Yields
+    ------
+    (int, numpy.ndarray of shape (N, h))
         Each row is the δ of its own point (denominator layout: a column a point, here laid out as a row).
 
     Examples
@@ -45,7 +45,7 @@ def deltas(
     >>> from jacobians import SquaredError, Tanh
     >>> net = Sequential(Affine([[1.0], [2.0]]), Tanh())
     >>> values = net.linearize([[0.0]], batched=True).values
-    >>> deltas(net, values, SquaredError([[1.0, 1.0]], scale=0.5))
+    >>> list(deltas(net, values, SquaredError([[1.0, 1.0]], scale=0.5)))
     [(0, array([[-1., -1.]]))]
     """
     last = values[-1]
@@ -55,14 +55,13 @@ def deltas(
     row = loss._jacobian(last, INPUT, 1)  # ∇_a E, a row a point
     if divisor != 1:
         row = row * (1 / divisor)  # once, where it is smallest
-    found = []
     for place in range(len(network) - 1, -1, -1):
         layer = network[place]
         if isinstance(layer, Affine):
-            found.append((place, expand(row, Ledger()).A[:, 0, :]))
+            yield place, expand(row, Ledger()).A[:, 0, :]
         if place or not isinstance(layer, Affine):
-            row = multiply(row, layer._jacobian(values[place], INPUT, 1))  # δᵀ·W, or δᵀ·diag(φ′(z))
-    return found
+            # δᵀ·W, or δᵀ·diag(φ′(z))
+            row = multiply(row, layer._jacobian(values[place], INPUT, 1, values[place + 1]))
 
 
 def delta_gradients(
@@ -92,6 +91,7 @@ def delta_gradients(
     """
     gradients: dict[str, Array] = {}
     ones = home_of(values[0]).ones((values[0].shape[0],), numpy_dtype(values[0]))
+    # each δ is used up while it is in the cache, and its memory is free for the next one
     for place, delta in deltas(network, values, loss, divisor=points or values[0].shape[0]):
         gradients[f"{place}.W"] = delta.T @ values[place]
         gradients[f"{place}.b"] = ones @ delta  # the sum over points, by BLAS

@@ -15,6 +15,7 @@ import numpy as np
 from jacobians.arrays import Array, real_number
 from jacobians.function import INPUT, Function
 from jacobians.namespaces import either, in_precision, is_foreign, namespace_of
+from jacobians.slopes import with_formula
 from jacobians.structures import Diagonal, Jacobian
 
 
@@ -35,11 +36,14 @@ class Elementwise(Function):
         f(z) as LaTeX.
     array_api : bool
         Whether f and df take arrays of other libraries: see :class:`~jacobians.Function`.
+    df_by_value : callable, optional
+        f′ as a function of z and f(z), as right as df: taken where the value is at hand, as it is behind a forward
+        pass. For e^z it is ``lambda z, y: y``.
 
     Raises
     ------
     TypeError
-        If f or df is not callable.
+        If f, df or df_by_value is not callable.
 
     Examples
     --------
@@ -62,11 +66,12 @@ class Elementwise(Function):
         kinks: tuple[float, ...] = (),
         latex: str | None = None,
         array_api: bool = False,
+        df_by_value: Callable[[Any, Any], Any] | None = None,
     ) -> None:
-        for argument, function in (("f", f), ("df", df)):
-            if not callable(function):
+        for argument, function in (("f", f), ("df", df), ("df_by_value", df_by_value)):
+            if not callable(function) and (argument != "df_by_value" or function is not None):
                 raise TypeError(f"{argument}: found {function!r}, expected a function of an array")
-        self.name, self.f, self.df = name, f, df
+        self.name, self.f, self.df, self.df_by_value = name, f, df, df_by_value
         self.domain, self.kinks = domain, tuple(sorted(kinks))
         self.array_api = array_api
         self.latex = latex or rf"\operatorname{{{name}}}(z)"
@@ -75,10 +80,12 @@ class Elementwise(Function):
         """Return f(x), entry by entry."""
         return self.f(x)
 
-    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
+    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0, value: Any = None) -> Jacobian:
         """Return diag(f′(x))."""
         point = x.shape[batch_ndim:]
-        d = namespace_of(x).reshape(self.df(x), (*x.shape[:batch_ndim], math.prod(point)))
+        by_value = None if value is None else self.df_by_value
+        slopes = self.df(x) if by_value is None else by_value(x, value)
+        d = namespace_of(x).reshape(slopes, (*x.shape[:batch_ndim], math.prod(point)))
         return Diagonal.unchecked(d, out_shape=point, in_shape=point)
 
     def smooth_piece(self, x: Any) -> Array | None:
@@ -122,6 +129,12 @@ def _sigmoid_slope(z: Any) -> Any:
     return e / (1 + e) ** 2
 
 
+@with_formula(_sigmoid_slope, least=0.1875)
+def sigmoid_slope(s: Any, out: Any) -> Any:
+    """Return s − s², right for s from ¼ to ¾."""
+    return np.subtract(s, np.multiply(s, s, out=out), out=out)
+
+
 def _tanh(z: Any) -> Any:
     return namespace_of(z).tanh(z)
 
@@ -132,6 +145,12 @@ def _tanh_slope(z: Any) -> Any:
     with np.errstate(over="ignore"):
         sech = np.reciprocal(np.cosh(z)) if xp is np else 1 / xp.cosh(z)
         return sech * sech
+
+
+@with_formula(_tanh_slope, least=0.25)
+def tanh_slope(t: Any, out: Any) -> Any:
+    """Return 1 − t², which cancels in the tails: half a unit in the last place of t is four of 1 − t² = ¼ there."""
+    return np.subtract(1, np.multiply(t, t, out=out), out=out)
 
 
 def _relu(z: Any) -> Any:
@@ -241,7 +260,14 @@ class Sigmoid(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__("sigmoid", _sigmoid, _sigmoid_slope, array_api=True, latex=r"\frac{1}{1 + e^{-z}}")
+        super().__init__(
+            "sigmoid",
+            _sigmoid,
+            _sigmoid_slope,
+            df_by_value=sigmoid_slope,
+            array_api=True,
+            latex=r"\frac{1}{1 + e^{-z}}",
+        )
 
 
 class Tanh(Elementwise):
@@ -254,7 +280,9 @@ class Tanh(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__("tanh", _tanh, _tanh_slope, array_api=True, latex=r"\tanh z")
+        super().__init__(
+            "tanh", _tanh, _tanh_slope, df_by_value=tanh_slope, array_api=True, latex=r"\tanh z"
+        )
 
 
 class Softplus(Elementwise):
@@ -267,7 +295,14 @@ class Softplus(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__("softplus", softplus, _sigmoid, array_api=True, latex=r"\log(1 + e^z)")
+        super().__init__(
+            "softplus",
+            softplus,
+            _sigmoid,
+            df_by_value=lambda z, y: -namespace_of(y).expm1(-y),  # σ(z) = 1 − e^−softplus(z)
+            array_api=True,
+            latex=r"\log(1 + e^z)",
+        )
 
 
 class SiLU(Elementwise):

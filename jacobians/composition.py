@@ -139,7 +139,7 @@ class Composition(Function):
         Factors that paths share are the same objects.
         """
 
-    def _chain(self, x: Any, wrt: str, batch_ndim: int) -> Path:
+    def _chain(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> Path:
         """Return the factors, output side first; of several paths their sum as one factor."""
         if wrt == INPUT:
             return self._input_chain(x, batch_ndim)
@@ -272,14 +272,14 @@ class Sequential(Composition):
         return [
             factor
             for place in range(last - 1, first - 1, -1)
-            for factor in self.layers[place]._chain(values[place], INPUT, batch_ndim)
+            for factor in self.layers[place]._chain(values[place], INPUT, batch_ndim, values[place + 1])
         ]
 
     def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
         values = self._values(x, batch_ndim)
         jacobians = [
-            layer._jacobian(value, INPUT, batch_ndim)
-            for layer, value in zip(self.layers, values, strict=False)
+            layer._jacobian(x, INPUT, batch_ndim, value)
+            for layer, x, value in zip(self.layers, values, values[1:], strict=False)
         ]
         return Linearization(tuple(plain(value) for value in values), tuple(jacobians))
 

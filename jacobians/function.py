@@ -7,6 +7,7 @@ shape checks), batches, linearisation, blocks of parameters and verification com
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -107,6 +108,11 @@ class Function(ABC):
     parameter_names: ClassVar[tuple[str, ...]] = ()
     vectorized: ClassVar[bool] = False
     array_api: bool = False
+    _takes_value: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._takes_value = "value" in inspect.signature(cls.derivative).parameters
 
     # --- what an author writes -------------------------------------------------------------------------
 
@@ -130,6 +136,10 @@ class Function(ABC):
             One point (with leading batch axes for a vectorized function). Not to be written to.
         wrt : str
             "input" or one of the names of :attr:`parameters`; checked before.
+
+        Notes
+        -----
+        A method with one more argument ``value=None`` is given f(x) there where it is at hand.
         """
 
     def smooth_piece(self, x: Any) -> Array | None:
@@ -297,11 +307,13 @@ class Function(ABC):
         points = [self._forward(x[place, ...], batch_ndim - 1) for place in range(x.shape[0])]
         return namespace_of(x).stack(points)
 
-    def _jacobian(self, x: Any, wrt: str, batch_ndim: int) -> Jacobian:
+    def _jacobian(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> Jacobian:
+        """Return the Jacobian; `value` is f(x), where it is at hand."""
+        known = {"value": value} if self._takes_value and value is not None else {}
         if batch_ndim == 0:
-            return self._as_jacobian(self.derivative(x, wrt), x, wrt)
+            return self._as_jacobian(self.derivative(x, wrt, **known), x, wrt)
         if self.vectorized:
-            jacobian = self.derivative(x, wrt, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # as above
+            jacobian = self.derivative(x, wrt, batch_ndim=batch_ndim, **known)  # type: ignore[call-arg]  # as above
             return jacobian.broadcast_batch(x.shape[:batch_ndim])
         return stack([self._jacobian(x[place, ...], wrt, batch_ndim - 1) for place in range(x.shape[0])])
 
@@ -327,13 +339,13 @@ class Function(ABC):
             f"or an array of shape (outputs, inputs)"
         )
 
-    def _chain(self, x: Any, wrt: str, batch_ndim: int) -> list[Jacobian]:
-        """Return the factors of the Jacobian, output side first."""
-        return [self._jacobian(x, wrt, batch_ndim)]
+    def _chain(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> list[Jacobian]:
+        """Return the factors of the Jacobian, output side first; `value` is f(x), where it is at hand."""
+        return [self._jacobian(x, wrt, batch_ndim, value)]
 
     def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
         value = plain(self._forward(x, batch_ndim))
-        return Linearization((x, value), (self._jacobian(x, INPUT, batch_ndim),))
+        return Linearization((x, value), (self._jacobian(x, INPUT, batch_ndim, value),))
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name}: {np.shape(value)}" for name, value in self.parameters.items())

@@ -290,7 +290,7 @@ class Gram(Function):
         """Return the product of the two factors."""
         return product(self._chain(x, wrt, batch_ndim))
 
-    def _chain(self, x: Any, wrt: str, batch_ndim: int) -> list[Jacobian]:
+    def _chain(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> list[Jacobian]:
         point = x.shape[batch_ndim:]
         M = x.mT if self.columns else x
         side, size = M.shape[-2], math.prod(point)

@@ -12,7 +12,7 @@ from backprop.recursion import delta_gradients
 from backprop.source.factors import identifiers
 from backprop.source.memory import Memory
 from backprop.source.nodes import Node, RecordingError, fixed_nodes
-from backprop.source.printing import Printer, needed, needs_special
+from backprop.source.printing import Printer, imports, needed
 from backprop.source.recording import Recording
 from jacobians import Function, Sequential
 from jacobians.arrays import Array
@@ -111,9 +111,6 @@ def gradient_source(trace: GradientTrace, title: str) -> tuple[str, dict[str, Ar
     before = printer.lines([node for node in trace.nodes if id(node) in fixed], prefix="k")
     lines = printer.lines([node for node in trace.nodes if id(node) not in fixed])
     answers = [printer.operand(node) for node in results]
-    imports = "import numpy as np\n"
-    if needs_special(trace.nodes):
-        imports += "from scipy import special\n"
     inner = [*memory.beginning(), *printer.freed(lines, " ".join(answers)), *memory.ending()]
     text = [
         f'"""{title}"""',
@@ -127,4 +124,4 @@ def gradient_source(trace: GradientTrace, title: str) -> tuple[str, dict[str, Ar
         "return gradients",
     ]
     body = "\n".join(f"    {line}".rstrip() for line in text)
-    return f"{imports}\n\ndef make({', '.join(constants)}):\n{body}\n", constants
+    return f"{imports(trace.nodes)}\n\ndef make({', '.join(constants)}):\n{body}\n", constants

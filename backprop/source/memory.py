@@ -141,7 +141,8 @@ class Memory:
     def _can_be_given(self, node: Node) -> bool:
         if node is self._into or id(node) in self._once or id(node) in self._unsized:
             return False
-        writes = node.kind == "ufunc" and node.method == "__call__" and not node.options
+        ufunc = node.kind == "ufunc" and node.method == "__call__" and not node.options
+        writes = ufunc or getattr(node.function, "takes_out", False)
         fits = math.prod(node.shape) >= LEAST_KEPT and node.dtype.kind == "f"
         return writes and fits and not node.changing and id(node) not in self.written
 

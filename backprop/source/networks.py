@@ -16,7 +16,7 @@ from backprop.source.live import live_chain
 from backprop.source.memory import Memory
 from backprop.source.nodes import Node, fixed_nodes
 from backprop.source.plans import dense_form
-from backprop.source.printing import Printer, needed, needs_special
+from backprop.source.printing import Printer, imports, needed
 from backprop.source.recording import Recording
 from jacobians import Cost, Function
 from jacobians.arrays import Array
@@ -165,14 +165,11 @@ def array_form(trace: Trace, title: str) -> Written:
     if not owned or getattr(result.function, "__name__", "") == "broadcast_to":
         answer = f"np.array({answer})"  # a call never returns memory that the next one reads
     shapes = "; ".join(f"{name} {value.shape}" for name, value in constants.items()) or "nothing"
-    imports = "import numpy as np\n"
-    if needs_special(trace.nodes):
-        imports += "from scipy import special\n"
     text = [f'"""{title}', "", f"Takes {shapes}.", f"Cost of a call: {trace.cost}.", '"""', *before, ""]
     body = [*memory.beginning(), *printer.freed(lines, answer), *memory.ending(), f"return {answer}"]
     inner = [f"    {line}" for line in body]
     text += memory.setting_up()
     text += [f"def jacobian(x{', out=None' if direct else ''}):", *inner, "", "return jacobian"]
     module = "\n".join(f"    {line}".rstrip() for line in text)
-    source = f"{imports}\n\ndef make({', '.join(constants)}):\n{module}\n"
+    source = f"{imports(trace.nodes)}\n\ndef make({', '.join(constants)}):\n{module}\n"
     return Written(source, constants, memory.nbytes)

@@ -346,20 +346,26 @@ def _is_infix(node: Node) -> bool:
 
 
 def function_name(function: Any) -> str:
-    """Return how a function is called: ``np.where``, ``np.linalg.inv``, ``special.erfc``."""
+    """Return how a function is called: ``np.where``, ``np.linalg.inv``, ``special.erfc``, ``tanh_slope``."""
     name = function.__name__
     module = getattr(function, "__module__", None) or ""
     if "linalg" in module:
         return f"np.linalg.{name}"
+    if module.startswith("jacobians."):
+        return str(name)
     return f"np.{name}" if hasattr(np, name) else f"special.{name}"
 
 
-def needs_special(nodes: Iterable[Node]) -> bool:
-    """Return whether some function is of scipy.special."""
-    return any(
-        not isinstance(node.function, str) and function_name(node.function).startswith("special.")
-        for node in nodes
-    )
+def imports(nodes: Iterable[Node]) -> str:
+    """Return the lines that import what the nodes' functions are called by."""
+    lines = {"import numpy as np\n"}
+    for function in (node.function for node in nodes if not isinstance(node.function, str)):
+        name = function_name(function)
+        if name.startswith("special."):
+            lines.add("from scipy import special\n")
+        elif "." not in name:
+            lines.add(f"from {function.__module__} import {name}\n")
+    return "".join(sorted(lines, key=lambda line: (line.startswith("from"), line)))
 
 
 def comment(shape: tuple[int, ...] | None, cost: Cost) -> str:
