@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray  # looking it up in np is a few percent of a small call
 
 from backprop.arguments import checked_integer
 from backprop.network import MLP
 from backprop.source.gradients import gradient_source, target_name, trace_gradients
 from backprop.targets import target_rows
 from backprop.threads import LEAST_FLOPS, blas_threads, halves, spread
+from jacobians import Function
 from jacobians.arrays import Array
 
 
@@ -36,8 +38,11 @@ class CompiledGradients:
         self.points = points
         self._network = network
         self._dtype = network.dtype
-        self._names, self._places = list(network.parameters), network.affine_places
-        rows = np.full((points, network.sizes[-1]), 1 / network.sizes[-1], dtype=self._dtype)
+        self._names = list(network.parameters)
+        self._layers: tuple[Function, ...] = ()  # those whose affine ones are known
+        self._affine: list[Any] = []
+        self._shape, self._rows = (points, network.sizes[0]), (points, network.sizes[-1])
+        rows = np.full(self._rows, 1 / network.sizes[-1], dtype=self._dtype)
         self._target = target_name(network.network_loss.of(rows), rows)
         work = 6 * points * sum(value.size for value in network.parameters.values())
         self._pieces = halves(points, blas_threads() if work >= LEAST_FLOPS else 1)
@@ -74,21 +79,10 @@ class CompiledGradients:
             If x or y is refused, or N is not the number of points that was compiled for.
         """
         network = self._network
-        points, count = network._points(x)
-        if count != self.points:
-            raise ValueError(
-                f"x: found shape {np.shape(x)}, expected ({self.points}, {network.sizes[0]}), the number of points "
-                f"that was compiled for; compile again for another one"
-            )
-        rows = target_rows(y, count, network.sizes[-1], self._dtype)
-        targets = getattr(network.network_loss.of(rows), self._target)
-        points = points.astype(self._dtype, copy=False)
-        parameters = [
-            value
-            for place in self._places
-            for value in (network.layers[place].W, network.layers[place].b)  # type: ignore[attr-defined]  # affine
-            if value is not None
-        ]
+        points, targets = self._points(x), self._targets(y)
+        if self._layers is not network.layers:
+            self._layers, self._affine = network.layers, [network[place] for place in network.affine_places]
+        parameters = [value for layer in self._affine for value in (layer.W, layer.b) if value is not None]
         if len(self._pieces) == 1:
             return dict(zip(self._names, self._codes[0](points, targets, *parameters), strict=True))
         found: list[Any] = [None] * len(self._pieces)
@@ -103,6 +97,28 @@ class CompiledGradients:
             for total, term in zip(first, other, strict=True):
                 total += term
         return dict(zip(self._names, first, strict=True))
+
+    def _points(self, x: Any) -> Array:
+        """Return x as points; an array of the usual kind is let through without a closer look."""
+        network = self._network
+        if type(x) is ndarray and x.dtype is self._dtype and x.shape == self._shape:
+            network.check_library(x)
+            return x
+        points, count = network._points(x)
+        if count != self.points:
+            raise ValueError(
+                f"x: found shape {np.shape(x)}, expected {self._shape}, the number of points that was compiled for; "
+                f"compile again for another one"
+            )
+        return points.astype(self._dtype, copy=False)
+
+    def _targets(self, y: Any) -> Array:
+        """Return what the loss keeps of the targets y."""
+        loss, (points, outputs) = self._network.network_loss, self._rows
+        if loss.takes_all and type(y) is ndarray and y.dtype is self._dtype and y.shape == self._rows:
+            return y
+        targets: Array = getattr(loss.of(target_rows(y, points, outputs, self._dtype)), self._target)
+        return targets
 
     def __repr__(self) -> str:
         return f"<CompiledGradients of {self._network!r} for {self.points} points>"

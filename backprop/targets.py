@@ -40,6 +40,8 @@ class NetworkLoss:
         The output of a single unit above which a point belongs to class 1: 0 where outputs are logits, else ½.
     least_outputs : int
         The fewest outputs with which the loss says anything.
+    takes_all : bool
+        Whether every row of real numbers is a target, and is kept as it is.
     """
 
     name: str
@@ -47,6 +49,7 @@ class NetworkLoss:
     make: Callable[[Array], Function]
     threshold: float = 0.5
     least_outputs: int = 1
+    takes_all: bool = False
 
     def of(self, targets: Array) -> Function:
         """Return the loss of targets (k,) or (N, k).
@@ -76,9 +79,9 @@ LOSSES: dict[str, NetworkLoss] = _rows(
         threshold=0.0,
     ),
     NetworkLoss("binary-cross-entropy", "−1/k Σ [y_i log a_i + (1 − y_i) log(1 − a_i)]", BinaryCrossEntropy),
-    NetworkLoss("squared-error", "½‖a − y‖²", lambda y: SquaredError(y, scale=0.5)),
-    NetworkLoss("squared-distance", "‖a − y‖²", SquaredError),
-    NetworkLoss("mean-squared-error", "‖a − y‖²/k", MeanSquaredError),
+    NetworkLoss("squared-error", "½‖a − y‖²", lambda y: SquaredError(y, scale=0.5), takes_all=True),
+    NetworkLoss("squared-distance", "‖a − y‖²", SquaredError, takes_all=True),
+    NetworkLoss("mean-squared-error", "‖a − y‖²/k", MeanSquaredError, takes_all=True),
 )
 """The rows by name. A network averages them over the points of a batch."""
 

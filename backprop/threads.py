@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
+from queue import SimpleQueue
 from typing import Any
 
 LEAST_FLOPS = 1e8
@@ -32,9 +33,53 @@ def _blas() -> Any:
     return found if found.lib_controllers else None
 
 
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Keep BLAS at one thread; threadpoolctl's own context describes the libraries first, which takes longer."""
+    libraries = _blas().lib_controllers
+    before = [library.num_threads for library in libraries]
+    for library in libraries:
+        library.set_num_threads(1)
+    try:
+        yield
+    finally:
+        for library, count in zip(libraries, before, strict=True):
+            library.set_num_threads(count)
+
+
+_Ends = SimpleQueue[BaseException | None]  # one entry a job: what it raised
+
+
+class _Helper:
+    """A thread that waits for jobs; handing one over takes a fifth of what the future of a pool takes."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[tuple[Callable[[], None], _Ends]] = SimpleQueue()
+        threading.Thread(target=self._run, name="points", daemon=True).start()
+
+    def start(self, job: Callable[[], None], ends: _Ends) -> None:
+        """Have `job` called; when it has ended, there is one entry more in `ends`."""
+        self._jobs.put((job, ends))
+
+    def _run(self) -> None:
+        while True:
+            self._do(
+                *self._jobs.get()
+            )  # in a frame of its own, so that a job isn't kept until the next one comes
+
+    @staticmethod
+    def _do(job: Callable[[], None], ends: _Ends) -> None:
+        try:
+            job()
+        except BaseException as error:
+            ends.put(error)
+        else:
+            ends.put(None)
+
+
 @cache
-def _workers(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, thread_name_prefix="points")
+def _helpers(count: int) -> list[_Helper]:
+    return [_Helper() for _ in range(count)]
 
 
 def blas_threads() -> int:
@@ -99,15 +144,17 @@ def spread(work: Callable[[slice], Any], pieces: Sequence[slice]) -> None:
                     return
                 work(piece)
 
-        with _blas().limit(limits=1):
-            others = [_workers(threads - 1).submit(take) for _ in range(threads - 1)]
+        with _one_blas_thread():
+            ends: _Ends = SimpleQueue()
+            for helper in _helpers(threads - 1):
+                helper.start(take, ends)
             try:
                 take()
             finally:
-                for other in others:
-                    other.exception()  # wait for all before anything is raised
-            for other in others:
-                other.result()
+                errors = [ends.get() for _ in range(threads - 1)]  # wait for all before anything is raised
+            for error in errors:
+                if error is not None:
+                    raise error
     finally:
         _limit.release()
 
@@ -116,7 +163,7 @@ def _forget() -> None:
     """Begin anew in a forked process, which has none of the threads and may have inherited a lock that is held."""
     global _limit
     _limit = threading.Lock()
-    _workers.cache_clear()
+    _helpers.cache_clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -280,9 +280,7 @@ class Tanh(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__(
-            "tanh", _tanh, _tanh_slope, df_by_value=tanh_slope, array_api=True, latex=r"\tanh z"
-        )
+        super().__init__("tanh", _tanh, _tanh_slope, df_by_value=tanh_slope, array_api=True, latex=r"\tanh z")
 
 
 class Softplus(Elementwise):

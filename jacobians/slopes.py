@@ -44,9 +44,7 @@ class SlopeByValue:
 
     takes_out = True
 
-    def __init__(
-        self, formula: Callable[[Any, Any], Any], exact: Callable[[Any], Any], least: float
-    ) -> None:
+    def __init__(self, formula: Callable[[Any, Any], Any], exact: Callable[[Any], Any], least: float) -> None:
         self.formula, self.exact, self.least = formula, exact, least
         self.__name__, self.__module__ = formula.__name__, formula.__module__
 

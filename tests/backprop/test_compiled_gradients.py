@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -70,7 +69,7 @@ def test_points_divided_among_threads(points: int, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(gradients, "LEAST_FLOPS", 1.0)
     for module in (gradients, threads):
         monkeypatch.setattr(module, "blas_threads", lambda: 2)
-    limit = type("Unlimited", (), {"limit": lambda self, **_: nullcontext()})
+    limit = type("Unlimited", (), {"lib_controllers": []})
     monkeypatch.setattr(threads, "_blas", limit)
     net = MLP.initialize([3, 4, 2], seed=5)
     rng = np.random.default_rng(2)
