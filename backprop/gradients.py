@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,9 @@ class CompiledGradients:
         self._names = list(network.parameters)
         self._layers: tuple[Function, ...] = ()  # those whose affine ones are known
         self._affine: list[Any] = []
+        self._sizes = [value.shape for value in network.parameters.values()]
+        self._fresh: list[Array | None] = [None] * len(self._names)
+        self._spare: list[list[list[Array]]] = []  # where all pieces but the first leave their gradients
         self._shape, self._rows = (points, network.sizes[0]), (points, network.sizes[-1])
         rows = np.full(self._rows, 1 / network.sizes[-1], dtype=self._dtype)
         self._target = target_name(network.network_loss.of(rows), rows)
@@ -64,7 +67,7 @@ class CompiledGradients:
         exec(source, namespace)  # code that this library has written from its own operations
         return source, namespace["make"](**constants)
 
-    def __call__(self, x: Any, y: Any) -> dict[str, Array]:
+    def __call__(self, x: Any, y: Any, out: dict[str, Array] | None = None) -> dict[str, Array]:
         """Return ∂(mean loss)/∂parameter for every parameter, each in its parameter's shape.
 
         Parameters
@@ -72,31 +75,71 @@ class CompiledGradients:
         x : array_like, shape (N, d)
         y : array_like
             Class numbers, shape (N,), or targets, shape (N, k).
+        out : dict of str to numpy.ndarray, optional
+            Arrays for the gradients, such as the answer of an earlier call, which is no longer needed: it spares
+            fresh memory. They share none with x, y and each other.
 
         Raises
         ------
         TypeError, ValueError
-            If x or y is refused, or N is not the number of points that was compiled for.
+            If x, y or out is refused, or N is not the number of points that was compiled for.
         """
         network = self._network
         points, targets = self._points(x), self._targets(y)
         if self._layers is not network.layers:
             self._layers, self._affine = network.layers, [network[place] for place in network.affine_places]
         parameters = [value for layer in self._affine for value in (layer.W, layer.b) if value is not None]
+        arrays = self._fresh if out is None else self._checked(out)
         if len(self._pieces) == 1:
-            return dict(zip(self._names, self._codes[0](points, targets, *parameters), strict=True))
-        found: list[Any] = [None] * len(self._pieces)
+            found = self._codes[0](points, targets, *parameters, arrays)
+        else:
+            found = self._by_threads(points, targets, parameters, arrays)
+        if out is not None:
+            for name, gradient in zip(self._names, found, strict=True):
+                if gradient is not out[name]:
+                    np.copyto(out[name], gradient)
+            return out
+        return dict(zip(self._names, found, strict=True))
+
+    def _by_threads(
+        self, points: Array, targets: Array, parameters: list[Array], arrays: Sequence[Array | None]
+    ) -> Sequence[Array]:
+        """Return the sums of the gradients of all pieces; those of the first go into `arrays`."""
+        try:
+            others = (
+                self._spare.pop()
+            )  # fresh memory costs more than the sum; two calls at once have their own
+        except IndexError:
+            others = [[np.empty(shape, self._dtype) for shape in self._sizes] for _ in self._pieces[1:]]
+        into: list[Any] = [arrays, *others]
+        found: list[Any] = [None] * len(into)
 
         def work(piece: slice) -> None:
             place = self._pieces.index(piece)
-            found[place] = self._codes[place](points[piece], targets[piece], *parameters)
+            found[place] = self._codes[place](points[piece], targets[piece], *parameters, into[place])
 
         spread(work, self._pieces)
-        first, *others = found
-        for other in others:
+        first: Sequence[Array] = found[0]
+        for other in found[1:]:
             for total, term in zip(first, other, strict=True):
                 total += term
-        return dict(zip(self._names, first, strict=True))
+        self._spare.append(others)
+        return first
+
+    def _checked(self, out: Any) -> list[Array]:
+        """Return the arrays of a mapping, in the order of the parameters, after a look at them."""
+        if not isinstance(out, Mapping) or set(out) != set(self._names):
+            found = list(out) if isinstance(out, Mapping) else type(out).__name__
+            raise TypeError(f"out: found {found}, expected a dict with an array for each of {self._names}")
+        for name, shape in zip(self._names, self._sizes, strict=True):
+            array = out[name]
+            usual = type(array) is ndarray and array.shape == shape and array.dtype == self._dtype
+            if not usual or not array.flags.c_contiguous or not array.flags.writeable:
+                raise ValueError(
+                    f"out: found {_short(array)} for {name}, expected a writeable C-contiguous array of shape "
+                    f"{shape} and dtype {self._dtype}; make it by np.empty({shape}, np.{self._dtype})"
+                )
+        return [out[name] for name in self._names]
 
     def _points(self, x: Any) -> Array:
         """Return x as points; an array of the usual kind is let through without a closer look."""
@@ -122,6 +165,13 @@ class CompiledGradients:
 
     def __repr__(self) -> str:
         return f"<CompiledGradients of {self._network!r} for {self.points} points>"
+
+
+def _short(array: Any) -> str:
+    if type(array) is not ndarray:
+        return type(array).__name__
+    kind = "" if array.flags.c_contiguous and array.flags.writeable else ", read-only or not C-contiguous"
+    return f"shape {array.shape} and dtype {array.dtype}{kind}"
 
 
 def compile_gradients(network: MLP, points: int) -> CompiledGradients:

@@ -315,7 +315,9 @@ class Function(ABC):
         if self.vectorized:
             jacobian = self.derivative(x, wrt, batch_ndim=batch_ndim, **known)  # type: ignore[call-arg]  # as above
             return jacobian.broadcast_batch(x.shape[:batch_ndim])
-        return stack([self._jacobian(x[place, ...], wrt, batch_ndim - 1) for place in range(x.shape[0])])
+        places = range(x.shape[0])
+        values = [None if value is None else value[place, ...] for place in places]
+        return stack([self._jacobian(x[place, ...], wrt, batch_ndim - 1, values[place]) for place in places])
 
     def _jacobians_by(self, x: Any, names: Sequence[str], batch_ndim: int) -> list[Jacobian]:
         """Return the Jacobian by each of several names."""

@@ -24,7 +24,7 @@ from jacobians.structures import (
 )
 
 _TAKEN = {"np", "special", "out", "lines", "jacobian", "gradients", "product", "spare", "kept", "workspace"}
-_OWN = re.compile(r"[tkw]\d+\Z")  # what the printed lines call their results
+_OWN = re.compile(r"[tkwg]\d+\Z")  # what the printed lines call their results
 
 
 def identifiers(names: Sequence[str]) -> list[str]:

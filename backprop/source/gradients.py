@@ -102,22 +102,32 @@ def trace_gradients(
 
 
 def gradient_source(trace: GradientTrace, title: str) -> tuple[str, dict[str, Array]]:
-    """Return a module with a function `make` of constants that returns the function `gradients`, and the constants."""
+    """Return a module with a function `make` of constants that returns the function `gradients`, and the constants.
+
+    Its last argument `out` are arrays that take the results, or None for fresh ones.
+    """
     constants: dict[str, Array] = {}
     results = list(trace.results.values())
     fixed = fixed_nodes(trace.nodes)
     memory = Memory(trace.nodes, results, fixed)
-    printer = Printer(trace.nodes, results, constants, memory=memory)
+    names = [f"g{place}" for place in range(1, len(results) + 1)]
+    given = {
+        id(node): name
+        for name, node in zip(names, results, strict=True)
+        if node.kind == "ufunc" and node.method == "__call__" and id(node) not in fixed
+    }
+    printer = Printer(trace.nodes, results, constants, memory=memory, given=given)
     before = printer.lines([node for node in trace.nodes if id(node) in fixed], prefix="k")
     lines = printer.lines([node for node in trace.nodes if id(node) not in fixed])
     answers = [printer.operand(node) for node in results]
-    inner = [*memory.beginning(), *printer.freed(lines, " ".join(answers)), *memory.ending()]
+    opened = f"{', '.join(names)}{',' if len(names) == 1 else ''} = out"
+    inner = [opened, *memory.beginning(), *printer.freed(lines, " ".join(answers)), *memory.ending()]
     text = [
         f'"""{title}"""',
         *before,
         "",
         *memory.setting_up(),
-        f"def gradients({', '.join(trace.arguments)}):",
+        f"def gradients({', '.join(trace.arguments)}, out=(None,) * {len(names)}):",
         *(f"    {line}" for line in inner),
         f"    return {', '.join(answers)}{',' if len(answers) == 1 else ''}",
         "",

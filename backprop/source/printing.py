@@ -115,6 +115,8 @@ class Printer:
         Where large results are written; by default each one makes its own array.
     out : str
         What the argument is called that takes the result.
+    given : dict of int to str, optional
+        By the ids of nodes: what arrays are called that take their results, or stand for None.
     """
 
     def __init__(
@@ -125,8 +127,9 @@ class Printer:
         *,
         memory: Memory | None = None,
         out: str = "out",
+        given: dict[int, str] | None = None,
     ) -> None:
-        self.memory, self.out = memory, out
+        self.memory, self.out, self.given = memory, out, given or {}
         self.constants = constants
         self.names: dict[int, str] = {}
         self.inlined: dict[int, str] = {}
@@ -174,7 +177,7 @@ class Printer:
             return None
         if node.kind == "constant":
             return self._constant(node, prefix)
-        target = self.out if out else self._target(node)
+        target = self.out if out else self.given.get(id(node)) or self._target(node)
         text = self.expression(node, out=target)
         if node.kind == "write":
             return f"{text}{comment(None, node.cost)}"

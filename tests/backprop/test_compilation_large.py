@@ -153,6 +153,21 @@ def test_a_call_inside_a_call_takes_no_more_threads() -> None:
     assert len({name for _, name in seen}) <= 2
 
 
+def test_blas_has_one_thread_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:
+        num_threads = 3
+
+        def set_num_threads(self, count: int) -> None:
+            self.num_threads = count
+
+    library = Library()
+    controller = type("Controller", (), {"lib_controllers": [library]})
+    monkeypatch.setattr(threads, "_blas", controller)
+    seen: set[int] = set()
+    threads.spread(lambda _: seen.add(library.num_threads), [slice(0, 1), slice(1, 2), slice(2, 3)])
+    assert (seen, library.num_threads) == ({1}, 3)
+
+
 def test_threads_work_in_a_forked_process() -> None:
     code = (
         "import os, numpy as np; from backprop import threads\n"

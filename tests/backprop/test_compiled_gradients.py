@@ -79,6 +79,73 @@ def test_points_divided_among_threads(points: int, monkeypatch: pytest.MonkeyPat
     assert_gradients(net, compiled(x, y), x, y)
 
 
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_large_batches_into_given_arrays(pieces: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradients, "blas_threads", lambda: pieces)
+    monkeypatch.setattr(gradients, "LEAST_FLOPS", 1.0)
+    for activation in ("tanh", "sigmoid", "softplus"):
+        net = MLP.initialize([8, 40, 30, 3], activation=activation, loss="squared-error", seed=5)
+        net.update({name: 2 * value for name, value in net.parameters.items()})
+        rng = np.random.default_rng(2)
+        x, y = 3 * rng.standard_normal((400, 8)), rng.standard_normal((400, 3))
+        compiled = backprop.compile_gradients(net, points=400)
+        slope = {"tanh": "tanh_slope(", "sigmoid": "sigmoid_slope(", "softplus": "np.expm1("}[activation]
+        assert compiled.source.count(f"= {slope}") == 2
+        expected = net.gradients(x, y, method="jacobians")
+        out = {name: np.full_like(value, np.nan) for name, value in net.parameters.items()}
+        kept = dict(out)
+        assert compiled(x, y, out) is out
+        for name, gradient in compiled(x, y).items():
+            assert out[name] is kept[name]
+            assert not np.shares_memory(gradient, out[name])
+            for found in (gradient, out[name], net.gradients(x, y)[name]):
+                assert_allclose(found, expected[name], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "sentence"),
+    [
+        (lambda out: [], TypeError, "out: found list, expected a dict with an array for each of \\['0.W', '0.b',"),
+        (lambda out: out.pop("0.b") is None or out, TypeError, "out: found \\['0.W', '2.W', '2.b'\\], expected a dict"),
+        (lambda out: out | {"0.W": np.empty((2, 3))}, ValueError, "out: found shape \\(2, 3\\) and dtype float64"),
+        (lambda out: out | {"0.b": np.empty(3, np.float32)}, ValueError, "out: found shape \\(3,\\) and dtype float32"),
+        (lambda out: out | {"0.W": np.empty((2, 3)).T}, ValueError, "read-only or not C-contiguous for 0.W, expected"),
+        (lambda out: out | {"0.b": np.broadcast_to(0.0, (3,))}, ValueError, "read-only or not C-contiguous for 0.b"),
+        (lambda out: out | {"0.b": [1.0, 2.0, 3.0]}, ValueError, "out: found list for 0.b"),
+    ],
+)  # fmt: skip
+def test_wrong_arrays_for_the_answer_are_refused(change: Any, error: type[Exception], sentence: str) -> None:
+    net = MLP.initialize([2, 3, 1], loss="squared-error")
+    out = change({name: np.empty_like(value) for name, value in net.parameters.items()})
+    with pytest.raises(error, match=sentence):
+        backprop.compile_gradients(net, 1)([[1.0, 2.0]], [[1.0]], out)
+
+
+def test_the_short_way_in_gives_what_the_long_one_gives() -> None:
+    net = MLP.initialize([3, 4, 2], loss="squared-error", seed=1)
+    compiled = backprop.compile_gradients(net, points=5)
+    x, y = np.arange(15).reshape(5, 3), np.arange(10).reshape(5, 2)
+    expected = compiled(x.tolist(), y.tolist())
+    for points, targets in (
+        (x * 1.0, y * 1.0),
+        (x.astype(">f8"), y.astype(">f8")),
+        (x * 1.0, y.astype(np.float32)),
+    ):
+        before = points.copy(), targets.copy()
+        for name, gradient in compiled(points, targets).items():
+            assert_allclose(gradient, expected[name], rtol=1e-13)
+        np.testing.assert_array_equal(points, before[0])
+        np.testing.assert_array_equal(targets, before[1])
+
+
+def test_a_loss_looks_at_its_targets_at_every_call() -> None:
+    net = MLP.initialize([3, 4, 2], seed=1)
+    compiled = backprop.compile_gradients(net, points=1)
+    compiled(np.ones((1, 3)), np.ones((1, 2)))
+    with pytest.raises(ValueError, match=r"y: found the weight -1\.0"):
+        compiled(np.ones((1, 3)), np.array([[1.0, -1.0]]))
+
+
 def test_float32_stays_float32() -> None:
     net = MLP.initialize([3, 4, 2], dtype=np.float32)
     x, y = np.ones((2, 3)), [0, 1]
