@@ -7,7 +7,6 @@ shape checks), batches, linearisation, blocks of parameters and verification com
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -112,7 +111,11 @@ class Function(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls._takes_value = "value" in inspect.signature(cls.derivative).parameters
+        code = getattr(
+            cls.derivative, "__code__", None
+        )  # a method that overrides another is asked for itself
+        arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
+        cls._takes_value = "value" in arguments
 
     # --- what an author writes -------------------------------------------------------------------------
 
