@@ -58,7 +58,10 @@ def deltas(
     for place in range(len(network) - 1, -1, -1):
         layer = network[place]
         if isinstance(layer, Affine):
-            yield place, expand(row, Ledger()).A[:, 0, :]
+            delta = expand(row, Ledger()).A
+            if delta.ndim == 2:  # the same for all points
+                delta = namespace_of(delta).broadcast_to(delta, (*row.batch_shape, *delta.shape))
+            yield place, delta[:, 0, :]
         if place or not isinstance(layer, Affine):
             # δᵀ·W, or δᵀ·diag(φ′(z))
             row = multiply(row, layer._jacobian(values[place], INPUT, 1, values[place + 1]))

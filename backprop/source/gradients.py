@@ -119,7 +119,11 @@ def gradient_source(trace: GradientTrace, title: str) -> tuple[str, dict[str, Ar
     printer = Printer(trace.nodes, results, constants, memory=memory, given=given)
     before = printer.lines([node for node in trace.nodes if id(node) in fixed], prefix="k")
     lines = printer.lines([node for node in trace.nodes if id(node) not in fixed])
-    answers = [printer.operand(node) for node in results]
+    # a call never returns memory that the next one reads
+    answers = [
+        f"np.array({printer.operand(node)})" if id(node.root) in fixed else printer.operand(node)
+        for node in results
+    ]
     opened = f"{', '.join(names)}{',' if len(names) == 1 else ''} = out"
     inner = [opened, *memory.beginning(), *printer.freed(lines, " ".join(answers)), *memory.ending()]
     text = [

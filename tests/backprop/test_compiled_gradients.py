@@ -205,6 +205,37 @@ class Forgetful(Function):
         return Dense(2 * (x - self.inner.y)[None])
 
 
+class Offset(Function):
+    """Σ (a − y), whose gradient depends on nothing."""
+
+    vectorized = True
+
+    def __init__(self, y: Any) -> None:
+        self.y = self.parameter(y, "y")
+
+    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
+        return (x - self.y).sum(axis=-1)
+
+    def derivative(self, x: Any, wrt: str = "input", batch_ndim: int = 0) -> Dense:
+        return Dense.unchecked(np.ones((1, 2)), out_shape=())
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_gradient_that_is_known_beforehand_is_given_out_as_a_copy(
+    pieces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gradients, "blas_threads", lambda: pieces)
+    monkeypatch.setattr(gradients, "LEAST_FLOPS", 1.0)
+    net = MLP.initialize([3, 2], loss=Offset)
+    x, y = np.random.default_rng(0).standard_normal((4, 3)), np.ones((4, 2))
+    compiled = backprop.compile_gradients(net, points=4)
+    compiled(x, y)["0.b"][:] = 7.0
+    assert_gradients(net, compiled(x, y), x, y)
+    out = {name: np.empty_like(value) for name, value in net.parameters.items()}
+    assert_gradients(net, compiled(x, y, out), x, y)
+    assert_gradients(net, out, x, y)
+
+
 def test_a_loss_whose_targets_are_not_found_is_refused() -> None:
     with pytest.raises(RecordingError, match="loss: Forgetful keeps 0 arrays of the targets' shape"):
         backprop.compile_gradients(MLP.initialize([2, 3, 1], loss=Forgetful), points=2)
