@@ -152,7 +152,7 @@ class Plan:
         >>> source = Chain.from_specs([Spec.dense(1, 5), Spec.diagonal(5)]).plan().to_source()
         >>> print(source.split("# A · B: ")[1])
         A·diag(b): columns scaled
-            t1 = A * B_d[..., None, :]  # (1, 5), 5 multiplications, 0 additions
+            t1 = A * B_d  # (1, 5), 5 multiplications, 0 additions
             return t1
         <BLANKLINE>
         """
