@@ -163,29 +163,23 @@ def _looked_up(specs: tuple[Spec, ...]) -> Association:
 
 
 def _dense(specs: Sequence[Spec]) -> Association | None:
-    """Return the cheapest bracketing of dense factors for the same points, where it is the only one."""
+    """Return the cheapest bracketing of dense factors for the same points."""
     batch = specs[0].batch
     if len(specs) < 3 or any(spec.structure != "Dense" or spec.batch != batch for spec in specs):
         return None
-    from jacobians.dense_association import dense_triangles  # loaded for the first chain, as below
+    from jacobians.dense_association import dense_bracketing  # loaded for the first chain, as below
 
     sizes = [spec.shape[0] for spec in specs]
     sizes.append(specs[-1].shape[1])
-    triangles = dense_triangles(sizes)
-    if triangles is None:
-        return None
-    trees: dict[tuple[int, int], Tree] = {(place, place + 1): place for place in range(len(specs))}
-    for _, first, split, last in triangles:
-        trees[first, last] = (trees[first, split], trees[split, last])
+    tree, products = dense_bracketing(sizes)
     # the row of the table, evaluated for all products at once; Python integers where 64 bits may not do
     exact = len(specs) * specs[0].batch_size * max(sizes) ** 3 < 2**62
-    corners = np.array(sizes, dtype=np.int64 if exact else object)[np.array(triangles)[:, 1:]]
-    shape: Any = (corners[:, 0], corners[:, 1])
-    other: Any = (corners[:, 1], corners[:, 2])
-    left, right = Spec("Dense", shape, batch), Spec("Dense", other, batch)
-    count = count_products(left, right)
+    rows, inner, columns = (np.array(part, dtype=np.int64 if exact else object) for part in products)
+    shape: Any = (rows, inner)
+    other: Any = (inner, columns)
+    count = count_products(Spec("Dense", shape, batch), Spec("Dense", other, batch))
     cost = Cost(int(count.multiplications.sum()), int(count.additions.sum()))
-    return Association(trees[0, len(specs)], Spec.dense(sizes[0], sizes[-1], batch), cost)
+    return Association(tree, Spec.dense(sizes[0], sizes[-1], batch), cost)
 
 
 def _confluent(specs: Sequence[Spec]) -> Association | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bracketings import all_trees
 from counting_scalars import Tally, counting, counting_constants, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,18 +17,6 @@ from jacobians.association import Tree, associate, cheapest, evaluate, from_left
 from jacobians.products import product_cost, product_spec
 
 __all__ = ["counting_constants"]  # a fixture
-
-
-def all_trees(first: int, last: int) -> list[Tree]:
-    """Return every bracketing of the factors first … last."""
-    if first == last:
-        return [first]
-    return [
-        (left, right)
-        for split in range(first, last)
-        for left in all_trees(first, split)
-        for right in all_trees(split + 1, last)
-    ]
 
 
 def brute_force(specs: list[Spec], tree: Tree) -> tuple[Spec, Cost]:
