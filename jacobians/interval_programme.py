@@ -7,6 +7,7 @@ products, evaluated on arrays of sizes, so that there is one statement of each c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,10 +15,13 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array
-from jacobians.products import count_products, find_row
+from jacobians.products import count_products, product_spec
 from jacobians.spec import Spec
 
 _CONFLUENT = ("Identity", "Diagonal", "Dense", "DiagonalPlusLowRank", "Selection")
+Pair = tuple[Array, Array]
+"""Multiplications and additions."""
+
 _MOST = np.iinfo(np.int64).max
 _FEWEST = 6  # factors, below which the general way is faster
 _MOST_KINDS = 16
@@ -65,11 +69,8 @@ def interval_plan(specs: Sequence[Spec]) -> IntervalPlan | None:
 def _within_int64(specs: Sequence[Spec]) -> bool:
     """Return whether no sum of costs can leave the 64-bit integers."""
     largest = max(max(spec.shape[0] for spec in specs), specs[-1].shape[1], sum(spec.rank for spec in specs))
-    points = max(1, *(spec.batch_size for spec in specs))
-    for spec in specs:
-        # batches of several axes may broadcast to more points than any one has
-        if spec.batch and spec.batch_size != points:
-            points *= spec.batch_size
+    # batches of several axes may broadcast to more points than any one has
+    points = math.prod(math.prod(batch) for batch in {spec.batch for spec in specs})
     # a product costs at most 8·points·largest³, whatever its structures
     return 8 * len(specs) * points * largest**3 < 2**62
 
@@ -80,7 +81,7 @@ class _Kinds:
 
     specs: list[Spec]  # one of each kind, of size 1
     product: Array  # [left, right]: the number of the result
-    factors: Array  # the kind of each factor
+    factors: list[int]  # the kind of each factor
 
     @classmethod
     def of(cls, specs: Sequence[Spec]) -> _Kinds | None:
@@ -105,67 +106,102 @@ class _Kinds:
                 for b in range(len(found)):
                     if (a, b) not in products:
                         left, right = found[a], found[b]
-                        products[a, b] = number(find_row(left, right).result(left, right))
+                        products[a, b] = number(product_spec(left, right))
         count = len(found)
         table = np.array([[products[a, b] for b in range(count)] for a in range(count)])
         every = np.arange(count)
         associative = table[table[:, :, None], every] == table[every[:, None, None], table[None]]
-        return cls(found, table, np.array(factors)) if associative.all() else None
+        return cls(found, table, factors) if associative.all() else None
+
+    def intervals(self) -> tuple[int, Array]:
+        """Return the kind of the whole chain, and the intervals that are of another one.
+
+        Returns
+        -------
+        whole : int
+        others : numpy.ndarray, shape (3, count)
+            First factor, number of factors less one, and kind.
+        """
+        table, factors = self.product.tolist(), self.factors
+        whole = factors[0]
+        for factor in factors[1:]:
+            whole = table[whole][factor]
+        absorbs = all(table[whole][factor] == whole for factor in set(factors))
+        others: list[tuple[int, int, int]] = []
+        for first, kind in enumerate(factors):
+            if kind != whole:
+                others.append((first, 0, kind))
+            for last in range(first + 1, len(factors)):
+                if kind == whole and absorbs:
+                    break  # no longer interval is of another kind
+                kind = table[kind][factors[last]]
+                if kind != whole:
+                    others.append((first, last - first, kind))
+        return whole, np.array(others, dtype=np.intp).reshape(-1, 3).T
 
 
 def _programme(specs: Sequence[Spec], kinds: _Kinds) -> IntervalPlan | None:
-    n = len(specs)
     sizes = np.array([*(spec.shape[0] for spec in specs), specs[-1].shape[1]], dtype=np.int64)
     ranks = np.concatenate([[0], np.cumsum([spec.rank for spec in specs], dtype=np.int64)])
-    by_start = np.zeros((n, n), dtype=np.intp)  # [first, length − 1]: the kind of an interval
-    by_start[:, 0] = kinds.factors
-    for length in range(2, n + 1):
-        rows = n - length + 1
-        by_start[:rows, length - 1] = kinds.product[by_start[:rows, length - 2], kinds.factors[length - 1 :]]
-    whole = int(by_start[0, -1])
+    whole, special = kinds.intervals()
     main = kinds.specs[whole]
     if main.structure not in ("Dense", "Diagonal"):
         return None
-    special = _special_products(by_start, whole, kinds, sizes, ranks)
-    if special is None:
+    products = _special_products(special, whole, kinds, sizes, ranks)
+    if products is None:
         return None
-    offsets, places, costs = special
-    mains = _main_products(main, sizes)
+    offsets, places, costs = products
+    n = len(specs)
+    behind = sizes[np.minimum(1 + np.arange(n)[:, None] + np.arange(n), n)]
+    mains = _main_products(main, sizes, behind)
     if mains is None:
         return None
     slopes, constants = mains
-    splits, multiplications, additions = _cheapest_splits(sizes, slopes, constants, offsets, places, costs)
+    splits, multiplications, additions = _cheapest_splits(behind, slopes, constants, offsets, places, costs)
     spec = replace(main, shape=(int(sizes[0]), int(sizes[-1])))
     return IntervalPlan(splits, spec, multiplications, additions)
 
 
-def _main_products(main: Spec, sizes: Array) -> tuple[Array, Array] | None:
+def _main_products(main: Spec, sizes: Array, behind: Array) -> tuple[Pair, Pair] | None:
     """Return the costs of products of the main kind, which are linear in the inner size, or None if they are not.
+
+    Parameters
+    ----------
+    main : Spec
+    sizes : numpy.ndarray, shape (n + 1,)
+    behind : numpy.ndarray, shape (n, n)
+        The last size of each interval, by [first, length − 1].
 
     Returns
     -------
-    slopes, constants : numpy.ndarray, shape (2, n, n)
+    slopes, constants : pairs of numpy.ndarray, shape (n, n)
         Multiplications and additions by [first, length − 1]: slope·(inner size) + constant.
     """
     n = len(sizes) - 1
     outer = sizes[:n, None]
-    last = sizes[np.minimum(1 + np.arange(n)[:, None] + np.arange(n), n)]
-    found = []
-    for inner in (1, 2, 3):
-        left: Any = (outer, inner)
-        right: Any = (inner, last)
+
+    def counts(inner: int, rows: int) -> Pair:
+        left: Any = (outer[:rows], inner)
+        right: Any = (inner, behind[:rows])
         count = count_products(
             Spec(main.structure, left, main.batch), Spec(main.structure, right, main.batch)
         )
-        found.append(
-            np.stack([np.broadcast_to(part, (n, n)) for part in (count.multiplications, count.additions)])
+        multiplications, additions = (
+            np.broadcast_to(part, (rows, n)) for part in (count.multiplications, count.additions)
         )
-    slopes = found[1] - found[0]
-    return (slopes, found[0] - slopes) if np.array_equal(found[2] - found[1], slopes) else None
+        return multiplications, additions
+
+    one, two = counts(1, n), counts(2, n)
+    slopes = two[0] - one[0], two[1] - one[1]
+    # the formula is the same for all sizes: one factor shows whether it is linear
+    for of_one, slope, of_three in zip(one, slopes, counts(3, 1), strict=True):
+        if not np.array_equal(of_one[:1] + 2 * slope[:1], of_three):
+            return None
+    return slopes, (one[0] - slopes[0], one[1] - slopes[1])
 
 
 def _cheapest_splits(
-    sizes: Array, slopes: Array, constants: Array, offsets: Array, places: Array, costs: Array
+    behind: Array, slopes: Pair, constants: Pair, offsets: Array, places: Array, costs: Pair
 ) -> tuple[Array, int, int]:
     """Return the splits, and the multiplications and additions of the whole chain.
 
@@ -173,35 +209,34 @@ def _cheapest_splits(
     the difference always less than the unit. Then the least number has the fewest multiplications, and of equals the
     fewest additions. Otherwise ties are settled where there are any.
     """
-    n = len(sizes) - 1
-    unit = _unit(sizes, slopes, constants, costs)
-    if unit:
-        slopes, constants, costs = (
-            (part[:1] * (unit - 1) + part[1:]) for part in (slopes, constants, costs)
-        )  # one number a product
+    n = len(behind)
+    unit = _unit(behind, slopes, constants, costs)
+    # one number a product, or multiplications and additions
+    made = [
+        [multiplications * (unit - 1) + additions] if unit else [multiplications, additions]
+        for multiplications, additions in (slopes, constants, costs)
+    ]
     lengths = np.repeat(np.arange(-1, n), np.diff(offsets)) + 1
     # the constant of an interval is the same for all its splits: it is added in the end
-    costs = costs - constants[:, places[0], lengths - 1]
+    made[2] = [cost - constant[places[0], lengths - 1] for constant, cost in zip(*made[1:], strict=True)]
     flat = places[0] * (lengths - 1) + places[1]
     bounds = offsets.tolist()
-    # inner[first, s]: the size between the two sides when the left one has s + 1 factors
-    inner = sizes[np.minimum(1 + np.arange(n)[:, None] + np.arange(n), n)]
     # sums so far, [first, length − 1] and [last, n − length], so that both sides of all splits are plain slices
-    starts = [np.zeros((n, n), dtype=np.int64) for _ in costs]
-    ends = [np.zeros((n, n), dtype=np.int64) for _ in costs]
-    numbers = [*zip(slopes, constants, costs, starts, ends, strict=True)]
+    starts = [np.zeros((n, n), dtype=np.int64) for _ in made[0]]
+    ends = [np.zeros((n, n), dtype=np.int64) for _ in made[0]]
+    numbers = [*zip(*made, starts, ends, strict=True)]
     splits = np.zeros((n, n), dtype=np.intp)
     every = np.arange(n)
     for length in range(2, n + 1):
         rows, ways = n - length + 1, length - 1
         sums = []
         for slope, _, cost, start, end in numbers:
-            total = slope[:rows, ways, None] * inner[:rows, :ways]
+            product = slope[:rows, ways, None] * behind[:rows, :ways]  # the left side's last size is between
             if bounds[length] < bounds[length + 1]:
                 at = slice(bounds[length], bounds[length + 1])
-                total.reshape(-1)[flat[at]] = cost[at]
-            total += start[:rows, :ways]
-            total += end[ways:, n - ways :]
+                product.reshape(-1)[flat[at]] = cost[at]
+            total = start[:rows, :ways] + end[ways:, n - ways :]
+            total += product
             sums.append(total)
         chosen = sums[0].argmin(axis=1)  # the first of equals: the leftmost split
         each = every[:rows]
@@ -221,21 +256,19 @@ def _cheapest_splits(
     return splits, multiplications, whole[0] - multiplications * (unit - 1)
 
 
-def _unit(sizes: Array, slopes: Array, constants: Array, costs: Array) -> int:
+def _unit(behind: Array, slopes: Pair, constants: Pair, costs: Pair) -> int:
     """Return a number above all sums of (multiplications − additions) if 64 bits hold its products, or else 0."""
-    n, largest = len(sizes) - 1, int(sizes.max())
-    # both are linear in the inner size, so that their extremes are at its ends
-    mains = [slopes * inner + constants for inner in (1, largest)]
-    products = np.concatenate([part.reshape(2, -1) for part in (*mains, costs)], axis=1)
-    difference = products[0] - products[1]
-    unit = n * int(difference.max()) + 1
-    fits = difference.min() >= 0 and n * int(products[0].max()) * unit < 2**62
-    return unit if fits else 0
+    n, largest = len(behind), int(behind.max())
+    slope, constant, cost = (part[0] - part[1] for part in (slopes, constants, costs))
+    least = min(int(part.min(initial=0)) for part in (slope, constant, cost))
+    unit = n * max(int(slope.max()) * largest + int(constant.max()), int(cost.max(initial=0))) + 1
+    most = max(int(slopes[0].max()) * largest + int(constants[0].max()), int(costs[0].max(initial=0)))
+    return unit if least >= 0 and n * most * unit < 2**62 else 0
 
 
 def _special_products(
-    by_start: Array, whole: int, kinds: _Kinds, sizes: Array, ranks: Array
-) -> tuple[Array, Array, Array] | None:
+    special: Array, whole: int, kinds: _Kinds, sizes: Array, ranks: Array
+) -> tuple[Array, Array, Pair] | None:
     """Return the costs of all products with a side that is not of the kind of the whole chain, by length.
 
     Returns
@@ -244,13 +277,15 @@ def _special_products(
         Where the products of each length begin.
     places : numpy.ndarray, shape (2, count)
         First factor, and the number of factors of the left side less one.
-    costs : numpy.ndarray, shape (2, count)
+    costs : pair of numpy.ndarray, shape (count,)
         Multiplications and additions.
     """
-    n = len(by_start)
-    first, short = np.nonzero((by_start != whole) & (np.arange(n)[:, None] + np.arange(n) < n))
+    n = len(sizes) - 1
+    first, short, kind = special
     if 2 * len(first) * n > _MOST_SPECIAL:
         return None
+    by_start = np.full((n, n), whole)  # [first, length − 1]: the kind of an interval
+    by_start[first, short] = kind
     # as left sides: every last factor beyond; as right sides: every first factor before
     other = np.arange(n)
     left = np.nonzero(other > (first + short)[:, None])
@@ -258,20 +293,20 @@ def _special_products(
     i = np.concatenate([first[left[0]], right[1]])
     k = np.concatenate([(first + short)[left[0]], first[right[0]] - 1])
     j = np.concatenate([left[1], (first + short)[right[0]]])
-    order = np.argsort(j - i, kind="stable")
+    order = np.argsort((j - i).astype(np.uint16), kind="stable")  # short integers are sorted by their digits
     i, k, j = i[order], k[order], j[order]
     offsets = np.searchsorted(j - i + 1, np.arange(n + 2))
     a, b = by_start[i, k - i], by_start[k + 1, j - k - 1]
-    costs = np.empty((2, len(i)), dtype=np.int64)
+    costs = np.empty(len(i), dtype=np.int64), np.empty(len(i), dtype=np.int64)
     pairs = a * len(kinds.specs) + b
-    for pair in np.unique(pairs).tolist():
-        at = np.nonzero(pairs == pair)[0]
+    for pair in np.flatnonzero(np.bincount(pairs)).tolist():
+        at = np.flatnonzero(pairs == pair)
         p, q, r = i[at], k[at] + 1, j[at] + 1
         A, B = (kinds.specs[place] for place in divmod(pair, len(kinds.specs)))
         if (A.structure, B.structure) == ("DiagonalPlusLowRank", "Selection"):
             return None  # this row's cost is that of a dense form, which takes whole specs
         count = count_products(_sized(A, sizes, ranks, p, q), _sized(B, sizes, ranks, q, r))
-        costs[0, at], costs[1, at] = count.multiplications, count.additions
+        costs[0][at], costs[1][at] = count.multiplications, count.additions
     return offsets, np.stack([i, k - i]), costs
 
 
@@ -280,4 +315,4 @@ def _sized(kind: Spec, sizes: Array, ranks: Array, first: Array, last: Array) ->
     shape: Any = (sizes[first], sizes[last])
     # the ranks of the low-rank factors of an interval add up
     rank: Any = ranks[last] - ranks[first] if kind.rank else 0
-    return replace(kind, shape=shape, rank=rank)
+    return Spec(kind.structure, shape, kind.batch, (), rank, kind.weighted, kind.repeats)
