@@ -33,6 +33,7 @@ one with the leftmost splits. There are two ways to a tie:
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
@@ -71,7 +72,9 @@ def dense_bracketing(sizes: Sequence[int]) -> tuple[Tree, Products]:
     regions = []
     for corners in _regions([*sizes[start:], *sizes[:start]]):
         # back in the order of the chain, where each belongs to the interval from its first to its last corner
-        places = sorted([(corner + start) % count for corner in corners])
+        turn = bisect_left(corners, count - start)
+        places = [corner + start - count for corner in corners[turn:]]
+        places += [corner + start for corner in corners[:turn]]
         regions.append((places[-1] - places[0], places))
     regions.sort()  # an interval after those within it
     triangulation = _Triangulation(sizes)
@@ -111,38 +114,38 @@ def _regions(weights: list[int]) -> list[list[int]]:
 def _promising(weights: list[int]) -> list[tuple[int, int]]:
     """Return the arcs that may bound a valley of a cheapest triangulation, inner ones first."""
     count, least = len(weights), weights[0]
-    # each corner is the least one over the arc between its nearest smaller corners; of equal ones the first is smaller
-    left, right = [0] * count, [count] * count
-    # from which weight the region inside that arc is fanned if the arc is kept; 0 if it isn't looked at
-    limits = [0] * count
-    order: list[int] = []
+    # a tree: below each corner the least ones before and behind it, as far as the next smaller corners; of equal ones
+    # the first is smaller
+    before, behind = [0] * count, [0] * count
     stack, top = [0], least
     for v in range(1, count):
-        weight = weights[v]
+        weight, corner = weights[v], 0
         while top > weight:
             corner = stack.pop()
-            u = left[corner]
-            right[corner] = v
-            if u:
-                order.append(corner)
-            else:
-                limits[corner] = least  # the least corner sees everything: its arcs bound no valley
-            top = weights[u]
-        left[v] = stack[-1]
+            top = weights[stack[-1]]
+        before[v] = corner
+        behind[stack[-1]] = v
         stack.append(v)
         top = weight
-    for corner in stack:
-        limits[corner] = least
     found = []
-    # from the outside to the inside: an arc lies in the region of the heavier one of its ends
-    for corner in reversed(order):
-        u, v = left[corner], right[corner]
-        low, high, limit = weights[u], weights[v], limits[v]
-        if low > high:
-            low, high, limit = high, low, limits[u]
-        if limit and low * high < limit * (low + high):
-            limits[corner] = low
+    # from the outside to the inside: a corner, the arc over which it is the least one, and from which weight the
+    # region around that arc is fanned
+    pending = [(behind[0], 0, count, least)]
+    while pending:
+        corner, u, v, limit = pending.pop()
+        if not u or v == count:
+            low = least  # the least corner sees everything: its arcs bound no valley
+        else:
+            low, high = weights[u], weights[v]
+            if low > high:
+                low, high = high, low
+            if low * high >= limit * (low + high):
+                continue
             found.append((u, v))
+        if before[corner]:
+            pending.append((before[corner], u, corner, low))
+        if behind[corner]:
+            pending.append((behind[corner], corner, v, low))
     found.reverse()
     return found
 
