@@ -100,7 +100,6 @@ class Cost:
 ZERO_COST = Cost(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
 class Count:
     """What a row of the table of products counts: a cost that is not yet checked, of one product or of many.
 
@@ -113,8 +112,13 @@ class Count:
     Count(multiplications=13, additions=8)
     """
 
-    multiplications: Any
-    additions: Any
+    __slots__ = ("additions", "multiplications")
+
+    def __init__(self, multiplications: Any, additions: Any) -> None:
+        self.multiplications, self.additions = multiplications, additions
+
+    def __repr__(self) -> str:
+        return f"Count(multiplications={self.multiplications!r}, additions={self.additions!r})"
 
     def __add__(self, other: Count | Cost) -> Count:
         return Count(self.multiplications + other.multiplications, self.additions + other.additions)

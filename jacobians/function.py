@@ -10,8 +10,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -27,8 +26,7 @@ def plain(value: Any) -> Array:
     return value if is_foreign(value) else np.asarray(value)
 
 
-@dataclass(frozen=True)
-class Linearization:
+class Linearization(NamedTuple):
     """A function at a point: its value, every value on the way, and one structured Jacobian a layer.
 
     Attributes

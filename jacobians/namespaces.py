@@ -7,17 +7,15 @@ names. Everything else, symbols and recorded arrays included, goes through NumPy
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 _THROUGH_COMPAT = ("torch", "cupy")
 
 
-@dataclass(frozen=True)
-class Home:
+class Home(NamedTuple):
     """Where arrays live: the namespace of the functions that compute with them, and their device.
 
     Attributes

@@ -15,6 +15,8 @@ from types import ModuleType
 
 import pytest
 
+import jacobians
+
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("jacobians", "verification", "backprop")  # each may import itself and what stands before it
 SAYS_NOTHING = {"util", "utils", "helper", "helpers", "common", "misc"}
@@ -151,6 +153,36 @@ def test_an_import_loads_nothing_heavy_or_optional(room):
 
 def test_a_loaded_package_is_seen():
     assert {"sympy", "scipy"} <= loaded_by("import sympy, scipy.special")
+
+
+def names_loaded_later(source: str) -> dict[str, set[str]]:
+    """Return, for each module that is imported for type checkers alone, the names that it gives."""
+    blocks = [
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {str(node.module).partition(".")[2]: {alias.name for alias in node.names} for node in imports}
+
+
+def test_names_that_are_loaded_later_are_those_that_type_checkers_see():
+    seen = names_loaded_later((ROOT / "jacobians" / "__init__.py").read_text(encoding="utf-8"))
+    assert {module: set(names.split()) for module, names in jacobians._LATER.items()} == seen
+    for module, names in seen.items():
+        for name in names:
+            assert getattr(jacobians, name) is getattr(importlib.import_module(f"jacobians.{module}"), name)
+    assert set(jacobians.__all__) | set(seen) <= set(dir(jacobians))
+
+
+def test_names_of_the_package_load_with_their_first_use():
+    use = "import jacobians; jacobians.pooling.Maximum; from jacobians import Softmax, MaxPool"
+    code = f"import sys; {use}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[2] for name in done.stdout.split() if name.startswith("jacobians.")}
+    assert {"pooling", "softmax"} <= loaded
+    assert not {"losses", "matrix_functions", "paths"} & loaded
+    assert not hasattr(jacobians, "Sofmax")
 
 
 # --- nothing of a machine in the repository ------------------------------------------------------------
