@@ -59,8 +59,8 @@ class BallScalars(GraphScalars):
 
     def number(self, value: Any) -> Any:
         """Return the number as an exact ball."""
-        if isinstance(value, self.arb):
-            return value
+        if type(value) is float or type(value) is self.arb:  # nearly all
+            return self.arb(value)
         return self.arb(int(value) if isinstance(value, int | np.integer) else float(value))
 
     def functions(self) -> Sequence[str]:

@@ -220,8 +220,9 @@ def dots(dot: Callable[[Any, Any], Any], a: NDArray[Any], b: NDArray[Any]) -> ND
     right = b.mT if b.ndim > 1 else b
     if a.ndim > 1 and b.ndim > 1:
         a, right = a[..., None, :], right[..., None, :, :]
-    product: NDArray[Any] = np.vectorize(dot, otypes=[object], signature="(k),(k)->()")(a, right)
-    return product
+    *shape, k = np.broadcast_shapes(a.shape, right.shape)
+    rows, columns = (np.broadcast_to(part, (*shape, k)).reshape(-1, k).tolist() for part in (a, right))
+    return np.fromiter(map(dot, rows, columns), dtype=object, count=len(rows)).reshape(shape)
 
 
 def accumulate(outputs: Sequence[Step], inputs: Sequence[Step], zero: Any, one: Any) -> list[list[Any]]:

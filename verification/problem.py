@@ -10,7 +10,8 @@ import numpy as np
 
 from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT, Function
-from verification.scalars import MpmathScalars, Scalars
+from verification.floats import FloatScalars
+from verification.scalars import Scalars
 from verification.tracing import Entries, TracedArray, entries_of, trace
 
 BLOCK_BYTES = 16 * 1024**2
@@ -124,8 +125,9 @@ class Problem:
         TracingError
             If the code can't be traced.
         """
-        scalars = MpmathScalars(15)
-        self.trace(scalars, entries_of(self.point, scalars))
+        scalars = FloatScalars()
+        with np.errstate(all="ignore"):
+            self.trace(scalars, entries_of(self.point, scalars))
         return max(scalars.operations, self.value.size)
 
     @functools.cached_property

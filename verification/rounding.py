@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jacobians.arrays import Array
 from verification.problem import Problem
@@ -102,6 +104,44 @@ class Sized:
 
 def _sized(value: Any) -> Sized:
     return value if isinstance(value, Sized) else Sized(float(value))
+
+
+class _Parts(NamedTuple):
+    """The parts of many sized numbers: arrays of the shape of theirs; sizes and drifts have one more axis."""
+
+    value: Array
+    size: Array
+    error: Array
+    drift: Array
+
+    @classmethod
+    def of(cls, entries: NDArray[Any]) -> _Parts:
+        items = [_sized(item) for item in entries.ravel().tolist()]
+        n = next((len(item.size) for item in items if isinstance(item.size, np.ndarray)), 1)
+        numbers, sizes, drifts = (
+            np.empty((2, len(items))),
+            np.zeros((len(items), n)),
+            np.zeros((len(items), n)),
+        )
+        for k, item in enumerate(items):
+            numbers[:, k] = item.value, item.error
+            if type(item.size) is not float or item.size or item.drift:  # most are constants
+                sizes[k], drifts[k] = item.size, item.drift
+        value, error = numbers.reshape(2, *entries.shape)
+        size, drift = (part.reshape(*entries.shape, n) for part in (sizes, drifts))
+        return cls(value, size, error, drift)
+
+    def joined(self) -> NDArray[Any]:
+        """Return the sized numbers."""
+        n = self.size.shape[-1]
+        items = map(
+            Sized,
+            self.value.ravel().tolist(),
+            self.size.reshape(-1, n),
+            self.error.ravel().tolist(),
+            self.drift.reshape(-1, n),
+        )
+        return np.fromiter(items, dtype=object, count=self.value.size).reshape(self.value.shape)
 
 
 def _erf(name: str) -> Callable[[float], float]:
@@ -192,6 +232,23 @@ class SizedScalars(Scalars):
     def magnitude(self, value: Any) -> float | None:
         """Return |value|, for pivoting."""
         return abs(value.value)
+
+    def matmul(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+        """Return the matrix product: what products and sums of :class:`Sized` would give, all entries at once."""
+        left, right = _Parts.of(a[None] if a.ndim == 1 else a), _Parts.of(b[:, None] if b.ndim == 1 else b)
+        value = left.value[..., :, :, None] * right.value[..., None, :, :]
+        sizes_left, sizes_right = np.abs(left.value), np.abs(right.value)
+        # of each product, of its factors, and of each partial sum but the first, which is no sum
+        error = np.abs(value).sum(-2) + np.abs(value.cumsum(-2)[..., 1:, :]).sum(-2)
+        error += sizes_left @ right.error + left.error @ sizes_right
+        from_right = partial(np.einsum, "...ij,...jkn->...ikn")
+        from_left = partial(np.einsum, "...ijn,...jk->...ikn")
+        size = from_right(sizes_left, right.size) + from_left(left.size, sizes_right)
+        drift = from_right(sizes_left, right.drift) + from_left(left.drift, sizes_right)
+        drift += from_right(left.error, right.size) + from_left(left.size, right.error)
+        product = _Parts(value.sum(-2), size, error, drift).joined()
+        product = product[..., 0] if b.ndim == 1 else product
+        return product[..., 0, :] if a.ndim == 1 and b.ndim > 1 else product[0] if a.ndim == 1 else product
 
     def norm(self, items: Sequence[Any]) -> Any:
         """Return √Σx², whose derivative by each x is at most 1: at 0 too, where that of the root alone is infinite."""

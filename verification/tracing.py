@@ -313,6 +313,9 @@ def entries_of(value: Any, scalars: Scalars) -> Entries:
 
 
 def _wrapped(array: NDArray[Any], scalars: Scalars) -> Entries:
+    if array.dtype.kind != "O":
+        constants = map(scalars.constant, array.ravel().tolist())
+        return np.fromiter(constants, dtype=object, count=array.size).reshape(array.shape)
     entries = np.empty(array.shape, dtype=object)
     if array.size:
         entries[...] = np.frompyfunc(lambda entry: _scalar(entry, scalars), 1, 1)(array)

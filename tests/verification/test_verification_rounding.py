@@ -27,7 +27,7 @@ from jacobians import (
 from verification import check
 from verification.problem import Problem
 from verification.report import OFF_EVERYWHERE
-from verification.rounding import sizes
+from verification.rounding import Sized, SizedScalars, sizes
 
 ACTIVATIONS = [ReLU, LeakyReLU, Sigmoid, Tanh, Softplus, SiLU, GELU, ELU]
 HEADS = [None, Softmax, LogSoftmax, LogSumExp, Norm, SquaredNorm]
@@ -283,3 +283,57 @@ def test_what_underflows_in_float32_is_not_wrong_in_it_and_is_wrong_in_float64()
     assert check(f, x, np.zeros((2, 2), dtype=np.float32)).verdict != "wrong"
     assert check(f, x, np.zeros((2, 2))).verdict == "wrong"
     assert check(lambda x: 1e-36 * x, x, np.zeros((2, 2), dtype=np.float32)).verdict == "wrong"
+
+
+# --- all entries of a product at once -------------------------------------------------------------------
+
+
+def random_sized(rng, shape, n):
+    """Return sized numbers, some of them constants."""
+    entries = np.empty(shape, dtype=object)
+    for place in np.ndindex(*shape):
+        value = float(rng.normal())
+        constant = rng.random() < 0.3
+        entries[place] = (
+            Sized(value)
+            if constant
+            else Sized(value, *(part for part in (rng.random(n), rng.random(), rng.random(n))))
+        )
+    return entries
+
+
+def parts(number):
+    return [np.broadcast_to(part, 3) for part in (number.value, number.size, number.error, number.drift)]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((4,), (4,)),
+        ((2, 4), (4,)),
+        ((4,), (4, 3)),
+        ((2, 4), (4, 3)),
+        ((5, 2, 4), (4, 3)),
+        ((2, 1), (5, 1, 3)),
+    ],
+)
+def test_a_matrix_product_is_that_of_products_and_sums(left, right):
+    rng = np.random.default_rng(len(left) + 10 * len(right))
+    a, b = random_sized(rng, left, 3), random_sized(rng, right, 3)
+    expected = np.asarray(np.matmul(a, b), dtype=object)  # entry by entry, by the operators
+    found = np.asarray(SizedScalars().matmul(a, b), dtype=object)
+    assert found.shape == expected.shape
+    for one, other in zip(found.ravel(), expected.ravel(), strict=True):
+        np.testing.assert_allclose(parts(one), parts(other), rtol=1e-13)
+
+
+def test_constants_alone_have_a_product_without_sizes():
+    rng = np.random.default_rng(0)
+    a, b = random_sized(rng, (2, 3), 1), np.array([1.0, True, 2.0], dtype=object)
+    for entry in a.ravel():
+        entry.size = entry.drift = 0.0
+    found = SizedScalars().matmul(a, b)
+    assert [float(entry.value) for entry in found] == pytest.approx(
+        [row[0].value + row[1].value + 2 * row[2].value for row in a]
+    )
+    assert all(np.all(entry.size == 0) for entry in found)

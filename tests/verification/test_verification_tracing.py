@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from verification.floats import FloatScalars
 from verification.scalars import ComplexScalars, MpmathScalars, NotAnalyticError, TracingError, UndecidedError
 from verification.symbols import Piecewise, SympyScalars, evaluate, real_symbols
 from verification.tracing import TracedArray, entries_of, trace, traced
@@ -134,6 +135,23 @@ def test_many_digits_give_numpys_values(name):
     found = floats(trace(f, traced(X, MpmathScalars(30))))
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", [*ANALYTIC, *BRANCHED])
+def test_floats_give_numpys_values_in_as_many_operations(name):
+    f = {**ANALYTIC, **BRANCHED}[name]
+    scalars, precise = FloatScalars(), MpmathScalars(30)
+    found = floats(trace(f, traced(X, scalars)))
+    np.testing.assert_allclose(found, np.asarray(f(X.copy())), rtol=1e-13, atol=1e-15)
+    trace(f, traced(X, precise))
+    assert scalars.operations == precise.operations > 0
+
+
+def test_floats_follow_ieee_754():
+    scalars = FloatScalars()
+    with np.errstate(all="ignore"):
+        found = trace(lambda x: 1 / x + np.log(x) + np.sqrt(x - 1), traced([0.0, 1.0, np.inf], scalars))
+    np.testing.assert_array_equal(floats(found), [np.nan, 1.0, np.inf])
 
 
 @pytest.mark.parametrize("name", [*ANALYTIC, *BRANCHED])
