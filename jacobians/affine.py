@@ -68,7 +68,11 @@ class Affine(Function):
             z = self.W @ x
             return z if self.b is None else z + self.b[:, None]
         z = self.W @ x if batch_ndim == 0 else x @ self.W.T
-        return z if self.b is None else z + self.b
+        if self.b is None:
+            return z
+        if type(z) is type(self.b) is np.ndarray and z.dtype == self.b.dtype:
+            return np.add(z, self.b, out=z)  # nobody else has seen z
+        return z + self.b
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return W, I_h ⊗ xᵀ or I_h, or their Kronecker products for a matrix."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Self
@@ -235,21 +236,24 @@ class Sequential(Composition):
         """Raise ValueError unless the first layer takes these numbers."""
         self.layers[0].check_values(x)
 
-    def _values(self, x: Any, batch_ndim: int) -> list[Any]:
-        """Return the input and the output of every layer."""
-        values = [x]
+    def _outputs(self, x: Any, batch_ndim: int) -> Iterator[Any]:
+        """Yield the output of every layer; what nobody keeps is free for the next."""
         for place, layer in enumerate(self.layers):
             if place:
                 try:
-                    layer.check_input(tuple(np.shape(values[-1])[batch_ndim:]))
+                    layer.check_input(tuple(np.shape(x)[batch_ndim:]))
                 except ValueError as error:
                     raise ValueError(f"layer {place} ({layer!r}): {error}") from None
-            values.append(layer._forward(values[-1], batch_ndim))
-        return values
+            x = layer._forward(x, batch_ndim)
+            yield x
+
+    def _values(self, x: Any, batch_ndim: int) -> list[Any]:
+        """Return the input and the output of every layer."""
+        return [x, *self._outputs(x, batch_ndim)]
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return the output of the last layer."""
-        return self._values(x, batch_ndim)[-1]
+        return deque(self._outputs(x, batch_ndim), maxlen=1).pop()
 
     def _input_chain(self, x: Any, batch_ndim: int) -> Path:
         """Return DF_L, …, DF_1, each at the value that the layers before it left."""

@@ -133,8 +133,9 @@ def projected(problem: Problem, seed: int, columns: int = COLUMNS) -> tuple[Prob
     rng = np.random.default_rng(seed)
     directions = np.zeros((n, TRIALS + columns))
     directions[:, :TRIALS] = rng.normal(size=(n, TRIALS)) / np.sqrt(n)
-    picked = rng.choice(n, size=min(columns, n), replace=False)
-    directions[picked, TRIALS + np.arange(len(picked))] = 1.0
+    if columns:
+        picked = rng.choice(n, size=min(columns, n), replace=False)
+        directions[picked, TRIALS + np.arange(len(picked))] = 1.0
     shape, x = problem.point.shape, problem.point.reshape(-1)
     directions *= np.maximum(1, np.abs(x))[:, None]
 

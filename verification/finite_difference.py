@@ -5,6 +5,8 @@ Every quotient divides by the step that was really taken, (x + h) − (x − h) 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -21,6 +23,7 @@ Method = Literal["central", "forward", "complex-step", "richardson"]
 FIRST_STEP = 2.0**-6
 LEVEL_RATIO = 4.0  # of one step of the extrapolation to the next; a smooth gap shrinks as much
 MOST_LEVELS = 10
+LEAST_LEVELS = 4  # before the extrapolation may end: their points go into one batched call
 COMPLEX_STEP = 1e-30  # no subtraction, so nothing is lost by a step that small
 
 
@@ -168,18 +171,33 @@ def _taken(problem: Problem, columns: Array, h: Array) -> tuple[Array, Array]:
     return moved, taken
 
 
-def _shifted(problem: Problem, columns: Array, *moved: Array) -> Array:
-    """Return f at points whose entry j is replaced, for some columns j and each of `moved`: one batched call.
+class _Neighbours:
+    """The points beside x that differ from it in one entry each, in memory that is filled once for all blocks.
 
-    The result has shape (len(moved), count, m).
+    Parameters
+    ----------
+    problem : Problem
+    most : int
+        The most points of a call.
     """
-    count = len(columns)
-    points = np.empty((len(moved), count, problem.point.size), dtype=problem.point.dtype)
-    points[...] = problem.point.reshape(-1)
-    for side, entries in zip(points, moved, strict=True):
-        side[np.arange(count), columns] = entries
-    values = problem.evaluate_many(points.reshape(-1, *problem.point.shape))
-    return values.reshape(len(moved), count, -1)
+
+    def __init__(self, problem: Problem, most: int) -> None:
+        self.problem, self.x = problem, problem.point.reshape(-1)
+        self.points = np.empty((most, self.x.size), dtype=self.x.dtype)
+        self.points[...] = self.x
+        self.changed = np.empty(0, dtype=np.intp)  # the columns of the points that were asked for last
+
+    def values(self, columns: Array, *moved: Array) -> Array:
+        """Return f where entry j is replaced, for some columns j and each of `moved`: one batched call.
+
+        The result has shape (len(moved), count, m); the next call may write to it.
+        """
+        self.points[np.arange(len(self.changed)), self.changed] = self.x[self.changed]
+        self.changed = np.tile(columns, len(moved))
+        points = self.points[: len(self.changed)]
+        points[np.arange(len(points)), self.changed] = np.concatenate(moved)
+        values = self.problem.evaluate_many(points.reshape(-1, *self.problem.point.shape))
+        return values.reshape(len(moved), len(columns), -1)
 
 
 def _blocks(problem: Problem, columns: Array, sides: int) -> list[slice]:
@@ -203,16 +221,17 @@ def _differences(problem: Problem, method: str, step: Any) -> Array:
 
 def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array:
     above, up = _taken(problem, columns, h)
-    below, down = _taken(problem, columns, -h) if method == "central" else (problem.point, 0)
+    below, down = _taken(problem, columns, -h) if method == "central" else (None, np.zeros_like(up))
     rows = np.empty((len(columns), problem.value.size), dtype=problem.value.dtype)
+    sides = [above] if below is None else [above, below]
+    blocks = _blocks(problem, columns, len(sides))
+    neighbours = _Neighbours(problem, len(sides) * len(columns[blocks[0]])) if blocks else None
     with np.errstate(invalid="ignore", over="ignore"):
-        for part in _blocks(problem, columns, 2 if method == "central" else 1):
-            if method == "central":
-                right, left = _shifted(problem, columns[part], above[part], below[part])
-            else:
-                (right,), left = _shifted(problem, columns[part], above[part]), problem.value.reshape(-1)
-            np.subtract(right, left, out=rows[part])
-        rows /= (up - down)[:, None]
+        for part in blocks:
+            assert neighbours is not None
+            right, *left = neighbours.values(columns[part], *(side[part] for side in sides))
+            np.subtract(right, left[0] if left else problem.value.reshape(-1), out=rows[part])
+            rows[part] /= (up[part] - down[part])[:, None]
     return rows.T
 
 
@@ -241,8 +260,27 @@ def richardson(problem: Problem, step: Any = None, levels: int = MOST_LEVELS) ->
 
 def _in_blocks(problem: Problem, columns: Array, first: Array, levels: int) -> RichardsonResult:
     """Extrapolate block by block of columns: all that a block needs stays in the cache."""
-    parts = [_extrapolate(problem, columns[p], first[p], levels) for p in _blocks(problem, columns, 2)]
+    sides = 2 * min(levels, LEAST_LEVELS)
+    parts = [_extrapolate(problem, columns[p], first[p], levels) for p in _blocks(problem, columns, sides)]
     return RichardsonResult(*(np.concatenate(part, axis=1) for part in zip(*parts, strict=True)))
+
+
+def _levels(
+    problem: Problem, columns: Array, first: Array, levels: int
+) -> Iterator[tuple[Array, Array, Array, Array, Array]]:
+    """Yield steps, the steps really taken up and down, and the values above and below, level by level."""
+    smallest = 4 * np.spacing(np.abs(problem.point.reshape(-1)[columns]))
+    falling = [first / LEVEL_RATIO**level for level in range(levels)]
+    steps = list(takewhile(lambda h: not np.any(h < smallest), falling))
+    neighbours = _Neighbours(problem, 2 * len(columns) * min(len(steps), LEAST_LEVELS))
+    for together in (steps[:LEAST_LEVELS], *([h] for h in steps[LEAST_LEVELS:])):
+        taken = [(_taken(problem, columns, h), _taken(problem, columns, -h)) for h in together]
+        moved = [entries for sides in taken for entries, _ in sides]
+        values = neighbours.values(columns, *moved) if moved else ()
+        for h, ((_, up), (_, down)), above, below in zip(
+            together, taken, values[::2], values[1::2], strict=True
+        ):
+            yield h, up, down, above, below
 
 
 def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) -> RichardsonResult:
@@ -254,13 +292,7 @@ def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) ->
     kinks = np.zeros(shape, dtype=bool)
     previous: list[Array] = []
     previous_gap: Array | None = None
-    smallest = 4 * np.spacing(np.abs(problem.point.reshape(-1)[columns]))
-    for level in range(levels):
-        h = first / LEVEL_RATIO**level
-        if np.any(h < smallest):
-            break
-        (right, up), (left, down) = _taken(problem, columns, h), _taken(problem, columns, -h)
-        above, below = _shifted(problem, columns, right, left)
+    for level, (h, up, down, above, below) in enumerate(_levels(problem, columns, first, levels)):
         with np.errstate(all="ignore"):
             noise = 2 * np.maximum(problem.noise, eps * np.maximum(np.abs(above), np.abs(below))) / h[:, None]
             row = [(above.astype(np.float64) - below) / (up - down)[:, None]]
@@ -278,7 +310,9 @@ def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) ->
             if previous_gap is not None:
                 kinks = clear & (gap > 0.5 * previous_gap) & np.isfinite(gap)
         settled = (
-            level >= 3 and not kinks.any() and np.all(error <= np.maximum(1e-10 * np.abs(best), 4 * noise))
+            level + 1 >= LEAST_LEVELS
+            and not kinks.any()
+            and np.all(error <= np.maximum(1e-10 * np.abs(best), 4 * noise))
         )
         previous, previous_gap = row, gap
         if settled:

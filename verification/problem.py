@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array, real_array
+from jacobians.arrays import Array, read_only, real_array
 from jacobians.function import INPUT, Function
 from verification.floats import FloatScalars
 from verification.scalars import Scalars
 from verification.tracing import Entries, TracedArray, entries_of, trace
 
-BLOCK_BYTES = 16 * 1024**2
-"""The most that the points and values of one batched call may take: little more than a cache holds."""
+BLOCK_BYTES = 4 * 1024**2
+"""The most that the points and values of one batched call may take: what a cache holds with all that comes between."""
 NOISE_STEP = 2.0**-22  # relative; sixth differences of smooth code are then far below its rounding
 
 
@@ -211,17 +211,22 @@ class Problem:
         """
         m = self.shape[0]
         if self.batches and len(points):
-            call = self.f if self.vectorized else lambda block: self.f._forward(block, 1)
             try:
                 with np.errstate(all="ignore"):
                     values = [
-                        np.asarray(call(points[start : start + self.block].copy()))
+                        self._call_block(points[start : start + self.block])
                         for start in range(0, len(points), self.block)
                     ]
                 return (values[0] if len(values) == 1 else np.concatenate(values)).reshape(len(points), m)
             except (ValueError, ArithmeticError):
                 pass  # one of the points is outside: which one shows when they are taken one by one
         return np.stack([self._value_or_nan(point) for point in points])
+
+    def _call_block(self, points: Array) -> Array:
+        if self.vectorized:
+            return np.asarray(self.f(points.copy()))  # plain code may write to its input
+        # a Function must not: one that does meets a ValueError, and is called with copies, one by one
+        return np.asarray(self.f._forward(read_only(points), 1))
 
     def _value_or_nan(self, point: Array) -> Array:
         m = self.shape[0]
