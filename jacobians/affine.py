@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT, Function
-from jacobians.namespaces import home_of, numpy_dtype, require_one_library
+from jacobians.namespaces import common_dtype, home_of, require_one_library
 from jacobians.structures import Dense, Identity, Jacobian, Kronecker
 from jacobians.structures.homes import moved
 
@@ -77,12 +77,12 @@ class Affine(Function):
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return W, I_h ⊗ xᵀ or I_h, or their Kronecker products for a matrix."""
         h, d = self.W.shape
-        dtype, home = np.result_type(numpy_dtype(x), numpy_dtype(self.W)), home_of(x)
         point = x.shape[batch_ndim:]
+        if wrt == INPUT and len(point) == 1:
+            return Dense.unchecked(self.W)
+        dtype, home = common_dtype(x, self.W), home_of(x)
         identity = moved(Identity.unchecked(h, dtype=dtype), home)
         if len(point) == 1:
-            if wrt == INPUT:
-                return Dense.unchecked(self.W)
             if wrt == "b":
                 return identity
             row = Dense.unchecked(x[..., None, :])

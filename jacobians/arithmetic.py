@@ -34,7 +34,7 @@ def matrix_product(a: Array, b: Array) -> Array:
         return cast(Array, namespace_of(a).matmul(a, b))
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
         # one product for the rows of all points, where NumPy would make one a point
-        return np.reshape(np.reshape(a, (-1, a.shape[-1])) @ b, (*a.shape[:-1], b.shape[-1]))
+        return (a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1])
     if type(b) is np.ndarray and b.ndim > 2 and a.ndim == 2 and b.shape[-1] == 1:
         return (b[..., 0] @ a.T)[..., None]
     return a @ b

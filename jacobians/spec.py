@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -53,65 +55,87 @@ class Spec:
     rank: int = 0
     weighted: bool = False
     repeats: bool = False
+    _hash: int | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        found = self._hash
+        if found is None:  # of a nested spec it takes longer than what is looked up by it
+            found = hash(
+                (self.structure, self.shape, self.batch, self.parts, self.rank, self.weighted, self.repeats)
+            )
+            object.__setattr__(self, "_hash", found)
+        return found
+
+    def __reduce__(self) -> Any:
+        # without the hash, which differs from process to process
+        return Spec, (
+            self.structure,
+            self.shape,
+            self.batch,
+            self.parts,
+            self.rank,
+            self.weighted,
+            self.repeats,
+        )
 
     @classmethod
     def identity(cls, n: int) -> Spec:
         """Return the spec of I_n."""
-        return cls("Identity", (n, n))
+        return _made("Identity", (n, n))
 
     @classmethod
     def zero(cls, m: int, n: int) -> Spec:
         """Return the spec of the m×n zero matrix."""
-        return cls("Zero", (m, n))
+        return _made("Zero", (m, n))
 
     @classmethod
     def diagonal(cls, n: int, batch: Batch = ()) -> Spec:
         """Return the spec of an n×n diagonal matrix."""
-        return cls("Diagonal", (n, n), batch)
+        return _made("Diagonal", (n, n), batch)
 
     @classmethod
     def dense(cls, m: int, n: int, batch: Batch = ()) -> Spec:
         """Return the spec of an m×n matrix without structure."""
-        return cls("Dense", (m, n), batch)
+        return _made("Dense", (m, n), batch)
 
     @classmethod
     def low_rank(cls, n: int, rank: int, batch: Batch = ()) -> Spec:
         """Return the spec of diag(d) + U Vᵀ with n×rank factors."""
-        return cls("DiagonalPlusLowRank", (n, n), batch, rank=rank)
+        return _made("DiagonalPlusLowRank", (n, n), batch, (), rank)
 
     @classmethod
     def selection(
         cls, m: int, n: int, batch: Batch = (), *, weighted: bool = False, repeats: bool = True
     ) -> Spec:
         """Return the spec of a matrix with at most one entry in each of its m rows."""
-        return cls("Selection", (m, n), batch, weighted=weighted, repeats=repeats)
+        return _made("Selection", (m, n), batch, (), 0, weighted, repeats)
 
     @classmethod
     def scatter(
         cls, m: int, n: int, batch: Batch = (), *, weighted: bool = False, repeats: bool = True
     ) -> Spec:
         """Return the spec of a matrix with at most one entry in each of its n columns."""
-        return cls("Scatter", (m, n), batch, weighted=weighted, repeats=repeats)
+        return _made("Scatter", (m, n), batch, (), 0, weighted, repeats)
 
     @classmethod
     def kronecker(cls, left: Spec, right: Spec) -> Spec:
         """Return the spec of left ⊗ right."""
         (p, r), (q, s) = left.shape, right.shape
-        return cls("Kronecker", (p * q, r * s), broadcast(left.batch, right.batch), (left, right))
+        return _made("Kronecker", (p * q, r * s), broadcast(left.batch, right.batch), (left, right))
 
     @classmethod
     def block_row(cls, blocks: Iterable[Spec]) -> Spec:
         """Return the spec of [J₁, J₂, …]."""
         parts = tuple(blocks)
         width = sum(part.shape[1] for part in parts)
-        return cls("BlockRow", (parts[0].shape[0], width), broadcast(*(p.batch for p in parts)), parts)
+        return _made("BlockRow", (parts[0].shape[0], width), broadcast(*(p.batch for p in parts)), parts)
 
     @classmethod
     def block_column(cls, blocks: Iterable[Spec]) -> Spec:
         """Return the spec of the blocks J₁, J₂, … below each other."""
         parts = tuple(blocks)
         height = sum(part.shape[0] for part in parts)
-        return cls("BlockColumn", (height, parts[0].shape[1]), broadcast(*(p.batch for p in parts)), parts)
+        return _made("BlockColumn", (height, parts[0].shape[1]), broadcast(*(p.batch for p in parts)), parts)
 
     @property
     def T(self) -> Spec:
@@ -177,6 +201,20 @@ class Spec:
         return f"Spec({self.label})"
 
 
+@lru_cache(maxsize=4096)
+def _made(
+    structure: str,
+    shape: tuple[int, int],
+    batch: Batch = (),
+    parts: tuple[Spec, ...] = (),
+    rank: int = 0,
+    weighted: bool = False,
+    repeats: bool = False,
+) -> Spec:
+    """Return a spec, the same one for the same sizes: looking it up takes a fraction of making and comparing it."""
+    return Spec(structure, shape, batch, parts, rank, weighted, repeats)
+
+
 _TRANSPOSED = {
     "Selection": "Scatter",
     "Scatter": "Selection",
@@ -194,10 +232,13 @@ def broadcast(*batches: Batch) -> Batch:
     >>> broadcast((), (5,))
     (5,)
     """
-    distinct = {batch for batch in batches if batch}
-    if len(distinct) < 2:
-        return distinct.pop() if distinct else ()
-    return np.broadcast_shapes(*distinct)
+    found: Batch = ()
+    for batch in batches:
+        if batch and batch != found:
+            if found:
+                return np.broadcast_shapes(*batches)
+            found = batch
+    return found
 
 
 def checked_shape(shape: object, name: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array
+from jacobians.arrays import DEFAULT_MAX_BYTES, Array
 from jacobians.cost import Cost, Count
 from jacobians.expansion import require_room
 from jacobians.spec import Spec, broadcast
@@ -121,6 +121,13 @@ def count_products(left: Spec, right: Spec) -> Count:
     return Count(cost.multiplications, cost.additions)
 
 
+@lru_cache(maxsize=65536)
+def _prepared(left: Spec, right: Spec) -> tuple[Row, int]:
+    """Return the row for two specs, and how many numbers the product stores."""
+    row = find_row(left, right)
+    return row, row.result(left, right).storage
+
+
 def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobian:
     """Return left · right in the structure that the product has.
 
@@ -147,11 +154,11 @@ def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> J
     array([[1., 1.],
            [2., 2.]])
     """
-    row = find_row(left.spec, right.spec)
+    row, storage = _prepared(left.spec, right.spec)
     if left.home is not right.home:
         left, right = together((left, right), "product")
-    itemsize = max(left.dtype.itemsize, right.dtype.itemsize)
-    require_room(row.result(left.spec, right.spec), itemsize)
+    if storage * max(left.dtype.itemsize, right.dtype.itemsize) > DEFAULT_MAX_BYTES:
+        require_room(row.result(left.spec, right.spec), max(left.dtype.itemsize, right.dtype.itemsize))
     product = row.execute(left, right, Ledger() if ledger is None else ledger)
     batch = broadcast(left.batch_shape, right.batch_shape)
     return product.reshaped(left.out_shape, right.in_shape).broadcast_batch(batch)

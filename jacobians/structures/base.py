@@ -11,7 +11,7 @@ import numpy as np
 
 from jacobians.arrays import Array, format_bytes, real_array, require_budget
 from jacobians.layouts import MatrixLayout, TensorLayout, VecOrder, to_matrix, to_tensor
-from jacobians.namespaces import NUMPY, home_of, numpy_dtype, owned
+from jacobians.namespaces import NUMPY, common_dtype, home_of, numpy_dtype, owned
 from jacobians.spec import Spec, broadcast
 from jacobians.structures.display import html_summary
 from jacobians.structures.linear_map import LinearMap, Shape
@@ -69,28 +69,26 @@ class Jacobian(LinearMap):
         dtype: Any = None,
     ) -> None:
         """Set what all structures have; `dtype` only where no array says it."""
-        m, n = spec.shape
         self.spec = spec
-        self.out_shape = (m,) if out_shape is None else tuple(out_shape)
-        self.in_shape = (n,) if in_shape is None else tuple(in_shape)
+        m, n = spec.shape
+        self.out_shape = (m,) if out_shape is None else self._checked("out_shape", tuple(out_shape), m)
+        self.in_shape = (n,) if in_shape is None else self._checked("in_shape", tuple(in_shape), n)
         self.batch_shape = spec.batch if batch_shape is None else broadcast(tuple(batch_shape), spec.batch)
         parts = [part for name in self._fields + self._children if (part := getattr(self, name)) is not None]
         if parts:
-            dtypes = [numpy_dtype(part) for part in parts]
-            self.dtype = dtypes[0] if len(parts) == 1 else np.result_type(*dtypes)
+            self.dtype = numpy_dtype(parts[0]) if len(parts) == 1 else common_dtype(*parts)
             self.home = parts[0].home if self._children else home_of(parts[0])
         else:
             self.dtype = np.dtype(dtype)
-        self._check_shapes()
 
-    def _check_shapes(self) -> None:
-        m, n = self.spec.shape
-        for name, shape, size in (("out_shape", self.out_shape, m), ("in_shape", self.in_shape, n)):
-            if shape != (size,) and math.prod(shape) != size:
-                raise ValueError(
-                    f"{name}: found {shape} with {math.prod(shape)} entries, expected {size} entries "
-                    f"for a {m}×{n} {self.structure}"
-                )
+    def _checked(self, name: str, shape: Shape, size: int) -> Shape:
+        if shape != (size,) and math.prod(shape) != size:
+            m, n = self.spec.shape
+            raise ValueError(
+                f"{name}: found {shape} with {math.prod(shape)} entries, expected {size} entries "
+                f"for a {m}×{n} {self.structure}"
+            )
+        return shape
 
     # --- sizes -----------------------------------------------------------------------------------------
 
@@ -245,8 +243,9 @@ class Jacobian(LinearMap):
         if out_shape == self.out_shape and in_shape == self.in_shape:
             return self
         other = self._copy()
-        other.out_shape, other.in_shape = out_shape, in_shape
-        other._check_shapes()
+        m, n = self.spec.shape
+        other.out_shape = self._checked("out_shape", out_shape, m)
+        other.in_shape = self._checked("in_shape", in_shape, n)
         return other
 
     def broadcast_batch(self, batch_shape: Sequence[int]) -> Self:
