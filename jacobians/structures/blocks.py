@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Self, cast
 
 import numpy as np
 
 from jacobians.arithmetic import summed_over
 from jacobians.arrays import Array
+from jacobians.namespaces import common_dtype
 from jacobians.spec import Spec, broadcast
 from jacobians.structures.base import Jacobian
 from jacobians.structures.common_factors import CommonFactor, common_factors
 from jacobians.structures.doors import checked_options
-from jacobians.structures.euclidean import euclidean
+from jacobians.structures.euclidean import norm_of_parts
 from jacobians.structures.homes import together
 from jacobians.structures.linear_map import Shape
 
@@ -73,7 +74,7 @@ class _Blocks(Jacobian):
         batch_shape: Shape | None = None,
         dtype: Any = None,
     ) -> None:
-        dtype = np.result_type(*(block.dtype for block in self.blocks))
+        dtype = common_dtype(*self.blocks)
         self.home = self.blocks[0].home
         super()._set(spec, out_shape, in_shape, batch_shape, dtype)
 
@@ -132,7 +133,7 @@ class BlockRow(_Blocks):
     @property
     def offsets(self) -> list[int]:
         """The first column of each block, and the number of columns."""
-        return [0, *np.cumsum([block.shape[1] for block in self.blocks]).tolist()]
+        return [0, *accumulate(block.shape[1] for block in self.blocks)]
 
     def _expand(self) -> Array:
         return cast(Array, self.home.namespace.concat(self._expanded_blocks(), axis=-1))
@@ -170,10 +171,10 @@ class BlockRow(_Blocks):
     def _row_norms(self) -> Array:
         norms = []
         for group in self.common_factors:
-            # the rows of I ⊗ d are orthogonal and of one norm
-            inner = [right._row_norms()[..., :1] for right in group.rights]
-            norms.append(group.left._row_norms() * euclidean(_beside(inner)))
-        return euclidean(_beside(norms))
+            # the rows of I ⊗ d are orthogonal and of one norm, that of d
+            inner = [np.ones(1, self.dtype) if row is None else row._row_norms() for row in group.rows]
+            norms.append(group.left._row_norms() * norm_of_parts(inner))
+        return norm_of_parts(norms)
 
     def _transpose(self) -> Jacobian:
         return BlockColumn(self._transposed_blocks())
@@ -237,7 +238,7 @@ class BlockColumn(_Blocks):
         return np.concatenate(norms, axis=-1)
 
     def _starts(self) -> list[int]:
-        return [0, *np.cumsum([block.shape[0] for block in self.blocks]).tolist()]
+        return [0, *accumulate(block.shape[0] for block in self.blocks)]
 
     def _transpose(self) -> Jacobian:
         return BlockRow(self._transposed_blocks())
@@ -255,8 +256,3 @@ def _total(terms: Iterator[Array]) -> Array:
     for term in terms:
         total = total + term
     return total
-
-
-def _beside(arrays: Sequence[Array]) -> Array:
-    """Return arrays along a new last axis, broadcast."""
-    return np.stack(np.broadcast_arrays(*arrays), axis=-1)

@@ -6,17 +6,21 @@ S ⊗ d with one row d is S·(I ⊗ d), so that what S does is done once for all
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from jacobians.structures.base import Jacobian
 from jacobians.structures.entrywise import Identity
 from jacobians.structures.homes import moved
 from jacobians.structures.kronecker import Kronecker
 
-_SHAPES = ("out_shape", "in_shape", "batch_shape")
+_COMPARED = frozenset(("spec", "dtype", "out_shape", "in_shape", "batch_shape"))
+"""What Jacobians of the very same arrays may differ in, or hold as objects of their own."""
 
 
-class CommonFactor(NamedTuple):
+@dataclass(frozen=True)
+class CommonFactor:
     """Blocks S·K₁, S·K₂, … of one left factor.
 
     Attributes
@@ -25,13 +29,19 @@ class CommonFactor(NamedTuple):
         S.
     places : tuple of int
         Which blocks of the row these are.
-    rights : tuple of Jacobian
-        K of each block: I, or I ⊗ d with one row d.
+    rows : tuple of Jacobian or None
+        For each block the d of its K = I ⊗ d, which has one row; None where K = I.
     """
 
     left: Jacobian
     places: tuple[int, ...]
-    rights: tuple[Kronecker | Identity, ...]
+    rows: tuple[Jacobian | None, ...]
+
+    @cached_property
+    def rights(self) -> tuple[Kronecker | Identity, ...]:
+        """K of each block."""
+        one = moved(Identity.unchecked(self.left.shape[1], dtype=self.left.dtype), self.left.home)
+        return tuple(one if row is None else Kronecker.unchecked(one, row) for row in self.rows)
 
 
 def common_factors(blocks: Sequence[Jacobian]) -> tuple[CommonFactor, ...]:
@@ -45,37 +55,19 @@ def common_factors(blocks: Sequence[Jacobian]) -> tuple[CommonFactor, ...]:
     (<I₁ ⊗ Dense 1×2: 1×2, out (1,), in (2,), 2 of 2 numbers stored>,
      <I₁: 1×1, out (1,), in (1,), 0 of 1 numbers stored>)
     """
-    lefts: list[Jacobian] = []
-    members: list[list[tuple[int, Kronecker | Identity]]] = []
+    groups: dict[Any, tuple[Jacobian, list[int], list[Jacobian | None]]] = {}
     for place, block in enumerate(blocks):
-        left = block
-        right: Kronecker | Identity
+        left, row = block, None
         if isinstance(block, Kronecker) and block.B.shape[0] == 1:
-            left = block.A
-            one = moved(Identity.unchecked(left.shape[1], dtype=block.dtype), block.home)
-            right = Kronecker.unchecked(one, block.B)
-        else:
-            right = moved(Identity.unchecked(block.shape[1], dtype=block.dtype), block.home)
-        for known, member in zip(lefts, members, strict=True):
-            if _same(known, left):
-                member.append((place, right))
-                break
-        else:
-            lefts.append(left)
-            members.append([(place, right)])
-    return tuple(
-        CommonFactor(left, *(tuple(part) for part in zip(*member, strict=True)))
-        for left, member in zip(lefts, members, strict=True)
-    )
+            left, row = block.A, block.B
+        _, places, rows = groups.setdefault(_numbers_of(left), (left, [], []))
+        places.append(place)
+        rows.append(row)
+    return tuple(CommonFactor(left, tuple(places), tuple(rows)) for left, places, rows in groups.values())
 
 
-def _same(first: Jacobian, second: Jacobian) -> bool:
-    """Return whether two Jacobians hold the very same arrays in the same structure."""
-    if first is second:
-        return True
-    if type(first) is not type(second) or first.spec != second.spec or first.dtype != second.dtype:
-        return False
-    mine, others = vars(first), vars(second)
-    return mine.keys() == others.keys() and all(
-        value is others[name] or name in ("spec", "dtype", *_SHAPES) for name, value in mine.items()
-    )
+def _numbers_of(jacobian: Jacobian) -> tuple[Any, ...]:
+    """Return what is equal for two Jacobians that hold the very same arrays in the same structure."""
+    # the Jacobians are alive, so that an id belongs to one object
+    held = [(name, id(value)) for name, value in vars(jacobian).items() if name not in _COMPARED]
+    return (type(jacobian), jacobian.spec, jacobian.dtype, *held)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, cast
+
 import numpy as np
 
 from jacobians.arrays import Array
@@ -24,13 +28,12 @@ def euclidean(rows: Array) -> Array:
     >>> euclidean(np.array([[3.0, 4.0], [3e200, 4e200], [3e-200, 4e-200]]))
     array([5.e+000, 5.e+200, 5.e-200])
     """
-    limits = np.finfo(rows.dtype)
     with np.errstate(all="ignore"):
         squares = np.asarray(np.vecdot(rows, rows))
-        # below, squares of small entries have lost digits to underflow
-        doubtful = ~((squares > limits.tiny / limits.eps**2) & (squares <= limits.max))
         norms = np.asarray(np.sqrt(squares))
-        if doubtful.any():
+        if not _all_exact(squares):
+            least, most = _exact_range(rows.dtype)
+            doubtful = ~((squares >= least) & (squares <= most))
             found = rows[doubtful]
             scale = np.abs(found).max(axis=-1)
             usual = np.isfinite(scale) & (scale > 0)
@@ -38,6 +41,49 @@ def euclidean(rows: Array) -> Array:
             scale[usual] *= np.sqrt(np.vecdot(shrunk, shrunk))
             norms[doubtful] = scale
     return norms
+
+
+def norm_of_parts(norms: Sequence[Array]) -> Array:
+    """Return the norms of what is made of parts, from the norms of these.
+
+    Parameters
+    ----------
+    norms : sequence of numpy.ndarray
+        At least one; their shapes broadcast.
+
+    Returns
+    -------
+    numpy.ndarray
+
+    Examples
+    --------
+    >>> norm_of_parts([np.array([3.0, 3e200]), np.array([4.0, 4e200])])
+    array([5.e+000, 5.e+200])
+    """
+    if len(norms) == 1:
+        return norms[0]
+    with np.errstate(all="ignore"):
+        squares = norms[0] * norms[0]
+        for part in norms[1:]:
+            squares = squares + part * part
+        if _all_exact(squares):
+            return cast(Array, np.sqrt(squares))
+    return euclidean(np.stack(np.broadcast_arrays(*norms), axis=-1))
+
+
+def _all_exact(squares: Array) -> bool:
+    """Return whether all sums of squares are in the range in which they lost nothing; False for NaN."""
+    least, most = _exact_range(squares.dtype)
+    return bool(
+        np.minimum.reduce(squares, axis=None) >= least and np.maximum.reduce(squares, axis=None) <= most
+    )
+
+
+@cache
+def _exact_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    limits = np.finfo(dtype)
+    # below, squares of small entries have lost digits to underflow
+    return limits.tiny / limits.eps**2, limits.max
 
 
 def euclidean_at(values: Array, places: Array, count: int) -> Array:

@@ -8,7 +8,7 @@ from typing import Any, Self, cast
 import numpy as np
 
 from jacobians.arrays import Array, zeros
-from jacobians.namespaces import NUMPY, namespace_of
+from jacobians.namespaces import NUMPY, namespace_of, spread_to
 from jacobians.spec import Spec, broadcast
 from jacobians.structures.base import Jacobian
 from jacobians.structures.doors import checked_options
@@ -72,7 +72,7 @@ class Kronecker(Jacobian):
             A, B = together((A, B), "Kronecker")
         self.A, self.B = A, B
         if batch_shape is None:
-            batch_shape = np.broadcast_shapes(A.batch_shape, B.batch_shape)
+            batch_shape = broadcast(A.batch_shape, B.batch_shape)
         if out_shape is None:
             out_shape = _pair(A.shape[0], B.shape[0])
         if in_shape is None:
@@ -153,10 +153,14 @@ class Kronecker(Jacobian):
         k = columns.shape[-1]
         xp = self.home.namespace
         X = xp.reshape(columns, (*columns.shape[:-2], r, s, k))
-        if self._right_first(tuple(columns.shape[:-2])):
-            result = _on_first(self.A, _turned(_on_first(self.B, _turned(X))))
+        if isinstance(self.A, Identity):
+            result = _on_second(self.B, X)
+        elif isinstance(self.B, Identity):
+            result = _on_first(self.A, X)
+        elif self._right_first(tuple(columns.shape[:-2])):
+            result = _on_first(self.A, _on_second(self.B, X))
         else:
-            result = _turned(_on_first(self.B, _turned(_on_first(self.A, X))))
+            result = _on_second(self.B, _on_first(self.A, X))
         return cast(Array, xp.reshape(result, (*result.shape[:-3], p * q, k)))
 
     def _right_first(self, lead: Shape) -> bool:
@@ -175,11 +179,11 @@ class Kronecker(Jacobian):
         U = u.reshape((*u.shape[:-1], p, q))
         batch = self.spec.batch
         if isinstance(B, Dense) and B.spec.batch == batch:
-            AtU = np.broadcast_to(A._transpose()._apply(U), (*batch, r, q))
-            rows = np.moveaxis(AtU, -2, 0).reshape(r, -1)
-            return (rows @ B.A.reshape(-1, s)).reshape(-1)
+            AtU = spread_to(A._transpose()._apply(U), (*batch, r, q))
+            # a row a point and a row of B: of one row nothing is copied
+            return (AtU.mT.reshape(-1, r).T @ B.A.reshape(-1, s)).reshape(-1)
         if isinstance(A, Dense) and A.spec.batch == batch:
-            UB = np.broadcast_to(B._transpose()._apply(U.mT).mT, (*batch, p, s))
+            UB = spread_to(B._transpose()._apply(U.mT).mT, (*batch, p, s))
             return (A.A.reshape(-1, r).T @ UB.reshape(-1, s)).reshape(-1)
         return super()._pull(u)
 
@@ -214,8 +218,12 @@ def _on_first(A: Jacobian, X: Array) -> Array:
     return cast(Array, xp.reshape(result, (*result.shape[:-1], s, k)))
 
 
-def _turned(X: Array) -> Array:
-    return cast(Array, namespace_of(X).moveaxis(X, -3, -2))
+def _on_second(B: Jacobian, X: Array) -> Array:
+    """Return B·X along the second of the last three axes of X."""
+    if X.shape[-1] == 1:  # of one column a matrix is left, which is turned without a copy
+        return B._apply(X[..., 0].mT).mT[..., None]
+    xp = B.home.namespace
+    return cast(Array, xp.moveaxis(_on_first(B, xp.moveaxis(X, -3, -2)), -3, -2))
 
 
 def _pair(first: int, second: int) -> Shape:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jacobians.arithmetic import summed_over
 from jacobians.arrays import Array, real_array
-from jacobians.namespaces import NUMPY, Home, is_foreign, namespace_of, owned
+from jacobians.namespaces import NUMPY, Home, is_foreign, namespace_of, owned, spread_to
 from jacobians.spec import Spec, broadcast
 from jacobians.structures.homes import beside_array
 from jacobians.structures.operator import linear_operator
@@ -135,7 +135,7 @@ class LinearMap(ABC):
             return self.T.matvec(vector)
         self._require_numpy("summed")
         batch = broadcast(self.batch_shape, vector.shape[:-1])
-        result = self._pull(summed_over(np.broadcast_to(vector, (*batch, self.shape[0])), self.spec.batch))
+        result = self._pull(summed_over(spread_to(vector, (*batch, self.shape[0])), self.spec.batch))
         return result.astype(np.result_type(self.dtype, vector.dtype), copy=False)
 
     def row_norms(self) -> Array:
@@ -156,7 +156,7 @@ class LinearMap(ABC):
         array([5., 5.])
         """
         self._require_numpy("row_norms")
-        return np.array(np.broadcast_to(self._row_norms(), (*self.batch_shape, self.shape[0])))
+        return cast(Array, owned(self._row_norms(), (*self.batch_shape, self.shape[0])))
 
     def directional(self, direction: Any) -> Array:
         """Return the derivative in a direction that has the shape of the input: ∂y/∂X applied to it.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from jacobians.arrays import Array, real_array
-from jacobians.namespaces import namespace_of, require_one_library
+from jacobians.namespaces import require_one_library, spread_to
 from jacobians.placing import diagonal_of, set_diagonal
 from jacobians.spec import Spec, broadcast
 from jacobians.structures.base import Jacobian
@@ -138,4 +138,4 @@ class DiagonalPlusLowRank(Jacobian):
 
 def _for_batch(array: Array, batch: Shape, ndim: int) -> Array:
     shape = batch + tuple(array.shape[array.ndim - ndim :])
-    return array if array.shape == shape else namespace_of(array).broadcast_to(array, shape)
+    return cast(Array, spread_to(array, shape))
