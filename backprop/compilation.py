@@ -12,12 +12,12 @@ from backprop.arguments import checked_integer
 from backprop.plan import Plan
 from backprop.source.networks import Trace, array_form, trace_jacobian
 from backprop.source.scalars import NotScalarError, scalar_form
-from backprop.threads import LEAST_FLOPS, spread
 from jacobians import Affine, Cost, Function, Sequential
 from jacobians.arrays import Array, real_array, require_budget
 from jacobians.composition import Composition
 from jacobians.cost import ZERO_COST
 from jacobians.namespaces import require_numpy_function
+from jacobians.threads import LEAST_FLOPS, spread
 
 Form = Literal["auto", "arrays", "scalars"]
 

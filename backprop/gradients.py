@@ -12,9 +12,9 @@ from backprop.arguments import checked_integer
 from backprop.network import MLP
 from backprop.source.gradients import gradient_source, target_name, trace_gradients
 from backprop.targets import target_rows
-from backprop.threads import LEAST_FLOPS, blas_threads, halves, spread
 from jacobians import Function
 from jacobians.arrays import Array
+from jacobians.threads import LEAST_FLOPS, blas_threads, halves, spread
 
 
 class CompiledGradients:

@@ -17,8 +17,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import backprop
-from backprop import MLP, threads
-from jacobians import MemoryBudgetError
+from backprop import MLP
+from jacobians import MemoryBudgetError, threads
 
 
 def network(sizes: list[int], activation: str, *, bias: float = 0.1, seed: int = 0) -> MLP:
@@ -170,7 +170,7 @@ def test_blas_has_one_thread_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_threads_work_in_a_forked_process() -> None:
     code = (
-        "import os, numpy as np; from backprop import threads\n"
+        "import os, numpy as np; from jacobians import threads\n"
         "threads.blas_threads = lambda: 2\n"
         "threads._blas = lambda: type('U', (), {'lib_controllers': ()})()\n"
         "pieces = [slice(0, 1), slice(1, 2)]\n"

@@ -9,10 +9,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 import backprop
-from backprop import MLP, gradients, threads
+from backprop import MLP, gradients
 from backprop.source import RecordingError
 from backprop.targets import LOSSES
-from jacobians import Function, SquaredError
+from jacobians import Function, SquaredError, threads
 from jacobians.structures import Dense
 
 
