@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array, require_budget
+from jacobians.namespaces import spread_to
 from jacobians.structures import BlockRow, Diagonal, Identity, Jacobian, Kronecker
 from jacobians.structures.common_factors import CommonFactor, common_factors
 
@@ -79,7 +80,7 @@ def pairwise_products(J: Jacobian, K: Jacobian | None = None, *, max_bytes: int 
     if symmetric:
         for i in range(shape[2]):
             for j in range(i):
-                products[i, j] = products[j, i].T
+                products[j, i] = products[i, j].T
     return products.transpose(2, 3, 0, 1)
 
 
@@ -99,7 +100,8 @@ def _terms(J: Jacobian, K: Jacobian) -> list[tuple[CommonFactor, CommonFactor]]:
 def _match(first: CommonFactor, second: CommonFactor) -> bool:
     """Return whether the rows of K of both sides meet: the same blocks, in the same form."""
     return first.places == second.places and all(
-        type(a) is type(b) and a.shape == b.shape for a, b in zip(first.rights, second.rights, strict=True)
+        (a is None and b is None) or (a is not None and b is not None and a.shape == b.shape)
+        for a, b in zip(first.rows, second.rows, strict=True)
     )
 
 
@@ -108,19 +110,17 @@ def _alone(first: Jacobian, second: Jacobian) -> tuple[CommonFactor, CommonFacto
     (one,), (other,) = common_factors([first]), common_factors([second])
     if _match(one, other):
         return one, other
-    whole = Identity.unchecked(first.shape[1], dtype=first.dtype)
-    return CommonFactor(first, (0,), (whole,)), CommonFactor(second, (0,), (whole,))
+    return CommonFactor(first, (0,), (None,)), CommonFactor(second, (0,), (None,))
 
 
 def _gram(first: CommonFactor, second: CommonFactor, points: tuple[int, int]) -> Array | None:
     """Return Σ d_p·d_q over the blocks of a group, shape (N, N'); None where all of it is 1."""
     ones = 0
     total: Any = None
-    for a, b in zip(first.rights, second.rights, strict=True):
-        if isinstance(a, Kronecker) and isinstance(b, Kronecker):
+    for a, b in zip(first.rows, second.rows, strict=True):
+        if a is not None and b is not None:
             rows, others = (
-                np.broadcast_to(d.B.expand()[..., 0, :], (n, d.B.shape[1]))
-                for d, n in zip((a, b), points, strict=True)
+                spread_to(d.expand()[..., 0, :], (n, d.shape[1])) for d, n in zip((a, b), points, strict=True)
             )
             gram = rows @ others.T
             total = gram if total is None else np.add(total, gram, out=total)
@@ -134,7 +134,7 @@ def _gram(first: CommonFactor, second: CommonFactor, points: tuple[int, int]) ->
 
 
 def _add(products: Array, S: Jacobian, T: Jacobian, gram: Array | None, symmetric: bool) -> None:
-    """Add (S_p T_qᵀ)·gram[p, q] for all pairs of points to `products` (m, m', N, N'); if symmetric, where j ≥ i."""
+    """Add (S_p T_qᵀ)·gram[p, q] for all pairs of points to `products` (m, m', N, N'); if symmetric, where i ≥ j."""
     weight = np.ones((1, 1), products.dtype) if gram is None else gram
     if isinstance(S, Identity | Diagonal) and isinstance(T, Identity | Diagonal):
         for i in range(S.shape[0]):
@@ -169,19 +169,24 @@ def _add_kronecker(products: Array, S: Kronecker, T: Kronecker, weight: Array) -
 
 def _add_dense(products: Array, S: Array, T: Array, weight: Array, symmetric: bool) -> None:
     m, others, count, other_count = products.shape
-    # outputs first, so that the products for two outputs are one matrix, an entry a pair of points
-    rows = np.ascontiguousarray(np.moveaxis(np.broadcast_to(S, (count, *S.shape[-2:])), 1, 0))
-    columns = rows if symmetric else np.moveaxis(np.broadcast_to(T, (other_count, *T.shape[-2:])), 1, 0)
-    columns = np.ascontiguousarray(columns).mT
-    step = max(1, _WORKSPACE // (others * other_count))
-    workspace = np.empty(others * min(step, count) * other_count, products.dtype)
-    for start in range(0, count, step):
-        some = slice(start, min(start + step, count))
-        size = some.stop - start
-        for i in range(m):
-            first = i if symmetric else 0
-            shape = (others - first, size, other_count)
-            found = workspace[: shape[0] * size * other_count].reshape(shape)
-            np.matmul(rows[i, some], columns[first:], out=found)
-            found *= weight[some] if len(weight) > 1 else weight
-            products[i, first:, some] += found
+    # outputs first, so that the products with one output of the other side are one matrix, an entry a pair of points
+    rows = _outputs_first(S, count)
+    columns = rows if symmetric else _outputs_first(T, other_count)
+    together = max(1, _WORKSPACE // (count * other_count))
+    step = count if together > 1 else min(count, max(1, _WORKSPACE // other_count))
+    workspace = np.empty((min(together, m) * step, other_count), products.dtype)
+    for k in range(others):
+        for first in range(k if symmetric else 0, m, together):
+            for start in range(0, count, step):
+                outputs, some = slice(first, first + together), slice(start, start + step)
+                part = rows[outputs, some]
+                found = workspace[: part.shape[0] * part.shape[1]]
+                np.matmul(part.reshape(len(found), -1), columns[k].T, out=found)
+                blocks = found.reshape(*part.shape[:2], other_count)
+                blocks *= weight[some] if len(weight) > 1 else weight
+                products[outputs, k, some] += blocks
+
+
+def _outputs_first(S: Array, count: int) -> Array:
+    """Return a matrix a point (…, m, h) as an array (m, count, h)."""
+    return np.ascontiguousarray(np.moveaxis(spread_to(S, (count, *S.shape[-2:])), 1, 0))
