@@ -47,6 +47,42 @@ def _one_blas_thread() -> Iterator[None]:
             library.set_num_threads(count)
 
 
+@cache
+def _core_of_this_thread() -> Callable[[], int] | None:
+    """Return what tells the number of the core that runs the calling thread, None where threads can't be bound."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    import ctypes  # for the first threads only
+
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None)
+
+
+@contextmanager
+def _cores_apart(threads: int) -> Iterator[list[set[int]]]:
+    """Share the cores out among the calling thread, which stays on its own, and as many others.
+
+    Threads that hand Python's lock to each other are woken on each other's core, and share it for milliseconds.
+
+    Returns
+    -------
+    list of set of int
+        The cores of each other thread; empty sets where threads can't be bound, or there are too few cores.
+    """
+    core = _core_of_this_thread()
+    allowed = os.sched_getaffinity(0) if core else set()
+    if core is None or len(allowed) < threads:
+        yield [set() for _ in range(threads - 1)]
+        return
+    here = core()
+    ordered = sorted(allowed, key=lambda number: (number != here, number))
+    groups = [set(ordered[share]) for share in halves(len(ordered), threads)]
+    os.sched_setaffinity(0, groups[0])
+    try:
+        yield groups[1:]
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 _Ends = SimpleQueue[BaseException | None]  # one entry a job: what it raised
 
 
@@ -55,17 +91,18 @@ class _Helper:
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[tuple[Callable[[], None], _Ends]] = SimpleQueue()
-        threading.Thread(target=self._run, name="points", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="points", daemon=True)
+        self._thread.start()
 
-    def start(self, job: Callable[[], None], ends: _Ends) -> None:
-        """Have `job` called; when it has ended, there is one entry more in `ends`."""
+    def start(self, job: Callable[[], None], ends: _Ends, cores: set[int]) -> None:
+        """Have `job` called, on some cores if there are any; then there is one entry more in `ends`."""
+        if cores and self._thread.native_id is not None:
+            os.sched_setaffinity(self._thread.native_id, cores)  # before it wakes up
         self._jobs.put((job, ends))
 
     def _run(self) -> None:
         while True:
-            self._do(
-                *self._jobs.get()
-            )  # in a frame of its own, so that a job isn't kept until the next one comes
+            self._do(*self._jobs.get())  # in a frame of its own: no job is kept until the next one comes
 
     @staticmethod
     def _do(job: Callable[[], None], ends: _Ends) -> None:
@@ -144,10 +181,10 @@ def spread(work: Callable[[slice], Any], pieces: Sequence[slice]) -> None:
                     return
                 work(piece)
 
-        with _one_blas_thread():
+        with _one_blas_thread(), _cores_apart(threads) as others:
             ends: _Ends = SimpleQueue()
-            for helper in _helpers(threads - 1):
-                helper.start(take, ends)
+            for helper, cores in zip(_helpers(threads - 1), others, strict=True):
+                helper.start(take, ends, cores)
             try:
                 take()
             finally:

@@ -5,6 +5,7 @@ The witness is a plain product of dense matrices in this file.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -166,6 +167,32 @@ def test_blas_has_one_thread_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[int] = set()
     threads.spread(lambda _: seen.add(library.num_threads), [slice(0, 1), slice(1, 2), slice(2, 3)])
     assert (seen, library.num_threads) == ({1}, 3)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads can't be bound here")
+def test_threads_share_the_cores_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    monkeypatch.setattr(threads, "_blas", lambda: type("Controller", (), {"lib_controllers": ()}))
+    allowed = os.sched_getaffinity(0)
+    both = threading.Barrier(2, timeout=20)
+    seen: dict[str, set[int]] = {}
+
+    def work(piece: slice) -> None:
+        both.wait()
+        seen[threading.current_thread().name] = os.sched_getaffinity(0)
+        if piece.start:
+            raise ZeroDivisionError("the cores are given back all the same")
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            threads.spread(work, [slice(0, 1), slice(1, 2)])
+        assert os.sched_getaffinity(0) == allowed
+    own, others = seen.pop(threading.current_thread().name), seen.popitem()[1]
+    if len(allowed) > 1:
+        assert own | others == allowed
+        assert not own & others
+    else:
+        assert own == others == allowed
 
 
 def test_threads_work_in_a_forked_process() -> None:
