@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import pairwise
 from queue import SimpleQueue
@@ -76,11 +76,16 @@ def _cores_apart(threads: int) -> Iterator[list[set[int]]]:
     here = core()
     ordered = sorted(allowed, key=lambda number: (number != here, number))
     groups = [set(ordered[share]) for share in halves(len(ordered), threads)]
-    os.sched_setaffinity(0, groups[0])
+    _bind(0, groups[0])
     try:
         yield groups[1:]
     finally:
-        os.sched_setaffinity(0, allowed)
+        _bind(0, allowed)
+
+
+def _bind(thread: int, cores: set[int]) -> None:
+    with suppress(OSError):  # the system may not allow it: then threads are where it puts them
+        os.sched_setaffinity(thread, cores)
 
 
 _Ends = SimpleQueue[BaseException | None]  # one entry a job: what it raised
@@ -97,7 +102,7 @@ class _Helper:
     def start(self, job: Callable[[], None], ends: _Ends, cores: set[int]) -> None:
         """Have `job` called, on some cores if there are any; then there is one entry more in `ends`."""
         if cores and self._thread.native_id is not None:
-            os.sched_setaffinity(self._thread.native_id, cores)  # before it wakes up
+            _bind(self._thread.native_id, cores)  # before it wakes up
         self._jobs.put((job, ends))
 
     def _run(self) -> None:
