@@ -11,10 +11,14 @@ from numpy import ndarray  # looking it up in np is a few percent of a small cal
 from backprop.arguments import checked_integer
 from backprop.network import MLP
 from backprop.source.gradients import gradient_source, target_name, trace_gradients
+from backprop.source.memory import Written
 from backprop.targets import target_rows
 from jacobians import Function
 from jacobians.arrays import Array
 from jacobians.threads import LEAST_FLOPS, blas_threads, halves, spread
+
+LEAST_POINTS = 128
+"""Points of a thread, below which BLAS's own threads are faster: gradients of few points are not worth adding up."""
 
 
 class CompiledGradients:
@@ -27,12 +31,18 @@ class CompiledGradients:
     ----------
     source : str
         The generated code: a function of points, targets and parameters.
+    constants : dict of str to numpy.ndarray
+        The arrays that the code takes.
     points : int
         The number of points of a batch.
+    workspace : int
+        The bytes that are kept between calls for intermediate results.
     """
 
     source: str
+    constants: dict[str, Array]
     points: int
+    workspace: int
 
     def __init__(self, network: MLP, points: int) -> None:
         self.points = points
@@ -48,13 +58,23 @@ class CompiledGradients:
         rows = np.full(self._rows, 1 / network.sizes[-1], dtype=self._dtype)
         self._target = target_name(network.network_loss.of(rows), rows)
         work = 6 * points * sum(value.size for value in network.parameters.values())
-        self._pieces = halves(points, blas_threads() if work >= LEAST_FLOPS else 1)
+        worth = work >= LEAST_FLOPS and points >= LEAST_POINTS * blas_threads()
+        self._pieces = halves(points, blas_threads() if worth else 1)
+        written: dict[int, Written] = {}
         made: dict[int, Callable[..., Any]] = {}
         for size in sorted({piece.stop - piece.start for piece in self._pieces}):
-            self.source, made[size] = self._of_points(size)
+            written[size] = self._of_points(size)
+            namespace: dict[str, Any] = {}
+            exec(
+                written[size].source, namespace
+            )  # code that this library has written from its own operations
+            made[size] = namespace["make"](**written[size].constants)
+        self.source, self.constants, _ = written[size]
         self._codes = [made[piece.stop - piece.start] for piece in self._pieces]
+        sums = sum(value.nbytes for value in network.parameters.values()) * (len(self._pieces) - 1)
+        self.workspace = sum(written[piece.stop - piece.start].workspace for piece in self._pieces) + sums
 
-    def _of_points(self, size: int) -> tuple[str, Callable[..., Any]]:
+    def _of_points(self, size: int) -> Written:
         network = self._network
         rows = np.full((size, network.sizes[-1]), 1 / network.sizes[-1], dtype=self._dtype)
         shape = (size, network.sizes[0])
@@ -62,10 +82,7 @@ class CompiledGradients:
             network, network.network_loss.of(rows), rows, shape, self._dtype, divisor=self.points
         )
         title = f"Gradients of {network!r} for {size} points, by {', '.join(trace.results)}."
-        source, constants = gradient_source(trace, title)
-        namespace: dict[str, Any] = {}
-        exec(source, namespace)  # code that this library has written from its own operations
-        return source, namespace["make"](**constants)
+        return gradient_source(trace, title)
 
     def __call__(self, x: Any, y: Any, out: dict[str, Array] | None = None) -> dict[str, Array]:
         """Return ∂(mean loss)/∂parameter for every parameter, each in its parameter's shape.
@@ -106,9 +123,8 @@ class CompiledGradients:
     ) -> Sequence[Array]:
         """Return the sums of the gradients of all pieces; those of the first go into `arrays`."""
         try:
-            others = (
-                self._spare.pop()
-            )  # fresh memory costs more than the sum; two calls at once have their own
+            # fresh memory costs more than the sum; two calls at once have their own
+            others = self._spare.pop()
         except IndexError:
             others = [[np.empty(shape, self._dtype) for shape in self._sizes] for _ in self._pieces[1:]]
         into: list[Any] = [arrays, *others]

@@ -10,7 +10,7 @@ import numpy as np
 
 from backprop.recursion import delta_gradients
 from backprop.source.factors import identifiers
-from backprop.source.memory import Memory
+from backprop.source.memory import Memory, Written
 from backprop.source.nodes import Node, RecordingError, fixed_nodes
 from backprop.source.printing import Printer, imports, needed
 from backprop.source.recording import Recording
@@ -101,8 +101,8 @@ def trace_gradients(
     return GradientTrace(nodes, results, ["x", "y", *called])
 
 
-def gradient_source(trace: GradientTrace, title: str) -> tuple[str, dict[str, Array]]:
-    """Return a module with a function `make` of constants that returns the function `gradients`, and the constants.
+def gradient_source(trace: GradientTrace, title: str) -> Written:
+    """Return a module with a function `make` of constants that returns the function `gradients`.
 
     Its last argument `out` are arrays that take the results, or None for fresh ones.
     """
@@ -138,4 +138,5 @@ def gradient_source(trace: GradientTrace, title: str) -> tuple[str, dict[str, Ar
         "return gradients",
     ]
     body = "\n".join(f"    {line}".rstrip() for line in text)
-    return f"{imports(trace.nodes)}\n\ndef make({', '.join(constants)}):\n{body}\n", constants
+    source = f"{imports(trace.nodes)}\n\ndef make({', '.join(constants)}):\n{body}\n"
+    return Written(source, constants, memory.nbytes)

@@ -11,14 +11,23 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from backprop.source.nodes import Node
+from jacobians.arrays import Array
 
 LEAST_KEPT = 4096
 """Entries of an array whose memory is taken again: below that, allocation costs nothing."""
+
+
+class Written(NamedTuple):
+    """Generated code, the arrays that its `make` takes, and the bytes that it keeps between calls."""
+
+    source: str
+    constants: dict[str, Array]
+    workspace: int
 
 
 @dataclass

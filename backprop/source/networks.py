@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from backprop.source.broadcasting import tiled
 from backprop.source.factors import identifiers
 from backprop.source.ledger import RecordingLedger
 from backprop.source.live import live_chain
-from backprop.source.memory import Memory
+from backprop.source.memory import Memory, Written
 from backprop.source.nodes import Node, fixed_nodes
 from backprop.source.plans import dense_form
 from backprop.source.printing import Printer, imports, needed
@@ -64,14 +64,6 @@ class Trace:
     def drops_dead_units(self) -> bool:
         """Whether the code looks for the units that are live."""
         return any(node.function is np.flatnonzero for node in self.nodes)
-
-
-class Written(NamedTuple):
-    """Generated code, the arrays that its `make` takes, and the bytes that it keeps between calls."""
-
-    source: str
-    constants: dict[str, Array]
-    workspace: int
 
 
 def _bytes(node: Node) -> int:

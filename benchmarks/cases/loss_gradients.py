@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from profiles import Code
 
 from .family import Call, Case, Family, Goal
 from .input_jacobians import BOTTLENECK, DEEP
@@ -47,7 +48,26 @@ def compiled(problem: Network) -> Call:
     import backprop
 
     found, x, y = backprop.compile_gradients(ours(problem), problem.points or 1), problem.x(), problem.y()
-    return lambda: found(x, y)
+    return _with_code(lambda: found(x, y), found, problem)
+
+
+@LOSS_GRADIENT.contestant("backprop.compile_gradients(net, points)(x, y, out)", role="ours", answer=flat)
+def compiled_into(problem: Network) -> Call:
+    """The same into given arrays, as in training."""
+    import backprop
+
+    found, x, y = backprop.compile_gradients(ours(problem), problem.points or 1), problem.x(), problem.y()
+    out = found(x, y)
+    return _with_code(lambda: found(x, y, out), found, problem)
+
+
+def _with_code(call: Any, found: Any, problem: Network) -> Call:
+    """Return a call that names what is kept between calls, and the code that it runs in one piece, for a profile."""
+    call.kept = found.workspace
+    if f"for {problem.points} points" in found.source:
+        parameters = [part for pair in problem.weights() for part in pair]
+        call.code = Code(found.source, found.constants, (problem.x(), problem.y(), *parameters))
+    return call
 
 
 @LOSS_GRADIENT.contestant("least matrix products", role="floor")

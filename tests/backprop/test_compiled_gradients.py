@@ -67,6 +67,7 @@ def test_parameters_are_those_of_the_network_at_the_call() -> None:
 @pytest.mark.parametrize("points", [7, 8])
 def test_points_divided_among_threads(points: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradients, "LEAST_FLOPS", 1.0)
+    monkeypatch.setattr(gradients, "LEAST_POINTS", 1)
     for module in (gradients, threads):
         monkeypatch.setattr(module, "blas_threads", lambda: 2)
     limit = type("Unlimited", (), {"lib_controllers": []})
@@ -83,6 +84,7 @@ def test_points_divided_among_threads(points: int, monkeypatch: pytest.MonkeyPat
 def test_large_batches_into_given_arrays(pieces: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradients, "blas_threads", lambda: pieces)
     monkeypatch.setattr(gradients, "LEAST_FLOPS", 1.0)
+    monkeypatch.setattr(gradients, "LEAST_POINTS", 1)
     for activation in ("tanh", "sigmoid", "softplus"):
         net = MLP.initialize([8, 40, 30, 3], activation=activation, loss="squared-error", seed=5)
         net.update({name: 2 * value for name, value in net.parameters.items()})
@@ -226,6 +228,7 @@ def test_a_gradient_that_is_known_beforehand_is_given_out_as_a_copy(
 ) -> None:
     monkeypatch.setattr(gradients, "blas_threads", lambda: pieces)
     monkeypatch.setattr(gradients, "LEAST_FLOPS", 1.0)
+    monkeypatch.setattr(gradients, "LEAST_POINTS", 1)
     net = MLP.initialize([3, 2], loss=Offset)
     x, y = np.random.default_rng(0).standard_normal((4, 3)), np.ones((4, 2))
     compiled = backprop.compile_gradients(net, points=4)
