@@ -81,41 +81,41 @@ class Spec:
     @classmethod
     def identity(cls, n: int) -> Spec:
         """Return the spec of I_n."""
-        return _made("Identity", (n, n))
+        return _made("Identity", _sizes(n, n))
 
     @classmethod
     def zero(cls, m: int, n: int) -> Spec:
         """Return the spec of the m×n zero matrix."""
-        return _made("Zero", (m, n))
+        return _made("Zero", _sizes(m, n))
 
     @classmethod
     def diagonal(cls, n: int, batch: Batch = ()) -> Spec:
         """Return the spec of an n×n diagonal matrix."""
-        return _made("Diagonal", (n, n), batch)
+        return _made("Diagonal", _sizes(n, n), _sizes(*batch))
 
     @classmethod
     def dense(cls, m: int, n: int, batch: Batch = ()) -> Spec:
         """Return the spec of an m×n matrix without structure."""
-        return _made("Dense", (m, n), batch)
+        return _made("Dense", _sizes(m, n), _sizes(*batch))
 
     @classmethod
     def low_rank(cls, n: int, rank: int, batch: Batch = ()) -> Spec:
         """Return the spec of diag(d) + U Vᵀ with n×rank factors."""
-        return _made("DiagonalPlusLowRank", (n, n), batch, (), rank)
+        return _made("DiagonalPlusLowRank", _sizes(n, n), _sizes(*batch), (), operator.index(rank))
 
     @classmethod
     def selection(
         cls, m: int, n: int, batch: Batch = (), *, weighted: bool = False, repeats: bool = True
     ) -> Spec:
         """Return the spec of a matrix with at most one entry in each of its m rows."""
-        return _made("Selection", (m, n), batch, (), 0, weighted, repeats)
+        return _made("Selection", _sizes(m, n), _sizes(*batch), (), 0, bool(weighted), bool(repeats))
 
     @classmethod
     def scatter(
         cls, m: int, n: int, batch: Batch = (), *, weighted: bool = False, repeats: bool = True
     ) -> Spec:
         """Return the spec of a matrix with at most one entry in each of its n columns."""
-        return _made("Scatter", (m, n), batch, (), 0, weighted, repeats)
+        return _made("Scatter", _sizes(m, n), _sizes(*batch), (), 0, bool(weighted), bool(repeats))
 
     @classmethod
     def kronecker(cls, left: Spec, right: Spec) -> Spec:
@@ -199,6 +199,11 @@ class Spec:
 
     def __repr__(self) -> str:
         return f"Spec({self.label})"
+
+
+def _sizes(*numbers: Any) -> Any:
+    """Return Python's own integers: True, 1.0 and NumPy's 1 are equal to 1, and would be looked up in its place."""
+    return tuple(map(operator.index, numbers))
 
 
 @lru_cache(maxsize=4096)
