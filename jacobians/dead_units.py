@@ -81,6 +81,10 @@ class LiveUnits:
                 "chain: found units alive that were dead when it was planned, expected unchanged numbers; "
                 "make a new chain from the changed arrays"
             )
+        return self.taken(factors)
+
+    def taken(self, factors: Sequence[Jacobian]) -> list[Jacobian]:
+        """Return the factors that are left, without a look at their numbers."""
         return [
             _taken(factor, rows, columns)
             for factor, rows, columns in zip(factors, self.kept[:-1], self.kept[1:], strict=True)

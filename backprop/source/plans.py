@@ -11,7 +11,7 @@ from backprop.source.ledger import RecordingLedger
 from backprop.source.printing import Printer, needed
 from backprop.source.recording import Recording
 from jacobians.arrays import Array
-from jacobians.association import Tree, fold
+from jacobians.association import fold
 from jacobians.expansion import expand
 from jacobians.products import multiply
 from jacobians.structures import Jacobian
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 def plan_source(plan: Plan, *, dense: bool = False) -> str:
     """Return the code of a plan: see :meth:`backprop.plan.Plan.to_source`."""
-    if plan.live_units is not None:
-        # which units are dead depends on the numbers; the code holds for all of them
-        plan = plan.chain.plan(plan.tree, dead_units=False)
-    chain = plan.chain
+    chain, live = plan.chain, plan.live_units
     recording = Recording()
     names = identifiers(chain.names)
     given = chain.jacobians or (None,) * len(chain)
@@ -37,7 +34,18 @@ def plan_source(plan: Plan, *, dense: bool = False) -> str:
     shapes = [f"{node.function} {node.shape}" for node in recording.nodes]
     ledger = RecordingLedger(recording)
     marks: dict[int, str] = {}
-    product = _multiplied(plan, plan.tree, factors, ledger, marks)
+    if live is None:
+        product = _multiplied(plan, factors, ledger, marks)
+    else:
+        _mark(
+            ledger,
+            marks,
+            f"{live.dropped:,} of {live.units:,} units are dead: rows and columns of the others",
+        )
+        product = _multiplied(plan, live.taken(factors), ledger, marks)
+        if live.rows is not None or live.columns is not None:
+            _mark(ledger, marks, "rows and columns of zeros for dead units at the ends")
+        product = live.complete(product, factors, ledger)
     returned = stored_arrays(product, "result")
     if dense:
         marks[len(recording.nodes)] = "the dense form; its cost is not part of the plan's"
@@ -67,6 +75,11 @@ def plan_source(plan: Plan, *, dense: bool = False) -> str:
         f"Returns {returns}.",
         f"Cost: {plan.cost}.",
     ]
+    if live is not None:
+        header += [
+            "",
+            "For numbers with the same dead units; the code of plan(…, dead_units=False) holds for all.",
+        ]
     return function_source("product", arguments, header, body, answer)
 
 
@@ -81,19 +94,23 @@ def plan_arguments(plan: Plan) -> dict[str, Array]:
 
 
 def _multiplied(
-    plan: Plan, tree: Tree, factors: list[Jacobian], ledger: RecordingLedger, marks: dict[int, str]
+    plan: Plan, factors: list[Jacobian], ledger: RecordingLedger, marks: dict[int, str]
 ) -> Jacobian:
     """Return the product by the rows of the table, with a remark before the operations of each step."""
     steps = iter(plan.steps)
 
     def join(left: Jacobian, right: Jacobian) -> Jacobian:
         step = next(steps)
-        place, remark = len(ledger.recording.nodes), f"{step.left} · {step.right}: {step.formula}"
-        # a step that takes no operation shares the place of the next
-        marks[place] = f"{marks[place]}\n# {remark}" if place in marks else remark
+        _mark(ledger, marks, f"{step.left} · {step.right}: {step.formula}")
         return multiply(left, right, ledger)
 
-    return fold(tree, factors.__getitem__, join)
+    return fold(plan.tree, factors.__getitem__, join)
+
+
+def _mark(ledger: RecordingLedger, marks: dict[int, str], remark: str) -> None:
+    """Put a remark before what is recorded next; a step that takes no operation shares the place of the next."""
+    place = len(ledger.recording.nodes)
+    marks[place] = f"{marks[place]}\n# {remark}" if place in marks else remark
 
 
 def dense_form(jacobian: Jacobian, ledger: RecordingLedger) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,6 +70,22 @@ def test_the_product_is_the_product_of_all_units_and_costs_what_is_planned(facto
         assert plan.cost.multiplications <= whole.cost.multiplications
         assert plan.saved.multiplications == whole.cost.multiplications - plan.cost.multiplications
         assert str(plan)
+
+
+@settings(max_examples=150, deadline=None)
+@given(switched_chains())
+def test_the_code_of_a_plan_leaves_the_same_units_out(factors: list[Jacobian]) -> None:
+    plan = Chain(factors).plan()
+    source = plan.to_source(dense=True)
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)
+    found = namespace["product"](**plan.source_arguments())
+    assert_allclose(found, truth(factors), rtol=1e-9, atol=1e-9)
+    code = source.split("# the dense form")[0].split('"""')[2]
+    counted = re.findall(r"([\d,]+) multiplications, ([\d,]+) additions", code)
+    sums = [sum(int(pair[place].replace(",", "")) for pair in counted) for place in (0, 1)]
+    assert Cost(*sums) == plan.cost
+    assert ("units are dead" in code) == (plan.live_units is not None)
 
 
 def test_a_network_with_dead_units_saves_what_the_plan_says() -> None:
