@@ -11,7 +11,7 @@ from numpy import ndarray  # looking it up in np is a few percent of a small cal
 from backprop.arguments import checked_integer
 from backprop.plan import Plan
 from backprop.source.networks import Trace, array_form, trace_jacobian
-from backprop.source.scalars import NotScalarError, scalar_form
+from backprop.source.scalars import NotScalarError, is_small, scalar_form
 from jacobians import Affine, Cost, Function, Sequential
 from jacobians.arrays import Array, real_array, require_budget
 from jacobians.composition import Composition
@@ -21,9 +21,6 @@ from jacobians.threads import LEAST_FLOPS, spread
 
 Form = Literal["auto", "arrays", "scalars"]
 
-# Measured with CPython 3.11 and NumPy 2.4: one line of NumPy on small arrays takes as long as about so many
-# operations on Python's floats.
-_OPERATIONS_A_LINE = 25
 _PROBE = 4  # points, from which what one takes is found out
 _CACHE = 2**20  # bytes: about half of the second-level cache that a core has today
 _WORTH_LOOKING = (
@@ -82,7 +79,8 @@ class CompiledJacobian:
         self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
         self._loss, self._batched, self._form = loss, batched, form
         # x of this shape goes straight to the code, unless the function looks at the numbers of x first
-        self._straight = shape if _takes_all_values(network) else None
+        self._limited = loss is not None and type(loss).check_values is not Function.check_values
+        self._straight = shape if _takes_all_values(network) and not self._limited else None
         self._others: dict[np.dtype[Any], CompiledJacobian] = {}
         self.block = block or (self._points_at_once() if batched else 1)
         if batched and self.block < shape[0]:
@@ -95,8 +93,8 @@ class CompiledJacobian:
         self.source, self.constants, self.workspace = array_form(trace, title)
         arrays = _made(self.source)(**self.constants)
         self._arrays, self._call, self.form = arrays, arrays, "arrays"
-        self._writes_out = "out=None" in self.source
-        if form == "scalars" or (form == "auto" and _is_small(trace)):
+        self._writes_out, self._writes_anywhere = "out=None" in self.source, False
+        if form == "scalars" or (form == "auto" and is_small(trace)):
             try:
                 source = scalar_form(trace, title)
             except NotScalarError as error:
@@ -149,7 +147,7 @@ class CompiledJacobian:
         )
         self.workspace = whole.workspace + (rest.workspace if points % block else 0)
         self.cost = points // block * whole.cost + (rest.cost if points % block else ZERO_COST)
-        self._writes_out = True
+        self._writes_out = self._writes_anywhere = True
         pieces = [slice(first, min(first + block, points)) for first in range(0, points, block)]
         shape, dtype = (points, *self.plan.spec.shape), self._answer_dtype()
 
@@ -167,7 +165,11 @@ class CompiledJacobian:
                 count = piece.stop - piece.start
                 code = whole if count == block else rest
                 at: Any = piece.start if count == 1 else piece
-                code(np.asarray(x[at]), np.asarray(result[at]))
+                part = np.asarray(result[at])
+                if part.flags.c_contiguous:
+                    code(np.asarray(x[at]), part)
+                else:
+                    part[...] = code(np.asarray(x[at]))
 
             if self.cost.flops < LEAST_FLOPS:
                 for piece in pieces:
@@ -212,7 +214,7 @@ class CompiledJacobian:
         if out is None:
             return self._call(x)
         self._check_out(out)
-        if self._writes_out and out.flags.c_contiguous:
+        if self._writes_anywhere or (self._writes_out and out.flags.c_contiguous):
             self._arrays(x, out)
         else:
             np.copyto(out, self._call(x))
@@ -226,6 +228,9 @@ class CompiledJacobian:
                 f"compile again with shape={point.shape}"
             )
         self._network.check_values(point)
+        if self._loss is not None and self._limited:
+            # its domain are outputs that the code keeps to itself
+            self._loss.check_values(self._network._forward(point, int(self._batched)))
         return point
 
     def _for_dtype(self, dtype: np.dtype[Any]) -> CompiledJacobian:
@@ -242,6 +247,10 @@ class CompiledJacobian:
         dtype = self._answer_dtype()
         if not isinstance(out, np.ndarray):
             raise TypeError(f"out: found {type(out).__name__}, expected an array of shape {expected}")
+        if not out.flags.writeable:
+            raise ValueError(
+                "out: found a read-only array, expected a writeable one; copy it by np.array(out)"
+            )
         if out.shape != expected or out.dtype != dtype:
             raise ValueError(
                 f"out: found shape {out.shape} and dtype {out.dtype}, expected {expected} and {dtype}; "
@@ -316,16 +325,13 @@ def compile(  # noqa: A001  # backprop.compile(net), as re.compile
     """
     for name, value in (("network", network), ("loss", loss)):
         if not isinstance(value, Function) and (name == "network" or value is not None):
-            raise TypeError(
-                f"{name}: found {type(value).__name__}, expected a Function such as SquaredError(y)"
-            )
+            found = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+            raise TypeError(f"{name}: found {found}, expected a Function such as SquaredError(y)")
     if not isinstance(batched, bool | np.bool_):
         raise TypeError(f"batched: found {batched!r}, expected True or False")
     if form not in get_args(Form):
         raise ValueError(f"form: found {form!r}, expected one of {', '.join(map(repr, get_args(Form)))}")
-    kind = np.dtype(dtype)
-    if kind not in (np.float64, np.float32):
-        raise TypeError(f"dtype: found {kind}, expected float64 or float32")
+    kind = _dtype(dtype)
     known = ["input", *network.parameters]
     if by not in known:
         raise ValueError(f"by: found {by!r}, expected one of {', '.join(map(repr, known))}")
@@ -336,6 +342,16 @@ def compile(  # noqa: A001  # backprop.compile(net), as re.compile
         block = min(checked_integer(block, "block", least=1), sizes[0])
     network.check_input(sizes[int(batched) :])
     return CompiledJacobian(network, sizes, kind, by, loss, bool(batched), form, block)
+
+
+def _dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = dtype
+    if kind not in (np.float64, np.float32):
+        raise TypeError(f"dtype: found {kind!r}, expected float64 or float32")
+    return kind
 
 
 def _shape(network: Function, shape: Any, batched: bool) -> tuple[int, ...]:
@@ -363,21 +379,6 @@ def _takes_all_values(network: Function) -> bool:
     if isinstance(network, Composition):
         return all(_takes_all_values(layer) for layer in network.layers)
     return type(network).check_values is Function.check_values
-
-
-def _is_small(trace: Trace) -> bool:
-    """Return whether Python's floats are likely to be faster than NumPy's calls."""
-    calls = [node for node in trace.nodes if id(node) not in trace.once and node.kind in _CALLS]
-    operations = sum(max(int(np.prod(node.shape)), node.cost.flops) for node in calls)
-    operations += sum(
-        int(np.prod(node.shape)) * 2 * node.args[0].shape[-1]
-        for node in calls
-        if node.function is np.matmul and not node.cost.flops
-    )
-    return operations <= _OPERATIONS_A_LINE * len(calls)
-
-
-_CALLS = ("ufunc", "function", "method", "write")
 
 
 def _made(source: str) -> Callable[..., Any]:

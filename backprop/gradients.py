@@ -56,7 +56,9 @@ class CompiledGradients:
         self._spare: list[list[list[Array]]] = []  # where all pieces but the first leave their gradients
         self._shape, self._rows = (points, network.sizes[0]), (points, network.sizes[-1])
         rows = np.full(self._rows, 1 / network.sizes[-1], dtype=self._dtype)
-        self._target = target_name(network.network_loss.of(rows), rows)
+        loss = network.network_loss.of(rows)
+        self._target = target_name(loss, rows)
+        self._limited = type(loss).check_values is not Function.check_values
         work = 6 * points * sum(value.size for value in network.parameters.values())
         worth = work >= LEAST_FLOPS and points >= LEAST_POINTS * blas_threads()
         self._pieces = halves(points, blas_threads() if worth else 1)
@@ -103,8 +105,11 @@ class CompiledGradients:
         """
         network = self._network
         points, targets = self._points(x), self._targets(y)
+        if self._limited:  # its domain are outputs that the code keeps to itself
+            network.network_loss.of(targets).check_values(network._forward(points, 1))
         if self._layers is not network.layers:
-            self._layers, self._affine = network.layers, [network[place] for place in network.affine_places]
+            self._affine = [network[place] for place in network.affine_places]
+            self._layers = network.layers  # last: another thread may ask
         parameters = [value for layer in self._affine for value in (layer.W, layer.b) if value is not None]
         arrays = self._fresh if out is None else self._checked(out)
         if len(self._pieces) == 1:

@@ -11,7 +11,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from contextvars import copy_context
+from functools import cache, partial
 from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any
@@ -189,7 +190,8 @@ def spread(work: Callable[[slice], Any], pieces: Sequence[slice]) -> None:
         with _one_blas_thread(), _cores_apart(threads) as others:
             ends: _Ends = SimpleQueue()
             for helper, cores in zip(_helpers(threads - 1), others, strict=True):
-                helper.start(take, ends, cores)
+                # NumPy's error state is part of the context
+                helper.start(partial(copy_context().run, take), ends, cores)
             try:
                 take()
             finally:

@@ -171,7 +171,17 @@ class Problem:
             return self.f.bind({self.wrt: point})._forward(self.x, 0)
         if isinstance(self.f, Function):
             return self.f._forward(point, 0)
-        return self.f(point[None])[0] if self.vectorized else self.f(point)
+        return self._alone(point) if self.vectorized else self.f(point)
+
+    def _alone(self, point: Any) -> Any:
+        """Return what vectorized code returns for one point along the first axis."""
+        values = self.f(point[None])
+        if np.shape(values)[:1] != (1,):
+            raise ValueError(
+                f"f: found a result of shape {np.shape(values)} for 1 point with vectorized=True, expected the point "
+                f"along its first axis; leave vectorized out for a function of one point"
+            )
+        return values[0]
 
     def _refuse_mixed_points(self) -> None:
         """Raise unless the value at x is the same beside another point, up to rounding."""

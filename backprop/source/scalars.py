@@ -54,6 +54,9 @@ _MOVES = {
     "reshape", "ravel", "swapaxes", "transpose", "moveaxis", "expand_dims", "squeeze", "broadcast_to", "concatenate",
     "stack", "take", "take_along_axis", "sum", "mean",
 }  # fmt: skip
+# Measured with CPython 3.11 and NumPy 2.4: one line of NumPy on small arrays takes as long as about so many
+# operations on Python's floats.
+_OPERATIONS_A_LINE = 25
 MOST_OPERATIONS = 4000  # Python compiles longer functions slowly, and NumPy is faster there
 
 
@@ -320,3 +323,18 @@ def trace_input(trace: Trace) -> Node:
         if node.kind == "input":
             return node
     raise NotScalarError("a Jacobian that does not depend on x")
+
+
+def is_small(trace: Trace) -> bool:
+    """Return whether Python's floats are likely to be faster than NumPy's calls."""
+    calls = [node for node in trace.nodes if id(node) not in trace.once and node.kind in _CALLS]
+    operations = sum(max(int(np.prod(node.shape)), node.cost.flops) for node in calls)
+    operations += sum(
+        int(np.prod(node.shape)) * 2 * node.args[0].shape[-1]
+        for node in calls
+        if node.function is np.matmul and not node.cost.flops
+    )
+    return operations <= _OPERATIONS_A_LINE * len(calls)
+
+
+_CALLS = ("ufunc", "function", "method", "write")

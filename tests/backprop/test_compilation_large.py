@@ -19,7 +19,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import backprop
 from backprop import MLP
-from jacobians import MemoryBudgetError, threads
+from jacobians import MemoryBudgetError, SquaredError, threads
 
 
 def network(sizes: list[int], activation: str, *, bias: float = 0.1, seed: int = 0) -> MLP:
@@ -304,3 +304,41 @@ def test_memory_does_not_grow_with_depth(activation: str) -> None:
     matrix = 128 * 128 * 8
     assert peaks[1] < peaks[0] + 2 * matrix  # vectors alone: 28 layers of matrices would be 28 of these
     assert peaks[0] < 5 * matrix
+
+
+@pytest.mark.parametrize("order", ["columns first", "a part of a wider array"])
+def test_blocks_go_into_arrays_of_any_layout(order: str) -> None:
+    net, points = network([8, 16, 8], "tanh"), 4000
+    compiled = backprop.compile(net, batched=True, shape=(points, 8), block=7)
+    X = np.random.default_rng(0).standard_normal((points, 8))
+    out = (
+        np.empty((points, 8, 8), order="F")
+        if order == "columns first"
+        else np.empty((points, 8, 16))[:, :, :8]
+    )
+    expected = compiled(X)
+    tracemalloc.start()
+    assert compiled(X, out) is out
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < out.nbytes / 4
+    assert_array_equal(out, expected)
+
+
+def test_an_array_that_is_read_only_is_refused() -> None:
+    out = np.empty((3, 2))
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match=r"^out: found a read-only array, expected a writeable one"):
+        backprop.compile(network([2, 3], "tanh"))(np.ones(2), out)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"dtype": "nope"}, "^dtype: found 'nope', expected float64 or float32"),
+        ({"loss": SquaredError}, "^loss: found the class SquaredError, expected a Function such as"),
+    ],
+)
+def test_wrong_options_are_named(options: Any, sentence: str) -> None:
+    with pytest.raises(TypeError, match=sentence):
+        backprop.compile(network([2, 3, 1], "tanh"), **options)

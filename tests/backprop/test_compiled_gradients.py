@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -242,3 +243,31 @@ def test_a_gradient_that_is_known_beforehand_is_given_out_as_a_copy(
 def test_a_loss_whose_targets_are_not_found_is_refused() -> None:
     with pytest.raises(RecordingError, match="loss: Forgetful keeps 0 arrays of the targets' shape"):
         backprop.compile_gradients(MLP.initialize([2, 3, 1], loss=Forgetful), points=2)
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "binary-cross-entropy"])
+def test_a_loss_with_a_domain_looks_at_the_outputs(loss: str) -> None:
+    net = MLP.initialize([4, 3, 2], loss=loss, seed=1)
+    x, y = np.random.default_rng(3).standard_normal((3, 4)), np.eye(2)[[0, 1, 1]]
+    with pytest.raises(ValueError, match=r"^x: found .* from 0 to 1"):
+        backprop.compile_gradients(net, 3)(x, y)
+    one = net.network_loss.of(y[0])
+    with pytest.raises(ValueError, match=r"^x: found .* from 0 to 1"):
+        backprop.compile(net, loss=one)(x[0])
+
+
+def test_threads_have_the_error_state_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
+    monkeypatch.setattr(threads, "_blas", lambda: type("Controller", (), {"lib_controllers": ()}))
+    both = threading.Barrier(2, timeout=20)
+    seen: set[str] = set()
+
+    def work(_: slice) -> None:
+        both.wait()
+        seen.add(np.geterr()["over"])
+
+    for state in ("raise", "ignore"):
+        seen.clear()
+        with np.errstate(over=state):  # type: ignore[arg-type]  # one of its literals
+            threads.spread(work, [slice(0, 1), slice(1, 2)])
+        assert seen == {state}

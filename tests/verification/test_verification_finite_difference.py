@@ -107,6 +107,12 @@ def test_plain_code_that_takes_points_along_a_first_axis(method, shape):
         assert calls == [1, 2, 2 * x.size]
 
 
+@pytest.mark.parametrize("f", [lambda X: X.sum(), lambda X: X[:0]])
+def test_vectorized_code_that_leaves_its_points_out_is_refused(f):
+    with pytest.raises(ValueError, match=r"^f: found a result of shape .* for 1 point with vectorized=True"):
+        finite_difference_jacobian(f, [1.0, 2.0], vectorized=True)
+
+
 def test_vectorized_code_outside_of_its_domain():
     f = lambda X: np.log(X).sum(axis=1)  # noqa: E731
     np.testing.assert_allclose(
