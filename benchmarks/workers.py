@@ -191,7 +191,7 @@ class Server:
         from profiles import shares
 
         made = self.made[contestant]
-        return shares(made.answer if hasattr(made, "answer") else made)
+        return shares(made.seconds if hasattr(made, "seconds") else made)
 
     def memory(self, contestant: str) -> dict[str, Any]:
         """Return the peak of the bytes that a call allocates, its answer included; None where it can't be told.
