@@ -35,6 +35,8 @@ class CompiledGradients:
         The arrays that the code takes.
     points : int
         The number of points of a batch.
+    threads : int
+        How many threads the points of a batch are divided among.
     workspace : int
         The bytes that are kept between calls for intermediate results.
     """
@@ -42,6 +44,7 @@ class CompiledGradients:
     source: str
     constants: dict[str, Array]
     points: int
+    threads: int
     workspace: int
 
     def __init__(self, network: MLP, points: int) -> None:
@@ -62,6 +65,7 @@ class CompiledGradients:
         work = 6 * points * sum(value.size for value in network.parameters.values())
         worth = work >= LEAST_FLOPS and points >= LEAST_POINTS * blas_threads()
         self._pieces = halves(points, blas_threads() if worth else 1)
+        self.threads = len(self._pieces)
         written: dict[int, Written] = {}
         made: dict[int, Callable[..., Any]] = {}
         for size in sorted({piece.stop - piece.start for piece in self._pieces}):

@@ -62,11 +62,11 @@ def compiled_into(problem: Network) -> Call:
 
 
 def _with_code(call: Any, found: Any, problem: Network) -> Call:
-    """Return a call that names what is kept between calls, and the code that it runs in one piece, for a profile."""
+    """Return a call that names what is kept between calls, and the code of one thread's points, for a profile."""
     call.kept = found.workspace
-    if f"for {problem.points} points" in found.source:
-        parameters = [part for pair in problem.weights() for part in pair]
-        call.code = Code(found.source, found.constants, (problem.x(), problem.y(), *parameters))
+    some = len(problem.x()) // found.threads
+    parameters = [part for pair in problem.weights() for part in pair]
+    call.code = Code(found.source, found.constants, (problem.x()[:some], problem.y()[:some], *parameters))
     return call
 
 
