@@ -348,9 +348,9 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
     try:
         kind = np.dtype(dtype)
     except TypeError:
-        kind = dtype
+        kind = None
     if kind not in (np.float64, np.float32):
-        raise TypeError(f"dtype: found {kind!r}, expected float64 or float32")
+        raise TypeError(f"dtype: found {kind or repr(dtype)}, expected float64 or float32")
     return kind
 
 
