@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy import ndarray  # looking it up in np is a few percent of a small cal
 from backprop.arguments import checked_integer
 from backprop.plan import Plan
 from backprop.source.networks import Trace, array_form, trace_jacobian
+from backprop.source.printing import maker
 from backprop.source.scalars import NotScalarError, is_small, scalar_form
 from jacobians import Affine, Cost, Function, Sequential
 from jacobians.arrays import Array, real_array, require_budget
@@ -79,7 +79,7 @@ class CompiledJacobian:
         self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
         self._loss, self._batched, self._form = loss, batched, form
         # x of this shape goes straight to the code, unless the function looks at the numbers of x first
-        self._limited = loss is not None and type(loss).check_values is not Function.check_values
+        self._limited = loss is not None and loss.has_domain
         self._straight = shape if _takes_all_values(network) and not self._limited else None
         self._others: dict[np.dtype[Any], CompiledJacobian] = {}
         self.block = block or (self._points_at_once() if batched else 1)
@@ -91,7 +91,7 @@ class CompiledJacobian:
         target = "the loss" if loss is not None else "F"
         title = f"∂{target}/∂{by} of {_short(network)} at x of shape {shape}, {dtype}."
         self.source, self.constants, self.workspace = array_form(trace, title)
-        arrays = _made(self.source)(**self.constants)
+        arrays = maker(self.source)(**self.constants)
         self._arrays, self._call, self.form = arrays, arrays, "arrays"
         self._writes_out, self._writes_anywhere = "out=None" in self.source, False
         if form == "scalars" or (form == "auto" and is_small(trace)):
@@ -103,7 +103,7 @@ class CompiledJacobian:
                         f"form: found 'scalars' for a Jacobian without that form ({error}), expected 'arrays' or 'auto'"
                     ) from None
             else:
-                self._call = _made(source)(arrays)
+                self._call = maker(source)(arrays)
                 self.source, self.form = source, "scalars"
 
     def _trace(self, shape: tuple[int, ...], batched: bool) -> Trace:
@@ -378,13 +378,7 @@ def _takes_all_values(network: Function) -> bool:
         return _takes_all_values(network.layers[0])
     if isinstance(network, Composition):
         return all(_takes_all_values(layer) for layer in network.layers)
-    return type(network).check_values is Function.check_values
-
-
-def _made(source: str) -> Callable[..., Any]:
-    namespace: dict[str, Any] = {}
-    exec(source, namespace)  # code that this library has written from its own operations
-    return namespace["make"]
+    return not network.has_domain
 
 
 def _short(network: Function) -> str:

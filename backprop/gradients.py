@@ -12,6 +12,7 @@ from backprop.arguments import checked_integer
 from backprop.network import MLP
 from backprop.source.gradients import gradient_source, target_name, trace_gradients
 from backprop.source.memory import Written
+from backprop.source.printing import maker
 from backprop.targets import target_rows
 from jacobians import Function
 from jacobians.arrays import Array
@@ -61,7 +62,7 @@ class CompiledGradients:
         rows = np.full(self._rows, 1 / network.sizes[-1], dtype=self._dtype)
         loss = network.network_loss.of(rows)
         self._target = target_name(loss, rows)
-        self._limited = type(loss).check_values is not Function.check_values
+        self._limited = loss.has_domain
         work = 6 * points * sum(value.size for value in network.parameters.values())
         worth = work >= LEAST_FLOPS and points >= LEAST_POINTS * blas_threads()
         self._pieces = halves(points, blas_threads() if worth else 1)
@@ -70,11 +71,7 @@ class CompiledGradients:
         made: dict[int, Callable[..., Any]] = {}
         for size in sorted({piece.stop - piece.start for piece in self._pieces}):
             written[size] = self._of_points(size)
-            namespace: dict[str, Any] = {}
-            exec(
-                written[size].source, namespace
-            )  # code that this library has written from its own operations
-            made[size] = namespace["make"](**written[size].constants)
+            made[size] = maker(written[size].source)(**written[size].constants)
         self.source, self.constants, _ = written[size]
         self._codes = [made[piece.stop - piece.start] for piece in self._pieces]
         sums = sum(value.nbytes for value in network.parameters.values()) * (len(self._pieces) - 1)

@@ -247,6 +247,11 @@ class Function(ABC):
     def check_input(self, shape: tuple[int, ...]) -> None:  # noqa: B027  # by default any shape is taken
         """Raise ValueError if a point of `shape` is not one that this function takes; for authors."""
 
+    @property
+    def has_domain(self) -> bool:
+        """Whether some numbers are refused: then :meth:`check_values` has to look at x."""
+        return type(self).check_values is not Function.check_values
+
     def check_values(self, x: Array) -> None:  # noqa: B027  # by default every real number is taken
         """Raise ValueError if numbers in x are outside the domain; for authors.
 

@@ -40,6 +40,33 @@ class _Storage:
     buffer: int = -1
 
 
+class Uses:
+    """Who reads what in a function.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        All nodes, in order.
+    results : sequence of Node
+        What is returned.
+
+    Attributes
+    ----------
+    count : Counter
+        By the id of a node: how often it is read. A result counts as read twice, for it keeps a line of its own.
+    last : dict of int to Node
+        By the id of a node: the last one that reads it.
+    written : set of int
+        The ids of the nodes whose memory is changed later.
+    """
+
+    def __init__(self, nodes: Sequence[Node], results: Sequence[Node]) -> None:
+        self.last = {id(operand): node for node in nodes for operand in node.operands()}
+        self.count = Counter(id(operand) for node in nodes for operand in node.operands())
+        self.count.update({id(node): 2 for node in results})
+        self.written = {id(node.args[0].root) for node in nodes if node.kind == "write"}
+
+
 class Memory:
     """Decides for each operation of a function where its result goes.
 
@@ -77,10 +104,7 @@ class Memory:
     def __init__(
         self, nodes: Sequence[Node], results: Sequence[Node], once: set[int], into: Node | None = None
     ) -> None:
-        self.uses = Counter(id(operand) for node in nodes for operand in node.operands())
-        self.uses.update({id(node): 2 for node in results})  # a result keeps a line of its own
-        self.written = {id(node.args[0].root) for node in nodes if node.kind == "write"}
-        self.users = {id(operand): node for node in nodes for operand in node.operands()}
+        self.uses = Uses(nodes, results)
         self.buffers: list[tuple[int, np.dtype[Any]]] = []
         self.views: dict[str, tuple[int, tuple[int, ...]]] = {}
         self._once, self._into = once, into
@@ -110,12 +134,14 @@ class Memory:
         plain = user.kind == "ufunc" and user.method == "__call__" and not user.options
         if not plain or user.function is np.matmul or not isinstance(operand, Node):
             return False
-        if id(operand) in self._once or self.uses[id(operand)] != sum(part is operand for part in user.args):
+        if id(operand) in self._once or self.uses.count[id(operand)] != sum(
+            part is operand for part in user.args
+        ):
             return False
         owner = operand
         while owner.kind == "function" and owner.function is np.reshape:
             owner = owner.args[0]
-            if self.uses[id(owner)] != 1:
+            if self.uses.count[id(owner)] != 1:
                 return False
         own = owner.kind == "ufunc" and owner.method == "__call__"  # ufuncs make arrays of their own
         fits = (operand.shape, operand.dtype) == (user.shape, user.dtype)
@@ -153,12 +179,13 @@ class Memory:
         ufunc = node.kind == "ufunc" and node.method == "__call__" and not node.options
         writes = ufunc or getattr(node.function, "takes_out", False)
         fits = math.prod(node.shape) >= LEAST_KEPT and node.dtype.kind == "f"
-        return writes and fits and not node.changing and id(node) not in self.written
+        return writes and fits and not node.changing and id(node) not in self.uses.written
 
     def _evaluated(self, node: Node) -> int:
         """Return the place of the line in which an expression is evaluated at the latest."""
-        while self.uses[id(node)] == 1 and id(node) not in self._owner and id(node) in self.users:
-            node = self.users[id(node)]
+        uses = self.uses
+        while uses.count[id(node)] == 1 and id(node) not in self._owner and id(node) in uses.last:
+            node = uses.last[id(node)]
         return self._place[id(node)]
 
     def _assign(self, storages: Sequence[_Storage]) -> None:

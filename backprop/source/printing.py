@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from backprop.source.memory import LEAST_KEPT, Memory
+from backprop.source.memory import LEAST_KEPT, Memory, Uses
 from backprop.source.nodes import Node, error_state
 from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost
@@ -133,13 +132,7 @@ class Printer:
         self.constants = constants
         self.names: dict[int, str] = {}
         self.inlined: dict[int, str] = {}
-        self.uses = Counter(id(operand) for node in nodes for operand in node.operands())
-        self.uses.update({id(node): 2 for node in results})  # a result keeps a line of its own
-        self.uses_of_memory = {id(node.args[0].root) for node in nodes if node.kind == "write"}
-        self.users: dict[int, Node] = {}
-        for node in nodes:
-            for operand in node.operands():
-                self.users[id(operand)] = node
+        self.uses = memory.uses if memory else Uses(nodes, results)
         self.counts = {"t": 0, "k": 0}
         self.large: set[str] = set()
 
@@ -198,7 +191,7 @@ class Printer:
         if text is None and self.constants is None:
             text = f"np.array({node.value.tolist()}, dtype=np.{node.value.dtype.name})"
         if text is not None:
-            if node.value.ndim == 0 or (prefix == "t" and self.uses[id(node)] < 2):
+            if node.value.ndim == 0 or (prefix == "t" and self.uses.count[id(node)] < 2):
                 self.inlined[id(node)] = text
                 return None
             self.names[id(node)] = self._name("k")
@@ -214,11 +207,11 @@ class Printer:
 
     def _stands_inside(self, node: Node, text: str) -> bool:
         """Return whether an expression may stand inside the only one that uses it."""
-        if self.uses[id(node)] != 1 or node.cost != ZERO_COST or len(text) > _MOST_INLINE:
+        if self.uses.count[id(node)] != 1 or node.cost != ZERO_COST or len(text) > _MOST_INLINE:
             return False
-        if node.changing or id(node.root) in self.uses_of_memory:
+        if node.changing or id(node.root) in self.uses.written:
             return False
-        user = self.users[id(node)]
+        user = self.uses.last[id(node)]
         if self.memory and (self.memory.owns_line(node) or self.memory.is_spare(node, user)):
             return False
         return not node.errors or node.errors == user.errors
@@ -377,3 +370,10 @@ def comment(shape: tuple[int, ...] | None, cost: Cost) -> str:
     if cost != ZERO_COST:
         parts.append(str(cost))
     return f"  # {', '.join(parts)}" if parts else ""
+
+
+def maker(source: str) -> Callable[..., Any]:
+    """Return the function `make` of generated code."""
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)  # code that this library has written from its own operations
+    return namespace["make"]
