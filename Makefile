@@ -20,7 +20,7 @@ report: $(VENV)/report.installed
 test: $(VENV)/all.installed
 	$(BIN)/python -m pytest
 
-check: $(VENV)/all.installed
+check: $(VENV)/dev.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -37,6 +37,11 @@ $(VENV)/bin/python:
 
 $(VENV)/report.installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -e ".[report,cli]"
+	@touch $@
+
+$(VENV)/dev.installed: $(VENV)/all.installed # the pip of an older Python knows no groups
+	$(BIN)/python -m pip install --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --group dev
 	@touch $@
 
 $(VENV)/all.installed: pyproject.toml | $(VENV)/bin/python

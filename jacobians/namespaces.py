@@ -150,7 +150,7 @@ def namespace_of(array: Any) -> Any:
         import array_api_compat  # imported here: only those need it who bring such arrays
     except ImportError:
         raise ImportError(
-            f"array_api_compat is not installed; arrays of {library} need it: pip install array-api-compat"
+            f"array_api_compat is not installed; arrays of {library} need it: pip install 'explicit-jacobians[arrays]'"
         ) from None
     return array_api_compat.array_namespace(array)
 

@@ -1,5 +1,6 @@
 """The distribution: its extras, and what its wheel contains."""
 
+import ast
 import os
 import re
 import subprocess
@@ -14,8 +15,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("jacobians", "verification", "backprop")
-PARTS = {"test", "report", "cli"}
-ASIDE = {"speed", "peers"}  # threads for large products; what speed is compared with
+PARTS = {"report", "cli", "certified", "arrays", "test"}
+ASIDE = {"speed"}  # threads for large products
+GROUPS = {"dev", "peers"}  # linters and type checker; what speed is compared with
 NONE: dict = {extra: [] for extra in ASIDE}
 NAMED = {
     *(f"{package}/py.typed" for package in PACKAGES),
@@ -36,7 +38,7 @@ def project() -> dict:
 
 
 def extras_problems(project: dict) -> list[str]:
-    """Return sentences about extras other than test, report, cli, all, which is these three, and speed and peers."""
+    """Return sentences about extras other than the five parts, all, which is these, and those aside."""
     extras = project["project"].get("optional-dependencies", {})
     name = project["project"]["name"]
     problems = []
@@ -54,26 +56,59 @@ def extras_problems(project: dict) -> list[str]:
     return problems
 
 
-def test_the_extras_are_test_report_cli_and_all_which_is_these_three_and_two_aside(project):
+def test_the_extras_are_the_five_parts_all_which_is_these_and_those_aside(project):
     assert extras_problems(project) == []
+
+
+EVERY = {part: [] for part in PARTS} | NONE
+FIVE = "p[report,cli,certified,arrays,test]"
 
 
 @pytest.mark.parametrize(
     ("extras", "problems"),
     [
-        ({"test": [], "report": [], "cli": [], **NONE, "all": ["p[test]", "p[report, cli]"]}, 0),
-        ({"test": [], "report": [], "cli": [], **NONE, "all": ["p[test,report]"]}, 1),
-        ({"test": [], "report": [], "cli": [], **NONE, "all": ["p[test,report,cli]", "torch"]}, 1),
-        ({"test": [], "report": [], "cli": [], **NONE, "gpu": [], "all": ["p[test,report,cli]"]}, 1),
-        ({"test": [], "report": [], "cli": [], **NONE, "all": ["p[test,report,cli,peers]"]}, 1),
-        ({"test": [], "report": [], **NONE, "all": ["p[test,report,cli]"]}, 1),
-        ({"test": [], "report": [], "cli": [], "all": ["p[test,report,cli]"]}, 1),
+        ({**EVERY, "all": ["p[test,certified,arrays]", "p[report, cli]"]}, 0),
+        ({**EVERY, "all": ["p[test,report,certified,arrays]"]}, 1),
+        ({**EVERY, "all": [FIVE, "torch"]}, 1),
+        ({**EVERY, "gpu": [], "all": [FIVE]}, 1),
+        ({**EVERY, "all": ["p[report,cli,certified,arrays,test,speed]"]}, 1),
+        ({**{name: [] for name in EVERY if name != "cli"}, "all": [FIVE]}, 1),
+        ({**{name: [] for name in PARTS}, "all": [FIVE]}, 1),
         ({}, 2),
     ],
 )
 def test_wrong_extras_are_found(extras, problems):
     planted = {"project": {"name": "p", "optional-dependencies": extras}}
     assert len(extras_problems(planted)) == problems
+
+
+def test_the_suite_needs_the_extra_test_alone(project):
+    """Of what the test files import, all comes with the core or with the extra `test` and the extras it names."""
+    extras = project["project"]["optional-dependencies"]
+    parts = {"test"} | set(re.findall(r"\w+", extras["test"][0].partition("[")[2]))
+    given = [*project["project"]["dependencies"], *(r for part in parts for r in extras[part])]
+    names = {re.match(r"[\w-]+", requirement)[0].replace("-", "_") for requirement in given}
+    modules = {"python_flint": "flint", "scikit_learn": "sklearn"}
+    known = {modules.get(name, name) for name in names} | {"mpmath"} | set(sys.stdlib_module_names)  # sympy brings mpmath
+    own = {*PACKAGES, "benchmarks", *(path.stem for path in ROOT.glob("tests/witnesses/*.py"))}
+    own |= {path.stem for path in ROOT.glob("benchmarks/**/*.py")} | {"cases", "docs"}
+    imported = set()
+    for path in ROOT.glob("tests/**/*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:  # those inside tests are asked for by importorskip
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module).partition(".")[0])
+    assert imported - known - own == set()
+
+
+def test_linters_and_peers_are_groups(project):
+    assert set(project["dependency-groups"]) == GROUPS
+    tools = {re.match(r"[\w-]+", requirement)[0] for requirement in project["dependency-groups"]["dev"]}
+    assert {"mypy", "ruff"} <= tools
+    published = str(project["project"]["optional-dependencies"])
+    assert "torch" not in published
+    assert "ruff" not in published
 
 
 # --- contents of the wheel -----------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def certified_jacobian(f: Any, x: Any, wrt: str = INPUT) -> Enclosure:
     Raises
     ------
     ImportError
-        If python-flint is not installed (``pip install python-flint``).
+        If python-flint is not installed (the extra ``certified``).
     TracingError
         If f calls something that isn't traced; the message names it.
     UndecidedError
@@ -171,7 +171,7 @@ def enclose(problem: Problem) -> Enclosure:
     try:
         import flint
     except ImportError:
-        raise ImportError("python-flint is not installed (pip install python-flint)") from None
+        raise ImportError("python-flint is not installed (pip install 'explicit-jacobians[certified]')") from None
     middle, radius = np.empty(problem.shape), np.empty(problem.shape)
     for bits in BITS:
         with flint.ctx.workprec(bits):

@@ -1,4 +1,4 @@
-"""A pytest plugin, for those who ask for it: ``pytest -p verification.pytest_plugin``.
+"""A pytest plugin, registered by installation; ``pytest -p no:verification.pytest_plugin`` leaves it out.
 
 It gives the fixtures `check_jacobian` and `check_gradient`; a failure shows the report, and the line of the test.
 """

@@ -315,5 +315,5 @@ def test_torch_without_array_api_compat_says_what_is_missing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == (
-        "array_api_compat is not installed; arrays of torch need it: pip install array-api-compat"
+        "array_api_compat is not installed; arrays of torch need it: pip install 'explicit-jacobians[arrays]'"
     )

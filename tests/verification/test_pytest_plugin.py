@@ -82,8 +82,14 @@ def test_a_failure_shows_the_report_and_the_line_of_the_test(tmp_path):
     assert done.returncode == 1
 
 
-def test_nobody_gets_the_fixture_who_did_not_ask(tmp_path):
+def test_an_installed_plugin_is_there_by_itself(tmp_path):
     done = run_pytest(tmp_path)
+    assert "1 failed, 1 passed" in done.stdout
+    assert "AssertionError: the Jacobian is wrong:" in done.stdout
+
+
+def test_nobody_gets_the_fixture_who_declines_it(tmp_path):
+    done = run_pytest(tmp_path, "-p", "no:verification.pytest_plugin")
     assert "fixture 'check_jacobian' not found" in done.stdout
     assert done.returncode == 1
 
