@@ -89,12 +89,13 @@ def test_the_suite_needs_the_extra_test_alone(project):
     given = [*project["project"]["dependencies"], *(r for part in parts for r in extras[part])]
     names = {re.match(r"[\w-]+", requirement)[0].replace("-", "_") for requirement in given}
     modules = {"python_flint": "flint", "scikit_learn": "sklearn"}
-    known = {modules.get(name, name) for name in names} | {"mpmath"} | set(sys.stdlib_module_names)  # sympy brings mpmath
+    known = {modules.get(name, name) for name in names} | set(sys.stdlib_module_names)
+    known |= {"mpmath"}  # sympy brings it
     own = {*PACKAGES, "benchmarks", *(path.stem for path in ROOT.glob("tests/witnesses/*.py"))}
     own |= {path.stem for path in ROOT.glob("benchmarks/**/*.py")} | {"cases", "docs"}
     imported = set()
     for path in ROOT.glob("tests/**/*.py"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:  # those inside tests are asked for by importorskip
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:  # inside tests importorskip asks
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):

@@ -171,7 +171,9 @@ def enclose(problem: Problem) -> Enclosure:
     try:
         import flint
     except ImportError:
-        raise ImportError("python-flint is not installed (pip install 'explicit-jacobians[certified]')") from None
+        raise ImportError(
+            "python-flint is not installed (pip install 'explicit-jacobians[certified]')"
+        ) from None
     middle, radius = np.empty(problem.shape), np.empty(problem.shape)
     for bits in BITS:
         with flint.ctx.workprec(bits):
