@@ -17,7 +17,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("jacobians", "verification", "backprop")
 PARTS = {"report", "cli", "certified", "arrays", "test"}
 ASIDE = {"speed"}  # threads for large products
-GROUPS = {"dev", "peers"}  # linters and type checker; what speed is compared with
+GROUPS = {
+    "dev",
+    "mutation",
+    "peers",
+}  # linters and type checker; changes of the product; what speed is compared with
 NONE: dict = {extra: [] for extra in ASIDE}
 NAMED = {
     *(f"{package}/py.typed" for package in PACKAGES),
