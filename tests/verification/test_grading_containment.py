@@ -10,7 +10,7 @@ from grading_cases import RIGHT, alive, write_assignment
 from verification.grading import grade
 from verification.grading.containment import descendants as family
 from verification.grading.containment import landlock
-from verification.grading.processes import _remove
+from verification.grading.containment.removal import remove_tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreapers and /proc are Linux's")
 
@@ -317,5 +317,5 @@ def test_a_directory_that_cannot_be_entered_is_removed(tmp_path):
     (deep / "file").touch()
     (tmp_path / "base" / "link").symlink_to(tmp_path)
     deep.parent.chmod(0)
-    _remove(tmp_path / "base")
+    remove_tree(tmp_path / "base")
     assert list(tmp_path.iterdir()) == []

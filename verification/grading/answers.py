@@ -143,7 +143,10 @@ def _array(header: dict[str, Any], payload: bytes) -> Answer | Fault:
         or math.prod(shape) * np.dtype(dtype).itemsize != len(payload)
     ):
         return Fault("forged", "the answer does not hold what it announces")
-    array = np.frombuffer(payload, dtype=dtype).reshape(shape)
+    try:
+        array = np.frombuffer(payload, dtype=dtype).reshape(shape)
+    except ValueError:  # of no entries, and still too large in an axis
+        return Fault("forged", "the answer does not hold what it announces")
     places = written if isinstance(written, list) else []
     return Answer(array, tuple(place for place, flag in enumerate(places[:100]) if flag is True))
 

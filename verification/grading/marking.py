@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import stat
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +55,8 @@ def grade(
     done : callable, optional
         Called after each submission with its result, in the order in which they end.
     confine : bool
-        Whether the kernel is asked to keep submissions from files, network and signals, where it can (Landlock).
+        Whether the kernel is asked to keep submissions from files, network, signals and shared memory, where it can
+        (Landlock, and a filter of system calls).
 
     Returns
     -------
@@ -73,14 +76,14 @@ def grade(
         raise ValueError(f"workers: found {workers!r}, expected a number of at least 1")
     if not isinstance(assignment, Assignment):
         assignment = load_assignment(assignment)
-    sources = _read(submissions)
+    sources = _read(submissions, [assignment.reference] if assignment.reference else [])
     trials = expected_trials(assignment)
     results: dict[str, SubmissionResult] = {}
     with Processes(confine=confine) as processes:
         pool = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="grading")
         try:
             futures = [
-                pool.submit(_mark, assignment, trials, name, source, processes)
+                pool.submit(_marked, assignment, trials, name, source, processes)
                 for name, source in sources.items()
             ]
             for future in as_completed(futures):
@@ -96,26 +99,76 @@ def grade(
     return [results[name] for name in sources]
 
 
-def _read(submissions: Sequence[str | Path]) -> dict[str, bytes | Fault]:
-    """Return the code of each, or why it has none: what a student handed in must not stop the marking of the others."""
+def _read(submissions: Sequence[str | Path], kept: Sequence[Path]) -> dict[str, bytes | Fault]:
+    """Return the code of each, or why it has none: what a student handed in must not stop the marking of the others.
+
+    `kept` are files that are nobody's submission: the reference.
+    """
     paths = [Path(path) for path in submissions]
     if not paths:
         raise ValueError("submissions: found none, expected at least one Python file")
+    for path in paths:
+        if not os.path.lexists(path):
+            raise ValueError(f"submissions: {path} can't be read: No such file or directory")
+    names = labels(paths)
+    reference = _identities(kept)
+    others = _identities(path for path in paths if not path.is_symlink())
     sources: dict[str, bytes | Fault] = {}
-    for name, path in zip(labels(paths), paths, strict=True):
+    for name, path in zip(names, paths, strict=True):
         try:
-            size = path.stat().st_size
-            if not path.is_file():  # a pipe would be waited for
-                sources[name] = Fault("failed", "not marked: found no ordinary file, expected Python code")
-            elif size > LARGEST_SUBMISSION:
-                sources[name] = Fault(
-                    "failed", f"not marked: found {size:,} bytes, expected at most {LARGEST_SUBMISSION:,}"
-                )
-            else:
-                sources[name] = path.read_bytes()
-        except OSError as error:
-            raise ValueError(f"submissions: {path} can't be read: {error.strerror}") from None
+            sources[name] = _code(path, reference, others)
+        except (OSError, RuntimeError) as error:  # the latter of a circle of links
+            reason = getattr(error, "strerror", None) or "found a circle of links"
+            sources[name] = Fault("failed", f"not marked: the file can't be read: {reason}")
     return sources
+
+
+def _identities(paths: Iterable[Path]) -> set[tuple[int, int]]:
+    """Return what a file is whatever its name: its device and its number there."""
+    found = set()
+    for path in paths:
+        with contextlib.suppress(OSError):
+            facts = path.stat()
+            found.add((facts.st_dev, facts.st_ino))
+    return found
+
+
+def _code(path: Path, reference: set[tuple[int, int]], others: set[tuple[int, int]]) -> bytes | Fault:
+    folder, target = path.parent.resolve(), path.resolve(strict=True)
+    if path.is_symlink() and not target.is_relative_to(folder):
+        return Fault(
+            "failed", "not marked: found a link that leaves the folder of the submission, expected a file"
+        )
+    identity = _identities([target])
+    if identity & reference or (path.is_symlink() and identity & others):
+        whose = "the reference" if identity & reference else "another submission"
+        return Fault("failed", f"not marked: found another name of {whose}, expected a file of its own")
+    descriptor = os.open(target, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)  # a pipe isn't waited for
+    try:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            return Fault("failed", "not marked: found no ordinary file, expected Python code")
+        if facts.st_size > LARGEST_SUBMISSION:
+            return Fault(
+                "failed",
+                f"not marked: found {facts.st_size:,} bytes, expected at most {LARGEST_SUBMISSION:,}",
+            )
+        return os.read(descriptor, LARGEST_SUBMISSION)
+    finally:
+        os.close(descriptor)
+
+
+def _marked(
+    assignment: Assignment, trials: Trials, name: str, source: bytes | Fault, processes: Processes
+) -> SubmissionResult:
+    """Mark one submission; whatever goes wrong with it is told in its own result, and touches no other."""
+    try:
+        return _mark(assignment, trials, name, source, processes)
+    except Exception as error:
+        fault = Fault(
+            "failed", f"not marked: the marking of this submission failed: {type(error).__name__}: {error}"
+        )
+        return _mark(assignment, trials, name, fault, processes)
 
 
 def _mark(

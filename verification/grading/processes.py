@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
-import shutil
 import site
-import stat
 import subprocess
 import sys
 import tempfile
@@ -22,14 +20,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from verification.grading.containment import descendants as family
+from verification.grading.containment.removal import remove_tree
 from verification.grading.limits import Limits
 
-GRACE = 5.0  # seconds that a supervisor may take beyond the submission's time
+GRACE = 20.0  # seconds that a supervisor may take beyond the submission's time
+START = 120.0  # seconds that it may take until it is up, on a machine that is loaded: they are nobody's
 LARGEST_HEAD = 1 << 20
 _HERE = Path(__file__).resolve().parent
 _START = (
@@ -54,7 +54,7 @@ class Ending:
     ----------
     end : str
         "exit" by itself; "time", "memory", "processes", "output" or "answers" when a limit was passed; "stopped"
-        on request; "supervisor" when its supervisor was killed, which only it can have done.
+        on request; "supervisor" when its supervisor was killed or stopped, which only it can have done.
     status : int or None
         The exit status, negative for a signal.
     seconds, cpu_seconds : float
@@ -88,7 +88,7 @@ class Processes:
     Parameters
     ----------
     confine : bool
-        Whether Landlock is to be used where the kernel has it.
+        Whether Landlock and a filter of system calls are to be used where the kernel has them.
 
     Raises
     ------
@@ -105,7 +105,7 @@ class Processes:
         self.confine = confine
         self._lock = threading.Lock()
         self._supervisors: dict[int, subprocess.Popen[bytes]] = {}
-        self._stopped = False
+        self._stopped = threading.Event()
 
     def __enter__(self) -> Self:
         self._was_subreaper, self._was_hidden = family.become_subreaper(), family.hide_memory()
@@ -123,7 +123,7 @@ class Processes:
     def stop(self) -> None:
         """End all that runs, and start nothing more."""
         with self._lock:
-            self._stopped = True
+            self._stopped.set()
             for supervisor in self._supervisors.values():
                 if supervisor.stdin is not None and not supervisor.stdin.closed:
                     supervisor.stdin.close()
@@ -169,19 +169,19 @@ class Processes:
                     str(_HERE),
                 ],
                 "writable": [str(directory), "/dev/null"],
-                "landlock": self.confine,
+                "confine": self.confine,
                 "limits": limits.to_order(largest, _tasks_of_user()),
             }
             return self._supervise(order, limits.seconds + GRACE)
         finally:
-            _remove(base)
+            remove_tree(base)
 
     def _supervise(self, order: dict[str, Any], patience: float) -> Ending:
         with tempfile.TemporaryFile() as complaints:
             command = [sys.executable, "-I", "-S", "-c", _START.format("supervisor"), str(_HERE)]
             # under the lock, so that no sweep meets a supervisor that isn't registered
             with self._lock:
-                if self._stopped:
+                if self._stopped.is_set():
                     return Ending("stopped")
                 supervisor = subprocess.Popen(
                     command,
@@ -196,9 +196,10 @@ class Processes:
             assert supervisor.stdout is not None
             try:
                 self._tell(supervisor, json.dumps(order).encode() + b"\n")
-                text = _read_all(
+                text, why = _read_all(
                     supervisor.stdout.fileno(), patience, order["limits"]["answers"] + LARGEST_HEAD
                 )
+                stopped = why == "time" and family.is_stopped(supervisor.pid)
             finally:
                 supervisor.kill()
                 supervisor.wait()
@@ -206,14 +207,22 @@ class Processes:
                     del self._supervisors[supervisor.pid]
                     supervisor.stdin.close()
                     supervisor.stdout.close()
+            up, _, text = text.partition(b"\n")
             head, newline, answers = text.partition(b"\n")
             if not newline:
                 self._sweep()
+                if self._stopped.is_set():
+                    return Ending("stopped")
                 complaints.seek(0)
                 said = complaints.read(2000).decode("utf-8", "replace").strip()
                 if said:
                     raise ContainmentError(
                         f"grading: the supervisor of a submission failed: {said.splitlines()[-1]}"
+                    )
+                if not up or (why == "time" and not stopped):
+                    raise ContainmentError(
+                        f"grading: the supervisor of a submission {'said nothing' if up else 'was not up'} "
+                        f"in {patience if up else START:g} s; this machine is too slow or too loaded"
                     )
                 return Ending("supervisor")
         result = json.loads(head)
@@ -302,27 +311,19 @@ def _tasks_of_user() -> int:
     return sum(max(1, process.threads) for process in family.table())
 
 
-def _read_all(descriptor: int, patience: float, most: int) -> bytes:
-    """Read to the end; return nothing if it doesn't come in time, or is too long."""
-    end, data = time.monotonic() + patience, bytearray()
+def _read_all(descriptor: int, patience: float, most: int) -> tuple[bytes, Literal["end", "time", "long"]]:
+    """Read to the end, or until the time is over, which counts from the first line on, or it is too long."""
+    end, data, up = time.monotonic() + START, bytearray(), False
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
-        while (left := end - time.monotonic()) > 0 and len(data) <= most:
+        while (left := end - time.monotonic()) > 0:
             if selector.select(left):
                 chunk = os.read(descriptor, 1 << 16)
                 if not chunk:
-                    return bytes(data)
+                    return bytes(data), "end"
                 data += chunk
-    return b""
-
-
-def _remove(base: Path) -> None:
-    """Remove a directory; a submission may have taken away the right to enter what it made."""
-    shutil.rmtree(base, ignore_errors=True)
-    if base.exists():
-        for place, directories, _ in os.walk(base):
-            for name in directories:
-                path = Path(place, name)
-                if not path.is_symlink():
-                    path.chmod(stat.S_IRWXU)
-        shutil.rmtree(base, ignore_errors=True)
+                if len(data) > most:
+                    return b"up\n", "long"
+                if not up and b"\n" in chunk:
+                    end, up = time.monotonic() + patience, True
+    return bytes(data), "time"

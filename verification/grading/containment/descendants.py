@@ -78,6 +78,14 @@ def table() -> list[Process]:
     return found
 
 
+def is_stopped(pid: int) -> bool:
+    """Return whether a process was halted by a signal."""
+    with contextlib.suppress(OSError):
+        line = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        return line.rpartition(")")[2].split()[0] in "Tt"
+    return False
+
+
 def descendants(ancestor: int) -> list[Process]:
     """Return the descendants of a process, parents before children; also those that have ended and wait.
 

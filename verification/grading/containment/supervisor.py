@@ -1,8 +1,8 @@
 """The process between the marking and one submission: it starts the submission, watches it, leaves nothing behind.
 
-It is told what to do in one line of JSON on its standard input, and tells what came of it on its standard output: a
-line of JSON, and the bytes that the submission answered. When its standard input is closed, which also happens
-when the marking process dies, it kills the submission and ends.
+It is told what to do in one line of JSON on its standard input, and tells on its standard output that it is up, in a
+line, and then what came of it: a line of JSON, and the bytes that the submission answered. When its standard input is
+closed, which also happens when the marking process dies, it kills the submission and ends.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import os
 import resource
 import selectors
 import signal
+import socket
 import sys
 import time
 from typing import Any, NoReturn
 
-from . import landlock
+from . import landlock, seccomp
 from .descendants import become_subreaper, descendants, hide_memory, kill_all
+from .removal import remove_tree
 
 TICK = 0.1  # seconds between two looks at the processes
 CHUNK = 1 << 16
@@ -35,7 +37,7 @@ class Supervision:
     order : dict
         ``command``, ``base`` (a directory for it alone), ``directory`` (in it, where it runs), ``request`` (in
         it, the file that is its standard input), ``environment``, ``readable``,
-        ``writable``, ``landlock`` and ``limits``: see :mod:`verification.grading.processes`.
+        ``writable``, ``confine`` and ``limits``: see :mod:`verification.grading.processes`.
     """
 
     def __init__(self, order: dict[str, Any]) -> None:
@@ -44,6 +46,7 @@ class Supervision:
         self.status: int | None = None
         self.usage: resource.struct_rusage | None = None
         self.failure = b""
+        self.broker: seccomp.Broker | None = None
 
     def run(self) -> dict[str, Any]:
         """Return how it ended; everything is dead by then."""
@@ -80,35 +83,44 @@ class Supervision:
         self.reading, printing = os.pipe()
         self.answering, answers = os.pipe()
         failing, failure = os.pipe()
+        asking, telling = socket.socketpair()
         self.pid = os.fork()
         if self.pid == 0:
-            self._become_submission(printing, answers, failure)
+            self._become_submission(printing, answers, failure, telling.fileno())
+        telling.close()
         for descriptor in (printing, answers, failure):
             os.close(descriptor)
+        with asking:
+            _, listeners, _, _ = socket.recv_fds(asking, 1, 1)
+        if listeners:
+            self.broker = seccomp.Broker(listeners[0], self.order["directory"])
         with os.fdopen(failing, "rb") as stream:
             self.failure = stream.read(CHUNK)  # ends when the submission's interpreter takes over
         os.set_blocking(self.reading, False)
         os.set_blocking(self.answering, False)
 
-    def _become_submission(self, printing: int, answers: int, failure: int) -> NoReturn:
+    def _become_submission(self, printing: int, answers: int, failure: int, telling: int) -> NoReturn:
         try:
             os.setsid()
             request = os.open(self.order["request"], os.O_RDONLY)
-            # first out of the way of the numbers 0 to 3, which the pipes may have
-            sources = (request, printing, printing, answers)
-            moved = [_above(os.dup(descriptor), ANSWERS) for descriptor in sources]
-            failure = _above(failure, ANSWERS)
+            # first out of the way of the numbers 0 to 5, which the pipes may have
+            sources = (request, printing, printing, answers, failure, telling)
+            moved = [_above(os.dup(descriptor), len(sources)) for descriptor in sources]
             for target, descriptor in enumerate(moved):
-                os.dup2(descriptor, target)
-            os.set_inheritable(failure, False)
-            os.closerange(ANSWERS + 1, failure)
-            os.closerange(failure + 1, 4096)
+                os.dup2(descriptor, target, inheritable=target <= ANSWERS)
+            failure, telling = ANSWERS + 1, ANSWERS + 2
+            os.closerange(len(sources), 4096)
             os.chdir(self.order["directory"])
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             self._limit()
-            if self.order["landlock"]:
+            if self.order["confine"]:
                 landlock.confine(self.order["readable"], self.order["writable"])
+                listener = seccomp.confine()
+                if listener is not None:
+                    with socket.socket(fileno=telling) as channel:
+                        socket.send_fds(channel, [b"+"], [listener])
+                    os.close(listener)
             command = self.order["command"]
             os.execve(command[0], command, self.order["environment"])
         except BaseException as error:
@@ -149,6 +161,8 @@ class Supervision:
         with selectors.DefaultSelector() as selector:
             for descriptor in (0, wakeup, self.reading, self.answering):
                 selector.register(descriptor, selectors.EVENT_READ)
+            if self.broker is not None:
+                selector.register(self.broker.listener, selectors.EVENT_READ)
             while True:
                 if self._ended():
                     return "exit"
@@ -165,6 +179,8 @@ class Supervision:
                     if key.fd == wakeup:
                         with contextlib.suppress(BlockingIOError):
                             os.read(wakeup, CHUNK)
+                    if self.broker is not None and key.fd == self.broker.listener:
+                        self.broker.answer()
                     if key.fd in (self.reading, self.answering):
                         if not self._read(key.fd):
                             selector.unregister(key.fd)
@@ -263,12 +279,10 @@ def main() -> None:
             sys.exit(1)
         line += byte
     supervision = Supervision(json.loads(line))
+    os.write(1, b"up\n")  # from here on time counts
     result = supervision.run()
     if result["end"] == "stopped":
-        import shutil
-
-        # the marking process may be dead, and nobody else would remove it
-        shutil.rmtree(supervision.order["base"], ignore_errors=True)
+        remove_tree(supervision.order["base"])  # the marking process may be dead, and nobody else would do it
     with os.fdopen(1, "wb", closefd=False) as stream:
         stream.write(json.dumps(result).encode() + b"\n")
         stream.write(supervision.answers[: supervision.limits["answers"]])
