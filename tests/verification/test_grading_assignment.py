@@ -336,7 +336,7 @@ def test_a_gradient_has_the_shape_of_its_argument(write):
         ),
         (
             {"toolkit": "Nothing", "wrt": "x"},
-            "function 'f', 'p', place 1: toolkit: found 'Nothing', expected a function class of jacobians, or ",
+            "function 'f', 'p', place 1: toolkit: found 'Nothing', expected a function of the reference module ",
         ),
         (
             {"toolkit": "no_network", "wrt": "x"},

@@ -164,8 +164,16 @@ def load_assignment(path: str | Path) -> Assignment:
         raise AssignmentError(f"{path}: found no such file, expected an assignment in TOML") from None
     except OSError as error:
         raise AssignmentError(f"{path}: can't be read: {error.strerror}") from None
+    except RecursionError:
+        raise AssignmentError(
+            f"{path.name}: found hundreds of nested tables or lists, expected a few"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise AssignmentError(f"{path.name}: is no TOML: {error}") from None
+    except ValueError:  # of Python, which limits the digits of an integer
+        raise AssignmentError(
+            f"{path.name}: found an integer of thousands of digits, expected 64 bits"
+        ) from None
     whole = Fields(table, path.name)
     for key in ("assignment", "limits", "function"):
         whole.has(key)

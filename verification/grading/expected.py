@@ -5,6 +5,7 @@ They are computed in the marking process, before the first submission starts.
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import inspect
 import sys
@@ -110,10 +111,16 @@ def expected_trials(assignment: Assignment) -> dict[tuple[str, int], list[Trial]
         for number, item in enumerate(task.items):
             where = f"function {task.name!r}, {item.name!r}"
             trials[task.name, number] = [
-                _trial(task, place, module, f"{where}, place {k}")
+                _trial(task, _real_by(task, place), module, f"{where}, place {k}")
                 for k, place in enumerate(item.point.places(), 1)
             ]
     return trials
+
+
+def _real_by(task: Task, place: dict[str, Array]) -> dict[str, Array]:
+    """Return the arguments with that real by which is differentiated: labels and strides stay integers."""
+    by = place.get(task.wrt)
+    return place if by is None or by.dtype.kind != "i" else place | {task.wrt: by.astype(np.float64)}
 
 
 def _trial(task: Task, place: dict[str, Array], module: ModuleType | None, where: str) -> Trial:
@@ -178,7 +185,7 @@ def _subject(
 ) -> tuple[Any, Array, str]:
     """Return the function that is differentiated, its input, and by what."""
     if task.toolkit:
-        parameters = {name: value for name, value in place.items() if name != task.input}
+        parameters = {name: _copy(value) for name, value in place.items() if name != task.input}
         f = _model(task.toolkit, module, where)(**parameters)
         if not isinstance(f, Function):
             raise AssignmentError(
@@ -190,7 +197,7 @@ def _subject(
         return lambda x: forward(*_copies(task, place)), place[task.arguments[0]], INPUT
 
     def of_one(value: Any) -> Any:
-        return forward(*(value if name == task.wrt else place[name].copy() for name in task.arguments))
+        return forward(*(value if name == task.wrt else _copy(place[name]) for name in task.arguments))
 
     return of_one, place[task.wrt], INPUT
 
@@ -202,9 +209,13 @@ def _model(name: str, module: ModuleType | None, where: str) -> Callable[..., An
         return kind
     own = getattr(module, name, None)
     if not callable(own):
+        named = ((key, getattr(jacobians, key)) for key in jacobians.__all__)
+        classes = [key for key, kind in named if inspect.isclass(kind) and issubclass(kind, Function)]
+        near = difflib.get_close_matches(name, classes, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise AssignmentError(
-            f"{where}: toolkit: found {name!r}, expected a function class of jacobians, or a function of the "
-            f"reference module that returns such a Function"
+            f"{where}: toolkit: found {name!r}, expected a function of the reference module that returns a "
+            f"Function, or one out of {', '.join(classes)}{hint}"
         )
     return own
 
@@ -222,8 +233,13 @@ def _parameter(task: Task, f: Function, where: str) -> str:
     return names[0]
 
 
-def _copies(task: Task, place: dict[str, Array]) -> list[Array]:
-    return [place[name].copy() for name in task.arguments]
+def _copies(task: Task, place: dict[str, Array]) -> list[Any]:
+    """Return what a submission gets too: copies of the arrays, and a number where there is no axis."""
+    return [_copy(place[name]) for name in task.arguments]
+
+
+def _copy(array: Array) -> Any:
+    return array.copy() if array.ndim else array.item()
 
 
 def _numbers(value: Any, where: str) -> Array:

@@ -242,13 +242,16 @@ def _ask(
         {
             "functions": [call.task.name for call in calls],
             "shapes": [[array.shape for array in given] for given in arrays],
+            "dtypes": [[array.dtype.newbyteorder("<").str for array in given] for given in arrays],
             "forbidden": assignment.forbidden_imports,
             "accept_lists": assignment.accept_lists,
             "largest": 2 * max(call.trial.answer.nbytes for call in calls) + SLACK // 4,
             "readable": readable,
         }
     ).encode()
-    numbers = b"".join(array.astype("<f8").tobytes() for given in arrays for array in given)
+    numbers = b"".join(
+        array.astype(array.dtype.newbyteorder("<")).tobytes() for given in arrays for array in given
+    )
     request = struct.pack(">I", len(head)) + head + numbers
     ending = processes.run(
         source,

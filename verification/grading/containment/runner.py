@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -125,7 +125,13 @@ class Channel:
         )
 
 
-def call(function: Any, arguments: list[np.ndarray[Any, Any]]) -> Any:
+def _received(stream: BinaryIO, shape: list[int], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Return an argument in this machine's byte order."""
+    data = stream.read(dtype.itemsize * int(np.prod(shape)))
+    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def call(function: Any, arguments: list[Any]) -> Any:
     """Call a submission's function; a frame of its own, so that tracebacks can leave it out."""
     return function(*arguments)
 
@@ -136,11 +142,8 @@ def main() -> None:
         (length,) = struct.unpack(">I", stream.read(4))
         request = json.loads(stream.read(length))
         arrays = [
-            [
-                np.frombuffer(stream.read(8 * int(np.prod(shape))), dtype="<f8").reshape(shape)
-                for shape in shapes
-            ]
-            for shapes in request["shapes"]
+            [_received(stream, shape, np.dtype(dtype)) for shape, dtype in zip(shapes, dtypes, strict=True)]
+            for shapes, dtypes in zip(request["shapes"], request["dtypes"], strict=True)
         ]
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -175,7 +178,7 @@ def main() -> None:
             )
             continue
         try:
-            copies = [np.array(array) for array in given]
+            copies = [np.array(array) if array.ndim else array.item() for array in given]
             answer = numbers_of(call(function, copies), request["accept_lists"])
             written = [not np.array_equal(a, b, equal_nan=True) for a, b in zip(copies, given, strict=True)]
             header = {
