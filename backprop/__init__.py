@@ -15,6 +15,7 @@ from backprop.state import Epoch, TrainingState
 from backprop.style import match_style, style_gradient
 from backprop.tangent_kernel import tangent_kernel
 from backprop.training import TrainingResult, fit
+from jacobians import __version__
 
 __all__ = [
     "MLP",
@@ -35,6 +36,7 @@ __all__ = [
     "Step",
     "TrainingResult",
     "TrainingState",
+    "__version__",
     "compare",
     "compile",
     "compile_gradients",

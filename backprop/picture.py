@@ -32,7 +32,7 @@ def picture(jacobian: Jacobian) -> Picture:
     >>> picture(Diagonal([1.0, -2.0])).svg[:4]
     '<svg'
     """
-    from backprop.report.extras import require_extras
+    from verification.optional_packages import require_extras
 
     if not isinstance(jacobian, Jacobian):
         raise TypeError(
@@ -40,7 +40,7 @@ def picture(jacobian: Jacobian) -> Picture:
         )
     if jacobian.batch_shape:
         raise ValueError(f"jacobian: found batch_shape {jacobian.batch_shape}, expected one point")
-    require_extras("matplotlib")
+    require_extras("report,cli", "matplotlib")
     from backprop.report.pictures import draw_jacobian  # matplotlib only where something is drawn
 
     return Picture(draw_jacobian(jacobian))

@@ -3,6 +3,7 @@
 Importing this package loads neither sympy nor SciPy: each witness imports what it uses when it is used.
 """
 
+from jacobians import __version__
 from verification.adjoint import AdjointResult, adjoint_test
 from verification.assertions import assert_gradient
 from verification.certified import Enclosure, certified_jacobian
@@ -34,6 +35,7 @@ __all__ = [
     "UndecidedError",
     "Witness",
     "Worst",
+    "__version__",
     "adjoint_test",
     "assert_gradient",
     "assert_jacobian",

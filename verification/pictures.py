@@ -17,6 +17,7 @@ import numpy as np
 
 from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT
+from verification.optional_packages import require_extras
 from verification.steps import StepErrors, step_errors
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-EXTRA = 'pip install "explicit-jacobians[report]"'
 MOST_PIXELS = (256, 512)
 """Rows and columns of the largest error map; entries that share a pixel show their largest error."""
 SMALLEST_SHOWN = 1e-16  # relative errors below are rounding
@@ -122,7 +122,7 @@ def step_curve(f: Any, x: Any, wrt: str = INPUT, *, jacobian: Any = None) -> Pic
     >>> step_curve(np.exp, 1.0).svg[:4]
     '<svg'
     """
-    _require_matplotlib()
+    require_extras("report", "matplotlib")
     return _draw_curve(step_errors(f, x, wrt, jacobian=jacobian))
 
 
@@ -213,7 +213,7 @@ def error_map(candidate: Any, expected: Any, *, worst: tuple[int, int] | None = 
         raise ValueError(
             f"candidate, expected: found the shapes {found.shape} and {right.shape}, expected two equal shapes (m, n)"
         )
-    _require_matplotlib()
+    require_extras("report", "matplotlib")
     with np.errstate(all="ignore"):
         found, right = found.astype(np.float64), right.astype(np.float64)
         errors = np.abs(found - right)
@@ -292,11 +292,6 @@ def _colours() -> Colormap:
 def matplotlib_is_there() -> bool:
     """Say whether pictures can be drawn, without importing anything."""
     return find_spec("matplotlib") is not None
-
-
-def _require_matplotlib() -> None:
-    if not matplotlib_is_there():
-        raise ImportError(f"found no matplotlib, expected an installed package; run {EXTRA}")
 
 
 def style() -> Any:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 
-class CallError(Exception):
-    """The call was wrong: its one sentence goes to stderr, and the exit status is 2."""
-
-
 def option_sentence(sentence: str) -> str:
     """Return a sentence that begins with the name of a setting as one that begins with its option.
 
@@ -17,3 +13,20 @@ def option_sentence(sentence: str) -> str:
     """
     name, rest = sentence.split(":", 1)
     return f"--{name.replace('_', '-')}:{rest}"
+
+
+def unwritten(error: OSError, output: object) -> str:
+    """Return why something can't be written: the system's words with the file, or a sentence of ours as it is.
+
+    Examples
+    --------
+    >>> print(unwritten(OSError(28, "No space left on device"), "report"))
+    report can't be written: No space left on device
+    >>> unwritten(OSError("found the file a, expected a directory"), "a")
+    'found the file a, expected a directory'
+    """
+    return (
+        str(error)
+        if error.errno is None
+        else f"{error.filename or output} can't be written: {error.strerror}"
+    )

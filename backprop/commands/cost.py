@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from backprop.chain import Chain
-from backprop.commands import CallError
 from backprop.compare import Comparison, compare
 from backprop.plan import Plan
 from backprop.tables import markdown_table
 from jacobians import Spec
+from verification.commands.running import CallError
 
 MOST_FACTORS = 200
 """The interval programme takes the cube of this number of steps."""
@@ -24,10 +24,13 @@ CONVENTION = (
     "flops = multiplications + additions."
 )
 
-_SHAPE = re.compile(r"([0-9]{1,100})[x×X]([0-9]{1,100})")
+_SHAPE = re.compile(r"([0-9]{1,100})\s*[x×X*,]\s*([0-9]{1,100})")
 _SQUARE = re.compile(r"([0-9]{1,100}):(diagonal|identity)")
 _IDENTITY = re.compile(r"I_?([0-9]{1,100})")
-_EXPECTED = "rows x columns such as 1x100, or 100:diagonal, I100, or I10(x)1x5 for a Kronecker product"
+_EXPECTED = (
+    "rows x columns such as 1x100 (dense), 100:diagonal, 100:identity or I100, "
+    "or I10(x)1x5 for a Kronecker product"
+)
 
 
 def run(
@@ -76,6 +79,9 @@ def parse_chain(texts: list[str]) -> Chain:
     >>> parse_chain(["1x100", "100:diagonal", "I_10(x)10×3"])
     Chain(A: Dense 1×100 · B: Diagonal 100×100 · C: I₁₀ ⊗ Dense 10×3)
     """
+    # one argument may hold several factors with blanks between, but not around the sign of a product
+    tight = (re.sub(r"\s*(\(x\)|[x×X*,⊗:])\s*", r"\1", text) for text in texts)
+    texts = [part for text in tight for part in text.split()]
     if not texts:
         raise CallError(f"SHAPES: found none, expected {_EXPECTED}; see `backprop cost --help`")
     if len(texts) > MOST_FACTORS:

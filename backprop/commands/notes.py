@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from backprop.commands import CallError
+from verification.commands.running import CallError
 
 
 def run(
@@ -32,10 +32,11 @@ def run(
     if as_json and as_markdown:
         raise CallError("--json, --markdown: found both, expected at most one; choose one")
     known = formulas()
+    by_letters = {name.casefold(): name for name in known}
     for name in ids or []:
-        if name not in known:
+        if name.casefold() not in by_letters:
             raise CallError(f"--id: found {name!r}, expected one of {', '.join(known)}")
-    chosen = list(dict.fromkeys(ids)) if ids else list(known)
+    chosen = list(dict.fromkeys(by_letters[name.casefold()] for name in ids)) if ids else list(known)
     results = [run(known[name]) for name in chosen]
     passed = all(result.passed for result in results)
     if as_json:

@@ -12,17 +12,18 @@ from rich.table import Table
 from rich.text import Text
 
 from backprop import DivergenceError
-from backprop.commands import CallError, option_sentence
+from backprop.commands import option_sentence, unwritten
 from backprop.commands.progress import progress
 from backprop.report.collect import Tick, collect_network
 from backprop.report.digits import collect
-from backprop.report.extras import require_extras
 from backprop.report.record import to_dict
 from backprop.report.render import FILES, report_texts
 from backprop.report.result import Report
 from backprop.report.settings import LOSSES, Settings
 from backprop.report.write import require_writable, to_json, write_files
 from jacobians.activations import ACTIVATIONS
+from verification.commands.running import CallError, is_ours, users_code
+from verification.optional_packages import require_extras
 
 _COLOURS = {"right": "green", "wrong": "red", "undecided": "yellow"}
 
@@ -83,12 +84,12 @@ def run(
             f"{name}: found with --network, expected one of them; it belongs to the network on the digits"
         ))  # fmt: skip
     try:
-        require_extras("jinja2", "matplotlib")
+        require_extras("report,cli", "jinja2", "matplotlib")
     except ImportError as error:
         raise CallError(str(error)) from None
     try:
         require_writable(output, FILES)
-        with progress(quiet=quiet or as_json) as tick:
+        with progress(quiet=quiet or as_json) as tick, users_code(f"--network: {network}"):
             report = (
                 _digits(settings, learning_rate, tick)
                 if network is None
@@ -98,7 +99,7 @@ def run(
             paths = write_files(output, report_texts(report))
             tick("writing", 1, 1)
     except OSError as error:
-        raise CallError(f"--output: {error}") from None
+        raise CallError(f"--output: {unwritten(error, output)}") from None
     if as_json:
         typer.echo(to_json(to_dict(report), ascii_only=True), nl=False)
     elif not quiet:
@@ -120,27 +121,21 @@ def _digits(settings: Settings, rate: str, tick: Tick) -> Report:
 
 def _own(network: str, at: str | None, seed: int, tick: Tick) -> Report:
     """Return the report on a network that stands in a module; what is wrong with it is a bad call."""
-    from verification.commands import CallError as VerifyError
     from verification.commands.jacobian import load_object, parse_point
 
     if at is None:
         raise CallError('--at: found nothing, expected the point of --network, such as --at "[1.0, 2.0]"')
-    try:
-        point = parse_point(at)
-        function = load_object(network, "--network")
-    except VerifyError as error:
-        raise CallError(" ".join(str(error).split())) from None
+    point = parse_point(at)
+    function = load_object(network, "--network")
     try:
         return collect_network(function, point, seed=seed, tick=tick)
     except MemoryError as error:
         raise CallError(f"--network: {error}; choose a smaller network") from None
-    except Exception as error:  # code of the user's
-        sentence = " ".join(str(error).split())
-        if sentence.startswith("x: "):
-            raise CallError(f"--at: {sentence.removeprefix('x: ')}") from None
-        if sentence.startswith("network: "):
-            raise CallError(f"--{sentence}") from None
-        raise CallError(f"--network: {network} raised {type(error).__name__}: {sentence}") from error
+    except Exception as error:
+        if is_ours(error):  # an argument is refused, by its name
+            name, _, rest = str(error).partition(": ")
+            raise CallError(f"{'--at' if name == 'x' else f'--{name}'}: {rest}") from None
+        raise CallError(f"--network: {network} raised {type(error).__name__}: {error}") from error
 
 
 def _show(report: Report, paths: list[Path]) -> None:

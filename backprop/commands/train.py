@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from backprop.commands import CallError, option_sentence
+from backprop.commands import option_sentence, unwritten
 from backprop.commands.progress import progress
 from backprop.datasets import load_digits
 from backprop.network import MLP
@@ -20,6 +20,7 @@ from backprop.report.write import require_writable, to_json
 from backprop.state import TrainingState, load_state
 from backprop.training import DivergenceError, TrainingResult, fit
 from jacobians.activations import ACTIVATIONS
+from verification.commands.running import CallError
 
 
 def run(
@@ -87,7 +88,7 @@ def run(
             output.parent.mkdir(parents=True, exist_ok=True)
             result.save(output)
         except OSError as error:
-            raise CallError(f"--output: {error}") from None
+            raise CallError(f"--output: {unwritten(error, output)}") from None
     if as_json:
         typer.echo(to_json(to_dict(settings, result, output), ascii_only=True), nl=False)
     elif not quiet:
@@ -113,7 +114,7 @@ def _require_place(output: Path) -> None:
     try:
         require_writable(output.parent, (output.name,))
     except OSError as error:
-        raise CallError(f"--output: {error}") from None
+        raise CallError(f"--output: {unwritten(error, output)}") from None
 
 
 def _train(

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from backprop.report.collect import Tick, collect_network
-from backprop.report.extras import require_extras
 from backprop.report.render import FILES, report_texts
 from backprop.report.result import Report
 from backprop.report.write import require_writable, write_files
 from jacobians import Function
+from verification.optional_packages import require_extras
 
 
 def report_network(
@@ -77,7 +77,7 @@ def report_network(
     directory = None if output is None else Path(output)
     if directory is not None:
         # hours of work are not lost to a missing package or a place that is taken
-        require_extras("jinja2", "matplotlib")
+        require_extras("report,cli", "jinja2", "matplotlib")
         require_writable(directory, FILES)
     report = collect_network(network, x, loss, title=title, seed=seed, tick=tick)
     if directory is not None:

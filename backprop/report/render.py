@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from backprop.compare import format_seconds
 from backprop.plan import format_ratio
-from backprop.report.extras import require_extras
 from backprop.report.pictures import (
     data_uri,
     draw_costs,
@@ -23,6 +22,7 @@ from backprop.report.record import to_dict
 from backprop.report.result import Derivative, Report, Training
 from backprop.report.write import to_csv, to_json
 from backprop.tables import markdown_table
+from verification.optional_packages import require_extras
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -68,7 +68,7 @@ def render_html(report: Report) -> str:
     ImportError
         If jinja2 or matplotlib is missing.
     """
-    require_extras("jinja2", "matplotlib")
+    require_extras("report,cli", "jinja2", "matplotlib")
     singles, several = _by_points(report)
     training = report.training
     return _environment().get_template("report.html.j2").render(
@@ -88,7 +88,7 @@ def render_markdown(report: Report) -> str:
     ImportError
         If jinja2 is missing.
     """
-    require_extras("jinja2")
+    require_extras("report,cli", "jinja2")
     singles, several = _by_points(report)
     trees = [
         (own.title, tree_text(plan.tree, plan.chain.names, plan.chain.specs))

@@ -137,7 +137,7 @@ def test_a_write_that_fails_leaves_the_old_report(capsys, tmp_path, monkeypatch,
 
     monkeypatch.setattr("backprop.report.write.os.fsync", full)
     sentence = refusal(capsys, *TINY, "--output", str(tmp_path))
-    assert sentence == "backprop report: --output: [Errno 28] No space left on device"
+    assert sentence == f"backprop report: --output: {tmp_path} can't be written: No space left on device"
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == "old"
 
@@ -201,7 +201,8 @@ def test_structures_are_read(capsys):
 
 
 EXPECTED = (
-    "expected rows x columns such as 1x100, or 100:diagonal, I100, or I10(x)1x5 for a Kronecker product"
+    "expected rows x columns such as 1x100 (dense), 100:diagonal, 100:identity or I100, or I10(x)1x5 for a "
+    "Kronecker product"
 )
 
 
@@ -256,12 +257,12 @@ def test_the_entry_point_loads_no_extra():
 @pytest.mark.parametrize("missing", ["typer", "rich", "jinja2", "matplotlib"])
 def test_a_missing_extra_is_named_with_the_way_to_get_it(capsys, monkeypatch, missing):
     monkeypatch.setattr(
-        "backprop.report.extras.find_spec", lambda name: None if name == missing else find_spec(name)
+        "verification.optional_packages.find_spec", lambda name: None if name == missing else find_spec(name)
     )
-    path = "backprop report" if missing in ("jinja2", "matplotlib") else "backprop"
+    extras = "report,cli" if missing in ("jinja2", "matplotlib") else "cli"
     assert refusal(capsys, *TINY) == (
-        f"{path}: found no {missing}, expected an installed package; "
-        'run pip install "explicit-jacobians[report,cli]"'
+        f"backprop report: found no {missing}, expected an installed package; "
+        f'run pip install "explicit-jacobians[{extras}]"'
     )
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from backprop import Chain
 from backprop.report import Settings, pictures, report_network, to_json, write_files
-from backprop.report.extras import require_extras
 from backprop.report.render import render_html
 from backprop.report.write import require_writable
 from jacobians import Affine, Jacobian, ReLU, Sequential, Tanh
 from jacobians.structures import Dense, Diagonal, Identity, Kronecker
+from verification.optional_packages import require_extras
 
 # --- settings --------------------------------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ def test_json_refuses_what_json_has_no_word_for():
 
 def test_a_missing_package_is_named_with_the_way_to_get_it():
     with pytest.raises(ImportError) as error:
-        require_extras("numpy", "no_such_one", "no_such_two")
+        require_extras("report,cli", "numpy", "no_such_one", "no_such_two")
     assert str(error.value) == (
         "found no no_such_one, no no_such_two, expected installed packages; "
         'run pip install "explicit-jacobians[report,cli]"'

@@ -205,6 +205,7 @@ def test_a_report_without_matrices_has_no_picture():
 
 def test_without_matplotlib_the_table_is_shown_and_pictures_are_refused(monkeypatch):
     monkeypatch.setattr(pictures, "find_spec", lambda name: None)
+    monkeypatch.setattr("verification.optional_packages.find_spec", lambda name: None)
     text = wrong_report()._repr_html_()
     assert "<table>" in text
     assert "<svg" not in text

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 from verification.cli import main
-from verification.commands import CallError
 from verification.commands.grade import _progress
 from verification.commands.jacobian import load_object, parse_point, parse_shape
+from verification.commands.running import CallError
 from verification.grading import SubmissionResult
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "assignment"
@@ -352,11 +352,11 @@ def test_the_progress_goes_to_standard_error_alone(capsys):
 
 
 def test_without_the_extra_it_names_the_extra(monkeypatch, verify):
-    monkeypatch.setattr("verification.cli.find_spec", lambda name: None)
+    monkeypatch.setattr("verification.optional_packages.find_spec", lambda name: None)
     assert verify("grade", "a.toml") == (
         2,
         "",
-        "verify: found no typer and no rich, expected the packages of the extra cli; "
+        "verify grade: found no typer, no rich, expected installed packages; "
         'run pip install "explicit-jacobians[cli]"\n',
     )
 

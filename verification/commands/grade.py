@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from verification.commands import CallError
+from verification.commands.running import CallError, users_code
 from verification.grading import (
     AssignmentError,
     ContainmentError,
@@ -67,7 +67,8 @@ def run(
             raise CallError(
                 f"--gradescope: found {len(paths)} submissions, expected one: its results.json is that of one student"
             )
-        with _progress(len(paths), shown=not as_json and sys.stderr.isatty()) as done:
+        shown = not as_json and sys.stderr.isatty()
+        with _progress(len(paths), shown=shown) as done, users_code("the reference"):
             results = grade(assignment, paths, workers=workers, done=done)
     except (AssignmentError, ContainmentError, ValueError) as error:
         raise CallError(str(error)) from error

@@ -17,9 +17,11 @@ import typer
 from jacobians import Function
 from jacobians.arrays import Array, real_array
 from verification.check import check
-from verification.commands import CallError
+from verification.commands.running import CallError, is_ours, users_code
+from verification.report import CheckReport
 
 MOST_NUMBERS = 1_000_000
+MOST_AXES = 32
 
 
 def run(
@@ -65,10 +67,20 @@ def run(
     Exit status: 0 right, 1 wrong or undecided, 2 the call was wrong.
     """
     point = _point(at, shape, seed)
+    what = f"{function} or {jacobian or 'its Jacobian'}"
+    with users_code(what):
+        report = _report(function, jacobian, point, wrt, layout, what)
+    typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else str(report))
+    return 0 if report.passed else 1
+
+
+def _report(
+    function: str, jacobian: str | None, point: Array, wrt: str, layout: str | None, what: str
+) -> CheckReport:
     f = load_object(function, "MODULE:f")
     if isinstance(f, type) or not callable(f):
-        what = f"the class {f.__name__}" if isinstance(f, type) else type(f).__name__
-        raise CallError(f"MODULE:f: found {what}, expected a function or an instance of jacobians.Function")
+        found = f"the class {f.__name__}" if isinstance(f, type) else type(f).__name__
+        raise CallError(f"MODULE:f: found {found}, expected a function or an instance of jacobians.Function")
     candidate = None if jacobian is None else load_object(jacobian, "MODULE:J")
     if candidate is None:
         if jacobian is not None:
@@ -78,15 +90,11 @@ def run(
                 f"MODULE:J: found nothing, expected a Jacobian: {function} is no jacobians.Function, which has its own"
             )
     try:
-        report = check(f, point, candidate, wrt, layout=layout)  # type: ignore[arg-type]  # check refuses others
-    except Exception as error:  # code of the user's
-        if isinstance(error, ValueError | TypeError) and re.match(r"(wrt|layout|x|f|jacobian): ", str(error)):
+        return check(f, point, candidate, wrt, layout=layout)  # type: ignore[arg-type]  # check refuses others
+    except Exception as error:
+        if is_ours(error):  # an argument is refused
             raise CallError(str(error)) from error
-        raise CallError(
-            f"{function} or {jacobian or 'its Jacobian'} raised {type(error).__name__}: {error}"
-        ) from error
-    typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else str(report))
-    return 0 if report.passed else 1
+        raise CallError(f"{what} raised {type(error).__name__}: {error}") from error
 
 
 def _point(at: str | None, shape: str | None, seed: int) -> Array:
@@ -119,15 +127,13 @@ def parse_point(text: str) -> Array:
     """
     try:
         value = ast.literal_eval(text.strip())
-        return real_array(value, "--at")
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        reason = f": {error}" if str(error).startswith("--at: ") else ""
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         shown = text if len(text) <= 60 else text[:57] + "…"
-        found = (
-            reason.removeprefix(": --at: ")
-            or f'found {shown!r}, expected numbers such as "[1.0, 2.0]" or "0.5"'
-        )
-        raise CallError(f"--at: {found}") from None
+        raise CallError(f'--at: found {shown!r}, expected numbers such as "[1.0, 2.0]" or "0.5"') from None
+    try:
+        return real_array(value, "--at")
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CallError(str(error)) from None
 
 
 def parse_shape(text: str) -> tuple[int, ...]:
@@ -148,6 +154,8 @@ def parse_shape(text: str) -> tuple[int, ...]:
     if (not inner and "(" not in text) or not all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts):
         raise CallError(f"--shape: found {text[:60]!r}, expected sizes such as 3, 2x3, or () for a scalar")
     shape = tuple(int(part) for part in parts)
+    if len(shape) > MOST_AXES:
+        raise CallError(f"--shape: found {len(shape)} axes, expected at most {MOST_AXES}")
     if 0 in shape or float(np.prod(shape, dtype=float)) > MOST_NUMBERS:
         raise CallError(f"--shape: found {text[:60]!r}, expected from 1 to {MOST_NUMBERS:,} entries")
     return shape

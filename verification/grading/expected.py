@@ -129,7 +129,7 @@ def _trial(task: Task, place: dict[str, Array], module: ModuleType | None, where
             return _answer(task, place, module, where)
     except AssignmentError:
         raise
-    except Exception as error:  # the reference is code of the course
+    except (Exception, SystemExit, GeneratorExit) as error:  # the reference is code of the course
         raise AssignmentError(f"{where}: the reference raised {type(error).__name__}: {error}") from error
 
 
@@ -267,7 +267,7 @@ def _reference_module(assignment: Assignment) -> ModuleType | None:
     sys.modules[spec.name] = module  # dataclasses and pickles of it look there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # code of the course
+    except (Exception, SystemExit, GeneratorExit) as error:  # code of the course
         raise AssignmentError(
             f"reference: {path.name} can't be imported: {type(error).__name__}: {error}"
         ) from error

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-INSTALL = 'pip install "explicit-jacobians[report,cli]"'
 
-
-def require_extras(*names: str) -> None:
-    """Raise unless the packages can be imported.
+def require_extras(extras: str, *names: str) -> None:
+    """Raise unless the packages of some extras can be imported.
 
     Raises
     ------
@@ -17,8 +15,8 @@ def require_extras(*names: str) -> None:
 
     Examples
     --------
-    >>> require_extras("numpy")
-    >>> require_extras("no_such_package")
+    >>> require_extras("report,cli", "numpy")
+    >>> require_extras("report,cli", "no_such_package")
     Traceback (most recent call last):
     ...
     ImportError: found no no_such_package, expected an installed package; run pip install ...
@@ -26,4 +24,6 @@ def require_extras(*names: str) -> None:
     missing = [name for name in names if find_spec(name) is None]
     if missing:
         what = "an installed package" if len(missing) == 1 else "installed packages"
-        raise ImportError(f"found no {', no '.join(missing)}, expected {what}; run {INSTALL}")
+        raise ImportError(
+            f'found no {", no ".join(missing)}, expected {what}; run pip install "explicit-jacobians[{extras}]"'
+        )

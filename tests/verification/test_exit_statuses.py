@@ -1,0 +1,204 @@
+"""The exit status and the channels are ours: no code of a user's, no pipe, no full disk says right or wrong."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import backprop
+import jacobians
+import verification
+from verification.commands.running import is_ours
+
+ROOT = Path(__file__).resolve().parents[2]
+VERIFY = [sys.executable, "-c", "import sys; from verification.cli import main; sys.exit(main())"]
+BACKPROP = [sys.executable, "-c", "import sys; from backprop.cli import main; sys.exit(main())"]
+LAYER = """
+import os, sys
+import numpy as np
+from jacobians import Function
+from jacobians.structures import Dense
+
+def f(x):
+    return np.sin(x)
+
+def J(x):
+    return np.diag(np.cos(x))
+
+def leaves(x):
+    {leave}
+
+class Layer(Function):
+    def forward(self, x):
+        {leave}
+        return x
+    def derivative(self, x, wrt="input"):
+        return Dense(np.eye(len(x)))
+
+net = Layer()
+"""
+ASSIGNMENT = """
+[assignment]
+reference = "s.py"
+[[function]]
+name = "leaves"
+arguments = ["x"]
+reference = "leaves"
+form = "value"
+[[function.point]]
+values = {{ x = [1.0] }}
+"""
+
+
+def run(command, *arguments, cwd, stdout=subprocess.PIPE):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run(
+        [*command, *arguments],
+        cwd=cwd,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env=environment,
+    )
+
+
+@pytest.fixture
+def layer(tmp_path):
+    def layer(leave):
+        (tmp_path / "s.py").write_text(LAYER.format(leave=leave), encoding="utf-8")
+        (tmp_path / "a.toml").write_text(ASSIGNMENT.format(), encoding="utf-8")
+        return tmp_path
+
+    return layer
+
+
+CALLS = {
+    "f": (VERIFY, ["jacobian", "s.py:leaves", "s.py:J", "--at", "[0.5, 1.0]"]),
+    "J": (VERIFY, ["jacobian", "s.py:f", "s.py:leaves", "--at", "[0.5, 1.0]"]),
+    "reference": (VERIFY, ["grade", "a.toml", "s.py"]),
+    "network": (BACKPROP, ["report", "--network", "s.py:net", "--at", "[0.5, 1.0]", "--output", "r"]),
+}
+
+
+@pytest.mark.parametrize(
+    "leave", ["sys.exit(0)", "raise SystemExit", "os._exit(0)", "raise GeneratorExit('x')"]
+)
+@pytest.mark.parametrize("call", CALLS)
+def test_code_of_a_users_cannot_choose_the_status(layer, call, leave):
+    command, arguments = CALLS[call]
+    done = run(command, *arguments, cwd=layer(leave))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "raised GeneratorExit: x" in done.stderr if "Gen" in leave else "raised SystemExit" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("leave", ["sys.exit(0)", "os._exit(0)"])
+def test_nor_can_it_while_it_is_imported(tmp_path, leave):
+    (tmp_path / "s.py").write_text(f"import os, sys\n{leave}\n", encoding="utf-8")
+    done = run(VERIFY, "jacobian", "s.py:f", "s.py:J", "--at", "0.5", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "MODULE:f: importing s.py raised SystemExit: 0" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [CALLS["f"][1], CALLS["network"][1]], ids=["jacobian", "report"])
+def test_what_code_of_a_users_prints_is_no_json(layer, arguments):
+    command = VERIFY if arguments[0] == "jacobian" else BACKPROP
+    place = layer("print('hello'); os.write(1, b'there'); os.system('echo child'); return np.sin(x)")
+    done = run(command, *arguments, "--json", cwd=place)
+    assert json.loads(done.stdout)
+    for word in ("hello", "there", "child"):
+        assert word in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize(
+    ("command", "arguments"), [(BACKPROP, ["cost", "1x2", "2x3"]), CALLS["f"]], ids=["cost", "jacobian"]
+)
+def test_a_full_disk_is_one_line_and_no_verdict(layer, command, arguments):
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = run(command, *arguments, cwd=layer("return np.sin(x)"), stdout=full)
+    assert done.returncode == 2
+    assert done.stderr.endswith("standard output can't be written: No space left on device\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (BACKPROP, ["cost", "1x2", "2x3"]),
+        (BACKPROP, ["report", "--layers", "64,10", "--epochs", "1", "--output", "r"]),
+        (BACKPROP, ["train", "--layers", "64,10", "--epochs", "1"]),
+        (BACKPROP, ["notes", "--id", "b12"]),
+        CALLS["f"],
+        (BACKPROP, ["--help"]),
+    ],
+    ids=["cost", "report", "train", "notes", "jacobian", "help"],
+)
+def test_a_reader_that_has_seen_enough_says_nothing_of_right_or_wrong(layer, command, arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        done = run(command, *arguments, cwd=layer("return 0 * x"), stdout=closed)
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+def test_the_version_is_that_of_the_package(tmp_path):
+    assert jacobians.__version__ == verification.__version__ == backprop.__version__
+    for name, command in (("verify", VERIFY), ("backprop", BACKPROP)):
+        done = run(command, "--version", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (
+            0,
+            f"{name} of explicit-jacobians {jacobians.__version__}\n",
+        )
+
+
+def test_words_are_completed_in_shells(tmp_path):
+    environment = os.environ | {
+        "_BACKPROP_COMPLETE": "complete_bash",
+        "COMP_WORDS": "backprop co",
+        "COMP_CWORD": "1",
+    }
+    done = subprocess.run(BACKPROP, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["cost"]
+
+
+def test_an_error_of_our_own_is_no_verdict(tmp_path):
+    code = (
+        "import sys, backprop.commands.cost as cost; from backprop.cli import main\n"
+        "def broken(*a): raise ZeroDivisionError('planted')\n"
+        "cost.compare = broken\nsys.exit(main(['cost', '1x2']))"
+    )
+    done = run([sys.executable, "-c", code], cwd=tmp_path)
+    assert done.returncode == 2
+    assert "ZeroDivisionError: planted" in done.stderr
+
+
+def test_an_exception_is_known_by_where_it_was_raised():
+    def caught(act):
+        try:
+            act()
+        except Exception as error:
+            return error
+        raise AssertionError
+
+    refused = caught(lambda: jacobians.Affine([[1.0]], None)([1.0, 2.0]))
+    assert not is_ours(refused)  # a frame of this file stands in it
+    refused.__traceback__ = refused.__traceback__.tb_next.tb_next
+    assert is_ours(refused)
+
+
+def test_several_factors_may_stand_in_one_argument(tmp_path):
+    expected = run(BACKPROP, "cost", "1x100", "100x100", "100x3", "--json", cwd=tmp_path)
+    for arguments in (
+        ["1x100 100x100 100x3"],
+        ["1*100", "100,100", "100 x 3"],
+        ["1X100  100 × 100", "100x3"],
+    ):
+        done = run(BACKPROP, "cost", *arguments, "--json", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (0, expected.stdout)
