@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
 from jacobians.dead_units import LiveUnits, live_units
 from jacobians.spec import checked_shape
@@ -26,7 +27,7 @@ class Chain:
     factors : sequence of Jacobian or array_like
         Output side first; arrays of two axes or more become :class:`~jacobians.structures.Dense`.
     names : sequence of str, optional
-        What plans call the factors; A, B, C, … by default.
+        What plans call the factors; A, B, C, … by default. A name is shown as one line of printable letters.
 
     Raises
     ------
@@ -73,9 +74,15 @@ class Chain:
                 )
         if names is None:
             names = default_names(len(specs))
+        if (
+            isinstance(names, str)
+            or not isinstance(names, Sequence)
+            or not all(isinstance(n, str) for n in names)
+        ):
+            raise TypeError(f"names: found {names!r}, expected a list of texts, one for each factor")
         if len(names) != len(specs):
             raise ValueError(f"names: found {len(names)}, expected one for each of {len(specs)} factors")
-        self.jacobians, self.specs, self.names = jacobians, tuple(specs), tuple(names)
+        self.jacobians, self.specs, self.names = jacobians, tuple(specs), tuple(map(printable, names))
         self._plans = {}
 
     @classmethod
@@ -93,6 +100,7 @@ class Chain:
         >>> chain.plan("optimal").cost.multiplications
         5
         """
+        specs = _listed(specs, "specs", "Specs")
         for place, spec in enumerate(specs):
             if not isinstance(spec, Spec):
                 raise TypeError(f"specs[{place}]: found {type(spec).__name__}, expected a Spec")
@@ -114,7 +122,8 @@ class Chain:
         >>> Chain.from_shapes([(1, 100), (100, 100), (100, 100)]).plan("right").cost.multiplications
         1010000
         """
-        specs = [Spec.dense(*checked_shape(shape, f"shapes[{place}]")) for place, shape in enumerate(shapes)]
+        listed = _listed(shapes, "shapes", "shapes (outputs, inputs)")
+        specs = [Spec.dense(*checked_shape(shape, f"shapes[{place}]")) for place, shape in enumerate(listed)]
         return cls.from_specs(specs, names=names)
 
     @classmethod
@@ -167,7 +176,7 @@ class Chain:
             names = ([own] if len(upstream) == 1 else [f"{own}.{i}" for i in range(len(upstream))]) + names
         return cls(factors, names=names)
 
-    def plan(self, strategy: Strategy = "optimal", *, dead_units: bool = True) -> Plan:
+    def plan(self, strategy: Strategy = "optimal", *, dead_units: bool = False) -> Plan:
         """Return a plan made from specs alone: see :func:`backprop.plan.make_plan`.
 
         Parameters
@@ -176,13 +185,21 @@ class Chain:
             "left" goes from the output (reverse mode, backpropagation), "right" from the input (forward mode).
         dead_units : bool
             Whether units that exact zeros of a diagonal switch off leave the chain before it is planned: see
-            :mod:`jacobians.dead_units`. A chain made from specs has no numbers, and keeps all of its units.
+            :mod:`jacobians.dead_units`. By default the whole chain is planned, whose cost depends on no number. A
+            chain made from specs has none, and keeps all of its units.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the strategy is unknown, or `dead_units` is neither True nor False.
 
         Examples
         --------
         >>> Chain.from_shapes([(1, 2), (2, 3), (3, 4)]).plan("left").bracketing
         '(A·B)·C'
         """
+        if not isinstance(dead_units, bool | np.bool_):
+            raise TypeError(f"dead_units: found {dead_units!r}, expected True or False")
         # a chain does not change, so that its plans depend on nothing else
         try:
             return self._plans[strategy, dead_units]
@@ -212,6 +229,14 @@ class Chain:
         if len(factors) > 8:
             factors = [*factors[:4], f"… {len(factors) - 8} more …", *factors[-4:]]
         return f"Chain({' · '.join(factors)})"
+
+
+def _listed(values: Any, name: str, what: str) -> list[Any]:
+    if isinstance(values, str | np.ndarray) or not isinstance(values, Iterable):
+        raise TypeError(
+            f"{name}: found {type(values).__name__}, expected a list of {what}, output side first"
+        )
+    return list(values)
 
 
 def default_names(count: int) -> list[str]:

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Examples
     --------
     >>> main(["cost", "1x2", "2x3"]) == 0
-    strategy  multiplications  additions  flops  ratio  largest intermediate  result     bracketing
+    strategy  multiplications  additions  flops  ratio  largest intermediate
     ...
     True
     """

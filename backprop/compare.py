@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import html
 import statistics
+import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from backprop.chain import Chain
+from backprop.execute import Execution
 from backprop.plan import STRATEGIES, Plan, Strategy, format_ratio
-from backprop.tables import csv_table, html_table, markdown_table, text_table
+from backprop.tables import WIDTH, csv_table, html_table, markdown_table, text_table
 from jacobians import Cost
+from jacobians.namespaces import NUMPY
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,10 @@ class Alternative:
         Counted while running; None if the chain was not run.
     seconds : float or None
         The median time of a run; machines are noisy, so compare within one table only.
+    dead_units : {"kept", "left out"}
+        Whether units that exact zeros of a diagonal switch off were counted.
+    whole_multiplications, whole_additions : int or None
+        Where they were left out: what the same strategy costs for the whole chain.
     """
 
     strategy: str
@@ -43,6 +53,9 @@ class Alternative:
     counted_multiplications: int | None = None
     counted_additions: int | None = None
     seconds: float | None = None
+    dead_units: Literal["kept", "left out"] = "kept"
+    whole_multiplications: int | None = None
+    whole_additions: int | None = None
 
     @property
     def cost(self) -> Cost:
@@ -51,16 +64,41 @@ class Alternative:
 
 
 _COLUMNS = ("strategy", "multiplications", "additions", "flops", "ratio", "largest intermediate", "result")
+_WHOLE = ("multiplications, whole chain", "additions, whole chain")
 _MEASURED = ("counted multiplications", "counted additions", "time")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several plans of one chain; ``print`` it, or write it by the ``to_…`` methods."""
+    """Several plans of one chain; ``print`` it, or write it by the ``to_…`` methods.
+
+    Every form says whether dead units were left out; ``note`` holds what else a reader must know: orders whose
+    results differ because numbers in them are not finite.
+    """
 
     chain: Chain
     plans: tuple[Plan, ...]
     alternatives: tuple[Alternative, ...]
+    note: str = ""
+
+    @property
+    def dead_units(self) -> bool:
+        """Whether dead units were left out of the chain."""
+        return any(plan.dead_units for plan in self.plans)
+
+    @property
+    def caption(self) -> str:
+        """What is counted, where there is a choice, and the note; '' if there is nothing to say."""
+        live, sentence = self.chain.live_units, ""
+        if self.dead_units:
+            units = "none was found" if live is None else f"{live.dropped:,} of {live.units:,} units"
+            sentence = f"Dead units are left out ({units}); the columns of the whole chain count them."
+        elif live is not None:
+            sentence = (
+                f"Costs of the whole chain; {live.dropped:,} of {live.units:,} units are dead at this point, and "
+                f"dead_units=True leaves them out."
+            )
+        return " ".join(part for part in (sentence, self.note) if part)
 
     def __getitem__(self, strategy: str) -> Alternative:
         for alternative in self.alternatives:
@@ -76,7 +114,8 @@ class Comparison:
 
     def _table(self) -> tuple[list[str], list[list[str]], tuple[int, ...]]:
         measured = any(alternative.seconds is not None for alternative in self.alternatives)
-        header = list(_COLUMNS[:-1]) + (list(_MEASURED) if measured else []) + [_COLUMNS[-1], "bracketing"]
+        header = [*_COLUMNS[:-1], *(_WHOLE if self.dead_units else ()), *(_MEASURED if measured else ())]
+        header += [_COLUMNS[-1], "bracketing"]
         rows = []
         for item in self.alternatives:
             row = [
@@ -87,11 +126,13 @@ class Comparison:
                 format_ratio(item.ratio),
                 f"{item.peak_elements:,}",
             ]
+            if self.dead_units:
+                row += [f"{item.whole_multiplications:,}", f"{item.whole_additions:,}"]
             if measured:
                 row += [f"{item.counted_multiplications:,}", f"{item.counted_additions:,}"]
                 row += [format_seconds(item.seconds)]
-            rows.append([*row, item.result, shorten(item.bracketing)])
-        return header, rows, tuple(range(1, 9 if measured else 6))
+            rows.append([*row, item.result, item.bracketing])
+        return header, rows, tuple(range(1, len(header) - 2))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain data, exact integers included."""
@@ -102,12 +143,18 @@ class Comparison:
         return {
             "shape": list(self.chain.shape),
             "factors": factors,
+            "dead_units": {
+                "left_out": self.dead_units,
+                "dead": 0 if self.chain.live_units is None else self.chain.live_units.dropped,
+                "units": None if self.chain.live_units is None else self.chain.live_units.units,
+            },
+            "note": self.note,
             "alternatives": [asdict(alternative) for alternative in self.alternatives],
         }
 
     def to_markdown(self) -> str:
         """Return a Markdown table."""
-        return markdown_table(*self._table())
+        return "\n\n".join(part for part in (markdown_table(*self._table()), self.caption) if part)
 
     def to_csv(self) -> str:
         """Return a CSV table of exact numbers, a line a strategy."""
@@ -116,12 +163,14 @@ class Comparison:
 
     def to_html(self) -> str:
         """Return an HTML table."""
-        return html_table(*self._table())
+        caption = f"<p>{html.escape(self.caption)}</p>" if self.caption else ""
+        return html_table(*self._table()) + caption
 
     _repr_html_ = to_html
 
     def __str__(self) -> str:
-        return text_table(*self._table())
+        caption = textwrap.fill(self.caption, WIDTH)
+        return "\n\n".join(part for part in (text_table(*self._table()), caption) if part)
 
 
 def compare(
@@ -130,7 +179,7 @@ def compare(
     *,
     measure: bool = False,
     repeats: int = 5,
-    dead_units: bool = True,
+    dead_units: bool = False,
 ) -> Comparison:
     """Plan a chain by several strategies, side by side; on request run them, count and time.
 
@@ -145,30 +194,51 @@ def compare(
     repeats : int
         At least 1.
     dead_units : bool
-        Whether dead units leave the chain before it is planned, as in :meth:`Chain.plan`.
+        Whether dead units leave the chain before it is planned, as in :meth:`Chain.plan`; what the whole chain costs
+        then stands beside it. By default the whole chain is counted.
 
     Raises
     ------
-    ValueError
-        If there is no strategy, or a chain without numbers is to be measured.
+    TypeError, ValueError
+        If there is no strategy, an argument is not what it should be, or a chain without numbers is to be measured.
 
     Examples
     --------
     >>> print(compare(Chain.from_shapes([(1, 100), (100, 100), (100, 100)])))
-    strategy  multiplications  additions      flops  ratio  largest intermediate  result       bracketing
-    ────────  ───────────────  ─────────  ─────────  ─────  ────────────────────  ───────────  ──────────
-    left               20,000     19,800     39,800     1×                   100  Dense 1×100  (A·B)·C
-    right           1,010,000    999,900  2,009,900  50.5×                10,000  Dense 1×100  A·(B·C)
-    optimal            20,000     19,800     39,800     1×                   100  Dense 1×100  (A·B)·C
+    strategy  multiplications  additions      flops  ratio  largest intermediate
+    ────────  ───────────────  ─────────  ─────────  ─────  ────────────────────
+    left               20,000     19,800     39,800     1×                   100
+    right           1,010,000    999,900  2,009,900  50.5×                10,000
+    optimal            20,000     19,800     39,800     1×                   100
+    <BLANKLINE>
+    strategy  result       bracketing
+    ────────  ───────────  ──────────
+    left      Dense 1×100  (A·B)·C
+    right     Dense 1×100  A·(B·C)
+    optimal   Dense 1×100  (A·B)·C
     """
     chain = chain if isinstance(chain, Chain) else Chain(chain)
+    if isinstance(strategies, str | int) or not isinstance(strategies, Iterable):
+        raise TypeError(
+            f"strategies: found {strategies!r}, expected a list of strategies, such as ['left', 'right']"
+        )
+    strategies = list(strategies)
     if not strategies:
         raise ValueError("strategies: found none, expected at least one, such as 'left'")
+    if not isinstance(measure, bool):
+        raise TypeError(f"measure: found {measure!r}, expected True or False")
+    if isinstance(repeats, bool) or not isinstance(repeats, int):
+        raise TypeError(f"repeats: found {repeats!r}, expected a whole number of at least 1")
     if repeats < 1:
         raise ValueError(f"repeats: found {repeats}, expected at least 1")
     plans = tuple(chain.plan(strategy, dead_units=dead_units) for strategy in strategies)
     least = min(plan.cost.multiplications for plan in plans)
-    costs, seconds = _measured(plans, repeats) if measure else ([None] * len(plans), [None] * len(plans))
+    costs: list[Cost | None] = [None] * len(plans)
+    seconds: list[float | None] = [None] * len(plans)
+    note = ""
+    if measure:
+        costs, seconds, note = _measured(plans, repeats)
+    wholes = [plan.cost if not plan.dead_units else _whole(plan) for plan in plans]
     alternatives = tuple(
         Alternative(
             plan.strategy,
@@ -181,10 +251,17 @@ def compare(
             None if counted is None else counted.multiplications,
             None if counted is None else counted.additions,
             median,
+            "left out" if plan.dead_units else "kept",
+            whole.multiplications if plan.dead_units else None,
+            whole.additions if plan.dead_units else None,
         )
-        for plan, counted, median in zip(plans, costs, seconds, strict=True)
+        for plan, counted, median, whole in zip(plans, costs, seconds, wholes, strict=True)
     )
-    return Comparison(chain, plans, alternatives)
+    return Comparison(chain, plans, alternatives, note)
+
+
+def _whole(plan: Plan) -> Cost:
+    return plan.cost + plan.saved
 
 
 def _ratio(own: int, least: int) -> float:
@@ -193,8 +270,24 @@ def _ratio(own: int, least: int) -> float:
     return own / least
 
 
-def _measured(plans: Sequence[Plan], repeats: int) -> tuple[list[Cost | None], list[float | None]]:
-    counted: list[Cost | None] = [plan.execute().cost for plan in plans]
+def _disagree(executions: Sequence[Execution]) -> bool:
+    """Return whether some results are finite where others aren't, as 0·(∞·x) and (0·∞)·x."""
+    results = [execution.jacobian for execution in executions]
+    if any(result.home is not NUMPY for result in results):
+        return False
+    with np.errstate(all="ignore"):
+        first, *others = (np.isfinite(result.rmatvec(np.ones(result.shape[0]))) for result in results)
+    return any(not np.array_equal(first, other) for other in others)
+
+
+def _measured(plans: Sequence[Plan], repeats: int) -> tuple[list[Cost | None], list[float | None], str]:
+    executions = [plan.execute() for plan in plans]
+    counted: list[Cost | None] = [execution.cost for execution in executions]
+    note = (
+        "The orders disagree: results of some are not finite where others are."
+        if _disagree(executions)
+        else ""
+    )
     times: list[list[float]] = [[] for _ in plans]
     for _ in range(repeats):
         # in turns, so that a disturbance of the machine meets all of them
@@ -202,7 +295,7 @@ def _measured(plans: Sequence[Plan], repeats: int) -> tuple[list[Cost | None], l
             start = time.perf_counter()
             plan.execute()
             own.append(time.perf_counter() - start)
-    return counted, [statistics.median(own) for own in times]
+    return counted, [statistics.median(own) for own in times], note
 
 
 def format_seconds(seconds: float | None) -> str:
@@ -219,17 +312,3 @@ def format_seconds(seconds: float | None) -> str:
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds / 1e-9:.3g} ns"
-
-
-def shorten(text: str, most: int = 60) -> str:
-    """Return a text of at most `most` characters, its middle left out.
-
-    Examples
-    --------
-    >>> shorten("abcdefghij", 5)
-    'ab…ij'
-    """
-    if len(text) <= most:
-        return text
-    side = (most - 1) // 2
-    return f"{text[:side]}…{text[-side:]}"

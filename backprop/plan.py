@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, cast
 
-from backprop.tables import text_table
+from backprop.tables import WIDTH, text_table, wrapped
 from jacobians import Cost, Spec
 from jacobians.arrays import Array
 from jacobians.association import Association, Tree, associate, cheapest, fold, from_left, from_right
@@ -73,13 +75,13 @@ class Plan:
     spec: Spec
     cost: Cost
     live_units: LiveUnits | None = field(default=None, compare=False)
-    dead_units: bool = True
+    dead_units: bool = False
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The products in the order in which they are formed."""
         steps: list[Step] = []
-
+        named = _intermediates(self.chain.names)
         specs = self.chain.specs if self.live_units is None else self.live_units.specs
 
         def factor(place: int) -> tuple[str, Spec]:
@@ -90,7 +92,7 @@ class Plan:
             cost = product_cost(left[1], right[1])
             formula = find_row(left[1], right[1]).formula
             steps.append(Step(left[0], right[0], left[1], right[1], spec, cost, formula))
-            return f"({left[0]}·{right[0]})", spec
+            return f"({left[0]}·{right[0]})" if named is None else f"{named}{len(steps)}", spec
 
         product = fold(self.tree, factor, step)
         if self.live_units is not None:
@@ -102,12 +104,20 @@ class Plan:
 
     @property
     def bracketing(self) -> str:
-        """The bracketing by the factors' names: ``(A·B)·C``."""
+        """The bracketing by the factors' names: ``(A·B)·C``.
+
+        From 32 factors on the intermediates have names, in the order in which they are formed, so that the text grows
+        with the number of factors and not with its square: ``P1 = A1·A2, P2 = P1·A3, …, P30·A32``.
+        """
         if isinstance(self.tree, int):
             return self.chain.names[self.tree]
         # the steps after these put dropped rows and columns back
-        last = self.steps[len(self.chain) - 2]
-        return f"{last.left}·{last.right}"
+        *before, last = self.steps[: len(self.chain) - 1]
+        named = _intermediates(self.chain.names)
+        text = f"{last.left}·{last.right}"
+        if named is None:
+            return text
+        return ", ".join([*(f"{named}{k} = {s.left}·{s.right}" for k, s in enumerate(before, 1)), text])
 
     @property
     def saved(self) -> Cost:
@@ -198,7 +208,7 @@ class Plan:
         ]  # fmt: skip
         header = ["step", "product", "structures", "result", "multiplications", "additions", "rule"]
         lines = [
-            f"Plan ({self.strategy}): {self.bracketing}",
+            *wrapped(f"Plan ({self.strategy}): {self.bracketing}", WIDTH),
             f"  result                 {self.spec.label}",
             f"  multiplications        {self.cost.multiplications:,}",
             f"  additions              {self.cost.additions:,}",
@@ -206,10 +216,19 @@ class Plan:
             f"  speedup over right     {format_ratio(self.speedup('right'))}",
             f"  largest intermediate   {self.peak_elements:,} stored numbers",
         ]
-        if self.live_units is not None:
+        if self.dead_units:
+            dropped, units = (
+                (0, None) if self.live_units is None else (self.live_units.dropped, self.live_units.units)
+            )
             lines.append(
-                f"  dead units             {self.live_units.dropped:,} of {self.live_units.units:,} left the chain, "
-                f"which saves {self.saved}"
+                f"  dead units             {dropped:,} of {units:,} left the chain, which saves {self.saved}"
+                if units
+                else "  dead units             none was found"
+            )
+        elif self.chain.live_units is not None:
+            live = self.chain.live_units
+            lines.append(
+                f"  dead units             {live.dropped:,} of {live.units:,} stay (dead_units=True leaves them out)"
             )
         return "\n".join([*lines, text_table(header, rows, numeric=(4, 5))]) if rows else "\n".join(lines)
 
@@ -217,11 +236,25 @@ class Plan:
         return f"<Plan {self.strategy}: {self.bracketing}, {self.cost}>"
 
 
+NAMED_FROM = 32
+"""The number of factors from which on intermediates have names."""
+
+
+def _intermediates(names: Sequence[str]) -> str | None:
+    """Return what the names of intermediates begin with, unlike any factor's; None where brackets are shown."""
+    if len(names) < NAMED_FROM:
+        return None
+    prefix = "P"
+    while any(re.fullmatch(rf"{prefix}[0-9]+", name) for name in names):
+        prefix += "P"
+    return prefix
+
+
 _ROWS_BACK, _COLUMNS_BACK = "rows back", "columns back"
 """What steps call the selections that put dropped outputs and inputs back."""
 
 
-def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool = True) -> Plan:
+def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool = False) -> Plan:
     """Return a plan of a chain, from specs alone.
 
     Parameters
@@ -267,7 +300,7 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     if live is None:
         return Plan(chain, name, found.tree, found.spec, found.cost, dead_units=dead_units)
     spec, cost = live.completed(found.spec, found.cost)
-    return Plan(chain, name, found.tree, spec, cost, live)
+    return Plan(chain, name, found.tree, spec, cost, live, dead_units=True)
 
 
 def _example(count: int) -> str:

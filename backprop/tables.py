@@ -5,11 +5,20 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
 from collections.abc import Sequence
 
+WIDTH = 80
+"""How many letters a line of a text table has at most, unless one number is longer."""
 
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
+
+def text_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = (), width: int = WIDTH
+) -> str:
     """Return an aligned text table; columns whose numbers are in `numeric` are aligned to the right.
+
+    A table that is wider than `width` is continued below, the first column repeated; a text that is too long by
+    itself goes on in the next line. Nothing is cut off, and a number stays in one line.
 
     Examples
     --------
@@ -20,19 +29,54 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Se
     bc     5
     """
     widths = [max(len(str(row[column])) for row in [header, *rows]) for column in range(len(header))]
+    first = 0 if 0 in numeric else min(widths[0], width // 3)
+    most = [n if column in numeric else min(n, width - 2 - first) for column, n in enumerate(widths)]
+    if len(widths) > 1 and 0 not in numeric:
+        most[0] = first
+    blocks: list[list[int]] = [[0]]
+    for column in range(1, len(header)):
+        if sum(most[c] + 2 for c in blocks[-1]) + most[column] > width and len(blocks[-1]) > 1:
+            blocks.append([0])
+        blocks[-1].append(column)
 
-    def line(cells: Sequence[str]) -> str:
+    def lines(cells: Sequence[str], columns: Sequence[int]) -> list[str]:
+        parts = [[cells[c]] if c in numeric else wrapped(str(cells[c]), most[c]) for c in columns]
+        height = max(map(len, parts))
         padded = [
-            cell.rjust(width) if column in numeric else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            [
+                text.rjust(most[c]) if c in numeric else text.ljust(most[c])
+                for text in part + [""] * (height - len(part))
+            ]
+            for c, part in zip(columns, parts, strict=True)
         ]
-        return "  ".join(padded).rstrip()
+        return ["  ".join(line).rstrip() for line in zip(*padded, strict=True)]
 
-    return "\n".join([line(header), "  ".join("─" * width for width in widths), *map(line, rows)])
+    def block(columns: Sequence[int]) -> str:
+        ruled = [*lines(header, columns), "  ".join("─" * most[c] for c in columns)]
+        return "\n".join(ruled + [line for row in rows for line in lines(row, columns)])
+
+    return "\n\n".join(map(block, blocks))
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return a text in lines, broken behind a blank or the dot of a product where there is one.
+
+    Examples
+    --------
+    >>> wrapped("(A·B)·(C·D)", 8)
+    ['(A·B)·', '(C·D)']
+    """
+    lines = []
+    while len(text) > width:
+        place = max(text.rfind(" ", 0, width), text.rfind("·", 0, width)) + 1
+        place = place or width
+        lines.append(text[:place].rstrip())
+        text = text[place:]
+    return [*lines, text]
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
-    r"""Return a Markdown table; pipes in cells are escaped.
+    r"""Return a Markdown table; pipes and tags in cells are escaped.
 
     Examples
     --------
@@ -43,14 +87,19 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric
     """
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(map(_markdown, cells)) + " |"
 
     marks = "|" + "|".join("---:" if column in numeric else ":---" for column in range(len(header))) + "|"
     return "\n".join([line(header), marks, *map(line, rows)])
 
 
+def _markdown(cell: str) -> str:
+    text = re.sub(r"(\\*)\|", lambda found: 2 * found[1] + "\\|", str(cell))
+    return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", text)
+
+
 def csv_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    r"""Return a CSV table with a header line.
+    r"""Return a CSV table with a header line; a text that a spreadsheet would compute begins with an apostrophe.
 
     Examples
     --------
@@ -60,8 +109,12 @@ def csv_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([[_no_formula(cell) for cell in row] for row in rows])
     return text.getvalue()
+
+
+def _no_formula(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
@@ -69,14 +122,15 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Se
 
     Examples
     --------
-    >>> html_table(["n"], [["<1"]])
-    '<table><thead><tr><th>n</th></tr></thead><tbody><tr><td>&lt;1</td></tr></tbody></table>'
+    >>> html_table(["n"], [["<1"]], numeric=(0,)).partition("<tbody>")[2]
+    '<tr><td style="text-align:right;white-space:nowrap">&lt;1</td></tr></tbody></table>'
     """
 
     def line(cells: Sequence[str], tag: str) -> str:
         made = []
         for column, cell in enumerate(cells):
-            style = ' style="text-align:right"' if column in numeric else ""
+            kind = "right;white-space:nowrap" if column in numeric else "left;overflow-wrap:anywhere"
+            style = f' style="text-align:{kind}"'
             made.append(f"<{tag}{style}>{html.escape(str(cell))}</{tag}>")
         return "<tr>" + "".join(made) + "</tr>"
 

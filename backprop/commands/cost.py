@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import textwrap
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from backprop.chain import Chain
 from backprop.compare import Comparison, compare
 from backprop.plan import Plan
-from backprop.tables import markdown_table
+from backprop.tables import WIDTH, markdown_table
 from jacobians import Spec
 from verification.commands.running import CallError
 
@@ -61,7 +62,7 @@ def run(
     elif as_csv:
         text = comparison.to_csv().rstrip("\n")
     else:
-        text = f"{comparison}\n\n{CONVENTION}\n\n{plan}"
+        text = f"{comparison}\n\n{textwrap.fill(CONVENTION, WIDTH)}\n\n{plan}"
     typer.echo(text)
     return 0
 

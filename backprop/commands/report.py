@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from backprop import DivergenceError
 from backprop.commands import option_sentence, unwritten
 from backprop.commands.progress import progress
+from backprop.names import printable
 from backprop.report.collect import Tick, collect_network
 from backprop.report.digits import collect
 from backprop.report.record import to_dict
@@ -21,6 +19,7 @@ from backprop.report.render import FILES, report_texts
 from backprop.report.result import Report
 from backprop.report.settings import LOSSES, Settings
 from backprop.report.write import require_writable, to_json, write_files
+from backprop.tables import text_table
 from jacobians.activations import ACTIVATIONS
 from verification.commands.running import CallError, is_ours, users_code
 from verification.optional_packages import require_extras
@@ -140,25 +139,16 @@ def _own(network: str, at: str | None, seed: int, tick: Tick) -> Report:
 
 def _show(report: Report, paths: list[Path]) -> None:
     """Print the short table."""
-    console = Console(soft_wrap=False, highlight=False)
-    table = Table(title=Text(f"Multiplications: {report.title}"), title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("derivative", no_wrap=True)
-    table.add_column("points", justify="right")
-    for name in ("left", "right", "optimal"):
-        table.add_column(name, justify="right")
-    table.add_column("ratio", justify="right")
-    table.add_column("verdict")
-    points = 1
+    rows = []
     for own in report.derivatives:
-        if own.points != points:
-            points = own.points
-            table.add_section()
         items = [own.comparison[name] for name in ("left", "right", "optimal")]
-        counts = [f"{item.multiplications:,}" for item in items]
         worst = f"{max(item.ratio for item in items):.3g}×"
-        verdict = Text(own.verdict, style=_COLOURS[own.verdict])
-        table.add_row(Text(own.title), str(own.points), *counts, worst, verdict)
-    console.print(table)
+        counts = [f"{item.multiplications:,}" for item in items]
+        rows.append([own.title, str(own.points), *counts, worst, own.verdict])
+    header = ["derivative", "points", "left", "right", "optimal", "ratio", "verdict"]
+    console = Console(highlight=False)
+    typer.echo(f"Multiplications: {printable(report.title)}\n")
+    typer.echo(text_table(header, rows, numeric=(1, 2, 3, 4, 5), width=console.width) + "\n")
     right = sum(layer.check.passed for layer in report.checked)
     counted = sum(own.counted for own in report.derivatives)
     console.print(
@@ -173,5 +163,5 @@ def _show(report: Report, paths: list[Path]) -> None:
         if own.verdict != "right":
             reason = own.check.reason if own.check.verdict == own.verdict else "its products or costs differ"
             console.print(f"{own.title}, {own.points} points: {own.verdict}: {reason}", markup=False)
-    console.print(Text.assemble("verdict: ", (report.verdict, f"bold {_COLOURS[report.verdict]}")))
+    console.print(f"verdict: [bold {_COLOURS[report.verdict]}]{report.verdict}[/]")
     console.print(f"written: {', '.join(str(path) for path in paths)}", markup=False, soft_wrap=True)

@@ -6,10 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from backprop.commands import option_sentence, unwritten
 from backprop.commands.progress import progress
@@ -18,6 +14,7 @@ from backprop.network import MLP
 from backprop.report.settings import BATCH_SIZE, HELD_OUT, LOSSES, Settings, number, whole_number
 from backprop.report.write import require_writable, to_json
 from backprop.state import TrainingState, load_state
+from backprop.tables import text_table
 from backprop.training import DivergenceError, TrainingResult, fit
 from jacobians.activations import ACTIVATIONS
 from verification.commands.running import CallError
@@ -173,14 +170,12 @@ def to_dict(settings: Settings, result: TrainingResult, output: Path | None) -> 
 
 def _show(result: TrainingResult, output: Path | None) -> None:
     """Print the table of epochs."""
-    console = Console(soft_wrap=False, highlight=False)
-    table = Table(title=Text(f"Training: {result.network!r}"), title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("epoch", "loss", "accuracy", "held-out accuracy"):
-        table.add_column(name, justify="right")
+    rows = []
     for epoch in result.history:
         shares = (epoch.accuracy, epoch.validation_accuracy)
         shown = ["–" if share is None else f"{100 * share:.1f} %" for share in shares]
-        table.add_row(str(epoch.number), f"{epoch.loss:.4f}", *shown)
-    console.print(table)
+        rows.append([str(epoch.number), f"{epoch.loss:.4f}", *shown])
+    header = ["epoch", "loss", "accuracy", "held-out accuracy"]
+    typer.echo(f"Training: {result.network!r}\n\n{text_table(header, rows, numeric=(0, 1, 2, 3))}\n")
     if output is not None:
-        console.print(f"written: {output}", markup=False, soft_wrap=True)
+        typer.echo(f"written: {output}")

@@ -86,7 +86,7 @@ def _rows(jacobian: Jacobian, rows: Array) -> Array:
 
 
 def draw_jacobian(jacobian: Jacobian) -> str:
-    """Return a heat map of a Jacobian's values as SVG; entries that are exactly 0 are grey.
+    """Return a heat map of a Jacobian's values as SVG, counted from 0; entries that are exactly 0 are grey.
 
     Raises
     ------
@@ -108,11 +108,11 @@ def draw_jacobian(jacobian: Jacobian) -> str:
         shown = np.ma.masked_where(entries == 0, entries)
         picture = axes.imshow(
             shown, cmap=_colours(), vmin=-bound, vmax=bound, aspect="auto", interpolation="nearest",
-            extent=(0.5, n + 0.5, m + 0.5, 0.5),
+            extent=(-0.5, n - 0.5, m - 0.5, -0.5),
         )  # fmt: skip
         axes.set_facecolor(ZERO_COLOUR)
-        axes.set_xticks(sorted({1, n}))
-        axes.set_yticks(sorted({1, m}))
+        axes.set_xticks(sorted({0, n - 1}))
+        axes.set_yticks(sorted({0, m - 1}))
         axes.set_xlabel("inputs j", labelpad=-8 if n > 1 else None)
         axes.set_ylabel("outputs i" if height > 1.05 else "i", labelpad=-8 if m > 1 else None)
         bar = figure.colorbar(picture, cax=figure.add_axes(box(figure, width + 0.12, 0.5, 0.1, height)))

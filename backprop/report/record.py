@@ -34,6 +34,9 @@ CONVENTIONS = {
     "mode); optimal has the fewest multiplications, among equals the fewest additions, among equals the "
     "leftmost split.",
     "cost": "× counts multiplications, + counts additions, both exactly; ratios compare multiplications.",
+    "dead_units": "Costs are those of the whole chain: units that exact zeros switch off, as a ReLU does, are "
+    "counted; each derivative says how many of its units are dead at the point.",
+    "index": "Rows, columns and entries are counted from 0.",
     "predicted": "Predicted costs come from shapes and structures alone, before any number is multiplied; counted "
     "costs are summed while the arrays are multiplied.",
     "stored": "Stored numbers are those that a structure keeps, dense numbers those of the full matrix; the largest "

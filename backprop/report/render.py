@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,7 @@ def render_html(report: Report) -> str:
         digit=training and _digit_picture(training, report), curve=training and _training_picture(training),
         loss_given=report.loss is not None,
         jacobians=_jacobian_pictures(report), steps=_step_picture(report), errors=_error_pictures(report),
-        costs=_cost_pictures(singles, several), trees=_tree_groups(singles),
+        costs=_cost_pictures(singles, several), trees=_tree_groups(singles), dead_units=_dead_units(singles),
     )  # fmt: skip
 
 
@@ -99,8 +99,14 @@ def render_markdown(report: Report) -> str:
     return _environment().get_template("report.md.j2").render(
         report=to_dict(report), facts=_facts(report), single=_table_data(singles), several=_table_data(several),
         trained=report.training is not None, loss_given=report.loss is not None,
-        trees=trees, table=markdown_table,
+        trees=trees, table=markdown_table, dead_units=_dead_units(singles),
     )  # fmt: skip
+
+
+def _dead_units(derivatives: Sequence[Derivative]) -> int:
+    """Return how many units of the longest chain exact zeros switch off; all are counted in the costs."""
+    live = (own.comparison.chain.live_units for own in derivatives)
+    return max((units.dropped for units in live if units is not None), default=0)
 
 
 def _environment() -> Environment:

@@ -196,6 +196,10 @@ class Report:
         """True if the verdict is "right", and for no other."""
         return self.verdict == "right"
 
+    def __bool__(self) -> bool:
+        """Return :attr:`passed`: ``assert report`` fails unless all of it is right."""
+        return self.passed
+
 
 def tolerance_of(product: Array) -> float:
     """Return by how much products in different orders may differ: more in float32 than in float64.

@@ -13,7 +13,7 @@ from backprop.tables import csv_table
 
 CSV_FIELDS = (
     "derivative", "points", "strategy", "multiplications", "additions", "flops", "counted_multiplications",
-    "counted_additions", "seconds", "peak_elements", "result", "bracketing",
+    "counted_additions", "seconds", "peak_elements", "result", "bracketing", "dead_units",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,8 +38,9 @@ def identifiers(names: Sequence[str]) -> list[str]:
     """
     found: list[str] = []
     for name in names:
-        plain = re.sub(r"\W", "_", name) or "J"
-        plain = f"J{plain}" if plain[0].isdigit() else plain
+        plain = re.sub(r"\W", "_", unicodedata.normalize("NFKC", name)) or "J"  # as Python reads names
+        plain = plain if plain.isidentifier() else f"J{plain}"
+        plain = plain if plain.isidentifier() else re.sub(r"[^A-Za-z0-9_]", "_", plain)
         if keyword.iskeyword(plain) or plain in _TAKEN or _OWN.match(plain):
             plain += "_"
         unique, count = plain, 1

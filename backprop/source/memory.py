@@ -23,11 +23,12 @@ LEAST_KEPT = 4096
 
 
 class Written(NamedTuple):
-    """Generated code, the arrays that its `make` takes, and the bytes that it keeps between calls."""
+    """Generated code, the arrays that `make` takes, the bytes kept between calls, and whether it takes `out`."""
 
     source: str
     constants: dict[str, Array]
     workspace: int
+    writes_out: bool = False
 
 
 @dataclass

@@ -164,4 +164,4 @@ def array_form(trace: Trace, title: str) -> Written:
     text += [f"def jacobian(x{', out=None' if direct else ''}):", *inner, "", "return jacobian"]
     module = "\n".join(f"    {line}".rstrip() for line in text)
     source = f"{imports(trace.nodes)}\n\ndef make({', '.join(constants)}):\n{module}\n"
-    return Written(source, constants, memory.nbytes)
+    return Written(source, constants, memory.nbytes, direct)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backprop.names import quotable
 from backprop.source.factors import arguments_of, identifiers, recorded_factor, stored_arrays
 from backprop.source.ledger import RecordingLedger
 from backprop.source.printing import Printer, needed
@@ -78,7 +79,7 @@ def plan_source(plan: Plan, *, dense: bool = False) -> str:
     if live is not None:
         header += [
             "",
-            "For numbers with the same dead units; the code of plan(…, dead_units=False) holds for all.",
+            "For numbers with the same dead units; the code of the whole chain, plan(…), holds for all.",
         ]
     return function_source("product", arguments, header, body, answer)
 
@@ -125,7 +126,8 @@ def function_source(
 ) -> str:
     """Return a module with one function that imports numpy only."""
     indent = "    "
-    doc = [f'"""{header[0]}', *header[1:], '"""']
+    first, *rest = map(quotable, header)
+    doc = [f'"""{first}', *rest, '"""']
     lines = [line for part in doc + body for line in part.split("\n")]
     inner = "\n".join(f"{indent}{line}".rstrip() for line in lines)
     value = answer[0] if len(answer) == 1 else f"({', '.join(answer)})"

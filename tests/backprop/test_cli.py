@@ -161,10 +161,12 @@ def test_cost_prints_comparison_convention_and_the_steps_of_the_optimum(capsys):
     assert main(["cost", "1x100", "100×100", "100X100"]) == 0
     out = capsys.readouterr().out
     rows = {line.split()[0]: line.split() for line in out.splitlines()[:5] if line}
+    orders = {line.split()[0]: line.split() for line in out.splitlines()[6:11] if line}
     assert rows["left"][1:5] == ["20,000", "19,800", "39,800", "1×"]
     assert rows["right"][1:5] == ["1,010,000", "999,900", "2,009,900", "50.5×"]
-    assert rows["optimal"][-1] == "(A·B)·C"
-    assert "flops = multiplications + additions" in out
+    assert orders["optimal"][-1] == "(A·B)·C"
+    assert max(map(len, out.splitlines())) <= 80
+    assert "flops = multiplications + additions" in " ".join(out.split())
     assert "Plan (optimal): (A·B)·C" in out
 
 

@@ -1,0 +1,32 @@
+"""Names are only names: one printable line each, whatever they were, in every output."""
+
+from __future__ import annotations
+
+
+def printable(name: str) -> str:
+    r"""Return a name as one line of printable letters; what else was in it is shown as an escape.
+
+    Line breaks would end a line of a table or a comment of code, control characters steer terminals, and marks of
+    direction turn what stands beside them.
+
+    Examples
+    --------
+    >>> printable("∂F/∂W")
+    '∂F/∂W'
+    >>> print(printable("a\nimport os\x1b[31m\u202e"))
+    a\nimport os\x1b[31m\u202e
+    """
+    if name.isprintable():
+        return name
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
+
+
+def quotable(text: str) -> str:
+    r'''Return a line of text as it may stand between triple quotes in code: it ends no string, and escapes nothing.
+
+    Examples
+    --------
+    >>> print(quotable('A"""+f()'))
+    A\"\"\"+f()
+    '''
+    return text.replace("\\", "\\\\").replace('"""', r"\"\"\"")
