@@ -11,7 +11,7 @@ from backprop.inputs import ClassScore, MaximizedInput, Saliency, maximize_input
 from backprop.network import MLP
 from backprop.picture import Picture, picture
 from backprop.plan import Plan, Step
-from backprop.state import Epoch, TrainingState
+from backprop.state import Epoch, TrainingState, load_state, save_state
 from backprop.style import match_style, style_gradient
 from backprop.tangent_kernel import tangent_kernel
 from backprop.training import TrainingResult, fit
@@ -43,10 +43,12 @@ __all__ = [
     "fit",
     "gradient_descent",
     "load_digits",
+    "load_state",
     "match_style",
     "maximize_input",
     "picture",
     "saliency",
+    "save_state",
     "style_gradient",
     "tangent_kernel",
 ]

@@ -133,7 +133,7 @@ def chain_gradients(network: Function, points: Array, loss: Function) -> dict[st
     gradients = {}
     for name, value in network.parameters.items():
         chain = Chain.from_network(network, points, loss, by=name, batched=True)
-        rows = chain.plan("optimal").execute().jacobian.dense()  # (N, 1, entries)
+        rows = chain.plan("optimal", dead_units=True).execute().jacobian.dense()  # (N, 1, entries)
         xp = namespace_of(rows)
         gradients[name] = xp.reshape(xp.mean(rows, axis=0), value.shape)
     return gradients

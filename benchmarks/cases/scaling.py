@@ -76,7 +76,9 @@ def predicted(problem: Any, contestant: str) -> dict[str, int]:
         points = 1
     else:
         batched = problem.points is not None
-        plan = backprop.Chain.from_network(ours(problem), problem.x(), batched=batched).plan("optimal")
+        plan = backprop.Chain.from_network(ours(problem), problem.x(), batched=batched).plan(
+            "optimal", dead_units=True
+        )
         points = problem.points or 1
     size = np.dtype(problem.dtype).itemsize
     rows, columns = plan.spec.shape
