@@ -6,6 +6,8 @@ Build a function from layers, linearise it, and see every derivative as what it 
 
 from typing import TYPE_CHECKING, Any
 
+import jacobians.products  # binds the products of Jacobians
+import jacobians.sums  # noqa: F401  # binds their sums
 from jacobians.activations import ELU, GELU, Elementwise, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from jacobians.affine import Affine
 from jacobians.arrays import MemoryBudgetError

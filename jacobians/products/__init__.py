@@ -1,13 +1,14 @@
 """Products of structured Jacobians: one row per pair of structures, in :mod:`jacobians.products.table`."""
 
+import jacobians.products.table  # noqa: F401  # fills the table
 from jacobians.products.core import (
     Row,
     count_products,
     find_row,
     multiply,
-    operand,
     product_cost,
     product_spec,
+    row,
 )
 
-__all__ = ["Row", "count_products", "find_row", "multiply", "operand", "product_cost", "product_spec"]
+__all__ = ["Row", "count_products", "find_row", "multiply", "product_cost", "product_spec", "row"]
