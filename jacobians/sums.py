@@ -10,21 +10,21 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from jacobians import structures
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost, exactly
 from jacobians.expansion import expand, expansion_cost, expansion_spec, require_room
 from jacobians.namespaces import NUMPY
 from jacobians.placing import diagonal_of, set_diagonal
-from jacobians.spec import Spec, broadcast
+from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures import (
-    BlockColumn,
-    BlockRow,
     Dense,
     Diagonal,
     DiagonalPlusLowRank,
     Jacobian,
 )
+from jacobians.structures.blocks import Blocks
 from jacobians.structures.homes import together
 
 
@@ -87,13 +87,14 @@ def _add_low_rank(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
 
 
 def _same_blocks(a: Spec, b: Spec) -> bool:
-    same = a.structure == b.structure and a.structure in ("BlockRow", "BlockColumn")
+    same = a.structure == b.structure and issubclass(owner(a.structure), Blocks)
     return same and [part.shape for part in a.parts] == [part.shape for part in b.parts]
 
 
 def _blocks_result(a: Spec, b: Spec) -> Spec:
     parts = [sum_spec(p, q) for p, q in zip(a.parts, b.parts, strict=True)]
-    return Spec.block_row(parts) if a.structure == "BlockRow" else Spec.block_column(parts)
+    joined: Spec = owner(a.structure)._joined(parts)
+    return joined
 
 
 def _blocks_cost(a: Spec, b: Spec) -> Cost:
@@ -101,8 +102,8 @@ def _blocks_cost(a: Spec, b: Spec) -> Cost:
 
 
 def _add_blocks(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-    assert isinstance(L, BlockRow | BlockColumn)
-    assert isinstance(R, BlockRow | BlockColumn)
+    assert isinstance(L, Blocks)
+    assert isinstance(R, Blocks)
     return type(L)([add(a, b, ledger) for a, b in zip(L.blocks, R.blocks, strict=True)])
 
 
@@ -245,3 +246,4 @@ def add(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobi
 
 
 Jacobian._sum = add
+structures.sum_row = sum_of

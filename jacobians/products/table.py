@@ -14,10 +14,24 @@ from jacobians.cost import ZERO_COST, Count
 from jacobians.products import blocks as bp
 from jacobians.products import kronecker as kp
 from jacobians.products import low_rank as lp
+from jacobians.products import scaled as sc
 from jacobians.products import selection as sp
 from jacobians.products.core import ANY, Row, built_in, multiply, points, product_cost, product_spec
 from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures import BlockColumn, BlockRow, Dense, Diagonal, DiagonalPlusLowRank
+
+
+def _applied(structure: str, formula: str) -> Row:
+    """Return the row of a structure times a matrix: the structure's own J·X, and what it costs."""
+    return Row(
+        structure,
+        "Dense",
+        formula,
+        lp.dense_spec,
+        lambda a, b: owner(a.structure)._apply_cost(a, b.shape[1], b.batch),
+        lambda L, R, ledger: Dense.unchecked(L._apply(R.A, ledger)),
+    )
+
 
 # fmt: off
 built_in(
@@ -47,6 +61,7 @@ built_in(
     ),
     Row("BlockRow", ANY, "[J₁, J₂]·K = J₁·K₁ + J₂·K₂", bp.block_row_spec, bp.block_row_cost, bp.block_row),
     Row(ANY, "BlockColumn", "K·[J₁; J₂] by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed),
+    *sc.ROWS,
     # Kronecker products --------------------------------------------------------------------------------
     Row(
         "Kronecker", "Kronecker", "(A ⊗ B)(C ⊗ D) = AC ⊗ BD",
@@ -147,11 +162,13 @@ built_in(
         lambda a, b: a.structure != "Dense",
     ),
     # what every structure can do -----------------------------------------------------------------------
-    Row(
-        ANY, "Dense", "S·B: what S does to columns", lp.dense_spec,
-        lambda a, b: owner(a.structure)._apply_cost(a, b.shape[1], b.batch),
-        lambda L, R, ledger: Dense.unchecked(L._apply(R.A, ledger)),
-    ),
+    _applied("Dense", "A·B"),
+    _applied("Diagonal", "diag(a)·B: rows scaled"),
+    _applied("DiagonalPlusLowRank", "(diag(d) + UVᵀ)·B = diag(d)B + U(VᵀB)"),
+    _applied("Selection", "S·B: rows taken"),
+    _applied("Scatter", "Sᵀ·B: rows placed"),
+    _applied("Kronecker", "(C ⊗ D)·B: one factor, then the other"),
+    _applied(ANY, "S·B: what S does to columns"),
     Row(
         "Dense", ANY, "A·S = (Sᵀ·Aᵀ)ᵀ: what Sᵀ does to columns", lp.dense_spec,
         lambda a, b: owner(b.T.structure)._apply_cost(b.T, a.shape[0], a.batch),

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from jacobians.arrays import Array
 from jacobians.namespaces import namespace_of
 from jacobians.structures.base import Jacobian
+from jacobians.structures.block_diagonal import BlockDiagonal
 from jacobians.structures.blocks import BlockColumn, BlockRow
 from jacobians.structures.entrywise import Dense, Diagonal, Identity, Zero
 from jacobians.structures.homes import together
 from jacobians.structures.kronecker import Kronecker
 from jacobians.structures.low_rank import DiagonalPlusLowRank
+from jacobians.structures.repeated import Repeat
+from jacobians.structures.scaled_identity import ScaledIdentity
 from jacobians.structures.selection import Permutation, Scatter, Selection
+from jacobians.structures.toeplitz import Toeplitz
 
 __all__ = [
     "BlockColumn",
+    "BlockDiagonal",
     "BlockRow",
     "Dense",
     "Diagonal",
@@ -25,11 +30,22 @@ __all__ = [
     "Jacobian",
     "Kronecker",
     "Permutation",
+    "Repeat",
+    "ScaledIdentity",
     "Scatter",
     "Selection",
+    "Toeplitz",
     "Zero",
+    "row",
     "stack",
+    "sum_row",
 ]
+
+row: Callable[..., Any]
+"""Put a row into the table of products: :func:`jacobians.products.core.row`, which that room binds here."""
+
+sum_row: Callable[..., Any]
+"""Put a row into the table of sums: :func:`jacobians.sums.sum_of`, which that module binds here."""
 
 
 def stack(jacobians: Sequence[Jacobian]) -> Jacobian:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -22,9 +22,10 @@ from jacobians.structures.linear_map import Shape
 from jacobians.structures.stored import apply_cost, expansion_cost
 
 
-class _Blocks(Jacobian):
-    """What a block row and a block column share."""
+class Blocks(Jacobian):
+    """What all that is made of blocks shares."""
 
+    _same: ClassVar[tuple[int, str] | None] = None  # the axis along which all blocks are of one size
     blocks: tuple[Jacobian, ...]
 
     def __init__(
@@ -36,10 +37,11 @@ class _Blocks(Jacobian):
         batch_shape: Shape | None = None,
     ) -> None:
         found = checked_blocks(blocks)
-        axis, word = (0, "rows") if self.structure == "BlockRow" else (1, "columns")
-        sizes = [block.shape[axis] for block in found]
-        if len(set(sizes)) > 1:
-            raise ValueError(f"blocks: found {sizes} {word}, expected the same number in each")
+        if self._same is not None:
+            axis, word = self._same
+            sizes = [block.shape[axis] for block in found]
+            if len(set(sizes)) > 1:
+                raise ValueError(f"blocks: found {sizes} {word}, expected the same number in each")
         self._init(found, *checked_options(out_shape, in_shape, batch_shape))
 
     def _init(
@@ -97,7 +99,7 @@ class _Blocks(Jacobian):
         return separator.join(shown + ([r"\dots"] if len(self.blocks) > 3 else []))
 
 
-class BlockRow(_Blocks):
+class BlockRow(Blocks):
     """[J₁, J₂, …]: the derivative by several parameters at once, a block each.
 
     Parameters
@@ -122,6 +124,7 @@ class BlockRow(_Blocks):
     """
 
     structure = "BlockRow"
+    _same = (0, "rows")
 
     @property
     def common_factors(self) -> tuple[CommonFactor, ...]:
@@ -216,7 +219,7 @@ class BlockRow(_Blocks):
         return rf"\left[{blocks}\right]"
 
 
-class BlockColumn(_Blocks):
+class BlockColumn(Blocks):
     """The blocks J₁, J₂, … below each other: several functions of one input.
 
     Parameters
@@ -239,6 +242,7 @@ class BlockColumn(_Blocks):
     """
 
     structure = "BlockColumn"
+    _same = (1, "columns")
 
     @staticmethod
     def _joined(blocks: Sequence[Spec]) -> Spec:
