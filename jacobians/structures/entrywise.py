@@ -222,6 +222,7 @@ class Diagonal(Jacobian):
     structure = "Diagonal"
     _fields = ("d",)
     _by_sizes = True
+    zero_one: bool = False  # whether all entries are known to be 0 or 1, as the slopes of a ReLU are
     d: Array
 
     def __init__(

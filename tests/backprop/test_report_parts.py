@@ -12,6 +12,7 @@ from backprop.report.extras import require_extras
 from backprop.report.render import render_html
 from backprop.report.write import require_writable
 from jacobians import Affine, Jacobian, ReLU, Sequential, Tanh
+from jacobians.activations import ACTIVATIONS
 from jacobians.structures import Dense, Diagonal, Identity, Kronecker
 
 # --- settings --------------------------------------------------------------------------------------------
@@ -48,8 +49,7 @@ from jacobians.structures import Dense, Diagonal, Identity, Kronecker
         ),
         (
             {"activation": "tan"},
-            "activation: found 'tan', expected one of relu, leaky_relu, sigmoid, tanh, softplus, silu, gelu, elu; "
-            "choose one of these",
+            f"activation: found 'tan', expected one of {', '.join(ACTIVATIONS)}; choose one of these",
         ),
         (
             {"loss": "hinge"},

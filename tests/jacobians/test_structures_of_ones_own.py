@@ -191,9 +191,9 @@ def test_facts_that_disagree_are_told_by_name() -> None:
         Jacobian.unflatten(spec, {"c": C})
     with pytest.raises(ValueError, match="Forgetful: its _unflatten made Spec"):
         Jacobian.unflatten(spec, {"c": np.ones(4)})
-    missing = type("Missing", (Circulant,), {"structure": "Missing", "_arrays": Stored.__dict__["_arrays"]})
+    type("Missing", (Circulant,), {"structure": "Missing", "_arrays": Stored.__dict__["_arrays"]})
     with pytest.raises(NotImplementedError, match=r"Missing: found no classmethod _arrays\(spec\)"):
-        _ = missing(C).spec.storage
+        _ = Spec.of("Missing", 3, 3).storage
 
 
 # --- a layer whose derivative is a product -----------------------------------------------------------------
