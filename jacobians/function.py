@@ -317,11 +317,15 @@ class Function(ABC):
 
     def _jacobian(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> Jacobian:
         """Return the Jacobian, a product by its cheapest bracketing; `value` is f(x), where it is at hand."""
-        factors = self._chain(x, wrt, batch_ndim, value)
+        factors = self._derivatives(x, wrt, batch_ndim, value)
         return factors[0] if len(factors) == 1 else product(factors)
 
     def _chain(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> list[Jacobian]:
         """Return the factors of the Jacobian, output side first; `value` is f(x), where it is at hand."""
+        return self._derivatives(x, wrt, batch_ndim, value)
+
+    def _derivatives(self, x: Any, wrt: str, batch_ndim: int, value: Any) -> list[Jacobian]:
+        """Return what :meth:`derivative` gives, for points of a batch one by one unless it takes them together."""
         known = {"value": value} if self._takes_value and value is not None else {}
         if batch_ndim == 0:
             return self._factors(self.derivative(x, wrt, **known), x, wrt)
@@ -331,7 +335,7 @@ class Function(ABC):
             return [factor.broadcast_batch(x.shape[:batch_ndim]) for factor in factors]
         places = range(x.shape[0])
         values = [None if value is None else value[place, ...] for place in places]
-        each = [self._chain(x[place, ...], wrt, batch_ndim - 1, values[place]) for place in places]
+        each = [self._derivatives(x[place, ...], wrt, batch_ndim - 1, values[place]) for place in places]
         return [stack(of_points) for of_points in zip(*each, strict=True)]
 
     def _factors(self, derivative: Any, x: Any, wrt: str) -> list[Jacobian]:
