@@ -12,9 +12,6 @@ from backprop.arguments import checked_integer
 from jacobians import Elementwise, Function, LeakyReLU
 from jacobians.arrays import Array
 
-RECTIFIERS = ("relu", "leaky_relu", "elu", "silu", "gelu", "softplus")
-"""Activations that let about half of a symmetric input pass: their layers start with He's variance."""
-
 
 def layer_sizes(sizes: Any) -> list[int]:
     """Return the sizes of a network as Python integers: at least two, each at least 1.
@@ -59,7 +56,7 @@ def first_weights(random: np.random.Generator, n: int, h: int, following: Functi
     >>> W.shape, bool(abs(W).max() <= (6 / 5) ** 0.5)
     ((2, 3), True)
     """
-    if isinstance(following, Elementwise) and following.name in RECTIFIERS:
+    if isinstance(following, Elementwise) and following.rectifier:
         slope = following.slope if isinstance(following, LeakyReLU) else 0.0
         return random.standard_normal((h, n)) * math.sqrt(2 / (n * (1 + slope**2)))
     bound = math.sqrt(6 / (n + h))

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal, cast
 from backprop.tables import WIDTH, text_table, wrapped
 from jacobians import Cost, Spec
 from jacobians.arrays import Array
-from jacobians.association import Association, Tree, associate, cheapest, fold, from_left, from_right
+from jacobians.association import Association, associate, cheapest, fold, from_left, from_right
 from jacobians.dead_units import LiveUnits
 from jacobians.products import find_row, product_cost, product_spec
+from jacobians.trees import Tree
 
 if TYPE_CHECKING:
     from backprop.chain import Chain

@@ -29,6 +29,7 @@ import numpy as np
 
 import jacobians
 from jacobians import Affine, Residual, Sequential
+from jacobians.activations import ACTIVATIONS as CATALOGUE
 from verification import certified_jacobian, check, diagnose
 
 NAMED = 0.95
@@ -248,7 +249,7 @@ def plantings(count: int, seed: int) -> tuple[Counter[str], list[Miss]]:
 
 # --- right Jacobians -------------------------------------------------------------------------------------
 
-LAYERS = ("ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Softplus", "SiLU", "GELU", "ELU")
+LAYERS = tuple(kind.__name__ for kind in CATALOGUE.values())
 ENDS = (
     "none", "none", "Softmax", "LogSoftmax", "LogSumExp", "LayerNorm", "Norm", "SquaredNorm", "SquaredError",
     "MeanSquaredError", "BinaryCrossEntropy", "CrossEntropy", "SoftmaxCrossEntropy", "scaled",

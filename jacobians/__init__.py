@@ -6,11 +6,14 @@ Build a function from layers, linearise it, and see every derivative as what it 
 
 from typing import TYPE_CHECKING, Any
 
-from jacobians.activations import ELU, GELU, Elementwise, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+import jacobians.products  # binds the products of Jacobians
+import jacobians.sums  # noqa: F401  # binds their sums
+from jacobians.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from jacobians.affine import Affine
 from jacobians.arrays import MemoryBudgetError
 from jacobians.composition import Sequential
 from jacobians.cost import Cost
+from jacobians.elementwise import Elementwise
 from jacobians.function import Function, Linearization
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian

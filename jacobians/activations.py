@@ -8,98 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array, real_number
-from jacobians.function import INPUT, Function
+from jacobians.arrays import real_number
+from jacobians.elementwise import Elementwise
 from jacobians.namespaces import either, in_precision, is_foreign, namespace_of
 from jacobians.slopes import with_formula
-from jacobians.structures import Diagonal, Jacobian
-
-
-class Elementwise(Function):
-    """y_i = f(x_i) for an array of any shape: the Jacobian is diag(f′(x)).
-
-    Parameters
-    ----------
-    name : str
-        For tables.
-    f, df : callable
-        The function and its derivative, in plain NumPy, entry by entry.
-    domain : tuple of float
-        The open interval where f is defined.
-    kinks : tuple of float
-        Where f is continuous but not differentiable; df gives the value to use there.
-    latex : str, optional
-        f(z) as LaTeX.
-    array_api : bool
-        Whether f and df take arrays of other libraries: see :class:`~jacobians.Function`.
-    df_by_value : callable, optional
-        f′ as a function of z and f(z), as right as df: taken where the value is at hand, as it is behind a forward
-        pass. For e^z it is ``lambda z, y: y``.
-
-    Raises
-    ------
-    TypeError
-        If f, df or df_by_value is not callable.
-
-    Examples
-    --------
-    An activation of one's own is one row:
-
-    >>> cube = Elementwise("cube", lambda z: z**3, lambda z: 3 * z**2)
-    >>> cube.jacobian([1.0, 2.0])
-    <Diagonal 2×2: 2×2, out (2,), in (2,), 2 of 4 numbers stored>
-    """
-
-    vectorized = True
-
-    def __init__(
-        self,
-        name: str,
-        f: Callable[[Any], Any],
-        df: Callable[[Any], Any],
-        *,
-        domain: tuple[float, float] = (-math.inf, math.inf),
-        kinks: tuple[float, ...] = (),
-        latex: str | None = None,
-        array_api: bool = False,
-        df_by_value: Callable[[Any, Any], Any] | None = None,
-    ) -> None:
-        for argument, function in (("f", f), ("df", df), ("df_by_value", df_by_value)):
-            if not callable(function) and (argument != "df_by_value" or function is not None):
-                raise TypeError(f"{argument}: found {function!r}, expected a function of an array")
-        self.name, self.f, self.df, self.df_by_value = name, f, df, df_by_value
-        self.domain, self.kinks = domain, tuple(sorted(kinks))
-        self.array_api = array_api
-        self.latex = latex or rf"\operatorname{{{name}}}(z)"
-
-    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
-        """Return f(x), entry by entry."""
-        return self.f(x)
-
-    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0, value: Any = None) -> Jacobian:
-        """Return diag(f′(x))."""
-        point = x.shape[batch_ndim:]
-        by_value = None if value is None else self.df_by_value
-        slopes = self.df(x) if by_value is None else by_value(x, value)
-        d = namespace_of(x).reshape(slopes, (*x.shape[:batch_ndim], math.prod(point)))
-        return Diagonal.unchecked(d, out_shape=point, in_shape=point)
-
-    def smooth_piece(self, x: Any) -> Array | None:
-        """Return, for each entry, 2·(kinks below it) and one more on a kink."""
-        if not self.kinks:
-            return None
-        kinks = np.asarray(self.kinks)
-        entries = np.ravel(x)
-        below = np.searchsorted(kinks, entries, side="left")
-        return below + np.searchsorted(kinks, entries, side="right")
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()" if type(self) is not Elementwise else f"Elementwise({self.name!r})"
-
 
 # --- formulas that take more than a line -----------------------------------------------------------------
 
@@ -115,6 +32,10 @@ def softplus(z: Any) -> Any:
     xp = namespace_of(z)
     with np.errstate(invalid="ignore"):  # logaddexp warns of NaN
         return xp.logaddexp(0, z)
+
+
+def _softplus_slope(z: Any, y: Any) -> Any:
+    return -namespace_of(y).expm1(-y)  # σ(z) = 1 − e^−softplus(z)
 
 
 def _sigmoid(z: Any) -> Any:
@@ -161,6 +82,10 @@ def _relu(z: Any) -> Any:
 
 def _step(z: Any) -> Any:
     return _leaky_step(z, 0.0) if is_foreign(z) else np.heaviside(z, 0)  # NaN in, NaN out
+
+
+def _leaky_relu(z: Any, slope: float) -> Any:
+    return namespace_of(z).where(z > 0, z, slope * z)
 
 
 def _leaky_step(z: Any, slope: float) -> Any:
@@ -221,7 +146,16 @@ class ReLU(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__("relu", _relu, _step, array_api=True, kinks=(0.0,), latex=r"\max(z, 0)")
+        super().__init__(
+            "relu",
+            _relu,
+            _step,
+            kinks=(0.0,),
+            array_api=True,
+            rectifier=True,
+            step=True,
+            latex=r"\max(z, 0)",
+        )
 
 
 class LeakyReLU(Elementwise):
@@ -242,10 +176,11 @@ class LeakyReLU(Elementwise):
         self.slope = real_number(slope, "slope")
         super().__init__(
             "leaky_relu",
-            lambda z: namespace_of(z).where(z > 0, z, self.slope * z),
-            lambda z: _leaky_step(z, self.slope),
+            partial(_leaky_relu, slope=self.slope),
+            partial(_leaky_step, slope=self.slope),
             kinks=(0.0,),
             array_api=True,
+            rectifier=True,
             latex=rf"\max(z, 0) + {self.slope:g}\min(z, 0)",
         )
 
@@ -297,8 +232,9 @@ class Softplus(Elementwise):
             "softplus",
             softplus,
             _sigmoid,
-            df_by_value=lambda z, y: -namespace_of(y).expm1(-y),  # σ(z) = 1 − e^−softplus(z)
+            df_by_value=_softplus_slope,
             array_api=True,
+            rectifier=True,
             latex=r"\log(1 + e^z)",
         )
 
@@ -313,7 +249,7 @@ class SiLU(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__("silu", _silu, _silu_slope, array_api=True, latex=r"z\,\sigma(z)")
+        super().__init__("silu", _silu, _silu_slope, array_api=True, rectifier=True, latex=r"z\,\sigma(z)")
 
 
 class GELU(Elementwise):
@@ -326,7 +262,7 @@ class GELU(Elementwise):
     """
 
     def __init__(self) -> None:
-        super().__init__("gelu", _gelu, _gelu_slope, latex=r"z\,\Phi(z)")
+        super().__init__("gelu", _gelu, _gelu_slope, rectifier=True, latex=r"z\,\Phi(z)")
 
 
 class ELU(Elementwise):
@@ -347,10 +283,11 @@ class ELU(Elementwise):
         self.alpha = real_number(alpha, "alpha")
         super().__init__(
             "elu",
-            lambda z: _elu(z, self.alpha),
-            lambda z: _elu_slope(z, self.alpha),
+            partial(_elu, alpha=self.alpha),
+            partial(_elu_slope, alpha=self.alpha),
             kinks=() if self.alpha == 1.0 else (0.0,),
             array_api=True,
+            rectifier=True,
             latex=rf"z \text{{ if }} z > 0 \text{{ else }} {self.alpha:g}(e^z - 1)",
         )
 

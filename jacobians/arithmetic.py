@@ -118,3 +118,62 @@ class Ledger:
         """Add values to the entries of `target` at `index`, one by one: one addition for each value."""
         np.add.at(target, index, values)
         self.additions += values.size
+
+
+class _Uncounted(Ledger):
+    """A ledger that only computes."""
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """Return a @ b."""
+        return matrix_product(a, b)
+
+    def scale(self, a: Array, b: Array) -> Array:
+        """Return a * b, broadcast."""
+        return a * b
+
+    def add(self, a: Array, b: Array) -> Array:
+        """Return a + b, broadcast."""
+        return a + b
+
+    def add_at(self, target: Array, index: Any, values: Array) -> None:
+        """Add values to the entries of `target` at `index`, one by one."""
+        np.add.at(target, index, values)
+
+
+UNCOUNTED = _Uncounted()
+"""The ledger of who doesn't ask what it costs: the same formulas, without the counting."""
+
+
+class ShapeLedger(Ledger):
+    """A ledger that counts and computes nothing: each result is a zero that is repeated.
+
+    Examples
+    --------
+    >>> ledger = ShapeLedger()
+    >>> ledger.matmul(np.ones((2, 3)), np.ones((3, 4))).strides, ledger.cost
+    ((0, 0), Cost(multiplications=24, additions=16))
+    """
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """Count a @ b."""
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        product = np.broadcast_to(0.0, (*lead, a.shape[-2], b.shape[-1]))
+        self.multiplications += product.size * a.shape[-1]
+        self.additions += product.size * (a.shape[-1] - 1)
+        return product
+
+    def scale(self, a: Array, b: Array) -> Array:
+        """Count a * b."""
+        product = np.broadcast_to(0.0, np.broadcast_shapes(np.shape(a), np.shape(b)))
+        self.multiplications += product.size
+        return product
+
+    def add(self, a: Array, b: Array) -> Array:
+        """Count a + b."""
+        total = np.broadcast_to(0.0, np.broadcast_shapes(np.shape(a), np.shape(b)))
+        self.additions += total.size
+        return total
+
+    def add_at(self, target: Array, index: Any, values: Array) -> None:
+        """Count one addition for each value."""
+        self.additions += values.size

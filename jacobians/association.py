@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar, Union
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,10 +17,7 @@ from jacobians.cost import ZERO_COST, Cost
 from jacobians.products import count_products, find_row, multiply, product_cost, product_spec
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
-
-Tree = Union[int, tuple["Tree", "Tree"]]  # noqa: UP007  # `|` can't name a type that is not yet defined
-"""A bracketing: a factor's index, or a pair of bracketings."""
-
+from jacobians.trees import Tree
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.activations import Elementwise
 from jacobians.arrays import Array, read_only
+from jacobians.elementwise import Elementwise
 from jacobians.function import INPUT, Function
 from jacobians.structures import Dense, Diagonal, Identity, Jacobian, Kronecker, Selection
 

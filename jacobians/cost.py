@@ -131,3 +131,8 @@ class Count:
     def exact(self) -> Cost:
         """Return the cost, refused unless both counts are integers of at least 0."""
         return Cost(self.multiplications, self.additions)
+
+
+def exactly(cost: Cost | Count) -> Cost:
+    """Return a count as a cost; a cost as it is."""
+    return cost.exact() if isinstance(cost, Count) else cost

@@ -38,10 +38,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from operator import mul
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from jacobians.association import Tree
+from jacobians.trees import Tree
 
 Products = tuple[list[int], list[int], list[int]]
 """The sizes of products (m × k)(k × n): all m, all k, all n."""

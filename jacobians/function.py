@@ -10,11 +10,13 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from jacobians.arrays import Array, private, real_array
+from jacobians.association import product
 from jacobians.namespaces import is_foreign, kind_name, namespace_of, require_numpy
 from jacobians.structures import BlockRow, Dense, Jacobian, stack
 
@@ -128,8 +130,8 @@ class Function(ABC):
         """
 
     @abstractmethod
-    def derivative(self, x: Any, wrt: str = INPUT) -> Jacobian:
-        """Return the Jacobian at one point by the input or by one parameter.
+    def derivative(self, x: Any, wrt: str = INPUT) -> Jacobian | Sequence[Jacobian]:
+        """Return the Jacobian at one point by the input or by one parameter, or its factors, output side first.
 
         Parameters
         ----------
@@ -314,16 +316,47 @@ class Function(ABC):
         return namespace_of(x).stack(points)
 
     def _jacobian(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> Jacobian:
-        """Return the Jacobian; `value` is f(x), where it is at hand."""
+        """Return the Jacobian, a product by its cheapest bracketing; `value` is f(x), where it is at hand."""
+        factors = self._derivatives(x, wrt, batch_ndim, value)
+        return factors[0] if len(factors) == 1 else product(factors)
+
+    def _chain(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> list[Jacobian]:
+        """Return the factors of the Jacobian, output side first; `value` is f(x), where it is at hand."""
+        return self._derivatives(x, wrt, batch_ndim, value)
+
+    def _derivatives(self, x: Any, wrt: str, batch_ndim: int, value: Any) -> list[Jacobian]:
+        """Return what :meth:`derivative` gives, for points of a batch one by one unless it takes them together."""
         known = {"value": value} if self._takes_value and value is not None else {}
         if batch_ndim == 0:
-            return self._as_jacobian(self.derivative(x, wrt, **known), x, wrt)
+            return self._factors(self.derivative(x, wrt, **known), x, wrt)
         if self.vectorized:
-            jacobian = self.derivative(x, wrt, batch_ndim=batch_ndim, **known)  # type: ignore[call-arg]  # as above
-            return jacobian.broadcast_batch(x.shape[:batch_ndim])
+            found = self.derivative(x, wrt, batch_ndim=batch_ndim, **known)  # type: ignore[call-arg]  # as above
+            factors = list(found) if isinstance(found, Sequence) else [found]
+            return [factor.broadcast_batch(x.shape[:batch_ndim]) for factor in factors]
         places = range(x.shape[0])
         values = [None if value is None else value[place, ...] for place in places]
-        return stack([self._jacobian(x[place, ...], wrt, batch_ndim - 1, values[place]) for place in places])
+        each = [self._derivatives(x[place, ...], wrt, batch_ndim - 1, values[place]) for place in places]
+        return [stack(of_points) for of_points in zip(*each, strict=True)]
+
+    def _factors(self, derivative: Any, x: Any, wrt: str) -> list[Jacobian]:
+        """Return what a derivative is as its factors, output side first: mostly one."""
+        if not isinstance(derivative, tuple | list):
+            return [self._as_jacobian(derivative, x, wrt)]
+        for place, factor in enumerate(derivative):
+            if not isinstance(factor, Jacobian):
+                raise TypeError(
+                    f"{type(self).__name__}.derivative: found {type(factor).__name__} at place {place} of a product, "
+                    f"expected Jacobians; wrap arrays in Dense"
+                )
+        for place, (left, right) in enumerate(pairwise(derivative)):
+            if left.shape[1] != right.shape[0]:
+                raise ValueError(
+                    f"{type(self).__name__}.derivative: found factors {place} and {place + 1} of shapes {left.shape} "
+                    f"and {right.shape}, expected {left.shape[1]} = {right.shape[0]}; the output side comes first"
+                )
+        if not derivative:
+            raise ValueError(f"{type(self).__name__}.derivative: found no factor, expected at least one")
+        return list(derivative)
 
     def _jacobians_by(self, x: Any, names: Sequence[str], batch_ndim: int) -> list[Jacobian]:
         """Return the Jacobian by each of several names."""
@@ -346,10 +379,6 @@ class Function(ABC):
             f"{type(self).__name__}.derivative: found {type(derivative).__name__}, expected a Jacobian "
             f"or an array of shape (outputs, inputs)"
         )
-
-    def _chain(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> list[Jacobian]:
-        """Return the factors of the Jacobian, output side first; `value` is f(x), where it is at hand."""
-        return [self._jacobian(x, wrt, batch_ndim, value)]
 
     def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
         value = plain(self._forward(x, batch_ndim))

@@ -16,9 +16,8 @@ import numpy as np
 
 from jacobians.arrays import Array
 from jacobians.products import count_products, product_spec
-from jacobians.spec import Spec
+from jacobians.spec import Spec, owner
 
-_CONFLUENT = ("Identity", "Diagonal", "Dense", "DiagonalPlusLowRank", "Selection")
 Pair = tuple[Array, Array]
 """Multiplications and additions."""
 
@@ -60,7 +59,7 @@ def interval_plan(specs: Sequence[Spec]) -> IntervalPlan | None:
         # J·(C ⊗ d) = (J·C) ⊗ d for one row d: it costs what J·C costs, whatever stands to the left
         core = interval_plan([*specs[:-1], last.parts[0]])
         return core and replace(core, spec=Spec.kronecker(core.spec, last.parts[1]))
-    if any(spec.structure not in _CONFLUENT for spec in specs) or not _within_int64(specs):
+    if not all(owner(spec.structure)._by_sizes for spec in specs) or not _within_int64(specs):
         return None
     kinds = _Kinds.of(specs)
     return None if kinds is None else _programme(specs, kinds)
@@ -93,8 +92,7 @@ class _Kinds:
             key = (spec.structure, spec.batch, spec.weighted, spec.repeats)
             if key not in numbers:
                 numbers[key] = len(found)
-                rank = 1 if spec.structure == "DiagonalPlusLowRank" else 0
-                found.append(replace(spec, shape=(1, 1), parts=(), rank=rank))
+                found.append(replace(spec, shape=(1, 1), parts=(), rank=min(spec.rank, 1)))
             return numbers[key]
 
         factors = [number(spec) for spec in specs]
@@ -303,8 +301,6 @@ def _special_products(
         at = np.flatnonzero(pairs == pair)
         p, q, r = i[at], k[at] + 1, j[at] + 1
         A, B = (kinds.specs[place] for place in divmod(pair, len(kinds.specs)))
-        if (A.structure, B.structure) == ("DiagonalPlusLowRank", "Selection"):
-            return None  # this row's cost is that of a dense form, which takes whole specs
         count = count_products(_sized(A, sizes, ranks, p, q), _sized(B, sizes, ranks, q, r))
         costs[0][at], costs[1][at] = count.multiplications, count.additions
     return offsets, np.stack([i, k - i]), costs

@@ -8,6 +8,7 @@ names. Everything else, symbols and recorded arrays included, goes through NumPy
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +41,10 @@ class Home(NamedTuple):
         """What the library is called."""
         name: str = self.namespace.__name__
         return name.removeprefix("array_api_compat.")
+
+    def __reduce__(self) -> Any:
+        # the same object again: who asks whether it is NUMPY asks by identity
+        return _home_named, (self.namespace.__name__, self.device)
 
     def _options(self, dtype: Any) -> dict[str, Any]:
         if self.namespace is np:
@@ -156,6 +161,10 @@ def namespace_of(array: Any) -> Any:
 
 
 _home = lru_cache(maxsize=64)(Home)
+
+
+def _home_named(namespace: str, device: Any) -> Home:
+    return NUMPY if namespace == "numpy" else _home(import_module(namespace), device)
 
 
 def home_of(array: Any) -> Home:

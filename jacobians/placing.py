@@ -13,8 +13,8 @@ from jacobians.arrays import Array, zeros
 from jacobians.namespaces import home_of, is_foreign
 
 
-def diagonal_matrix(d: Array) -> Array:
-    """Return diag(d), shape (…, n, n), of d (…, n); zeros beside an infinite number stay zeros.
+def diagonal_matrix(d: Array, out: Array | None = None) -> Array:
+    """Return diag(d), shape (…, n, n), of d (…, n), in `out` if given; zeros beside an infinite number stay zeros.
 
     Examples
     --------
@@ -23,6 +23,9 @@ def diagonal_matrix(d: Array) -> Array:
            [ 0., inf]])
     """
     n = d.shape[-1]
+    if out is not None:
+        out[...] = 0
+        return set_diagonal(out, d)
     if is_foreign(d):
         spread = d[..., None, :]
         xp = home_of(d).namespace

@@ -13,10 +13,11 @@ from itertools import pairwise
 from typing import Literal
 
 from jacobians.arithmetic import Ledger
-from jacobians.association import Tree, associate, cheapest, evaluate, from_left
+from jacobians.association import associate, cheapest, evaluate, from_left
 from jacobians.cost import ZERO_COST, Cost
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
+from jacobians.trees import Tree
 
 Numbers = tuple[int, ...]
 """A chain or the beginning of one, by the numbers of its factors, output side first."""

@@ -48,6 +48,9 @@ class SlopeByValue:
         self.formula, self.exact, self.least = formula, exact, least
         self.__name__, self.__module__ = formula.__name__, formula.__module__
 
+    def __reduce__(self) -> str:
+        return self.__name__  # it stands in its module in the place of its formula
+
     def __call__(self, z: Any, value: Any, out: Array | None = None) -> Any:
         """Return f′(z) where f(z) is known."""
         if is_recorded(z):

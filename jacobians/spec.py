@@ -8,11 +8,10 @@ and compared before a single number exists.
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -37,6 +36,8 @@ class Spec:
         The rank of the low-rank term of a "DiagonalPlusLowRank".
     weighted, repeats : bool
         For a "Selection": whether its ones are replaced by weights, and whether a column may be chosen twice.
+    facts : tuple of (str, value)
+        What else a structure's products depend on, by name; each is an attribute, too: ``spec.unit``.
 
     Examples
     --------
@@ -55,20 +56,18 @@ class Spec:
     rank: int = 0
     weighted: bool = False
     repeats: bool = False
+    facts: tuple[tuple[str, Any], ...] = ()
     _hash: int | None = field(default=None, init=False, repr=False, compare=False)
 
     def __hash__(self) -> int:
         found = self._hash
         if found is None:  # of a nested spec it takes longer than what is looked up by it
-            found = hash(
-                (self.structure, self.shape, self.batch, self.parts, self.rank, self.weighted, self.repeats)
-            )
+            found = hash(self._values())
             object.__setattr__(self, "_hash", found)
         return found
 
-    def __reduce__(self) -> Any:
-        # without the hash, which differs from process to process
-        return Spec, (
+    def _values(self) -> tuple[Any, ...]:
+        return (
             self.structure,
             self.shape,
             self.batch,
@@ -76,6 +75,32 @@ class Spec:
             self.rank,
             self.weighted,
             self.repeats,
+            self.facts,
+        )
+
+    def __reduce__(self) -> Any:
+        # without the hash, which differs from process to process
+        return Spec, self._values()
+
+    def __getattr__(self, name: str) -> Any:
+        for fact, value in self.facts if name != "facts" else ():
+            if fact == name:
+                return value
+        raise AttributeError(f"Spec: found no {name!r} for the structure {self.structure}")
+
+    @classmethod
+    def of(
+        cls, structure: str, m: int, n: int, batch: Batch = (), parts: Iterable[Spec] = (), **facts: Any
+    ) -> Spec:
+        """Return the spec of a structure that is known by name: what a class outside the library makes its own by.
+
+        Examples
+        --------
+        >>> Spec.of("Dense", 2, 3)
+        Spec(Dense 2×3)
+        """
+        return _made(
+            structure, _sizes(m, n), _sizes(*batch), tuple(parts), 0, False, False, tuple(facts.items())
         )
 
     @classmethod
@@ -101,7 +126,7 @@ class Spec:
     @classmethod
     def low_rank(cls, n: int, rank: int, batch: Batch = ()) -> Spec:
         """Return the spec of diag(d) + U Vᵀ with n×rank factors."""
-        return _made("DiagonalPlusLowRank", _sizes(n, n), _sizes(*batch), (), operator.index(rank))
+        return _made("DiagonalPlusLowRank", _sizes(n, n), _sizes(*batch), (), checked_size(rank, "rank"))
 
     @classmethod
     def selection(
@@ -120,31 +145,41 @@ class Spec:
     @classmethod
     def kronecker(cls, left: Spec, right: Spec) -> Spec:
         """Return the spec of left ⊗ right."""
+        left, right = _specs((left, right), "left, right")
         (p, r), (q, s) = left.shape, right.shape
         return _made("Kronecker", (p * q, r * s), broadcast(left.batch, right.batch), (left, right))
 
     @classmethod
     def block_row(cls, blocks: Iterable[Spec]) -> Spec:
         """Return the spec of [J₁, J₂, …]."""
-        parts = tuple(blocks)
+        parts = _specs(blocks, "blocks")
         width = sum(part.shape[1] for part in parts)
         return _made("BlockRow", (parts[0].shape[0], width), broadcast(*(p.batch for p in parts)), parts)
 
     @classmethod
     def block_column(cls, blocks: Iterable[Spec]) -> Spec:
         """Return the spec of the blocks J₁, J₂, … below each other."""
-        parts = tuple(blocks)
+        parts = _specs(blocks, "blocks")
         height = sum(part.shape[0] for part in parts)
         return _made("BlockColumn", (height, parts[0].shape[1]), broadcast(*(p.batch for p in parts)), parts)
 
     @property
     def T(self) -> Spec:
         """The spec of the transpose."""
+        return owner(self.structure)._transposed(self)
+
+    def turned(self, structure: str | None = None) -> Spec:
+        """Return a spec of the turned shape with turned parts: the transpose of many structures."""
         m, n = self.shape
-        structure = _TRANSPOSED.get(self.structure, self.structure)
-        if self.structure in ("Selection", "Scatter") and not self.repeats:
-            structure = "Selection"
+        structure = self.structure if structure is None else structure
         return replace(self, structure=structure, shape=(n, m), parts=tuple(part.T for part in self.parts))
+
+    def with_batch(self, batch: Batch) -> Spec:
+        """Return the spec of several points: batch axes for each array, at whatever depth."""
+        parts = tuple(part.with_batch(batch) for part in self.parts)
+        if not owner(self.structure)._arrays(self):
+            batch = broadcast(*(part.batch for part in parts))
+        return replace(self, batch=batch, parts=parts)
 
     @property
     def batch_size(self) -> int:
@@ -154,22 +189,8 @@ class Spec:
     @property
     def storage(self) -> int:
         """The number of stored numbers: all that the structure keeps, over all points."""
-        m, n = self.shape
-        if self.parts:
-            return sum(part.storage for part in self.parts)
-        match self.structure:
-            case "Identity" | "Zero":
-                return 0
-            case "Diagonal":
-                return n * self.batch_size
-            case "DiagonalPlusLowRank":
-                return (n + 2 * n * self.rank) * self.batch_size
-            case "Selection":
-                return m * (1 + self.weighted) * self.batch_size
-            case "Scatter":
-                return n * (1 + self.weighted) * self.batch_size
-            case _:
-                return m * n * self.batch_size
+        own = sum(math.prod(shape) for shape in owner(self.structure)._arrays(self).values())
+        return own * self.batch_size + sum(part.storage for part in self.parts)
 
     @property
     def dense_storage(self) -> int:
@@ -179,31 +200,95 @@ class Spec:
     @property
     def label(self) -> str:
         """A short name for tables: ``I₃ ⊗ Dense 1×4``."""
-        m, n = self.shape
-        points = "".join(f"{size}·" for size in self.batch)
-        match self.structure:
-            case "Identity":
-                return "I" + str(n).translate(_SUBSCRIPTS)
-            case "Kronecker":
-                return " ⊗ ".join(
-                    f"({part.label})" if part.structure == "Kronecker" else part.label for part in self.parts
-                )
-            case "BlockRow":
-                return "[" + ", ".join(part.label for part in self.parts) + "]"
-            case "BlockColumn":
-                return "[" + "; ".join(part.label for part in self.parts) + "]"
-            case "DiagonalPlusLowRank":
-                return f"{points}Diagonal + rank {self.rank} {m}×{n}"
-            case _:
-                return f"{points}{self.structure} {m}×{n}"
+        return owner(self.structure)._label(self)
+
+    @property
+    def points_label(self) -> str:
+        """The sizes of the batch axes, as labels begin with them: ``5·``."""
+        return "".join(f"{size}·" for size in self.batch)
 
     def __repr__(self) -> str:
         return f"Spec({self.label})"
 
 
+# --- which class a structure is ------------------------------------------------------------------------
+
+_OWNERS: dict[str, type[Structure]] = {}
+
+
+class Structure(Protocol):
+    """What a spec asks the class of its structure for; :class:`~jacobians.Jacobian` says what each is."""
+
+    @classmethod
+    def _arrays(cls, spec: Spec) -> Mapping[str, tuple[int, ...]]: ...
+
+    @classmethod
+    def _label(cls, spec: Spec) -> str: ...
+
+    @classmethod
+    def _transposed(cls, spec: Spec) -> Spec: ...
+
+
+def own(structure: str, kind: Any) -> None:
+    """Make a class the one that knows a structure; a new one takes the place of an old."""
+    _OWNERS[structure] = kind
+
+
+def owner(structure: str) -> Any:
+    """Return the class that knows a structure.
+
+    Raises
+    ------
+    LookupError
+        If there is none.
+
+    Examples
+    --------
+    >>> owner("Dense").__name__
+    'Dense'
+    """
+    try:
+        return _OWNERS[structure]
+    except KeyError:
+        raise LookupError(
+            f"structure: found {structure!r}, expected the name of a subclass of Jacobian, one of "
+            f"{', '.join(sorted(_OWNERS))}; import the module that defines it"
+        ) from None
+
+
 def _sizes(*numbers: Any) -> Any:
     """Return Python's own integers: True, 1.0 and NumPy's 1 are equal to 1, and would be looked up in its place."""
-    return tuple(map(operator.index, numbers))
+    for number in numbers:
+        if type(number) is not int or number < 1:
+            return tuple(checked_size(number, "size") for number in numbers)
+    return numbers
+
+
+def checked_size(value: Any, name: str, least: int = 1) -> int:
+    """Return a size as a Python integer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no integer (True is none), or less than `least`.
+
+    Examples
+    --------
+    >>> checked_size(np.int64(3), "n")
+    3
+    """
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise TypeError(f"{name}: found {value!r}, expected an integer of at least {least}")
+    if value < least:
+        raise ValueError(f"{name}: found {value}, expected at least {least}")
+    return int(value)
+
+
+def _specs(parts: Any, name: str) -> tuple[Spec, ...]:
+    found = tuple(parts) if isinstance(parts, Iterable) else ()
+    if not found or not all(isinstance(part, Spec) for part in found):
+        raise TypeError(f"{name}: found {parts!r}, expected specs such as Spec.dense(2, 3)")
+    return found
 
 
 @lru_cache(maxsize=4096)
@@ -215,18 +300,14 @@ def _made(
     rank: int = 0,
     weighted: bool = False,
     repeats: bool = False,
+    facts: tuple[tuple[str, Any], ...] = (),
 ) -> Spec:
     """Return a spec, the same one for the same sizes: looking it up takes a fraction of making and comparing it."""
-    return Spec(structure, shape, batch, parts, rank, weighted, repeats)
+    return Spec(structure, shape, batch, parts, rank, weighted, repeats, facts)
 
 
-_TRANSPOSED = {
-    "Selection": "Scatter",
-    "Scatter": "Selection",
-    "BlockRow": "BlockColumn",
-    "BlockColumn": "BlockRow",
-}
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+"""For ``str.translate``: sizes as subscripts of labels."""
 
 
 def broadcast(*batches: Batch) -> Batch:
@@ -246,6 +327,17 @@ def broadcast(*batches: Batch) -> Batch:
     return found
 
 
+def points(*batches: Batch) -> int:
+    """Return the number of points of arrays that broadcast against each other.
+
+    Examples
+    --------
+    >>> points((5, 1), (3,))
+    15
+    """
+    return math.prod(broadcast(*batches))
+
+
 def checked_shape(shape: object, name: str) -> tuple[int, int]:
     """Return a matrix shape as two Python integers, each at least 1.
 
@@ -259,10 +351,11 @@ def checked_shape(shape: object, name: str) -> tuple[int, int]:
     >>> checked_shape((2, 2**40), "shape")
     (2, 1099511627776)
     """
-    try:
-        sizes = tuple(operator.index(size) for size in shape)  # type: ignore[attr-defined]  # the except says so
-    except TypeError:
-        raise TypeError(f"{name}: found {shape!r}, expected a pair of integers (outputs, inputs)") from None
+    sizes = tuple(shape) if isinstance(shape, Iterable) else ()
+    if not all(
+        isinstance(size, int | np.integer) and not isinstance(size, bool) for size in sizes or (None,)
+    ):
+        raise TypeError(f"{name}: found {shape!r}, expected a pair of integers (outputs, inputs)")
     if len(sizes) != 2 or min(sizes) < 1:
         raise ValueError(f"{name}: found {shape!r}, expected two sizes (outputs, inputs), each at least 1")
-    return sizes[0], sizes[1]
+    return int(sizes[0]), int(sizes[1])

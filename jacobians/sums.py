@@ -10,21 +10,21 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from jacobians import structures
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
-from jacobians.cost import ZERO_COST, Cost
+from jacobians.cost import ZERO_COST, Cost, exactly
 from jacobians.expansion import expand, expansion_cost, expansion_spec, require_room
 from jacobians.namespaces import NUMPY
 from jacobians.placing import diagonal_of, set_diagonal
-from jacobians.spec import Spec, broadcast
+from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures import (
-    BlockColumn,
-    BlockRow,
     Dense,
     Diagonal,
     DiagonalPlusLowRank,
     Jacobian,
 )
+from jacobians.structures.blocks import Blocks
 from jacobians.structures.homes import together
 
 
@@ -87,13 +87,14 @@ def _add_low_rank(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
 
 
 def _same_blocks(a: Spec, b: Spec) -> bool:
-    same = a.structure == b.structure and a.structure in ("BlockRow", "BlockColumn")
+    same = a.structure == b.structure and issubclass(owner(a.structure), Blocks)
     return same and [part.shape for part in a.parts] == [part.shape for part in b.parts]
 
 
 def _blocks_result(a: Spec, b: Spec) -> Spec:
     parts = [sum_spec(p, q) for p, q in zip(a.parts, b.parts, strict=True)]
-    return Spec.block_row(parts) if a.structure == "BlockRow" else Spec.block_column(parts)
+    joined: Spec = owner(a.structure)._joined(parts)
+    return joined
 
 
 def _blocks_cost(a: Spec, b: Spec) -> Cost:
@@ -101,8 +102,8 @@ def _blocks_cost(a: Spec, b: Spec) -> Cost:
 
 
 def _add_blocks(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-    assert isinstance(L, BlockRow | BlockColumn)
-    assert isinstance(R, BlockRow | BlockColumn)
+    assert isinstance(L, Blocks)
+    assert isinstance(R, Blocks)
     return type(L)([add(a, b, ledger) for a, b in zip(L.blocks, R.blocks, strict=True)])
 
 
@@ -130,7 +131,7 @@ def _dense_cost(a: Spec, b: Spec) -> Cost:
     return expansion_cost(a) + expansion_cost(b) + Cost(0, entries)
 
 
-ROWS: tuple[SumRow, ...] = (
+ROWS: list[SumRow] = [
     SumRow("0 + J = J", _is_zero, _zero_result, lambda a, b: ZERO_COST, _add_zero),
     SumRow(
         "diag(a) + diag(b) = diag(a + b)",
@@ -161,7 +162,31 @@ ROWS: tuple[SumRow, ...] = (
         _dense_cost,
         _add_dense,
     ),
-)
+]
+
+
+def sum_of(
+    formula: str,
+    *,
+    applies: Callable[[Spec, Spec], bool],
+    result: Callable[[Spec, Spec], Spec],
+    cost: Callable[[Spec, Spec], Cost],
+    execute: Callable[[Jacobian, Jacobian, Ledger], Jacobian],
+) -> SumRow:
+    """Put a row into the table of sums, behind that of zero and before all others.
+
+    Parameters
+    ----------
+    formula : str
+        The sum as a reader would write it.
+    applies, result, cost : callable (Spec, Spec)
+        Whether the row is for two specs, the spec of the sum, and its exact cost.
+    execute : callable (Jacobian, Jacobian, Ledger)
+        The code; every multiplication and addition goes through the ledger.
+    """
+    made = SumRow(formula, applies, result, cost, execute)
+    ROWS.insert(1, made)
+    return made
 
 
 def sum_row(a: Spec, b: Spec) -> SumRow:
@@ -184,7 +209,7 @@ def sum_spec(a: Spec, b: Spec) -> Spec:
 
 def sum_cost(a: Spec, b: Spec) -> Cost:
     """Return the exact cost of the sum."""
-    return sum_row(a, b).cost(a, b)
+    return exactly(sum_row(a, b).cost(a, b))
 
 
 def add(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobian:
@@ -218,3 +243,7 @@ def add(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobi
     total = row.execute(left, right, ledger or Ledger())
     batch = np.broadcast_shapes(left.batch_shape, right.batch_shape)
     return total.reshaped(left.out_shape, left.in_shape).broadcast_batch(batch)
+
+
+Jacobian._sum = add
+structures.sum_row = sum_of

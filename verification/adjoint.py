@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.arithmetic import UNCOUNTED
 from jacobians.arrays import Array
 from jacobians.structures import Jacobian
 from verification.comparison import Comparison, Evidence, compare
@@ -167,7 +168,7 @@ def _at_a_glance(
 def along_directions(jacobian: Any, directions: Array) -> Array:
     """Return J V in the precision of J, without forming a structured J."""
     if isinstance(jacobian, Jacobian):
-        return np.asarray(jacobian._apply(directions), dtype=jacobian.dtype)
+        return np.asarray(jacobian._apply(directions, UNCOUNTED), dtype=jacobian.dtype)
     return np.asarray(jacobian @ directions, dtype=jacobian.dtype)
 
 

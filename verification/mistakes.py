@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jacobians.activations import Elementwise
 from jacobians.affine import Affine
 from jacobians.arrays import Array, MemoryBudgetError
 from jacobians.augmented import AugmentedAffine
 from jacobians.composition import Sequential
+from jacobians.elementwise import Elementwise
 from jacobians.function import INPUT, Function
 from jacobians.layouts import column_major_order
 from jacobians.softmax import Softmax

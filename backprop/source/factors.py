@@ -8,21 +8,13 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from backprop.source.recording import Recording
 from jacobians import Jacobian, Spec
 from jacobians.arrays import Array
-from jacobians.structures import (
-    BlockColumn,
-    BlockRow,
-    Dense,
-    Diagonal,
-    DiagonalPlusLowRank,
-    Identity,
-    Kronecker,
-    Scatter,
-    Selection,
-    Zero,
-)
+from jacobians.spec import owner
+from jacobians.structures import Dense
 
 _TAKEN = {"np", "special", "out", "lines", "jacobian", "gradients", "product", "spare", "kept", "workspace"}
 _OWN = re.compile(r"[tkwg]\d+\Z")  # what the printed lines call their results
@@ -56,25 +48,19 @@ def stored_arrays(jacobian: Jacobian, name: str) -> dict[str, Any]:
 
     Examples
     --------
+    >>> from jacobians.structures import Diagonal, Kronecker
     >>> stored_arrays(Kronecker(Diagonal([1.0, 2.0]), [[3.0, 4.0]]), "K")
     {'K_A_d': array([1., 2.]), 'K_B': array([[3., 4.]])}
     """
-    match jacobian:
-        case Dense():
-            return {name: jacobian.A}
-        case Diagonal():
-            return {f"{name}_d": jacobian.d}
-        case DiagonalPlusLowRank():
-            return {f"{name}_d": jacobian.d, f"{name}_U": jacobian.U, f"{name}_V": jacobian.V}
-        case Selection() | Scatter():
-            arrays = {f"{name}_indices": jacobian.indices}
-            return arrays if jacobian.weights is None else {**arrays, f"{name}_weights": jacobian.weights}
-        case Kronecker():
-            return {**stored_arrays(jacobian.A, f"{name}_A"), **stored_arrays(jacobian.B, f"{name}_B")}
-        case BlockRow() | BlockColumn():
-            parts = (stored_arrays(block, f"{name}_{place}") for place, block in enumerate(jacobian.blocks))
-            return {key: array for part in parts for key, array in part.items()}
-    return {}
+    found = {_argument(jacobian.structure, name, field): array for field, array in jacobian.arrays.items()}
+    for key, part in zip(jacobian.part_names(jacobian.spec), jacobian.parts, strict=True):
+        found |= stored_arrays(part, f"{name}_{key}")
+    return found
+
+
+def _argument(structure: str, name: str, field: str) -> str:
+    """Return what an array is called: a matrix as its factor, all others with their own name behind."""
+    return name if structure == Dense.structure else f"{name}_{field}"
 
 
 def recorded_factor(recording: Recording, spec: Spec, name: str, like: Jacobian | None = None) -> Jacobian:
@@ -96,53 +82,23 @@ def recorded_factor(recording: Recording, spec: Spec, name: str, like: Jacobian 
     >>> [node.function for node in recording.nodes]
     ['D_d', 'D_U', 'D_V']
     """
-    made = _recorded(recording, spec, name, like)
-    if like is None:
-        return made
-    return made.reshaped(like.out_shape, like.in_shape).broadcast_batch(like.batch_shape)
+    arrays = _recorded(recording, spec, name, np.dtype(np.float64) if like is None else like.static)
+    return Jacobian.unflatten(spec, arrays, None if like is None else like.static)
 
 
-def _recorded(recording: Recording, spec: Spec, name: str, like: Jacobian | None) -> Jacobian:
-    dtype: Any = "float64" if like is None else like.dtype
-    (m, n), batch = spec.shape, spec.batch
-
-    def array(field: str, *shape: int, dtype: Any = dtype) -> Any:
-        return recording.input(f"{name}{field}", (*batch, *shape), dtype)
-
-    match spec.structure:
-        case "Identity":
-            return Identity(n, dtype=dtype)
-        case "Zero":
-            return Zero(m, n, dtype=dtype)
-        case "Dense":
-            return Dense.unchecked(array("", m, n))
-        case "Diagonal":
-            return Diagonal.unchecked(array("_d", n))
-        case "DiagonalPlusLowRank":
-            return DiagonalPlusLowRank.unchecked(
-                array("_d", n), array("_U", n, spec.rank), array("_V", n, spec.rank)
-            )
-        case "Selection" | "Scatter":
-            lines, size = (m, n) if spec.structure == "Selection" else (n, m)
-            indices = array("_indices", lines, dtype="intp")
-            weights = array("_weights", lines) if spec.weighted else None
-            made: type[Selection] | type[Scatter] = Selection if spec.structure == "Selection" else Scatter
-            return made.unchecked(indices, size, weights, repeats=spec.repeats, dtype=dtype)
-        case "Kronecker":
-            left, right = (getattr(like, side, None) for side in ("A", "B"))
-            A, B = spec.parts
-            return Kronecker.unchecked(
-                recorded_factor(recording, A, f"{name}_A", left),
-                recorded_factor(recording, B, f"{name}_B", right),
-            )
-        case "BlockRow" | "BlockColumn":
-            given = getattr(like, "blocks", (None,) * len(spec.parts))
-            blocks = [
-                recorded_factor(recording, part, f"{name}_{place}", block)
-                for place, (part, block) in enumerate(zip(spec.parts, given, strict=True))
-            ]
-            return BlockRow(blocks) if spec.structure == "BlockRow" else BlockColumn(blocks)
-    raise TypeError(f"spec: found the structure {spec.structure}, expected one of the library's")
+def _recorded(recording: Recording, spec: Spec, name: str, static: Any) -> dict[str, Any]:
+    """Return recorded arrays by the names that :meth:`Jacobian.flatten` has for them."""
+    kind = owner(spec.structure)
+    found: dict[str, Any] = {}
+    for field, shape in kind._arrays(spec).items():
+        dtype = np.intp if field in kind._indices else getattr(static, "dtype", static)
+        called = _argument(spec.structure, name, field)
+        found[field] = recording.input(called, (*spec.batch, *shape), dtype)
+    for place, (key, part) in enumerate(zip(kind.part_names(spec), spec.parts, strict=True)):
+        below = static.parts[place] if hasattr(static, "parts") else static
+        inner = _recorded(recording, part, f"{name}_{key}", below)
+        found |= {f"{key}_{field}": array for field, array in inner.items()}
+    return found
 
 
 def arguments_of(factors: Sequence[Jacobian], names: Sequence[str]) -> dict[str, Array]:

@@ -57,12 +57,12 @@ def live_chain(recording: Recording, factors: Sequence[Jacobian]) -> list[Jacobi
 
 def _is_step(factor: Jacobian) -> bool:
     """Return whether a Jacobian is a diagonal of zeros and ones that depends on x."""
-    if not isinstance(factor, Diagonal) or not is_recorded(factor.d) or factor.shape[0] < _LEAST_UNITS:
-        return False
-    node = _node(factor.d)
-    while node.kind == "function" and node.function is np.reshape:
-        node = node.args[0]
-    return node.function is np.heaviside
+    return (
+        isinstance(factor, Diagonal)
+        and factor.zero_one
+        and is_recorded(factor.d)
+        and factor.shape[0] >= _LEAST_UNITS
+    )
 
 
 def _node(array: Any) -> Node:

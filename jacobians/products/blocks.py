@@ -8,7 +8,7 @@ import numpy as np
 
 from jacobians.arithmetic import Ledger
 from jacobians.cost import ZERO_COST, Cost
-from jacobians.expansion import expand
+from jacobians.expansion import expand, expansion_cost, expansion_spec
 from jacobians.products.core import multiply, product_cost, product_spec
 from jacobians.spec import Spec
 from jacobians.structures import BlockColumn, BlockRow, Dense, Jacobian, Selection
@@ -92,3 +92,20 @@ def expand_right(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
 def expand_left(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
     """L·R with L made dense."""
     return multiply(expand(L, ledger), R, ledger)
+
+
+def _fallbacks(a: Spec, b: Spec) -> tuple[Cost, Cost]:
+    """Return what J·K costs with K made dense, and with J made dense."""
+    right, left = expansion_spec(b), expansion_spec(a)
+    return expansion_cost(b) + product_cost(a, right), expansion_cost(a) + product_cost(left, b)
+
+
+def fallback_cost(a: Spec, b: Spec) -> Cost:
+    """Return the cost of the cheaper of the two."""
+    return min(_fallbacks(a, b))
+
+
+def fallback(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
+    """J·K with the one made dense that makes it cheaper, K of equals."""
+    of_right, of_left = _fallbacks(L.spec, R.spec)
+    return expand_right(L, R, ledger) if of_right <= of_left else expand_left(L, R, ledger)

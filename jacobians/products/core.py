@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from jacobians.arithmetic import Ledger
-from jacobians.arrays import DEFAULT_MAX_BYTES, Array
-from jacobians.cost import Cost, Count
+from jacobians.arrays import DEFAULT_MAX_BYTES
+from jacobians.cost import Cost, Count, exactly
 from jacobians.expansion import require_room
 from jacobians.spec import Spec, broadcast
-from jacobians.structures import Dense, Jacobian
+from jacobians.structures import Jacobian
 from jacobians.structures.homes import together
 
 ANY = "*"
@@ -48,11 +48,80 @@ class Row(NamedTuple):
 # --- the product of any two Jacobians ------------------------------------------------------------------
 
 
+ROWS: list[Row] = []
+"""The rows in the order in which they are tried."""
+
+
+def built_in(*rows: Row) -> None:
+    """Put rows of the library into the table, after those before them."""
+    ROWS.extend(rows)
+    forget()
+
+
+def row(
+    left: str,
+    right: str,
+    formula: str,
+    *,
+    result: Callable[[Spec, Spec], Spec],
+    cost: Callable[[Spec, Spec], Cost | Count],
+    execute: Callable[[Any, Any, Ledger], Jacobian],
+    applies: Callable[[Spec, Spec], bool] = lambda left, right: True,
+) -> Row:
+    """Put a row into the table of products, before those of the library but after those of zero and identity.
+
+    Parameters
+    ----------
+    left, right : str
+        The structures that are multiplied, or ``*`` for any.
+    formula : str
+        The product as a reader would write it.
+    result, cost : callable (Spec, Spec)
+        The spec of the product, and its exact cost.
+    execute : callable (Jacobian, Jacobian, Ledger)
+        The code; every multiplication and addition goes through the ledger.
+    applies : callable (Spec, Spec), optional
+        A further condition on the specs.
+
+    Returns
+    -------
+    Row
+        What was put in.
+
+    Raises
+    ------
+    TypeError
+        If a name or the formula is no text, or one of the others is no function.
+
+    Examples
+    --------
+    A structure of one's own multiplies without a row, made dense; see the page on contributing for one with a row.
+    """
+    for name, text in (("left", left), ("right", right), ("formula", formula)):
+        if not isinstance(text, str):
+            raise TypeError(f"{name}: found {text!r}, expected text such as 'Dense'")
+    for name, function in (("result", result), ("cost", cost), ("execute", execute), ("applies", applies)):
+        if not callable(function):
+            raise TypeError(f"{name}: found {function!r}, expected a function")
+    made = Row(left, right, formula, result, cost, execute, applies)
+    trivial = [place for place, known in enumerate(ROWS) if {known.left, known.right} & _TRIVIAL]
+    ROWS.insert(trivial[-1] + 1, made)
+    forget()
+    return made
+
+
+_TRIVIAL = {"Zero", "Identity"}
+
+
+def forget() -> None:
+    """Forget what was looked up before the table changed."""
+    for looked_up in (_rows_for, product_spec, product_cost, _prepared):
+        looked_up.cache_clear()
+
+
 @lru_cache(maxsize=1024)
 def _rows_for(left: str, right: str) -> tuple[Row, ...]:
     """Return the rows for two structures, in the order of the table."""
-    from jacobians.products.table import ROWS  # the rows call this module for the products of their parts
-
     return tuple(row for row in ROWS if row.left in (ANY, left) and row.right in (ANY, right))
 
 
@@ -64,7 +133,7 @@ def find_row(left: Spec, right: Spec) -> Row:
     ValueError
         If the inner sizes differ.
     LookupError
-        If the table has no row for the pair.
+        If a structure is not known.
     """
     if left.shape[1] != right.shape[0]:
         raise ValueError(
@@ -74,7 +143,7 @@ def find_row(left: Spec, right: Spec) -> Row:
     for row in _rows_for(left.structure, right.structure):
         if row.applies(left, right):
             return row
-    raise LookupError(f"product: found no row for {left.structure} · {right.structure}; add one to the table")
+    raise LookupError(f"product: found no row for {left.structure} · {right.structure}; add one by row(…)")
 
 
 @lru_cache(maxsize=65536)
@@ -100,8 +169,7 @@ def product_cost(left: Spec, right: Spec) -> Cost:
     >>> product_cost(Spec.dense(2, 2**32), Spec.diagonal(2**32))
     Cost(multiplications=8589934592, additions=0)
     """
-    cost = find_row(left, right).cost(left, right)
-    return cost.exact() if isinstance(cost, Count) else cost
+    return exactly(find_row(left, right).cost(left, right))
 
 
 def count_products(left: Spec, right: Spec) -> Count:
@@ -149,7 +217,7 @@ def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> J
 
     Examples
     --------
-    >>> from jacobians.structures import Diagonal
+    >>> from jacobians.structures import Dense, Diagonal
     >>> multiply(Diagonal([1.0, 2.0]), Dense([[1.0, 1.0], [1.0, 1.0]])).dense()
     array([[1., 1.],
            [2., 2.]])
@@ -160,15 +228,18 @@ def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> J
     if storage * max(left.dtype.itemsize, right.dtype.itemsize) > DEFAULT_MAX_BYTES:
         require_room(row.result(left.spec, right.spec), max(left.dtype.itemsize, right.dtype.itemsize))
     product = row.execute(left, right, Ledger() if ledger is None else ledger)
-    batch = broadcast(left.batch_shape, right.batch_shape)
+    try:
+        batch = broadcast(left.batch_shape, right.batch_shape)
+    except ValueError:
+        raise ValueError(
+            f"product: found the batch axes {left.batch_shape} and {right.batch_shape}, expected axes that broadcast"
+        ) from None
     return product.reshaped(left.out_shape, right.in_shape).broadcast_batch(batch)
-
-
-def operand(array: Array) -> Dense:
-    """Return an array that stands beside a Jacobian in a product as a Dense."""
-    return Dense(array)
 
 
 def points(left: Spec, right: Spec) -> int:
     """Return the number of points that a product of the two is formed for."""
     return math.prod(broadcast(left.batch, right.batch))
+
+
+Jacobian._product = multiply

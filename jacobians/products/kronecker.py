@@ -12,7 +12,7 @@ from jacobians.arrays import Array
 from jacobians.cost import Cost
 from jacobians.expansion import expand, expansion_cost, expansion_spec
 from jacobians.namespaces import namespace_of
-from jacobians.products.core import multiply, product_cost
+from jacobians.products.core import multiply, product_cost, product_spec
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Dense, Jacobian, Kronecker
 
@@ -49,18 +49,16 @@ def into_second_of_left(L: Kronecker, R: Jacobian, ledger: Ledger) -> Jacobian:
 
 # --- Dense · (C ⊗ D) that does not collapse: contract one factor, then the other -------------------------
 
-# the product of a matrix with one of these is a matrix again
-_KEEPS_DENSE = ("Identity", "Diagonal", "Dense", "DiagonalPlusLowRank", "Selection", "Scatter")
 
-
-def _plain(factor: Spec) -> Spec:
-    return factor if factor.structure in _KEEPS_DENSE else expansion_spec(factor)
+def _stays_dense(factor: Spec) -> bool:
+    """Return whether the product of a matrix with a factor is a matrix again."""
+    return product_spec(Spec.dense(1, factor.shape[0]), factor).structure == Dense.structure
 
 
 def _orders(left: Spec, right: Spec) -> tuple[Cost, Cost]:
     """Return the costs of contracting D first and of contracting C first, expansions apart."""
     m = left.shape[0]
-    C, D = (_plain(part) for part in right.parts)
+    C, D = (part if _stays_dense(part) else expansion_spec(part) for part in right.parts)
     (p, r), (q, s) = C.shape, D.shape
 
     def two_steps(first: Spec, rows: int, second: Spec, then_rows: int) -> Cost:
@@ -73,13 +71,13 @@ def _orders(left: Spec, right: Spec) -> tuple[Cost, Cost]:
 
 def contraction_cost(left: Spec, right: Spec) -> Cost:
     """Return the cost of B·(C ⊗ D) by the cheaper order of its two contractions."""
-    expansions = [expansion_cost(part) for part in right.parts if part.structure not in _KEEPS_DENSE]
+    expansions = [expansion_cost(part) for part in right.parts if not _stays_dense(part)]
     return sum(expansions, min(_orders(left, right)))
 
 
 def contract(L: Dense, R: Kronecker, ledger: Ledger) -> Jacobian:
     """B·(C ⊗ D): for each row of B, as a p × q matrix X, the matrix Cᵀ X D."""
-    C, D = (part if part.spec.structure in _KEEPS_DENSE else expand(part, ledger) for part in (R.A, R.B))
+    C, D = (part if _stays_dense(part.spec) else expand(part, ledger) for part in (R.A, R.B))
     m = L.shape[0]
     (p, r), (q, s) = C.shape, D.shape
     cost_D_first, cost_C_first = _orders(L.spec, R.spec)

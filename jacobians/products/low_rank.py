@@ -7,7 +7,7 @@ import numpy as np
 from jacobians.arithmetic import Ledger
 from jacobians.cost import Count
 from jacobians.products.core import points
-from jacobians.spec import Spec, broadcast
+from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures import Dense, DiagonalPlusLowRank, Jacobian, Zero
 from jacobians.structures.homes import moved
 
@@ -22,36 +22,15 @@ def entries_cost(a: Spec, b: Spec) -> Count:
     return Count(points(a, b) * a.shape[0] * b.shape[1], 0)
 
 
-def dense_cost(a: Spec, b: Spec) -> Count:
-    """Return mnp multiplications and m(n−1)p additions."""
-    (m, n), p = a.shape, b.shape[1]
-    entries = m * p
-    products = entries * n
-    return points(a, b) * Count(products, products - entries)
-
-
 def diagonal_low_rank_cost(a: Spec, b: Spec) -> Count:
     """n for the diagonals and nr for the scaled factor."""
     rank = a.rank + b.rank  # one of the two is a Diagonal, of rank 0
     return Count(points(a, b) * a.shape[0] * (1 + rank), 0)
 
 
-def low_rank_dense_cost(a: Spec, b: Spec) -> Count:
-    """diag(d)·B + U(VᵀB): np + (rnp, r(n−1)p) + (nrp, n(r−1)p) and np additions."""
-    (n, p), rank = b.shape, a.rank
-    low_rank = Count(2 * n * rank * p, rank * (n - 1) * p + n * (rank - 1) * p)
-    return points(a, b) * (low_rank + Count(n * p, n * p))
-
-
 def dense_low_rank_cost(a: Spec, b: Spec) -> Count:
     """The cost of the transposed product, which does the same arithmetic."""
-    return low_rank_dense_cost(b.T, a.T)
-
-
-def low_rank_dense(L: DiagonalPlusLowRank, R: Dense, ledger: Ledger) -> Jacobian:
-    """diag(d)·B + U(VᵀB)."""
-    low_rank = ledger.matmul(L.U, ledger.matmul(L.V.mT, R.A))
-    return Dense.unchecked(ledger.add(ledger.scale(L.d[..., None], R.A), low_rank))
+    return Count(0, 0) + owner(b.structure)._apply_cost(b.T, a.shape[0], a.batch)
 
 
 def dense_low_rank(L: Dense, R: DiagonalPlusLowRank, ledger: Ledger) -> Jacobian:

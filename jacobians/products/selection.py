@@ -61,22 +61,11 @@ def diagonal_select(L: Diagonal, R: Selection, ledger: Ledger) -> Jacobian:
 # --- with matrices ---------------------------------------------------------------------------------------
 
 
-def select_dense_cost(left: Spec, right: Spec) -> Count:
-    """mp multiplications by weights, none without."""
-    entries = left.shape[0] * right.shape[1] if left.weighted else 0
-    return Count(points(left, right) * entries, 0)
-
-
 def _picked(S: Selection, matrix: Array, ledger: Ledger) -> Array:
     rows = take_rows(matrix, np.maximum(S.indices, 0))
     if S.weights is not None:
         rows = ledger.scale(S.weights[..., None], rows)
     return blank(rows, S.indices[..., None])
-
-
-def select_dense(L: Selection, R: Dense, ledger: Ledger) -> Jacobian:
-    """S·B: rows of B, times the weights."""
-    return Dense.unchecked(_picked(L, R.A, ledger))
 
 
 def dense_select_cost(left: Spec, right: Spec) -> Count:

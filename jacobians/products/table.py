@@ -3,24 +3,38 @@
 A row applies to two specs when their structures match (``*`` matches all) and its condition holds; the first row
 that applies is taken, so special rows stand before general ones. Nothing becomes dense unless its row says so.
 
-Costs are for one product (m×n)(n×p); a batch multiplies them. Sources: the notes' count mnp for dense products, and
-(A ⊗ B)(C ⊗ D) = AC ⊗ BD (Van Loan, "The ubiquitous Kronecker product", 2000).
+A row from outside is put in by
+:func:`jacobians.structures.row`. Costs are for one product (m×n)(n×p); a batch multiplies them. Sources: the notes'
+count mnp for dense products, and (A ⊗ B)(C ⊗ D) = AC ⊗ BD (Van Loan, "The ubiquitous Kronecker product", 2000).
 """
 
 from __future__ import annotations
 
 from jacobians.cost import ZERO_COST, Count
-from jacobians.expansion import expansion_cost, expansion_spec
 from jacobians.products import blocks as bp
 from jacobians.products import kronecker as kp
 from jacobians.products import low_rank as lp
+from jacobians.products import scaled as sc
 from jacobians.products import selection as sp
-from jacobians.products.core import ANY, Row, multiply, points, product_cost, product_spec
-from jacobians.spec import Spec, broadcast
+from jacobians.products.core import ANY, Row, built_in, multiply, points, product_cost, product_spec
+from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures import BlockColumn, BlockRow, Dense, Diagonal, DiagonalPlusLowRank
 
+
+def _applied(structure: str, formula: str) -> Row:
+    """Return the row of a structure times a matrix: the structure's own J·X, and what it costs."""
+    return Row(
+        structure,
+        "Dense",
+        formula,
+        lp.dense_spec,
+        lambda a, b: owner(a.structure)._apply_cost(a, b.shape[1], b.batch),
+        lambda L, R, ledger: Dense.unchecked(L._apply(R.A, ledger)),
+    )
+
+
 # fmt: off
-ROWS: tuple[Row, ...] = (
+built_in(
     # zero and identity ---------------------------------------------------------------------------------
     Row(
         "Zero", ANY, "0·J = 0",
@@ -47,6 +61,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("BlockRow", ANY, "[J₁, J₂]·K = J₁·K₁ + J₂·K₂", bp.block_row_spec, bp.block_row_cost, bp.block_row),
     Row(ANY, "BlockColumn", "K·[J₁; J₂] by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed),
+    *sc.ROWS,
     # Kronecker products --------------------------------------------------------------------------------
     Row(
         "Kronecker", "Kronecker", "(A ⊗ B)(C ⊗ D) = AC ⊗ BD",
@@ -84,19 +99,6 @@ ROWS: tuple[Row, ...] = (
         lambda a, b: a.parts[0].shape[1] == 1,
     ),
     Row("Dense", "Kronecker", "B·(C ⊗ D): one factor, then the other", lp.dense_spec, kp.contraction_cost, kp.contract),
-    Row("Kronecker", "Dense", "(C ⊗ D)·B by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed),
-    Row(
-        ANY, "Kronecker", "J·(C ⊗ D), C ⊗ D made dense",
-        lambda a, b: product_spec(a, expansion_spec(b)),
-        lambda a, b: expansion_cost(b) + product_cost(a, expansion_spec(b)),
-        bp.expand_right,
-    ),
-    Row(
-        "Kronecker", ANY, "(A ⊗ B)·J, A ⊗ B made dense",
-        lambda a, b: product_spec(expansion_spec(a), b),
-        lambda a, b: expansion_cost(a) + product_cost(expansion_spec(a), b),
-        bp.expand_left,
-    ),
     # diagonal, dense, diagonal plus low rank -----------------------------------------------------------
     Row(
         "Diagonal", "Diagonal", "diag(a)·diag(b) = diag(a ⊙ b)",
@@ -105,16 +107,8 @@ ROWS: tuple[Row, ...] = (
         lambda L, R, ledger: Diagonal.unchecked(ledger.scale(L.d, R.d)),
     ),
     Row(
-        "Diagonal", "Dense", "diag(a)·B: rows scaled", lp.dense_spec, lp.entries_cost,
-        lambda L, R, ledger: Dense.unchecked(ledger.scale(L.d[..., None], R.A)),
-    ),
-    Row(
         "Dense", "Diagonal", "A·diag(b): columns scaled", lp.dense_spec, lp.entries_cost,
         lambda L, R, ledger: Dense.unchecked(ledger.scale(L.A, R.d[..., None, :])),
-    ),
-    Row(
-        "Dense", "Dense", "A·B", lp.dense_spec, lp.dense_cost,
-        lambda L, R, ledger: Dense.unchecked(ledger.matmul(L.A, R.A)),
     ),
     Row(
         "Diagonal", "DiagonalPlusLowRank", "diag(a)·(diag(b) + UVᵀ) = diag(a ⊙ b) + (diag(a)U)Vᵀ",
@@ -133,10 +127,6 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "DiagonalPlusLowRank", "Dense", "(diag(d) + UVᵀ)·B = diag(d)B + U(VᵀB)",
-        lp.dense_spec, lp.low_rank_dense_cost, lp.low_rank_dense,
-    ),
-    Row(
         "Dense", "DiagonalPlusLowRank", "A·(diag(d) + UVᵀ) = A diag(d) + (AU)Vᵀ",
         lp.dense_spec, lp.dense_low_rank_cost, lp.dense_low_rank,
     ),
@@ -149,7 +139,6 @@ ROWS: tuple[Row, ...] = (
     # selections and scatters ---------------------------------------------------------------------------
     Row("Selection", "Diagonal", "S·diag(d): weights of rows", sp.chosen, sp.weights_cost, sp.select_diagonal),
     Row("Diagonal", "Selection", "diag(d)·S: weights of rows", sp.weighed, sp.weights_cost, sp.diagonal_select),
-    Row("Selection", "Dense", "S·B: rows taken", lp.dense_spec, sp.select_dense_cost, sp.select_dense),
     Row("Dense", "Selection", "A·S: columns placed", lp.dense_spec, sp.dense_select_cost, sp.dense_select),
     Row("Selection", "Selection", "S·T: a choice of a choice", sp.chosen_twice, sp.twice_cost, sp.select_select),
     Row(
@@ -159,12 +148,32 @@ ROWS: tuple[Row, ...] = (
     Row(
         "DiagonalPlusLowRank", "Selection", "(diag(d) + UVᵀ)·S, made dense",
         lp.dense_spec,
-        lambda a, b: expansion_cost(a) + product_cost(expansion_spec(a), b),
+        lambda a, b: owner(a.structure)._expansion_cost(a) + sp.dense_select_cost(a, b),
         bp.expand_left,
     ),
     Row("Selection", "Scatter", "S·Tᵀ, made dense", lp.dense_spec, sp.select_scatter_cost, sp.select_scatter),
     Row("Scatter", "Selection", "Sᵀ·T, made dense", lp.dense_spec, sp.scatter_select_cost, sp.scatter_select),
-    Row("Scatter", ANY, "Sᵀ·J by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed),
-    Row(ANY, "Scatter", "J·Sᵀ by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed),
+    Row(
+        "Scatter", ANY, "Sᵀ·J by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed,
+        lambda a, b: b.structure != "Dense",
+    ),
+    Row(
+        ANY, "Scatter", "J·Sᵀ by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed,
+        lambda a, b: a.structure != "Dense",
+    ),
+    # what every structure can do -----------------------------------------------------------------------
+    _applied("Dense", "A·B"),
+    _applied("Diagonal", "diag(a)·B: rows scaled"),
+    _applied("DiagonalPlusLowRank", "(diag(d) + UVᵀ)·B = diag(d)B + U(VᵀB)"),
+    _applied("Selection", "S·B: rows taken"),
+    _applied("Scatter", "Sᵀ·B: rows placed"),
+    _applied("Kronecker", "(C ⊗ D)·B: one factor, then the other"),
+    _applied(ANY, "S·B: what S does to columns"),
+    Row(
+        "Dense", ANY, "A·S = (Sᵀ·Aᵀ)ᵀ: what Sᵀ does to columns", lp.dense_spec,
+        lambda a, b: owner(b.T.structure)._apply_cost(b.T, a.shape[0], a.batch),
+        lambda L, R, ledger: Dense.unchecked(R._transpose()._apply(L.A.mT, ledger).mT),
+    ),
+    Row(ANY, ANY, "J·K, one of the two made dense", lp.dense_spec, bp.fallback_cost, bp.fallback),
 )
 # fmt: on

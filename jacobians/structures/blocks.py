@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from jacobians.arithmetic import summed_over
+from jacobians.arithmetic import UNCOUNTED, Ledger, summed_over
 from jacobians.arrays import Array
-from jacobians.namespaces import common_dtype
-from jacobians.spec import Spec, broadcast
+from jacobians.cost import ZERO_COST, Cost
+from jacobians.spec import Spec, broadcast, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.common_factors import CommonFactor, common_factors
 from jacobians.structures.doors import checked_options
 from jacobians.structures.euclidean import norm_of_parts
 from jacobians.structures.homes import together
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.stored import apply_cost, expansion_cost
 
 
-class _Blocks(Jacobian):
-    """What a block row and a block column share."""
+class Blocks(Jacobian):
+    """What all that is made of blocks shares."""
 
+    _same: ClassVar[tuple[int, str] | None] = None  # the axis along which all blocks are of one size
     blocks: tuple[Jacobian, ...]
 
     def __init__(
@@ -33,59 +36,60 @@ class _Blocks(Jacobian):
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
     ) -> None:
-        if not isinstance(blocks, Iterable):
-            raise TypeError(f"blocks: found {blocks!r}, expected a sequence of Jacobians")
-        row = isinstance(self, BlockRow)
-        self.blocks = tuple(blocks)
-        out_shape, in_shape, batch_shape = checked_options(out_shape, in_shape, batch_shape)
-        if not self.blocks:
-            raise ValueError("blocks: found none, expected at least one Jacobian")
-        for block in self.blocks:
-            if not isinstance(block, Jacobian):
-                raise TypeError(
-                    f"blocks: found {type(block).__name__}, expected Jacobians; wrap arrays in Dense"
-                )
-        if any(block.home is not self.blocks[0].home for block in self.blocks):
-            self.blocks = tuple(together(self.blocks, self.structure))
-        axis, word = (0, "rows") if row else (1, "columns")
-        sizes = [block.shape[axis] for block in self.blocks]
-        if len(set(sizes)) > 1:
-            raise ValueError(f"blocks: found {sizes} {word}, expected the same number in each")
-        make = Spec.block_row if row else Spec.block_column
-        if batch_shape is None:
-            batch_shape = broadcast(*(block.batch_shape for block in self.blocks))
-        first = self.blocks[0]
-        if row and out_shape is None:
-            out_shape = first.out_shape
-        if not row and in_shape is None:
-            in_shape = first.in_shape
-        self._set(make(block.spec for block in self.blocks), out_shape, in_shape, batch_shape)
+        found = checked_blocks(blocks)
+        if self._same is not None:
+            axis, word = self._same
+            sizes = [block.shape[axis] for block in found]
+            if len(set(sizes)) > 1:
+                raise ValueError(f"blocks: found {sizes} {word}, expected the same number in each")
+        self._init(found, *checked_options(out_shape, in_shape, batch_shape))
 
-    @classmethod
-    def unchecked(cls, blocks: Sequence[Jacobian], **options: Any) -> Self:
-        """Make one below the doors."""
-        return cls(blocks, **options)
-
-    def _set(
+    def _init(
         self,
-        spec: Spec,
+        blocks: Sequence[Jacobian],
         out_shape: Shape | None = None,
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
-        dtype: Any = None,
     ) -> None:
-        dtype = common_dtype(*self.blocks)
-        self.home = self.blocks[0].home
-        super()._set(spec, out_shape, in_shape, batch_shape, dtype)
+        self.blocks = tuple(blocks)
+        first = self.blocks[0]
+        if any(block.home is not first.home for block in self.blocks):
+            self.blocks = tuple(together(self.blocks, self.structure))
+        if batch_shape is None:
+            batch_shape = broadcast(*(block.batch_shape for block in self.blocks))
+        spec = self._joined([block.spec for block in self.blocks])
+        self._set(spec, *self._shapes(out_shape, in_shape), batch_shape)
+
+    @staticmethod
+    @abstractmethod
+    def _joined(blocks: Sequence[Spec]) -> Spec:
+        """Return the spec of blocks of these specs."""
+
+    def _shapes(self, out_shape: Shape | None, in_shape: Shape | None) -> tuple[Shape | None, Shape | None]:
+        """Return the shapes of output and input where one is not given and all blocks have it."""
+        return out_shape, in_shape
 
     @property
-    def nbytes(self) -> int:
-        """The bytes of all blocks."""
-        return sum(block.nbytes for block in self.blocks)
+    def parts(self) -> tuple[Jacobian, ...]:
+        """The blocks."""
+        return self.blocks
 
-    def _expanded_blocks(self) -> list[Array]:
+    @classmethod
+    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
+        return {}
+
+    @classmethod
+    def _expansion_cost(cls, spec: Spec) -> Cost:
+        """Those of the blocks."""
+        return sum((expansion_cost(part) for part in spec.parts), ZERO_COST)
+
+    @classmethod
+    def _unflatten(cls, spec: Spec, arrays: dict[str, Array], parts: Sequence[Jacobian], dtype: Any) -> Self:
+        return cls.unchecked(parts)
+
+    def _expanded_blocks(self, ledger: Ledger) -> list[Array]:
         broadcast_to = self.home.namespace.broadcast_to
-        return [broadcast_to(block.expand(), self.spec.batch + block.shape) for block in self.blocks]
+        return [broadcast_to(block._expand(ledger), self.spec.batch + block.shape) for block in self.blocks]
 
     def _transposed_blocks(self) -> list[Jacobian]:
         return [block.T for block in self.blocks]
@@ -95,7 +99,7 @@ class _Blocks(Jacobian):
         return separator.join(shown + ([r"\dots"] if len(self.blocks) > 3 else []))
 
 
-class BlockRow(_Blocks):
+class BlockRow(Blocks):
     """[J₁, J₂, …]: the derivative by several parameters at once, a block each.
 
     Parameters
@@ -120,6 +124,7 @@ class BlockRow(_Blocks):
     """
 
     structure = "BlockRow"
+    _same = (0, "rows")
 
     @property
     def common_factors(self) -> tuple[CommonFactor, ...]:
@@ -135,20 +140,51 @@ class BlockRow(_Blocks):
         """The first column of each block, and the number of columns."""
         return [0, *accumulate(block.shape[1] for block in self.blocks)]
 
-    def _expand(self) -> Array:
-        return cast(Array, self.home.namespace.concat(self._expanded_blocks(), axis=-1))
+    @staticmethod
+    def _joined(blocks: Sequence[Spec]) -> Spec:
+        return Spec.block_row(blocks)
 
-    def _apply(self, columns: Array) -> Array:
+    def _shapes(self, out_shape: Shape | None, in_shape: Shape | None) -> tuple[Shape | None, Shape | None]:
+        return self.blocks[0].out_shape if out_shape is None else out_shape, in_shape
+
+    @classmethod
+    def _label(cls, spec: Spec) -> str:
+        return "[" + ", ".join(part.label for part in spec.parts) + "]"
+
+    @classmethod
+    def _transposed(cls, spec: Spec) -> Spec:
+        return spec.turned("BlockColumn")
+
+    @classmethod
+    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Cost:
+        """Those of the blocks, and of the sum of what they give."""
+        cost, met = apply_cost(spec.parts[0], columns, batch), broadcast(batch, spec.parts[0].batch)
+        for part in spec.parts[1:]:
+            met = broadcast(met, part.batch)
+            cost += apply_cost(part, columns, batch) + Cost(0, points(met) * spec.shape[0] * columns)
+        return cost
+
+    def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
+        if out is None or ledger is not UNCOUNTED:
+            return cast(Array, self.home.namespace.concat(self._expanded_blocks(ledger), axis=-1))
+        for block, (start, stop) in zip(self.blocks, pairwise(self.offsets), strict=True):
+            _expand_into(block, out[..., start:stop])
+        return out
+
+    def _apply(self, columns: Array, ledger: Ledger) -> Array:
         offsets = self.offsets
         terms = []
-        for group in self.common_factors:
+        groups = self.common_factors
+        if ledger is not UNCOUNTED:  # what shares a factor is not known to the spec: each block is multiplied
+            groups = tuple(CommonFactor(J, (place,), (None,)) for place, J in enumerate(self.blocks))
+        for group in groups:
             parts = [columns[..., offsets[place] : offsets[place + 1], :] for place in group.places]
             if len(parts) == 1:
-                terms.append(self.blocks[group.places[0]]._apply(parts[0]))
+                terms.append(self.blocks[group.places[0]]._apply(parts[0], ledger))
             else:
-                inner = (right._apply(part) for right, part in zip(group.rights, parts, strict=True))
-                terms.append(group.left._apply(_total(inner)))
-        return _total(iter(terms))
+                inner = (right._apply(part, ledger) for right, part in zip(group.rights, parts, strict=True))
+                terms.append(group.left._apply(_total(inner, ledger), ledger))
+        return _total(iter(terms), ledger)
 
     def _pull(self, u: Array) -> Array:
         offsets = self.offsets
@@ -158,15 +194,11 @@ class BlockRow(_Blocks):
             members: Sequence[Jacobian] = [self.blocks[group.places[0]]]
             if len(group.places) > 1:
                 members = group.rights
-                inner = group.left._transpose()._apply(u[..., None])[..., 0]
+                inner = group.left._transpose()._apply(u[..., None], UNCOUNTED)[..., 0]
             for place, member in zip(group.places, members, strict=True):
                 found = member._pull(summed_over(inner, member.spec.batch))
                 result[offsets[place] : offsets[place + 1]] = found
         return result
-
-    def _write(self, out: Array) -> None:
-        for block, (start, stop) in zip(self.blocks, pairwise(self.offsets), strict=True):
-            block._write(out[..., start:stop])
 
     def _row_norms(self) -> Array:
         norms = []
@@ -187,7 +219,7 @@ class BlockRow(_Blocks):
         return rf"\left[{blocks}\right]"
 
 
-class BlockColumn(_Blocks):
+class BlockColumn(Blocks):
     """The blocks J₁, J₂, … below each other: several functions of one input.
 
     Parameters
@@ -210,12 +242,37 @@ class BlockColumn(_Blocks):
     """
 
     structure = "BlockColumn"
+    _same = (1, "columns")
 
-    def _expand(self) -> Array:
-        return cast(Array, self.home.namespace.concat(self._expanded_blocks(), axis=-2))
+    @staticmethod
+    def _joined(blocks: Sequence[Spec]) -> Spec:
+        return Spec.block_column(blocks)
 
-    def _apply(self, columns: Array) -> Array:
-        parts = [block._apply(columns) for block in self.blocks]
+    def _shapes(self, out_shape: Shape | None, in_shape: Shape | None) -> tuple[Shape | None, Shape | None]:
+        return out_shape, self.blocks[0].in_shape if in_shape is None else in_shape
+
+    @classmethod
+    def _label(cls, spec: Spec) -> str:
+        return "[" + "; ".join(part.label for part in spec.parts) + "]"
+
+    @classmethod
+    def _transposed(cls, spec: Spec) -> Spec:
+        return spec.turned("BlockRow")
+
+    @classmethod
+    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Cost:
+        """Those of the blocks."""
+        return sum((apply_cost(part, columns, batch) for part in spec.parts), ZERO_COST)
+
+    def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
+        if out is None or ledger is not UNCOUNTED:
+            return cast(Array, self.home.namespace.concat(self._expanded_blocks(ledger), axis=-2))
+        for block, (start, stop) in zip(self.blocks, pairwise(self._starts()), strict=True):
+            _expand_into(block, out[..., start:stop, :])
+        return out
+
+    def _apply(self, columns: Array, ledger: Ledger) -> Array:
+        parts = [block._apply(columns, ledger) for block in self.blocks]
         batch = np.broadcast_shapes(*(part.shape[:-2] for part in parts))
         xp = self.home.namespace
         spread = [xp.broadcast_to(part, batch + tuple(part.shape[-2:])) for part in parts]
@@ -226,11 +283,7 @@ class BlockColumn(_Blocks):
             block._pull(summed_over(u[..., start:stop], block.spec.batch))
             for block, (start, stop) in zip(self.blocks, pairwise(self._starts()), strict=True)
         )
-        return _total(parts)
-
-    def _write(self, out: Array) -> None:
-        for block, (start, stop) in zip(self.blocks, pairwise(self._starts()), strict=True):
-            block._write(out[..., start:stop, :])
+        return _total(parts, UNCOUNTED)
 
     def _row_norms(self) -> Array:
         batch = self.spec.batch
@@ -251,8 +304,33 @@ class BlockColumn(_Blocks):
         return rf"\begin{{bmatrix}}{blocks}\end{{bmatrix}}"
 
 
-def _total(terms: Iterator[Array]) -> Array:
+def checked_blocks(blocks: Any) -> tuple[Jacobian, ...]:
+    """Return blocks as a tuple of at least one Jacobian.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is none, or one is no Jacobian.
+    """
+    if not isinstance(blocks, Iterable):
+        raise TypeError(f"blocks: found {blocks!r}, expected a sequence of Jacobians")
+    found = tuple(blocks)
+    if not found:
+        raise ValueError("blocks: found none, expected at least one Jacobian")
+    for block in found:
+        if not isinstance(block, Jacobian):
+            raise TypeError(f"blocks: found {type(block).__name__}, expected Jacobians; wrap arrays in Dense")
+    return found
+
+
+def _expand_into(block: Jacobian, out: Array) -> None:
+    found = block._expand(UNCOUNTED, out)
+    if found is not out:
+        out[...] = found
+
+
+def _total(terms: Iterator[Array], ledger: Ledger) -> Array:
     total = next(terms)
     for term in terms:
-        total = total + term
+        total = ledger.add(total, term)
     return total

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.structures.linear_map import Shape
+Shape = tuple[int, ...]
 
 
 def checked_dtype(dtype: Any) -> np.dtype[Any]:

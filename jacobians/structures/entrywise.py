@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 
-from jacobians.arithmetic import matrix_product
+from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array, read_only, real_array
+from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.placing import diagonal_matrix
-from jacobians.spec import Spec, checked_shape
+from jacobians.spec import SUBSCRIPTS, Spec, checked_shape, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_matrix, latex_vector
 from jacobians.structures.doors import checked_dtype, checked_options
@@ -37,6 +39,7 @@ class Identity(Jacobian):
     """
 
     structure = "Identity"
+    _by_sizes = True
 
     def __init__(
         self,
@@ -47,32 +50,55 @@ class Identity(Jacobian):
         batch_shape: Shape | None = None,
         dtype: Any = np.float64,
     ) -> None:
-        spec = Spec.identity(checked_shape((n, n), "n")[0])
-        self._set(spec, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
+        size = checked_shape((n, n), "n")[0]
+        self._init(size, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
 
-    @classmethod
-    def unchecked(
-        cls,
+    def _init(
+        self,
         n: int,
-        *,
         out_shape: Shape | None = None,
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
         dtype: Any = np.float64,
-    ) -> Self:
-        """Make one below the doors, of any scalar type."""
-        made = cls.__new__(cls)
-        made._set(Spec.identity(n), out_shape, in_shape, batch_shape, dtype)
-        return made
+    ) -> None:
+        self._set(Spec.identity(n), out_shape, in_shape, batch_shape, dtype)
 
-    def _expand(self) -> Array:
+    @classmethod
+    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
+        return {}
+
+    @classmethod
+    def _label(cls, spec: Spec) -> str:
+        return "I" + str(spec.shape[0]).translate(SUBSCRIPTS)
+
+    @classmethod
+    def _transposed(cls, spec: Spec) -> Spec:
+        return spec
+
+    @classmethod
+    def _expansion_cost(cls, spec: Spec) -> Cost:
+        return ZERO_COST
+
+    @classmethod
+    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:
+        return Count(0, 0)
+
+    @classmethod
+    def _unflatten(
+        cls, spec: Spec, arrays: dict[str, Array], parts: Sequence[Jacobian], dtype: Any
+    ) -> Identity:
+        return cls.unchecked(spec.shape[0], dtype=dtype)
+
+    def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
+        if out is not None:
+            return diagonal_matrix(np.ones(1, out.dtype), out)
         return cast(Array, self.home.eye(self.shape[0], self.dtype))
 
-    def _write(self, out: Array) -> None:
-        _write_diagonal(out, 1)
-
-    def _apply(self, columns: Array) -> Array:
+    def _apply(self, columns: Array, ledger: Ledger) -> Array:
         return columns
+
+    def _diagonal(self) -> Array:
+        return np.ones(self.shape[0], dtype=self.dtype)
 
     def _row_norms(self) -> Array:
         return np.ones(self.shape[0], dtype=self.dtype)
@@ -115,35 +141,50 @@ class Zero(Jacobian):
         batch_shape: Shape | None = None,
         dtype: Any = np.float64,
     ) -> None:
-        spec = Spec.zero(*checked_shape((m, n), "(m, n)"))
-        self._set(spec, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
+        shape = checked_shape((m, n), "(m, n)")
+        self._init(*shape, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
 
-    @classmethod
-    def unchecked(
-        cls,
+    def _init(
+        self,
         m: int,
         n: int,
-        *,
         out_shape: Shape | None = None,
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
         dtype: Any = np.float64,
-    ) -> Self:
-        """Make one below the doors, of any scalar type."""
-        made = cls.__new__(cls)
-        made._set(Spec.zero(m, n), out_shape, in_shape, batch_shape, dtype)
-        return made
+    ) -> None:
+        self._set(Spec.zero(m, n), out_shape, in_shape, batch_shape, dtype)
 
-    def _expand(self) -> Array:
+    @classmethod
+    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
+        return {}
+
+    @classmethod
+    def _transposed(cls, spec: Spec) -> Spec:
+        return spec.turned()
+
+    @classmethod
+    def _expansion_cost(cls, spec: Spec) -> Cost:
+        return ZERO_COST
+
+    @classmethod
+    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:
+        return Count(0, 0)
+
+    @classmethod
+    def _unflatten(cls, spec: Spec, arrays: dict[str, Array], parts: Sequence[Jacobian], dtype: Any) -> Zero:
+        return cls.unchecked(*spec.shape, dtype=dtype)
+
+    def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
         return cast(Array, self.home.zeros(self.shape, self.dtype))
 
-    def _write(self, out: Array) -> None:
-        out[...] = 0
+    def _diagonal(self) -> Array:
+        return np.zeros(self.shape[0], dtype=self.dtype)
 
     def _row_norms(self) -> Array:
         return np.zeros(self.shape[0], dtype=self.dtype)
 
-    def _apply(self, columns: Array) -> Array:
+    def _apply(self, columns: Array, ledger: Ledger) -> Array:
         shape = (*columns.shape[:-2], self.shape[0], columns.shape[-1])
         return cast(Array, self.home.zeros(shape, self.dtype))
 
@@ -180,6 +221,8 @@ class Diagonal(Jacobian):
 
     structure = "Diagonal"
     _fields = ("d",)
+    _by_sizes = True
+    zero_one: bool = False  # whether all entries are known to be 0 or 1, as the slopes of a ReLU are
     d: Array
 
     def __init__(
@@ -196,33 +239,40 @@ class Diagonal(Jacobian):
         self._init(array, *checked_options(out_shape, in_shape, batch_shape))
 
     def _init(
-        self, d: Array, out_shape: Shape | None, in_shape: Shape | None, batch_shape: Shape | None
+        self,
+        d: Array,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
     ) -> None:
         self.d = d
         self._set(Spec.diagonal(d.shape[-1], tuple(d.shape[:-1])), out_shape, in_shape, batch_shape)
 
     @classmethod
-    def unchecked(
-        cls,
-        d: Any,
-        *,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-    ) -> Self:
-        """Make one below the doors, from an array of any scalar type."""
-        made = cls.__new__(cls)
-        made._init(d, out_shape, in_shape, batch_shape)
-        return made
+    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
+        return {"d": spec.shape[:1]}
 
-    def _expand(self) -> Array:
-        return diagonal_matrix(self.d)
+    @classmethod
+    def _transposed(cls, spec: Spec) -> Spec:
+        return spec
 
-    def _write(self, out: Array) -> None:
-        _write_diagonal(out, self.d)
+    @classmethod
+    def _expansion_cost(cls, spec: Spec) -> Cost:
+        return ZERO_COST
 
-    def _apply(self, columns: Array) -> Array:
-        return self.d[..., None] * columns
+    @classmethod
+    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:
+        """One multiplication for each entry of the result."""
+        return Count(points(spec.batch, batch) * spec.shape[0] * columns, 0)
+
+    def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
+        return diagonal_matrix(self.d, out)
+
+    def _apply(self, columns: Array, ledger: Ledger) -> Array:
+        return ledger.scale(self.d[..., None], columns)
+
+    def _diagonal(self) -> Array:
+        return self.d
 
     def _row_norms(self) -> Array:
         return np.abs(self.d)
@@ -260,6 +310,7 @@ class Dense(Jacobian):
 
     structure = "Dense"
     _fields = ("A",)
+    _by_sizes = True
     A: Array
 
     def __init__(
@@ -279,31 +330,43 @@ class Dense(Jacobian):
         self._init(array, *checked_options(out_shape, in_shape, batch_shape))
 
     def _init(
-        self, A: Array, out_shape: Shape | None, in_shape: Shape | None, batch_shape: Shape | None
+        self,
+        A: Array,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
     ) -> None:
         self.A = A
         m, n = A.shape[-2:]
         self._set(Spec.dense(m, n, tuple(A.shape[:-2])), out_shape, in_shape, batch_shape)
 
     @classmethod
-    def unchecked(
-        cls,
-        A: Any,
-        *,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-    ) -> Self:
-        """Make one below the doors, from an array of any scalar type."""
-        made = cls.__new__(cls)
-        made._init(A, out_shape, in_shape, batch_shape)
-        return made
+    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
+        return {"A": spec.shape}
 
-    def _expand(self) -> Array:
+    @classmethod
+    def _transposed(cls, spec: Spec) -> Spec:
+        return spec.turned()
+
+    @classmethod
+    def _expansion_cost(cls, spec: Spec) -> Cost:
+        return ZERO_COST
+
+    @classmethod
+    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:
+        """Return mnk multiplications and m(n−1)k additions."""
+        entries = spec.shape[0] * columns
+        products = entries * spec.shape[1]
+        return points(spec.batch, batch) * Count(products, products - entries)
+
+    def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
         return read_only(self.A)
 
-    def _apply(self, columns: Array) -> Array:
-        return matrix_product(self.A, columns)
+    def _apply(self, columns: Array, ledger: Ledger) -> Array:
+        return ledger.matmul(self.A, columns)
+
+    def _diagonal(self) -> Array:
+        return np.diagonal(self.A, axis1=-2, axis2=-1)
 
     def _pull(self, u: Array) -> Array:
         return u.reshape(-1) @ self.A.reshape(-1, self.shape[1])
@@ -319,9 +382,3 @@ class Dense(Jacobian):
 
     def _latex(self) -> str:
         return latex_matrix(first_point(self.A, 2))
-
-
-def _write_diagonal(out: Array, entries: Any) -> None:
-    out[...] = 0
-    each = np.arange(out.shape[-1])
-    out[..., each, each] = entries

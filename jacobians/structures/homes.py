@@ -15,28 +15,20 @@ if TYPE_CHECKING:
 J = TypeVar("J", bound="Jacobian")
 
 
-def _parts(jacobian: Jacobian) -> list[Jacobian]:
-    return [*(getattr(jacobian, name) for name in jacobian._children), *getattr(jacobian, "blocks", ())]
-
-
 def is_homeless(jacobian: Jacobian) -> bool:
     """Return whether no array is stored, so that the map may live wherever those beside it do."""
-    if not jacobian._movable or any(getattr(jacobian, name) is not None for name in jacobian._fields):
-        return False
-    return all(is_homeless(part) for part in _parts(jacobian))
+    return not jacobian.arrays and all(is_homeless(part) for part in jacobian.parts)
 
 
 def moved(jacobian: J, home: Home) -> J:
     """Return a map that stores no array with those that it makes anew living elsewhere."""
     if home is jacobian.home:
         return jacobian
-    other = copy.copy(jacobian)
-    other.home = home
-    for name in jacobian._children:
-        setattr(other, name, moved(getattr(jacobian, name), home))
-    if blocks := getattr(jacobian, "blocks", ()):
-        vars(other)["blocks"] = tuple(moved(block, home) for block in blocks)
-    return other
+    if not jacobian.parts:
+        other = copy.copy(jacobian)
+        other.home = home
+        return other
+    return jacobian.unflatten(jacobian.spec, {}, jacobian.static.changed(home=home))  # type: ignore[return-value]  # of one spec
 
 
 def together(jacobians: Sequence[Jacobian], what: str) -> list[Jacobian]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self, cast
+from functools import lru_cache
+from typing import Any, cast
 
 import numpy as np
 
+from jacobians.arithmetic import UNCOUNTED, Ledger
 from jacobians.arrays import Array, zeros
-from jacobians.namespaces import NUMPY, namespace_of, spread_to
+from jacobians.cost import ZERO_COST, Cost
+from jacobians.namespaces import NUMPY, spread_to
 from jacobians.spec import Spec, broadcast
 from jacobians.structures.base import Jacobian
 from jacobians.structures.doors import checked_options
 from jacobians.structures.entrywise import Dense, Identity
 from jacobians.structures.homes import together
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.stored import apply_cost, expansion_cost
 
 _LEAST_BLOCK = 2048  # entries of a product, from which a call for each point pays
 
@@ -64,9 +68,9 @@ class Kronecker(Jacobian):
         self,
         A: Jacobian,
         B: Jacobian,
-        out_shape: Shape | None,
-        in_shape: Shape | None,
-        batch_shape: Shape | None,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
     ) -> None:
         if A.home is not B.home:
             A, B = together((A, B), "Kronecker")
@@ -80,27 +84,61 @@ class Kronecker(Jacobian):
         self._set(Spec.kronecker(A.spec, B.spec), out_shape, in_shape, batch_shape)
 
     @classmethod
-    def unchecked(
-        cls,
-        A: Jacobian,
-        B: Jacobian,
-        *,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-    ) -> Self:
-        """Make one below the doors."""
-        made = cls.__new__(cls)
-        made._init(A, B, out_shape, in_shape, batch_shape)
-        return made
+    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
+        return {}
 
-    def _expand(self) -> Array:
+    @classmethod
+    def _label(cls, spec: Spec) -> str:
+        return " ⊗ ".join(
+            f"({part.label})" if part.structure == cls.structure else part.label for part in spec.parts
+        )
+
+    @classmethod
+    def _transposed(cls, spec: Spec) -> Spec:
+        return spec.turned()
+
+    @classmethod
+    def _expansion_cost(cls, spec: Spec) -> Cost:
+        """The factors' and one multiplication an entry, unless a factor is an identity: that only places."""
+        cost = sum((expansion_cost(part) for part in spec.parts), ZERO_COST)
+        identity = any(part.structure == Identity.structure for part in spec.parts)
+        return cost if identity else cost + Cost(spec.dense_storage, 0)
+
+    @classmethod
+    def _apply_cost(cls, spec: Spec, columns: int, batch: Shape) -> Cost:
+        """(A ⊗ B)·vec(X): B on X, then A on that, or the other way: the cheaper one."""
+        return min(_orders(*spec.parts, columns, batch))
+
+    def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
         A, B = self.A, self.B
         if isinstance(A, Identity) or isinstance(B, Identity):
-            return self.place(B.expand() if isinstance(A, Identity) else A.expand())
-        left, right = A.expand(), B.expand()
-        blocks = left[..., :, None, :, None] * right[..., None, :, None, :]
-        return cast(Array, namespace_of(blocks).reshape(blocks, tuple(blocks.shape[:-4]) + self.shape))
+            factor = B._expand(ledger) if isinstance(A, Identity) else A._expand(ledger)
+            if out is None:
+                return self.place(factor)
+            out[...] = 0
+            self._place(self._blocks(out), factor)
+            return out
+        left, right = A._expand(ledger), B._expand(ledger)
+        if out is not None and ledger is UNCOUNTED:
+            return self._outer(left, right, out)
+        product = ledger.scale(left[..., :, None, :, None], right[..., None, :, None, :])
+        return cast(Array, self.home.namespace.reshape(product, self.spec.batch + self.shape))
+
+    def _blocks(self, out: Array) -> Array:
+        (p, r), (q, s) = self.A.shape, self.B.shape
+        return out.reshape((*out.shape[:-2], p, q, r, s))  # axes are split, which never copies
+
+    def _outer(self, left: Array, right: Array, out: Array) -> Array:
+        """Write all products of an entry of A and one of B, a point at a time, which stays in the cache."""
+        blocks = self._blocks(out)
+        if math.prod(self.shape) < _LEAST_BLOCK:
+            np.multiply(left[..., :, None, :, None], right[..., None, :, None, :], out=blocks)
+            return out
+        batch = blocks.shape[:-4]
+        left, right = (np.broadcast_to(part, (*batch, *part.shape[-2:])) for part in (left, right))
+        for point in np.ndindex(batch):
+            np.einsum("pr,qs->pqrs", left[point], right[point], out=blocks[point])
+        return out
 
     def place(self, factor: Array) -> Array:
         """Return the dense form where one factor is an identity, from the dense form of the other.
@@ -128,49 +166,29 @@ class Kronecker(Jacobian):
             for i in range(self.B.shape[0]):
                 blocks[..., :, i, :, i] = factor
 
-    def _write(self, out: Array) -> None:
-        (p, r), (q, s) = self.A.shape, self.B.shape
-        blocks = out.reshape((*out.shape[:-2], p, q, r, s))  # axes are split, which never copies
-        if isinstance(self.A, Identity):
-            out[...] = 0
-            self._place(blocks, self.B.expand())
-        elif isinstance(self.B, Identity):
-            out[...] = 0
-            self._place(blocks, self.A.expand())
-        else:
-            left, right = self.A.expand(), self.B.expand()
-            if p * q * r * s < _LEAST_BLOCK:
-                np.multiply(left[..., :, None, :, None], right[..., None, :, None, :], out=blocks)
-                return
-            points = blocks.shape[:-4]
-            left, right = np.broadcast_to(left, (*points, p, r)), np.broadcast_to(right, (*points, q, s))
-            for point in np.ndindex(points):  # a point at a time stays in the cache
-                np.einsum("pr,qs->pqrs", left[point], right[point], out=blocks[point])
-
-    def _apply(self, columns: Array) -> Array:
+    def _apply(self, columns: Array, ledger: Ledger) -> Array:
         # (A ⊗ B) vec(X) = vec(A X Bᵀ) for the row-major vec of X (r × s), here for k columns at once
         (p, r), (q, s) = self.A.shape, self.B.shape
         k = columns.shape[-1]
         xp = self.home.namespace
         X = xp.reshape(columns, (*columns.shape[:-2], r, s, k))
         if isinstance(self.A, Identity):
-            result = _on_second(self.B, X)
+            result = _on_second(self.B, X, ledger)
         elif isinstance(self.B, Identity):
-            result = _on_first(self.A, X)
-        elif self._right_first(tuple(columns.shape[:-2])):
-            result = _on_first(self.A, _on_second(self.B, X))
+            result = _on_first(self.A, X, ledger)
         else:
-            result = _on_second(self.B, _on_first(self.A, X))
+            second, first = _orders(self.A.spec, self.B.spec, k, tuple(columns.shape[:-2]))
+            if second <= first:
+                result = _on_first(self.A, _on_second(self.B, X, ledger), ledger)
+            else:
+                result = _on_second(self.B, _on_first(self.A, X, ledger), ledger)
         return cast(Array, xp.reshape(result, (*result.shape[:-3], p * q, k)))
 
-    def _right_first(self, lead: Shape) -> bool:
-        """Return whether A(XBᵀ) takes fewer multiplications than (AX)Bᵀ, for X (r × s) at points of `lead`."""
-        (p, r), (q, s) = self.A.shape, self.B.shape
-        # a structure multiplies about as often, for a column, as it stores numbers
-        A, B = (part.storage / part.spec.batch_size for part in (self.A, self.B))
-        points = math.prod(broadcast(lead, self.spec.batch))
-        with_A, with_B = (math.prod(broadcast(lead, part.spec.batch)) for part in (self.A, self.B))
-        return with_B * B * r + points * A * q < with_A * A * s + points * B * p
+    def _diagonal(self) -> Array:
+        if self.A.shape[0] != self.A.shape[1]:
+            return super()._diagonal()
+        diagonal = self.A._diagonal()[..., :, None] * self.B._diagonal()[..., None, :]
+        return diagonal.reshape(*diagonal.shape[:-2], self.shape[0])
 
     def _pull(self, u: Array) -> Array:
         # Σ Aᵀ U B for U (p × q) of each point
@@ -179,11 +197,11 @@ class Kronecker(Jacobian):
         U = u.reshape((*u.shape[:-1], p, q))
         batch = self.spec.batch
         if isinstance(B, Dense) and B.spec.batch == batch:
-            AtU = spread_to(A._transpose()._apply(U), (*batch, r, q))
+            AtU = spread_to(A._transpose()._apply(U, UNCOUNTED), (*batch, r, q))
             # a row a point and a row of B: of one row nothing is copied
             return (AtU.mT.reshape(-1, r).T @ B.A.reshape(-1, s)).reshape(-1)
         if isinstance(A, Dense) and A.spec.batch == batch:
-            UB = spread_to(B._transpose()._apply(U.mT).mT, (*batch, p, s))
+            UB = spread_to(B._transpose()._apply(U.mT, UNCOUNTED).mT, (*batch, p, s))
             return (A.A.reshape(-1, r).T @ UB.reshape(-1, s)).reshape(-1)
         return super()._pull(u)
 
@@ -210,20 +228,29 @@ class Kronecker(Jacobian):
         return rf"{left} \otimes {right}"
 
 
-def _on_first(A: Jacobian, X: Array) -> Array:
+@lru_cache(maxsize=4096)
+def _orders(A: Spec, B: Spec, columns: int, batch: Shape) -> tuple[Cost, Cost]:
+    """Return what A·X·Bᵀ costs for X (r × s) of each column: with B first, and with A first."""
+    (p, r), (q, s) = A.shape, B.shape
+    B_first = apply_cost(B, r * columns, batch) + apply_cost(A, q * columns, broadcast(batch, B.batch))
+    A_first = apply_cost(A, s * columns, batch) + apply_cost(B, p * columns, broadcast(batch, A.batch))
+    return B_first, A_first
+
+
+def _on_first(A: Jacobian, X: Array, ledger: Ledger) -> Array:
     """Return A·X along the first of the last three axes of X."""
     r, s, k = X.shape[-3:]
     xp = A.home.namespace
-    result = A._apply(xp.reshape(X, (*X.shape[:-3], r, s * k)))
+    result = A._apply(xp.reshape(X, (*X.shape[:-3], r, s * k)), ledger)
     return cast(Array, xp.reshape(result, (*result.shape[:-1], s, k)))
 
 
-def _on_second(B: Jacobian, X: Array) -> Array:
+def _on_second(B: Jacobian, X: Array, ledger: Ledger) -> Array:
     """Return B·X along the second of the last three axes of X."""
     if X.shape[-1] == 1:  # of one column a matrix is left, which is turned without a copy
-        return B._apply(X[..., 0].mT).mT[..., None]
+        return B._apply(X[..., 0].mT, ledger).mT[..., None]
     xp = B.home.namespace
-    return cast(Array, xp.moveaxis(_on_first(B, xp.moveaxis(X, -3, -2)), -3, -2))
+    return cast(Array, xp.moveaxis(_on_first(B, xp.moveaxis(X, -3, -2), ledger), -3, -2))
 
 
 def _pair(first: int, second: int) -> Shape:

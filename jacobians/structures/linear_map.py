@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from jacobians.arithmetic import summed_over
+from jacobians.arithmetic import UNCOUNTED, Ledger, summed_over
 from jacobians.arrays import Array, real_array
 from jacobians.namespaces import NUMPY, Home, is_foreign, namespace_of, owned, spread_to
 from jacobians.spec import Spec, broadcast
@@ -45,8 +45,8 @@ class LinearMap(ABC):
     # --- what a structure writes -----------------------------------------------------------------------
 
     @abstractmethod
-    def _apply(self, columns: Array) -> Array:
-        """Return J·X for columns X of shape (…, n, k), unexpanded."""
+    def _apply(self, columns: Array, ledger: Ledger) -> Array:
+        """Return J·X for columns X of shape (…, n, k), unexpanded; the ledger multiplies and adds."""
 
     @abstractmethod
     def _transpose(self) -> Jacobian:
@@ -58,7 +58,7 @@ class LinearMap(ABC):
 
     def _pull(self, u: Array) -> Array:
         """Return Σ Jᵀu, shape (n,), over all points, for u of shape (batch of the stored arrays) + (m,)."""
-        return summed_over(self._transpose()._apply(u[..., None])[..., 0], ())
+        return summed_over(self._transpose()._apply(u[..., None], UNCOUNTED)[..., 0], ())
 
     # --- what everybody uses ---------------------------------------------------------------------------
 
@@ -84,15 +84,15 @@ class LinearMap(ABC):
             raise ValueError(
                 f"v: found shape {vector.shape}, expected ({self.shape[1]},) for {self.spec.label}"
             )
+        lead = self._met(tuple(vector.shape[:-1]), "v")
         jacobian = beside_array(cast("Jacobian", self), vector, "v")
         if vector.ndim > 1 and not self.spec.batch and not is_foreign(vector):
             # one map for all vectors: they are columns of one matrix
-            columns = jacobian._apply(np.reshape(vector, (-1, self.shape[1])).T)
+            columns = jacobian._apply(np.reshape(vector, (-1, self.shape[1])).T, UNCOUNTED)
             result = np.reshape(columns.T, (*vector.shape[:-1], self.shape[0]))
         else:
-            result = jacobian._apply(vector[..., None])[..., 0]
-        shape = (*broadcast(self.batch_shape, tuple(vector.shape[:-1])), self.shape[0])
-        return cast(Array, owned(result, shape))
+            result = jacobian._apply(vector[..., None], UNCOUNTED)[..., 0]
+        return cast(Array, owned(result, (*lead, self.shape[0])))
 
     def rmatvec(self, u: Any, *, summed: bool = False) -> Array:
         """Return Jᵀ·u without expanding J, or the sum of all points' Jᵀ·u without storing one row a point.
@@ -131,6 +131,7 @@ class LinearMap(ABC):
             raise ValueError(
                 f"u: found shape {vector.shape}, expected ({self.shape[0]},) for {self.spec.label}"
             )
+        self._met(tuple(vector.shape[:-1]), "u")
         if not summed:
             return self.T.matvec(vector)
         self._require_numpy("summed")
@@ -195,6 +196,18 @@ class LinearMap(ABC):
             For a batch: a LinearOperator is one matrix; for arrays of another library than NumPy.
         """
         return linear_operator(cast("Jacobian", self))
+
+    def _met(self, batch: Shape, name: str) -> Shape:
+        """Return the batch axes of vectors and map together."""
+        if not batch or batch == self.batch_shape:
+            return self.batch_shape
+        try:
+            return broadcast(self.batch_shape, batch)
+        except ValueError:
+            raise ValueError(
+                f"{name}: found the batch axes {batch}, expected axes that broadcast to {self.batch_shape}, the "
+                f"batch_shape of {self.spec.label}"
+            ) from None
 
     def _require_numpy(self, name: str) -> None:
         if self.home is not NUMPY:

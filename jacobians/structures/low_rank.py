@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import numpy as np
 
+from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array, real_array
-from jacobians.namespaces import require_one_library, spread_to
+from jacobians.cost import Count
+from jacobians.namespaces import NUMPY, require_one_library, spread_to
 from jacobians.placing import diagonal_of, set_diagonal
-from jacobians.spec import Spec, broadcast
+from jacobians.spec import Spec, broadcast, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_matrix, latex_vector
 from jacobians.structures.doors import checked_options
@@ -45,6 +47,7 @@ class DiagonalPlusLowRank(Jacobian):
 
     structure = "DiagonalPlusLowRank"
     _fields = ("d", "U", "V")
+    _by_sizes = True
     d: Array
     U: Array
     V: Array
@@ -78,9 +81,9 @@ class DiagonalPlusLowRank(Jacobian):
         d: Array,
         U: Array,
         V: Array,
-        out_shape: Shape | None,
-        in_shape: Shape | None,
-        batch_shape: Shape | None,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
     ) -> None:
         batch = broadcast(tuple(d.shape[:-1]), tuple(U.shape[:-2]), tuple(V.shape[:-2]))
         # one batch for all three, so that the spec tells what each product costs
@@ -89,27 +92,42 @@ class DiagonalPlusLowRank(Jacobian):
         self._set(Spec.low_rank(d.shape[-1], U.shape[-1], batch), out_shape, in_shape, batch_shape)
 
     @classmethod
-    def unchecked(
-        cls,
-        d: Any,
-        U: Any,
-        V: Any,
-        *,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-    ) -> Self:
-        """Make one below the doors, from arrays of any scalar type."""
-        made = cls.__new__(cls)
-        made._init(d, U, V, out_shape, in_shape, batch_shape)
-        return made
+    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
+        n, r = spec.shape[0], spec.rank
+        return {"d": (n,), "U": (n, r), "V": (n, r)}
 
-    def _expand(self) -> Array:
-        low_rank = self.U @ self.V.mT
-        return set_diagonal(low_rank, diagonal_of(low_rank) + self.d)
+    @classmethod
+    def _label(cls, spec: Spec) -> str:
+        m, n = spec.shape
+        return f"{spec.points_label}Diagonal + rank {spec.rank} {m}×{n}"
 
-    def _apply(self, columns: Array) -> Array:
-        return self.d[..., None] * columns + self.U @ (self.V.mT @ columns)
+    @classmethod
+    def _transposed(cls, spec: Spec) -> Spec:
+        return spec
+
+    @classmethod
+    def _expansion_cost(cls, spec: Spec) -> Count:
+        """The product UVᵀ, n²r and n²(r−1), and n additions."""
+        n, r = spec.shape[0], spec.rank
+        return spec.batch_size * Count(n * n * r, n * n * (r - 1) + n)
+
+    @classmethod
+    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:
+        """diag(d)·X + U(VᵀX): nk + (rnk, r(n−1)k) + (nrk, n(r−1)k) and nk additions."""
+        n, rank = spec.shape[0], spec.rank
+        low_rank = Count(2 * n * rank * columns, rank * (n - 1) * columns + n * (rank - 1) * columns)
+        return points(spec.batch, batch) * (low_rank + Count(n * columns, n * columns))
+
+    def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
+        low_rank = ledger.matmul(self.U, self.V.mT)
+        return set_diagonal(low_rank, ledger.add(diagonal_of(low_rank), self.d))
+
+    def _apply(self, columns: Array, ledger: Ledger) -> Array:
+        low_rank = ledger.matmul(self.U, ledger.matmul(self.V.mT, columns))
+        return ledger.add(ledger.scale(self.d[..., None], columns), low_rank)
+
+    def _diagonal(self) -> Array:
+        return self.d + np.vecdot(self.U, self.V)
 
     def _row_norms(self) -> Array:
         # some rows at a time, entry by entry: U(VᵀV)Uᵀ would cancel against the diagonal
@@ -132,8 +150,11 @@ class DiagonalPlusLowRank(Jacobian):
 
     def _latex(self) -> str:
         diagonal = latex_vector(first_point(self.d, 1), most=3)
-        U, V = (latex_matrix(first_point(factor, 2), most=3) for factor in (self.U, self.V))
-        return rf"\operatorname{{diag}}({diagonal}) + {U}{V}^{{\mathsf T}}"
+        first, second = (first_point(factor, 2) for factor in (self.U, self.V))
+        # diag(p) − p pᵀ, as a softmax has it, and not diag(p) + (−p) pᵀ
+        sign = "-" if self.home is NUMPY and first.max() <= 0 and first.min() < 0 else "+"
+        U, V = (latex_matrix(part, most=3) for part in (first if sign == "+" else -first, second))
+        return rf"\operatorname{{diag}}({diagonal}) {sign} {U}{V}^{{\mathsf T}}"
 
 
 def _for_batch(array: Array, batch: Shape, ndim: int) -> Array:

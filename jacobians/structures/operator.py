@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jacobians.arithmetic import UNCOUNTED
 from jacobians.arrays import real_array
 from jacobians.namespaces import NUMPY
 
@@ -42,6 +43,6 @@ def linear_operator(jacobian: Jacobian) -> LinearOperator:
         dtype=jacobian.dtype,
         matvec=lambda v: jacobian.matvec(np.ravel(v)),
         rmatvec=lambda u: transposed.matvec(np.ravel(u)),
-        matmat=lambda X: jacobian._apply(real_array(X, "X")),
-        rmatmat=lambda X: transposed._apply(real_array(X, "X")),
+        matmat=lambda X: jacobian._apply(real_array(X, "X"), UNCOUNTED),
+        rmatmat=lambda X: transposed._apply(real_array(X, "X"), UNCOUNTED),
     )

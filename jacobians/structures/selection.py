@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array, alongside, possible, read_only, real_array, zeros
-from jacobians.spec import Spec, broadcast, checked_shape
+from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.spec import Spec, broadcast, checked_shape, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_vector
 from jacobians.structures.doors import checked_dtype, checked_options
@@ -23,7 +27,9 @@ class _Choice(Jacobian):
     """
 
     _fields = ("weights",)
-    _movable = False  # the indices are NumPy's
+    _indices = ("indices",)
+    _line_axis: ClassVar[int]
+    _turned: ClassVar[str]  # what the transpose is, where lines may meet
     indices: Array
     weights: Array | None
 
@@ -31,59 +37,44 @@ class _Choice(Jacobian):
         self,
         indices: Array,
         size: int,
-        weights: Array | None,
-        repeats: bool,
-        out_shape: Shape | None,
-        in_shape: Shape | None,
-        batch_shape: Shape | None,
-        dtype: Any,
+        weights: Array | None = None,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+        dtype: Any = np.float64,
+        *,
+        repeats: bool = True,
     ) -> None:
         batch = broadcast(indices.shape[:-1], () if weights is None else weights.shape[:-1])
         lines = indices.shape[-1]
         # one batch for both, so that the spec tells what each product costs
         self.indices = np.broadcast_to(indices, (*batch, lines))
         self.weights = None if weights is None else np.broadcast_to(weights, (*batch, lines))
-        weighted = weights is not None
-        if isinstance(self, Selection):
-            spec = Spec.selection(lines, size, batch, weighted=weighted, repeats=repeats)
-        else:
-            spec = Spec.scatter(size, lines, batch, weighted=weighted, repeats=repeats)
+        spec = self._of_lines(lines, size, batch, weights is not None, repeats)
         self._set(spec, out_shape, in_shape, batch_shape, dtype)
 
-    def _set(
-        self,
-        spec: Spec,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-        dtype: Any = None,
-    ) -> None:
-        if self.weights is not None:
-            dtype = self.weights.dtype
-        super()._set(spec, out_shape, in_shape, batch_shape, dtype)
+    @staticmethod
+    @abstractmethod
+    def _of_lines(lines: int, size: int, batch: Shape, weighted: bool, repeats: bool) -> Spec:
+        """Return the spec of so many lines with an entry at one of `size` places each."""
 
     @classmethod
-    def unchecked(
-        cls,
-        indices: Array,
-        size: int,
-        weights: Any = None,
-        *,
-        repeats: bool = True,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-        dtype: Any = np.float64,
-    ) -> Self:
-        """Make one below the doors, with weights of any scalar type."""
-        made = cls.__new__(cls)
-        made._init(indices, size, weights, repeats, out_shape, in_shape, batch_shape, dtype)
-        return made
+    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
+        lines = spec.shape[cls._line_axis]
+        return {"indices": (lines,), "weights": (lines,)} if spec.weighted else {"indices": (lines,)}
 
-    @property
-    def nbytes(self) -> int:
-        """The bytes of the indices and of the weights."""
-        return int(self.indices.nbytes) + (0 if self.weights is None else int(self.weights.nbytes))
+    @classmethod
+    def _transposed(cls, spec: Spec) -> Spec:
+        return spec.turned(cls._turned if spec.repeats else Selection.structure)
+
+    @classmethod
+    def _expansion_cost(cls, spec: Spec) -> Cost:
+        return ZERO_COST
+
+    @classmethod
+    def _unflatten(cls, spec: Spec, arrays: dict[str, Array], parts: Sequence[Jacobian], dtype: Any) -> Self:
+        size, weights = spec.shape[1 - cls._line_axis], arrays.get("weights")
+        return cls.unchecked(arrays["indices"], size, weights, repeats=spec.repeats, dtype=dtype)
 
     def line_values(self) -> Array:
         """Return the entry of each line: its weight or 1, and 0 for a line of zeros."""
@@ -100,23 +91,32 @@ class _Choice(Jacobian):
         np.put_along_axis(dense, np.maximum(positions, 0)[..., None], values[..., None], axis=-1)
         return dense
 
-    def _gather(self, columns: Array) -> Array:
+    def _gather(self, columns: Array, ledger: Ledger) -> Array:
         """Return, for each line, its row of `columns` times its value."""
         picked = take_rows(columns, np.maximum(self.indices, 0))
         if self.weights is not None:
-            picked = self.weights[..., None] * picked
+            picked = ledger.scale(self.weights[..., None], picked)
         return blank(picked, self.indices[..., None])
 
-    def _spread(self, columns: Array, size: int) -> Array:
+    def _spread(self, columns: Array, size: int, ledger: Ledger) -> Array:
         """Add, for each line, its row of `columns` times its value at its position."""
         batch = np.broadcast_shapes(self.spec.batch, columns.shape[:-2])
-        weighted = columns if self.weights is None else self.weights[..., None] * columns
-        values = np.broadcast_to(blank(weighted, self.indices[..., None]), (*batch, *columns.shape[-2:]))
-        positions = np.broadcast_to(np.maximum(self.indices, 0), (*batch, self.indices.shape[-1]))
-        result = np.zeros((*batch, size, columns.shape[-1]), dtype=values.dtype)
+        values = columns if self.weights is None else ledger.scale(self.weights[..., None], columns)
+        values = np.broadcast_to(values, (*batch, *columns.shape[-2:]))
+        # lines of zeros, whatever stands there, go to an extra last place
+        positions = np.where(self.indices < 0, size, self.indices)
+        positions = np.broadcast_to(positions, (*batch, self.indices.shape[-1]))
+        result = zeros((*batch, size + 1, columns.shape[-1]), values.dtype, values, positions)
         for point in np.ndindex(*batch):
-            np.add.at(result[point], positions[point], values[point])
-        return result
+            if self.spec.repeats:
+                ledger.add_at(result[point], positions[point], values[point])
+            else:
+                result[point][positions[point]] = values[point]
+        return result[..., :size, :]
+
+    def _diagonal(self) -> Array:
+        there = self.indices == np.arange(self.shape[0])
+        return np.where(there, self.line_values(), np.zeros((), self.dtype))
 
     def _latex_choice(self) -> str:
         indices = latex_vector(first_point(self.indices, 1))
@@ -152,6 +152,8 @@ class Selection(_Choice):
     """
 
     structure = "Selection"
+    _by_sizes = True
+    _line_axis, _turned = 0, "Scatter"
 
     def __init__(
         self,
@@ -166,7 +168,17 @@ class Selection(_Choice):
     ) -> None:
         chosen, size, entries, repeats = _doors(indices, n, weights)
         options = checked_options(out_shape, in_shape, batch_shape)
-        self._init(chosen, size, entries, repeats, *options, checked_dtype(dtype))
+        self._init(chosen, size, entries, *options, checked_dtype(dtype), repeats=repeats)
+
+    @staticmethod
+    def _of_lines(lines: int, size: int, batch: Shape, weighted: bool, repeats: bool) -> Spec:
+        return Spec.selection(lines, size, batch, weighted=weighted, repeats=repeats)
+
+    @classmethod
+    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:
+        """mk multiplications by weights, none without."""
+        entries = spec.shape[0] * columns if spec.weighted else 0
+        return Count(points(spec.batch, batch) * entries, 0)
 
     @property
     def is_permutation(self) -> bool:
@@ -176,14 +188,15 @@ class Selection(_Choice):
 
     @property
     def label(self) -> str:
-        """A short name of the structure with its sizes."""
-        return self.spec.label.replace("Selection", "Permutation") if self.is_permutation else self.spec.label
+        """A short name of the structure with its sizes: a permutation is called so."""
+        m, n = self.shape
+        return f"{self.spec.points_label}Permutation {m}×{n}" if self.is_permutation else self.spec.label
 
-    def _expand(self) -> Array:
+    def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
         return self._lines(self.shape[1])
 
-    def _apply(self, columns: Array) -> Array:
-        return self._gather(columns)
+    def _apply(self, columns: Array, ledger: Ledger) -> Array:
+        return self._gather(columns, ledger)
 
     def _row_norms(self) -> Array:
         return np.abs(self.line_values())
@@ -244,6 +257,7 @@ class Scatter(_Choice):
     """
 
     structure = "Scatter"
+    _line_axis, _turned = 1, "Selection"
 
     def __init__(
         self,
@@ -258,13 +272,23 @@ class Scatter(_Choice):
     ) -> None:
         chosen, size, entries, _ = _doors(indices, m, weights)
         options = checked_options(out_shape, in_shape, batch_shape)
-        self._init(chosen, size, entries, True, *options, checked_dtype(dtype))
+        self._init(chosen, size, entries, *options, checked_dtype(dtype))
 
-    def _expand(self) -> Array:
+    @staticmethod
+    def _of_lines(lines: int, size: int, batch: Shape, weighted: bool, repeats: bool) -> Spec:
+        return Spec.scatter(size, lines, batch, weighted=weighted, repeats=repeats)
+
+    @classmethod
+    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:
+        """nk multiplications by weights; nk additions where rows may meet."""
+        entries = points(spec.batch, batch) * spec.shape[1] * columns
+        return Count(entries if spec.weighted else 0, entries if spec.repeats else 0)
+
+    def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
         return self._lines(self.shape[0]).mT
 
-    def _apply(self, columns: Array) -> Array:
-        return self._spread(columns, self.shape[0])
+    def _apply(self, columns: Array, ledger: Ledger) -> Array:
+        return self._spread(columns, self.shape[0], ledger)
 
     def _row_norms(self) -> Array:
         values, places = (part.reshape(-1, self.shape[1]) for part in (self.line_values(), self.indices))
@@ -307,6 +331,10 @@ def Permutation(indices: Any, **options: Any) -> Selection:  # noqa: N802  # nam
            [0., 0., 1.],
            [1., 0., 0.]])
     """
+    try:
+        indices = np.asarray(indices)
+    except (ValueError, OverflowError):
+        raise TypeError(f"indices: found {indices!r}, expected each of 0, …, n − 1 once") from None
     size = np.shape(indices)[-1] if np.ndim(indices) else 0
     if size == 0 or not np.array_equal(
         np.sort(np.asarray(indices), axis=-1), np.broadcast_to(np.arange(size), np.shape(indices))
@@ -333,7 +361,10 @@ def take_rows(columns: Array, indices: Array) -> Array:
 
 def _doors(indices: Any, size: Any, weights: Any) -> tuple[Array, int, Array | None, bool]:
     count = checked_shape((1, size), "(1, n)")[1]
-    chosen = np.asarray(indices)
+    try:
+        chosen = np.asarray(indices)
+    except (ValueError, OverflowError):
+        raise TypeError(f"indices: found {indices!r}, expected integers of shape (m,)") from None
     if chosen.dtype.kind not in "iu" or chosen.ndim == 0 or chosen.size == 0:
         raise TypeError(
             f"indices: found dtype {chosen.dtype} and shape {chosen.shape}, expected integers of shape (m,)"

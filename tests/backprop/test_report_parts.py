@@ -11,6 +11,7 @@ from backprop.report import Settings, pictures, report_network, to_json, write_f
 from backprop.report.render import render_html
 from backprop.report.write import require_writable
 from jacobians import Affine, Jacobian, ReLU, Sequential, Tanh
+from jacobians.activations import ACTIVATIONS
 from jacobians.structures import Dense, Diagonal, Identity, Kronecker
 from verification.optional_packages import require_extras
 
@@ -48,8 +49,7 @@ from verification.optional_packages import require_extras
         ),
         (
             {"activation": "tan"},
-            "activation: found 'tan', expected one of relu, leaky_relu, sigmoid, tanh, softplus, silu, gelu, elu; "
-            "choose one of these",
+            f"activation: found 'tan', expected one of {', '.join(ACTIVATIONS)}; choose one of these",
         ),
         (
             {"loss": "hinge"},

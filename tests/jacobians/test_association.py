@@ -13,8 +13,9 @@ from structured_cases import CASES, Case
 
 from jacobians import Cost, Spec
 from jacobians.arithmetic import Ledger
-from jacobians.association import Tree, associate, cheapest, evaluate, from_left, from_right
+from jacobians.association import associate, cheapest, evaluate, from_left, from_right
 from jacobians.products import product_cost, product_spec
+from jacobians.trees import Tree
 
 __all__ = ["counting_constants"]  # a fixture
 

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import jacobians as jb
 from jacobians import Function
+from jacobians.activations import ACTIVATIONS
 
 INF = np.inf
 
@@ -319,9 +320,7 @@ def test_a_smooth_function_names_no_pieces() -> None:
 # --- activations -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "make", [jb.ReLU, jb.LeakyReLU, jb.Sigmoid, jb.Tanh, jb.Softplus, jb.SiLU, jb.GELU, jb.ELU]
-)
+@pytest.mark.parametrize("make", ACTIVATIONS.values())
 def test_activations_at_the_ends_of_the_numbers(make: Any) -> None:
     x = np.array([-1e308, -1000.0, 1000.0, 1e308])
     assert np.isfinite(make()(x)).all()

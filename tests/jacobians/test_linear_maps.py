@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from structured_cases import CASES, Case
 
 from jacobians import Affine
+from jacobians.arithmetic import Ledger
 from jacobians.structures import (
     BlockColumn,
     BlockRow,
@@ -133,7 +134,12 @@ def test_a_block_row_applies_what_its_blocks_share_once(monkeypatch: pytest.Monk
     assert [group.places for group in J.common_factors] == [(0, 1, 3), (2,)]
     applied: list[int] = []
     plain = Dense._apply
-    monkeypatch.setattr(Dense, "_apply", lambda self, X: (applied.append(self.shape[1]), plain(self, X))[1])
+
+    def noted(self: Dense, X: np.ndarray, ledger: Ledger) -> np.ndarray:
+        applied.append(self.shape[1])
+        return plain(self, X, ledger)
+
+    monkeypatch.setattr(Dense, "_apply", noted)
     assert_allclose(J.matvec(v), truth @ v)
     assert applied.count(4) == 1
     assert_allclose(J.rmatvec(u, summed=True), np.einsum("pmn,pm->n", truth, u))

@@ -14,12 +14,33 @@ from jacobians import Spec
 HUGE = 3 * 10**9
 
 
-@pytest.mark.parametrize("one", [True, np.int64(1), np.uint8(1)])
+@pytest.mark.parametrize("one", [np.int64(1), np.uint8(1)])
 def test_numbers_that_are_equal_to_one_become_one(one: Any) -> None:
     for made in (Spec.dense(one, one), Spec.diagonal(one), Spec.low_rank(2, one), Spec.selection(one, 2)):
         assert all(type(size) is int for size in (*made.shape, made.rank))
     assert Spec.dense(1, 1).label == "Dense 1×1"
     assert all(type(size) is int for size in Spec.dense(2, 3, (one, one)).batch)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "sentence"),
+    [
+        (lambda: Spec.dense(-1, 2), ValueError, "size: found -1, expected at least 1"),
+        (lambda: Spec.identity(0), ValueError, "size: found 0, expected at least 1"),
+        (lambda: Spec.diagonal(True), TypeError, "size: found True, expected an integer of at least 1"),
+        (lambda: Spec.dense(2, 3, (True,)), TypeError, "size: found True, expected an integer of at least 1"),
+        (lambda: Spec.zero(3.0, 1), TypeError, "size: found 3.0, expected an integer of at least 1"),
+        (lambda: Spec.low_rank(3, "3"), TypeError, "rank: found '3', expected an integer of at least 1"),
+        (lambda: Spec.low_rank(3, 0), ValueError, "rank: found 0, expected at least 1"),
+        (lambda: Spec.kronecker(1, 2), TypeError, r"left, right: found \(1, 2\), expected specs such as"),
+        (lambda: Spec.block_row(3), TypeError, "blocks: found 3, expected specs such as"),
+        (lambda: Spec.block_column([]), TypeError, r"blocks: found \[\], expected specs such as"),
+        (lambda: Spec.of("Dens", 2, 3).storage, LookupError, "structure: found 'Dens', expected the name of"),
+    ],
+)
+def test_sizes_that_are_none_are_refused_in_words(make: Any, error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error, match=sentence):
+        make()
 
 
 def test_sizes_of_numpy_leave_costs_exact() -> None:

@@ -6,30 +6,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jacobians import (
-    ELU,
     GELU,
     Affine,
     LayerNorm,
-    LeakyReLU,
     LogSoftmax,
     LogSumExp,
     Norm,
-    ReLU,
     Residual,
     Sequential,
     Sigmoid,
-    SiLU,
     Softmax,
-    Softplus,
     SquaredNorm,
     Tanh,
 )
+from jacobians.activations import ACTIVATIONS
 from verification import check
 from verification.problem import Problem
 from verification.report import OFF_EVERYWHERE
 from verification.rounding import Sized, SizedScalars, sizes
 
-ACTIVATIONS = [ReLU, LeakyReLU, Sigmoid, Tanh, Softplus, SiLU, GELU, ELU]
 HEADS = [None, Softmax, LogSoftmax, LogSumExp, Norm, SquaredNorm]
 NUMERIC = ["finite-difference", "complex-step", "certified"]
 
@@ -45,7 +40,7 @@ def random_network(seed):
         layers.append(
             Affine(rng.normal(size=(widths[k + 1], widths[k])) * scale, rng.normal(size=widths[k + 1]))
         )
-        layers.append(ACTIVATIONS[rng.integers(len(ACTIVATIONS))]())
+        layers.append(list(ACTIVATIONS.values())[rng.integers(len(ACTIVATIONS))]())
     head = HEADS[rng.integers(len(HEADS))]
     if head is not None:
         layers.append(head())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jacobians.association import Tree
+from jacobians.trees import Tree
 
 
 def all_trees(first: int, last: int) -> list[Tree]:

@@ -9,15 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from jacobians.namespaces import is_foreign
-from jacobians.structures import (
-    BlockColumn,
-    BlockRow,
-    Dense,
-    Diagonal,
-    DiagonalPlusLowRank,
-    Jacobian,
-    Kronecker,
-)
+from jacobians.structures import Jacobian
 
 LIBRARIES = ("array_api_strict", "torch")
 
@@ -52,27 +44,12 @@ def library(request: pytest.FixtureRequest) -> Library:
 
 def moved_to(library: Library, jacobian: Jacobian) -> Jacobian:
     """Return the same Jacobian with its numbers in arrays of the library, through the public doors."""
-    array = library.array
-    shapes: dict[str, Any] = {"out_shape": jacobian.out_shape, "in_shape": jacobian.in_shape}
-    match jacobian:
-        case Diagonal():
-            return Diagonal(array(jacobian.d), **shapes)
-        case Dense():
-            return Dense(array(jacobian.A), **shapes)
-        case DiagonalPlusLowRank():
-            return DiagonalPlusLowRank(array(jacobian.d), array(jacobian.U), array(jacobian.V), **shapes)
-        case Kronecker():
-            return Kronecker(moved_to(library, jacobian.A), moved_to(library, jacobian.B), **shapes)
-        case BlockRow() | BlockColumn():
-            return type(jacobian)([moved_to(library, block) for block in jacobian.blocks], **shapes)
-    return jacobian
+    return jacobian.mapped(lambda array: array if array.dtype.kind == "i" else library.array(array))
 
 
 def stored(jacobian: Jacobian) -> list[Any]:
     """Return all arrays that a Jacobian stores, those of its parts included."""
-    own = [getattr(jacobian, name) for name in jacobian._fields]
-    parts = [*(getattr(jacobian, name) for name in jacobian._children), *getattr(jacobian, "blocks", ())]
-    return [array for array in own if array is not None] + [array for part in parts for array in stored(part)]
+    return [array for name, array in jacobian.flatten().items() if not name.endswith("indices")]
 
 
 def none_is_numpy(jacobian: Jacobian) -> bool:

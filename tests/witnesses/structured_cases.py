@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from jacobians.structures import (
     BlockColumn,
+    BlockDiagonal,
     BlockRow,
     Dense,
     Diagonal,
@@ -21,8 +22,11 @@ from jacobians.structures import (
     Jacobian,
     Kronecker,
     Permutation,
+    Repeat,
+    ScaledIdentity,
     Scatter,
     Selection,
+    Toeplitz,
     Zero,
 )
 
@@ -51,6 +55,15 @@ def _points(matrices: list[Array]) -> Array:
     return np.stack(matrices)
 
 
+def _along(blocks: list[Array]) -> Array:
+    truth = np.zeros((sum(len(block) for block in blocks), sum(block.shape[1] for block in blocks)))
+    row = column = 0
+    for block in blocks:
+        truth[row : row + len(block), column : column + block.shape[1]] = block
+        row, column = row + len(block), column + block.shape[1]
+    return truth
+
+
 def make_cases(n: int = 6, seed: int = 0) -> list[Case]:
     """Return cases of every structure, all 6×6 so that any two can be multiplied."""
     r = np.random.default_rng(seed)
@@ -73,6 +86,7 @@ def make_cases(n: int = 6, seed: int = 0) -> list[Case]:
     w, w5 = normal(n), normal(5, n)
     column, matrix = normal(2, 1), normal(3, 6)
     F, G = normal(n, 2), normal(n, n - 2)
+    normal5, normal3 = normal(5, 5), normal(3, n)
     return [
         Case("identity", Identity(n), np.eye(n), 0),
         Case("zero", Zero(n, n), np.zeros((n, n)), 0),
@@ -137,6 +151,42 @@ def make_cases(n: int = 6, seed: int = 0) -> list[Case]:
             BlockRow([Selection([0, 1] * (n // 2), 2), Dense(A5[:, :, 2:])]),
             np.concatenate([np.broadcast_to(_rows([0, 1] * (n // 2), 2), (5, n, 2)), A5[:, :, 2:]], axis=-1),
             n + 5 * n * (n - 2),
+        ),
+        Case("scaled identity", ScaledIdentity(2.5, n), 2.5 * np.eye(n), 1),
+        Case("minus identity", ScaledIdentity(-1.0, n), -np.eye(n), 1),
+        Case("scaled identity of 5 points", ScaledIdentity(d5[:, 0], n), d5[:, 0, None, None] * np.eye(n), 5),
+        Case(
+            "block diagonal",
+            BlockDiagonal([Dense(F[:3]), Diagonal(d[:2]), Dense(normal5[:1, :2])]),
+            _along([F[:3], np.diag(d[:2]), normal5[:1, :2]]),
+            10,
+        ),
+        Case("toeplitz of one number", Toeplitz([1.5], n), 1.5 * np.eye(n), 1),
+        Case(
+            "block of toeplitz",
+            BlockColumn([Toeplitz(d[:3], n), Dense(F.T)]),
+            np.vstack([[np.concatenate([np.zeros(i), d[:3], np.zeros(3 - i)]) for i in range(4)], F.T]),
+            3 + 2 * n,
+        ),
+        Case(
+            "block of turned toeplitz",
+            BlockRow([Toeplitz(d[:3], n).T, Dense(F)]),
+            np.hstack(
+                [np.array([np.concatenate([np.zeros(i), d[:3], np.zeros(3 - i)]) for i in range(4)]).T, F]
+            ),
+            3 + 2 * n,
+        ),
+        Case(
+            "block of a repeat",
+            BlockRow([Repeat(2, q=3), Repeat(3, p=2, q=1), Dense(lying.T)]),
+            np.hstack([np.kron(np.ones((2, 1)), np.eye(3)), np.kron(np.eye(2), np.ones((3, 1))), lying.T]),
+            n,
+        ),
+        Case(
+            "block of a sum",
+            BlockColumn([Repeat(2, q=3).T, Dense(normal3)]),
+            np.vstack([np.kron(np.ones((1, 2)), np.eye(3)), normal3]),
+            3 * n,
         ),
         Case("block column", BlockColumn([Dense(F.T), Dense(G.T)]), np.vstack([F.T, G.T]), n * n),
     ]

@@ -1,0 +1,192 @@
+"""Dense forms of a Jacobian, under a byte budget, and its diagonal, which takes none."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from jacobians.arithmetic import UNCOUNTED
+from jacobians.arrays import Array, format_bytes, read_only, require_budget
+from jacobians.layouts import MatrixLayout, TensorLayout, VecOrder, to_matrix, to_tensor
+from jacobians.namespaces import NUMPY, owned
+from jacobians.structures.linear_map import Shape
+from jacobians.structures.storage import Stored
+
+_COLUMNS = 256  # of the identity, that are multiplied at a time
+
+
+class DenseForms(Stored):
+    """A linear map that can be written out."""
+
+    def _diagonal(self) -> Array:
+        """Return the diagonal of a square map, batch axes of the stored arrays leading: here by columns of J·I."""
+        n, found = self.shape[0], []
+        for start in range(0, n, _COLUMNS):
+            size = min(_COLUMNS, n - start)
+            columns = np.zeros((n, size), self.dtype)
+            columns[start : start + size] = np.eye(size, dtype=self.dtype)
+            rows = self._apply(columns, UNCOUNTED)[..., start : start + size, :]
+            found.append(np.diagonal(rows, axis1=-2, axis2=-1))
+        return np.concatenate(found, axis=-1)
+
+    # --- diagonal and trace ----------------------------------------------------------------------------
+
+    def diagonal(self) -> Array:
+        """Return the diagonal of a square Jacobian, shape batch_shape + (n,), without expanding it.
+
+        Raises
+        ------
+        ValueError
+            If the Jacobian is not square.
+        TypeError
+            For arrays of another library than NumPy.
+
+        Examples
+        --------
+        >>> from jacobians.structures import Diagonal, Kronecker
+        >>> Kronecker(Diagonal([1.0, 2.0]), [[3.0, 0.0], [1.0, 4.0]]).diagonal()
+        array([3., 4., 6., 8.])
+        """
+        self._require_numpy("diagonal")
+        m, n = self.shape
+        if m != n:
+            raise ValueError(
+                f"diagonal: found {self.spec.label} of shape {(m, n)}, expected as many outputs as inputs"
+            )
+        return cast(Array, owned(self._diagonal(), (*self.batch_shape, n)))
+
+    def trace(self) -> Any:
+        """Return the trace of a square Jacobian, shape batch_shape: see :meth:`diagonal`.
+
+        Examples
+        --------
+        >>> from jacobians.structures import Identity
+        >>> Identity(3).trace()
+        np.float64(3.0)
+        """
+        return self.diagonal().sum(axis=-1)
+
+    # --- dense forms -----------------------------------------------------------------------------------
+
+    def dense(self, max_bytes: int | None = None, *, out: Array | None = None) -> Array:
+        """Return the matrix as an array of shape batch_shape + (m, n), freshly allocated.
+
+        Parameters
+        ----------
+        max_bytes : int, optional
+            The most that the answer may take; 2 GiB by default.
+        out : numpy.ndarray, optional
+            An array of that shape and of the Jacobian's dtype, to write into; it spares the allocation, and the
+            budget does not count.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If it would take more; nothing is allocated.
+        TypeError, ValueError
+            If `out` is no such array.
+
+        Examples
+        --------
+        >>> from jacobians.structures import Diagonal
+        >>> Diagonal([1.0, 2.0]).dense()
+        array([[1., 0.],
+               [0., 2.]])
+        """
+        if out is not None:
+            self._check_out(out)
+        else:
+            self._require_budget(self.batch_shape, max_bytes)
+            if self.home is not NUMPY:
+                return cast(Array, owned(self._expand(UNCOUNTED), self.batch_shape + self.shape))
+            out = np.empty(self.batch_shape + self.shape, self.dtype)
+        found = self._expand(UNCOUNTED, out)
+        if found is not out:
+            out[...] = found
+        return out
+
+    def expand(self) -> Array:
+        """Return the dense form, read-only, not repeated over points that share it; within the 2 GiB budget."""
+        self._require_budget(self.spec.batch, None)
+        return read_only(self._expand(UNCOUNTED))
+
+    def matrix(
+        self, vec: VecOrder = "row", layout: MatrixLayout = "numerator", max_bytes: int | None = None
+    ) -> Array:
+        """Return the dense matrix in a vec order and layout named by the caller.
+
+        Parameters
+        ----------
+        vec : {"row", "column"}
+            How matrix-valued output and input are stacked into vectors.
+        layout : {"numerator", "denominator"}
+            (outputs × inputs), or its transpose.
+        max_bytes : int, optional
+            As in :meth:`dense`.
+
+        Examples
+        --------
+        >>> from jacobians import Affine
+        >>> J = Affine([[1.0, 2.0], [3.0, 4.0]], None).jacobian([5.0, 6.0], wrt="W")
+        >>> J.matrix()
+        array([[5., 6., 0., 0.],
+               [0., 0., 5., 6.]])
+        >>> J.matrix(vec="column")
+        array([[5., 0., 6., 0.],
+               [0., 5., 0., 6.]])
+        """
+        return to_matrix(self.dense(max_bytes), self.out_shape, self.in_shape, vec, layout)
+
+    def tensor(self, layout: TensorLayout = "numerator", max_bytes: int | None = None) -> Array:
+        """Return the full tensor: no axis of length 1 is added or dropped.
+
+        Parameters
+        ----------
+        layout : {"numerator", "denominator", "mixed"}
+            out_shape + reversed(in_shape), in_shape + reversed(out_shape), or out_shape + in_shape.
+        max_bytes : int, optional
+            As in :meth:`dense`.
+
+        Examples
+        --------
+        >>> from jacobians import Affine
+        >>> J = Affine([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], None).jacobian([5.0, 6.0], wrt="W")
+        >>> J.tensor().shape, J.tensor("mixed").shape
+        ((3, 2, 3), (3, 3, 2))
+        """
+        return to_tensor(self.dense(max_bytes), self.out_shape, self.in_shape, layout)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if self.home is not NUMPY:
+            raise TypeError(
+                f"{self.spec.label}: its arrays belong to {self.home.name}; convert those of .dense()"
+            )
+        if copy is False:
+            raise ValueError(
+                f"{self.structure}: the dense form is made on request, so copy=False can't be met"
+            )
+        return self.dense().astype(dtype or self.dtype, copy=False)
+
+    def _check_out(self, out: Any) -> None:
+        expected = self.batch_shape + self.shape
+        self._require_numpy("out")
+        if not isinstance(out, np.ndarray):
+            raise TypeError(f"out: found {type(out).__name__}, expected an array of shape {expected}")
+        if out.shape != expected or out.dtype != self.dtype:
+            raise ValueError(
+                f"out: found shape {out.shape} and dtype {out.dtype}, expected {expected} and {self.dtype}; "
+                f"make it by np.empty({expected}, np.{self.dtype})"
+            )
+        if not out.flags.writeable:
+            raise ValueError("out: found a read-only array, expected one to write into; pass a copy of it")
+
+    def _require_budget(self, batch: Shape, max_bytes: int | None) -> None:
+        require_budget(
+            (*batch, *self.shape),
+            self.dtype.itemsize,
+            f"the dense form of {self.spec.label}",
+            f"use matvec, rmatvec or @, which work on the {format_bytes(self.nbytes)} that are stored, "
+            f"or pass a larger max_bytes",
+            max_bytes,
+        )

@@ -1,0 +1,151 @@
+"""The matrix of a one-dimensional convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from jacobians.arithmetic import Ledger
+from jacobians.arrays import Array, real_array
+from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.spec import Spec, checked_size, points
+from jacobians.structures.base import Jacobian
+from jacobians.structures.display import first_point, latex_vector
+from jacobians.structures.doors import checked_options
+from jacobians.structures.euclidean import euclidean
+from jacobians.structures.linear_map import Shape
+
+
+class Toeplitz(Jacobian):
+    """T[i, j] = kernel[j − i] for 0 ≤ j − i < k, shape (n − k + 1, n): the "valid" convolution of learning.
+
+    T·x slides the kernel over x, as layers do: ``np.correlate(x, kernel, "valid")``. For the convolution of
+    mathematics the kernel is turned over, ``Toeplitz(kernel[::-1], n)``. The transpose, ``np.convolve(u, kernel)``
+    with its n outputs, is a Toeplitz too. Stores k numbers a point.
+
+    Parameters
+    ----------
+    kernel : array_like, shape (…, k)
+    n : int
+        The number of inputs, at least k.
+    out_shape, in_shape, batch_shape
+        As in :class:`Identity`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the kernel is no real array of at least one axis, or n is no integer or less than k.
+
+    Examples
+    --------
+    >>> Toeplitz([1.0, 2.0], 3).dense()
+    array([[1., 2., 0.],
+           [0., 1., 2.]])
+    """
+
+    structure = "Toeplitz"
+    _fields = ("kernel",)
+    kernel: Array
+
+    def __init__(
+        self,
+        kernel: Any,
+        n: int,
+        *,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+    ) -> None:
+        array = real_array(kernel, "kernel", foreign="refuse")
+        if array.ndim == 0:
+            raise ValueError("kernel: found a scalar, expected an array of shape (k,)")
+        size = checked_size(n, "n", least=array.shape[-1])
+        self._init(array, size, *checked_options(out_shape, in_shape, batch_shape))
+
+    def _init(
+        self,
+        kernel: Array,
+        n: int,
+        out_shape: Shape | None = None,
+        in_shape: Shape | None = None,
+        batch_shape: Shape | None = None,
+        *,
+        full: bool = False,
+    ) -> None:
+        self.kernel = kernel
+        k = kernel.shape[-1]
+        m, n = (n, n - k + 1) if full else (n - k + 1, n)
+        spec = Spec.of(self.structure, m, n, tuple(kernel.shape[:-1]), length=k, full=full)
+        self._set(spec, out_shape, in_shape, batch_shape)
+
+    @classmethod
+    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
+        return {"kernel": (spec.length,)}
+
+    @classmethod
+    def _transposed(cls, spec: Spec) -> Spec:
+        return Spec.of(cls.structure, *spec.shape[::-1], spec.batch, length=spec.length, full=not spec.full)
+
+    @classmethod
+    def _expansion_cost(cls, spec: Spec) -> Cost:
+        return ZERO_COST
+
+    @classmethod
+    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:
+        """Return k products for each place of the kernel and column; the sums of those that meet."""
+        shorter, k = min(spec.shape), spec.length
+        added = (shorter - spec.full) * (k - 1)
+        return points(spec.batch, batch) * columns * Count(shorter * k, added)
+
+    @classmethod
+    def _unflatten(
+        cls, spec: Spec, arrays: dict[str, Array], parts: Sequence[Jacobian], dtype: Any
+    ) -> Toeplitz:
+        return cls.unchecked(arrays["kernel"], max(spec.shape), full=spec.full)
+
+    def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
+        count, k = min(self.shape), self.spec.length
+        home, batch = self.home, self.spec.batch
+        # k numbers and n − k + 1 zeros, over and over: each row begins one later
+        gap = home.zeros((*batch, count), self.dtype)
+        line = home.namespace.concat([self.kernel, gap], axis=-1)
+        lines = home.namespace.broadcast_to(line[..., None, :], (*batch, count, k + count))
+        flat = home.namespace.reshape(lines, (*batch, count * (k + count)))
+        dense = home.namespace.reshape(flat[..., : count * max(self.shape)], (*batch, count, max(self.shape)))
+        return cast(Array, dense.mT if self.spec.full else dense)
+
+    def _apply(self, columns: Array, ledger: Ledger) -> Array:
+        # a step for each number of the kernel, on all columns at once
+        count, k = min(self.shape), self.spec.length
+        terms = [self.kernel[..., place][..., None, None] for place in range(k)]
+        if not self.spec.full:
+            total = ledger.scale(terms[0], columns[..., :count, :])
+            for place in range(1, k):
+                total = ledger.add(total, ledger.scale(terms[place], columns[..., place : place + count, :]))
+            return total
+        total = ledger.scale(terms[0], columns)
+        for place in range(1, k):
+            found = ledger.scale(terms[place], columns)
+            # rows place … place + count − 1: those before stay, the last one is new
+            met = ledger.add(total[..., place:, :], found[..., : count - 1, :]) if count > 1 else None
+            parts = [total[..., :place, :]] + ([] if met is None else [met]) + [found[..., count - 1 :, :]]
+            total = self.home.namespace.concat(parts, axis=-2)
+        return total
+
+    def _row_norms(self) -> Array:
+        if not self.spec.full:
+            norm = euclidean(self.kernel)[..., None]
+            return np.broadcast_to(norm, (*self.spec.batch, self.shape[0]))
+        return euclidean(self._expand(Ledger()))
+
+    def _transpose(self) -> Jacobian:
+        return Toeplitz.unchecked(self.kernel, max(self.shape), full=not self.spec.full)
+
+    def _scale(self, factor: Any) -> Jacobian:
+        return Toeplitz.unchecked(self.kernel * factor, max(self.shape), full=self.spec.full)
+
+    def _latex(self) -> str:
+        turned = r"^{\mathsf T}" if self.spec.full else ""
+        return rf"T({latex_vector(first_point(self.kernel, 1))}){turned}"

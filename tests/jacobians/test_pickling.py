@@ -1,0 +1,72 @@
+"""Whatever holds numbers goes through pickle and deepcopy, and comes back as the same kind of thing."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from structured_cases import CASES, Case
+
+import backprop
+from jacobians import Affine, Sequential, SquaredError, Tanh
+from jacobians.activations import ACTIVATIONS
+from jacobians.namespaces import NUMPY
+
+WAYS: list[Callable[[Any], Any]] = [lambda it: pickle.loads(pickle.dumps(it)), copy.deepcopy, copy.copy]
+each_way = pytest.mark.parametrize("way", WAYS, ids=["pickle", "deepcopy", "copy"])
+
+
+@each_way
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_structure(case: Case, way: Callable[[Any], Any]) -> None:
+    J = case.jacobian.reshaped((2, 3)).broadcast_batch((4, *(case.jacobian.batch_shape or (1,))))
+    found = way(J)
+    assert type(found) is type(J)
+    assert found.home is NUMPY
+    assert (found.spec, found.out_shape, found.in_shape, found.batch_shape, found.dtype) == (
+        J.spec,
+        J.out_shape,
+        J.in_shape,
+        J.batch_shape,
+        J.dtype,
+    )
+    assert_array_equal(found.dense(), J.dense())
+    assert_array_equal((found @ found).dense(), (J @ J).dense())
+
+
+@each_way
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_networks_chains_plans_and_executions(name: str, way: Callable[[Any], Any]) -> None:
+    net = Sequential(
+        Affine(np.ones((3, 2)), None), ACTIVATIONS[name](), Affine(np.ones((2, 3)), None), Tanh()
+    )
+    x = np.array([0.5, -1.0])
+    truth = net.jacobian(x).dense()
+    assert_array_equal(way(net).jacobian(x).dense(), truth)
+    linear = way(net.linearize(x))
+    assert_array_equal(linear.value, net(x))
+    chain = backprop.Chain.from_network(net, x, SquaredError(np.zeros(2)))
+    plan = chain.plan("optimal")
+    expected = plan.execute().jacobian.dense()
+    assert_array_equal(way(chain).plan("optimal").execute().jacobian.dense(), expected)
+    assert_array_equal(way(plan).execute().jacobian.dense(), expected)
+    assert_array_equal(way(plan.execute()).jacobian.dense(), expected)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_diagonal_and_trace(case: Case) -> None:
+    assert np.allclose(case.jacobian.diagonal(), np.diagonal(case.truth, axis1=-2, axis2=-1), atol=1e-13)
+    assert np.allclose(case.jacobian.trace(), np.trace(case.truth, axis1=-2, axis2=-1), atol=1e-13)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_another_precision(case: Case) -> None:
+    found = case.jacobian.astype("float32")
+    assert (found.dtype, found.spec) == (np.dtype("float32"), case.jacobian.spec)
+    assert found.dense().dtype == np.float32
+    assert np.allclose(found.dense(), case.truth, atol=1e-5)
