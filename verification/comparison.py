@@ -106,7 +106,8 @@ def compare(
     rtol : float, optional
         Instead of 1e-6 (float64) or 2e-4 (float32).
     sizes : numpy.ndarray, optional, shape (m, n)
-        Where they aren't known, the noise of f_i divided by eps·max(1, abs(x_j)) stands for them.
+        By default those of the problem; where they aren't known, the noise of f_i divided by eps·max(1, abs(x_j))
+        stands for them.
 
     Examples
     --------
@@ -123,6 +124,8 @@ def compare(
         rows, columns = size.max(axis=1, keepdims=True), size.max(axis=0, keepdims=True)
         terms = problem.noise.reshape(-1, 1) / np.finfo(float).eps
         natural = terms / np.maximum(1, np.abs(problem.point.reshape(1, -1)))
+        if sizes is None and problem.sizes is not None:
+            sizes = problem.sizes.derivatives
         cancelled = natural if sizes is None else np.where(np.isfinite(sizes), sizes, natural)
         rounding = ROUNDINGS * eps * (np.minimum(rows, columns) + cancelled)
         # what underflows in a factor has lost a subnormal number, and grows with the factors beside it

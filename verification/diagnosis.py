@@ -10,6 +10,7 @@ import numpy as np
 
 from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT
+from verification.causes import Slip
 from verification.factors import Factors, ratio
 from verification.forms import Shape, forms
 from verification.mistakes import Mistake, mistakes
@@ -42,6 +43,11 @@ class Diagnosis:
     sentence: str
     evidence: str
     others: tuple[str, ...] = ()
+
+    @property
+    def causes(self) -> tuple[Slip, ...]:
+        """The slips that the name stands for: one, or two that were made at once."""
+        return tuple(map(Slip, self.name.split("+")))
 
     def __str__(self) -> str:
         more = [f"{len(self.others) - SHOWN} more"] if len(self.others) > SHOWN else []
@@ -165,7 +171,7 @@ def _diagnose(
     else:
         evidence = f"found shape {found.shape}, expected {right.shape}"
         if not fitting:
-            return Diagnosis("shape", "the shape is wrong", evidence)
+            return Diagnosis(Slip.SHAPE, "the shape is wrong", evidence)
     (first, _), *others = fitting
     also = dict.fromkeys(guess.sentence for guess, _ in others if guess.sentence != first.sentence)
     return Diagnosis(first.name, first.sentence, evidence, tuple(also))

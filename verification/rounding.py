@@ -13,15 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arrays import Array
-from verification.problem import Problem
 from verification.scalars import Primitive, Scalars
 from verification.tracing import entries_of
+
+if TYPE_CHECKING:
+    from verification.problem import Problem
 
 
 class Sized:
@@ -341,6 +343,7 @@ def sizes(problem: Problem, *, usual: bool = True) -> Sizes:
     --------
     sin x − x cancels to 0 at 0, and its derivative cos x − 1 too: of terms of size 1 each.
 
+    >>> from verification.problem import Problem
     >>> sizes(Problem(lambda x: np.sin(x) - x, 0.0)).derivatives
     array([[2.]])
 

@@ -25,8 +25,9 @@ from jacobians import (
     Tanh,
 )
 from verification import check
+from verification.causes import Cause
 from verification.problem import Problem
-from verification.report import OFF_EVERYWHERE
+from verification.report import SENTENCES
 from verification.rounding import Sized, SizedScalars, sizes
 
 ACTIVATIONS = [ReLU, LeakyReLU, Sigmoid, Tanh, Softplus, SiLU, GELU, ELU]
@@ -116,7 +117,7 @@ def test_what_cancels_in_the_chain_rule_is_neither_right_nor_wrong():
 
     report = check(f, 18.0, [[1 - np.tanh(18.0) ** 2]])
     assert report.verdict == "undecided"
-    assert report.reason.endswith(OFF_EVERYWHERE)
+    assert report.reason.endswith(SENTENCES[Cause.OFF_EVERYWHERE])
 
 
 @pytest.mark.parametrize("seed", range(20))
