@@ -250,7 +250,10 @@ def _worst(matrix: Array, asked: list[tuple[Witness, Comparison | None]], proble
         return None
     witness, comparison = deciding[-1]
     assert witness.matrix is not None
-    i, j = (int(k) for k in np.unravel_index(int(np.argmax(comparison.excess)), matrix.shape))
+    # of those that exceed their tolerance about equally, the largest
+    largest = comparison.excess >= 0.99 * comparison.excess.max()
+    deviation = np.where(largest, np.abs(matrix - witness.matrix), -1)
+    i, j = (int(k) for k in np.unravel_index(int(np.argmax(deviation)), matrix.shape))
     return Worst(
         (i, j), problem.out_index(i), problem.index(j), float(matrix[i, j]), float(witness.matrix[i, j])
     )

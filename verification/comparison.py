@@ -22,6 +22,7 @@ CONFIRMED = (
     9e-4  # an entry is confirmed if it is off by less than this, relatively: 1e-3 in all of them is wrong
 )
 STEADY = 1e-3  # noise above this part of a value is none
+VISIBLE = 1e-6  # of a row: a deviation that is smaller needs no excuse
 NATURAL_RESOLUTION = 1e-7  # the same, for a row of zeros, as a part of the terms that cancel in it
 
 
@@ -61,6 +62,8 @@ class Comparison:
         The largest deviation relative to the size of its row.
     off_everywhere : bool
         Every entry is off by 9e-4 or more, and still by no more than rounding might explain: neither right nor wrong.
+    excused : int
+        How many entries deviate by more than 1e-6 of their row, and only the rounding of terms that cancel allows it.
     """
 
     wrong: NDArray[np.bool_]
@@ -68,6 +71,7 @@ class Comparison:
     excess: Array
     error: float
     off_everywhere: bool = False
+    excused: int = 0
 
 
 def precision(*dtypes: Any) -> str:
@@ -134,6 +138,8 @@ def compare(
         tolerated = relative * size + rounding + error + underflow
         known = np.isfinite(expected) & np.isfinite(error) & ~evidence.kinks
         excess = np.where(known, deviation / tolerated, 0)
+        unexcused = tolerated - ROUNDINGS * eps * cancelled
+        excused = known & (excess <= 1) & (deviation > unexcused) & (deviation > VISIBLE * rows)
         scale = np.maximum(rows, np.abs(candidate).max(axis=1, keepdims=True))
         # noise that is neither small nor rounding is none: f has an infinite slope, or is faster than the steps
         steady = problem.noise <= np.maximum(
@@ -153,4 +159,6 @@ def compare(
         off_everywhere = bool(telling.any() and off[telling].all())
         if not confirmed.any() and not off_everywhere:
             precise &= ~telling
-    return Comparison(excess > 1, ~(known & precise), excess, float(part.max()), off_everywhere)
+    return Comparison(
+        excess > 1, ~(known & precise), excess, float(part.max()), off_everywhere, int(excused.sum())
+    )

@@ -131,6 +131,8 @@ WITNESSES: dict[str, Callable[[Problem, Budget], Evidence]] = {
 }
 """From the least to the most precise; a check asks them in this order."""
 
+LOST = 0.05
+"""Rounding that is this part of an entry leaves no digit of it."""
 PRECISE = frozenset({"symbolic", "certified"})
 """Those whose values carry no rounding of float64, so that a candidate of which no digit is right can be told."""
 
@@ -162,12 +164,7 @@ def ask(
             comparison = compare(candidate, evidence, problem, dtype, rtol)
         cancelled = False
         lost = comparison.off_everywhere and not comparison.wrong.any()
-        if (
-            lost
-            and name in PRECISE
-            and problem.sizes is not None
-            and _is_normal(evidence.matrix, candidate.dtype)
-        ):
+        if lost and name in PRECISE and _no_digit_is_left(problem, evidence.matrix, candidate.dtype):
             strict = compare(
                 candidate, evidence, problem, dtype, rtol, sizes(problem, usual=False).derivatives
             )
@@ -203,10 +200,17 @@ _CAUSES: dict[type[Exception], Cause] = {  # the narrower first
 }
 
 
-def _is_normal(expected: Array, dtype: np.dtype) -> bool:
-    """Say whether the largest entry is so far above what underflows in the precision that no factor of it does."""
+def _no_digit_is_left(problem: Problem, expected: Array, dtype: np.dtype) -> bool:
+    """Say whether a usual formula that cancels leaves nothing of any entry, though no factor of them underflows.
+
+    Then a candidate that deviates by its rounding has no digit right; one that has some is told by nobody.
+    """
+    if problem.sizes is None:
+        return False
     limits = np.finfo(dtype)
-    return bool(np.nanmax(np.abs(expected)) * float(limits.eps) > float(limits.smallest_normal))
+    size = np.abs(expected)
+    normal = float(np.nanmax(size)) * float(limits.eps) > float(limits.smallest_normal)
+    return normal and bool(np.all(LOST * size <= float(limits.eps) * problem.sizes.derivatives))
 
 
 def _reason(error: Exception) -> str:
@@ -224,6 +228,8 @@ def status_of(evidence: Evidence, comparison: Comparison) -> tuple[Status, Cause
         return "disagrees", Cause.DIFFERS, int(comparison.wrong.sum())
     if comparison.off_everywhere:
         return "undecided", Cause.OFF_EVERYWHERE, known.size
+    if comparison.excused:
+        return "undecided", Cause.ROUNDING, comparison.excused
     if evidence.kinks.any():
         return "undecided", Cause.KINK, int(evidence.kinks.sum())
     if not known.all():

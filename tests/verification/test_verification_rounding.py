@@ -60,7 +60,16 @@ def random_network(seed):
 def test_no_right_jacobian_of_a_random_network_is_called_wrong(seed):
     net, x, wrt = random_network(seed)
     report = check(net, x, wrt=wrt, witnesses=NUMERIC)
-    assert report.verdict == "right", f"{net} by {wrt}\n{report}"
+    assert report.passed or report.cause == Cause.ROUNDING, f"{net} by {wrt}\n{report}"
+
+
+def test_few_right_jacobians_of_random_networks_cannot_be_told_from_rounding():
+    verdicts = []
+    for seed in range(200):
+        net, x, wrt = random_network(seed)
+        verdicts.append(check(net, x, wrt=wrt).verdict)
+    assert verdicts.count("wrong") == 0
+    assert verdicts.count("undecided") <= 6
 
 
 @settings(max_examples=100, deadline=None)
@@ -175,8 +184,14 @@ def test_softmax_of_a_certain_class():
     # diag(p) − p pᵀ cancels where p is 1 but for 1e-15, and the usual formula leaves rounding there
     x = np.array([34.0, 0.0, -1.0])
     p = np.exp(x) / np.exp(x).sum()
-    report = check(lambda x: np.exp(x) / np.exp(x).sum(), x, np.diag(p) - np.outer(p, p))
-    assert report.passed, str(report)
+    f = lambda x: np.exp(x) / np.exp(x).sum()  # noqa: E731
+    usual = np.diag(p) - np.outer(p, p)
+    report = check(f, x, usual)
+    assert (report.verdict, report.cause) == ("undecided", Cause.ROUNDING)
+    assert report.reason.endswith("1 of 9 entries can't be told from rounding")
+    accurate = usual.copy()
+    accurate[0, 0] = p[0] * (p[1] + p[2])
+    assert check(f, x, accurate).passed
 
 
 @pytest.mark.parametrize("candidate", [0.0, 0.999e-9])

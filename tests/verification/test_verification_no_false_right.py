@@ -1,0 +1,136 @@
+"""No wrong entry is excused by the rounding of another formula, and no disagreement stands beside "right"."""
+
+import mpmath
+import numpy as np
+import pytest
+
+from verification import check
+from verification.causes import Cause
+from verification.report import Witness
+from verification.verdict import decide
+
+CENTRES = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+QUERIES = np.array([[0.4, -1.0, 0.2], [1.5, 0.3, -0.6]])
+
+
+def softmax(shift):
+    def f(m, x):
+        e = m.exp(x - shift)
+        return e / e.sum()
+
+    return f
+
+
+def responsibilities(m, x):
+    e = m.exp(-((x - m.c(CENTRES)) ** 2).sum(1) / 2)
+    return e / e.sum()
+
+
+def kernel(m, x):
+    return m.exp(-((x - m.c(CENTRES)) ** 2).sum(1) / 2)
+
+
+def attention(m, x):
+    scores = m.c(QUERIES)[:, :, None] * x  # one maximum for all rows
+    e = m.exp(scores - scores.max() - 20)
+    return ((e / e.sum(2)[:, :, None]) @ x).sum(1)
+
+
+def logistic(m, x):
+    return 1 / (1 + m.exp(-x))
+
+
+class Floats:
+    exp = staticmethod(np.exp)
+    c = staticmethod(np.asarray)
+
+
+class Digits:
+    exp = staticmethod(np.vectorize(mpmath.exp, otypes=[object]))
+    c = staticmethod(np.vectorize(mpmath.mpf, otypes=[object]))
+
+
+CASES = [
+    *((softmax(shift), [0.3, -0.2, 0.9]) for shift in (-30.0, 0.0, 0.9, 40.0, 300.0)),
+    (responsibilities, [6.0, 7.0]),
+    (responsibilities, [0.2, -0.1]),
+    (kernel, [6.0, 7.0]),
+    (kernel, [0.4, 0.3]),
+    (attention, [0.5, -0.4, 1.1]),
+    (lambda m, x: m.exp(x), [-4.0, -37.0]),
+    (logistic, [0.3, -20.0, 12.0]),
+]
+
+
+def truth(f, x):
+    """Return the Jacobian by central differences in 60 digits."""
+    with mpmath.workdps(60):
+        point = Digits.c(np.array(x))
+        h = mpmath.mpf(10) ** -25
+        columns = []
+        for j in range(len(point)):
+            up, down = point.copy(), point.copy()
+            up[j], down[j] = up[j] + h, down[j] - h
+            columns.append((f(Digits, up) - f(Digits, down)) / (2 * h))
+        return np.array(columns).T.astype(float)
+
+
+@pytest.mark.parametrize(("f", "x"), CASES)
+def test_an_exponential_excuses_no_entry_of_the_wrong_sign(f, x):
+    J = truth(f, x)
+    code = lambda x: f(Floats, x)  # noqa: E731
+    assert check(code, x, J).verdict == "right"
+    for i, j in np.argwhere(np.abs(J) > 1e-6 * np.abs(J).max(axis=1, keepdims=True)):
+        wrong = J.copy()
+        wrong[i, j] *= -1
+        assert check(code, x, wrong).verdict == "wrong", (i, j)
+        wrong = J.copy()
+        wrong[i, j] *= 1 + 1e-4
+        assert check(code, x, wrong).verdict == "wrong", (i, j)
+
+
+@pytest.mark.parametrize("z", [10.0, 20.0, 25.0, 30.0])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda z: 1 / (1 + np.exp(-z)),
+        lambda z: (1 + np.exp(-z)) ** -1,
+        lambda z: np.reciprocal(np.exp(-z) + 1.0),
+        lambda z: np.exp(z) / (1 + np.exp(z)),
+        lambda z: -3 * (1 / (-1 - np.exp(-z))) / 3,
+    ],
+)
+def test_the_usual_formula_of_a_logistic_function_is_not_wrong(f, z):
+    s = 1 / (1 + np.exp(-z))
+    report = check(f, [z], [[s * (1 - s)]])
+    assert report.verdict != "wrong", str(report)
+    assert check(f, [z], [[np.exp(-z) * s * s]]).verdict == "right"
+    assert check(f, [z], [[-np.exp(-z) * s * s]]).verdict != "right"
+
+
+@pytest.mark.parametrize("factor", [2.0, -1.0, 0.0])
+def test_a_deviation_that_only_rounding_could_explain_is_neither_right_nor_wrong(factor):
+    x = np.array([34.0, 0.0, -1.0])
+    p = np.exp(x) / np.exp(x).sum()
+    J = -np.outer(p, p) + np.diag(p)
+    J[0, 0] = p[0] * (p[1] + p[2])
+    f = lambda x: np.exp(x) / np.exp(x).sum()  # noqa: E731
+    assert check(f, x, J).verdict == "right"
+    J[0, 0] *= factor
+    report = check(f, x, J)
+    assert report.verdict != "right"
+    if report.verdict == "undecided":
+        assert report.cause == Cause.ROUNDING
+        assert report.reason.endswith("1 of 9 entries can't be told from rounding")
+
+
+def test_no_supporting_witness_disagrees_beside_right():
+    agree = Witness("finite-difference", "agrees", cause=Cause.AGREES)
+    against = Witness("taylor", "disagrees", reason="order 1.00", cause=Cause.DIFFERS)
+    decision = decide([agree], [against])
+    assert decision == (
+        "undecided",
+        Cause.UNEXPLAINED,
+        "finite-difference agrees, taylor disagrees: order 1.00",
+    )
+    assert decide([agree], [Witness("taylor", "undecided")]).verdict == "right"
