@@ -12,8 +12,15 @@ from numpy.typing import NDArray
 from jacobians.arrays import Array
 from jacobians.function import INPUT
 from verification.causes import Cause
-from verification.comparison import Comparison, Evidence, compare
-from verification.finite_difference import FIRST_STEP, LEVEL_RATIO, MOST_LEVELS, complex_step, richardson
+from verification.comparison import UNDERFLOW_GROWTH, Comparison, Evidence, compare
+from verification.finite_difference import (
+    COMPLEX_STEP,
+    FIRST_STEP,
+    LEVEL_RATIO,
+    MOST_LEVELS,
+    complex_step,
+    richardson,
+)
 from verification.graph import KinkError
 from verification.matrix_functions import NotAMatrixFunctionError, block_jacobian
 from verification.problem import LARGEST_TRACE, Problem
@@ -72,7 +79,10 @@ def complex_steps(problem: Problem, budget: Budget) -> Evidence:
     """The complex step, where the traced code is analytic."""
     _within(problem, problem.point.size, budget.complex_step, "complex_step")
     with np.errstate(all="ignore"):
-        return _smooth(complex_step(problem))
+        matrix = complex_step(problem)
+    # the imaginary part is a derivative times the step, and what underflows in it is lost
+    lost = UNDERFLOW_GROWTH * float(np.finfo(np.float64).smallest_subnormal) / COMPLEX_STEP
+    return Evidence(matrix, np.full(matrix.shape, lost), np.zeros(matrix.shape, dtype=bool))
 
 
 def symbolic(problem: Problem, budget: Budget) -> Evidence:
