@@ -255,7 +255,7 @@ def _worst(matrix: Array, asked: list[tuple[Witness, Comparison | None]], proble
     deviation = np.where(largest, np.abs(matrix - witness.matrix), -1)
     i, j = (int(k) for k in np.unravel_index(int(np.argmax(deviation)), matrix.shape))
     return Worst(
-        (i, j), problem.out_index(i), problem.index(j), float(matrix[i, j]), float(witness.matrix[i, j])
+        (i, j), problem.out_index(i), problem.index(j), float(matrix[i, j]), float(witness.matrix[i, j]) + 0.0
     )
 
 
@@ -271,6 +271,10 @@ def _diagnosis_of_shape(array: Array, problem: Problem) -> Any:
     if not np.isfinite(expected).all() or not np.isfinite(array).all():
         return None
     found = _diagnosis(array, expected, problem)
+    if found.name == Slip.RIGHT:  # a gradient in the shape of x: the entries are those of J
+        from verification.diagnosis import Diagnosis
+
+        return Diagnosis(Slip.SHAPE, f"right entries, shape {array.shape} in place of {problem.shape}", "")
     return None if found.name == Slip.SHAPE else found
 
 

@@ -332,6 +332,10 @@ def numbers(result: Any) -> Array:
     """
     if result is None:
         raise EvaluationError("f returned None, expected an array of real numbers; is a return missing?")
+    if isinstance(result, tuple):
+        raise EvaluationError(
+            f"f returned a tuple of {len(result)}; differentiate one of them: lambda x: f(x)[0]"
+        )
     try:
         if isinstance(result, np.ndarray) and result.size == 0:
             return result.astype(np.float64)  # emptiness is named by those who compare

@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from verification import check
+from verification import check, diagnose
 from verification.causes import Cause
 from verification.report import Witness
 from verification.verdict import decide
@@ -134,3 +134,40 @@ def test_no_supporting_witness_disagrees_beside_right():
         "finite-difference agrees, taylor disagrees: order 1.00",
     )
     assert decide([agree], [Witness("taylor", "undecided")]).verdict == "right"
+
+
+# --- a verdict and its diagnosis never contradict each other ----------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2), (2, 3)])
+def test_a_right_gradient_in_the_shape_of_x_has_right_entries_and_another_shape(shape):
+    x = np.arange(1.0, 1 + np.prod(shape)).reshape(shape)
+    report = check(lambda x: np.sum(x**2), x, 2 * x)
+    assert report.verdict == "wrong"
+    assert "assert_gradient" in report.reason
+    assert "layout='denominator'" in report.reason
+    assert str(report.diagnosis) == f"right entries, shape {shape} in place of (1, {x.size})"
+    assert check(lambda x: np.sum(x**2), x, 2 * x, layout="denominator").passed
+
+
+def test_nothing_is_said_in_empty_brackets_or_relative_to_zero():
+    J = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert str(diagnose(J, J)) == "nothing is wrong: the candidate equals the expected answer"
+    for wrong in (J, np.ones((2, 2)), np.eye(2)):
+        assert "inf" not in str(diagnose(wrong, 0 * J))
+    report = check(lambda x: 0 * x, [1.0, 2.0], np.eye(2))
+    assert "-0.0" not in str(report)
+
+
+def test_a_function_that_returns_a_tuple_is_named():
+    report = check(lambda x: (x, 2 * x), [1.0, 2.0], np.eye(2))
+    assert report.reason == "f returned a tuple of 2; differentiate one of them: lambda x: f(x)[0]"
+    assert not report
+
+
+def test_rows_and_columns_in_column_major_order_are_named():
+    rng = np.random.default_rng(0)
+    J = rng.normal(size=(6, 6))
+    order = np.arange(6).reshape(2, 3).T.reshape(-1)
+    found = diagnose(J[np.ix_(order, order)], J, out_shape=(2, 3), in_shape=(2, 3))
+    assert found.sentence == "rows and columns are in column-major (Fortran) order, expected row-major vec"
