@@ -16,7 +16,7 @@ from verification.candidate import CandidateError, candidate_of, matrix_of
 from verification.causes import Cause, Slip
 from verification.comparison import RELATIVE, Comparison, precision
 from verification.finite_difference import richardson
-from verification.options import require_options, witness_names
+from verification.options import require_absolute, require_options, witness_names
 from verification.problem import EvaluationError, Problem
 from verification.report import CheckReport, Witness, Worst
 from verification.verdict import decide, where_steps_are_too_large, with_adjoint
@@ -35,6 +35,7 @@ def check(
     layout: TensorLayout | None = None,
     witnesses: Iterable[str] | None = None,
     rtol: float | None = None,
+    atol: float = 0.0,
     budget: Budget | None = None,
     max_bytes: int = LARGEST_DENSE,
     seed: int = 0,
@@ -65,6 +66,9 @@ def check(
         fraction of the work for a large Jacobian, which is not formed.
     rtol : float, optional
         The relative tolerance of an entry; by default 1e-6 for float64, 2e-4 for float32.
+    atol : float
+        An absolute tolerance of every entry, 0 unless asked for: as where a right backward pass leaves 6e-16 of 0.
+        Random projections don't use it.
     budget : Budget, optional
         What the witnesses that trace may spend; a larger one asks them about larger problems.
     max_bytes : int
@@ -96,6 +100,7 @@ def check(
     """
     names = witness_names(witnesses)
     require_options(rtol, budget, max_bytes, seed)
+    require_absolute(atol)
     projections = names == [PROJECTIONS]
     limits = budget or Budget()
     given = real_array(x, "x")
@@ -130,10 +135,10 @@ def check(
         return _not_finite(matrix, problem, given, described)
     if witnesses is None and not takes_square_matrices(problem):
         names.remove("block-identity")  # the question doesn't arise
-    asked = [ask(name, problem, matrix, described["dtype"], rtol, limits) for name in names]
+    asked = [ask(name, problem, matrix, described["dtype"], rtol, limits, atol) for name in names]
     tolerance = RELATIVE[described["dtype"]] if rtol is None else rtol
     heard = [witness for witness, _ in asked]
-    supporting = [] if witnesses is not None else [taylor(problem, matrix, seed, tolerance)]
+    supporting = [] if witnesses is not None else [taylor(problem, matrix, seed, tolerance, atol)]
     heard, supporting = where_steps_are_too_large(heard, supporting)
     decision = decide(heard, supporting)
     if isinstance(candidate, Jacobian):

@@ -86,6 +86,7 @@ def compare(
     dtype: str,
     rtol: float | None = None,
     sizes: Array | None = None,
+    atol: float = 0.0,
 ) -> Comparison:
     """Compare a candidate with evidence, entry by entry.
 
@@ -112,6 +113,8 @@ def compare(
     sizes : numpy.ndarray, optional, shape (m, n)
         By default those of the problem; where they aren't known, the noise of f_i divided by eps·max(1, abs(x_j))
         stands for them.
+    atol : float
+        An absolute tolerance of every entry, for those who ask.
 
     Examples
     --------
@@ -135,7 +138,7 @@ def compare(
         # what underflows in a factor has lost a subnormal number, and grows with the factors beside it
         underflow = UNDERFLOW_GROWTH * float(np.finfo(candidate.dtype).smallest_subnormal)
         deviation = np.abs(candidate.astype(np.float64) - expected)
-        tolerated = relative * size + rounding + error + underflow
+        tolerated = relative * size + rounding + error + underflow + atol
         known = np.isfinite(expected) & np.isfinite(error) & ~evidence.kinks
         excess = np.where(known, deviation / tolerated, 0)
         unexcused = tolerated - ROUNDINGS * eps * cancelled
@@ -147,15 +150,15 @@ def compare(
         )
         zero = size <= 2 * evidence.error  # what is larger is seen, though not to three digits
         small = steady.reshape(-1, 1) & zero & (error <= NATURAL_RESOLUTION * natural)
-        precise = (error <= RESOLUTION * scale) | (error <= underflow) | small
+        precise = (error <= RESOLUTION * scale + atol) | (error <= underflow) | small
         if 0 < size.max() <= float(np.finfo(candidate.dtype).smallest_normal):
             precise = np.zeros_like(known)
         part = np.where(known & (deviation > 0), deviation / np.where(rows > 0, rows, scale), 0)
         # Entries that a relative error can show in; one that is confirmed shows that not all of them have it.
         telling = known & ((size > error) | (candidate != 0))
         larger = np.maximum(size, np.abs(candidate))
-        confirmed = telling & (deviation + error <= CONFIRMED * larger)
-        off = deviation - error > CONFIRMED * larger
+        confirmed = telling & (deviation + error <= CONFIRMED * larger + atol)
+        off = deviation - error > CONFIRMED * larger + atol
         off_everywhere = bool(telling.any() and off[telling].all())
         if not confirmed.any() and not off_everywhere:
             precise &= ~telling

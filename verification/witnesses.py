@@ -154,6 +154,7 @@ def ask(
     dtype: str,
     rtol: float | None,
     budget: Budget,
+    atol: float = 0.0,
 ) -> tuple[Witness, Comparison | None]:
     """Run one witness and compare the candidate with what it finds.
 
@@ -166,12 +167,12 @@ def ask(
     try:
         evidence = WITNESSES[name](problem, budget)
         seconds = time.perf_counter() - start
-        comparison = compare(candidate, evidence, problem, dtype, rtol)
+        comparison = compare(candidate, evidence, problem, dtype, rtol, atol=atol)
         doubtful = np.any(comparison.wrong | comparison.unresolved, axis=0)
         if name == "finite-difference" and doubtful.any():
             kinks = evidence.kinks | _columns_on_a_kink(problem, np.flatnonzero(doubtful))[None, :]
             evidence = Evidence(evidence.matrix, evidence.error, kinks, evidence.remark)
-            comparison = compare(candidate, evidence, problem, dtype, rtol)
+            comparison = compare(candidate, evidence, problem, dtype, rtol, atol=atol)
         cancelled = False
         lost = comparison.off_everywhere and not comparison.wrong.any()
         if lost and name in PRECISE and _no_digit_is_left(problem, evidence.matrix, candidate.dtype):
@@ -249,7 +250,7 @@ def status_of(evidence: Evidence, comparison: Comparison) -> tuple[Status, Cause
     return "agrees", Cause.AGREES, known.size
 
 
-def taylor(problem: Problem, matrix: Array, seed: int, relative: float) -> Witness:
+def taylor(problem: Problem, matrix: Array, seed: int, relative: float, atol: float = 0.0) -> Witness:
     """The remainder of the candidate along a random direction: it falls with order 2 if the candidate is right.
 
     One number for the whole matrix: it supports a verdict and doesn't make one. It disagrees only where what it sees
@@ -272,7 +273,7 @@ def taylor(problem: Problem, matrix: Array, seed: int, relative: float) -> Witne
     fitted = result.fitted
     off = float(np.median(result.remainders[fitted] / result.steps[fitted])) if fitted.any() else 0.0
     seen = result.verdict == "wrong" and result.order >= LEAST_ORDER
-    if seen and off > relative * float(np.linalg.norm(matrix)):
+    if seen and off > relative * float(np.linalg.norm(matrix)) + atol * matrix.size:
         return Witness("taylor", "disagrees", reason=reason, seconds=seconds, cause=Cause.DIFFERS)
     return Witness("taylor", "undecided", reason=reason, seconds=seconds, cause=Cause.IMPRECISE)
 

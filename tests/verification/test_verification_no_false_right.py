@@ -171,3 +171,17 @@ def test_rows_and_columns_in_column_major_order_are_named():
     order = np.arange(6).reshape(2, 3).T.reshape(-1)
     found = diagnose(J[np.ix_(order, order)], J, out_shape=(2, 3), in_shape=(2, 3))
     assert found.sentence == "rows and columns are in column-major (Fortran) order, expected row-major vec"
+
+
+@pytest.mark.parametrize("left", [6e-16, -3e-14])
+def test_an_absolute_tolerance_is_for_those_who_ask(left):
+    def f(x):
+        return np.sum((x - x.mean()) / np.sqrt(x.var() + 1e-5))  # 0 for every x
+
+    x = np.array([0.3, -1.0, 2.0])
+    gradient = np.array([[left, -left, left]])
+    assert check(f, x, gradient).verdict != "right"
+    assert check(f, x, gradient, atol=1e-12).verdict == "right"
+    assert check(f, x, gradient + 1e-9, atol=1e-12).verdict == "wrong"
+    with pytest.raises(ValueError, match=r"^atol: found -1, expected a finite absolute tolerance"):
+        check(f, x, gradient, atol=-1)
