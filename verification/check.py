@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT
@@ -231,6 +232,9 @@ def _not_finite(matrix: Array, problem: Problem, given: Array, described: dict[s
     if not np.isfinite(values).all():  # as the logarithm of a probability that is 0 in float32
         reason = f"f(x) is not finite in {given.dtype}"
         return CheckReport("undecided", reason, cause=Cause.VALUE_NOT_FINITE, **described)
+    if not np.isnan(matrix).any() and _slope_is_unknown(problem, np.isinf(matrix)):
+        reason = "the candidate is infinite where f itself has no finite slope that differences could find"
+        return CheckReport("undecided", reason, cause=Cause.NOT_FINITE, **described)
     i, j = (int(k) for k in np.argwhere(~np.isfinite(matrix))[0])
     count = int((~np.isfinite(matrix)).sum())
     return CheckReport(
@@ -240,6 +244,14 @@ def _not_finite(matrix: Array, problem: Problem, given: Array, described: dict[s
         cause=Cause.CANDIDATE_NOT_FINITE,
         **described,
     )
+
+
+def _slope_is_unknown(problem: Problem, entries: NDArray[np.bool_]) -> bool:
+    """Say whether differences find no finite slope in any of the entries, as of √x at 0."""
+    try:
+        return not np.isfinite(richardson(problem).error[entries]).any()
+    except Exception:  # f's own, beside x
+        return True
 
 
 # --- what a wrong one is told ------------------------------------------------------------------------------

@@ -130,8 +130,13 @@ def _agreement(heard: Heard) -> Decision | None:
 
 def _kink(heard: Heard) -> Decision | None:
     """Undecided, if there is a kink."""
-    if not heard.has(Cause.KINK, Cause.BENDS, Cause.STEP_KINK, Cause.OPEN):
-        return None
+    if not heard.has(Cause.KINK, Cause.BENDS):
+        if not heard.has(Cause.STEP_KINK, Cause.OPEN):
+            return None
+        reason = (
+            "a step of the code has a kink at x; f itself may have a derivative, and no witness confirms it"
+        )
+        return Decision("undecided", Cause.STEP_KINK, reason)
     reason = f"{SENTENCES[Cause.KINK]}: f has no derivative at x that finite differences could confirm"
     return Decision("undecided", Cause.KINK, reason)
 

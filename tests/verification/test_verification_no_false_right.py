@@ -185,3 +185,17 @@ def test_an_absolute_tolerance_is_for_those_who_ask(left):
     assert check(f, x, gradient + 1e-9, atol=1e-12).verdict == "wrong"
     with pytest.raises(ValueError, match=r"^atol: found -1, expected a finite absolute tolerance"):
         check(f, x, gradient, atol=-1)
+
+
+def test_an_infinite_slope_of_f_itself_is_not_called_wrong():
+    report = check(np.sqrt, [0.0, 1.0], [[np.inf, 0], [0, 0.5]])
+    assert (report.verdict, report.cause) == ("undecided", Cause.NOT_FINITE)
+    assert check(np.sqrt, [4.0, 1.0], [[np.inf, 0], [0, 0.5]]).verdict == "wrong"
+    assert check(np.sqrt, [0.0, 1.0], [[np.nan, 0], [0, 0.5]]).verdict == "wrong"
+
+
+def test_a_kink_of_a_step_is_not_told_as_a_fact_about_f():
+    y = np.array([0.3, 0.7])
+    report = check(lambda z: 0.5 * np.linalg.norm(z - y) ** 2, y, np.zeros((1, 2)))
+    assert report.verdict != "wrong"
+    assert "f has no derivative" not in report.reason
