@@ -117,7 +117,7 @@ def matrix_of(
             )
         return matrix
     if array.shape != (m, n):
-        hint = "" if array.size != m * n else _hint(array.shape, (m, n))
+        hint = "" if array.size != m * n else _hint(array.shape, (m, n), problem.point.shape)
         raise CandidateError(
             f"the candidate has shape {array.shape}, expected ({m}, {n}), the sizes of f(x) and of {problem.wrt}{hint}",
             array,
@@ -125,7 +125,9 @@ def matrix_of(
     return array
 
 
-def _hint(found: tuple[int, ...], expected: tuple[int, int]) -> str:
+def _hint(found: tuple[int, ...], expected: tuple[int, int], in_shape: tuple[int, ...]) -> str:
+    if expected[0] == 1 and found == in_shape and found != (expected[1], 1):
+        return "; for a gradient in the shape of x use assert_gradient, or layout='denominator'"
     if found == expected[::-1]:
         return "; it may be transposed (denominator layout: pass its .T)"
     if len(found) > 2:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT
@@ -14,21 +14,14 @@ from jacobians.layouts import TensorLayout
 from jacobians.structures import Jacobian
 from verification.adjoint import PROJECTIONS, adjoint_witness, check_by_projections
 from verification.candidate import CandidateError, candidate_of, matrix_of
-from verification.comparison import Comparison, precision
+from verification.causes import Cause, Slip
+from verification.comparison import RELATIVE, Comparison, precision
 from verification.finite_difference import richardson
-from verification.options import require_options, witness_names
+from verification.options import require_absolute, require_options, witness_names
 from verification.problem import EvaluationError, Problem
-from verification.report import (
-    BENDS,
-    CANCELLED,
-    KINK,
-    OFF_EVERYWHERE,
-    CheckReport,
-    Verdict,
-    Witness,
-    Worst,
-)
-from verification.witnesses import Budget, ask, sizes_of, takes_square_matrices, taylor
+from verification.report import CheckReport, Witness, Worst
+from verification.verdict import decide, where_steps_are_too_large, with_adjoint
+from verification.witnesses import Budget, ask, takes_square_matrices, taylor
 
 LARGEST_DENSE = 32 * 1024**2
 """Structured candidates above this many bytes are checked by random projections, without being formed."""
@@ -43,6 +36,7 @@ def check(
     layout: TensorLayout | None = None,
     witnesses: Iterable[str] | None = None,
     rtol: float | None = None,
+    atol: float = 0.0,
     budget: Budget | None = None,
     max_bytes: int = LARGEST_DENSE,
     seed: int = 0,
@@ -73,6 +67,9 @@ def check(
         fraction of the work for a large Jacobian, which is not formed.
     rtol : float, optional
         The relative tolerance of an entry; by default 1e-6 for float64, 2e-4 for float32.
+    atol : float
+        An absolute tolerance of every entry, 0 unless asked for: as where a right backward pass leaves 6e-16 of 0.
+        Random projections don't use it.
     budget : Budget, optional
         What the witnesses that trace may spend; a larger one asks them about larger problems.
     max_bytes : int
@@ -104,12 +101,14 @@ def check(
     """
     names = witness_names(witnesses)
     require_options(rtol, budget, max_bytes, seed)
+    require_absolute(atol)
     projections = names == [PROJECTIONS]
+    limits = budget or Budget()
     given = real_array(x, "x")
     try:
-        problem = Problem(f, given, wrt, dtype=np.float64)
+        problem = Problem(f, given, wrt, dtype=np.float64, tracing=limits.complex_step)
     except EvaluationError as error:
-        return CheckReport("undecided", str(error), wrt=wrt)
+        return CheckReport("undecided", str(error), wrt=wrt, cause=Cause.NO_VALUE)
     fault = _fault(problem)
     described: dict[str, Any] = {
         "shape": problem.shape,
@@ -119,14 +118,15 @@ def check(
         "dtype": precision(given.dtype),
     }
     if fault:
-        return CheckReport("undecided", fault, **described)
+        cause, reason = fault
+        return CheckReport("undecided", reason, cause=cause, **described)
     try:
         with np.errstate(all="ignore"):  # what overflows is named in the report
             candidate = candidate_of(jacobian, problem, given)
             matrix = matrix_of(candidate, problem, layout, 0 if projections else max_bytes)
     except CandidateError as error:
         diagnosis = None if error.array is None else _diagnosis_of_shape(error.array, problem)
-        return CheckReport("wrong", str(error), diagnosis=diagnosis, **described)
+        return CheckReport("wrong", str(error), diagnosis=diagnosis, cause=Cause.FORM, **described)
     if matrix is None or projections:
         unformed = candidate if isinstance(candidate, Jacobian) else matrix
         return check_by_projections(problem, unformed, described, seed=seed, rtol=rtol)
@@ -136,26 +136,38 @@ def check(
         return _not_finite(matrix, problem, given, described)
     if witnesses is None and not takes_square_matrices(problem):
         names.remove("block-identity")  # the question doesn't arise
-    limits = budget or Budget()
-    sizes = sizes_of(problem, limits)
-    asked = [ask(name, problem, matrix, described["dtype"], rtol, limits, sizes) for name in names]
-    verdict, reason = _decide([witness for witness, _ in asked])
-    supporting = [] if witnesses is not None else [taylor(problem, matrix, seed)]
-    asked, supporting = _where_steps_are_too_large(asked, supporting)
+    asked = [ask(name, problem, matrix, described["dtype"], rtol, limits, atol) for name in names]
+    tolerance = RELATIVE[described["dtype"]] if rtol is None else rtol
+    heard = [witness for witness, _ in asked]
+    supporting = [] if witnesses is not None else [taylor(problem, matrix, seed, tolerance, atol)]
+    heard, supporting = where_steps_are_too_large(heard, supporting)
+    decision = decide(heard, supporting)
     if isinstance(candidate, Jacobian):
-        terms = 0.0 if sizes is None else float(np.nanmax(np.where(np.isfinite(sizes), sizes, 0)))
-        terms *= float(np.sqrt(matrix.size))
-        supporting.append(adjoint_witness(candidate, seed, terms))
-        if supporting[-1].status == "disagrees" and verdict == "right":
-            verdict, reason = "wrong", f"the dense form is right, but {supporting[-1].reason}"
-    worst = _worst(matrix, asked, problem)
-    contradicting = [witness.matrix for witness, _ in asked if witness.status == "disagrees"]
-    diagnosis = (
-        _diagnosis(matrix, contradicting[-1], problem) if verdict == "wrong" and contradicting else None
-    )
+        supporting.append(adjoint_witness(candidate, seed, _terms(problem)))
+        decision = with_adjoint(decision, supporting[-1])
+    comparisons = [comparison for _, comparison in asked]
+    worst = _worst(matrix, list(zip(heard, comparisons, strict=True)), problem)
+    contradicting = [witness.matrix for witness in heard if witness.status == "disagrees"]
+    diagnosis = None
+    if decision.verdict == "wrong" and contradicting:
+        diagnosis = _diagnosis(matrix, contradicting[-1], problem)
     return CheckReport(
-        verdict, reason, (*(witness for witness, _ in asked), *supporting), worst, diagnosis, **described
+        decision.verdict,
+        decision.reason,
+        (*heard, *supporting),
+        worst,
+        diagnosis,
+        cause=decision.cause,
+        **described,
     )
+
+
+def _terms(problem: Problem) -> float:
+    """Return the norm of the terms that cancel inside of J, 0 where it isn't known."""
+    if problem.sizes is None:
+        return 0.0
+    terms = problem.sizes.derivatives
+    return float(np.nanmax(np.where(np.isfinite(terms), terms, 0))) * float(np.sqrt(terms.size))
 
 
 def assert_jacobian(f: Any, jacobian: Any = None, *, at: Any, **options: Any) -> None:
@@ -189,14 +201,15 @@ def assert_jacobian(f: Any, jacobian: Any = None, *, at: Any, **options: Any) ->
 # --- what is asked before any number is compared ---------------------------------------------------------
 
 
-def _fault(problem: Problem) -> str:
-    """Return what makes f no function of its argument, or the comparison empty; '' if nothing does."""
+def _fault(problem: Problem) -> tuple[Cause, str] | None:
+    """Return what makes f no function of its argument, or the comparison empty; None if nothing does."""
     if 0 in problem.shape:
-        return f"nothing to compare: f(x) has shape {problem.value.shape}, so the Jacobian is empty"
+        reason = f"nothing to compare: f(x) has shape {problem.value.shape}, so the Jacobian is empty"
+        return Cause.EMPTY, reason
     if not np.isfinite(problem.point).all():
         j = int(np.argmin(np.isfinite(problem.point.reshape(-1))))
         place = problem.index(j)
-        return (
+        return Cause.POINT_NOT_FINITE, (
             f"{problem.wrt} is not finite at {list(place)}: {problem.point[place]}; a derivative there is no limit of "
             "differences"
         )
@@ -204,95 +217,47 @@ def _fault(problem: Problem) -> str:
     with np.errstate(all="ignore"):
         again = np.asarray(problem._call(given))
     if not np.array_equal(given, problem.point, equal_nan=True):
-        return "f writes to its input; expected it to leave x as it was (work on x.copy())"
+        return Cause.WRITES, "f writes to its input; expected it to leave x as it was (work on x.copy())"
     if not np.array_equal(again, problem.value, equal_nan=True):
-        return "f is random: two calls at x give different values; fix its seed"
+        return Cause.RANDOM, "f is random: two calls at x give different values; fix its seed"
     if not np.isfinite(problem.value).all():
         index = problem.out_index(int(np.argmin(np.isfinite(problem.value))))
-        return f"f(x) is not finite at output {list(index)}: {problem.value[index]}"
-    return ""
+        return Cause.VALUE_NOT_FINITE, f"f(x) is not finite at output {list(index)}: {problem.value[index]}"
+    return None
 
 
 def _not_finite(matrix: Array, problem: Problem, given: Array, described: dict[str, Any]) -> CheckReport:
     with np.errstate(all="ignore"):
         values = np.asarray(problem.f(given.copy()))
     if not np.isfinite(values).all():  # as the logarithm of a probability that is 0 in float32
-        return CheckReport("undecided", f"f(x) is not finite in {given.dtype}", **described)
+        reason = f"f(x) is not finite in {given.dtype}"
+        return CheckReport("undecided", reason, cause=Cause.VALUE_NOT_FINITE, **described)
+    if not np.isnan(matrix).any() and _slope_is_unknown(problem, np.isinf(matrix)):
+        reason = "the candidate is infinite where f itself has no finite slope that differences could find"
+        return CheckReport("undecided", reason, cause=Cause.NOT_FINITE, **described)
     i, j = (int(k) for k in np.argwhere(~np.isfinite(matrix))[0])
     count = int((~np.isfinite(matrix)).sum())
     return CheckReport(
         "wrong",
         f"the candidate has {matrix[i, j]} in {count} of {matrix.size} entries, first at [{i}, {j}]",
         worst=Worst((i, j), problem.out_index(i), problem.index(j), float(matrix[i, j]), float("nan")),
+        cause=Cause.CANDIDATE_NOT_FINITE,
         **described,
     )
 
 
-# --- the verdict -----------------------------------------------------------------------------------------
+def _slope_is_unknown(problem: Problem, entries: NDArray[np.bool_]) -> bool:
+    """Say whether differences find no finite slope in any of the entries, as of √x at 0."""
+    try:
+        return not np.isfinite(richardson(problem).error[entries]).any()
+    except Exception:  # f's own, beside x
+        return True
 
 
-def _decide(witnesses: list[Witness]) -> tuple[Verdict, str]:
-    """Return the verdict of witnesses that are ordered from the least to the most precise."""
-    agree = [witness.name for witness in witnesses if witness.status == "agrees"]
-    disagree = [witness.name for witness in witnesses if witness.status == "disagrees"]
-    ran = [witness for witness in witnesses if witness.status != "unavailable"]
-    if [*agree, *disagree] == ["complex-step"] and any(KINK in witness.reason for witness in witnesses):
-        agree = disagree = []  # where differences see a kink, the complex step sees one side of it at most
-    of = f"of {len(ran)} witness{'es' if len(ran) != 1 else ''} that ran"
-    cancelled = f"; {CANCELLED}" if any(witness.reason == CANCELLED for witness in witnesses) else ""
-    if disagree and agree:
-        latest = [witness for witness in witnesses if witness.status in ("agrees", "disagrees")][-1]
-        if latest.status == "agrees":
-            return "undecided", (
-                f"the witnesses contradict each other: {', '.join(agree)} agree{'s' * (len(agree) == 1)}, "
-                f"{', '.join(disagree)} disagree{'s' * (len(disagree) == 1)}"
-            )
-        return "wrong", (
-            f"{len(disagree)} {of} disagree{'s' * (len(disagree) == 1)} ({', '.join(disagree)}); "
-            f"{', '.join(agree)} can't see it at its precision{cancelled}"
-        )
-    if disagree:
-        return "wrong", (
-            f"{len(disagree)} {of} disagree{'s' * (len(disagree) == 1)} ({', '.join(disagree)}){cancelled}"
-        )
-    telling = [
-        witness for witness in witnesses if witness.status == "agrees" or witness.reason == OFF_EVERYWHERE
-    ]
-    if telling and telling[-1].status != "agrees":
-        return "undecided", f"{telling[-1].name}: {OFF_EVERYWHERE}"
-    if agree:
-        return "right", f"{len(agree)} {of} agree{'s' * (len(agree) == 1)} ({', '.join(agree)})"
-    if any(KINK in witness.reason or "kink at the point" in witness.reason for witness in witnesses):
-        return "undecided", f"{KINK}: f has no derivative at x that finite differences could confirm"
-    if not ran:
-        return "undecided", "no witness could run"
-    return "undecided", f"{ran[-1].name}: {ran[-1].reason}"
+# --- what a wrong one is told ------------------------------------------------------------------------------
 
 
-Asked = list[tuple[Witness, Comparison | None]]
-
-
-def _where_steps_are_too_large(asked: Asked, supporting: list[Witness]) -> tuple[Asked, list[Witness]]:
-    """Return the witnesses again; at what differences see as a kink, the remainder of the Taylor test says nothing.
-
-    Where one that takes no step finds the derivative, it is no kink: f bends within the step, as beside a pole.
-    """
-    if not any(witness.name == "finite-difference" and KINK in witness.reason for witness, _ in asked):
-        return asked, supporting
-    smooth = any(
-        witness.name in ("symbolic", "certified") and witness.status in ("agrees", "disagrees")
-        for witness, _ in asked
-    )
-    why = BENDS if smooth else KINK
-    asked = [
-        (replace(witness, reason=witness.reason.replace(KINK, why)), compared) for witness, compared in asked
-    ]
-    return asked, [
-        replace(witness, status="undecided", reason=f"{why}: {witness.reason}") for witness in supporting
-    ]
-
-
-def _worst(matrix: Array, asked: Asked, problem: Problem) -> Worst | None:
+def _worst(matrix: Array, asked: list[tuple[Witness, Comparison | None]], problem: Problem) -> Worst | None:
     """Return the entry that deviates most from the witness that decides: the last that disagrees, or the last."""
     usable = [(witness, comparison) for witness, comparison in asked if comparison is not None]
     deciding = [pair for pair in usable if pair[0].status == "disagrees"] or [
@@ -302,9 +267,12 @@ def _worst(matrix: Array, asked: Asked, problem: Problem) -> Worst | None:
         return None
     witness, comparison = deciding[-1]
     assert witness.matrix is not None
-    i, j = (int(k) for k in np.unravel_index(int(np.argmax(comparison.excess)), matrix.shape))
+    # of those that exceed their tolerance about equally, the largest
+    largest = comparison.excess >= 0.99 * comparison.excess.max()
+    deviation = np.where(largest, np.abs(matrix - witness.matrix), -1)
+    i, j = (int(k) for k in np.unravel_index(int(np.argmax(deviation)), matrix.shape))
     return Worst(
-        (i, j), problem.out_index(i), problem.index(j), float(matrix[i, j]), float(witness.matrix[i, j])
+        (i, j), problem.out_index(i), problem.index(j), float(matrix[i, j]), float(witness.matrix[i, j]) + 0.0
     )
 
 
@@ -320,7 +288,11 @@ def _diagnosis_of_shape(array: Array, problem: Problem) -> Any:
     if not np.isfinite(expected).all() or not np.isfinite(array).all():
         return None
     found = _diagnosis(array, expected, problem)
-    return None if found.sentence == "the shape is wrong" else found
+    if found.name == Slip.RIGHT:  # a gradient in the shape of x: the entries are those of J
+        from verification.diagnosis import Diagnosis
+
+        return Diagnosis(Slip.SHAPE, f"right entries, shape {array.shape} in place of {problem.shape}", "")
+    return None if found.name == Slip.SHAPE else found
 
 
 def _diagnosis(matrix: Array, expected: Any, problem: Problem) -> Any:

@@ -22,6 +22,7 @@ CONFIRMED = (
     9e-4  # an entry is confirmed if it is off by less than this, relatively: 1e-3 in all of them is wrong
 )
 STEADY = 1e-3  # noise above this part of a value is none
+VISIBLE = 1e-6  # of a row: a deviation that is smaller needs no excuse
 NATURAL_RESOLUTION = 1e-7  # the same, for a row of zeros, as a part of the terms that cancel in it
 
 
@@ -61,6 +62,8 @@ class Comparison:
         The largest deviation relative to the size of its row.
     off_everywhere : bool
         Every entry is off by 9e-4 or more, and still by no more than rounding might explain: neither right nor wrong.
+    excused : int
+        How many entries deviate by more than 1e-6 of their row, and only the rounding of terms that cancel allows it.
     """
 
     wrong: NDArray[np.bool_]
@@ -68,6 +71,7 @@ class Comparison:
     excess: Array
     error: float
     off_everywhere: bool = False
+    excused: int = 0
 
 
 def precision(*dtypes: Any) -> str:
@@ -82,6 +86,7 @@ def compare(
     dtype: str,
     rtol: float | None = None,
     sizes: Array | None = None,
+    atol: float = 0.0,
 ) -> Comparison:
     """Compare a candidate with evidence, entry by entry.
 
@@ -106,7 +111,10 @@ def compare(
     rtol : float, optional
         Instead of 1e-6 (float64) or 2e-4 (float32).
     sizes : numpy.ndarray, optional, shape (m, n)
-        Where they aren't known, the noise of f_i divided by eps·max(1, abs(x_j)) stands for them.
+        By default those of the problem; where they aren't known, the noise of f_i divided by eps·max(1, abs(x_j))
+        stands for them.
+    atol : float
+        An absolute tolerance of every entry, for those who ask.
 
     Examples
     --------
@@ -123,14 +131,18 @@ def compare(
         rows, columns = size.max(axis=1, keepdims=True), size.max(axis=0, keepdims=True)
         terms = problem.noise.reshape(-1, 1) / np.finfo(float).eps
         natural = terms / np.maximum(1, np.abs(problem.point.reshape(1, -1)))
+        if sizes is None and problem.sizes is not None:
+            sizes = problem.sizes.derivatives
         cancelled = natural if sizes is None else np.where(np.isfinite(sizes), sizes, natural)
         rounding = ROUNDINGS * eps * (np.minimum(rows, columns) + cancelled)
         # what underflows in a factor has lost a subnormal number, and grows with the factors beside it
         underflow = UNDERFLOW_GROWTH * float(np.finfo(candidate.dtype).smallest_subnormal)
         deviation = np.abs(candidate.astype(np.float64) - expected)
-        tolerated = relative * size + rounding + error + underflow
+        tolerated = relative * size + rounding + error + underflow + atol
         known = np.isfinite(expected) & np.isfinite(error) & ~evidence.kinks
         excess = np.where(known, deviation / tolerated, 0)
+        unexcused = tolerated - ROUNDINGS * eps * cancelled
+        excused = known & (excess <= 1) & (deviation > unexcused) & (deviation > VISIBLE * rows)
         scale = np.maximum(rows, np.abs(candidate).max(axis=1, keepdims=True))
         # noise that is neither small nor rounding is none: f has an infinite slope, or is faster than the steps
         steady = problem.noise <= np.maximum(
@@ -138,16 +150,18 @@ def compare(
         )
         zero = size <= 2 * evidence.error  # what is larger is seen, though not to three digits
         small = steady.reshape(-1, 1) & zero & (error <= NATURAL_RESOLUTION * natural)
-        precise = (error <= RESOLUTION * scale) | (error <= underflow) | small
+        precise = (error <= RESOLUTION * scale + atol) | (error <= underflow) | small
         if 0 < size.max() <= float(np.finfo(candidate.dtype).smallest_normal):
             precise = np.zeros_like(known)
         part = np.where(known & (deviation > 0), deviation / np.where(rows > 0, rows, scale), 0)
         # Entries that a relative error can show in; one that is confirmed shows that not all of them have it.
         telling = known & ((size > error) | (candidate != 0))
         larger = np.maximum(size, np.abs(candidate))
-        confirmed = telling & (deviation + error <= CONFIRMED * larger)
-        off = deviation - error > CONFIRMED * larger
+        confirmed = telling & (deviation + error <= CONFIRMED * larger + atol)
+        off = deviation - error > CONFIRMED * larger + atol
         off_everywhere = bool(telling.any() and off[telling].all())
         if not confirmed.any() and not off_everywhere:
             precise &= ~telling
-    return Comparison(excess > 1, ~(known & precise), excess, float(part.max()), off_everywhere)
+    return Comparison(
+        excess > 1, ~(known & precise), excess, float(part.max()), off_everywhere, int(excused.sum())
+    )

@@ -14,9 +14,8 @@ from typing import Any, ClassVar, NamedTuple
 import mpmath
 import sympy
 
-from verification.graph import GraphScalars, Step, accumulate
+from verification.graph import GraphScalars, KinkError, Step, accumulate
 from verification.problem import EvaluationError, Problem
-from verification.scalars import UndecidedError
 from verification.symbols import BOUNDARY, DIGITS, SympyScalars
 
 MOST_PATHS = 64
@@ -193,7 +192,7 @@ def differentiated(problem: Problem) -> Differentiated:
             taken = waiting.pop()
             runs += 1
             if runs > MOST_PATHS:
-                raise UndecidedError("kink at the point: too many comparisons lie exactly on their boundary")
+                raise KinkError("kink at the point: too many comparisons lie exactly on their boundary")
             scalars = SymbolicScalars(taken)
             values, found = _run(problem, scalars)
             seconds += scalars.seconds
@@ -205,12 +204,12 @@ def differentiated(problem: Problem) -> Differentiated:
             elif not all(
                 abs(one - two) <= AGREEMENT * max(1, abs(one)) for one, two in zip(first, flat, strict=True)
             ):
-                raise UndecidedError(
+                raise KinkError(
                     "kink at the point: a comparison lies exactly on its boundary, and the pieces on its sides have "
                     "different derivatives"
                 )
     if any(mpmath.isnan(entry) for row in rows for entry in row):
-        raise UndecidedError("kink at the point: a step of f has no finite derivative there")
+        raise KinkError("kink at the point: a step of f has no finite derivative there")
     return Differentiated(rows, seconds)
 
 
@@ -221,8 +220,6 @@ def _run(problem: Problem, scalars: SymbolicScalars) -> tuple[list[Any], list[li
     except EvaluationError as error:
         if not scalars.touching:
             raise
-        raise UndecidedError(
-            f"kink at the point: a comparison lies exactly on its boundary ({error})"
-        ) from None
+        raise KinkError(f"kink at the point: a comparison lies exactly on its boundary ({error})") from None
     rows = accumulate(values, variables, mpmath.mpf(0), mpmath.mpf(1))
     return [value.value for value in values], rows

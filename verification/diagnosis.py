@@ -10,6 +10,7 @@ import numpy as np
 
 from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT
+from verification.causes import Slip
 from verification.factors import Factors, ratio
 from verification.forms import Shape, forms
 from verification.mistakes import Mistake, mistakes
@@ -43,10 +44,16 @@ class Diagnosis:
     evidence: str
     others: tuple[str, ...] = ()
 
+    @property
+    def causes(self) -> tuple[Slip, ...]:
+        """The slips that the name stands for: one, or two that were made at once."""
+        return tuple(map(Slip, self.name.split("+")))
+
     def __str__(self) -> str:
         more = [f"{len(self.others) - SHOWN} more"] if len(self.others) > SHOWN else []
         also = f"; also fits: {'; '.join([*self.others[:SHOWN], *more])}" if self.others else ""
-        return f"{self.sentence} ({self.evidence}){also}"
+        evidence = f" ({self.evidence})" if self.evidence else ""
+        return f"{self.sentence}{evidence}{also}"
 
 
 def diagnose(
@@ -161,11 +168,12 @@ def _diagnose(
         if not fitting:
             return _unknown(found, right, relative)
         amount = f"{relative:.1f}" if relative.is_integer() else f"{relative:.2g}"
-        evidence = f"deviation {amount} relative to J, {fitting[0][1]:.1e} of it unexplained"
+        by = f"deviation {amount} relative to J" if size else "J is 0"
+        evidence = f"{by}, {fitting[0][1]:.1e} of it unexplained"
     else:
         evidence = f"found shape {found.shape}, expected {right.shape}"
         if not fitting:
-            return Diagnosis("shape", "the shape is wrong", evidence)
+            return Diagnosis(Slip.SHAPE, "the shape is wrong", evidence)
     (first, _), *others = fitting
     also = dict.fromkeys(guess.sentence for guess, _ in others if guess.sentence != first.sentence)
     return Diagnosis(first.name, first.sentence, evidence, tuple(also))
@@ -302,6 +310,6 @@ def _unknown(found: Array, right: Array, relative: float) -> Diagnosis:
     return Diagnosis(
         "unknown",
         "no known mistake fits",
-        f"deviation {relative:.2g} relative to J, largest at [{i}, {j}]: found {found[i, j]:.6g}, "
-        f"expected {right[i, j]:.6g}",
+        f"{f'deviation {relative:.2g} relative to J' if right.any() else 'J is 0'}, largest at [{i}, {j}]: "
+        f"found {found[i, j]:.6g}, expected {right[i, j]:.6g}",
     )

@@ -15,9 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verification.problem import Problem
-from verification.scalars import Primitive, Scalars
+from verification.scalars import Primitive, Scalars, UndecidedError
 
 Parents = Sequence[tuple["Step", Any]]
+
+
+class KinkError(UndecidedError):
+    """A step of the code has no derivative where the point takes it, or its pieces don't meet smoothly."""
 
 
 class Step:

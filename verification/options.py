@@ -75,3 +75,17 @@ def require_options(rtol: Any, budget: Any, max_bytes: Any, seed: Any) -> None:
             raise TypeError(f"{name}: found {value!r}, expected a whole number of at least 0")
         if value < 0:
             raise ValueError(f"{name}: found {value}, expected a whole number of at least 0")
+
+
+def require_absolute(atol: Any) -> None:
+    """Raise ValueError unless `atol` is a finite number of at least 0.
+
+    Examples
+    --------
+    >>> require_absolute(-1)
+    Traceback (most recent call last):
+    ...
+    ValueError: atol: found -1, expected a finite absolute tolerance of at least 0
+    """
+    if not 0 <= real_number(atol, "atol") < np.inf:
+        raise ValueError(f"atol: found {atol!r}, expected a finite absolute tolerance of at least 0")

@@ -11,11 +11,14 @@ import numpy as np
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.function import INPUT, Function
 from verification.floats import FloatScalars
+from verification.rounding import Sizes, sizes
 from verification.scalars import Scalars
 from verification.tracing import Entries, TracedArray, entries_of, trace
 
 BLOCK_BYTES = 4 * 1024**2
 """The most that the points and values of one batched call may take: what a cache holds with all that comes between."""
+LARGEST_TRACE = 200_000
+"""Numbers in the point and the parameters; one trace makes an object of each."""
 NOISE_STEP = 2.0**-22  # relative; sixth differences of smooth code are then far below its rounding
 
 
@@ -41,6 +44,9 @@ class Problem:
         many of them at once. A Function says it itself.
     value : numpy.ndarray, optional
         The value at x where it is known: f is then trusted and not called.
+    tracing : int
+        The scalar operations, times the entries of the point, that tracing the rounding may take; by default it is
+        not traced.
 
     Attributes
     ----------
@@ -48,8 +54,6 @@ class Problem:
         Where the derivative is asked for: x, or the parameter.
     value : numpy.ndarray
         The value there.
-    rounding : numpy.ndarray, shape (m,)
-        The rounding errors of the value, where the code has been traced for them; 0 before.
 
     Raises
     ------
@@ -76,6 +80,7 @@ class Problem:
         *,
         vectorized: bool = False,
         value: Any = None,
+        tracing: int = 0,
     ) -> None:
         if not callable(f) or (isinstance(f, type) and issubclass(f, Function)):
             found = f"the class {f.__name__}" if isinstance(f, type) else type(f).__name__
@@ -88,7 +93,7 @@ class Problem:
             raise ValueError(
                 "vectorized: found True for a Function, which says it by its own attribute: leave it out"
             )
-        self.f, self.wrt, self.vectorized = f, wrt, vectorized
+        self.f, self.wrt, self.vectorized, self.tracing = f, wrt, vectorized, tracing
         self.x = real_array(x, "x")
         if dtype is not None:
             self.x = self.x.astype(dtype)
@@ -107,7 +112,6 @@ class Problem:
         if isinstance(f, Function):
             f._door(self.x, batched=False)  # the only time: neighbours of x may be outside the domain
         self.value = self.evaluate(self.point) if value is None else value
-        self.rounding: Array = np.zeros(self.value.size)
         if vectorized and value is None:
             self._refuse_mixed_points()
 
@@ -115,6 +119,29 @@ class Problem:
     def shape(self) -> tuple[int, int]:
         """(m, n): the sizes of the value and of the point."""
         return self.value.size, self.point.size
+
+    @property
+    def number_count(self) -> int:
+        """How many numbers a trace makes objects of: those of the point and of the parameters."""
+        return self.point.size + (self.f.parameter_count if isinstance(self.f, Function) else 0)
+
+    @functools.cached_property
+    def sizes(self) -> Sizes | None:
+        """The sizes of the terms in each entry; None where the code can't be traced, or not within `tracing`."""
+        try:
+            if self.tracing == 0 or self.number_count > LARGEST_TRACE:
+                return None
+            return sizes(self) if self.operations * self.point.size <= self.tracing else None
+        except Exception:  # as for a witness: a tolerance that isn't known must not stop the check
+            return None
+
+    @functools.cached_property
+    def rounding(self) -> Array:
+        """The rounding errors of the value, shape (m,), as its code is traced for them; 0 where that isn't known."""
+        if self.sizes is None:
+            return np.zeros(self.value.size)
+        eps = float(np.finfo(np.float64).eps)
+        return np.where(np.isfinite(self.sizes.values), eps * self.sizes.values, 0)
 
     @functools.cached_property
     def operations(self) -> int:
@@ -132,7 +159,7 @@ class Problem:
 
     @functools.cached_property
     def noise(self) -> Array:
-        """The rounding noise of each value, shape (m,), at least eps·|f|.
+        """The rounding noise of each value, shape (m,): at least eps·|f|, and what is traced of it.
 
         Sixth differences over a few tiny steps along one direction: what is smooth vanishes in them, rounding
         doesn't (Hamming; Moré and Wild, 2011).
@@ -153,7 +180,7 @@ class Problem:
         # A kink that is near looks like noise, on its side.
         rms = functools.reduce(np.fmin, estimates) if estimates else np.zeros(self.value.size)
         floor = float(np.finfo(self.value.dtype).eps) * np.abs(self.value.reshape(-1).astype(np.float64))
-        return np.maximum(floor, np.where(np.isfinite(rms), rms, 0))
+        return np.maximum(np.maximum(floor, self.rounding), np.where(np.isfinite(rms), rms, 0))
 
     def evaluate(self, point: Array) -> Array:
         """Return f at one point, checked; non-finite values pass without a warning."""
@@ -305,6 +332,10 @@ def numbers(result: Any) -> Array:
     """
     if result is None:
         raise EvaluationError("f returned None, expected an array of real numbers; is a return missing?")
+    if isinstance(result, tuple):
+        raise EvaluationError(
+            f"f returned a tuple of {len(result)}; differentiate one of them: lambda x: f(x)[0]"
+        )
     try:
         if isinstance(result, np.ndarray) and result.size == 0:
             return result.astype(np.float64)  # emptiness is named by those who compare

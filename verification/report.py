@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from jacobians.arrays import Array
+from verification.causes import Cause
 
 if TYPE_CHECKING:
     from verification.pictures import Picture
@@ -15,10 +16,29 @@ if TYPE_CHECKING:
 Verdict = Literal["right", "wrong", "undecided"]
 Status = Literal["agrees", "disagrees", "undecided", "unavailable"]
 
-KINK = "kink within the step"
-OFF_EVERYWHERE = "no entry is right to 1e-3, and rounding could explain that: its terms are so much larger"
-CANCELLED = "no entry is right to 1e-3: a formula that cancels here, as 1 − tanh² does, or a wrong one"
-BENDS = "f bends too much within the step"
+SENTENCES: dict[Cause, str] = {
+    Cause.DIFFERS: "{count} of {of} entries differ",
+    Cause.CANCELLED: "no entry is right to 1e-3: a formula that cancels here, as 1 − tanh² does, or a wrong one",
+    Cause.OFF_EVERYWHERE: "no entry is right to 1e-3, and rounding could explain that: its terms are so much larger",
+    Cause.ROUNDING: "{count} of {of} entries can't be told from rounding",
+    Cause.IMPRECISE: "not precise enough in {count} of {of} entries",
+    Cause.KINK: "kink within the step",
+    Cause.BENDS: "f bends too much within the step",
+    Cause.NOT_FINITE: "no finite derivative in {count} of {of} entries",
+}
+"""What a witness says for a cause that it has about some of its entries."""
+
+
+def sentence(cause: Cause, count: int, of: int) -> str:
+    """Return what a witness says for a cause about `count` of `of` entries.
+
+    Examples
+    --------
+    >>> sentence(Cause.KINK, 1, 4)
+    'kink within the step in 1 of 4 entries'
+    """
+    where = " in {count} of {of} entries" if cause in (Cause.KINK, Cause.BENDS) else ""
+    return (SENTENCES[cause] + where).format(count=count, of=of)
 
 
 @dataclass(frozen=True)
@@ -40,6 +60,10 @@ class Witness:
         The time that it took; for the symbolic witness this is sympy's.
     matrix : numpy.ndarray or None, shape (m, n)
         The Jacobian that it found.
+    cause : Cause or None
+        Why it says so: what verdicts are made from. The reason is made from it, and from the words of others.
+    entries : int
+        About how many entries the cause is.
     """
 
     name: str
@@ -48,6 +72,8 @@ class Witness:
     reason: str = ""
     seconds: float = 0.0
     matrix: Array | None = field(default=None, repr=False, compare=False)
+    cause: Cause | None = None
+    entries: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,6 +126,8 @@ class CheckReport:
         The precision that the tolerances follow.
     candidate : numpy.ndarray or None, shape (m, n)
         What was checked, for the picture of its errors.
+    cause : Cause or None
+        Why the verdict is what it is, for machines.
 
     Examples
     --------
@@ -121,6 +149,11 @@ class CheckReport:
     wrt: str = "input"
     dtype: str = "float64"
     candidate: Array | None = field(default=None, repr=False, compare=False)
+    cause: Cause | None = None
+
+    def __bool__(self) -> bool:
+        """Return `passed`: a report is not true because it exists."""
+        return self.passed
 
     @property
     def passed(self) -> bool:
@@ -256,6 +289,7 @@ class CheckReport:
         return {
             "verdict": self.verdict,
             "passed": self.passed,
+            "cause": None if self.cause is None else str(self.cause),
             "reason": self.reason,
             "wrt": self.wrt,
             "shape": None if self.shape is None else list(self.shape),
@@ -267,6 +301,7 @@ class CheckReport:
                     "name": witness.name,
                     "status": witness.status,
                     "error": None if witness.error is None else _json_number(witness.error),
+                    "cause": None if witness.cause is None else str(witness.cause),
                     "reason": witness.reason,
                     "seconds": witness.seconds,
                 }

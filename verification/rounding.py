@@ -3,25 +3,30 @@
 The chain rule adds products of partial derivatives over all paths from x_j to f_i; where they cancel, what is left
 is rounding of the size of eps·S_ij, S_ij = Σ over paths of |products|; rounding errors of the values on the way
 count too, by what they do to later derivatives. Only forward code is run, so that no rule
-that is checked sets its own tolerance. A partial derivative counts with the size of the terms of its usual formula:
-1 for tanh (1 − tanh²), so that a formula that loses digits in a saturated unit is not called wrong. Where nothing
-else is left of a Jacobian, it is judged by the slopes themselves (`usual=False`): 1/cosh² loses nothing there.
+that is checked sets its own tolerance. A partial derivative counts with the size of the terms of its usual formula
+where that cancels: 1 for tanh (1 − tanh²), and y for y = 1/(1 + e^−z), whose usual formula is y(1 − y), so that a
+formula that loses digits in a saturated unit is not called wrong. That is an allowance of the step that cancels, never
+of e^z itself: what follows would multiply it up. Where nothing else is left of a Jacobian, it is judged by the slopes
+themselves (`usual=False`): 1/cosh² loses nothing there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arrays import Array
-from verification.problem import Problem
+from verification.derivative_sizes import FUNCTIONS, SINGULAR, SLOPES
 from verification.scalars import Primitive, Scalars
 from verification.tracing import entries_of
+
+if TYPE_CHECKING:
+    from verification.problem import Problem
 
 
 class Sized:
@@ -37,12 +42,33 @@ class Sized:
         The rounding error of the value, in units of eps.
     drift : numpy.ndarray, shape (n,), or float
         What the errors of the values on the way do to the derivatives, in units of eps.
+
+    Attributes
+    ----------
+    exponent : numpy.ndarray, float or None
+        The size of z, where the number is c·e^z with a constant c.
+    shifted : numpy.ndarray, float or None
+        The size of z, where the number is c + d·e^z with constants: the derivative of its reciprocal y is usually
+        written as y(1 − y), which cancels.
     """
 
-    __slots__ = ("drift", "error", "size", "value")
+    __slots__ = ("drift", "error", "exponent", "shifted", "size", "value")
 
     def __init__(self, value: float, size: Any = 0.0, error: float = 0.0, drift: Any = 0.0) -> None:
         self.value, self.size, self.error, self.drift = value, size, error, drift
+        self.exponent: Any = None
+        self.shifted: Any = None
+
+    @property
+    def constant(self) -> bool:
+        """Whether it depends on no entry of the point."""
+        return type(self.size) is float and self.size == 0
+
+    def _scaled(self, result: Sized, by: Sized) -> Sized:
+        """Return the result, a multiple of self, with what is known of self if the factor is a constant."""
+        if by.constant:
+            result.exponent, result.shifted = self.exponent, self.shifted
+        return result
 
     def through(self, value: float, slope: float, bend: float, terms: float | None = None) -> Sized:
         """Return f(self) for a function with this value, |f′| and |f″|, and the terms of the usual formula of f′."""
@@ -53,7 +79,11 @@ class Sized:
     def __add__(self, other: Any) -> Sized:
         b = _sized(other)
         value = self.value + b.value
-        return Sized(value, self.size + b.size, self.error + b.error + abs(value), self.drift + b.drift)
+        result = Sized(value, self.size + b.size, self.error + b.error + abs(value), self.drift + b.drift)
+        for one, other in ((self, b), (b, self)):
+            if one.constant and other.exponent is not None:
+                result.shifted = other.exponent
+        return result
 
     def __sub__(self, other: Any) -> Sized:
         return self + -_sized(other)
@@ -62,16 +92,16 @@ class Sized:
         b = _sized(other)
         value, left, right = self.value * b.value, abs(self.value), abs(b.value)
         drift = left * b.drift + self.error * b.size + right * self.drift + b.error * self.size
-        return Sized(
-            value, left * b.size + right * self.size, left * b.error + right * self.error + abs(value), drift
-        )
+        error = left * b.error + right * self.error + abs(value)
+        result = Sized(value, left * b.size + right * self.size, error, drift)
+        return b._scaled(self._scaled(result, b), self)
 
     def __truediv__(self, other: Any) -> Sized:
         b = _sized(other)
         if b.value == 0:
             return Sized(math.nan, self.size * math.inf, math.inf)
         y = 1 / abs(b.value)
-        return self * b.through(1 / b.value, y * y, 2 * y**3)
+        return self * b._with_usual_terms(b.through(1 / b.value, y * y, 2 * y**3), 1.0)
 
     def __pow__(self, other: Any) -> Sized:
         b = _sized(other)
@@ -82,12 +112,20 @@ class Sized:
             factor = abs(exponent * (exponent - 1))
             bend = factor * float(np.power(base, exponent - 2)) if factor else 0.0
         result = self.through(value, slope, bend)
+        if b.constant and exponent < 0:
+            return self._with_usual_terms(result, abs(exponent))
         if np.any(b.size):
             result.size = result.size + abs(value * math.log(base)) * b.size if base else math.inf
         return result
 
+    def _with_usual_terms(self, power: Sized, exponent: float) -> Sized:
+        """Return a negative power y of self with the terms of y(1 − y), if self is c + d·e^z."""
+        if self.shifted is not None:
+            power.size = np.maximum(power.size, exponent * abs(power.value) * self.shifted)
+        return power
+
     def __neg__(self) -> Sized:
-        return Sized(-self.value, self.size, self.error, self.drift)
+        return self._scaled(Sized(-self.value, self.size, self.error, self.drift), _sized(-1.0))
 
     def __radd__(self, other: Any) -> Sized:
         return self + other
@@ -142,64 +180,6 @@ class _Parts(NamedTuple):
             self.drift.reshape(-1, n),
         )
         return np.fromiter(items, dtype=object, count=self.value.size).reshape(self.value.shape)
-
-
-def _erf(name: str) -> Callable[[float], float]:
-    def call(a: float) -> float:
-        import scipy.special
-
-        return float(getattr(scipy.special, name)(a))
-
-    return call
-
-
-def _logistic(a: float, y: float) -> float:
-    return float(np.exp(-abs(a)) / (1 + np.exp(-abs(a))) ** 2)
-
-
-# f, and the size of the terms of the usual formula of f′ as a function of a and f(a)
-_FUNCTIONS: dict[str, tuple[Callable[[float], float], Callable[[float, float], float]]] = {
-    "exp": (np.exp, lambda a, y: 1 + y),  # 1/(1 + e^−z) has the derivative σ(1 − σ), of terms of size 1
-    "expm1": (np.expm1, lambda a, y: y + 2),
-    "log": (np.log, lambda a, y: 1 / abs(a)),
-    "log1p": (np.log1p, lambda a, y: 1 / abs(1 + a)),
-    "sqrt": (np.sqrt, lambda a, y: 0.5 / y),
-    "cbrt": (np.cbrt, lambda a, y: 1 / (3 * y * y)),
-    "sin": (np.sin, lambda a, y: 1.0),
-    "cos": (np.cos, lambda a, y: 1.0),
-    "tan": (np.tan, lambda a, y: 1 + y * y),
-    "arcsin": (np.arcsin, lambda a, y: (1 - a * a) ** -0.5),
-    "arccos": (np.arccos, lambda a, y: (1 - a * a) ** -0.5),
-    "arctan": (np.arctan, lambda a, y: 1.0),
-    "sinh": (np.sinh, lambda a, y: np.cosh(a)),
-    "cosh": (np.cosh, lambda a, y: y),
-    "tanh": (np.tanh, lambda a, y: 1.0),
-    "arcsinh": (np.arcsinh, lambda a, y: 1.0),
-    "arccosh": (np.arccosh, lambda a, y: (a * a - 1) ** -0.5),
-    "arctanh": (np.arctanh, lambda a, y: 1 / abs(1 - a * a)),
-    "expit": (_erf("expit"), lambda a, y: y),
-    "log_expit": (_erf("log_expit"), lambda a, y: 1.0),
-    "erf": (_erf("erf"), lambda a, y: 2.0),
-    "erfc": (_erf("erfc"), lambda a, y: 2.0),
-    "ndtr": (_erf("ndtr"), lambda a, y: 1.0),
-}
-
-# |f′| and |f″|, about: where the usual formula of f′ cancels and another doesn't
-_SLOPES: dict[str, tuple[Callable[[float, float], float], Callable[[float, float], float]]] = {
-    "exp": (lambda a, y: y, lambda a, y: y),
-    "expm1": (lambda a, y: np.exp(a), lambda a, y: np.exp(a)),
-    "sin": (lambda a, y: abs(np.cos(a)), lambda a, y: 1.0),
-    "cos": (lambda a, y: abs(np.sin(a)), lambda a, y: 1.0),
-    "arctan": (lambda a, y: 1 / (1 + a * a), lambda a, y: 1 / (1 + a * a)),
-    "tanh": (lambda a, y: np.cosh(a) ** -2.0, lambda a, y: 2 * np.cosh(a) ** -2.0),
-    "expit": (_logistic, _logistic),
-    "log_expit": (lambda a, y: 1 / (1 + np.exp(a)), _logistic),
-    "erf": (lambda a, y: 2 * np.exp(-a * a), lambda a, y: 4 * abs(a) * np.exp(-a * a)),
-    "erfc": (lambda a, y: 2 * np.exp(-a * a), lambda a, y: 4 * abs(a) * np.exp(-a * a)),
-    "ndtr": (lambda a, y: np.exp(-a * a / 2), lambda a, y: abs(a) * np.exp(-a * a / 2)),
-}
-
-_SINGULAR = frozenset({"log", "sqrt", "cbrt"})  # |f″| is |f′|/|a| in size, not |f′|
 
 
 class SizedScalars(Scalars):
@@ -263,9 +243,9 @@ class SizedScalars(Scalars):
         """Return the functions with the sizes of their derivatives, and comparisons of the floats."""
 
         def function(name: str) -> Primitive:
-            f, terms = _FUNCTIONS[name]
-            slope, curvature = _SLOPES.get(name, (terms, None))
-            singular = name in _SINGULAR
+            f, terms = FUNCTIONS[name]
+            slope, curvature = SLOPES.get(name, (terms, None))
+            singular = name in SINGULAR
 
             def call(a: Any) -> Sized:
                 a = _sized(a)
@@ -279,7 +259,10 @@ class SizedScalars(Scalars):
                             bend = float(curvature(a.value, value))
                     except ZeroDivisionError:
                         size = steep = bend = math.inf
-                return a.through(value, steep, bend, size)
+                result = a.through(value, steep, bend, size)
+                if name == "exp" and self.usual:
+                    result.exponent = a.size
+                return result
 
             return call
 
@@ -296,7 +279,7 @@ class SizedScalars(Scalars):
         orders = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
         return {
             "pi": lambda: Sized(math.pi),
-            **{name: function(name) for name in _FUNCTIONS},
+            **{name: function(name) for name in FUNCTIONS},
             **{ufunc.__name__: compare(ufunc) for ufunc in orders},
             "logaddexp": logaddexp,
             "hypot": lambda a, b: self.norm([a, b]),
@@ -341,6 +324,7 @@ def sizes(problem: Problem, *, usual: bool = True) -> Sizes:
     --------
     sin x − x cancels to 0 at 0, and its derivative cos x − 1 too: of terms of size 1 each.
 
+    >>> from verification.problem import Problem
     >>> sizes(Problem(lambda x: np.sin(x) - x, 0.0)).derivatives
     array([[2.]])
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from jacobians.arrays import Array
+from verification.causes import Slip
 from verification.factors import Factors, ratio
 from verification.forms import Form
 from verification.mistakes import Mistake
@@ -54,12 +55,15 @@ def two_mistakes(
         size = min(limit, float(np.linalg.norm(weights * prediction)))
         return size > 0 and float(np.linalg.norm(weights * (matrix - prediction))) <= tolerance * size
 
-    def factor_between(matrix: Array, base: Array) -> str | None:
+    def factor_between(matrix: Array, base: Array) -> tuple[str, str] | None:
+        """Return the name and the sentence of the factor, if it is a known one."""
         measured = ratio(matrix, base)
         known = (-1.0, "the sign is wrong") if abs(measured + 1) < tolerance else factors.like(measured)
         if known is None or not fits(matrix, known[0] * base):
             return None
-        return known[1] if known[0] == -1 else f"a constant factor is wrong, {known[1]}"
+        if known[0] == -1:
+            return Slip.SIGN, known[1]
+        return Slip.FACTOR, f"a constant factor is wrong, {known[1]}"
 
     for form in forms:
         if form.matrix.shape == found.shape and fits(form.matrix, found):
@@ -69,12 +73,12 @@ def two_mistakes(
                 yield _both(form, base.name, base.sentence, found)
         factor = factor_between(form.matrix, right)
         if factor is not None:
-            yield _both(form, "sign" if "sign" in factor else "factor", factor, found)
+            yield _both(form, *factor, found)
     if found.shape == right.shape:
         for base in bases:
             factor = factor_between(found, base.matrix)
             if factor is not None:
-                yield _both(base, "sign" if "sign" in factor else "factor", factor, found)
+                yield _both(base, *factor, found)
 
 
 def _both(first: Form | Mistake, name: str, sentence: str, found: Array) -> Mistake:

@@ -10,23 +10,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arrays import Array
-from jacobians.function import INPUT, Function
-from verification.comparison import Comparison, Evidence, compare
-from verification.finite_difference import FIRST_STEP, LEVEL_RATIO, MOST_LEVELS, complex_step, richardson
-from verification.problem import Problem
-from verification.report import CANCELLED, KINK, OFF_EVERYWHERE, Status, Witness
+from jacobians.function import INPUT
+from verification.causes import Cause
+from verification.comparison import UNDERFLOW_GROWTH, Comparison, Evidence, compare
+from verification.finite_difference import (
+    COMPLEX_STEP,
+    FIRST_STEP,
+    LEVEL_RATIO,
+    MOST_LEVELS,
+    complex_step,
+    richardson,
+)
+from verification.graph import KinkError
+from verification.matrix_functions import NotAMatrixFunctionError, block_jacobian
+from verification.problem import LARGEST_TRACE, Problem
+from verification.report import Status, Witness, sentence
 from verification.rounding import sizes
-from verification.scalars import NotAnalyticError
+from verification.scalars import NotAnalyticError, TracingError, UndecidedError
 from verification.symbolic import symbolic_value
 
-LARGEST_TRACE = 200_000  # numbers in the point and the parameters; one trace makes an object of each
 COMPLEX_BUDGET = 3_000_000  # scalar operations, about a second
 GRAPH_BUDGET = 150_000  # scalar operations times derivatives of each, below a second
+LEAST_ORDER = 0.8  # of the remainder: below it the steps are too large to say anything, or it is rounding
 BLOCK_LARGEST = 256  # entries of the matrix of a matrix function
 
 
 class UnavailableError(Exception):
     """A witness can't run on this problem; the message is the reason."""
+
+    def __init__(self, cause: Cause, reason: str) -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,9 @@ def finite_difference(problem: Problem, budget: Budget) -> Evidence:
     """Central differences extrapolated to step 0, with an error estimate and the kinks for each entry."""
     result = richardson(problem)
     if not np.isfinite(result.error).any():
-        raise UnavailableError("f is not finite around the point, on both sides in any direction")
+        raise UnavailableError(
+            Cause.NOT_FINITE, "f is not finite around the point, on both sides in any direction"
+        )
     return Evidence(result.matrix, result.error, result.kinks)
 
 
@@ -63,7 +79,10 @@ def complex_steps(problem: Problem, budget: Budget) -> Evidence:
     """The complex step, where the traced code is analytic."""
     _within(problem, problem.point.size, budget.complex_step, "complex_step")
     with np.errstate(all="ignore"):
-        return _smooth(complex_step(problem))
+        matrix = complex_step(problem)
+    # the imaginary part is a derivative times the step, and what underflows in it is lost
+    lost = UNDERFLOW_GROWTH * float(np.finfo(np.float64).smallest_subnormal) / COMPLEX_STEP
+    return Evidence(matrix, np.full(matrix.shape, lost), np.zeros(matrix.shape, dtype=bool))
 
 
 def symbolic(problem: Problem, budget: Budget) -> Evidence:
@@ -84,13 +103,11 @@ def certified(problem: Problem, budget: Budget) -> Evidence:
 
 def block_identity(problem: Problem, budget: Budget) -> Evidence:
     """For matrix functions: the upper right block of f([[A, E], [0, A]])."""
-    from verification.matrix_functions import block_jacobian
-
     A = problem.point
     if not takes_square_matrices(problem):
-        raise UnavailableError("f takes no square matrix to one of its size")
+        raise UnavailableError(Cause.INAPPLICABLE, "f takes no square matrix to one of its size")
     if A.size > BLOCK_LARGEST:
-        raise UnavailableError(f"too large: {A.size} entries, at most {BLOCK_LARGEST}")
+        raise UnavailableError(Cause.OVER_BUDGET, f"too large: {A.size} entries, at most {BLOCK_LARGEST}")
     matrix, error = block_jacobian(problem.f, A)
     return Evidence(matrix, error, np.zeros(matrix.shape, dtype=bool))
 
@@ -106,14 +123,13 @@ def _within(problem: Problem, width: int, most: int, name: str) -> None:
 
     A count of operations and not a clock, so that it is repeatable.
     """
-    numbers = problem.point.size + (problem.f.parameter_count if isinstance(problem.f, Function) else 0)
-    if numbers > LARGEST_TRACE:
-        raise UnavailableError(f"too large to trace: {numbers:,} numbers, at most {LARGEST_TRACE:,}")
+    if problem.number_count > LARGEST_TRACE:
+        reason = f"too large to trace: {problem.number_count:,} numbers, at most {LARGEST_TRACE:,}"
+        raise UnavailableError(Cause.OVER_BUDGET, reason)
     cost = problem.operations * width
     if cost > most:
-        raise UnavailableError(
-            f"over its budget: {cost:,} scalar operations, {name}={most:,}; pass a larger Budget"
-        )
+        reason = f"over its budget: {cost:,} scalar operations, {name}={most:,}; pass a larger Budget"
+        raise UnavailableError(Cause.OVER_BUDGET, reason)
 
 
 WITNESSES: dict[str, Callable[[Problem, Budget], Evidence]] = {
@@ -125,22 +141,10 @@ WITNESSES: dict[str, Callable[[Problem, Budget], Evidence]] = {
 }
 """From the least to the most precise; a check asks them in this order."""
 
+LOST = 0.05
+"""Rounding that is this part of an entry leaves no digit of it."""
 PRECISE = frozenset({"symbolic", "certified"})
 """Those whose values carry no rounding of float64, so that a candidate of which no digit is right can be told."""
-
-
-def sizes_of(problem: Problem, budget: Budget) -> Array | None:
-    """Return the sizes of the terms in each entry, None where the code can't be traced, or not cheaply."""
-    try:
-        _within(problem, problem.point.size, budget.complex_step, "complex_step")
-        found = sizes(problem)
-        eps = float(np.finfo(np.float64).eps)
-        errors = np.where(np.isfinite(found.values), eps * found.values, 0)
-        problem.rounding = errors
-        problem.noise = np.maximum(problem.noise, errors)  # the differences see this noise too
-        return found.derivatives
-    except Exception:  # as for a witness: a tolerance that isn't known must not stop the check
-        return None
 
 
 def ask(
@@ -150,7 +154,7 @@ def ask(
     dtype: str,
     rtol: float | None,
     budget: Budget,
-    terms: Array | None = None,
+    atol: float = 0.0,
 ) -> tuple[Witness, Comparison | None]:
     """Run one witness and compare the candidate with what it finds.
 
@@ -163,32 +167,61 @@ def ask(
     try:
         evidence = WITNESSES[name](problem, budget)
         seconds = time.perf_counter() - start
-        comparison = compare(candidate, evidence, problem, dtype, rtol, terms)
+        comparison = compare(candidate, evidence, problem, dtype, rtol, atol=atol)
         doubtful = np.any(comparison.wrong | comparison.unresolved, axis=0)
         if name == "finite-difference" and doubtful.any():
             kinks = evidence.kinks | _columns_on_a_kink(problem, np.flatnonzero(doubtful))[None, :]
             evidence = Evidence(evidence.matrix, evidence.error, kinks, evidence.remark)
-            comparison = compare(candidate, evidence, problem, dtype, rtol, terms)
+            comparison = compare(candidate, evidence, problem, dtype, rtol, atol=atol)
         cancelled = False
         lost = comparison.off_everywhere and not comparison.wrong.any()
-        if lost and name in PRECISE and terms is not None and _is_normal(evidence.matrix, candidate.dtype):
+        if lost and name in PRECISE and _no_digit_is_left(problem, evidence.matrix, candidate.dtype):
             strict = compare(
                 candidate, evidence, problem, dtype, rtol, sizes(problem, usual=False).derivatives
             )
             cancelled = bool(strict.wrong.any())
             comparison = strict if cancelled else comparison
     except Exception as error:  # whatever stops one witness must not stop the check
-        return Witness(name, "unavailable", reason=_reason(error), seconds=time.perf_counter() - start), None
-    status, reason = status_of(evidence, comparison)
+        return _stopped(name, error, time.perf_counter() - start), None
+    status, cause, count = status_of(evidence, comparison)
     if cancelled:
-        reason = CANCELLED
-    return Witness(name, status, comparison.error, reason, seconds, evidence.matrix), comparison
+        cause = Cause.CANCELLED
+    reason = evidence.remark if cause == Cause.AGREES else sentence(cause, count, evidence.matrix.size)
+    return Witness(name, status, comparison.error, reason, seconds, evidence.matrix, cause, count), comparison
 
 
-def _is_normal(expected: Array, dtype: np.dtype) -> bool:
-    """Say whether the largest entry is so far above what underflows in the precision that no factor of it does."""
+def _stopped(name: str, error: Exception, seconds: float) -> Witness:
+    """Return a witness that an exception stopped, with the cause that the type of the exception says."""
+    if isinstance(error, UnavailableError):
+        cause = error.cause
+    else:
+        cause = next(
+            (cause for kind, cause in _CAUSES.items() if isinstance(error, kind)),
+            Cause.FAILED,
+        )
+    return Witness(name, "unavailable", reason=_reason(error), seconds=seconds, cause=cause)
+
+
+_CAUSES: dict[type[Exception], Cause] = {  # the narrower first
+    KinkError: Cause.STEP_KINK,
+    UndecidedError: Cause.OPEN,
+    NotAnalyticError: Cause.NOT_ANALYTIC,
+    TracingError: Cause.UNTRACED,
+    NotAMatrixFunctionError: Cause.INAPPLICABLE,
+}
+
+
+def _no_digit_is_left(problem: Problem, expected: Array, dtype: np.dtype) -> bool:
+    """Say whether a usual formula that cancels leaves nothing of any entry, though no factor of them underflows.
+
+    Then a candidate that deviates by its rounding has no digit right; one that has some is told by nobody.
+    """
+    if problem.sizes is None:
+        return False
     limits = np.finfo(dtype)
-    return bool(np.nanmax(np.abs(expected)) * float(limits.eps) > float(limits.smallest_normal))
+    size = np.abs(expected)
+    normal = float(np.nanmax(size)) * float(limits.eps) > float(limits.smallest_normal)
+    return normal and bool(np.all(LOST * size <= float(limits.eps) * problem.sizes.derivatives))
 
 
 def _reason(error: Exception) -> str:
@@ -199,29 +232,29 @@ def _reason(error: Exception) -> str:
     return (reason or repr(error)).splitlines()[0]
 
 
-def status_of(evidence: Evidence, comparison: Comparison) -> tuple[Status, str]:
-    """Return what a witness says of a candidate, and why or on what."""
+def status_of(evidence: Evidence, comparison: Comparison) -> tuple[Status, Cause, int]:
+    """Return what a witness says of a candidate, why, and about how many entries."""
     known = np.isfinite(evidence.matrix)
     if comparison.wrong.any():
-        return "disagrees", f"{int(comparison.wrong.sum())} of {known.size} entries differ"
+        return "disagrees", Cause.DIFFERS, int(comparison.wrong.sum())
     if comparison.off_everywhere:
-        return "undecided", OFF_EVERYWHERE
+        return "undecided", Cause.OFF_EVERYWHERE, known.size
+    if comparison.excused:
+        return "undecided", Cause.ROUNDING, comparison.excused
     if evidence.kinks.any():
-        return "undecided", f"{KINK} in {int(evidence.kinks.sum())} of {known.size} entries"
+        return "undecided", Cause.KINK, int(evidence.kinks.sum())
     if not known.all():
-        return "undecided", f"no finite derivative in {int((~known).sum())} of {known.size} entries"
+        return "undecided", Cause.NOT_FINITE, int((~known).sum())
     if comparison.unresolved.any():
-        return (
-            "undecided",
-            f"not precise enough in {int(comparison.unresolved.sum())} of {known.size} entries",
-        )
-    return "agrees", evidence.remark
+        return "undecided", Cause.IMPRECISE, int(comparison.unresolved.sum())
+    return "agrees", Cause.AGREES, known.size
 
 
-def taylor(problem: Problem, matrix: Array, seed: int) -> Witness:
+def taylor(problem: Problem, matrix: Array, seed: int, relative: float, atol: float = 0.0) -> Witness:
     """The remainder of the candidate along a random direction: it falls with order 2 if the candidate is right.
 
-    One number for the whole matrix: it supports a verdict and doesn't make one.
+    One number for the whole matrix: it supports a verdict and doesn't make one. It disagrees only where what it sees
+    is of order 1, and more than J v may be off by: `relative` times the size of J.
     """
     from verification.taylor import remainder
 
@@ -229,12 +262,20 @@ def taylor(problem: Problem, matrix: Array, seed: int) -> Witness:
     try:
         result = remainder(problem, matrix, seed)
     except Exception as error:  # as for the others
-        return Witness("taylor", "unavailable", reason=_reason(error), seconds=time.perf_counter() - start)
+        return _stopped("taylor", error, time.perf_counter() - start)
     seconds = time.perf_counter() - start
-    status: dict[str, Status] = {"right": "agrees", "wrong": "disagrees", "undecided": "undecided"}
     if np.isnan(result.order):
-        return Witness("taylor", "undecided", reason="too few remainders above rounding", seconds=seconds)
-    return Witness("taylor", status[result.verdict], reason=str(result).partition(": ")[2], seconds=seconds)
+        reason = "too few remainders above rounding"
+        return Witness("taylor", "undecided", reason=reason, seconds=seconds, cause=Cause.IMPRECISE)
+    reason = str(result).partition(": ")[2]
+    if result.verdict == "right":
+        return Witness("taylor", "agrees", reason=reason, seconds=seconds, cause=Cause.AGREES)
+    fitted = result.fitted
+    off = float(np.median(result.remainders[fitted] / result.steps[fitted])) if fitted.any() else 0.0
+    seen = result.verdict == "wrong" and result.order >= LEAST_ORDER
+    if seen and off > relative * float(np.linalg.norm(matrix)) + atol * matrix.size:
+        return Witness("taylor", "disagrees", reason=reason, seconds=seconds, cause=Cause.DIFFERS)
+    return Witness("taylor", "undecided", reason=reason, seconds=seconds, cause=Cause.IMPRECISE)
 
 
 def _columns_on_a_kink(problem: Problem, columns: Array) -> NDArray[np.bool_]:

@@ -21,8 +21,9 @@ from jacobians import (
 )
 from jacobians.activations import ACTIVATIONS
 from verification import check
+from verification.causes import Cause
 from verification.problem import Problem
-from verification.report import OFF_EVERYWHERE
+from verification.report import SENTENCES
 from verification.rounding import Sized, SizedScalars, sizes
 
 HEADS = [None, Softmax, LogSoftmax, LogSumExp, Norm, SquaredNorm]
@@ -54,7 +55,16 @@ def random_network(seed):
 def test_no_right_jacobian_of_a_random_network_is_called_wrong(seed):
     net, x, wrt = random_network(seed)
     report = check(net, x, wrt=wrt, witnesses=NUMERIC)
-    assert report.verdict == "right", f"{net} by {wrt}\n{report}"
+    assert report.passed or report.cause == Cause.ROUNDING, f"{net} by {wrt}\n{report}"
+
+
+def test_few_right_jacobians_of_random_networks_cannot_be_told_from_rounding():
+    verdicts = []
+    for seed in range(200):
+        net, x, wrt = random_network(seed)
+        verdicts.append(check(net, x, wrt=wrt).verdict)
+    assert verdicts.count("wrong") == 0
+    assert verdicts.count("undecided") <= 6
 
 
 @settings(max_examples=100, deadline=None)
@@ -111,7 +121,7 @@ def test_what_cancels_in_the_chain_rule_is_neither_right_nor_wrong():
 
     report = check(f, 18.0, [[1 - np.tanh(18.0) ** 2]])
     assert report.verdict == "undecided"
-    assert report.reason.endswith(OFF_EVERYWHERE)
+    assert report.reason.endswith(SENTENCES[Cause.OFF_EVERYWHERE])
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -169,8 +179,14 @@ def test_softmax_of_a_certain_class():
     # diag(p) − p pᵀ cancels where p is 1 but for 1e-15, and the usual formula leaves rounding there
     x = np.array([34.0, 0.0, -1.0])
     p = np.exp(x) / np.exp(x).sum()
-    report = check(lambda x: np.exp(x) / np.exp(x).sum(), x, np.diag(p) - np.outer(p, p))
-    assert report.passed, str(report)
+    f = lambda x: np.exp(x) / np.exp(x).sum()  # noqa: E731
+    usual = np.diag(p) - np.outer(p, p)
+    report = check(f, x, usual)
+    assert (report.verdict, report.cause) == ("undecided", Cause.ROUNDING)
+    assert report.reason.endswith("1 of 9 entries can't be told from rounding")
+    accurate = usual.copy()
+    accurate[0, 0] = p[0] * (p[1] + p[2])
+    assert check(f, x, accurate).passed
 
 
 @pytest.mark.parametrize("candidate", [0.0, 0.999e-9])
