@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from jacobians.arrays import Array
 from jacobians.function import INPUT, Function
 from verification.comparison import Comparison, Evidence, compare
-from verification.finite_difference import FIRST_STEP, LEVEL_RATIO, MOST_LEVELS, complex_step, richardson
+from verification.finite_difference import (
+    FIRST_STEP,
+    LEVEL_RATIO,
+    MOST_LEVELS,
+    imaginary_quotients,
+    richardson,
+)
 from verification.problem import Problem
 from verification.report import CANCELLED, KINK, OFF_EVERYWHERE, Status, Witness
 from verification.rounding import sizes
@@ -62,8 +68,8 @@ def finite_difference(problem: Problem, budget: Budget) -> Evidence:
 def complex_steps(problem: Problem, budget: Budget) -> Evidence:
     """The complex step, where the traced code is analytic."""
     _within(problem, problem.point.size, budget.complex_step, "complex_step")
-    with np.errstate(all="ignore"):
-        return _smooth(complex_step(problem))
+    matrix, error = imaginary_quotients(problem)
+    return Evidence(matrix, error, np.zeros(matrix.shape, dtype=bool))
 
 
 def symbolic(problem: Problem, budget: Budget) -> Evidence:
