@@ -27,6 +27,7 @@ LEAST_LEVELS = 4  # before the extrapolation may end: their points go into one b
 COMPLEX_STEP = 1e-20  # relative; no subtraction, so nothing is lost by a step that small
 LARGE_COMPLEX_STEP = 1e-8  # relative; the error of the quotient is its square
 FAINT = 1e-280  # an imaginary part below it may have come from one that underflowed
+PROJECT_INSTEAD = 'check a candidate J without forming it: check(f, x, J, witnesses=["projections"])'
 SUBNORMAL = 5e-324  # the one absolute error of rounding
 UNDERFLOW = 4096 * SUBNORMAL  # what the gains of the code make of it
 
@@ -158,8 +159,7 @@ def _steps(problem: Problem, step: Any, relative: float) -> Array:
 
 
 def _require_budget(problem: Problem) -> None:
-    instead = 'check a candidate J without forming it: check(f, x, J, witnesses=["projections"])'
-    require_budget(problem.shape, 8, "a Jacobian by differences", instead)
+    require_budget(problem.shape, 8, "a Jacobian by differences", PROJECT_INSTEAD)
 
 
 def _taken(problem: Problem, columns: Array, h: Array) -> tuple[Array, Array]:

@@ -6,7 +6,13 @@ import pytest
 from jacobians import Affine, Norm, Normalize, SquaredNorm
 from jacobians.arrays import MemoryBudgetError
 from jacobians.structures import Dense
-from verification import check, finite_difference_jacobian
+from verification import (
+    block_jacobian,
+    certified_jacobian,
+    check,
+    finite_difference_jacobian,
+    symbolic_jacobian,
+)
 from verification.adjoint import adjoint_test
 from verification.finite_difference import richardson_jacobian
 from verification.taylor import taylor_test
@@ -150,3 +156,18 @@ def test_differences_at_the_largest_number_leave_no_warning():
 def test_jacobians_by_differences_keep_a_budget(method):
     with pytest.raises(MemoryBudgetError, match=r"differences \(100000×100000\) would take 74.51 GiB"):
         finite_difference_jacobian(lambda x: x, np.zeros(100_000), method)
+
+
+@pytest.mark.parametrize("call", [certified_jacobian, symbolic_jacobian])
+def test_certified_and_symbolic_jacobians_keep_a_budget(call):
+    with pytest.raises(
+        MemoryBudgetError, match=r"Jacobian.* \(30000×30000\) would take 6.71 GiB .*; check a candidate"
+    ):
+        call(lambda x: x, np.zeros(30_000))
+
+
+def test_jacobians_of_matrix_functions_keep_a_budget():
+    with pytest.raises(
+        MemoryBudgetError, match=r"\(90000×90000\) would take 60.35 GiB .*; call block_derivative"
+    ):
+        block_jacobian(np.linalg.inv, np.eye(300))
