@@ -15,8 +15,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from jacobians.arrays import Array
+from jacobians.arrays import Array, require_budget
 from jacobians.function import INPUT
+from verification.finite_difference import PROJECT_INSTEAD
 from verification.graph import GraphScalars, Step, accumulate
 from verification.problem import Problem
 from verification.scalars import Primitive, UndecidedError
@@ -174,6 +175,7 @@ def enclose(problem: Problem) -> Enclosure:
         raise ImportError(
             "python-flint is not installed (pip install 'explicit-jacobians[certified]')"
         ) from None
+    require_budget(problem.shape, 8, "a Jacobian of balls", PROJECT_INSTEAD)
     middle, radius = np.empty(problem.shape), np.empty(problem.shape)
     for bits in BITS:
         with flint.ctx.workprec(bits):
