@@ -8,11 +8,12 @@ import numpy as np
 
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array, zeros
-from jacobians.cost import Count
+from jacobians.cost import Cost, Count
 from jacobians.products.core import Row, points
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Diagonal, Jacobian, Sparse
 from jacobians.structures.sparse import places, sparse_spec
+from jacobians.sums import sum_of
 
 Meeting = tuple[Array, Array, Array, Array, Array]
 
@@ -80,4 +81,41 @@ ROWS = (
     ),
     Row("Sparse", "Diagonal", "A·diag(b): entries scaled", _scaled, _scaled_cost, _columns_scaled),
     Row("Diagonal", "Sparse", "diag(a)·B: entries scaled", _scaled, _scaled_cost, _rows_scaled),
+)
+
+
+# --- sums ------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def _union(a: Spec, b: Spec) -> Meeting:
+    """Return where the entries of both terms stand in the sum, which of the second meet one, and its places."""
+    n = a.shape[1]
+    flat_a, flat_b = (rows * n + columns for rows, columns in (places(a), places(b)))
+    flat = np.union1d(flat_a, flat_b)
+    of_a, of_b = np.searchsorted(flat, flat_a), np.searchsorted(flat, flat_b)
+    return of_a, of_b, np.isin(flat_b, flat_a), flat // n, flat % n
+
+
+def _sum_spec(a: Spec, b: Spec) -> Spec:
+    *_, rows, columns = _union(a, b)
+    return sparse_spec(*a.shape, broadcast(a.batch, b.batch), rows, columns)
+
+
+def _sum(L: Sparse, R: Sparse, ledger: Ledger) -> Jacobian:
+    of_left, of_right, meet, rows, _ = _union(L.spec, R.spec)
+    spec = _sum_spec(L.spec, R.spec)
+    data = zeros((*spec.batch, len(rows)), np.result_type(L.dtype, R.dtype), L.data, R.data)
+    data[..., of_left] = L.data
+    data[..., of_right[~meet]] = R.data[..., ~meet]
+    data[..., of_right[meet]] = ledger.add(data[..., of_right[meet]], R.data[..., meet])
+    return Sparse.unchecked(data, spec)
+
+
+sum_of(
+    "A + B: entries of one place are added",
+    applies=lambda a, b: a.structure == b.structure == Sparse.structure,
+    result=_sum_spec,
+    cost=lambda a, b: Cost(0, points(a, b) * int(_union(a, b)[2].sum())),
+    execute=_sum,
 )

@@ -124,6 +124,10 @@ def test_a_sparse_matrix_of_scipy() -> None:
     product = S.T @ S
     assert product.structure == "Sparse"
     np.testing.assert_allclose(product.dense(), (matrix.T @ matrix).toarray(), atol=1e-14)
+    other = sparse.random(30, 20, density=0.1, random_state=2, format="csr")
+    total = S + Sparse(other)
+    assert (total.structure, total.storage) == ("Sparse", (matrix + other).nnz)
+    np.testing.assert_allclose(total.dense(), (matrix + other).toarray())
 
 
 @pytest.mark.parametrize("k", [1, 2, 5])
