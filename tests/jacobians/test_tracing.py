@@ -1,0 +1,332 @@
+"""Plain NumPy code as a graph: every row of the table of operations, textbook programs, and what is refused."""
+
+import numpy as np
+import pytest
+import scipy.special as sp
+
+from jacobians.graph import TracingError, trace
+from jacobians.graph.operations import TABLE, special_rows
+from jacobians.structures import Diagonal
+from verification import finite_difference_jacobian
+
+V = np.array([0.3, 0.7, 0.45, 0.62])
+M = np.array([[0.9, 0.2, 0.35], [0.4, 0.8, 0.15], [0.25, 0.55, 0.7]])
+R = np.array([[0.31, 0.72, 0.53], [0.64, 0.25, 0.96]])
+T = np.array([[[0.31, 0.72, 0.53], [0.64, 0.25, 0.96]], [[0.11, 0.42, 0.83], [0.57, 0.38, 0.19]]])
+
+
+def dense_of(graph, output, source):
+    """Return the Jacobian by sums over all paths, of dense matrices: the chain rule without any planner."""
+    size = graph.vertices[source].value.size
+    reached = {source: np.eye(size)}
+    for vertex in range(len(graph.vertices)):
+        if vertex == source:
+            continue
+        terms = [
+            edge.jacobian.dense() @ reached[edge.source]
+            for edge in graph.edges
+            if edge.target == vertex and edge.source in reached
+        ]
+        if terms:
+            reached[vertex] = sum(terms)
+    return reached.get(output, np.zeros((graph.vertices[output].value.size, size)))
+
+
+def assert_right(f, *points):
+    graph = trace(f, *points)
+    values = f(*points)
+    values = values if isinstance(values, tuple) else (values,)
+    assert len(graph.outputs) == len(values)
+    for k, (output, value) in enumerate(zip(graph.outputs, values, strict=True)):
+        np.testing.assert_allclose(graph.vertices[output].value, value)
+        for place, source in enumerate(graph.inputs):
+
+            def of_one(x, k=k, place=place):
+                result = f(*points[:place], x, *points[place + 1 :])
+                return np.asarray(result[k] if isinstance(result, tuple) else result)
+
+            expected = finite_difference_jacobian(of_one, points[place], method="richardson")
+            np.testing.assert_allclose(dense_of(graph, output, source), expected, rtol=1e-6, atol=1e-8)
+    return graph
+
+
+ONE = {  # a row, and a call of it at points where it is smooth
+    name: (getattr(np, name), V)
+    for name in (
+        "positive negative exp exp2 expm1 log log2 log10 log1p sqrt cbrt square reciprocal sin cos tan arcsin arccos "
+        "arctan sinh cosh tanh arcsinh arctanh absolute fabs deg2rad radians rad2deg degrees sinc"
+    ).split()
+}
+ONE["arccosh"] = (lambda x: np.arccosh(x + 2), V)
+TWO = (
+    "add subtract multiply divide power float_power maximum minimum fmax fmin arctan2 hypot logaddexp logaddexp2 "
+    "copysign remainder fmod"
+).split()
+SPECIAL = "expit logit log_expit erf erfc ndtr log_ndtr".split()
+MORE = {
+    "clip": [(lambda x: np.clip(x, 0.4, 0.65), V)],
+    "reshape": [(lambda x: np.reshape(x, (3, 2)), R), (lambda x: x.reshape(-1, 2), R)],
+    "ravel": [(np.ravel, R)],
+    "transpose": [(lambda x: x.T, R), (lambda x: x.transpose(2, 0, 1), T)],
+    "swapaxes": [(lambda x: np.swapaxes(x, 0, 2), T)],
+    "moveaxis": [(lambda x: np.moveaxis(x, 0, 2), T)],
+    "rollaxis": [(lambda x: np.rollaxis(x, 2), T)],
+    "expand_dims": [(lambda x: np.expand_dims(x, 0), R)],
+    "squeeze": [(lambda x: np.squeeze(x[None]), R)],
+    "broadcast_to": [(lambda x: np.broadcast_to(x, (2, 4)), V)],
+    "flip": [(lambda x: np.flip(x, 1), R)],
+    "fliplr": [(np.fliplr, R)],
+    "flipud": [(np.flipud, R)],
+    "rot90": [(np.rot90, R)],
+    "diagonal": [(np.diagonal, M)],
+    "atleast_1d": [(np.atleast_1d, V)],
+    "atleast_2d": [(np.atleast_2d, V)],
+    "atleast_3d": [(np.atleast_3d, V)],
+    "split": [(lambda x: np.split(x, 2)[0] * np.split(x, 2)[1], V)],
+    "array_split": [(lambda x: np.array_split(x, 3)[1] ** 2, V)],
+    "hsplit": [(lambda x: np.hsplit(x, 3)[1] ** 2, R)],
+    "vsplit": [(lambda x: np.vsplit(x, 2)[1] ** 2, R)],
+    "roll": [(lambda x: np.roll(x, 1, axis=1), R)],
+    "repeat": [(lambda x: np.repeat(x, 2, axis=0), R)],
+    "tile": [(lambda x: np.tile(x, (2, 2)), R)],
+    "resize": [(lambda x: np.resize(x, (3, 3)), V)],
+    "take": [(lambda x: np.take(x, [2, 0, 0], axis=1), R)],
+    "take_along_axis": [(lambda x: np.take_along_axis(x, np.array([[2], [0]]), 1), R)],
+    "diag": [(np.diag, V), (np.diag, M)],
+    "diagflat": [(np.diagflat, V)],
+    "tril": [(np.tril, M)],
+    "triu": [(np.triu, M)],
+    "delete": [(lambda x: np.delete(x, 1), V)],
+    "copy": [(lambda x: x.copy(), V)],
+    "concatenate": [(lambda a, b: np.concatenate([a, b, a]), V, V[:2] + 0.1)],
+    "stack": [(lambda a, b: np.stack([a, np.ones(4), b], axis=1), V, V + 0.1)],
+    "hstack": [(lambda a, b: np.hstack([a, b]), V, V[:2] + 0.1)],
+    "vstack": [(lambda a, b: np.vstack([a, b]), V, V + 0.1)],
+    "dstack": [(lambda a, b: np.dstack([a, b]), V, V + 0.1)],
+    "column_stack": [(lambda a, b: np.column_stack([a, b]), V, V + 0.1)],
+    "append": [(lambda a, b: np.append(a, b), V, V[:2] + 0.1)],
+    "insert": [(lambda a, b: np.insert(a, 1, b), V, V[1])],
+    "block": [(lambda a: np.block([[a, 2 * a], [np.zeros((2, 3)), a]]), R)],
+    "where": [(lambda a, b: np.where(a > b, a, b), V, V[::-1].copy())],
+    "pad": [(lambda x: np.pad(x, 1), R), (lambda x: np.pad(x, 2, mode="edge"), V)],
+    "sort": [(np.sort, V), (lambda x: np.sort(x, axis=0), R)],
+    "sum": [(np.sum, R), (lambda x: x.sum(axis=0), R), (lambda x: x.sum(axis=(0, 2), keepdims=True), T)],
+    "mean": [(np.mean, R), (lambda x: x.mean(axis=1, keepdims=True), R)],
+    "prod": [(np.prod, R), (lambda x: x.prod(axis=0), R), (np.prod, V * [1, 0, 1, 1])],
+    "max": [(np.max, R), (lambda x: x.max(axis=1), R)],
+    "min": [(np.min, R), (lambda x: x.min(axis=0), R)],
+    "amax": [(np.amax, R)],
+    "amin": [(np.amin, R)],
+    "var": [(np.var, R), (lambda x: x.var(axis=0, ddof=1), R)],
+    "std": [(np.std, R), (lambda x: x.std(axis=1), R)],
+    "linalg.norm": [
+        (np.linalg.norm, V),
+        (np.linalg.norm, M),
+        (lambda x: np.linalg.norm(x, axis=1), R),
+        (lambda x: np.linalg.norm(x, ord=1), V),
+    ],
+    "cumsum": [(np.cumsum, V), (lambda x: np.cumsum(x, axis=1), R)],
+    "diff": [(np.diff, V)],
+    "trace": [(np.trace, M)],
+    "matmul": [(np.matmul, R, M), (np.matmul, R, V[:3]), (np.matmul, V[:2], R), (np.matmul, V, V), (np.matmul, T, M)],
+    "dot": [(np.dot, R, M), (np.dot, V, V)],
+    "outer": [(np.outer, V, R)],
+    "einsum": [(lambda a, b: np.einsum("bij,jk->bik", a, b), T, M), (lambda a: np.einsum("ii->i", a), M)],
+    "inner": [(np.inner, R, R)],
+    "vdot": [(np.vdot, V, V)],
+    "tensordot": [(lambda a, b: np.tensordot(a, b, axes=([1], [0])), T, R)],
+    "kron": [(np.kron, R, M)],
+    "convolve": [(np.convolve, V, V[:2]), (lambda a, b: np.convolve(a, b, mode="same"), V, V[:3])],
+    "correlate": [(np.correlate, V, V[:2])],
+    "cross": [(np.cross, V[:3], V[1:])],
+    "linalg.inv": [(np.linalg.inv, M)],
+    "linalg.det": [(np.linalg.det, M)],
+    "linalg.slogdet": [(lambda A: np.linalg.slogdet(A)[1], M)],
+    "linalg.solve": [(np.linalg.solve, M, V[:3]), (np.linalg.solve, M, R.T.copy())],
+    "linalg.cholesky": [(lambda A: np.linalg.cholesky(A @ A.T), M)],
+}  # fmt: skip
+SCIPY = {
+    "logsumexp": [(lambda x: sp.logsumexp(x), V), (lambda x: sp.logsumexp(x, axis=1), R)],
+    "softmax": [(lambda x: sp.softmax(x), V), (lambda x: sp.softmax(x, axis=1), R)],
+    "log_softmax": [(lambda x: sp.log_softmax(x), V), (lambda x: sp.log_softmax(x, axis=1), R)],
+}
+CASES = [(name, *case) for name, case in ONE.items()]
+CASES += [(name, getattr(np, name), V, V[::-1] + 0.1) for name in TWO]
+CASES += [(name + " broadcast", getattr(np, name), R, V[:3] + 0.13) for name in TWO]
+CASES += [(name, getattr(sp, name), V) for name in SPECIAL]
+CASES += [(name, *case) for name, cases in (MORE | SCIPY).items() for case in cases]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
+def test_every_row_has_the_jacobian_that_differences_see(case):
+    assert_right(*case[1:])
+
+
+def test_every_row_of_the_table_has_a_case():
+    special_rows()
+    with_case = {name.split()[0] for name, *_ in CASES}
+    rows = {row.name.removeprefix("numpy.").removeprefix("scipy.special.") for row in TABLE.values()}
+    assert rows - with_case == set()
+
+
+# --- programs as a textbook writes them ------------------------------------------------------------------
+
+RNG = np.random.default_rng(7)
+
+
+def random(*shape):
+    return RNG.uniform(-0.8, 0.8, shape)
+
+
+def recurrent(xs, W, U, b, h):
+    for t in range(5):
+        h = np.tanh(W @ h + U @ xs[t] + b)
+    return h
+
+
+def attention(X, Wq, Wk, Wv):
+    Q, K, V = X @ Wq, X @ Wk, X @ Wv
+    S = Q @ K.T / np.sqrt(K.shape[1])
+    E = np.exp(S - S.max(axis=1, keepdims=True))
+    return (E / E.sum(axis=1, keepdims=True)) @ V
+
+
+def batch_norm(X, gamma, beta):
+    mu = X.mean(axis=0)
+    var = X.var(axis=0)
+    return gamma * (X - mu) / np.sqrt(var + 1e-5) + beta
+
+
+def convolution_by_loops(image, kernel):
+    h, w = image.shape[0] - kernel.shape[0] + 1, image.shape[1] - kernel.shape[1] + 1
+    out = np.zeros((h, w))
+    for i in range(h):
+        for j in range(w):
+            out[i, j] = np.sum(image[i : i + kernel.shape[0], j : j + kernel.shape[1]] * kernel)
+    return out
+
+
+def lstm_cell(x, h, c, W, U, b):
+    z = W @ x + U @ h + b
+    i, f, g, o = np.split(z, 4)
+    sigmoid = lambda t: 1 / (1 + np.exp(-t))  # noqa: E731
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def gaussian_log_likelihood(X, mu, A):
+    S = A @ A.T + np.eye(3)
+    L = np.linalg.cholesky(S)
+    Z = np.linalg.solve(L, (X - mu).T)
+    return -0.5 * np.sum(Z**2) - len(X) * np.sum(np.log(np.diag(L))) - 1.5 * len(X) * np.log(2 * np.pi)
+
+
+PROGRAMS = {
+    "recurrent net": (recurrent, random(5, 2), random(3, 3), random(3, 2), random(3), random(3)),
+    "attention": (attention, random(4, 3), random(3, 2), random(3, 2), random(3, 2)),
+    "batch normalisation": (batch_norm, random(5, 3), random(3), random(3)),
+    "convolution by loops": (convolution_by_loops, random(4, 5), random(2, 3)),
+    "LSTM cell": (lstm_cell, random(3), random(2), random(2), random(8, 3), random(8, 2), random(8)),
+    "Gaussian log-likelihood": (gaussian_log_likelihood, random(4, 3), random(3), random(3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_of_textbooks_have_right_jacobians_by_every_argument(name):
+    assert_right(*PROGRAMS[name])
+
+
+# --- what the graph says, and what is refused ------------------------------------------------------------
+
+
+def test_arrays_that_are_filled_are_followed_through_every_write():
+    def f(x):
+        out = np.zeros(3)
+        out[0] = x[0] * x[1]
+        out[1:] = x[2:] ** 2
+        out[0] += x[3]
+        out *= 2
+        return np.array([out[0], 1.0, out[1] * out[2]])
+
+    assert_right(f, V)
+
+
+def test_vertices_know_the_line_and_the_operation_that_made_them():
+    graph = trace(lambda x: np.exp(x), V)
+    vertex = graph.vertices[graph.outputs[0]]
+    assert vertex.operation == "numpy.exp"
+    assert (
+        vertex.line
+        == test_vertices_know_the_line_and_the_operation_that_made_them.__code__.co_firstlineno + 1
+    )
+
+
+def test_additions_are_identities_and_entrywise_products_diagonals():
+    graph = trace(lambda x, y: x + y, V, V)
+    assert [edge.jacobian.structure for edge in graph.edges] == ["Identity", "Identity"]
+    graph = trace(lambda x: x * x, V)
+    assert [edge.jacobian.structure for edge in graph.edges] == ["Diagonal"]
+
+
+def test_control_flow_is_followed_at_the_point_and_said():
+    def f(x):
+        return 2 * x if x[0] > 0 else -x
+
+    assert trace(f, V).control_flow
+    assert not trace(lambda x: 2 * x, V).control_flow
+    assert_right(f, V)
+    assert_right(f, -V)
+
+
+@pytest.mark.parametrize(
+    ("f", "words"),
+    [
+        (lambda x: np.fft.fft(x), r"line \d+: numpy\.fft\.?\w* is not in the table"),
+        (lambda x: np.unwrap(x), "numpy.unwrap is not in the table"),
+        (lambda x: np.exp(1j * x), "numpy.multiply gives complex128 values"),
+        (lambda x: float(x[0]), "a conversion to a number loses the derivative"),
+        (lambda x: x.astype(int), "astype to int64 loses the derivative"),
+        (lambda x: x.__setitem__(0, 1.0), "a write into an argument is not followed"),
+        (lambda x: x[:2].__setitem__(0, 1.0), "a write into a view can't be followed"),
+        (lambda x: "text", "found a result of type str"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused_by_name(f, words):
+    with pytest.raises(TracingError, match=words):
+        trace(f, V)
+
+
+def test_a_view_of_an_array_that_was_written_since_is_refused():
+    def f(x):
+        out = np.zeros(4)
+        row = out[:2]
+        out[:] = x
+        return row * 2
+
+    with pytest.raises(TracingError, match="a view is used after a write"):
+        trace(f, V)
+
+
+def test_more_vertices_than_allowed_are_refused():
+    with pytest.raises(TracingError, match="more than max_vertices = 3 vertices"):
+        trace(lambda x: x + 1 + 1 + 1, V, max_vertices=3)
+
+
+def test_numpy_is_as_before_after_a_function_that_fails():
+    before = np.zeros, np.array
+    with pytest.raises(ZeroDivisionError):
+        trace(lambda x: 1 / 0, V)
+    assert (np.zeros, np.array) == before
+
+
+def test_a_row_can_be_added_by_the_public_door():
+    from jacobians.graph import operation
+
+    @operation(sp.gammaln)
+    def log_gamma(x):
+        return sp.gammaln(x), {0: lambda: Diagonal(sp.digamma(x))}
+
+    try:
+        assert_right(lambda x: sp.gammaln(x) * 2, V)
+    finally:
+        del TABLE[sp.gammaln]
