@@ -6,22 +6,19 @@ Whole arrays are followed, each operation a row of the table. Control flow is fo
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from jacobians.arrays import Array, real_array
 from jacobians.graph.creators import following
-from jacobians.graph.graph import Edge, Graph, Vertex
+from jacobians.graph.graph import Graph
 from jacobians.graph.operations import TABLE, elementwise, special_rows
 from jacobians.graph.operations.moves import indexed, written
-from jacobians.structures import Jacobian
-
-_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
+from jacobians.graph.recorder import Recorder, TracingError, refuse
+from jacobians.structures import Identity, Jacobian, Scatter
 
 # what has no derivative worth an edge: the value goes on as a constant
 _CONSTANT = {np.sign, np.floor, np.ceil, np.rint, np.trunc, np.heaviside, np.floor_divide, np.round}
@@ -31,55 +28,6 @@ _DECIDING = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.
              np.logical_not}  # fmt: skip
 _SHAPES = {np.shape, np.ndim, np.size}
 _FILLED = {np.zeros_like: 0.0, np.ones_like: 1.0, np.empty_like: 0.0}
-
-
-class TracingError(TypeError):
-    """The function does something that can't be followed; the message names it and the line."""
-
-
-def user_line() -> int | None:
-    """Return the line of the code that called, outside this package and NumPy."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith((_OWN, _NUMPY)) and not name.startswith("<__array_function__"):
-            return int(frame.f_lineno)
-        frame = frame.f_back
-    return None
-
-
-class Recorder:
-    """The vertices and edges that were made so far."""
-
-    def __init__(self, max_vertices: int) -> None:
-        self.vertices: list[Vertex] = []
-        self.edges: list[Edge] = []
-        self.max_vertices = max_vertices
-        self.control_flow = False
-
-    def add(self, name: str, value: Array, operation: str) -> int:
-        """Add a vertex, and return its number."""
-        if len(self.vertices) >= self.max_vertices:
-            refuse(operation, f"makes more than max_vertices = {self.max_vertices:,} vertices; pass more")
-        self.vertices.append(Vertex(name, value.shape, value, operation, user_line()))
-        return len(self.vertices) - 1
-
-    def connect(self, target: int, found: list[tuple[int, Jacobian]]) -> None:
-        """Add edges into a vertex; several from one vertex add up."""
-        into: dict[int, Jacobian] = {}
-        for source, jacobian in found:
-            into[source] = into[source] + jacobian if source in into else jacobian
-        shape = self.vertices[target].shape
-        for source, jacobian in into.items():
-            if jacobian.structure != "Zero":
-                shaped = jacobian.reshaped(shape, self.vertices[source].shape)
-                self.edges.append(Edge(source, target, shaped, shaped.spec))
-
-
-def refuse(operation: str, what: str) -> NoReturn:
-    """Raise the error that names operation and line."""
-    line = user_line()
-    raise TracingError(f"{'' if line is None else f'line {line}: '}{operation} {what}")
 
 
 def _operands(node: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Traced]]:
@@ -291,7 +239,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         return np.transpose(self)
 
     @property
-    def mT(self) -> Any:
+    def mT(self) -> Any:  # noqa: N802  # NumPy's name
         """The transpose of the last two axes."""
         return np.swapaxes(self, -1, -2)
 
@@ -349,8 +297,6 @@ def assemble(recorder: Recorder, nested: Any) -> Any:
     origin = np.array(numbers(nested)).reshape(-1) - 1
     places = np.empty(offsets[-1], dtype=np.intp)
     places[origin[origin >= 0]] = np.flatnonzero(origin >= 0)
-    from jacobians.structures import Identity, Scatter
-
     value = np.array(_plain(nested), dtype=float)
 
     def edge(k: int) -> Jacobian:
@@ -420,13 +366,18 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
         special_rows()
     with followed:
         result = f(*args, **options)
-    outputs = []
+    outputs: list[int] = []
     for one in result if isinstance(result, tuple) else (result,):
         if not isinstance(one, Traced | np.ndarray | float | int):
             raise TracingError(f"f: found a result of type {type(one).__name__}, expected an array")
-        constant = not isinstance(one, Traced) or one._vertex is None
         value = one._current() if isinstance(one, Traced) else np.asarray(one)
-        outputs.append(recorder.add("constant", value, "constant") if constant else one._vertex)
+        vertex = one._vertex if isinstance(one, Traced) else None
+        if vertex is None:
+            vertex = recorder.add("constant", value, "constant")
+        elif vertex in outputs or vertex < len(args) + len(options):  # an output is a vertex of its own
+            source, vertex = vertex, recorder.add("copy", value, "copy")
+            recorder.connect(vertex, [(source, Identity(value.size))])
+        outputs.append(vertex)
     inputs = tuple(range(len(args) + len(options)))
     return Graph(
         tuple(recorder.vertices), inputs, tuple(outputs), tuple(recorder.edges), recorder.control_flow

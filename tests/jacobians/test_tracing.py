@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import scipy.special as sp
 
-from jacobians.graph import TracingError, trace
+from jacobians import Affine, Sequential, Tanh, from_numpy, trace
+from jacobians.graph import TracingError
 from jacobians.graph.operations import TABLE, special_rows
 from jacobians.structures import Diagonal
-from verification import finite_difference_jacobian
+from verification import check, finite_difference_jacobian
 
 V = np.array([0.3, 0.7, 0.45, 0.62])
 M = np.array([[0.9, 0.2, 0.35], [0.4, 0.8, 0.15], [0.25, 0.55, 0.7]])
@@ -52,17 +53,61 @@ def assert_right(f, *points):
 
 ONE = {  # a row, and a call of it at points where it is smooth
     name: (getattr(np, name), V)
-    for name in (
-        "positive negative exp exp2 expm1 log log2 log10 log1p sqrt cbrt square reciprocal sin cos tan arcsin arccos "
-        "arctan sinh cosh tanh arcsinh arctanh absolute fabs deg2rad radians rad2deg degrees sinc"
-    ).split()
+    for name in [
+        "positive",
+        "negative",
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "sqrt",
+        "cbrt",
+        "square",
+        "reciprocal",
+        "sin",
+        "cos",
+        "tan",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "arcsinh",
+        "arctanh",
+        "absolute",
+        "fabs",
+        "deg2rad",
+        "radians",
+        "rad2deg",
+        "degrees",
+        "sinc",
+    ]
 }
 ONE["arccosh"] = (lambda x: np.arccosh(x + 2), V)
-TWO = (
-    "add subtract multiply divide power float_power maximum minimum fmax fmin arctan2 hypot logaddexp logaddexp2 "
-    "copysign remainder fmod"
-).split()
-SPECIAL = "expit logit log_expit erf erfc ndtr log_ndtr".split()
+TWO = [
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "power",
+    "float_power",
+    "maximum",
+    "minimum",
+    "fmax",
+    "fmin",
+    "arctan2",
+    "hypot",
+    "logaddexp",
+    "logaddexp2",
+    "copysign",
+    "remainder",
+    "fmod",
+]
+SPECIAL = ["expit", "logit", "log_expit", "erf", "erfc", "ndtr", "log_ndtr"]
 MORE = {
     "clip": [(lambda x: np.clip(x, 0.4, 0.65), V)],
     "reshape": [(lambda x: np.reshape(x, (3, 2)), R), (lambda x: x.reshape(-1, 2), R)],
@@ -255,17 +300,15 @@ def test_vertices_know_the_line_and_the_operation_that_made_them():
     graph = trace(lambda x: np.exp(x), V)
     vertex = graph.vertices[graph.outputs[0]]
     assert vertex.operation == "numpy.exp"
-    assert (
-        vertex.line
-        == test_vertices_know_the_line_and_the_operation_that_made_them.__code__.co_firstlineno + 1
-    )
+    first = test_vertices_know_the_line_and_the_operation_that_made_them.__code__.co_firstlineno
+    assert vertex.line == f"line {first + 1}"
 
 
 def test_additions_are_identities_and_entrywise_products_diagonals():
     graph = trace(lambda x, y: x + y, V, V)
     assert [edge.jacobian.structure for edge in graph.edges] == ["Identity", "Identity"]
     graph = trace(lambda x: x * x, V)
-    assert [edge.jacobian.structure for edge in graph.edges] == ["Diagonal"]
+    assert [edge.jacobian.structure for edge in graph.edges] == ["Diagonal", "Diagonal"]
 
 
 def test_control_flow_is_followed_at_the_point_and_said():
@@ -330,3 +373,34 @@ def test_a_row_can_be_added_by_the_public_door():
         assert_right(lambda x: sp.gammaln(x) * 2, V)
     finally:
         del TABLE[sp.gammaln]
+
+
+# --- functions from forward code alone -------------------------------------------------------------------
+
+
+def affine(x, W, b):
+    return np.tanh(W @ x + b)
+
+
+def test_a_function_from_forward_code_is_checked_and_composed_like_any_other():
+    W, b = random(3, 4), random(3)
+    layer = from_numpy(affine, parameters={"W": W, "b": b})
+    written = Sequential(Affine(W, b), Tanh())
+    for own, other in (("input", "input"), ("W", "0.W"), ("b", "0.b")):
+        np.testing.assert_allclose(layer.jacobian(V, wrt=own).dense(), written.jacobian(V, wrt=other).dense())
+        assert check(layer, V, wrt=own).passed
+    net = Sequential(layer, Affine(random(2, 3), random(2)))
+    assert list(net.parameters) == ["0.W", "0.b", "1.W", "1.b"]
+    assert check(net, V, wrt="0.W").passed
+    both = layer.jacobian(V, wrt=["input", "b"])
+    np.testing.assert_allclose(both.dense()[:, :4], written.jacobian(V).dense())
+
+
+def test_a_written_derivative_wins():
+    layer = from_numpy(lambda x: x**2, derivative=lambda x, wrt: Diagonal(np.full(4, 7.0)))
+    np.testing.assert_array_equal(layer.jacobian(V).dense(), 7 * np.eye(4))
+
+
+def test_names_that_a_function_has_already_are_refused():
+    with pytest.raises(ValueError, match="found the name 'forward', expected an identifier"):
+        from_numpy(lambda x, forward: x, parameters={"forward": 1.0})

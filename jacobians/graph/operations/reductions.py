@@ -95,10 +95,9 @@ def _norm(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
     options = dict(zip(names, args[1:], strict=False)) | dict(kwargs)
     order, axis = options.get("ord"), options.get("axis")
     axes = _axes(axis, x.ndim)
-    if order not in (None, 2, 1, "fro") or (
-        len(axes) == 2 and order in (1, 2) and (axis is None or isinstance(axis, tuple))
-    ):
-        raise TypeError(f"ord {order!r} of {len(axes)} axes is not followed; use the 2-norm or the sum of |x|")  # fmt: skip
+    of_matrix = len(axes) == 2 and (axis is None or isinstance(axis, tuple))
+    if order not in (None, 2, 1, "fro") or (of_matrix and order in (1, 2)):
+        raise TypeError(f"ord {order!r} of {len(axes)} axes is not followed; use ord 2 or 1 of one axis")
     if order == 1:
         return value, lambda place: gathered(np.sign(x), x.shape, axes)
     length = np.sqrt((x**2).sum(axis=axes, keepdims=True))
@@ -110,12 +109,16 @@ def special_rows() -> None:
     """Add the rows of scipy.special that reduce; called when it was loaded."""
     import scipy.special
 
+    if scipy.special.softmax in TABLE:
+        return
+    softmax = scipy.special.softmax
+
     def log_sum(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         x = np.asarray(args[0])
         axis = args[1] if len(args) > 1 else kwargs.get("axis")
         if set(kwargs) - {"axis", "keepdims"} or len(args) > 2:
             raise TypeError("takes axis and keepdims here")
-        shares = scipy.special.softmax(x, axis=axis)
+        shares = softmax(x, axis=axis)
         return scipy.special.logsumexp(*args, **kwargs), lambda place: gathered(
             shares, x.shape, _axes(axis, x.ndim)
         )
@@ -124,20 +127,20 @@ def special_rows() -> None:
         x = np.asarray(args[0])
         axis = args[1] if len(args) > 1 else kwargs.get("axis")
         y = function(*args, **kwargs)
-        shares = scipy.special.softmax(x, axis=axis)
+        shares = softmax(x, axis=axis)
 
         def jacobian(place: Place) -> Jacobian:
             axes = _axes(axis, x.ndim)
             s, flat = shares.reshape(-1), y.reshape(-1)
             if len(axes) == x.ndim:
-                if function is scipy.special.softmax:
+                if function is softmax:
                     return DiagonalPlusLowRank(flat, -flat[:, None], flat[:, None])
                 return DiagonalPlusLowRank(np.ones(x.size), -np.ones((x.size, 1)), s[:, None])
             kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
             group = np.broadcast_to(numbering(kept), x.shape).reshape(-1)
             same = group[:, None] == group[None, :]
             eye = np.eye(x.size)
-            full = s[:, None] * (eye - s) if function is scipy.special.softmax else eye - s
+            full = s[:, None] * (eye - s) if function is softmax else eye - s
             return Dense(np.where(same, full, 0.0))
 
         return y, jacobian
