@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array, real_array
+from jacobians.function import Function
 from jacobians.graph.creators import following
 from jacobians.graph.graph import Graph
+from jacobians.graph.layers import trace_function
 from jacobians.graph.operations import TABLE, elementwise, special_rows
 from jacobians.graph.operations.moves import indexed, written
 from jacobians.graph.recorder import Recorder, TracingError, refuse
@@ -313,10 +315,11 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
 
     Parameters
     ----------
-    f : callable
+    f : callable or Function
         Plain NumPy code of one or several arrays; it returns one array or several.
     *points, **named : array_like
-        The arguments; vertices have the names of f's parameters.
+        The arguments; vertices have the names of f's parameters. Of a Function: x, and ``wrt=[…]`` with the
+        parameters that are inputs of the graph beside or in place of "input"; all by default.
     max_vertices : int
         The most vertices that are made.
 
@@ -335,6 +338,8 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
     >>> [(edge.source, edge.target, edge.jacobian.structure) for edge in graph.edges]
     [(0, 2, 'Kronecker'), (1, 2, 'Dense'), (2, 3, 'Diagonal')]
     """
+    if isinstance(f, Function):
+        return trace_function(f, *points, max_vertices=max_vertices, **named)
     recorder = Recorder(max_vertices)
     if not points and not named:
         raise TypeError("points: found none, expected an array for each argument of f")

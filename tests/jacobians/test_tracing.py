@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 import scipy.special as sp
 
-from jacobians import Affine, Sequential, Tanh, from_numpy, trace
+from jacobians import (
+    Affine,
+    Concatenate,
+    Product,
+    Residual,
+    Sequential,
+    SquaredError,
+    Sum,
+    Tanh,
+    from_numpy,
+    trace,
+)
 from jacobians.graph import TracingError
 from jacobians.graph.operations import TABLE, special_rows
 from jacobians.structures import Diagonal
@@ -404,3 +415,54 @@ def test_a_written_derivative_wins():
 def test_names_that_a_function_has_already_are_refused():
     with pytest.raises(ValueError, match="found the name 'forward', expected an identifier"):
         from_numpy(lambda x, forward: x, parameters={"forward": 1.0})
+
+
+# --- graphs of functions -----------------------------------------------------------------------------------
+
+SHARED = Affine(random(4, 4), random(4))
+NETS = {
+    "residual": Sequential(Residual(Sequential(Affine(random(4, 4), None), Tanh())), SquaredError(random(4))),
+    "sum": Sum(Tanh(), Affine(random(4, 4), random(4))),
+    "product": Product(Tanh(), SHARED, Affine(random(4, 4), None)),
+    "concatenation": Sequential(
+        Concatenate(Tanh(), Affine(random(2, 4), random(2))), Affine(random(3, 6), None)
+    ),
+    "shared": Sequential(SHARED, Tanh(), Residual(SHARED), Tanh(), SHARED),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_graph_of_a_function_has_its_jacobians(name):
+    net = NETS[name]
+    graph = trace(net, V)
+    assert [graph.vertices[place].name for place in graph.inputs] == ["input", *net.parameters]
+    np.testing.assert_allclose(graph.vertices[graph.outputs[0]].value, net(V))
+    for place in graph.inputs:
+        wrt = graph.vertices[place].name
+
+        def of_one(value, wrt=wrt):
+            return net(value) if wrt == "input" else net.replace({wrt: value})(V)
+
+        point = V if wrt == "input" else net.parameters[wrt]
+        expected = finite_difference_jacobian(of_one, point, method="richardson")
+        np.testing.assert_allclose(dense_of(graph, graph.outputs[0], place), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_a_shared_layer_is_one_parameter_vertex_with_an_edge_at_each_place():
+    graph = trace(NETS["shared"], V, wrt=["0.W"])
+    (place,) = graph.inputs
+    assert [edge.source for edge in graph.edges].count(place) == 3
+
+
+def test_a_residual_is_an_identity_beside_its_inside():
+    blocks = [
+        Residual(Sequential(Affine(random(64, 64), None), Tanh(), Affine(random(64, 64), None)))
+        for _ in range(3)
+    ]
+    graph = trace(Sequential(*blocks, SquaredError(random(64))), random(64), wrt=["input"])
+    structures = [edge.jacobian.structure for edge in graph.edges]
+    assert {name: structures.count(name) for name in set(structures)} == {
+        "Identity": 6,
+        "Diagonal": 3,
+        "Dense": 7,
+    }
