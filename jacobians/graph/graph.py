@@ -116,7 +116,7 @@ class Graph:
         for edge in self.edges:
             if edge.target in given:
                 raise ValueError(
-                    f"edges: found {edge.source} → {edge.target}, but {edge.target} is an input; nothing runs into inputs"
+                    f"edges: found {edge.source} → {edge.target}, but {edge.target} is an input; nothing runs into it"
                 )
 
     def _check_shape(self, edge: Edge) -> None:

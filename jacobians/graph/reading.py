@@ -60,7 +60,7 @@ def read_edges(inputs: Any, vertices: Any, outputs: Any, edges: Any) -> ReadGrap
             known = shapes.setdefault(place, shape)
             if math.prod(known) != math.prod(shape):
                 raise ValueError(
-                    f"{where}: found {spec.label}, by which vertex {names[place]} has {math.prod(shape)} entries, but by "
+                    f"{where}: found {spec.label}, by which {names[place]} has {math.prod(shape)} entries, but by "
                     f"another edge it has {math.prod(known)}"
                 )
         read.append((source, target, jacobian, spec))
