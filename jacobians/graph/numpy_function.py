@@ -9,7 +9,7 @@ from jacobians.arrays import Array
 from jacobians.function import INPUT, Function
 from jacobians.graph.graph import Graph
 from jacobians.graph.tracing import trace
-from jacobians.structures import Identity, Jacobian, Zero
+from jacobians.structures import Jacobian
 
 
 class NumpyFunction(Function):
@@ -35,12 +35,12 @@ class NumpyFunction(Function):
         if self._written is not None:
             return self._as_jacobian(self._written(x, wrt), x, wrt)
         place = 0 if wrt == INPUT else 1 + self.parameter_names.index(wrt)
-        return accumulated(self._graph(x))[place]
+        return _planned(self._graph(x))[place]
 
     def _jacobians_by(self, x: Any, names: Any, batch_ndim: int) -> list[Jacobian]:
         if self._written is not None or batch_ndim:
             return super()._jacobians_by(x, names, batch_ndim)
-        found = dict(zip((INPUT, *self.parameter_names), accumulated(self._graph(x)), strict=True))
+        found = dict(zip((INPUT, *self.parameter_names), _planned(self._graph(x)), strict=True))
         return [found[name] for name in names]
 
     def _graph(self, x: Array) -> Graph:
@@ -50,26 +50,12 @@ class NumpyFunction(Function):
         return graph
 
 
-def accumulated(graph: Graph) -> list[Jacobian]:
-    """Return the Jacobian of the only output by each input, multiplied from the output side."""
+def _planned(graph: Graph) -> list[Jacobian]:
+    """Return the Jacobian of the only output by each input, by the cheaper of the reverse and the forward plan."""
+    plans = [graph.plan(strategy) for strategy in ("reverse", "forward")]
+    found = min(plans, key=lambda plan: plan.cost.multiplications).execute().jacobians
     (output,) = graph.outputs
-    out = graph.vertices[output]
-    after: dict[int, Jacobian] = {output: Identity(out.size, out_shape=out.shape, in_shape=out.shape)}
-    into: dict[int, list[Any]] = {}
-    for edge in graph.edges:
-        into.setdefault(edge.target, []).append(edge)
-    for target in range(output, -1, -1):
-        if target not in after:
-            continue
-        for edge in into.get(target, ()):
-            term = after[target] @ edge.jacobian
-            after[edge.source] = after[edge.source] + term if edge.source in after else term
-    found = []
-    for place in graph.inputs:
-        shape = graph.vertices[place].shape
-        J = after.get(place, Zero(out.size, graph.vertices[place].size))
-        found.append(J.reshaped(out.shape, shape))
-    return found
+    return [found[output, place] for place in graph.inputs]
 
 
 def from_numpy(

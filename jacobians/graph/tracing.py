@@ -339,7 +339,14 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
     [(0, 2, 'Kronecker'), (1, 2, 'Dense'), (2, 3, 'Diagonal')]
     """
     if isinstance(f, Function):
-        return trace_function(f, *points, max_vertices=max_vertices, **named)
+        unknown = [name for name in named if name != "wrt"]
+        if len(points) != 1 or unknown:
+            raise TypeError(
+                f"f: found a Function with {len(points)} points and {unknown}, expected x and wrt=[…]"
+            )
+        return trace_function(f, points[0], named.get("wrt"), max_vertices)
+    if not callable(f):
+        raise TypeError(f"f: found {type(f).__name__}, expected a callable or a Function")
     recorder = Recorder(max_vertices)
     if not points and not named:
         raise TypeError("points: found none, expected an array for each argument of f")

@@ -466,3 +466,29 @@ def test_a_residual_is_an_identity_beside_its_inside():
         "Diagonal": 3,
         "Dense": 7,
     }
+    plan = graph.plan("reverse")
+    assert plan.cost.multiplications <= 3 * (2 * 64**2 + 64)
+    assert plan.execute().cost == plan.cost
+
+
+def test_a_shared_layer_costs_no_more_than_a_reverse_sweep_by_its_weights():
+    W = Affine(random(32, 32), None)
+    net = Sequential(W, Tanh(), W, Tanh(), W, Tanh(), SquaredError(random(32)))
+    plan = trace(net, random(32), wrt=["0.W"]).plan("reverse")
+    assert plan.cost.multiplications <= 2 * (32**2 + 32) + 32 + 3 * 32**2
+    assert plan.execute().cost == plan.cost
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("strategy", ["reverse", "forward", "markowitz"])
+def test_plans_on_programs_cost_what_they_say_and_give_the_sum_over_paths(name, strategy):
+    f, *points = PROGRAMS[name]
+    graph = trace(f, *points)
+    plan = graph.plan(strategy)
+    execution = plan.execute()
+    assert execution.cost == plan.cost
+    for output in graph.outputs:
+        for place in graph.inputs:
+            np.testing.assert_allclose(
+                execution.jacobians[output, place].dense(), dense_of(graph, output, place), atol=1e-12
+            )
