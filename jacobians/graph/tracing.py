@@ -18,18 +18,10 @@ from jacobians.graph.creators import following
 from jacobians.graph.graph import Graph
 from jacobians.graph.layers import trace_function
 from jacobians.graph.operations import TABLE, elementwise, special_rows
+from jacobians.graph.operations.constants import CONSTANT, DECIDING, FILLED, SHAPES
 from jacobians.graph.operations.moves import indexed, written
 from jacobians.graph.recorder import Recorder, TracingError, refuse
 from jacobians.structures import Identity, Jacobian, Scatter
-
-# what has no derivative worth an edge: the value goes on as a constant
-_CONSTANT = {np.sign, np.floor, np.ceil, np.rint, np.trunc, np.heaviside, np.floor_divide, np.round}
-_DECIDING = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.isnan, np.isfinite,
-             np.isinf, np.signbit, np.argmax, np.argmin, np.argsort, np.any, np.all, np.allclose, np.isclose,
-             np.array_equal, np.count_nonzero, np.nonzero, np.searchsorted, np.logical_and, np.logical_or,
-             np.logical_not}  # fmt: skip
-_SHAPES = {np.shape, np.ndim, np.size}
-_FILLED = {np.zeros_like: 0.0, np.ones_like: 1.0, np.empty_like: 0.0}
 
 
 def _operands(node: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Traced]]:
@@ -119,14 +111,14 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         name = f"{module}.{function.__name__}"
         if isinstance(function, np.ufunc) or module.startswith("scipy"):
             name = function.__name__ if module == "numpy" else name
-        if function in _SHAPES:
+        if function in SHAPES:
             return function(*_plain(args), **_plain(kwargs))
-        if function in _FILLED:
-            return Traced(self._recorder, np.full(np.shape(_plain(args[0])), _FILLED[function]), None)
+        if function in FILLED:
+            return Traced(self._recorder, np.full(np.shape(_plain(args[0])), FILLED[function]), None)
         if function is np.full_like:
             return Traced(self._recorder, np.full_like(*_plain(args), **_plain(kwargs)), None)
-        if function in _DECIDING or function in _CONSTANT:
-            self._recorder.control_flow |= function in _DECIDING
+        if function in DECIDING or function in CONSTANT:
+            self._recorder.control_flow |= function in DECIDING
             return function(*_plain(args), **_plain(kwargs))
         if function not in TABLE and "scipy.special" in sys.modules:
             elementwise.special_rows()  # a function may load it while it is followed

@@ -492,3 +492,14 @@ def test_plans_on_programs_cost_what_they_say_and_give_the_sum_over_paths(name, 
             np.testing.assert_allclose(
                 execution.jacobians[output, place].dense(), dense_of(graph, output, place), atol=1e-12
             )
+
+
+def test_what_is_no_callable_or_has_no_point_is_refused():
+    with pytest.raises(TypeError, match="f: found int, expected a callable or a Function"):
+        trace(3, V)
+    with pytest.raises(TypeError, match="points: found none"):
+        trace(np.exp)
+    with pytest.raises(TypeError, match="found a Function with 2 points"):
+        trace(Tanh(), V, V)
+    with pytest.raises(ValueError, match="wrt: found 'W'"):
+        trace(Tanh(), V, wrt=["W"])
