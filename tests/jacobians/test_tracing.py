@@ -342,6 +342,11 @@ def test_control_flow_is_followed_at_the_point_and_said():
         (lambda x: x.astype(int), "astype to int64 loses the derivative"),
         (lambda x: x.__setitem__(0, 1.0), "a write into an argument is not followed"),
         (lambda x: x[:2].__setitem__(0, 1.0), "a write into a view can't be followed"),
+        (
+            lambda x: np.exp(x, where=V > 0.5, out=np.zeros(4)),
+            "numpy.exp takes no options here but out, found where",
+        ),
+        (lambda x: np.where(x), "numpy.where of one operand gives places"),
         (lambda x: "text", "found a result of type str"),
     ],
 )

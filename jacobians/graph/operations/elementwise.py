@@ -114,6 +114,8 @@ def ufunc_row(partials: tuple[Partial, ...]) -> Any:
     """Return the rule of a ufunc of one or two operands."""
 
     def rule(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if kwargs:
+            raise TypeError(f"takes no options here but out, found {', '.join(kwargs)}; use numpy.where")
         y = function(*args, **kwargs)
         out_shape = np.shape(y)
 

@@ -39,6 +39,8 @@ def chosen(indices: Any, n: int) -> Jacobian:
 
 def moves(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Return the row of a function that moves entries of its operands, or puts constants between them."""
+    if function is np.where and len(args) < 3:
+        raise TypeError("of one operand gives places, which have no derivative; pass it a comparison")
     value = function(*args, **kwargs)
 
     def jacobian(place: Place) -> Any:
