@@ -69,8 +69,6 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
             base = base._base
         return self._value  # fmt: skip
 
-    # --- what is written down --------------------------------------------------------------------------
-
     def _call(
         self, name: str, rule: Any, args: Any, kwargs: Any, view: bool = False, function: Any = None
     ) -> Any:
@@ -288,10 +286,13 @@ def assemble(recorder: Recorder, nested: Any) -> Any:
             return [numbers(item) for item in node]
         return np.zeros(np.shape(node), dtype=int)
 
+    try:
+        value = np.array(_plain(nested), dtype=float)
+    except (TypeError, ValueError):
+        refuse("numpy.array", "is given what is no array of real numbers")
     origin = np.array(numbers(nested)).reshape(-1) - 1
     places = np.empty(offsets[-1], dtype=np.intp)
     places[origin[origin >= 0]] = np.flatnonzero(origin >= 0)
-    value = np.array(_plain(nested), dtype=float)
 
     def edge(k: int) -> Jacobian:
         own = places[offsets[k] : offsets[k + 1]]

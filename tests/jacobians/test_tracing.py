@@ -347,6 +347,7 @@ def test_control_flow_is_followed_at_the_point_and_said():
             "numpy.exp takes no options here but out, found where",
         ),
         (lambda x: np.where(x), "numpy.where of one operand gives places"),
+        (lambda x: np.array([x, None]), "numpy.array is given what is no array of real numbers"),
         (lambda x: "text", "found a result of type str"),
     ],
 )
