@@ -210,3 +210,38 @@ def test_what_is_no_plan_is_refused():
         graph.plan(objective="time")
     with pytest.raises(ValueError, match="found no numbers on the edge 0 → 1"):
         graph.plan().execute()
+
+
+@settings(max_examples=40, deadline=None)
+@given(graphs(sizes=(1,), most_inner=7), st.sampled_from(["optimal", "forward", "reverse"]))
+def test_printed_code_of_scalars_runs_by_itself_and_counts_what_was_planned(graph, strategy):
+    plan = graph.plan(strategy, structure=False)
+    scalars = Graph.from_edges(
+        len(graph.inputs),
+        len(graph.vertices),
+        graph.outputs,
+        [(edge.source, edge.target, Dense(edge.jacobian.dense())) for edge in graph.edges],
+    )
+    plan = scalars.plan(plan.order)
+    source = plan.to_source()
+    assert (source.count(" * "), source.count(" + ")) == (plan.cost.multiplications, plan.cost.additions)
+    module = {}
+    exec(source, module)
+    found = (
+        module["jacobians"]([edge.jacobian.dense()[0, 0] for edge in scalars.edges])
+        if scalars.edges
+        else None
+    )
+    if found is not None:
+        execution = plan.execute()
+        truth = [[execution.jacobians[w, u].dense()[0, 0] for u in graph.inputs] for w in graph.outputs]
+        np.testing.assert_allclose(found, truth, rtol=1e-12)
+
+
+def test_pictures_show_names_escaped_and_the_order():
+    graph = Graph.from_edges(["<a>"], ["<a>", "b", "c"], ["c"], [("<a>", "b", 0), ("b", "c", 1)])
+    picture = graph.plan().picture()
+    assert "&lt;a&gt;" in picture
+    assert "<a>" not in picture
+    assert ">1: 0</text>" in picture
+    assert graph._repr_svg_() == graph.picture()
