@@ -195,6 +195,15 @@ class Graph:
             seed=operator.index(seed),
         )
 
+    def picture(self) -> str:
+        """Return the graph as SVG: see :func:`jacobians.planning.picture.graph_svg`."""
+        from jacobians.planning.picture import graph_svg
+
+        return graph_svg(self)
+
+    def _repr_svg_(self) -> str:
+        return self.picture()
+
     def __repr__(self) -> str:
         def many(count: int, one: str, more: str) -> str:
             return f"{count:,} {one if count == 1 else more}"

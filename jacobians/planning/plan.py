@@ -84,6 +84,25 @@ class GraphPlan:
 
         return execute_graph_plan(self)
 
+    def to_source(self) -> str:
+        """Return the plan on scalars as plain Python: see :func:`jacobians.planning.source.scalar_source`."""
+        from jacobians.planning.source import scalar_source
+
+        return scalar_source(self)
+
+    def picture(self) -> str:
+        """Return the graph as SVG, with the place in the order and the multiplications below each vertex."""
+        from jacobians.planning.picture import graph_svg
+
+        steps = enumerate(zip(self.order, self.steps, strict=True), 1)
+        return graph_svg(
+            self.graph,
+            {vertex: f"{number}: {step.cost.multiplications:,}" for number, (vertex, step) in steps},
+        )
+
+    def _repr_svg_(self) -> str:
+        return self.picture()
+
     def __str__(self) -> str:
         known = (
             "proven the best"

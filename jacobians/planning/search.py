@@ -105,19 +105,19 @@ def anneal(
     if count < 2 or count * count > _MOST_SNAPSHOTS:
         return Found(best_order, best, False, False)
     rng = random.Random(seed)
-    rounds = max(1, min(8, evaluations // 5_000))
+    rounds = max(1, min(4, evaluations // 5_000))
     for number in range(rounds):
         order = list(best_order if number else min(scored)[1])
         states, scores = _snapshots(engine, order, score)
         current = total(scores)
         moves = evaluations // rounds
-        hottest, coldest = (2.5 if number == 0 else 1.5) * scale, 0.15 * scale
+        hottest, coldest = (2.0 if number == 0 else 1.0) * scale, 0.12 * scale
         for move in range(moves):
             if not move & 63 and time.monotonic() > end:
                 return Found(best_order, best, False, True)
             temperature = hottest * (coldest / hottest) ** (move / moves)
             i = rng.randrange(count)
-            reach = min(count - 1, 1 + int(rng.expovariate(1 / (0.12 * count + 1))))
+            reach = min(count - 1, 1 + int(rng.expovariate(1 / (0.2 * count + 1))))
             j = min(count - 1, max(0, i + (reach if rng.random() < 0.5 else -reach)))
             if i == j:
                 continue

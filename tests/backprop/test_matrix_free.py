@@ -93,7 +93,9 @@ def test_executed_chains_are_the_dense_product_at_the_planned_cost(strategy):
 
 
 def test_junk_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"factors\[0\]: found 3 inputs before 4 outputs, expected equal numbers"):
+    with pytest.raises(
+        ValueError, match=r"factors\[0\]: found 3 inputs before 4 outputs, expected equal numbers"
+    ):
         Chain.matrix_free([(2, 3, 1), (4, 1, 1)])
     with pytest.raises(TypeError, match=r"factors\[0\]: found 'x', expected \(m, n, tape_edges\)"):
         Chain.matrix_free(["x"])
