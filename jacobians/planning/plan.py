@@ -9,11 +9,12 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from jacobians.association import Tree, cheapest, fold
+from jacobians.association import cheapest, fold
 from jacobians.cost import Cost
 from jacobians.graph.graph import Graph
 from jacobians.planning.elimination import Price, engine
 from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
+from jacobians.trees import Tree
 
 if TYPE_CHECKING:
     from jacobians.planning.execute import GraphExecution
