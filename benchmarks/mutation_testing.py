@@ -27,6 +27,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -49,14 +50,18 @@ class Durations:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.seconds: dict[str, float] = {}
+        self.failed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Add up setup, call and teardown."""
+        """Add up setup, call and teardown; a test that fails unchanged can notice nothing."""
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+        if report.failed:
+            self.failed.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
         """Write them."""
-        self.path.write_text(json.dumps(self.seconds), encoding="utf-8")
+        passed = {test: seconds for test, seconds in self.seconds.items() if test not in self.failed}
+        self.path.write_text(json.dumps(passed), encoding="utf-8")
 
 
 def pytest_configure(config: Any) -> None:
@@ -203,18 +208,18 @@ def changed(source: str, mutant: dict[str, Any]) -> str | None:
 # --- running ---------------------------------------------------------------------------------------------
 
 
-def run(directory: Path, count: int, seed: int, jobs: int) -> int:
+def run(directory: Path, count: int, seed: int, jobs: int, again: bool = False) -> int:
     """Run what isn't done yet of the mutants of a seed; a line each."""
     plan, done = directory / f"mutants-{seed}-{count}.json", directory / f"done-{seed}-{count}.jsonl"
     if not plan.exists():
         plan.write_text(json.dumps(drawn(directory, count, seed)), encoding="utf-8")
     chosen = json.loads(plan.read_text(encoding="utf-8"))
     durations = json.loads((directory / "durations.json").read_text(encoding="utf-8"))
-    past = (
-        {json.loads(line)["number"] for line in done.read_text("utf-8").splitlines()}
-        if done.exists()
-        else set()
-    )
+    lines = done.read_text("utf-8").splitlines() if done.exists() else []
+    if again:
+        lines = [line for line in lines if json.loads(line)["status"] != "survived"]
+        done.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    past = {json.loads(line)["number"] for line in lines}
     copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
     kept_out = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis")
 
@@ -255,10 +260,16 @@ def _outcome(copy: Path, mutant: dict[str, Any], durations: dict[str, float]) ->
 
 
 def _selected(tests: list[str], durations: dict[str, float]) -> list[str]:
-    """Return covering tests, the quick ones first, up to the share of the time."""
+    """Return covering tests up to the share of the time: of each function the quickest case, then the next."""
+    rounds: list[tuple[int, float, str]] = []
+    cases: Counter[str] = Counter()
+    for test in sorted((test for test in tests if test in durations), key=durations.__getitem__):
+        function = test.partition("[")[0]
+        rounds.append((cases[function], durations[test], test))
+        cases[function] += 1
     chosen, seconds = [], 0.0
-    for test in sorted(tests, key=lambda test: durations.get(test, SECONDS)):
-        seconds += durations.get(test, SECONDS)
+    for _, took, test in sorted(rounds):
+        seconds += took
         if chosen and seconds > SHARE * SECONDS:
             break
         chosen.append(test)
@@ -307,11 +318,14 @@ def main() -> int:
     parser.add_argument("--mutants", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes at a time")
+    parser.add_argument(
+        "--again", action="store_true", help="run those that survived once more, as after new tests"
+    )
     given = parser.parse_args()
     if given.what == "cover":
         return cover(given.directory, given.workers)
     if given.what == "run":
-        return run(given.directory, given.mutants, given.seed, given.workers)
+        return run(given.directory, given.mutants, given.seed, given.workers, given.again)
     return show(given.directory)
 
 

@@ -25,9 +25,11 @@ def test_annotations_errors_and_exports_are_texts():
 
 
 def test_the_quick_tests_come_first_and_stop_at_the_share_of_the_time():
-    durations = {"slow": 50.0, "quick": 0.1, "middle": 20.0}
-    assert mt._selected(["slow", "unknown", "middle", "quick"], durations) == ["quick", "middle"]
+    durations = {"slow": 50.0, "quick[1]": 0.1, "quick[2]": 0.2, "middle": 20.0}
+    tests = ["slow", "unknown", "quick[2]", "middle", "quick[1]"]
+    assert mt._selected(tests, durations) == ["quick[1]", "middle"]
     assert mt._selected(["slow"], durations) == ["slow"]
+    assert mt._selected(["quick[2]", "quick[1]"], durations) == ["quick[1]", "quick[2]"]
 
 
 @pytest.mark.parametrize(
