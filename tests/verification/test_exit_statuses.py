@@ -202,3 +202,13 @@ def test_several_factors_may_stand_in_one_argument(tmp_path):
     ):
         done = run(BACKPROP, "cost", *arguments, "--json", cwd=tmp_path)
         assert (done.returncode, done.stdout) == (0, expected.stdout)
+
+
+@pytest.mark.parametrize(
+    ("command", "name"), [(BACKPROP, "cost"), (BACKPROP, "report"), (VERIFY, "grade"), (VERIFY, "jacobian")]
+)
+def test_help_pages_name_values_and_no_types(tmp_path, command, name):
+    page = run(command, name, "--help", cwd=tmp_path).stdout
+    options = [line for line in page.splitlines() if " --" in line and "--help" not in line]
+    assert options
+    assert not any("<bool>" in line or "<int>" in line or "<str>" in line for line in options)

@@ -415,3 +415,16 @@ def test_three_mistakes_are_not_guessed():
 def test_calls_of_diagnose_that_make_no_sense(arguments, error, message):
     with pytest.raises(error, match=message):
         diagnose(-J, J, **arguments)
+
+
+def test_a_function_without_a_point_says_nothing_of_the_shapes():
+    J = np.arange(6.0).reshape(2, 3) + 1
+    assert diagnose(-J, J, f=np.tanh).name == diagnose(-J, J).name == "sign"
+
+
+def test_rows_in_column_major_order_are_named():
+    J = np.random.default_rng(0).normal(size=(6, 4))
+    rows = np.arange(6).reshape(2, 3).T.reshape(-1)
+    found = diagnose(J[rows], J, out_shape=(2, 3), in_shape=(4,))
+    assert found.name == "vec-order"
+    assert found.sentence.startswith("the rows are in column-major (Fortran) order of (2, 3)")
