@@ -16,6 +16,7 @@ from jacobians import Affine, Cost, Function, Sequential
 from jacobians.arrays import Array, real_array, require_budget
 from jacobians.composition import Composition
 from jacobians.cost import ZERO_COST
+from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import require_numpy_function
 from jacobians.threads import LEAST_FLOPS, spread
 
@@ -192,6 +193,7 @@ class CompiledJacobian:
 
     # --- calls -----------------------------------------------------------------------------------------
 
+    @without_float_errors
     def __call__(self, x: Any, out: Array | None = None) -> Array:
         """Return the dense Jacobian at x.
 
@@ -262,6 +264,7 @@ class CompiledJacobian:
         return f"<CompiledJacobian ∂/∂{self.by}: x {self.shape} ↦ {m}×{n}, {self.form}, {self.cost}>"
 
 
+@without_float_errors
 def compile(  # noqa: A001  # backprop.compile(net), as re.compile
     network: Function,
     by: str = "input",

@@ -16,6 +16,7 @@ from backprop.source.printing import maker
 from backprop.targets import target_rows
 from jacobians import Function
 from jacobians.arrays import Array
+from jacobians.float_errors import without_float_errors
 from jacobians.threads import LEAST_FLOPS, blas_threads, halves, spread
 
 LEAST_POINTS = 128
@@ -87,6 +88,7 @@ class CompiledGradients:
         title = f"Gradients of {network!r} for {size} points, by {', '.join(trace.results)}."
         return gradient_source(trace, title)
 
+    @without_float_errors
     def __call__(self, x: Any, y: Any, out: dict[str, Array] | None = None) -> dict[str, Array]:
         """Return ∂(mean loss)/∂parameter for every parameter, each in its parameter's shape.
 
@@ -196,6 +198,7 @@ def _short(array: Any) -> str:
     return f"shape {array.shape} and dtype {array.dtype}{kind}"
 
 
+@without_float_errors
 def compile_gradients(network: MLP, points: int) -> CompiledGradients:
     """Return the gradients of a network as a fast function of (x, y) for batches of one size.
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from jacobians.arrays import Array, private, real_array
 from jacobians.association import product
+from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import is_foreign, kind_name, namespace_of, require_numpy
 from jacobians.structures import BlockRow, Dense, Jacobian, stack
 
@@ -155,6 +156,7 @@ class Function(ABC):
 
     # --- what everybody uses ---------------------------------------------------------------------------
 
+    @without_float_errors
     def __call__(self, x: Any, *, batched: bool = False) -> Array:
         """Return f(x); with ``batched=True`` the first axis of x counts points.
 
@@ -166,6 +168,7 @@ class Function(ABC):
         point = self._door(x, batched)
         return plain(self._forward(point, int(batched)))
 
+    @without_float_errors
     def jacobian(self, x: Any, wrt: str | Sequence[str] = INPUT, *, batched: bool = False) -> Jacobian:
         """Return the structured Jacobian at x (numerator layout: outputs × inputs, row-major vec).
 
@@ -188,11 +191,13 @@ class Function(ABC):
             return self._jacobian(point, self._known(wrt), int(batched))
         return BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
 
+    @without_float_errors
     def linearize(self, x: Any, *, batched: bool = False) -> Linearization:
         """Return the value at x, every intermediate value, and one structured Jacobian a layer."""
         point = self._door(x, batched)
         return self._linearize(point, int(batched))
 
+    @without_float_errors
     def chain(self, x: Any, wrt: str = INPUT, *, batched: bool = False) -> tuple[Jacobian, ...]:
         """Return the factors of the Jacobian at x, output side first, not multiplied: DF_L, …, DF_1.
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from jacobians.arrays import Array
+from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from verification.graph import GraphScalars, Step, accumulate
 from verification.problem import Problem
@@ -134,6 +135,7 @@ def _power(exponent: int, base: Any) -> Any:
     return base**exponent
 
 
+@without_float_errors
 def certified_jacobian(f: Any, x: Any, wrt: str = INPUT) -> Enclosure:
     """Return balls that enclose every entry ∂f_i/∂x_j, shape (m, n): numerator layout, row-major vec.
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arrays import Array
+from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from verification.problem import Problem
 from verification.scalars import ComplexScalars
@@ -45,6 +46,7 @@ class RichardsonResult(NamedTuple):
     kinks: NDArray[np.bool_]
 
 
+@without_float_errors
 def finite_difference_jacobian(
     f: Any,
     x: Any,
@@ -115,6 +117,7 @@ def finite_difference_jacobian(
     return _differences(problem, method, step)
 
 
+@without_float_errors
 def richardson_jacobian(
     f: Any, x: Any, step: Any = None, wrt: str = INPUT, *, vectorized: bool = False
 ) -> RichardsonResult:
