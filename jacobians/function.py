@@ -19,6 +19,7 @@ from jacobians.arrays import Array, private, real_array
 from jacobians.association import product
 from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import is_foreign, kind_name, namespace_of, require_numpy
+from jacobians.pickling import Pickled
 from jacobians.structures import BlockRow, Dense, Jacobian, stack
 
 INPUT = "input"
@@ -62,7 +63,7 @@ class Linearization(NamedTuple):
         return self.jacobians[::-1]
 
 
-class Function(ABC):
+class Function(Pickled, ABC):
     """A differentiable function of one array, with named parameters.
 
     A subclass writes the two abstract methods, for one point; points of a batch are then taken one by one. One
@@ -251,7 +252,7 @@ class Function(ABC):
         """Return a private read-only copy of a parameter, checked at the door; for constructors."""
         return private(real_array(value, name, ndim=ndim, foreign="keep"))
 
-    def check_input(self, shape: tuple[int, ...]) -> None:  # noqa: B027  # by default any shape is taken
+    def check_input(self, shape: tuple[int, ...]) -> None:  # by default any shape is taken
         """Raise ValueError if a point of `shape` is not one that this function takes; for authors."""
 
     @property
@@ -259,7 +260,7 @@ class Function(ABC):
         """Whether some numbers are refused: then :meth:`check_values` has to look at x."""
         return type(self).check_values is not Function.check_values
 
-    def check_values(self, x: Array) -> None:  # noqa: B027  # by default every real number is taken
+    def check_values(self, x: Array) -> None:  # by default every real number is taken
         """Raise ValueError if numbers in x are outside the domain; for authors.
 
         Called at the doors only, with all points of a batch; below them (inside a composition, on symbols) the
