@@ -17,6 +17,7 @@ from jacobians.spec import checked_shape
 from jacobians.structures import Dense
 
 if TYPE_CHECKING:
+    from backprop.matrix_free import MatrixFreeChain
     from backprop.plan import Plan, Strategy
 
 
@@ -126,6 +127,13 @@ class Chain:
         listed = _listed(shapes, "shapes", "shapes (outputs, inputs)")
         specs = [Spec.dense(*checked_shape(shape, f"shapes[{place}]")) for place, shape in enumerate(listed)]
         return cls.from_specs(specs, names=names)
+
+    @classmethod
+    def matrix_free(cls, factors: Sequence[Any], *, tape_limit: int | None = None) -> MatrixFreeChain:
+        """Make a chain of programs with tangents and adjoints: see :class:`backprop.matrix_free.MatrixFreeChain`."""
+        from backprop.matrix_free import MatrixFreeChain  # loaded for such chains alone
+
+        return MatrixFreeChain(factors, tape_limit=tape_limit)
 
     @classmethod
     @without_float_errors

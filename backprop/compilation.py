@@ -264,7 +264,6 @@ class CompiledJacobian:
         return f"<CompiledJacobian ∂/∂{self.by}: x {self.shape} ↦ {m}×{n}, {self.form}, {self.cost}>"
 
 
-@without_float_errors
 def compile(  # noqa: A001  # backprop.compile(net), as re.compile
     network: Function,
     by: str = "input",

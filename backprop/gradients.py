@@ -198,7 +198,6 @@ def _short(array: Any) -> str:
     return f"shape {array.shape} and dtype {array.dtype}{kind}"
 
 
-@without_float_errors
 def compile_gradients(network: MLP, points: int) -> CompiledGradients:
     """Return the gradients of a network as a fast function of (x, y) for batches of one size.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what follows is loaded with its first use
     from jacobians.augmented import AddUnit, AugmentedAffine, DropUnit, PassUnit
     from jacobians.cross_entropy import BinaryCrossEntropy, CrossEntropy, SigmoidBinaryCrossEntropy
     from jacobians.determinants import Determinant, Inverse, LogDeterminant
+    from jacobians.graph import Graph, from_numpy, trace
     from jacobians.losses import MeanSquaredError, SoftmaxCrossEntropy, SquaredError
     from jacobians.matrix_functions import Gram, GramLoss, LinearMap, QuadraticForm, Trace, Transpose
     from jacobians.norms import LayerNorm, Norm, Normalize, SquaredNorm
@@ -50,6 +51,7 @@ __all__ = [
     "Function",
     "Gram",
     "GramLoss",
+    "Graph",
     "Inverse",
     "Jacobian",
     "LayerNorm",
@@ -85,13 +87,16 @@ __all__ = [
     "Tanh",
     "Trace",
     "Transpose",
+    "from_numpy",
     "pairwise_products",
+    "trace",
 ]
 
 _LATER = {
     "augmented": "AddUnit AugmentedAffine DropUnit PassUnit",
     "cross_entropy": "BinaryCrossEntropy CrossEntropy SigmoidBinaryCrossEntropy",
     "determinants": "Determinant Inverse LogDeterminant",
+    "graph": "Graph from_numpy trace",
     "losses": "MeanSquaredError SoftmaxCrossEntropy SquaredError",
     "matrix_functions": "Gram GramLoss LinearMap QuadraticForm Trace Transpose",
     "norms": "LayerNorm Norm Normalize SquaredNorm",

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from jacobians.arrays import Array
+from jacobians.association import product
 from jacobians.function import INPUT, Function, Linearization, plain
 from jacobians.structures import Jacobian
 
@@ -143,20 +144,15 @@ class Composition(Function):
         """Return the factors, output side first; of several paths their sum as one factor."""
         if wrt == INPUT:
             return self._input_chain(x, batch_ndim)
-        from jacobians.association import product  # loaded with the first chain, as below
-
         (paths,) = self._paths(x, [self._owners()[wrt]], batch_ndim)
         return paths[0] if len(paths) == 1 else [total(product(path) for path in paths)]
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return the product of the factors by the cheapest bracketing."""
-        from jacobians.association import product
-
         return product(self._chain(x, wrt, batch_ndim))
 
     def _jacobians_by(self, x: Any, names: Sequence[str], batch_ndim: int) -> list[Jacobian]:
         """Return the Jacobian by each name, from one forward pass; what paths share is formed once."""
-        from jacobians.association import product
         from jacobians.prefixes import prefix_products  # loaded for who asks for several parameters
 
         owners = self._owners()

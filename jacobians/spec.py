@@ -322,7 +322,11 @@ def broadcast(*batches: Batch) -> Batch:
     for batch in batches:
         if batch and batch != found:
             if found:
-                return np.broadcast_shapes(*batches)
+                try:
+                    return np.broadcast_shapes(*batches)
+                except ValueError:
+                    shown = " and ".join(str(each) for each in dict.fromkeys(batches))
+                    raise ValueError(f"batch axes: found {shown}, expected axes that broadcast") from None
             found = batch
     return found
 

@@ -6,7 +6,7 @@ One row per pair of structures, like the table of products; a sum that keeps no 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -171,7 +171,7 @@ def sum_of(
     applies: Callable[[Spec, Spec], bool],
     result: Callable[[Spec, Spec], Spec],
     cost: Callable[[Spec, Spec], Cost],
-    execute: Callable[[Jacobian, Jacobian, Ledger], Jacobian],
+    execute: Callable[[Any, Any, Ledger], Jacobian],
 ) -> SumRow:
     """Put a row into the table of sums, behind that of zero and before all others.
 

@@ -12,7 +12,7 @@ from jacobians.arithmetic import UNCOUNTED
 from jacobians.arrays import Array
 from jacobians.float_errors import without_float_errors
 from jacobians.structures import Jacobian
-from verification.comparison import Comparison, Evidence, compare
+from verification.comparison import UNDERFLOW_GROWTH, Comparison, Evidence, compare
 from verification.finite_difference import richardson
 from verification.problem import Problem
 from verification.report import CheckReport, Witness, Worst
@@ -30,7 +30,7 @@ class AdjointResult(NamedTuple):
     Attributes
     ----------
     passed : bool
-        True if every trial is within rounding.
+        True if every trial is within rounding; also the truth value of the result.
     deviation : float
         The largest of abs(⟨u, J v⟩ − ⟨Jᵀu, v⟩) / (‖u‖‖J v‖ + ‖Jᵀu‖‖v‖).
     tolerance : float
@@ -43,6 +43,14 @@ class AdjointResult(NamedTuple):
     deviation: float
     tolerance: float
     trials: int
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    @property
+    def decided(self) -> bool:
+        """Whether the products were finite, so that they say something."""
+        return bool(np.isfinite(self.deviation) and np.isfinite(self.tolerance))
 
 
 @without_float_errors
@@ -60,10 +68,15 @@ def adjoint_test(jacobian: Any, *, trials: int = TRIALS, seed: int = 0, terms: f
     terms : float
         The norm of the terms that cancel inside of J, where it is known: their rounding is allowed for too.
 
+    All products are compared in units of the largest entry, so that none over- or underflows; what is subnormal has
+    lost a subnormal number. Products that aren't finite decide nothing: the deviation is then NaN.
+
     Raises
     ------
+    TypeError
+        If the argument is no map.
     ValueError
-        If there is no trial.
+        If there is no trial, or a batch of maps is given.
 
     Examples
     --------
@@ -73,51 +86,86 @@ def adjoint_test(jacobian: Any, *, trials: int = TRIALS, seed: int = 0, terms: f
     """
     if trials < 1:
         raise ValueError(f"trials: found {trials}, expected at least one: no trial passes nothing")
-    m, n = jacobian.shape
+    m, n = _sizes(jacobian)
     rng = np.random.default_rng(seed)
-    single = getattr(jacobian, "dtype", None) == np.float32
-    eps = float(np.finfo(np.float32 if single else np.float64).eps)
+    limits = np.finfo(np.float32 if getattr(jacobian, "dtype", None) == np.float32 else np.float64)
+    eps = float(limits.eps)
     tolerance = 64.0 * eps * float(max(m, n)) ** 0.5
-    worst = (0.0, tolerance)
 
     def apply(product: Callable[[Any], Any], vectors: Array) -> Array:
         if isinstance(jacobian, Jacobian):  # a LinearOperator takes one vector
             return np.asarray(product(vectors), dtype=np.float64)
         return np.stack([np.asarray(product(vector), dtype=np.float64) for vector in vectors])
 
-    defect = max(
-        _defect(lambda vectors: apply(jacobian.matvec, vectors), n, rng),
-        _defect(lambda vectors: apply(jacobian.rmatvec, vectors), m, rng),
-    )
-    left, right = rng.normal(size=(trials, m)), rng.normal(size=(trials, n))
-    images = zip(left, right, apply(jacobian.matvec, right), apply(jacobian.rmatvec, left), strict=True)
-    for u, v, forward, backward in images:
-        length = float(np.linalg.norm(u) * np.linalg.norm(v))
-        scale = float(
-            np.linalg.norm(u) * np.linalg.norm(forward) + np.linalg.norm(backward) * np.linalg.norm(v)
-        )
-        gap = abs(float(u @ forward) - float(backward @ v))
-        part = gap / scale if scale > 0 else gap
-        allowed = tolerance + (64 * (defect + eps * terms) * length / scale if scale > 0 else 0.0)
-        if not part / allowed <= worst[0] / worst[1]:  # NaN is the worst
-            worst = (part, allowed)
+    with np.errstate(all="ignore"):
+        of_n = _Images(lambda vectors: apply(jacobian.matvec, vectors), n, rng)
+        of_m = _Images(lambda vectors: apply(jacobian.rmatvec, vectors), m, rng)
+        left, right = rng.normal(size=(trials, m)), rng.normal(size=(trials, n))
+        forwards, backwards = apply(jacobian.matvec, right), apply(jacobian.rmatvec, left)
+        largest = max(float(np.max(np.abs(part), initial=0)) for part in (forwards, backwards))
+        if not np.isfinite(largest):
+            return AdjointResult(False, float("nan"), float("nan"), trials)
+        exponent = -int(np.frexp(largest)[1])
+        forwards, backwards = np.ldexp(forwards, exponent), np.ldexp(backwards, exponent)
+        lost = float(np.ldexp(UNDERFLOW_GROWTH * float(limits.smallest_subnormal), exponent))
+        defect = max(of_n.defect(exponent), of_m.defect(exponent))
+        worst = (0.0, tolerance)
+        for u, v, forward, backward in zip(left, right, forwards, backwards, strict=True):
+            length = float(np.linalg.norm(u) * np.linalg.norm(v))
+            scale = float(
+                np.linalg.norm(u) * np.linalg.norm(forward) + np.linalg.norm(backward) * np.linalg.norm(v)
+            )
+            gap = abs(float(u @ forward) - float(backward @ v))
+            part = gap / scale if scale > 0 else gap
+            rounded = 64 * (defect + eps * float(np.ldexp(terms, exponent)) + lost)
+            allowed = tolerance + (rounded * length / scale if scale > 0 else 0.0)
+            if not part / allowed <= worst[0] / worst[1]:  # NaN is the worst
+                worst = (part, allowed)
     return AdjointResult(bool(worst[0] <= worst[1]), worst[0], worst[1], trials)
 
 
-def _defect(apply: Callable[[Any], Any], size: int, rng: np.random.Generator) -> float:
-    """Return how far rounding alone takes a map from linearity, relative to its argument.
+def _sizes(jacobian: Any) -> tuple[int, int]:
+    """Return (m, n) of one point's map, or refuse what is none."""
+    if isinstance(jacobian, np.ndarray) or not all(
+        hasattr(jacobian, name) for name in ("shape", "matvec", "rmatvec")
+    ):
+        raise TypeError(
+            f"jacobian: found {type(jacobian).__name__}, expected a Jacobian or a map with shape, matvec and rmatvec; "
+            f"a matrix is one as jacobians.Dense(matrix)"
+        )
+    batch = getattr(jacobian, "batch_shape", ())
+    if batch or len(jacobian.shape) != 2:
+        raise ValueError(
+            f"jacobian: found a batch of shape {tuple(batch) or tuple(jacobian.shape[:-2])}, expected the map of one "
+            f"point: test the points one by one"
+        )
+    m, n = jacobian.shape
+    return int(m), int(n)
+
+
+class _Images:
+    """The images of v + w, v and w: how far rounding alone takes a map from linearity, relative to its argument.
 
     Maps whose terms cancel round by more than their results show.
     """
-    v, w = rng.normal(size=(2, TRIALS, size))
-    of_sum, of_v, of_w = np.split(apply(np.concatenate([v + w, v, w])), 3)
-    gaps = np.linalg.norm(of_sum - of_v - of_w, axis=1)
-    return float(np.max(gaps / np.linalg.norm(v + w, axis=1)))
+
+    def __init__(self, apply: Callable[[Any], Any], size: int, rng: np.random.Generator) -> None:
+        v, w = rng.normal(size=(2, TRIALS, size))
+        self.sums = v + w
+        self.images = np.split(apply(np.concatenate([v + w, v, w])), 3)
+
+    def defect(self, exponent: int) -> float:
+        """Return it in units of 2 to the power of −exponent."""
+        of_sum, of_v, of_w = (np.ldexp(part, exponent) for part in self.images)
+        gaps = np.linalg.norm(of_sum - of_v - of_w, axis=1)
+        return float(np.max(gaps / np.linalg.norm(self.sums, axis=1)))
 
 
 def adjoint_witness(jacobian: Jacobian, seed: int, terms: float = 0.0) -> Witness:
     """Return the adjoint test as a witness of a check; it speaks about J alone, not about f."""
     result = adjoint_test(jacobian, seed=seed, terms=terms)
+    if not result.decided:
+        return Witness("adjoint", "undecided", reason="the products overflow")
     reason = f"⟨u, Jv⟩ = ⟨Jᵀu, v⟩ in {result.trials} trials"
     if not result.passed:
         reason = (

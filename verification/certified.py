@@ -15,9 +15,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from jacobians.arrays import Array
+from jacobians.arrays import Array, require_budget
 from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
+from verification.finite_difference import PROJECT_INSTEAD
 from verification.graph import GraphScalars, Step, accumulate
 from verification.problem import Problem
 from verification.scalars import Primitive, UndecidedError
@@ -176,6 +177,7 @@ def enclose(problem: Problem) -> Enclosure:
         raise ImportError(
             "python-flint is not installed (pip install 'explicit-jacobians[certified]')"
         ) from None
+    require_budget(problem.shape, 8, "a Jacobian of balls", PROJECT_INSTEAD)
     middle, radius = np.empty(problem.shape), np.empty(problem.shape)
     for bits in BITS:
         with flint.ctx.workprec(bits):

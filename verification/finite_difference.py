@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arrays import Array
+from jacobians.arrays import Array, real_array, require_budget
 from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from verification.problem import Problem
@@ -25,7 +25,12 @@ FIRST_STEP = 2.0**-6
 LEVEL_RATIO = 4.0  # of one step of the extrapolation to the next; a smooth gap shrinks as much
 MOST_LEVELS = 10
 LEAST_LEVELS = 4  # before the extrapolation may end: their points go into one batched call
-COMPLEX_STEP = 1e-30  # no subtraction, so nothing is lost by a step that small
+COMPLEX_STEP = 1e-20  # relative; no subtraction, so nothing is lost by a step that small
+LARGE_COMPLEX_STEP = 1e-8  # relative; the error of the quotient is its square
+FAINT = 1e-280  # an imaginary part below it may have come from one that underflowed
+PROJECT_INSTEAD = 'check a candidate J without forming it: check(f, x, J, witnesses=["projections"])'
+SUBNORMAL = 5e-324  # the one absolute error of rounding
+UNDERFLOW = 4096 * SUBNORMAL  # what the gains of the code make of it
 
 
 class RichardsonResult(NamedTuple):
@@ -64,7 +69,7 @@ def finite_difference_jacobian(
     central        (f_i(x + h e_j) − f_i(x − h e_j)) / 2h            eps^⅓·max(1, |x_j|)    O(h²)
     forward        (f_i(x + h e_j) − f_i(x)) / h                     eps^½·max(1, |x_j|)    O(h)
     richardson     central differences extrapolated to h = 0         a sequence             estimated
-    complex-step   Im f_i(x + i h e_j) / h                           1e-30                  rounding
+    complex-step   Im f_i(x + i h e_j) / h                           1e-20·|x_j|            rounding
     =============  ================================================  =====================  ============
 
     A step outside of the domain of f (values that aren't finite) is taken again in proportion to the size of x_j.
@@ -143,7 +148,9 @@ def _steps(problem: Problem, step: Any, relative: float) -> Array:
     x = problem.point
     if step is None:
         return np.asarray(relative * np.maximum(1, np.abs(x)), dtype=x.dtype).reshape(-1)
-    h = np.asarray(step, dtype=x.dtype)
+    if np.asanyarray(step).dtype == bool:
+        raise TypeError(f"step: found {step!r}, expected a number h > 0 or an array of them")
+    h = real_array(step, "step").astype(x.dtype)
     if h.shape not in ((), x.shape):
         raise ValueError(
             f"step: found shape {h.shape}, expected one number or the shape {x.shape} of the point"
@@ -152,6 +159,10 @@ def _steps(problem: Problem, step: Any, relative: float) -> Array:
     if not np.all((h > 0) & np.isfinite(h)):
         raise ValueError("step: found a step that is not positive and finite, expected h > 0")
     return h
+
+
+def _require_budget(problem: Problem) -> None:
+    require_budget(problem.shape, 8, "a Jacobian by differences", PROJECT_INSTEAD)
 
 
 def _taken(problem: Problem, columns: Array, h: Array) -> tuple[Array, Array]:
@@ -213,6 +224,7 @@ def _differences(problem: Problem, method: str, step: Any) -> Array:
     eps = float(np.finfo(problem.point.dtype).eps)
     relative = eps ** (1 / 3) if method == "central" else eps**0.5
     h = _steps(problem, step, relative)
+    _require_budget(problem)
     columns = np.arange(problem.point.size)
     jacobian = _quotients(problem, method, columns, h)
     if step is None and not np.isfinite(jacobian).all() and np.isfinite(problem.value).all():
@@ -229,12 +241,11 @@ def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array
     sides = [above] if below is None else [above, below]
     blocks = _blocks(problem, columns, len(sides))
     neighbours = _Neighbours(problem, len(sides) * len(columns[blocks[0]])) if blocks else None
-    with np.errstate(invalid="ignore", over="ignore"):
-        for part in blocks:
-            assert neighbours is not None
-            right, *left = neighbours.values(columns[part], *(side[part] for side in sides))
-            np.subtract(right, left[0] if left else problem.value.reshape(-1), out=rows[part])
-            rows[part] /= (up[part] - down[part])[:, None]
+    for part in blocks:
+        assert neighbours is not None
+        right, *left = neighbours.values(columns[part], *(side[part] for side in sides))
+        np.subtract(right, left[0] if left else problem.value.reshape(-1), out=rows[part])
+        rows[part] /= (up[part] - down[part])[:, None]
     return rows.T
 
 
@@ -243,6 +254,7 @@ def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array
 
 def richardson(problem: Problem, step: Any = None, levels: int = MOST_LEVELS) -> RichardsonResult:
     """Return the extrapolated Jacobian of a problem, from at most some levels; see :func:`richardson_jacobian`."""
+    _require_budget(problem)
     m, n = problem.shape
     columns, first = np.arange(n), _steps(problem, step, FIRST_STEP)
     result = _in_blocks(problem, columns, first, levels)
@@ -296,22 +308,23 @@ def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) ->
     previous: list[Array] = []
     previous_gap: Array | None = None
     for level, (h, up, down, above, below) in enumerate(_levels(problem, columns, first, levels)):
-        with np.errstate(all="ignore"):
-            noise = 2 * np.maximum(problem.noise, eps * np.maximum(np.abs(above), np.abs(below))) / h[:, None]
-            row = [(above.astype(np.float64) - below) / (up - down)[:, None]]
-            for i, old in enumerate(previous):
-                factor = LEVEL_RATIO ** (2 * (i + 1))
-                row.append(row[i] + (row[i] - old) / (factor - 1))
-                estimate = np.maximum(np.abs(row[i + 1] - row[i]), np.abs(row[i + 1] - old)) + noise
-                better = estimate < error  # False for NaN
-                best, error = np.where(better, row[i + 1], best), np.where(better, estimate, error)
-            # Large steps may agree by chance where f oscillates between them: the smaller ones find another value.
-            apart = np.min([np.abs(found - best) for found in row], axis=0) - 4 * noise
-            error = np.where(apart > error, apart, error)  # False for NaN
-            gap = np.abs((above - middle) / up[:, None] - (below - middle) / down[:, None])
-            clear = gap > 20 * noise
-            if previous_gap is not None:
-                kinks = clear & (gap > 0.5 * previous_gap) & np.isfinite(gap)
+        rounding = np.maximum(problem.noise, eps * np.maximum(np.abs(above), np.abs(below)))
+        constant = (above == middle) & (below == middle) & (h[:, None] > UNDERFLOW / FAINT)
+        noise = 2 * np.maximum(rounding, np.where(constant, 0, UNDERFLOW)) / h[:, None]
+        row = [(above.astype(np.float64) - below) / (up - down)[:, None]]
+        for i, old in enumerate(previous):
+            factor = LEVEL_RATIO ** (2 * (i + 1))
+            row.append(row[i] + (row[i] - old) / (factor - 1))
+            estimate = np.maximum(np.abs(row[i + 1] - row[i]), np.abs(row[i + 1] - old)) + noise
+            better = estimate < error  # False for NaN
+            best, error = np.where(better, row[i + 1], best), np.where(better, estimate, error)
+        # Large steps may agree by chance where f oscillates between them: the smaller ones find another value.
+        apart = np.min([np.abs(found - best) for found in row], axis=0) - 4 * noise
+        error = np.where(apart > error, apart, error)  # False for NaN
+        gap = np.abs((above - middle) / up[:, None] - (below - middle) / down[:, None])
+        clear = gap > 20 * noise
+        if previous_gap is not None:
+            kinks = clear & (gap > 0.5 * previous_gap) & np.isfinite(gap)
         settled = (
             level + 1 >= LEAST_LEVELS
             and not kinks.any()
@@ -327,24 +340,53 @@ def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) ->
 
 
 def complex_step(problem: Problem, step: Any = None) -> Array:
-    """Return Im f(x + i h e_j)/h for each j; f runs on traced complex numbers, which refuse what isn't analytic.
+    """Return Im f(x + i h e_j)/h for each j; see :func:`imaginary_quotients`."""
+    return imaginary_quotients(problem, step)[0]
 
-    An entry whose quotient depends on the step, as at the branch point of a root, is NaN.
+
+def imaginary_quotients(problem: Problem, step: Any = None) -> tuple[Array, Array]:
+    """Return Im f(x + i h e_j)/h for each j, and what underflow may hide of it; f runs on traced complex numbers.
+
+    The steps are 1e-20 of the entries of x, and 1e-8 of them where Im f may have underflowed: h² is still rounding. An
+    entry whose quotient depends on the step, as at the branch point of a root, is NaN.
 
     Raises
     ------
     NotAnalyticError, TracingError
-        If f is not analytic, or can't be traced to see that.
+        If f is not analytic, or can't be traced to see that: complex numbers refuse what isn't.
     """
-    steps = _steps(problem, COMPLEX_STEP if step is None else step, 0.0).astype(np.float64)
+    _require_budget(problem)
     m, n = problem.shape
+    x = np.abs(problem.point.reshape(-1).astype(np.float64))
+    if step is None:
+        small = np.where(x > 0, COMPLEX_STEP * x, COMPLEX_STEP * min(1.0, float(x.max()) or 1.0))
+        large = np.where(x > 0, LARGE_COMPLEX_STEP * x, 0)
+        large = np.where(x > 0, large, np.min(large, where=x > 0, initial=LARGE_COMPLEX_STEP))
+    else:
+        small = large = _steps(problem, step, 0.0).astype(np.float64)
     jacobian = np.empty((m, n), dtype=problem.point.dtype)
+    error = np.zeros((m, n))
+    lost = UNDERFLOW * np.maximum(1, np.abs(problem.value.reshape(-1).astype(np.float64)))
     wrapped: dict[Any, Any] = {}
     for j in range(n):
-        first, second = (_imaginary_quotient(problem, j, h, wrapped) for h in (steps[j], steps[j] / 1024))
-        steady = np.abs(first - second) <= 1e-3 * np.abs(first)
-        jacobian[:, j] = np.where(steady | (step is not None), first, np.nan)
-    return jacobian
+        found, steady = _steady_quotient(problem, j, small[j], wrapped)
+        error[:, j] = lost / small[j]
+        faint = ~(np.abs(found) * small[j] > FAINT * np.maximum(1, lost / UNDERFLOW))
+        if faint.any() and large[j] > small[j]:
+            again, steady_again = _steady_quotient(problem, j, large[j], wrapped)
+            found, steady = np.where(faint, again, found), np.where(faint, steady_again, steady)
+            error[faint, j] = (lost / large[j])[faint]
+        steady |= np.abs(found) <= error[:, j]
+        jacobian[:, j] = np.where(steady | (step is not None), found, np.nan)
+    return jacobian, error
+
+
+def _steady_quotient(
+    problem: Problem, j: int, h: float, wrapped: dict[Any, Any]
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the quotients of a step, and which are those of a step that is smaller by 1024 too."""
+    first, second = (_imaginary_quotient(problem, j, step, wrapped) for step in (h, h / 1024))
+    return first, np.abs(first - second) <= 1e-3 * np.abs(first)
 
 
 def _imaginary_quotient(problem: Problem, j: int, h: float, wrapped: dict[Any, Any]) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array, real_array
+from jacobians.arrays import Array, real_array, require_budget
 from jacobians.float_errors import without_float_errors
 from verification.problem import numbers
 
@@ -72,6 +72,8 @@ def block_jacobian(f: Callable[[Any], Any], A: Any) -> tuple[Array, Array]:
 
     Raises
     ------
+    MemoryBudgetError
+        If the answer would take more than 2 GiB.
     NotAMatrixFunctionError
         If f is no matrix function.
 
@@ -82,8 +84,11 @@ def block_jacobian(f: Callable[[Any], Any], A: Any) -> tuple[Array, Array]:
     (array([-0.25  , -0.125 , -0.125 , -0.0625]), True)
     """
     point = _square(A, "A")
-    require_matrix_function(f, point)
     n2 = point.size
+    require_budget(
+        (n2, n2), 8, "a Jacobian of a matrix function", "call block_derivative for single directions"
+    )
+    require_matrix_function(f, point)
     matrix, error = np.empty((n2, n2)), np.empty((n2, n2))
     for j in range(n2):
         unit = np.zeros(n2)

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jacobians.arrays import Array
+from jacobians.arrays import Array, require_budget
 from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
+from verification.finite_difference import PROJECT_INSTEAD
 from verification.problem import Problem
 
 
@@ -79,6 +80,7 @@ def symbolic_jacobian(f: Any, x: Any, wrt: str = INPUT, *, exact: bool = False) 
 
 def differentiate(problem: Problem, *, exact: bool = False) -> SymbolicJacobian:
     """Return the symbolic Jacobian of a problem; see :func:`symbolic_jacobian`."""
+    require_budget(problem.shape, 8, "a symbolic Jacobian", PROJECT_INSTEAD)
     import sympy
 
     values, point = _traced(problem, exact)
@@ -114,6 +116,7 @@ def symbolic_value(problem: Problem) -> SymbolicValue:
     TracingError, UndecidedError
         As for :func:`symbolic_jacobian`.
     """
+    require_budget(problem.shape, 8, "a symbolic Jacobian", PROJECT_INSTEAD)
     start = time.perf_counter()
     from verification.derivatives import differentiated
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
-from verification.scalars import Scalars, TracingError
+from verification.scalars import NotAnalyticError, Scalars, TracingError
 
 Entries = NDArray[Any]
 
@@ -279,9 +279,26 @@ def trace(f: Callable[[Any], Any], x: TracedArray) -> Entries:
         if isinstance(error.__cause__, TracingError):  # NumPy's "setting an array element with a sequence"
             raise error.__cause__ from None
         raise
+    except TypeError as error:
+        library = _library_call(error)
+        if library is None or isinstance(error, TracingError | NotAnalyticError):
+            raise
+        raise TracingError(f"{library} can't be traced: an array of numbers was expected there") from error
     if result is None:
         raise TracingError("f returned None, expected an array")
     return entries_of(result, x.scalars)
+
+
+def _library_call(error: Exception) -> str | None:
+    """Return the function of NumPy or SciPy that an array of traced entries went into, and the line that called it."""
+    trail, line = error.__traceback__, 0
+    while trail is not None:
+        code, module = trail.tb_frame.f_code, str(trail.tb_frame.f_globals.get("__name__", ""))
+        if module.split(".")[0] in ("numpy", "scipy"):
+            public = ".".join(part for part in module.split(".") if not part.startswith("_"))
+            return f"{public}.{code.co_name} (line {line})"
+        line, trail = trail.tb_lineno, trail.tb_next
+    return None
 
 
 def entries_of(value: Any, scalars: Scalars) -> Entries:

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from jacobians.arrays import Array
 from jacobians.function import INPUT
 from verification.causes import Cause
-from verification.comparison import UNDERFLOW_GROWTH, Comparison, Evidence, compare
+from verification.comparison import Comparison, Evidence, compare
 from verification.finite_difference import (
-    COMPLEX_STEP,
     FIRST_STEP,
     LEVEL_RATIO,
     MOST_LEVELS,
-    complex_step,
+    imaginary_quotients,
     richardson,
 )
 from verification.graph import KinkError
@@ -78,11 +77,8 @@ def finite_difference(problem: Problem, budget: Budget) -> Evidence:
 def complex_steps(problem: Problem, budget: Budget) -> Evidence:
     """The complex step, where the traced code is analytic."""
     _within(problem, problem.point.size, budget.complex_step, "complex_step")
-    with np.errstate(all="ignore"):
-        matrix = complex_step(problem)
-    # the imaginary part is a derivative times the step, and what underflows in it is lost
-    lost = UNDERFLOW_GROWTH * float(np.finfo(np.float64).smallest_subnormal) / COMPLEX_STEP
-    return Evidence(matrix, np.full(matrix.shape, lost), np.zeros(matrix.shape, dtype=bool))
+    matrix, error = imaginary_quotients(problem)
+    return Evidence(matrix, error, np.zeros(matrix.shape, dtype=bool))
 
 
 def symbolic(problem: Problem, budget: Budget) -> Evidence:
@@ -273,7 +269,9 @@ def taylor(problem: Problem, matrix: Array, seed: int, relative: float, atol: fl
     fitted = result.fitted
     off = float(np.median(result.remainders[fitted] / result.steps[fitted])) if fitted.any() else 0.0
     seen = result.verdict == "wrong" and result.order >= LEAST_ORDER
-    if seen and off > relative * float(np.linalg.norm(matrix)) + atol * matrix.size:
+    largest = float(np.abs(matrix).max())  # in units of it no square overflows
+    size = largest * float(np.linalg.norm(matrix / largest)) if largest > 0 else 0.0
+    if seen and off > relative * size + atol * matrix.size:
         return Witness("taylor", "disagrees", reason=reason, seconds=seconds, cause=Cause.DIFFERS)
     return Witness("taylor", "undecided", reason=reason, seconds=seconds, cause=Cause.IMPRECISE)
 

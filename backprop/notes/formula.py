@@ -131,6 +131,10 @@ class Result:
         right = len(self.witnesses) >= 2 and all(finding.agrees for finding in self.witnesses)
         return right and (self.slip is None or not self.slip.agrees)
 
+    def __bool__(self) -> bool:
+        """Return :attr:`passed`."""
+        return self.passed
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         formula = self.formula

@@ -122,6 +122,10 @@ class Derivative:
             return "wrong"
         return self.check.verdict
 
+    def __bool__(self) -> bool:
+        """Return whether the verdict is "right"."""
+        return self.verdict == "right"
+
 
 @dataclass(frozen=True, eq=False)
 class Training:

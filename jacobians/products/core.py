@@ -228,12 +228,7 @@ def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> J
     if storage * max(left.dtype.itemsize, right.dtype.itemsize) > DEFAULT_MAX_BYTES:
         require_room(row.result(left.spec, right.spec), max(left.dtype.itemsize, right.dtype.itemsize))
     product = row.execute(left, right, Ledger() if ledger is None else ledger)
-    try:
-        batch = broadcast(left.batch_shape, right.batch_shape)
-    except ValueError:
-        raise ValueError(
-            f"product: found the batch axes {left.batch_shape} and {right.batch_shape}, expected axes that broadcast"
-        ) from None
+    batch = broadcast(left.batch_shape, right.batch_shape)
     return product.reshaped(left.out_shape, right.in_shape).broadcast_batch(batch)
 
 

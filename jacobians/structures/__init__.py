@@ -17,6 +17,7 @@ from jacobians.structures.low_rank import DiagonalPlusLowRank
 from jacobians.structures.repeated import Repeat
 from jacobians.structures.scaled_identity import ScaledIdentity
 from jacobians.structures.selection import Permutation, Scatter, Selection
+from jacobians.structures.sparse import Sparse
 from jacobians.structures.toeplitz import Toeplitz
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "ScaledIdentity",
     "Scatter",
     "Selection",
+    "Sparse",
     "Toeplitz",
     "Zero",
     "row",

@@ -17,6 +17,7 @@ import backprop
 import jacobians as jb
 import verification
 from jacobians import Function
+from jacobians.graph.tracing import trace
 
 SMALL_AND_SATURATED = np.array([1e-310, 2e-310, 800.0, -800.0])
 POINTS = {"small and saturated": SMALL_AND_SATURATED, "largest": np.array([1e308, -1e308, 0.0])}
@@ -111,6 +112,25 @@ def test_linear_operators_and_pairs_of_points() -> None:
     assert_undisturbed(lambda: [J.as_linear_operator() @ small, J.as_linear_operator().H @ small[:3]])
     K = jb.Affine(np.ones((1, 2))).jacobian([[1e-200, 1e200], [1e-200, 1e200]], wrt="W", batched=True)
     assert_undisturbed(lambda: jb.pairwise_products(K, K))
+
+
+def test_graphs_and_programs() -> None:
+    W = np.full((2, 3), 1e-200)
+
+    def loss(x: Any) -> Any:
+        return (np.tanh(W @ x) ** 2).sum() + np.exp(-x).sum()
+
+    for x in ([1e-200, 800.0, -800.0], [1e308, -1e308, 0.0]):
+        graph = strictly(lambda x=x: trace(loss, x))  # type: ignore[misc]
+        with np.errstate(all="ignore"):
+            expected = trace(loss, x)
+        for edge, same in zip(graph.edges, expected.edges, strict=True):
+            assert_same(edge.jacobian.dense(), same.jacobian.dense())
+        for strategy in ("forward", "reverse"):
+            plan = graph.plan(strategy)
+            assert_undisturbed(lambda plan=plan: [J.dense() for J in plan.execute().jacobians.values()])  # type: ignore[misc]
+    program = backprop.Chain.matrix_free([np.full((2, 2), 1e-200), np.full((2, 2), 1e-200)])
+    assert_undisturbed(lambda: list(program.plan().execute()))
 
 
 def test_what_the_caller_set_is_there_again_after_an_error() -> None:

@@ -29,6 +29,7 @@ from jacobians.structures import (
     Permutation,
     Scatter,
     Selection,
+    Sparse,
     Zero,
 )
 from jacobians.sums import add, sum_cost, sum_spec
@@ -37,8 +38,7 @@ __all__ = ["library"]  # a fixture
 
 
 def _chooses(jacobian: Jacobian) -> bool:
-    parts = [*(getattr(jacobian, name) for name in jacobian._children), *getattr(jacobian, "blocks", ())]
-    return isinstance(jacobian, Selection | Scatter) or any(map(_chooses, parts))
+    return isinstance(jacobian, Selection | Scatter | Sparse) or any(map(_chooses, jacobian.parts))
 
 
 FOREIGN = [case for case in CASES if not _chooses(case.jacobian)]

@@ -18,6 +18,7 @@ from jacobians.arithmetic import Ledger
 from jacobians.expansion import expand, expansion_cost
 from jacobians.products import core, find_row, multiply, product_cost, product_spec
 from jacobians.structures import BlockDiagonal, Repeat
+from jacobians.structures.sparse import sparse_spec
 from jacobians.sums import add, sum_cost, sum_spec
 
 __all__ = ["counting_constants"]  # a fixture
@@ -87,6 +88,10 @@ def rows_met() -> set[int]:
 
 def scaled(n: int, *, unit: bool = False) -> Spec:
     return Spec.of("ScaledIdentity", n, n, unit=unit)
+
+
+def thin(rows: list[int], columns: list[int]) -> Spec:
+    return sparse_spec(2, 2, (), np.array(rows), np.array(columns))
 
 
 def along(*parts: Spec) -> Spec:
@@ -224,6 +229,10 @@ OBLONG: list[tuple[Spec, Spec, Spec, Cost]] = [
         Spec.dense(4, 2),
         Cost(8, 8),
     ),
+    # (0, 1), (1, 0), (1, 1) times itself: five pairs of entries meet, at four places
+    (thin([0, 1, 1], [1, 0, 1]), thin([0, 1, 1], [1, 0, 1]), thin([0, 0, 1, 1], [0, 1, 0, 1]), Cost(5, 5)),
+    (thin([0, 1, 1], [1, 0, 1]), Spec.diagonal(2), thin([0, 1, 1], [1, 0, 1]), Cost(3, 0)),
+    (Spec.diagonal(2), thin([0, 1, 1], [1, 0, 1]), thin([0, 1, 1], [1, 0, 1]), Cost(3, 0)),
     (scaled(3), scaled(3), scaled(3), Cost(1, 0)),
     (scaled(3, unit=True), scaled(3), scaled(3), Cost(0, 0)),
     (scaled(3), Spec.diagonal(3), Spec.diagonal(3), Cost(3, 0)),

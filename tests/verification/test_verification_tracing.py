@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from verification import symbolic_jacobian
 from verification.floats import FloatScalars
 from verification.scalars import ComplexScalars, MpmathScalars, NotAnalyticError, TracingError, UndecidedError
 from verification.symbols import Piecewise, SympyScalars, evaluate, real_symbols
@@ -297,3 +298,12 @@ def test_operations_are_counted():
     scalars = MpmathScalars(20)
     trace(lambda x: np.tanh(W @ x), traced(X, scalars))
     assert scalars.operations == 2 * 6 + 2
+
+
+def test_library_functions_of_lists_of_traced_numbers_are_named_with_their_line():
+    f = lambda x: np.linalg.solve(np.array([[x[0], x[1]], [x[1], 2 * x[0]]]), np.ones(2))  # noqa: E731
+    line = f.__code__.co_firstlineno
+    with pytest.raises(
+        TracingError, match=rf"^numpy\.linalg\.solve \(line {line}\) can't be traced: an array of numbers"
+    ):
+        symbolic_jacobian(f, [1.0, 0.5])

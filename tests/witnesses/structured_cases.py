@@ -26,6 +26,7 @@ from jacobians.structures import (
     ScaledIdentity,
     Scatter,
     Selection,
+    Sparse,
     Toeplitz,
     Zero,
 )
@@ -86,6 +87,7 @@ def make_cases(n: int = 6, seed: int = 0) -> list[Case]:
     w, w5 = normal(n), normal(5, n)
     column, matrix = normal(2, 1), normal(3, 6)
     F, G = normal(n, 2), normal(n, n - 2)
+    thin = normal(n, n) * (r.random((n, n)) < 0.3) + np.diag(d)
     normal5, normal3 = normal(5, 5), normal(3, n)
     return [
         Case("identity", Identity(n), np.eye(n), 0),
@@ -161,6 +163,7 @@ def make_cases(n: int = 6, seed: int = 0) -> list[Case]:
             _along([F[:3], np.diag(d[:2]), normal5[:1, :2]]),
             10,
         ),
+        Case("sparse", Sparse(thin), thin, int(np.count_nonzero(thin))),
         Case("toeplitz of one number", Toeplitz([1.5], n), 1.5 * np.eye(n), 1),
         Case(
             "block of toeplitz",

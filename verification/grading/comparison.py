@@ -61,6 +61,10 @@ class Outcome:
             parts.append(self.worst)
         return ": ".join([self.verdict, "; ".join(parts)]) if parts else self.verdict
 
+    def __bool__(self) -> bool:
+        """Return whether the verdict is "right"."""
+        return self.verdict == "right"
+
     @property
     def detail(self) -> str:
         """All of it, for staff."""

@@ -74,6 +74,10 @@ class ItemResult:
         """True if the submission is right at every place."""
         return self.verdict == "right"
 
+    def __bool__(self) -> bool:
+        """Return :attr:`passed`."""
+        return self.passed
+
 
 @dataclass(frozen=True)
 class SubmissionResult:
@@ -119,6 +123,10 @@ class SubmissionResult:
     def passed(self) -> bool:
         """True if every item is right."""
         return all(item.passed for item in self.items)
+
+    def __bool__(self) -> bool:
+        """Return :attr:`passed`."""
+        return self.passed
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for staff, with what students are not told."""

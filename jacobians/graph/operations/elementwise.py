@@ -1,0 +1,158 @@
+"""Rows of ufuncs: the partial derivatives entry by entry. None is the number 1: such an edge costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from jacobians.arrays import Array
+from jacobians.graph.operations.table import TABLE, Operation, Place, at, size
+from jacobians.structures import Diagonal, Identity, Jacobian, Selection
+
+Partial = Callable[..., Any] | None
+
+# f(x): f′ as a function of x and y = f(x)
+UNARY: dict[Any, Partial] = {
+    np.positive: None,
+    np.negative: lambda x, y: -1.0,
+    np.exp: lambda x, y: y,
+    np.exp2: lambda x, y: np.log(2) * y,
+    np.expm1: lambda x, y: np.exp(x),
+    np.log: lambda x, y: 1 / x,
+    np.log2: lambda x, y: 1 / (np.log(2) * x),
+    np.log10: lambda x, y: 1 / (np.log(10) * x),
+    np.log1p: lambda x, y: 1 / (1 + x),
+    np.sqrt: lambda x, y: 0.5 / y,
+    np.cbrt: lambda x, y: 1 / (3 * y**2),
+    np.square: lambda x, y: 2 * x,
+    np.reciprocal: lambda x, y: -(y**2),
+    np.sin: lambda x, y: np.cos(x),
+    np.cos: lambda x, y: -np.sin(x),
+    np.tan: lambda x, y: 1 + y**2,
+    np.arcsin: lambda x, y: 1 / np.sqrt(1 - x**2),
+    np.arccos: lambda x, y: -1 / np.sqrt(1 - x**2),
+    np.arctan: lambda x, y: 1 / (1 + x**2),
+    np.sinh: lambda x, y: np.cosh(x),
+    np.cosh: lambda x, y: np.sinh(x),
+    np.tanh: lambda x, y: 1 - y**2,
+    np.arcsinh: lambda x, y: 1 / np.sqrt(x**2 + 1),
+    np.arccosh: lambda x, y: 1 / np.sqrt(x**2 - 1),
+    np.arctanh: lambda x, y: 1 / (1 - x**2),
+    np.absolute: lambda x, y: np.sign(x),
+    np.fabs: lambda x, y: np.sign(x),
+    np.deg2rad: lambda x, y: np.pi / 180,
+    np.radians: lambda x, y: np.pi / 180,
+    np.rad2deg: lambda x, y: 180 / np.pi,
+    np.degrees: lambda x, y: 180 / np.pi,
+    np.sinc: lambda x, y: np.where(x == 0, 0.0, (np.cos(np.pi * x) - y) / np.where(x == 0, 1.0, x)),
+}
+
+
+def _log_base(a: Any, b: Any, y: Any) -> Any:
+    # 0·log 0 = 0, as the power of a constant 0 is constant
+    return np.where(a == 0, 0.0, y * np.log(np.where(a == 0, 1.0, a)))
+
+
+# f(a, b): both partial derivatives as functions of a, b and y = f(a, b)
+BINARY: dict[Any, tuple[Partial, Partial]] = {
+    np.add: (None, None),
+    np.subtract: (None, lambda a, b, y: -1.0),
+    np.multiply: (lambda a, b, y: b, lambda a, b, y: a),
+    np.divide: (lambda a, b, y: 1 / b, lambda a, b, y: -y / b),
+    np.power: (lambda a, b, y: np.where(b == 0, 0.0, b * a ** np.where(b == 0, 1.0, b - 1)), _log_base),
+    np.float_power: (lambda a, b, y: np.where(b == 0, 0.0, b * a ** np.where(b == 0, 1.0, b - 1)), _log_base),
+    np.maximum: (lambda a, b, y: 1.0 * (a >= b), lambda a, b, y: 1.0 * (a < b)),
+    np.minimum: (lambda a, b, y: 1.0 * (a <= b), lambda a, b, y: 1.0 * (a > b)),
+    np.fmax: (lambda a, b, y: 1.0 * (a >= b), lambda a, b, y: 1.0 * (a < b)),
+    np.fmin: (lambda a, b, y: 1.0 * (a <= b), lambda a, b, y: 1.0 * (a > b)),
+    np.arctan2: (lambda a, b, y: b / (a**2 + b**2), lambda a, b, y: -a / (a**2 + b**2)),
+    np.hypot: (lambda a, b, y: a / y, lambda a, b, y: b / y),
+    np.logaddexp: (lambda a, b, y: np.exp(a - y), lambda a, b, y: np.exp(b - y)),
+    np.logaddexp2: (lambda a, b, y: np.exp2(a - y), lambda a, b, y: np.exp2(b - y)),
+    np.copysign: (lambda a, b, y: np.sign(a) * np.sign(b), lambda a, b, y: 0.0),
+    np.remainder: (None, lambda a, b, y: -np.floor(a / b)),
+    np.fmod: (None, lambda a, b, y: -np.trunc(a / b)),
+}
+
+
+# of scipy.special, loaded by whoever uses it: the name, and f′ as a function of x and y
+SPECIAL: dict[str, Callable[[Any, Any], Any]] = {
+    "expit": lambda x, y: y * (1 - y),
+    "logit": lambda x, y: 1 / (x * (1 - x)),
+    "log_expit": lambda x, y: -np.expm1(y),
+    "erf": lambda x, y: 2 / np.sqrt(np.pi) * np.exp(-(x**2)),
+    "erfc": lambda x, y: -2 / np.sqrt(np.pi) * np.exp(-(x**2)),
+    "ndtr": lambda x, y: np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi),
+    "log_ndtr": lambda x, y: np.exp(-(x**2) / 2 - y) / np.sqrt(2 * np.pi),
+}
+
+
+@lru_cache(maxsize=256)
+def numbering(shape: tuple[int, ...]) -> Array:
+    """Return 0, 1, … in row-major order, read-only."""
+    numbers = np.arange(size(shape)).reshape(shape)
+    numbers.flags.writeable = False
+    return numbers
+
+
+def spread(weight: Any, out_shape: tuple[int, ...], in_shape: tuple[int, ...]) -> Jacobian:
+    """Return the Jacobian of weight·(operand broadcast to out_shape); None stands for 1."""
+    weights = None
+    if weight is not None:
+        weights = np.array(np.broadcast_to(np.asarray(weight, dtype=float), out_shape)).reshape(-1)
+    n = size(in_shape)
+    if size(out_shape) == n:
+        return Identity(n) if weights is None else Diagonal(weights)
+    indices = np.broadcast_to(numbering(in_shape), out_shape).reshape(-1)
+    return Selection.unchecked(indices, n, weights, repeats=True)
+
+
+def ufunc_row(partials: tuple[Partial, ...]) -> Any:
+    """Return the rule of a ufunc of one or two operands."""
+
+    def rule(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if kwargs:
+            raise TypeError(f"takes no options here but out, found {', '.join(kwargs)}; use numpy.where")
+        y = function(*args, **kwargs)
+        out_shape = np.shape(y)
+
+        def jacobian(place: Place) -> Jacobian:
+            partial = partials[place[0]]  # type: ignore[index]  # ufuncs have positions only
+            weight = None if partial is None else partial(*args, y)
+            return spread(weight, out_shape, at(args, kwargs, place).shape)
+
+        return y, jacobian
+
+    return rule
+
+
+def special_rows() -> None:
+    """Add the rows of scipy.special; called when it was loaded."""
+    import scipy.special
+
+    for name, partial in SPECIAL.items():
+        function = getattr(scipy.special, name)
+        if function not in TABLE:
+            TABLE[function] = Operation(f"scipy.special.{name}", ufunc_row((partial,)))
+
+
+def _clip(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    y = function(*args, **kwargs)
+    x = np.asarray(args[0])
+
+    def jacobian(place: Place) -> Jacobian:
+        if place != (0,):
+            raise TypeError("has a Jacobian by its first operand only; use numpy.minimum and numpy.maximum")
+        return spread(1.0 * (x == y), np.shape(y), x.shape)
+
+    return y, jacobian
+
+
+for _function, _partial in UNARY.items():
+    TABLE[_function] = Operation(f"numpy.{_function.__name__}", ufunc_row((_partial,)))
+for _function, _partials in BINARY.items():
+    TABLE[_function] = Operation(f"numpy.{_function.__name__}", ufunc_row(_partials))
+TABLE[np.clip] = Operation("numpy.clip", _clip)

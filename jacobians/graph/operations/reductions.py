@@ -1,0 +1,158 @@
+"""Rows of reductions: each entry of the operand reaches one entry of the result, so the Jacobian is a scatter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from jacobians.arrays import Array
+from jacobians.graph.operations.elementwise import numbering
+from jacobians.graph.operations.table import TABLE, Operation, Place, linear
+from jacobians.structures import Dense, DiagonalPlusLowRank, Jacobian, Scatter
+
+
+def _others(x: Array, axes: tuple[int, ...]) -> Array:
+    """Return, for each entry, the product of all others over the axes; no division, so zeros are right."""
+    last = np.moveaxis(x, axes, range(-len(axes), 0)) if axes else x[..., None]
+    rows = last.reshape(-1, int(np.prod([x.shape[a] for a in axes], dtype=int)))
+    left = np.cumprod(np.hstack([np.ones((len(rows), 1)), rows[:, :-1]]), axis=1)
+    right = np.cumprod(np.hstack([np.ones((len(rows), 1)), rows[:, :0:-1]]), axis=1)[:, ::-1]
+    both = (left * right).reshape(last.shape)
+    return np.moveaxis(both, range(-len(axes), 0), axes) if axes else both[..., 0]
+
+
+def _first_best(x: Array, y: Array, axes: tuple[int, ...]) -> Array:
+    """Return 1 at the first entry that equals the extreme, 0 elsewhere: a tie goes to the first."""
+    last = np.moveaxis(x == y, axes, range(-len(axes), 0))
+    rows = last.reshape(-1, int(np.prod([x.shape[a] for a in axes], dtype=int)))
+    best = np.zeros(rows.shape)
+    best[np.arange(len(rows)), rows.argmax(axis=1)] = 1
+    return np.moveaxis(best.reshape(last.shape), range(-len(axes), 0), axes)
+
+
+def _count(x: Array, axes: tuple[int, ...]) -> int:
+    return int(np.prod([x.shape[axis] for axis in axes], dtype=int))
+
+
+def _var(x: Array, y: Array, axes: tuple[int, ...], ddof: int = 0) -> Array:
+    mean = x.mean(axis=axes, keepdims=True)
+    return np.asarray(2 * (x - mean) / (_count(x, axes) - ddof))
+
+
+# the weight of each entry as a function of x, the value with axes kept, the axes, and options
+WEIGHTS: dict[str, Callable[..., Any]] = {
+    "sum": lambda x, y, axes: None,
+    "mean": lambda x, y, axes: np.full(x.shape, 1 / _count(x, axes)),
+    "prod": lambda x, y, axes: _others(x, axes),
+    "max": _first_best,
+    "min": _first_best,
+    "amax": _first_best,
+    "amin": _first_best,
+    "var": _var,
+    "std": lambda x, y, axes, ddof=0: _var(x, y, axes, ddof) / (2 * y),
+}
+
+
+def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return tuple(int(a) % ndim for a in axes)
+
+
+def gathered(weights: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Jacobian:
+    """Return the Jacobian of a weighted sum over axes; None stands for weights of 1."""
+    kept = tuple(1 if axis in axes else n for axis, n in enumerate(shape))
+    places = np.broadcast_to(numbering(kept), shape).reshape(-1)
+    flat = None if weights is None else np.asarray(weights, dtype=float).reshape(-1)
+    if all(n == 1 for n in kept) and flat is not None:
+        return Dense(flat[None, :])
+    return Scatter.unchecked(places, int(np.prod(kept, dtype=int)), flat, repeats=True)
+
+
+def _reduction(weight: Callable[..., Any], function: Any) -> Any:
+    def rule(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        x = np.asarray(args[0])
+        axis = args[1] if len(args) > 1 else kwargs.get("axis")
+        unknown = set(kwargs) - {"axis", "keepdims", "ddof", "dtype", "out"}
+        if len(args) > 2 or unknown or kwargs.get("out") is not None:
+            raise TypeError(f"takes axis, keepdims and ddof here, found {sorted(unknown) or args[2:]}")
+        options = {name: kwargs[name] for name in ("ddof",) if name in kwargs}
+        kept = function(x, axis=axis, keepdims=True, **options)
+        axes = _axes(axis, x.ndim)
+        value = function(*args, **kwargs)
+        return value, lambda place: gathered(weight(x, kept, axes, **options), x.shape, axes)
+
+    return rule
+
+
+def _norm(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    x = np.asarray(args[0])
+    value = function(*args, **kwargs)
+    names = ("ord", "axis", "keepdims")
+    options = dict(zip(names, args[1:], strict=False)) | dict(kwargs)
+    order, axis = options.get("ord"), options.get("axis")
+    axes = _axes(axis, x.ndim)
+    of_matrix = len(axes) == 2 and (axis is None or isinstance(axis, tuple))
+    if order not in (None, 2, 1, "fro") or (of_matrix and order in (1, 2)):
+        raise TypeError(f"ord {order!r} of {len(axes)} axes is not followed; use ord 2 or 1 of one axis")
+    if order == 1:
+        return value, lambda place: gathered(np.sign(x), x.shape, axes)
+    length = np.sqrt((x**2).sum(axis=axes, keepdims=True))
+    weights = np.divide(x, length, out=np.zeros(x.shape), where=length != 0)
+    return value, lambda place: gathered(weights, x.shape, axes)
+
+
+def special_rows() -> None:
+    """Add the rows of scipy.special that reduce; called when it was loaded."""
+    import scipy.special
+
+    if scipy.special.softmax in TABLE:
+        return
+    softmax = scipy.special.softmax
+
+    def log_sum(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        x = np.asarray(args[0])
+        axis = args[1] if len(args) > 1 else kwargs.get("axis")
+        if set(kwargs) - {"axis", "keepdims"} or len(args) > 2:
+            raise TypeError("takes axis and keepdims here")
+        shares = softmax(x, axis=axis)
+        return scipy.special.logsumexp(*args, **kwargs), lambda place: gathered(
+            shares, x.shape, _axes(axis, x.ndim)
+        )
+
+    def soft(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        x = np.asarray(args[0])
+        axis = args[1] if len(args) > 1 else kwargs.get("axis")
+        y = function(*args, **kwargs)
+        shares = softmax(x, axis=axis)
+
+        def jacobian(place: Place) -> Jacobian:
+            axes = _axes(axis, x.ndim)
+            s, flat = shares.reshape(-1), y.reshape(-1)
+            if len(axes) == x.ndim:
+                if function is softmax:
+                    return DiagonalPlusLowRank(flat, -flat[:, None], flat[:, None])
+                return DiagonalPlusLowRank(np.ones(x.size), -np.ones((x.size, 1)), s[:, None])
+            kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+            group = np.broadcast_to(numbering(kept), x.shape).reshape(-1)
+            same = group[:, None] == group[None, :]
+            eye = np.eye(x.size)
+            full = s[:, None] * (eye - s) if function is softmax else eye - s
+            return Dense(np.where(same, full, 0.0))
+
+        return y, jacobian
+
+    for name, rule in (("logsumexp", log_sum), ("softmax", soft), ("log_softmax", soft)):
+        function = getattr(scipy.special, name)
+        if function not in TABLE:
+            TABLE[function] = Operation(f"scipy.special.{name}", rule)
+
+
+for _name, _weight in WEIGHTS.items():
+    TABLE[getattr(np, _name)] = Operation(f"numpy.{_name}", _reduction(_weight, getattr(np, _name)))
+TABLE[np.linalg.norm] = Operation("numpy.linalg.norm", _norm)
+for _name in ("cumsum", "diff", "trace"):
+    TABLE[getattr(np, _name)] = Operation(f"numpy.{_name}", linear)

@@ -1,0 +1,124 @@
+"""The table of operations: for each function of NumPy that is followed, its value and its Jacobian by each operand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jacobians.arrays import Array
+from jacobians.structures import Dense, Jacobian
+
+Place = tuple[int | str, ...]
+"""Where an operand stands in a call: (0,), ("axis",), or (0, 2) for the third of a list."""
+
+Rule = Callable[..., tuple[Any, Callable[[Place], Jacobian | None]]]
+"""Takes the function, the arguments and the keywords as plain values; returns the value and the Jacobian by place."""
+
+
+class Operation(NamedTuple):
+    """A row: the name of the function as errors and vertices show it, and its rule."""
+
+    name: str
+    rule: Rule
+    view: bool = False  # whether what NumPy returns may share memory with the operand
+
+
+TABLE: dict[Any, Operation] = {}
+"""The rows, by the function or ufunc that they are for."""
+
+
+def operation(function: Any, name: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add a row to the table of operations; for functions that dispatch on their arguments as NumPy's do.
+
+    Parameters
+    ----------
+    function : callable
+        A ufunc, or a function that NumPy dispatches by ``__array_function__``.
+    name : str, optional
+        What vertices and errors call it; its own name by default.
+
+    Returns
+    -------
+    callable
+        A decorator of the rule: it takes the arguments as plain arrays, and returns the value and, by the position
+        of each operand, a function of no argument that returns the Jacobian, or the matrix (outputs × inputs,
+        numerator layout, row-major vec).
+
+    Examples
+    --------
+    >>> import scipy.special
+    >>> from jacobians import trace
+    >>> from jacobians.structures import Diagonal
+    >>> @operation(scipy.special.j0)
+    ... def bessel(x):
+    ...     return scipy.special.j0(x), {0: lambda: Diagonal(-scipy.special.j1(x))}
+    >>> trace(scipy.special.j0, [1.0, 2.0]).edges[0].jacobian.structure
+    'Diagonal'
+    """
+
+    def add(rule: Callable[..., Any]) -> Callable[..., Any]:
+        def row(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            value, parts = rule(*args, **kwargs)
+
+            def jacobian(place: Place) -> Jacobian | None:
+                if place[0] not in parts:
+                    raise TypeError(f"has no Jacobian by operand {place[0]}")
+                found = parts[place[0]]()
+                return found if isinstance(found, Jacobian) else Dense(found)
+
+            return value, jacobian
+
+        TABLE[function] = Operation(name or function.__name__, row)
+        return rule
+
+    return add
+
+
+def at(args: tuple[Any, ...], kwargs: Mapping[str, Any], place: Place) -> Array:
+    """Return the operand at a place."""
+    found: Any = args if isinstance(place[0], int) else kwargs
+    for step in place:
+        found = found[step]
+    return np.asarray(found)
+
+
+def replaced(args: Any, kwargs: Any, place: Place, value: Any) -> tuple[Any, Any]:
+    """Return arguments and keywords with another operand at a place."""
+
+    def put(node: Any, steps: Place) -> Any:
+        if not steps:
+            return value
+        if isinstance(node, dict):
+            return node | {steps[0]: put(node[steps[0]], steps[1:])}
+        items = list(node)
+        items[steps[0]] = put(items[steps[0]], steps[1:])  # type: ignore[index]  # sequences have positions
+        return type(node)(items)
+
+    if isinstance(place[0], int):
+        return put(args, place), kwargs
+    return args, put(dict(kwargs), place)
+
+
+def linear(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Return the row of a function that is linear in each operand: column j of the Jacobian is f(…, e_j, …)."""
+    value = function(*args, **kwargs)
+
+    def jacobian(place: Place) -> Jacobian:
+        x = at(args, kwargs, place)
+        columns = []
+        for j in range(x.size):
+            unit = np.zeros(x.size)
+            unit[j] = 1
+            its_args, its_kwargs = replaced(args, kwargs, place, unit.reshape(x.shape))
+            columns.append(np.ravel(function(*its_args, **its_kwargs)))
+        return Dense(np.stack(columns, axis=1))
+
+    return value, jacobian
+
+
+def size(shape: tuple[int, ...]) -> int:
+    """Return the number of entries."""
+    return math.prod(shape)

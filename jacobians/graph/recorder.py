@@ -1,0 +1,62 @@
+"""What is written down while a function is followed, and how what can't be followed is refused."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from jacobians.arrays import Array
+from jacobians.graph.graph import Edge, Vertex
+from jacobians.structures import Jacobian
+
+_OWN = str(Path(__file__).resolve().parent.parent)
+_NUMPY = str(Path(np.__file__).resolve().parent)
+
+
+class TracingError(TypeError):
+    """The function does something that can't be followed; the message names it and the line."""
+
+
+def user_line() -> str | None:
+    """Return the line of the code that called, outside this package and NumPy."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith((_OWN, _NUMPY)) and not name.startswith("<__array_function__"):
+            return f"line {frame.f_lineno}"
+        frame = frame.f_back
+    return None
+
+
+class Recorder:
+    """The vertices and edges that were made so far."""
+
+    def __init__(self, max_vertices: int) -> None:
+        self.vertices: list[Vertex] = []
+        self.edges: list[Edge] = []
+        self.max_vertices = max_vertices
+        self.control_flow = False
+
+    def add(self, name: str, value: Array, operation: str) -> int:
+        """Add a vertex, and return its number."""
+        if len(self.vertices) >= self.max_vertices:
+            refuse(operation, f"makes more than max_vertices = {self.max_vertices:,} vertices; pass more")
+        self.vertices.append(Vertex(name, value.shape, value, operation, user_line()))
+        return len(self.vertices) - 1
+
+    def connect(self, target: int, found: list[tuple[int, Jacobian]]) -> None:
+        """Add edges into a vertex; several from one vertex are kept."""
+        shape = self.vertices[target].shape
+        for source, jacobian in found:
+            if jacobian.structure != "Zero":
+                shaped = jacobian.reshaped(shape, self.vertices[source].shape)
+                self.edges.append(Edge(source, target, shaped, shaped.spec))
+
+
+def refuse(operation: str, what: str) -> NoReturn:
+    """Raise the error that names operation and line."""
+    line = user_line()
+    raise TracingError(f"{'' if line is None else f'{line}: '}{operation} {what}")

@@ -1,0 +1,1 @@
+"""Plans on graphs: which vertex is eliminated when, at what cost."""

@@ -1,0 +1,164 @@
+"""Vertex elimination on specs: what it costs to eliminate a vertex, and the graph that remains.
+
+Eliminating v forms the product of each edge out of v with each edge into v, and adds it to an edge that is there.
+States are lists of mappings that are never written to, so that a copy of a state is a copy of two lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+from jacobians.graph.graph import Graph
+from jacobians.products import product_cost, product_spec
+from jacobians.spec import Spec
+from jacobians.sums import sum_cost, sum_spec
+
+State = tuple[list[dict[int, int]], list[dict[int, int]]]
+"""Edges into and out of every vertex: the other end, and the number of the spec."""
+
+
+class Price(NamedTuple):
+    """What an elimination costs: multiplications, additions, and the largest result that is formed."""
+
+    multiplications: int
+    additions: int
+    peak: int
+
+
+class Elimination:
+    """The graph that is left to eliminate, and the tables of specs that it needs.
+
+    Parameters
+    ----------
+    graph : Graph
+    structure : bool
+        False makes every edge dense.
+    """
+
+    def __init__(self, graph: Graph, structure: bool = True) -> None:
+        self.specs: list[Spec] = []
+        self._numbers: dict[Spec, int] = {}
+        self._products: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+        self._sums: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+        self.outputs = frozenset(graph.outputs)
+        count = len(graph.vertices)
+        live = useful(graph)
+        into: list[dict[int, int]] = [{} for _ in range(count)]
+        out: list[dict[int, int]] = [{} for _ in range(count)]
+        merged = [0, 0, 0]
+        for edge in graph.edges:
+            if edge.source not in live or edge.target not in live:
+                continue
+            number = self.number(edge.spec if structure else Spec.dense(*edge.spec.shape))
+            known = out[edge.source].get(edge.target)
+            if known is not None:
+                multiplications, additions, number, size = self.sum(known, number)
+                merged = [merged[0] + multiplications, merged[1] + additions, max(merged[2], size)]
+            out[edge.source][edge.target] = into[edge.target][edge.source] = number
+        self.merging = Price(*merged)
+        inputs = set(graph.inputs)
+        self.inner = [v for v in range(count) if v in live and v not in inputs and out[v]]
+        self._start = into, out
+
+    def number(self, spec: Spec) -> int:
+        """Return the number of a spec."""
+        found = self._numbers.get(spec)
+        if found is None:
+            found = self._numbers[spec] = len(self.specs)
+            self.specs.append(spec)
+        return found
+
+    def product(self, left: int, right: int) -> tuple[int, int, int, int]:
+        """Return multiplications, additions, number and size of a product."""
+        found = self._products.get((left, right))
+        if found is None:
+            a, b = self.specs[left], self.specs[right]
+            cost, spec = product_cost(a, b), product_spec(a, b)
+            found = cost.multiplications, cost.additions, self.number(spec), spec.storage
+            self._products[left, right] = found
+        return found
+
+    def sum(self, left: int, right: int) -> tuple[int, int, int, int]:
+        """Return multiplications, additions, number and size of a sum."""
+        found = self._sums.get((left, right))
+        if found is None:
+            a, b = self.specs[left], self.specs[right]
+            cost, spec = sum_cost(a, b), sum_spec(a, b)
+            found = cost.multiplications, cost.additions, self.number(spec), spec.storage
+            self._sums[left, right] = found
+        return found
+
+    def start(self) -> State:
+        """Return the whole graph."""
+        into, out = self._start
+        return into[:], out[:]
+
+    @staticmethod
+    def copy(state: State) -> State:
+        """Return a state of its own."""
+        return state[0][:], state[1][:]
+
+    @staticmethod
+    def key(state: State) -> Hashable:
+        """Return what two states with the same edges have in common."""
+        return tuple(frozenset(edges.items()) for edges in state[1])
+
+    @staticmethod
+    def neighbours(state: State, vertex: int) -> list[int]:
+        """Return the vertices whose price the elimination of a vertex changes."""
+        return [*state[0][vertex], *state[1][vertex]]
+
+    def price(self, state: State, vertex: int) -> int:
+        """Return the multiplications of the products that eliminating a vertex takes."""
+        into, out = state
+        return sum(self.product(b, a)[0] for a in into[vertex].values() for b in out[vertex].values())
+
+    def eliminate(self, state: State, vertex: int) -> Price:
+        """Eliminate a vertex, and return what it costs."""
+        into, out = state
+        multiplications = additions = peak = 0
+        before, after = into[vertex], out[vertex]
+        keeps = vertex in self.outputs
+        arriving: dict[int, dict[int, int]] = {target: dict(into[target]) for target in after}
+        for target in after:
+            del arriving[target][vertex]
+        for source, a in before.items():
+            edges = dict(out[source])
+            if not keeps:
+                del edges[vertex]
+            for target, b in after.items():
+                m, s, number, size = self.product(b, a)
+                multiplications, additions, peak = multiplications + m, additions + s, max(peak, size)
+                known = edges.get(target)
+                if known is not None:
+                    m, s, number, size = self.sum(known, number)
+                    multiplications, additions, peak = multiplications + m, additions + s, max(peak, size)
+                edges[target] = arriving[target][source] = number
+            out[source] = edges
+        for target, found in arriving.items():
+            into[target] = found
+        out[vertex] = {}
+        if not keeps:
+            into[vertex] = {}
+        return Price(multiplications, additions, peak)
+
+
+def useful(graph: Graph) -> set[int]:
+    """Return the vertices on a path from an input to an output: no other edge is ever multiplied."""
+    after, before = set(graph.inputs), set(graph.outputs)
+    edges = sorted(graph.edges, key=lambda edge: edge.source)
+    for edge in edges:
+        if edge.source in after:
+            after.add(edge.target)
+    for edge in sorted(graph.edges, key=lambda edge: -edge.target):
+        if edge.target in before:
+            before.add(edge.source)
+    return after & before
+
+
+def engine(graph: Graph, structure: bool) -> Any:
+    """Return the elimination of a graph: on bits where all vertices are scalars, on specs otherwise."""
+    from jacobians.planning.scalars import ScalarElimination, is_scalar
+
+    return ScalarElimination(graph, structure) if is_scalar(graph) else Elimination(graph, structure)

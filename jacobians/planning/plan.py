@@ -1,0 +1,281 @@
+"""Plans on graphs: an elimination order with its steps, its exact cost, and what is known about better ones."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from jacobians.association import cheapest, fold
+from jacobians.cost import Cost
+from jacobians.graph.graph import Graph
+from jacobians.planning.elimination import Price, engine
+from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
+from jacobians.trees import Tree
+
+if TYPE_CHECKING:
+    from jacobians.planning.execute import GraphExecution
+
+STRATEGIES = ("optimal", "forward", "reverse", "markowitz")
+OBJECTIVES = ("multiplications", "additions", "flops", "peak")
+_TIE = 1 << 40  # one unit of the objective against one addition: ties go to fewer additions
+_MOST_REMAINING = 20_000
+
+
+@dataclass(frozen=True)
+class GraphStep:
+    """One elimination: the vertex, what it was between, and what it cost."""
+
+    vertex: str
+    cost: Cost
+    peak_elements: int
+
+
+@dataclass(frozen=True, eq=False)
+class GraphPlan:
+    """An elimination order of a graph; ``print(plan)`` shows one row a step.
+
+    Attributes
+    ----------
+    graph : Graph
+    strategy : str
+        "optimal", "forward", "reverse", "markowitz" or "given".
+    objective : str
+    structure : bool
+        Whether the structures of the edges count.
+    order : tuple of int
+        The vertices in the order of their elimination.
+    cost, merging : Cost
+        Of all steps, parallel edges added up first; and of the latter alone.
+    bound : int or None
+        No order costs less in the objective; None where nothing is known but 0.
+    proven, stopped : bool
+        Whether no better order exists, and whether `seconds` ended the search.
+    peak_elements : int
+        The largest number of stored numbers of one product or sum.
+    """
+
+    graph: Graph
+    strategy: str
+    objective: str
+    structure: bool
+    order: tuple[int, ...]
+    cost: Cost
+    merging: Cost
+    bound: float | None
+    proven: bool
+    stopped: bool
+    peak_elements: int
+
+    @cached_property
+    def steps(self) -> tuple[GraphStep, ...]:
+        """The eliminations in their order."""
+        found = prices(engine(self.graph, self.structure), self.order)
+        return tuple(
+            GraphStep(self.graph.vertices[vertex].name, Cost(*price[:2]), price.peak)
+            for vertex, price in zip(self.order, found, strict=True)
+        )
+
+    def execute(self) -> GraphExecution:
+        """Form the Jacobians: see :func:`jacobians.planning.execute.execute_graph_plan`."""
+        from jacobians.planning.execute import execute_graph_plan  # execution knows plans
+
+        return execute_graph_plan(self)
+
+    def to_source(self) -> str:
+        """Return the plan on scalars as plain Python: see :func:`jacobians.planning.source.scalar_source`."""
+        from jacobians.planning.source import scalar_source
+
+        return scalar_source(self)
+
+    def picture(self) -> str:
+        """Return the graph as SVG, with the place in the order and the multiplications below each vertex."""
+        from jacobians.planning.picture import graph_svg
+
+        steps = enumerate(zip(self.order, self.steps, strict=True), 1)
+        return graph_svg(
+            self.graph,
+            {vertex: f"{number}: {step.cost.multiplications:,}" for number, (vertex, step) in steps},
+        )
+
+    def _repr_svg_(self) -> str:
+        return self.picture()
+
+    def __str__(self) -> str:
+        known = (
+            "proven the best"
+            if self.proven
+            else "the best found"
+            if self.strategy == "optimal"
+            else "as asked"
+        )
+        lines = [
+            f"Plan ({self.strategy}) on {self.graph!r}",
+            f"  objective              {self.objective}, {known}{', stopped by seconds' if self.stopped else ''}",
+            f"  multiplications        {self.cost.multiplications:,}",
+            f"  additions              {self.cost.additions:,}",
+            f"  largest intermediate   {self.peak_elements:,} stored numbers",
+        ]
+        width = max((len(step.vertex) for step in self.steps), default=0)
+        lines += [
+            f"{number:>5}  eliminate {step.vertex:<{width}}  {step.cost}"
+            for number, step in enumerate(self.steps, 1)
+        ]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<GraphPlan {self.strategy}: {len(self.order)} eliminations, {self.cost}>"
+
+
+def make_graph_plan(
+    graph: Graph,
+    strategy: str | Sequence[int] = "optimal",
+    *,
+    objective: str | Mapping[str, float] = "multiplications",
+    structure: bool = True,
+    max_elements: int | None = None,
+    evaluations: int = 20_000,
+    seconds: float | None = None,
+    seed: int = 0,
+) -> GraphPlan:
+    """Return a plan of a graph, from specs alone.
+
+    Parameters
+    ----------
+    graph : Graph
+    strategy : {"optimal", "forward", "reverse", "markowitz"} or sequence of int
+        The order of the vertices, its reverse, the one with the fewest multiplications next, or the cheapest: proven
+        for paths and small graphs, the best found by a seeded search otherwise. Or an order of one's own.
+    objective : {"multiplications", "additions", "flops", "peak"} or mapping
+        Or weights of multiplications and additions. Ties by additions.
+    structure : bool
+        False counts every edge as dense, as the literature does for scalars.
+    max_elements : int, optional
+        Only plans whose products and sums each store at most this many numbers.
+    evaluations : int
+        How many orders the search looks at: the same plan on every machine.
+    seconds : float, optional
+        When the search stops all the same.
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        If the strategy or objective is unknown, the order is none of the inner vertices, or no plan fits.
+
+    Examples
+    --------
+    >>> graph = Graph.from_edges(1, 4, [3], [(0, 1, 0), (1, 2, 0), (2, 3, 0), (1, 3, 1)])
+    >>> make_graph_plan(graph)
+    <GraphPlan optimal: 2 eliminations, 2 multiplications, 1 additions>
+    """
+    machine = engine(graph, structure)
+    weights = _weights(objective)
+    peak = weights is None
+    limit = None if max_elements is None else _positive(max_elements, "max_elements")
+
+    def score(price: Price) -> float:
+        if weights is None:
+            return price.peak * _TIE
+        value = (weights[0] * price.multiplications + weights[1] * price.additions) * _TIE + price.additions
+        return value if limit is None or price.peak <= limit else value + _OVER
+
+    total: Any = max if peak else sum
+    found: Found | None = None
+    name = strategy if isinstance(strategy, str) else "given"
+    if not isinstance(strategy, str):
+        order = tuple(operator.index(vertex) for vertex in strategy)
+        if sorted(order) != machine.inner:
+            raise ValueError(
+                f"strategy: found an order of {len(order)} vertices, expected each of {machine.inner} once"
+            )
+    elif strategy == "forward":
+        order = tuple(machine.inner)
+    elif strategy == "reverse":
+        order = tuple(reversed(machine.inner))
+    elif strategy == "markowitz":
+        order = markowitz(machine)
+    elif strategy == "optimal":
+        plain = structure and objective == "multiplications" and limit is None
+        found = _path(graph, machine) if plain else None
+        found = found or exhaustive(machine, score, total, _MOST_REMAINING if len(machine.inner) <= 16 else 0)
+        if found is None:
+            starts = [tuple(machine.inner), tuple(reversed(machine.inner)), markowitz(machine)]
+            found = anneal(
+                machine, starts, score, total,
+                scale=_TIE, evaluations=evaluations, seconds=seconds, seed=seed,
+            )  # fmt: skip
+        order = found.order
+    else:
+        raise ValueError(
+            f"strategy: found {strategy!r}, expected one of {', '.join(STRATEGIES)}, or an order"
+        )
+    steps = prices(machine, order)
+    largest = max([price.peak for price in steps] + [machine.merging.peak])
+    if limit is not None and largest > limit:
+        raise ValueError(
+            f"max_elements: found {limit}, but the plan forms {largest} numbers at once; allow more"
+        )
+    merging = Cost(*machine.merging[:2])
+    cost = sum((Cost(*price[:2]) for price in steps), merging)
+    proven = found is not None and found.proven
+    bound = None
+    if proven:
+        bound = (
+            largest if weights is None else weights[0] * cost.multiplications + weights[1] * cost.additions
+        )
+    label = objective if isinstance(objective, str) else "weighted"
+    stopped = found is not None and found.stopped
+    return GraphPlan(graph, name, label, structure, order, cost, merging, bound, proven, stopped, largest)
+
+
+_OVER = 1 << 120  # more than any plan costs
+
+
+def _positive(number: Any, name: str) -> int:
+    try:
+        found = operator.index(number)
+    except TypeError:
+        found = 0
+    if found < 1:
+        raise ValueError(f"{name}: found {number!r}, expected an integer of at least 1")
+    return found
+
+
+def _weights(objective: Any) -> tuple[float, float] | None:
+    if isinstance(objective, Mapping):
+        if not objective or set(objective) - {"multiplications", "additions"}:
+            raise ValueError(
+                f"objective: found weights of {sorted(objective)}, expected multiplications and additions"
+            )
+        return objective.get("multiplications", 0), objective.get("additions", 0)
+    known: dict[Any, tuple[int, int] | None] = {
+        "multiplications": (1, 0), "additions": (0, 1), "flops": (1, 1), "peak": None,
+    }  # fmt: skip
+    if not isinstance(objective, str) or objective not in known:
+        raise ValueError(
+            f"objective: found {objective!r}, expected one of {', '.join(OBJECTIVES)}, or weights"
+        )
+    return known[objective]
+
+
+def _path(graph: Graph, machine: Any) -> Found | None:
+    """Return the order of the cheapest bracketing, where the graph is a path."""
+    inner = machine.inner
+    pairs = sorted((edge.source, edge.target) for edge in graph.edges)
+    line = [*graph.inputs, *inner, *graph.outputs]
+    if not inner or len(graph.inputs) != 1 or len(graph.outputs) != 1 or pairs != list(pairwise(line)):
+        return None
+    specs = [edge.spec for edge in sorted(graph.edges, key=lambda edge: -edge.source)]
+    order: list[int] = []
+
+    def join(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
+        order.append(line[len(specs) - right[0]])
+        return left[0], right[1]
+
+    tree: Tree = cheapest(specs).tree
+    fold(tree, lambda factor: (factor, factor), join)
+    return Found(tuple(order), 0, True, False)

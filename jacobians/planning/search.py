@@ -1,0 +1,158 @@
+"""Elimination orders: fixed ones, the greedy one, all of them, and simulated annealing with incremental costing."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jacobians.planning.elimination import Price
+
+Score = Callable[[Price], float]
+_MOST_SNAPSHOTS = 4_000_000  # entries of states kept beside the current order
+
+
+class Found(NamedTuple):
+    """An order, its score, whether it is proven the best, and whether the time ran out."""
+
+    order: tuple[int, ...]
+    score: float
+    proven: bool
+    stopped: bool
+
+
+def markowitz(engine: Any) -> tuple[int, ...]:
+    """Return the order that eliminates a vertex of the fewest multiplications next; ties by number."""
+    state = engine.start()
+    price = {vertex: engine.price(state, vertex) for vertex in engine.inner}
+    heap = [(cost, vertex) for vertex, cost in price.items()]
+    heapq.heapify(heap)
+    order = []
+    while heap:
+        cost, vertex = heapq.heappop(heap)
+        if price.get(vertex) != cost:
+            continue
+        del price[vertex]
+        order.append(vertex)
+        touched = engine.neighbours(state, vertex)
+        engine.eliminate(state, vertex)
+        for other in touched:
+            if other in price:
+                now = engine.price(state, other)
+                if now != price[other]:
+                    price[other] = now
+                    heapq.heappush(heap, (now, other))
+    return tuple(order)
+
+
+def prices(engine: Any, order: tuple[int, ...]) -> list[Price]:
+    """Return what each elimination of an order costs."""
+    state = engine.start()
+    return [engine.eliminate(state, vertex) for vertex in order]
+
+
+def exhaustive(engine: Any, score: Score, total: Callable[[list[float]], float], most: int) -> Found | None:
+    """Return the best of all orders, or None if more than `most` remaining graphs would have to be looked at.
+
+    Orders that lead to the same remaining graph, specs and all, go on in the same way, so the best of them is kept.
+    """
+    layer: dict[Any, tuple[float, tuple[int, ...], Any]] = {None: (0, (), engine.start())}
+    seen = 0
+    for _ in engine.inner:
+        following: dict[Any, tuple[float, tuple[int, ...], Any]] = {}
+        for cost, order, state in layer.values():
+            for vertex in engine.inner:
+                if vertex in order:
+                    continue
+                after = engine.copy(state)
+                now = total([cost, score(engine.eliminate(after, vertex))])
+                seen += 1
+                if seen > most:
+                    return None
+                # an output keeps its edges, so what is eliminated belongs to the key
+                key = frozenset((*order, vertex)), engine.key(after)
+                known = following.get(key)
+                if known is None or now < known[0]:
+                    following[key] = now, (*order, vertex), after
+        layer = following
+    cost, order, _ = min(layer.values(), key=lambda way: way[:2])
+    return Found(order, cost, True, False)
+
+
+def anneal(
+    engine: Any,
+    starts: list[tuple[int, ...]],
+    score: Score,
+    total: Callable[[list[float]], float],
+    *,
+    scale: float,
+    evaluations: int,
+    seconds: float | None,
+    seed: int,
+) -> Found:
+    """Return the best order found by simulated annealing from the best of the starts.
+
+    A move takes a vertex to another place; only what stands between the two places is costed anew, for the remaining
+    graph after them is the same again (and is compared).
+    """
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    scored = [(total([score(price) for price in prices(engine, order)]), order) for order in starts]
+    best, best_order = min(scored)
+    count = len(engine.inner)
+    if count < 2 or count * count > _MOST_SNAPSHOTS:
+        return Found(best_order, best, False, False)
+    rng = random.Random(seed)
+    rounds = max(1, min(4, evaluations // 5_000))
+    for number in range(rounds):
+        order = list(best_order if number else min(scored)[1])
+        states, scores = _snapshots(engine, order, score)
+        current = total(scores)
+        moves = evaluations // rounds
+        hottest, coldest = (2.0 if number == 0 else 1.0) * scale, 0.12 * scale
+        for move in range(moves):
+            if not move & 63 and time.monotonic() > end:
+                return Found(best_order, best, False, True)
+            temperature = hottest * (coldest / hottest) ** (move / moves)
+            i = rng.randrange(count)
+            reach = min(count - 1, 1 + int(rng.expovariate(1 / (0.2 * count + 1))))
+            j = min(count - 1, max(0, i + (reach if rng.random() < 0.5 else -reach)))
+            if i == j:
+                continue
+            low, high = min(i, j), max(i, j)
+            vertex = order[i]
+            between = order[low : high + 1]
+            between.remove(vertex)
+            changed = [*between, vertex] if i < j else [vertex, *between]
+            state = engine.copy(states[low])
+            new_states, new_scores = [], []
+            place = low
+            while place < count:
+                new_scores.append(
+                    score(engine.eliminate(state, changed[place - low] if place <= high else order[place]))
+                )
+                place += 1
+                if place > high and state == states[place]:
+                    break
+                new_states.append(engine.copy(state))
+            trial = total([*scores[:low], *new_scores, *scores[place:]])
+            worse = trial - current
+            if worse <= 0 or rng.random() < math.exp(-worse / temperature):
+                order[low : high + 1] = changed
+                scores[low:place] = new_scores
+                states[low + 1 : low + 1 + len(new_states)] = new_states
+                current = trial
+                if current < best:
+                    best, best_order = current, tuple(order)
+    return Found(best_order, best, False, False)
+
+
+def _snapshots(engine: Any, order: list[int], score: Score) -> tuple[list[Any], list[float]]:
+    state = engine.start()
+    states, scores = [engine.copy(state)], []
+    for vertex in order:
+        scores.append(score(engine.eliminate(state, vertex)))
+        states.append(engine.copy(state))
+    return states, scores

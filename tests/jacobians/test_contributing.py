@@ -1,0 +1,72 @@
+"""The page on contributing, run: a toy activation, a toy layer and a toy structure through the public doors."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import backprop
+import verification
+from jacobians import Affine, Sequential
+from jacobians.activations import ACTIVATIONS
+from jacobians.arithmetic import Ledger
+from jacobians.products import multiply, product_cost
+from jacobians.structures import stack
+
+PAGE = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def code_of(section: str) -> dict[str, Any]:
+    """Run the code of a section of the page."""
+    text = PAGE.split(f"## {section}\n")[1].split("\n## ")[0]
+    names: dict[str, Any] = {"__name__": "contributed"}
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        exec(block, names)  # our own page
+    return names
+
+
+def test_an_activation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "bent", ACTIVATIONS["tanh"])  # put back what the page changes
+    kind = code_of("How to add an activation")["Bent"]
+    assert ACTIVATIONS["bent"] is kind
+    net = backprop.MLP.initialize([3, 4, 1], activation="bent", loss="squared-error", seed=0)
+    x = np.array([0.5, -1.0, 2.0])
+    assert verification.check(kind(), x).verdict == "right"
+    assert_allclose(backprop.compile(net)(x), net.jacobian(x).dense())
+
+
+def test_a_layer() -> None:
+    layer = code_of("How to add a layer")["Cubic"](2.0)
+    for wrt in ("input", "a"):
+        assert verification.check(layer, np.array([1.0, -2.0]), wrt=wrt).verdict == "right"
+    net = Sequential(Affine(np.ones((2, 3)), None), layer)
+    assert_allclose(net.jacobian([1.0, 0.0, 2.0]).dense(), np.full((2, 3), 54.0))
+
+
+def test_a_structure() -> None:
+    kind = code_of("How to add a structure")["Reflection"]
+    v = np.array([0.6, 0.0, 0.8])
+    J, truth = kind(v), np.eye(3) - 2 * np.outer(v, v)
+    assert_allclose(J.dense(), truth)
+    assert_allclose(copy.deepcopy(J).dense(), truth)
+    B = np.arange(9.0).reshape(3, 3)
+    assert_allclose((J @ B).dense(), truth @ B)
+    assert_allclose((B @ J).dense(), B @ truth)
+    assert_allclose((J @ J).dense(), np.eye(3), atol=1e-15)
+    assert_allclose((J + J).dense(), 2 * truth)
+    assert_allclose(stack([J, J]).dense(), [truth, truth])
+    ledger = Ledger()
+    multiply(J, J, ledger)
+    assert ledger.cost == product_cost(J.spec, J.spec)
+    assert (J.storage, J.spec.T) == (3, J.spec)
+    chain = backprop.Chain([B, J, B])
+    done = chain.plan("optimal").execute()
+    assert_allclose(done.jacobian.dense(), B @ truth @ B)
+    assert done.cost == chain.plan("optimal").cost
+    assert verification.check(lambda x: truth @ x, np.ones(3), J).verdict == "right"

@@ -1,0 +1,139 @@
+"""Doors of structures that used to answer in Python's or NumPy's own words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jacobians import Softmax
+from jacobians.structures import (
+    Dense,
+    Diagonal,
+    Identity,
+    Permutation,
+    Repeat,
+    ScaledIdentity,
+    Selection,
+    Sparse,
+    Toeplitz,
+    Zero,
+    row,
+    stack,
+)
+
+J = Diagonal([1.0, 2.0])
+MANY = Diagonal([[1.0, 2.0]] * 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (lambda: J.reshaped(5), TypeError, "out_shape: found 5, expected a tuple of integers"),
+        (lambda: J.broadcast_batch(3), TypeError, "batch_shape: found 3, expected a tuple of integers"),
+        (
+            lambda: MANY.broadcast_batch((2,)),
+            ValueError,
+            r"batch_shape: found \(2,\), expected axes that broadcast",
+        ),
+        (lambda: stack(3), TypeError, "jacobians: found 3, expected a list of Jacobians"),
+        (lambda: stack([3]), TypeError, r"jacobians: found \[3\], expected a list of Jacobians"),
+        (lambda: J * 10**400, ValueError, "factor: found an integer beyond the range of float64"),
+        (lambda: J / 0, ZeroDivisionError, "Diagonal 2×2: found the divisor 0, expected another number"),
+        (lambda: J[0], TypeError, r"Diagonal 2×2: found an index, expected none: .*take \.dense\(\)\[…\]"),
+        (lambda: list(J), TypeError, "Diagonal 2×2: found an index, expected none"),
+        (
+            lambda: MANY.matvec(np.ones((2, 2))),
+            ValueError,
+            r"v: found the batch axes \(2,\), expected axes that",
+        ),
+        (
+            lambda: MANY.rmatvec(np.ones((2, 2))),
+            ValueError,
+            r"u: found the batch axes \(2,\), expected axes that",
+        ),
+        (
+            lambda: MANY @ Dense(np.ones((2, 2, 2))),
+            ValueError,
+            r"batch axes: found \(3,\) and \(2,\), expected axes that broadcast",
+        ),
+        (lambda: Identity(True), TypeError, r"n: found \(True, True\), expected a pair of integers"),
+        (lambda: Zero(2, True), TypeError, r"\(m, n\): found \(2, True\), expected a pair of integers"),
+        (
+            lambda: Selection([1, [2]], 3),
+            TypeError,
+            r"indices: found \[1, \[2\]\], expected integers of shape",
+        ),
+        (lambda: Selection([10**400], 3), TypeError, "indices: found"),
+        (
+            lambda: Permutation([1, [2]]),
+            TypeError,
+            r"indices: found \[1, \[2\]\], expected each of 0, …, n − 1",
+        ),
+        (lambda: Toeplitz([1.0, 2.0], 1), ValueError, "n: found 1, expected at least 2"),
+        (lambda: Toeplitz(3.0, 1), ValueError, r"kernel: found a scalar, expected an array of shape \(k,\)"),
+        (lambda: Repeat(0, q=2), ValueError, "k: found 0, expected at least 1"),
+        (lambda: ScaledIdentity("2", 3), TypeError, "c: found str"),
+        (
+            lambda: Sparse(np.zeros((2, 2))),
+            ValueError,
+            r"matrix: found no entry, expected at least one; .*Zero",
+        ),
+        (lambda: Dense(np.ones((2, 3))).trace(), ValueError, r"diagonal: found Dense 2×3 of shape \(2, 3\)"),
+        (
+            lambda: row("Dense", 3, "A", result=min, cost=min, execute=min),
+            TypeError,
+            "right: found 3, expected text",
+        ),
+        (
+            lambda: row("Dense", "*", "A", result=min, cost=3, execute=min),  # type: ignore[arg-type]  # refused
+            TypeError,
+            "cost: found 3, expected a function",
+        ),
+    ],
+)
+def test_a_door_says_what_was_found_and_expected(call: Any, error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error, match=sentence):
+        call()
+
+
+def test_division_by_a_number() -> None:
+    np.testing.assert_array_equal((J / 2).dense(), [[0.5, 0.0], [0.0, 1.0]])
+
+
+def test_the_latex_of_a_softmax_is_a_difference() -> None:
+    text = Softmax().jacobian([0.0, 0.0])._repr_latex_()
+    half = r"\begin{bmatrix}0.5 \\ 0.5\end{bmatrix}"
+    assert rf"\operatorname{{diag}}(0.5, 0.5) - {half}{half}^{{\mathsf T}}" in text
+
+
+def test_a_sign_costs_nothing_and_its_spec_says_unit() -> None:
+    assert ScaledIdentity(-1.0, 3).spec.unit
+    assert not ScaledIdentity(2.0, 3).spec.unit
+    assert (-ScaledIdentity(1.0, 3)).spec.unit
+    assert not (ScaledIdentity(1.0, 3) * 2.0).spec.unit
+
+
+def test_a_sparse_matrix_of_scipy() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = sparse.random(30, 20, density=0.1, random_state=1, format="csr")
+    S = Sparse(matrix)
+    assert S.storage == matrix.nnz
+    np.testing.assert_allclose(S.dense(), matrix.toarray())
+    product = S.T @ S
+    assert product.structure == "Sparse"
+    np.testing.assert_allclose(product.dense(), (matrix.T @ matrix).toarray(), atol=1e-14)
+    other = sparse.random(30, 20, density=0.1, random_state=2, format="csr")
+    total = S + Sparse(other)
+    assert (total.structure, total.storage) == ("Sparse", (matrix + other).nnz)
+    np.testing.assert_allclose(total.dense(), (matrix + other).toarray())
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_a_toeplitz_is_the_convolution_of_numpy(k: int) -> None:
+    r = np.random.default_rng(k)
+    kernel, x, u = r.normal(size=k), r.normal(size=7), r.normal(size=8 - k)
+    T = Toeplitz(kernel, 7)
+    np.testing.assert_allclose(T.matvec(x), np.correlate(x, kernel, "valid"))
+    np.testing.assert_allclose(T.rmatvec(u), np.convolve(u, kernel))

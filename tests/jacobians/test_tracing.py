@@ -1,0 +1,511 @@
+"""Plain NumPy code as a graph: every row of the table of operations, textbook programs, and what is refused."""
+
+import numpy as np
+import pytest
+import scipy.special as sp
+
+from jacobians import (
+    Affine,
+    Concatenate,
+    Product,
+    Residual,
+    Sequential,
+    SquaredError,
+    Sum,
+    Tanh,
+    from_numpy,
+    trace,
+)
+from jacobians.graph import TracingError
+from jacobians.graph.operations import TABLE, special_rows
+from jacobians.structures import Diagonal
+from verification import check, finite_difference_jacobian
+
+V = np.array([0.3, 0.7, 0.45, 0.62])
+M = np.array([[0.9, 0.2, 0.35], [0.4, 0.8, 0.15], [0.25, 0.55, 0.7]])
+R = np.array([[0.31, 0.72, 0.53], [0.64, 0.25, 0.96]])
+T = np.array([[[0.31, 0.72, 0.53], [0.64, 0.25, 0.96]], [[0.11, 0.42, 0.83], [0.57, 0.38, 0.19]]])
+
+
+def dense_of(graph, output, source):
+    """Return the Jacobian by sums over all paths, of dense matrices: the chain rule without any planner."""
+    size = graph.vertices[source].value.size
+    reached = {source: np.eye(size)}
+    for vertex in range(len(graph.vertices)):
+        if vertex == source:
+            continue
+        terms = [
+            edge.jacobian.dense() @ reached[edge.source]
+            for edge in graph.edges
+            if edge.target == vertex and edge.source in reached
+        ]
+        if terms:
+            reached[vertex] = sum(terms)
+    return reached.get(output, np.zeros((graph.vertices[output].value.size, size)))
+
+
+def assert_right(f, *points):
+    graph = trace(f, *points)
+    values = f(*points)
+    values = values if isinstance(values, tuple) else (values,)
+    assert len(graph.outputs) == len(values)
+    for k, (output, value) in enumerate(zip(graph.outputs, values, strict=True)):
+        np.testing.assert_allclose(graph.vertices[output].value, value)
+        for place, source in enumerate(graph.inputs):
+
+            def of_one(x, k=k, place=place):
+                result = f(*points[:place], x, *points[place + 1 :])
+                return np.asarray(result[k] if isinstance(result, tuple) else result)
+
+            expected = finite_difference_jacobian(of_one, points[place], method="richardson")
+            np.testing.assert_allclose(dense_of(graph, output, source), expected, rtol=1e-6, atol=1e-8)
+    return graph
+
+
+ONE = {  # a row, and a call of it at points where it is smooth
+    name: (getattr(np, name), V)
+    for name in [
+        "positive",
+        "negative",
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "sqrt",
+        "cbrt",
+        "square",
+        "reciprocal",
+        "sin",
+        "cos",
+        "tan",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "arcsinh",
+        "arctanh",
+        "absolute",
+        "fabs",
+        "deg2rad",
+        "radians",
+        "rad2deg",
+        "degrees",
+        "sinc",
+    ]
+}
+ONE["arccosh"] = (lambda x: np.arccosh(x + 2), V)
+TWO = [
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "power",
+    "float_power",
+    "maximum",
+    "minimum",
+    "fmax",
+    "fmin",
+    "arctan2",
+    "hypot",
+    "logaddexp",
+    "logaddexp2",
+    "copysign",
+    "remainder",
+    "fmod",
+]
+SPECIAL = ["expit", "logit", "log_expit", "erf", "erfc", "ndtr", "log_ndtr"]
+MORE = {
+    "clip": [(lambda x: np.clip(x, 0.4, 0.65), V)],
+    "reshape": [(lambda x: np.reshape(x, (3, 2)), R), (lambda x: x.reshape(-1, 2), R)],
+    "ravel": [(np.ravel, R)],
+    "transpose": [(lambda x: x.T, R), (lambda x: x.transpose(2, 0, 1), T)],
+    "swapaxes": [(lambda x: np.swapaxes(x, 0, 2), T)],
+    "moveaxis": [(lambda x: np.moveaxis(x, 0, 2), T)],
+    "rollaxis": [(lambda x: np.rollaxis(x, 2), T)],
+    "expand_dims": [(lambda x: np.expand_dims(x, 0), R)],
+    "squeeze": [(lambda x: np.squeeze(x[None]), R)],
+    "broadcast_to": [(lambda x: np.broadcast_to(x, (2, 4)), V)],
+    "flip": [(lambda x: np.flip(x, 1), R)],
+    "fliplr": [(np.fliplr, R)],
+    "flipud": [(np.flipud, R)],
+    "rot90": [(np.rot90, R)],
+    "diagonal": [(np.diagonal, M)],
+    "atleast_1d": [(np.atleast_1d, V)],
+    "atleast_2d": [(np.atleast_2d, V)],
+    "atleast_3d": [(np.atleast_3d, V)],
+    "split": [(lambda x: np.split(x, 2)[0] * np.split(x, 2)[1], V)],
+    "array_split": [(lambda x: np.array_split(x, 3)[1] ** 2, V)],
+    "hsplit": [(lambda x: np.hsplit(x, 3)[1] ** 2, R)],
+    "vsplit": [(lambda x: np.vsplit(x, 2)[1] ** 2, R)],
+    "roll": [(lambda x: np.roll(x, 1, axis=1), R)],
+    "repeat": [(lambda x: np.repeat(x, 2, axis=0), R)],
+    "tile": [(lambda x: np.tile(x, (2, 2)), R)],
+    "resize": [(lambda x: np.resize(x, (3, 3)), V)],
+    "take": [(lambda x: np.take(x, [2, 0, 0], axis=1), R)],
+    "take_along_axis": [(lambda x: np.take_along_axis(x, np.array([[2], [0]]), 1), R)],
+    "diag": [(np.diag, V), (np.diag, M)],
+    "diagflat": [(np.diagflat, V)],
+    "tril": [(np.tril, M)],
+    "triu": [(np.triu, M)],
+    "delete": [(lambda x: np.delete(x, 1), V)],
+    "copy": [(lambda x: x.copy(), V)],
+    "concatenate": [(lambda a, b: np.concatenate([a, b, a]), V, V[:2] + 0.1)],
+    "stack": [(lambda a, b: np.stack([a, np.ones(4), b], axis=1), V, V + 0.1)],
+    "hstack": [(lambda a, b: np.hstack([a, b]), V, V[:2] + 0.1)],
+    "vstack": [(lambda a, b: np.vstack([a, b]), V, V + 0.1)],
+    "dstack": [(lambda a, b: np.dstack([a, b]), V, V + 0.1)],
+    "column_stack": [(lambda a, b: np.column_stack([a, b]), V, V + 0.1)],
+    "append": [(lambda a, b: np.append(a, b), V, V[:2] + 0.1)],
+    "insert": [(lambda a, b: np.insert(a, 1, b), V, V[1])],
+    "block": [(lambda a: np.block([[a, 2 * a], [np.zeros((2, 3)), a]]), R)],
+    "where": [(lambda a, b: np.where(a > b, a, b), V, V[::-1].copy())],
+    "pad": [(lambda x: np.pad(x, 1), R), (lambda x: np.pad(x, 2, mode="edge"), V)],
+    "sort": [(np.sort, V), (lambda x: np.sort(x, axis=0), R)],
+    "sum": [(np.sum, R), (lambda x: x.sum(axis=0), R), (lambda x: x.sum(axis=(0, 2), keepdims=True), T)],
+    "mean": [(np.mean, R), (lambda x: x.mean(axis=1, keepdims=True), R)],
+    "prod": [(np.prod, R), (lambda x: x.prod(axis=0), R), (np.prod, V * [1, 0, 1, 1])],
+    "max": [(np.max, R), (lambda x: x.max(axis=1), R)],
+    "min": [(np.min, R), (lambda x: x.min(axis=0), R)],
+    "amax": [(np.amax, R)],
+    "amin": [(np.amin, R)],
+    "var": [(np.var, R), (lambda x: x.var(axis=0, ddof=1), R)],
+    "std": [(np.std, R), (lambda x: x.std(axis=1), R)],
+    "linalg.norm": [
+        (np.linalg.norm, V),
+        (np.linalg.norm, M),
+        (lambda x: np.linalg.norm(x, axis=1), R),
+        (lambda x: np.linalg.norm(x, ord=1), V),
+    ],
+    "cumsum": [(np.cumsum, V), (lambda x: np.cumsum(x, axis=1), R)],
+    "diff": [(np.diff, V)],
+    "trace": [(np.trace, M)],
+    "matmul": [(np.matmul, R, M), (np.matmul, R, V[:3]), (np.matmul, V[:2], R), (np.matmul, V, V), (np.matmul, T, M)],
+    "dot": [(np.dot, R, M), (np.dot, V, V)],
+    "outer": [(np.outer, V, R)],
+    "einsum": [(lambda a, b: np.einsum("bij,jk->bik", a, b), T, M), (lambda a: np.einsum("ii->i", a), M)],
+    "inner": [(np.inner, R, R)],
+    "vdot": [(np.vdot, V, V)],
+    "tensordot": [(lambda a, b: np.tensordot(a, b, axes=([1], [0])), T, R)],
+    "kron": [(np.kron, R, M)],
+    "convolve": [(np.convolve, V, V[:2]), (lambda a, b: np.convolve(a, b, mode="same"), V, V[:3])],
+    "correlate": [(np.correlate, V, V[:2])],
+    "cross": [(np.cross, V[:3], V[1:])],
+    "linalg.inv": [(np.linalg.inv, M)],
+    "linalg.det": [(np.linalg.det, M)],
+    "linalg.slogdet": [(lambda A: np.linalg.slogdet(A)[1], M)],
+    "linalg.solve": [(np.linalg.solve, M, V[:3]), (np.linalg.solve, M, R.T.copy())],
+    "linalg.cholesky": [(lambda A: np.linalg.cholesky(A @ A.T), M)],
+}  # fmt: skip
+SCIPY = {
+    "logsumexp": [(lambda x: sp.logsumexp(x), V), (lambda x: sp.logsumexp(x, axis=1), R)],
+    "softmax": [(lambda x: sp.softmax(x), V), (lambda x: sp.softmax(x, axis=1), R)],
+    "log_softmax": [(lambda x: sp.log_softmax(x), V), (lambda x: sp.log_softmax(x, axis=1), R)],
+}
+CASES = [(name, *case) for name, case in ONE.items()]
+CASES += [(name, getattr(np, name), V, V[::-1] + 0.1) for name in TWO]
+CASES += [(name + " broadcast", getattr(np, name), R, V[:3] + 0.13) for name in TWO]
+CASES += [(name, getattr(sp, name), V) for name in SPECIAL]
+CASES += [(name, *case) for name, cases in (MORE | SCIPY).items() for case in cases]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
+def test_every_row_has_the_jacobian_that_differences_see(case):
+    assert_right(*case[1:])
+
+
+def test_every_row_of_the_table_has_a_case():
+    special_rows()
+    with_case = {name.split()[0] for name, *_ in CASES}
+    rows = {row.name.removeprefix("numpy.").removeprefix("scipy.special.") for row in TABLE.values()}
+    assert rows - with_case == set()
+
+
+# --- programs as a textbook writes them ------------------------------------------------------------------
+
+RNG = np.random.default_rng(7)
+
+
+def random(*shape):
+    return RNG.uniform(-0.8, 0.8, shape)
+
+
+def recurrent(xs, W, U, b, h):
+    for t in range(5):
+        h = np.tanh(W @ h + U @ xs[t] + b)
+    return h
+
+
+def attention(X, Wq, Wk, Wv):
+    Q, K, V = X @ Wq, X @ Wk, X @ Wv
+    S = Q @ K.T / np.sqrt(K.shape[1])
+    E = np.exp(S - S.max(axis=1, keepdims=True))
+    return (E / E.sum(axis=1, keepdims=True)) @ V
+
+
+def batch_norm(X, gamma, beta):
+    mu = X.mean(axis=0)
+    var = X.var(axis=0)
+    return gamma * (X - mu) / np.sqrt(var + 1e-5) + beta
+
+
+def convolution_by_loops(image, kernel):
+    h, w = image.shape[0] - kernel.shape[0] + 1, image.shape[1] - kernel.shape[1] + 1
+    out = np.zeros((h, w))
+    for i in range(h):
+        for j in range(w):
+            out[i, j] = np.sum(image[i : i + kernel.shape[0], j : j + kernel.shape[1]] * kernel)
+    return out
+
+
+def lstm_cell(x, h, c, W, U, b):
+    z = W @ x + U @ h + b
+    i, f, g, o = np.split(z, 4)
+    sigmoid = lambda t: 1 / (1 + np.exp(-t))  # noqa: E731
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def gaussian_log_likelihood(X, mu, A):
+    S = A @ A.T + np.eye(3)
+    L = np.linalg.cholesky(S)
+    Z = np.linalg.solve(L, (X - mu).T)
+    return -0.5 * np.sum(Z**2) - len(X) * np.sum(np.log(np.diag(L))) - 1.5 * len(X) * np.log(2 * np.pi)
+
+
+PROGRAMS = {
+    "recurrent net": (recurrent, random(5, 2), random(3, 3), random(3, 2), random(3), random(3)),
+    "attention": (attention, random(4, 3), random(3, 2), random(3, 2), random(3, 2)),
+    "batch normalisation": (batch_norm, random(5, 3), random(3), random(3)),
+    "convolution by loops": (convolution_by_loops, random(4, 5), random(2, 3)),
+    "LSTM cell": (lstm_cell, random(3), random(2), random(2), random(8, 3), random(8, 2), random(8)),
+    "Gaussian log-likelihood": (gaussian_log_likelihood, random(4, 3), random(3), random(3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_of_textbooks_have_right_jacobians_by_every_argument(name):
+    assert_right(*PROGRAMS[name])
+
+
+# --- what the graph says, and what is refused ------------------------------------------------------------
+
+
+def test_arrays_that_are_filled_are_followed_through_every_write():
+    def f(x):
+        out = np.zeros(3)
+        out[0] = x[0] * x[1]
+        out[1:] = x[2:] ** 2
+        out[0] += x[3]
+        out *= 2
+        return np.array([out[0], 1.0, out[1] * out[2]])
+
+    assert_right(f, V)
+
+
+def test_vertices_know_the_line_and_the_operation_that_made_them():
+    graph = trace(lambda x: np.exp(x), V)
+    vertex = graph.vertices[graph.outputs[0]]
+    assert vertex.operation == "numpy.exp"
+    first = test_vertices_know_the_line_and_the_operation_that_made_them.__code__.co_firstlineno
+    assert vertex.line == f"line {first + 1}"
+
+
+def test_additions_are_identities_and_entrywise_products_diagonals():
+    graph = trace(lambda x, y: x + y, V, V)
+    assert [edge.jacobian.structure for edge in graph.edges] == ["Identity", "Identity"]
+    graph = trace(lambda x: x * x, V)
+    assert [edge.jacobian.structure for edge in graph.edges] == ["Diagonal", "Diagonal"]
+
+
+def test_control_flow_is_followed_at_the_point_and_said():
+    def f(x):
+        return 2 * x if x[0] > 0 else -x
+
+    assert trace(f, V).control_flow
+    assert not trace(lambda x: 2 * x, V).control_flow
+    assert_right(f, V)
+    assert_right(f, -V)
+
+
+@pytest.mark.parametrize(
+    ("f", "words"),
+    [
+        (lambda x: np.fft.fft(x), r"line \d+: numpy\.fft\.?\w* is not in the table"),
+        (lambda x: np.unwrap(x), "numpy.unwrap is not in the table"),
+        (lambda x: np.exp(1j * x), "numpy.multiply gives complex128 values"),
+        (lambda x: float(x[0]), "a conversion to a number loses the derivative"),
+        (lambda x: x.astype(int), "astype to int64 loses the derivative"),
+        (lambda x: x.__setitem__(0, 1.0), "a write into an argument is not followed"),
+        (lambda x: x[:2].__setitem__(0, 1.0), "a write into a view can't be followed"),
+        (
+            lambda x: np.exp(x, where=V > 0.5, out=np.zeros(4)),
+            "numpy.exp takes no options here but out, found where",
+        ),
+        (lambda x: np.where(x), "numpy.where of one operand gives places"),
+        (lambda x: np.array([x, None]), "numpy.array is given what is no array of real numbers"),
+        (lambda x: "text", "found a result of type str"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused_by_name(f, words):
+    with pytest.raises(TracingError, match=words):
+        trace(f, V)
+
+
+def test_a_view_of_an_array_that_was_written_since_is_refused():
+    def f(x):
+        out = np.zeros(4)
+        row = out[:2]
+        out[:] = x
+        return row * 2
+
+    with pytest.raises(TracingError, match="a view is used after a write"):
+        trace(f, V)
+
+
+def test_more_vertices_than_allowed_are_refused():
+    with pytest.raises(TracingError, match="more than max_vertices = 3 vertices"):
+        trace(lambda x: x + 1 + 1 + 1, V, max_vertices=3)
+
+
+def test_numpy_is_as_before_after_a_function_that_fails():
+    before = np.zeros, np.array
+    with pytest.raises(ZeroDivisionError):
+        trace(lambda x: 1 / 0, V)
+    assert (np.zeros, np.array) == before
+
+
+def test_a_row_can_be_added_by_the_public_door():
+    from jacobians.graph import operation
+
+    @operation(sp.gammaln)
+    def log_gamma(x):
+        return sp.gammaln(x), {0: lambda: Diagonal(sp.digamma(x))}
+
+    try:
+        assert_right(lambda x: sp.gammaln(x) * 2, V)
+    finally:
+        del TABLE[sp.gammaln]
+
+
+# --- functions from forward code alone -------------------------------------------------------------------
+
+
+def affine(x, W, b):
+    return np.tanh(W @ x + b)
+
+
+def test_a_function_from_forward_code_is_checked_and_composed_like_any_other():
+    W, b = random(3, 4), random(3)
+    layer = from_numpy(affine, parameters={"W": W, "b": b})
+    written = Sequential(Affine(W, b), Tanh())
+    for own, other in (("input", "input"), ("W", "0.W"), ("b", "0.b")):
+        np.testing.assert_allclose(layer.jacobian(V, wrt=own).dense(), written.jacobian(V, wrt=other).dense())
+        assert check(layer, V, wrt=own).passed
+    net = Sequential(layer, Affine(random(2, 3), random(2)))
+    assert list(net.parameters) == ["0.W", "0.b", "1.W", "1.b"]
+    assert check(net, V, wrt="0.W").passed
+    both = layer.jacobian(V, wrt=["input", "b"])
+    np.testing.assert_allclose(both.dense()[:, :4], written.jacobian(V).dense())
+
+
+def test_a_written_derivative_wins():
+    layer = from_numpy(lambda x: x**2, derivative=lambda x, wrt: Diagonal(np.full(4, 7.0)))
+    np.testing.assert_array_equal(layer.jacobian(V).dense(), 7 * np.eye(4))
+
+
+def test_names_that_a_function_has_already_are_refused():
+    with pytest.raises(ValueError, match="found the name 'forward', expected an identifier"):
+        from_numpy(lambda x, forward: x, parameters={"forward": 1.0})
+
+
+# --- graphs of functions -----------------------------------------------------------------------------------
+
+SHARED = Affine(random(4, 4), random(4))
+NETS = {
+    "residual": Sequential(Residual(Sequential(Affine(random(4, 4), None), Tanh())), SquaredError(random(4))),
+    "sum": Sum(Tanh(), Affine(random(4, 4), random(4))),
+    "product": Product(Tanh(), SHARED, Affine(random(4, 4), None)),
+    "concatenation": Sequential(
+        Concatenate(Tanh(), Affine(random(2, 4), random(2))), Affine(random(3, 6), None)
+    ),
+    "shared": Sequential(SHARED, Tanh(), Residual(SHARED), Tanh(), SHARED),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_graph_of_a_function_has_its_jacobians(name):
+    net = NETS[name]
+    graph = trace(net, V)
+    assert [graph.vertices[place].name for place in graph.inputs] == ["input", *net.parameters]
+    np.testing.assert_allclose(graph.vertices[graph.outputs[0]].value, net(V))
+    for place in graph.inputs:
+        wrt = graph.vertices[place].name
+
+        def of_one(value, wrt=wrt):
+            return net(value) if wrt == "input" else net.replace({wrt: value})(V)
+
+        point = V if wrt == "input" else net.parameters[wrt]
+        expected = finite_difference_jacobian(of_one, point, method="richardson")
+        np.testing.assert_allclose(dense_of(graph, graph.outputs[0], place), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_a_shared_layer_is_one_parameter_vertex_with_an_edge_at_each_place():
+    graph = trace(NETS["shared"], V, wrt=["0.W"])
+    (place,) = graph.inputs
+    assert [edge.source for edge in graph.edges].count(place) == 3
+
+
+def test_a_residual_is_an_identity_beside_its_inside():
+    blocks = [
+        Residual(Sequential(Affine(random(64, 64), None), Tanh(), Affine(random(64, 64), None)))
+        for _ in range(3)
+    ]
+    graph = trace(Sequential(*blocks, SquaredError(random(64))), random(64), wrt=["input"])
+    structures = [edge.jacobian.structure for edge in graph.edges]
+    assert {name: structures.count(name) for name in set(structures)} == {
+        "Identity": 6,
+        "Diagonal": 3,
+        "Dense": 7,
+    }
+    plan = graph.plan("reverse")
+    assert plan.cost.multiplications <= 3 * (2 * 64**2 + 64)
+    assert plan.execute().cost == plan.cost
+
+
+def test_a_shared_layer_costs_no_more_than_a_reverse_sweep_by_its_weights():
+    W = Affine(random(32, 32), None)
+    net = Sequential(W, Tanh(), W, Tanh(), W, Tanh(), SquaredError(random(32)))
+    plan = trace(net, random(32), wrt=["0.W"]).plan("reverse")
+    assert plan.cost.multiplications <= 2 * (32**2 + 32) + 32 + 3 * 32**2
+    assert plan.execute().cost == plan.cost
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("strategy", ["reverse", "forward", "markowitz"])
+def test_plans_on_programs_cost_what_they_say_and_give_the_sum_over_paths(name, strategy):
+    f, *points = PROGRAMS[name]
+    graph = trace(f, *points)
+    plan = graph.plan(strategy)
+    execution = plan.execute()
+    assert execution.cost == plan.cost
+    for output in graph.outputs:
+        for place in graph.inputs:
+            np.testing.assert_allclose(
+                execution.jacobians[output, place].dense(), dense_of(graph, output, place), atol=1e-12
+            )
+
+
+def test_what_is_no_callable_or_has_no_point_is_refused():
+    with pytest.raises(TypeError, match="f: found int, expected a callable or a Function"):
+        trace(3, V)
+    with pytest.raises(TypeError, match="points: found none"):
+        trace(np.exp)
+    with pytest.raises(TypeError, match="found a Function with 2 points"):
+        trace(Tanh(), V, V)
+    with pytest.raises(ValueError, match="wrt: found 'W'"):
+        trace(Tanh(), V, wrt=["W"])

@@ -1,0 +1,173 @@
+"""Every status at its own noise and power: entries from 1e-300 to 1e300, entries that are 0, float32, pure rounding."""
+
+import numpy as np
+import pytest
+
+from jacobians import Affine, Norm, Normalize, SquaredNorm
+from jacobians.arrays import MemoryBudgetError
+from jacobians.structures import Dense
+from verification import (
+    block_jacobian,
+    certified_jacobian,
+    check,
+    finite_difference_jacobian,
+    symbolic_jacobian,
+)
+from verification.adjoint import adjoint_test
+from verification.finite_difference import richardson_jacobian
+from verification.taylor import taylor_test
+
+SCALES = [1.0, 1e100, 1e155, 1e160, 1e300, 1e-160, 1e-200, 1e-300]
+A = np.array([[1.0, 2.0], [3.0, 5.0]])
+X = np.array([0.3, 1.0])
+
+
+class Scaled:
+    shape, dtype = (2, 2), np.dtype(float)
+
+    def __init__(self, scale, factor):
+        self.scale, self.factor = scale, factor
+
+    def matvec(self, v):
+        return self.scale * (A @ v)
+
+    def rmatvec(self, u):
+        return self.factor * self.scale * (A.T @ u)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_transposes_are_told_from_broken_ones_at_every_scale(scale):
+    assert adjoint_test(Scaled(scale, 1.0))
+    assert not adjoint_test(Scaled(scale, 3.0))
+    assert adjoint_test(Scaled(scale, 3.0)).decided
+
+
+def test_products_that_overflow_decide_nothing():
+    result = adjoint_test(Scaled(1.7e308, 1.0))
+    assert (result.passed, result.decided) == (False, False)
+    with np.errstate(all="raise"):
+        assert not adjoint_test(Scaled(1.7e308, 3.0)).decided
+
+
+@pytest.mark.parametrize("found", [np.eye(2), np.ma.masked_less(np.eye(2), 1), 3, "J", None])
+def test_adjoint_tests_take_maps_only(found):
+    with pytest.raises(
+        TypeError, match=r"^jacobian: found .*, expected a Jacobian or a map with shape, matvec and"
+    ):
+        adjoint_test(found)
+
+
+def test_adjoint_tests_name_a_batch():
+    with pytest.raises(
+        ValueError, match=r"^jacobian: found a batch of shape \(3,\), expected the map of one point"
+    ):
+        adjoint_test(Dense(np.ones((3, 2, 2))))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_taylor_remainders_at_every_scale(scale):
+    f = lambda x: scale * np.sin(x)  # noqa: E731
+    J = scale * np.diag(np.cos(X))
+    assert taylor_test(f, X, J)
+    assert taylor_test(f, X, 1.01 * J).verdict == "wrong"
+    assert taylor_test(f, X, -7 * scale * np.eye(2)).verdict == "wrong"
+
+
+def test_taylor_directions_move_entries_that_are_0():
+    rng = np.random.default_rng(0)
+    for k in range(100):
+        W, x = rng.normal(size=(4, 6)), np.eye(6)[k % 6]
+        f = lambda x, W=W: np.tanh(W @ x)  # noqa: E731
+        J = (1 - f(x) ** 2)[:, None] * W
+        off = np.where(x == 0, 1.01, 1.0)
+        assert taylor_test(f, x, J, seed=k).verdict == "right"
+        assert taylor_test(f, x, J * off, seed=k).verdict == "wrong"
+
+
+def test_taylor_of_right_float32_and_of_zero_derivatives_is_never_wrong():
+    rng = np.random.default_rng(1)
+    for seed in range(50):
+        W, x = rng.normal(size=(4, 3)).astype("f4"), rng.normal(size=3).astype("f4")
+        f = lambda x, W=W: np.tanh(W @ x)  # noqa: E731
+        J = (1 - f(x) ** 2)[:, None] * W
+        assert taylor_test(f, x, J, seed=seed).verdict != "wrong"
+        assert taylor_test(f, x, J.astype(float), seed=seed).verdict != "wrong"
+        zero = lambda x: np.sin(x) ** 2 + np.cos(x) ** 2 - 1  # noqa: E731
+        assert taylor_test(zero, x.astype(float), np.zeros((3, 3)), seed=seed).verdict != "wrong"
+
+
+def test_taylor_results_print_without_a_slope():
+    assert str(taylor_test(np.sin, X, np.full((2, 2), np.nan))) == (
+        "undecided: too few remainders are finite and above rounding"
+    )
+
+
+@pytest.mark.parametrize(
+    "found", [np.diag(np.cos(X)) + 5j, [["1", "0"], ["0", "1"]], np.ma.masked_less(np.eye(2), 1)]
+)
+def test_taylor_candidates_pass_the_door_of_arrays(found):
+    with pytest.raises(TypeError, match=r"^jacobian: found"):
+        taylor_test(np.sin, X, found)
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (Affine(1e200 * np.eye(2)), [0.3, -0.7]),
+        (Affine(1e-300 * np.eye(2)), [0.3, -0.7]),
+        (Normalize(), [1e-200, 2e-200]),
+        (Norm(), [1e300, 2e300]),
+        (SquaredNorm(), [1e-160, -2e-160]),
+    ],
+)
+@pytest.mark.parametrize("witnesses", [None, ["complex-step"], ["finite-difference"], ["projections"]])
+def test_right_jacobians_at_the_ends_of_float64_are_never_wrong(f, x, witnesses):
+    asked = {} if witnesses is None else {"witnesses": witnesses}
+    assert check(f, x, **asked).verdict != "wrong"
+
+
+def test_subnormal_derivatives_are_never_wrong():
+    x = np.array([1e-160, -2e-160])
+    f = lambda x: np.array([float(t) ** 2 for t in x])  # noqa: E731
+    g = lambda x: 1e-310 * np.sin(x)  # noqa: E731
+    assert check(f, x, np.diag(2 * x)).verdict == "undecided"
+    assert check(g, X, 1e-310 * np.diag(np.cos(X))).verdict != "wrong"
+
+
+def test_zeros_are_not_right_where_only_the_step_underflows():
+    f = lambda x: 1e-300 * np.sin(x)  # noqa: E731
+    assert check(f, X, np.zeros((2, 2)), witnesses=["complex-step"]).verdict != "right"
+    assert check(f, X, 1e-300 * np.diag(np.cos(X)), witnesses=["complex-step"]).verdict == "right"
+
+
+@pytest.mark.parametrize("step", [np.ma.array([1e-6, 1.0], mask=[0, 1]), "1e-6", True, 1e-6 + 1j, 10**400])
+def test_steps_that_are_no_numbers_are_refused_by_name(step):
+    for call in (finite_difference_jacobian, richardson_jacobian):
+        with pytest.raises(TypeError, match=r"^step: found"):
+            call(np.sin, X, step=step)
+
+
+def test_differences_at_the_largest_number_leave_no_warning():
+    with np.errstate(all="raise"):
+        assert not np.isfinite(finite_difference_jacobian(lambda x: x / 2, [1.7976931348623157e308])).any()
+
+
+@pytest.mark.parametrize("method", ["central", "forward", "richardson", "complex-step"])
+def test_jacobians_by_differences_keep_a_budget(method):
+    with pytest.raises(MemoryBudgetError, match=r"differences \(100000×100000\) would take 74.51 GiB"):
+        finite_difference_jacobian(lambda x: x, np.zeros(100_000), method)
+
+
+@pytest.mark.parametrize("call", [certified_jacobian, symbolic_jacobian])
+def test_certified_and_symbolic_jacobians_keep_a_budget(call):
+    with pytest.raises(
+        MemoryBudgetError, match=r"Jacobian.* \(30000×30000\) would take 6.71 GiB .*; check a candidate"
+    ):
+        call(lambda x: x, np.zeros(30_000))
+
+
+def test_jacobians_of_matrix_functions_keep_a_budget():
+    with pytest.raises(
+        MemoryBudgetError, match=r"\(90000×90000\) would take 60.35 GiB .*; call block_derivative"
+    ):
+        block_jacobian(np.linalg.inv, np.eye(300))
