@@ -92,7 +92,7 @@ class CompiledJacobian:
         target = "the loss" if loss is not None else "F"
         title = f"∂{target}/∂{by} of {_short(network)} at x of shape {shape}, {dtype}."
         self.source, self.constants, self.workspace, self._writes_out = array_form(trace, title)
-        arrays = maker(self.source)(**self.constants)
+        arrays = without_float_errors(maker(self.source))(**self.constants)
         self._arrays, self._call, self.form = arrays, arrays, "arrays"
         self._writes_anywhere = False
         if form == "scalars" or (form == "auto" and is_small(trace)):

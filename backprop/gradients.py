@@ -72,7 +72,7 @@ class CompiledGradients:
         made: dict[int, Callable[..., Any]] = {}
         for size in sorted({piece.stop - piece.start for piece in self._pieces}):
             written[size] = self._of_points(size)
-            made[size] = maker(written[size].source)(**written[size].constants)
+            made[size] = without_float_errors(maker(written[size].source))(**written[size].constants)
         self.source, self.constants = written[size].source, written[size].constants
         self._codes = [made[piece.stop - piece.start] for piece in self._pieces]
         sums = sum(value.nbytes for value in network.parameters.values()) * (len(self._pieces) - 1)

@@ -195,6 +195,14 @@ def test_every_use_of_a_network(activation: str, loss: str, point: Any) -> None:
         assert_undisturbed(call)
 
 
+@pytest.mark.parametrize("form", ["arrays", "auto"])
+def test_what_is_computed_at_compile_time(form: Any) -> None:
+    layer = jb.Affine(np.full((2, 2), 1e-200))
+    assert_undisturbed(
+        lambda: backprop.compile(jb.Sequential(layer, layer), form=form)(SMALL_AND_SATURATED[:2])
+    )
+
+
 def test_training() -> None:
     X = np.stack([SMALL_AND_SATURATED, -SMALL_AND_SATURATED])
 
