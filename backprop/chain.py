@@ -12,6 +12,7 @@ import numpy as np
 from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
 from jacobians.dead_units import LiveUnits, live_units
+from jacobians.float_errors import without_float_errors
 from jacobians.spec import checked_shape
 from jacobians.structures import Dense
 
@@ -135,6 +136,7 @@ class Chain:
         return MatrixFreeChain(factors, tape_limit=tape_limit)
 
     @classmethod
+    @without_float_errors
     def from_network(
         cls,
         network: Function,
@@ -184,6 +186,7 @@ class Chain:
             names = ([own] if len(upstream) == 1 else [f"{own}.{i}" for i in range(len(upstream))]) + names
         return cls(factors, names=names)
 
+    @without_float_errors
     def plan(self, strategy: Strategy = "optimal", *, dead_units: bool = False) -> Plan:
         """Return a plan made from specs alone: see :func:`backprop.plan.make_plan`.
 

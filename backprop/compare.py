@@ -17,6 +17,7 @@ from backprop.execute import Execution
 from backprop.plan import STRATEGIES, Plan, Strategy, format_ratio
 from backprop.tables import WIDTH, csv_table, html_table, markdown_table, text_table
 from jacobians import Cost
+from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import NUMPY
 
 
@@ -173,6 +174,7 @@ class Comparison:
         return "\n\n".join(part for part in (text_table(*self._table()), caption) if part)
 
 
+@without_float_errors
 def compare(
     chain: Chain | Sequence[Any],
     strategies: Sequence[Strategy] = STRATEGIES,
@@ -275,8 +277,7 @@ def _disagree(executions: Sequence[Execution]) -> bool:
     results = [execution.jacobian for execution in executions]
     if any(result.home is not NUMPY for result in results):
         return False
-    with np.errstate(all="ignore"):
-        first, *others = (np.isfinite(result.rmatvec(np.ones(result.shape[0]))) for result in results)
+    first, *others = (np.isfinite(result.rmatvec(np.ones(result.shape[0]))) for result in results)
     return any(not np.array_equal(first, other) for other in others)
 
 

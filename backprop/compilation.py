@@ -16,6 +16,7 @@ from jacobians import Affine, Cost, Function, Sequential
 from jacobians.arrays import Array, real_array, require_budget
 from jacobians.composition import Composition
 from jacobians.cost import ZERO_COST
+from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import require_numpy_function
 from jacobians.threads import LEAST_FLOPS, spread
 
@@ -91,7 +92,7 @@ class CompiledJacobian:
         target = "the loss" if loss is not None else "F"
         title = f"∂{target}/∂{by} of {_short(network)} at x of shape {shape}, {dtype}."
         self.source, self.constants, self.workspace, self._writes_out = array_form(trace, title)
-        arrays = maker(self.source)(**self.constants)
+        arrays = without_float_errors(maker(self.source))(**self.constants)
         self._arrays, self._call, self.form = arrays, arrays, "arrays"
         self._writes_anywhere = False
         if form == "scalars" or (form == "auto" and is_small(trace)):
@@ -192,6 +193,7 @@ class CompiledJacobian:
 
     # --- calls -----------------------------------------------------------------------------------------
 
+    @without_float_errors
     def __call__(self, x: Any, out: Array | None = None) -> Array:
         """Return the dense Jacobian at x.
 

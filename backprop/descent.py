@@ -12,6 +12,7 @@ from backprop.arguments import checked_integer, checked_number
 from backprop.images import as_image
 from jacobians import Function
 from jacobians.arrays import Array, read_only, real_array
+from jacobians.float_errors import without_float_errors
 
 
 class DivergenceError(ArithmeticError):
@@ -69,6 +70,7 @@ class Descent:
         return f"<{type(self).__name__} of {self.function!r}: {self.steps} steps, {first:.4g} to {last:.4g}>"
 
 
+@without_float_errors
 def gradient_descent(
     function: Function,
     start: Any,
@@ -133,15 +135,13 @@ def follow(
         raise TypeError(f"callback: found {callback!r}, expected a function of a point and a value")
     values: list[float] = []
     x = first
-    # overflow on the way to divergence is reported as divergence
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        values.append(_value(function, first, 0, rate, values, first))
-        for number in range(1, count + 1):
-            after = _within(x + sign * rate * gradient(function, x), _bounds(bounds))
-            values.append(_value(function, after, number, rate, values, x))
-            x = read_only(after)
-            if callback is not None and callback(x, values[-1]) is True:
-                break
+    values.append(_value(function, first, 0, rate, values, first))
+    for number in range(1, count + 1):
+        after = _within(x + sign * rate * gradient(function, x), _bounds(bounds))
+        values.append(_value(function, after, number, rate, values, x))
+        x = read_only(after)
+        if callback is not None and callback(x, values[-1]) is True:
+            break
     return function, first, x, tuple(values)
 
 

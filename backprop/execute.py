@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jacobians import Cost, Jacobian
 from jacobians.arithmetic import Ledger
 from jacobians.association import evaluate
+from jacobians.float_errors import without_float_errors
 
 if TYPE_CHECKING:
     from backprop.plan import Plan
@@ -31,6 +32,7 @@ class Execution:
     plan: Plan
 
 
+@without_float_errors
 def execute_plan(plan: Plan) -> Execution:
     """Form the product of a plan.
 

@@ -16,6 +16,7 @@ from backprop.source.printing import maker
 from backprop.targets import target_rows
 from jacobians import Function
 from jacobians.arrays import Array
+from jacobians.float_errors import without_float_errors
 from jacobians.threads import LEAST_FLOPS, blas_threads, halves, spread
 
 LEAST_POINTS = 128
@@ -71,7 +72,7 @@ class CompiledGradients:
         made: dict[int, Callable[..., Any]] = {}
         for size in sorted({piece.stop - piece.start for piece in self._pieces}):
             written[size] = self._of_points(size)
-            made[size] = maker(written[size].source)(**written[size].constants)
+            made[size] = without_float_errors(maker(written[size].source))(**written[size].constants)
         self.source, self.constants = written[size].source, written[size].constants
         self._codes = [made[piece.stop - piece.start] for piece in self._pieces]
         sums = sum(value.nbytes for value in network.parameters.values()) * (len(self._pieces) - 1)
@@ -87,6 +88,7 @@ class CompiledGradients:
         title = f"Gradients of {network!r} for {size} points, by {', '.join(trace.results)}."
         return gradient_source(trace, title)
 
+    @without_float_errors
     def __call__(self, x: Any, y: Any, out: dict[str, Array] | None = None) -> dict[str, Array]:
         """Return ∂(mean loss)/∂parameter for every parameter, each in its parameter's shape.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from backprop.arguments import checked_integer
 from jacobians import Elementwise, Function, LeakyReLU
-from jacobians.arrays import Array
+from jacobians.arrays import Array, require_budget
 
 
 def layer_sizes(sizes: Any) -> list[int]:
@@ -32,6 +33,34 @@ def layer_sizes(sizes: Any) -> list[int]:
     if len(counts) < 2:
         raise ValueError(f"sizes: found {counts}, expected at least two: inputs and outputs")
     return counts
+
+
+def first_layers(
+    counts: Sequence[int], between: Function, last: Function | None, seed: int, dtype: Any
+) -> list[tuple[Array, Array]]:
+    """Return the first weights (h, n) and biases (h,) of all layers, once each is known to be within the budget.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If the weights of one layer, drawn in float64, would take more than 2 GiB.
+
+    Examples
+    --------
+    >>> from jacobians import Tanh
+    >>> [(W.shape, b) for W, b in first_layers([3, 1], Tanh(), None, 0, np.float32)]
+    [((1, 3), array([0.], dtype=float32))]
+    """
+    for place, (n, h) in enumerate(pairwise(counts)):
+        require_budget(
+            (h, n), 8, f"the weights of layer {place}", f"take smaller sizes[{place}] or sizes[{place + 1}]"
+        )
+    random = np.random.default_rng(seed)
+    following = [*(between for _ in counts[2:]), last]
+    return [
+        (first_weights(random, n, h, activation).astype(dtype), np.zeros(h, dtype=dtype))
+        for (n, h), activation in zip(pairwise(counts), following, strict=True)
+    ]
 
 
 def first_weights(random: np.random.Generator, n: int, h: int, following: Function | None) -> Array:

@@ -19,6 +19,7 @@ from backprop.network import MLP
 from jacobians import Function, Jacobian, SquaredNorm
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.association import product
+from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from jacobians.namespaces import require_numpy_function
 from jacobians.structures import Selection
@@ -136,6 +137,7 @@ class Saliency:
     b: float
     score: float
 
+    @without_float_errors
     def __call__(self, x: Any) -> float:
         """Return wI + b at an input of I₀'s shape.
 
@@ -189,6 +191,7 @@ class Saliency:
         )
 
 
+@without_float_errors
 def saliency(network: Function, x: Any, class_: int) -> Saliency:
     """Return w = ∂S_c/∂I at I₀ = x and b, so that S_c(I) ≈ wI + b near x.
 
@@ -259,6 +262,7 @@ class MaximizedInput(Descent):
         return picture(images, signed=images if self.x.min() < 0 else ())
 
 
+@without_float_errors
 def maximize_input(
     network: Function,
     class_: int,

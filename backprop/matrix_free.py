@@ -12,6 +12,7 @@ import numpy as np
 from jacobians import Cost
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
+from jacobians.float_errors import without_float_errors
 
 ACCUMULATE, MULTIPLY, TANGENT, ADJOINT = "accumulate", "multiply", "tangent", "adjoint"
 
@@ -56,6 +57,7 @@ class MatrixFreePlan:
     cost: Cost
     steps: tuple[MatrixFreeStep, ...]
 
+    @without_float_errors
     def execute(self) -> tuple[Array, int]:
         """Return the Jacobian and the fused multiply-adds, counted while running.
 

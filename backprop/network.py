@@ -7,18 +7,18 @@ the shape of their parameter (denominator layout) and are averaged over the poin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any, Literal, Self
 
 import numpy as np
 
 from backprop.architecture import affine_layers, function_title, hidden_activation, last_activation
 from backprop.arguments import checked_integer
-from backprop.initialization import first_weights, layer_sizes
+from backprop.initialization import first_layers, layer_sizes
 from backprop.recursion import chain_gradients, delta_gradients, deltas
 from backprop.targets import NetworkLoss, chosen_classes, class_numbers, network_loss, target_rows
 from jacobians import Affine, Elementwise, Function, Sequential
 from jacobians.arrays import Array, real_array
+from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import Home, home_of, is_foreign, namespace_of, numpy_dtype
 
 
@@ -91,8 +91,7 @@ class MLP(Sequential):
     ) -> Self:
         """Make a network with random weights and zero biases, the same for the same seed.
 
-        He's variance before a rectifier, Glorot's uniform weights before anything else: see
-        :func:`backprop.initialization.first_weights` for formulas and sources.
+        He's variance before a rectifier, Glorot's elsewhere: see :func:`backprop.initialization.first_weights`.
 
         Parameters
         ----------
@@ -103,12 +102,12 @@ class MLP(Sequential):
         seed : int
             At least 0.
         dtype : dtype
-            float64 or float32; the numbers of a float32 network are the rounded ones of the float64 network.
+            float64 or float32: then the numbers of the float64 network are rounded.
 
         Raises
         ------
-        TypeError, ValueError
-            If there are fewer than two sizes, one is no positive integer, or another argument is refused.
+        TypeError, ValueError, MemoryBudgetError
+            If there are fewer than two sizes, one is no positive integer, or a layer would take more than 2 GiB.
 
         Examples
         --------
@@ -120,11 +119,7 @@ class MLP(Sequential):
             raise TypeError(f"dtype: found {np.dtype(dtype)}, expected float64 or float32")
         between = hidden_activation(activation)
         last = last_activation(output_activation)
-        random = np.random.default_rng(checked_integer(seed, "seed", least=0))
-        weights = []
-        for place, (n, h) in enumerate(pairwise(counts)):
-            following = between if place < len(counts) - 2 else last
-            weights.append((first_weights(random, n, h, following).astype(dtype), np.zeros(h, dtype=dtype)))
+        weights = first_layers(counts, between, last, checked_integer(seed, "seed", least=0), dtype)
         return cls(weights, activation=between, output_activation=last, loss=loss)
 
     # --- what it is ------------------------------------------------------------------------------------
@@ -202,6 +197,7 @@ class MLP(Sequential):
         rows = target_rows(y, points, self.sizes[-1], self.dtype, self.home)
         return self.network_loss.of(rows if batched else rows[0, :])
 
+    @without_float_errors
     def loss(self, x: Any, y: Any) -> float:
         """Return the loss, averaged over the points of a batch.
 
@@ -227,6 +223,7 @@ class MLP(Sequential):
         rows = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
         return self.mean_loss(self(points, batched=True), rows)
 
+    @without_float_errors
     def mean_loss(self, outputs: Array, targets: Array) -> float:
         """Return the mean loss of outputs (N, k) with targets (N, k)."""
         return float(namespace_of(outputs).mean(self.network_loss.of(targets)(outputs, batched=True)))
@@ -290,6 +287,7 @@ class MLP(Sequential):
 
     # --- gradients -------------------------------------------------------------------------------------
 
+    @without_float_errors
     def gradients(
         self, x: Any, y: Any, *, method: Literal["delta", "jacobians"] = "delta"
     ) -> dict[str, Array]:
@@ -336,6 +334,7 @@ class MLP(Sequential):
             return chain_gradients(self, points, self.network_loss.of(targets))
         raise ValueError(f"method: found {method!r}, expected 'delta' or 'jacobians'")
 
+    @without_float_errors
     def deltas(self, x: Any, y: Any) -> tuple[Array, ...]:
         """Return δ^(l) = ∂E/∂z^(l) of every affine layer, input side first, with E the loss of one point.
 
@@ -364,6 +363,7 @@ class MLP(Sequential):
         found = list(deltas(self, self._values(points, 1), self.network_loss.of(targets)))
         return tuple(delta[0] if count is None else delta for _, delta in found[::-1])
 
+    @without_float_errors
     def mean_gradients(self, points: Array, targets: Array) -> dict[str, Array]:
         """Return the gradients over points (N, d) with target rows (N, k) by the δ recursion."""
         return delta_gradients(self, self._values(points, 1), self.network_loss.of(targets))

@@ -12,8 +12,10 @@ from typing import Any
 from backprop.descent import Descent, follow, gradient
 from jacobians import Function, Gram, GramLoss, Sequential
 from jacobians.arrays import Array, real_array
+from jacobians.float_errors import without_float_errors
 
 
+@without_float_errors
 def style_gradient(F: Any, target: Any) -> Array:
     """Return the derivative of ‖F Fᵀ − G₀‖²_F by F, in the shape of F (denominator layout).
 
@@ -39,6 +41,7 @@ def style_gradient(F: Any, target: Any) -> Array:
     return gradient(GramLoss(target), real_array(F, "F", ndim=2, foreign="refuse"))
 
 
+@without_float_errors
 def match_style(
     example: Any,
     start: Any,

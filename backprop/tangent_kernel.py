@@ -7,9 +7,11 @@ from typing import Any
 
 from jacobians import Function
 from jacobians.arrays import Array
+from jacobians.float_errors import without_float_errors
 from jacobians.pairs import pairwise_products
 
 
+@without_float_errors
 def tangent_kernel(
     network: Function,
     X: Any,

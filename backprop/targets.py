@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -79,7 +80,7 @@ LOSSES: dict[str, NetworkLoss] = _rows(
         threshold=0.0,
     ),
     NetworkLoss("binary-cross-entropy", "−1/k Σ [y_i log a_i + (1 − y_i) log(1 − a_i)]", BinaryCrossEntropy),
-    NetworkLoss("squared-error", "½‖a − y‖²", lambda y: SquaredError(y, scale=0.5), takes_all=True),
+    NetworkLoss("squared-error", "½‖a − y‖²", partial(SquaredError, scale=0.5), takes_all=True),
     NetworkLoss("squared-distance", "‖a − y‖²", SquaredError, takes_all=True),
     NetworkLoss("mean-squared-error", "‖a − y‖²/k", MeanSquaredError, takes_all=True),
 )

@@ -18,6 +18,7 @@ from backprop.progress import Progress, epoch_title, reporting
 from backprop.state import Epoch, Sampling, Settings, TrainingState, load_state, save_state
 from backprop.targets import class_numbers, target_rows
 from jacobians.arrays import Array, read_only, real_array
+from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import require_numpy_function
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class TrainingResult:
         return f"<TrainingResult of {self.network!r}: {self.epochs} epochs, {epoch_title(self.history[-1])}>"
 
 
+@without_float_errors
 def fit(
     network: MLP,
     X: Any,
@@ -198,26 +200,24 @@ def fit(
     settings = _settings(learning_rate, batch_size, momentum, sampling, seed, patience, len(train.x))
     if callback is not None and not callable(callback):
         raise TypeError(f"callback: found {callback!r}, expected a function of an Epoch")
-    # overflow on the way to divergence is reported as divergence
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        state = (
-            _start(network, train, held, settings)
-            if resume is None
-            else _resumed(resume, network, train, held, settings, epochs)
-        )
-        _bind(network, state.parameters)
-        stopped: Literal["epochs", "patience", "callback"] = "epochs"
-        with reporting(progress, state.history[-1].number, epochs) as report:
-            while state.history[-1].number < epochs:
-                if state.patience_ended:
-                    stopped = "patience"
-                    break
-                state = _epoch(network, state, train, held)
-                _bind(network, state.parameters)
-                report(state.history[-1])
-                if callback is not None and callback(state.history[-1]) is True:
-                    stopped = "callback"
-                    break
+    state = (
+        _start(network, train, held, settings)
+        if resume is None
+        else _resumed(resume, network, train, held, settings, epochs)
+    )
+    _bind(network, state.parameters)
+    stopped: Literal["epochs", "patience", "callback"] = "epochs"
+    with reporting(progress, state.history[-1].number, epochs) as report:
+        while state.history[-1].number < epochs:
+            if state.patience_ended:
+                stopped = "patience"
+                break
+            state = _epoch(network, state, train, held)
+            _bind(network, state.parameters)
+            report(state.history[-1])
+            if callback is not None and callback(state.history[-1]) is True:
+                stopped = "callback"
+                break
     result = TrainingResult(network, state, stopped)
     _bind(network, result.parameters)
     return result

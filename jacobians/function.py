@@ -17,7 +17,9 @@ import numpy as np
 
 from jacobians.arrays import Array, private, real_array
 from jacobians.association import product
+from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import is_foreign, kind_name, namespace_of, require_numpy
+from jacobians.pickling import Pickled
 from jacobians.structures import BlockRow, Dense, Jacobian, stack
 
 INPUT = "input"
@@ -61,7 +63,7 @@ class Linearization(NamedTuple):
         return self.jacobians[::-1]
 
 
-class Function(ABC):
+class Function(Pickled, ABC):
     """A differentiable function of one array, with named parameters.
 
     A subclass writes the two abstract methods, for one point; points of a batch are then taken one by one. One
@@ -155,6 +157,7 @@ class Function(ABC):
 
     # --- what everybody uses ---------------------------------------------------------------------------
 
+    @without_float_errors
     def __call__(self, x: Any, *, batched: bool = False) -> Array:
         """Return f(x); with ``batched=True`` the first axis of x counts points.
 
@@ -166,6 +169,7 @@ class Function(ABC):
         point = self._door(x, batched)
         return plain(self._forward(point, int(batched)))
 
+    @without_float_errors
     def jacobian(self, x: Any, wrt: str | Sequence[str] = INPUT, *, batched: bool = False) -> Jacobian:
         """Return the structured Jacobian at x (numerator layout: outputs × inputs, row-major vec).
 
@@ -188,11 +192,13 @@ class Function(ABC):
             return self._jacobian(point, self._known(wrt), int(batched))
         return BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
 
+    @without_float_errors
     def linearize(self, x: Any, *, batched: bool = False) -> Linearization:
         """Return the value at x, every intermediate value, and one structured Jacobian a layer."""
         point = self._door(x, batched)
         return self._linearize(point, int(batched))
 
+    @without_float_errors
     def chain(self, x: Any, wrt: str = INPUT, *, batched: bool = False) -> tuple[Jacobian, ...]:
         """Return the factors of the Jacobian at x, output side first, not multiplied: DF_L, …, DF_1.
 
@@ -246,7 +252,7 @@ class Function(ABC):
         """Return a private read-only copy of a parameter, checked at the door; for constructors."""
         return private(real_array(value, name, ndim=ndim, foreign="keep"))
 
-    def check_input(self, shape: tuple[int, ...]) -> None:  # noqa: B027  # by default any shape is taken
+    def check_input(self, shape: tuple[int, ...]) -> None:  # by default any shape is taken
         """Raise ValueError if a point of `shape` is not one that this function takes; for authors."""
 
     @property
@@ -254,7 +260,7 @@ class Function(ABC):
         """Whether some numbers are refused: then :meth:`check_values` has to look at x."""
         return type(self).check_values is not Function.check_values
 
-    def check_values(self, x: Array) -> None:  # noqa: B027  # by default every real number is taken
+    def check_values(self, x: Array) -> None:  # by default every real number is taken
         """Raise ValueError if numbers in x are outside the domain; for authors.
 
         Called at the doors only, with all points of a batch; below them (inside a composition, on symbols) the

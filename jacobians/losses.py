@@ -7,9 +7,9 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from jacobians.arrays import Array, is_recorded, private, real_array, real_number
+from jacobians.arrays import Array, is_recorded, private, real_array, real_number, require_budget
 from jacobians.function import INPUT, Function
-from jacobians.namespaces import home_of, is_foreign, namespace_of, require_one_library, sum_last
+from jacobians.namespaces import astype, home_of, is_foreign, namespace_of, require_one_library, sum_last
 from jacobians.norms import flat, row
 from jacobians.softmax import log_softmax, softmax
 from jacobians.structures import Jacobian
@@ -211,7 +211,7 @@ def weighted(weights: Array, terms: Any) -> Any:
 def target_weights(target: Array | None, label: int | None, x: Any, batch_ndim: int) -> Array:
     """Return the weights of all classes, of a target given as such or as a class number."""
     if target is None:
-        target = home_of(x).eye(x.shape[-1], np.float64)[label, :]
+        target = astype(home_of(x).arange(x.shape[-1]) == label, np.float64)
     return beside(target, x, batch_ndim, "target")
 
 
@@ -272,6 +272,8 @@ def one_hot(labels: Any, classes: int) -> Array:
     ------
     TypeError, ValueError
         If classes is no integer of at least 1, or a label is not an integer from 0 to classes − 1.
+    MemoryBudgetError
+        If the rows would take more than 2 GiB.
 
     Examples
     --------
@@ -297,4 +299,8 @@ def one_hot(labels: Any, classes: int) -> Array:
         raise ValueError(
             f"labels: found {numbers[place]} at place {place}, expected class numbers from 0 to {count - 1}"
         )
-    return cast(Array, xp.take(home_of(numbers).eye(count, np.float64), numbers, axis=0))
+    require_budget(
+        (numbers.shape[0], count), 8, "the rows of the identity at the labels", "take fewer points at a time"
+    )
+    columns = astype(numbers, np.int64)[:, None]
+    return cast(Array, astype(home_of(numbers).arange(count)[None, :] == columns, np.float64))

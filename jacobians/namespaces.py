@@ -73,6 +73,10 @@ class Home(NamedTuple):
             return astype(values, dtype)
         return self.namespace.asarray(values, copy=True, **self._options(dtype))
 
+    def arange(self, n: int) -> Any:
+        """Return 0, …, n − 1."""
+        return self.namespace.arange(n, **self._options(np.int64))
+
     def indices(self, places: Any) -> Any:
         """Return NumPy's integers as indices of the arrays here; those of this library as they are."""
         return (

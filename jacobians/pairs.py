@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array, require_budget
+from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import spread_to
 from jacobians.structures import BlockRow, Diagonal, Identity, Jacobian, Kronecker
 from jacobians.structures.common_factors import CommonFactor, common_factors
@@ -18,6 +19,7 @@ from jacobians.structures.common_factors import CommonFactor, common_factors
 _WORKSPACE = 2**17  # entries of the products that are formed at a time: they stay in a core's cache
 
 
+@without_float_errors
 def pairwise_products(J: Jacobian, K: Jacobian | None = None, *, max_bytes: int | None = None) -> Array:
     """Return J_p·K_qᵀ for every pair of points, in time and memory of the structures, not of the dense forms.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array, possible
+from jacobians.arrays import Array, possible, require_budget
 from jacobians.function import INPUT, Function
 from jacobians.norms import flat
 from jacobians.structures import Jacobian, Selection
@@ -126,6 +126,8 @@ class MaxPool(Function):
     ------
     TypeError, ValueError
         If a size is no integer of at least 1, x has another number of axes, or a window is larger than x.
+    MemoryBudgetError
+        If the entries of all windows together would take more than 2 GiB.
 
     Notes
     -----
@@ -164,10 +166,16 @@ class MaxPool(Function):
         if any(size > n for size, n in zip(window, shape, strict=True)):
             raise ValueError(f"x: found shape {shape}, expected at least {window}, the size of one window")
 
-    def _windows(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Array]:
+    def _windows(self, shape: tuple[int, ...], batch: tuple[int, ...] = ()) -> tuple[tuple[int, ...], Array]:
         """Return the shape of the output and, for each output, the places of its window in x, row by row."""
         window, stride = self._axes(len(shape))
         counts = tuple((n - w) // s + 1 for n, w, s in zip(shape, window, stride, strict=True))
+        require_budget(
+            (*batch, math.prod(counts), math.prod(window)),
+            np.dtype(np.int64).itemsize,
+            f"the windows of {self!r}",
+            "take a larger stride, a smaller window or fewer points at a time",
+        )
         strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
         starts, steps = (
             np.array([0]),
@@ -180,13 +188,13 @@ class MaxPool(Function):
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return the largest entry of each window."""
-        counts, places = self._windows(x.shape[batch_ndim:])
+        counts, places = self._windows(x.shape[batch_ndim:], x.shape[:batch_ndim])
         return np.max(flat(x, batch_ndim)[..., places], axis=-1).reshape((*x.shape[:batch_ndim], *counts))
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return the selection of the first largest entry of each window."""
         point = x.shape[batch_ndim:]
-        counts, places = self._windows(point)
+        counts, places = self._windows(point, x.shape[:batch_ndim])
         windows = flat(x, batch_ndim)[..., places]
         largest = np.argmax(windows, axis=-1)[..., None]
         chosen = np.take_along_axis(np.broadcast_to(places, windows.shape), largest, axis=-1)[..., 0]

@@ -10,6 +10,7 @@ import numpy as np
 
 from jacobians.arithmetic import UNCOUNTED
 from jacobians.arrays import Array
+from jacobians.float_errors import without_float_errors
 from jacobians.structures import Jacobian
 from verification.comparison import UNDERFLOW_GROWTH, Comparison, Evidence, compare
 from verification.finite_difference import richardson
@@ -52,6 +53,7 @@ class AdjointResult(NamedTuple):
         return bool(np.isfinite(self.deviation) and np.isfinite(self.tolerance))
 
 
+@without_float_errors
 def adjoint_test(jacobian: Any, *, trials: int = TRIALS, seed: int = 0, terms: float = 0.0) -> AdjointResult:
     """Return whether ⟨u, J v⟩ = ⟨Jᵀu, v⟩ for random u and v, without forming J.
 

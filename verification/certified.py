@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from jacobians.arrays import Array, require_budget
+from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from verification.finite_difference import PROJECT_INSTEAD
 from verification.graph import GraphScalars, Step, accumulate
@@ -135,6 +136,7 @@ def _power(exponent: int, base: Any) -> Any:
     return base**exponent
 
 
+@without_float_errors
 def certified_jacobian(f: Any, x: Any, wrt: str = INPUT) -> Enclosure:
     """Return balls that enclose every entry ∂f_i/∂x_j, shape (m, n): numerator layout, row-major vec.
 

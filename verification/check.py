@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arrays import Array, real_array
+from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from jacobians.layouts import TensorLayout
 from jacobians.structures import Jacobian
@@ -27,6 +28,7 @@ LARGEST_DENSE = 32 * 1024**2
 """Structured candidates above this many bytes are checked by random projections, without being formed."""
 
 
+@without_float_errors
 def check(
     f: Any,
     x: Any,
@@ -170,6 +172,7 @@ def _terms(problem: Problem) -> float:
     return float(np.nanmax(np.where(np.isfinite(terms), terms, 0))) * float(np.sqrt(terms.size))
 
 
+@without_float_errors
 def assert_jacobian(f: Any, jacobian: Any = None, *, at: Any, **options: Any) -> None:
     """Raise AssertionError, with the report, unless the Jacobian of f is right; for tests.
 

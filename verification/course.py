@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array, real_array, real_number
+from jacobians.float_errors import without_float_errors
 
 FLOOR = 1e-8
 """Of the largest entry: entries below it are compared with it, as they are made of rounding."""
 
 
+@without_float_errors
 def eval_numerical_gradient_array(f: Callable[[Any], Any], x: Any, df: Any, h: float = 1e-5) -> Array:
     """Return the gradient of Σ df·f(x) by central differences: what a backward pass returns for `df`.
 
@@ -71,6 +73,7 @@ def eval_numerical_gradient_array(f: Callable[[Any], Any], x: Any, df: Any, h: f
     return gradient
 
 
+@without_float_errors
 def rel_error(x: Any, y: Any) -> float:
     """Return the largest relative error, max abs(x − y) / (abs(x) + abs(y)), between 0 and 1.
 

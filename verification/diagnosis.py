@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array, real_array
+from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from verification.causes import Slip
 from verification.factors import Factors, ratio
@@ -56,6 +57,7 @@ class Diagnosis:
         return f"{self.sentence}{evidence}{also}"
 
 
+@without_float_errors
 def diagnose(
     candidate: Any,
     expected: Any,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arrays import Array, real_array, require_budget
+from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from verification.problem import Problem
 from verification.scalars import ComplexScalars
@@ -50,6 +51,7 @@ class RichardsonResult(NamedTuple):
     kinks: NDArray[np.bool_]
 
 
+@without_float_errors
 def finite_difference_jacobian(
     f: Any,
     x: Any,
@@ -120,6 +122,7 @@ def finite_difference_jacobian(
     return _differences(problem, method, step)
 
 
+@without_float_errors
 def richardson_jacobian(
     f: Any, x: Any, step: Any = None, wrt: str = INPUT, *, vectorized: bool = False
 ) -> RichardsonResult:
@@ -171,9 +174,8 @@ def _taken(problem: Problem, columns: Array, h: Array) -> tuple[Array, Array]:
         If a step is lost in the rounding of x.
     """
     x = problem.point.reshape(-1)[columns]
-    with np.errstate(over="ignore", invalid="ignore"):
-        moved = x + h
-        taken = moved - x
+    moved = x + h
+    taken = moved - x
     if np.any(taken == 0):
         k = int(np.argmax(taken == 0))
         raise ValueError(
@@ -239,12 +241,11 @@ def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array
     sides = [above] if below is None else [above, below]
     blocks = _blocks(problem, columns, len(sides))
     neighbours = _Neighbours(problem, len(sides) * len(columns[blocks[0]])) if blocks else None
-    with np.errstate(invalid="ignore", over="ignore"):
-        for part in blocks:
-            assert neighbours is not None
-            right, *left = neighbours.values(columns[part], *(side[part] for side in sides))
-            np.subtract(right, left[0] if left else problem.value.reshape(-1), out=rows[part])
-            rows[part] /= (up[part] - down[part])[:, None]
+    for part in blocks:
+        assert neighbours is not None
+        right, *left = neighbours.values(columns[part], *(side[part] for side in sides))
+        np.subtract(right, left[0] if left else problem.value.reshape(-1), out=rows[part])
+        rows[part] /= (up[part] - down[part])[:, None]
     return rows.T
 
 
@@ -307,24 +308,23 @@ def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) ->
     previous: list[Array] = []
     previous_gap: Array | None = None
     for level, (h, up, down, above, below) in enumerate(_levels(problem, columns, first, levels)):
-        with np.errstate(all="ignore"):
-            rounding = np.maximum(problem.noise, eps * np.maximum(np.abs(above), np.abs(below)))
-            constant = (above == middle) & (below == middle) & (h[:, None] > UNDERFLOW / FAINT)
-            noise = 2 * np.maximum(rounding, np.where(constant, 0, UNDERFLOW)) / h[:, None]
-            row = [(above.astype(np.float64) - below) / (up - down)[:, None]]
-            for i, old in enumerate(previous):
-                factor = LEVEL_RATIO ** (2 * (i + 1))
-                row.append(row[i] + (row[i] - old) / (factor - 1))
-                estimate = np.maximum(np.abs(row[i + 1] - row[i]), np.abs(row[i + 1] - old)) + noise
-                better = estimate < error  # False for NaN
-                best, error = np.where(better, row[i + 1], best), np.where(better, estimate, error)
-            # Large steps may agree by chance where f oscillates between them: the smaller ones find another value.
-            apart = np.min([np.abs(found - best) for found in row], axis=0) - 4 * noise
-            error = np.where(apart > error, apart, error)  # False for NaN
-            gap = np.abs((above - middle) / up[:, None] - (below - middle) / down[:, None])
-            clear = gap > 20 * noise
-            if previous_gap is not None:
-                kinks = clear & (gap > 0.5 * previous_gap) & np.isfinite(gap)
+        rounding = np.maximum(problem.noise, eps * np.maximum(np.abs(above), np.abs(below)))
+        constant = (above == middle) & (below == middle) & (h[:, None] > UNDERFLOW / FAINT)
+        noise = 2 * np.maximum(rounding, np.where(constant, 0, UNDERFLOW)) / h[:, None]
+        row = [(above.astype(np.float64) - below) / (up - down)[:, None]]
+        for i, old in enumerate(previous):
+            factor = LEVEL_RATIO ** (2 * (i + 1))
+            row.append(row[i] + (row[i] - old) / (factor - 1))
+            estimate = np.maximum(np.abs(row[i + 1] - row[i]), np.abs(row[i + 1] - old)) + noise
+            better = estimate < error  # False for NaN
+            best, error = np.where(better, row[i + 1], best), np.where(better, estimate, error)
+        # Large steps may agree by chance where f oscillates between them: the smaller ones find another value.
+        apart = np.min([np.abs(found - best) for found in row], axis=0) - 4 * noise
+        error = np.where(apart > error, apart, error)  # False for NaN
+        gap = np.abs((above - middle) / up[:, None] - (below - middle) / down[:, None])
+        clear = gap > 20 * noise
+        if previous_gap is not None:
+            kinks = clear & (gap > 0.5 * previous_gap) & np.isfinite(gap)
         settled = (
             level + 1 >= LEAST_LEVELS
             and not kinks.any()
@@ -368,17 +368,16 @@ def imaginary_quotients(problem: Problem, step: Any = None) -> tuple[Array, Arra
     error = np.zeros((m, n))
     lost = UNDERFLOW * np.maximum(1, np.abs(problem.value.reshape(-1).astype(np.float64)))
     wrapped: dict[Any, Any] = {}
-    with np.errstate(all="ignore"):
-        for j in range(n):
-            found, steady = _steady_quotient(problem, j, small[j], wrapped)
-            error[:, j] = lost / small[j]
-            faint = ~(np.abs(found) * small[j] > FAINT * np.maximum(1, lost / UNDERFLOW))
-            if faint.any() and large[j] > small[j]:
-                again, steady_again = _steady_quotient(problem, j, large[j], wrapped)
-                found, steady = np.where(faint, again, found), np.where(faint, steady_again, steady)
-                error[faint, j] = (lost / large[j])[faint]
-            steady |= np.abs(found) <= error[:, j]
-            jacobian[:, j] = np.where(steady | (step is not None), found, np.nan)
+    for j in range(n):
+        found, steady = _steady_quotient(problem, j, small[j], wrapped)
+        error[:, j] = lost / small[j]
+        faint = ~(np.abs(found) * small[j] > FAINT * np.maximum(1, lost / UNDERFLOW))
+        if faint.any() and large[j] > small[j]:
+            again, steady_again = _steady_quotient(problem, j, large[j], wrapped)
+            found, steady = np.where(faint, again, found), np.where(faint, steady_again, steady)
+            error[faint, j] = (lost / large[j])[faint]
+        steady |= np.abs(found) <= error[:, j]
+        jacobian[:, j] = np.where(steady | (step is not None), found, np.nan)
     return jacobian, error
 
 

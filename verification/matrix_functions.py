@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array, real_array, require_budget
+from jacobians.float_errors import without_float_errors
 from verification.problem import numbers
 
 SAME = 1e-8  # relative: in which f is taken to be a matrix function
@@ -17,6 +18,7 @@ class NotAMatrixFunctionError(ValueError):
     """f is no matrix function in the sense of this identity; the message says which property fails."""
 
 
+@without_float_errors
 def block_derivative(f: Callable[[Any], Any], A: Any, E: Any) -> Array:
     """Return the derivative of a matrix function in the direction E: f′(A)[E], shape (n, n).
 
@@ -51,6 +53,7 @@ def block_derivative(f: Callable[[Any], Any], A: Any, E: Any) -> Array:
     return _block(f, point, direction)
 
 
+@without_float_errors
 def block_jacobian(f: Callable[[Any], Any], A: Any) -> tuple[Array, Array]:
     """Return the Jacobian of a matrix function by the block identity, and an estimate of its rounding errors.
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jacobians.arrays import Array, real_array
+from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from verification.optional_packages import require_extras
 from verification.steps import StepErrors, step_errors
@@ -105,6 +106,7 @@ class Picture:
 # --- the errors of finite differences by their step ------------------------------------------------------
 
 
+@without_float_errors
 def step_curve(f: Any, x: Any, wrt: str = INPUT, *, jacobian: Any = None) -> Picture:
     """Return the picture of the errors of finite differences by their step, on log–log axes.
 
@@ -182,6 +184,7 @@ def _guide(axes: Axes, steps: Array, shown: Array, first: int, order: int, colou
 # --- where a candidate is wrong --------------------------------------------------------------------------
 
 
+@without_float_errors
 def error_map(candidate: Any, expected: Any, *, worst: tuple[int, int] | None = None) -> Picture:
     """Return the heat map of the errors of a candidate: |candidate − expected| by the largest expected entry.
 

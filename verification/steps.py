@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array, real_array
+from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from verification.finite_difference import Method, complex_step, finite_difference_jacobian, richardson
 from verification.problem import Problem
@@ -45,6 +46,7 @@ class StepErrors:
     resolution: float
 
 
+@without_float_errors
 def step_errors(f: Any, x: Any, wrt: str = INPUT, *, jacobian: Any = None) -> StepErrors:
     """Return the errors of forward and central differences for steps from 1/2 down to the rounding of x.
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians.arrays import Array, require_budget
+from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from verification.finite_difference import PROJECT_INSTEAD
 from verification.problem import Problem
@@ -33,6 +34,7 @@ class SymbolicJacobian(NamedTuple):
     value: Array
 
 
+@without_float_errors
 def symbolic_jacobian(f: Any, x: Any, wrt: str = INPUT, *, exact: bool = False) -> SymbolicJacobian:
     """Return the Jacobian of f in symbols and at x, differentiated entry by entry: ∂f_i/∂x_j in place (i, j).
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jacobians.arrays import Array, real_array
+from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from jacobians.structures import Jacobian
 from verification.problem import Problem
@@ -62,6 +63,7 @@ class TaylorResult(NamedTuple):
         )
 
 
+@without_float_errors
 def taylor_test(f: Any, x: Any, jacobian: Any, wrt: str = INPUT, *, seed: int = 0) -> TaylorResult:
     """Return how fast f(x + h v) − f(x) − h J v falls with h, along one random direction v.
 

@@ -72,6 +72,7 @@ class Recording:
         self.nodes: list[Node] = []
         self.share = share
         self._known: dict[Any, Node] = {}
+        self._usual = error_state()
 
     def input(self, name: str, shape: tuple[int, ...], dtype: Any = np.float64) -> Recorded:
         """Return an array that is an argument of the code."""
@@ -110,6 +111,8 @@ class Recording:
         arguments = tuple(self._node(part) for part in args)
         named = {key: self._node(part) for key, part in (options or {}).items()}
         errors = error_state() if kind in ("ufunc", "function") else {}
+        if set(errors.values()) == {"ignore"}:
+            errors = self._usual  # of a public call, such as J + K: not what the formula asks for
         node = Node(kind, function, arguments, named, tuple(shape), np.dtype(dtype), errors, method)
         node.base = view_of.node if isinstance(view_of, Recorded) else None
         name = getattr(function, "__name__", function)

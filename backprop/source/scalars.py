@@ -13,6 +13,7 @@ import numpy as np
 from backprop.source.networks import Trace
 from backprop.source.nodes import Node
 from jacobians.arrays import Array
+from jacobians.float_errors import without_float_errors
 
 _BINARY = {
     "add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}",
@@ -142,6 +143,7 @@ def _known_number(operation: str, operands: tuple[Any, ...]) -> Any:
 # --- a trace on arrays of scalars ------------------------------------------------------------------------
 
 
+@without_float_errors
 def entries(trace: Trace, code: Code) -> tuple[list[Scalar], Array]:
     """Return the entries of x, and the dense Jacobian as an array of scalars and floats."""
     values: dict[int, Any] = {}

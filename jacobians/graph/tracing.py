@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array, real_array
+from jacobians.float_errors import without_float_errors
 from jacobians.function import Function
 from jacobians.graph.creators import following
 from jacobians.graph.graph import Graph
@@ -303,6 +304,7 @@ def assemble(recorder: Recorder, nested: Any) -> Any:
     return found[0]._vertex_of("numpy.array", value, edges, None) if edges else Traced(recorder, value, None)
 
 
+@without_float_errors
 def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **named: Any) -> Graph:
     """Return the graph of a NumPy callable at a point: vertices are arrays, edges structured Jacobians.
 
@@ -332,8 +334,7 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
     [(0, 2, 'Kronecker'), (1, 2, 'Dense'), (2, 3, 'Diagonal')]
     """
     if isinstance(f, Function):
-        unknown = [name for name in named if name != "wrt"]
-        if len(points) != 1 or unknown:
+        if (unknown := [name for name in named if name != "wrt"]) or len(points) != 1:
             raise TypeError(
                 f"f: found a Function with {len(points)} points and {unknown}, expected x and wrt=[…]"
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jacobians.arithmetic import Ledger
 from jacobians.cost import Cost
+from jacobians.float_errors import without_float_errors
 from jacobians.planning.elimination import useful
 from jacobians.products import multiply
 from jacobians.structures import Dense, Jacobian, Zero
@@ -34,6 +35,7 @@ class GraphExecution:
     plan: GraphPlan
 
 
+@without_float_errors
 def execute_graph_plan(plan: GraphPlan) -> GraphExecution:
     """Form the Jacobian of every output by every input.
 

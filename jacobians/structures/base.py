@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 
 from jacobians.arrays import Array, real_array
+from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import NUMPY, common_dtype, home_of, numpy_dtype
 from jacobians.spec import Spec, broadcast, own, owner
 from jacobians.structures.dense_forms import DenseForms
@@ -143,21 +144,25 @@ class Jacobian(DenseForms):
 
     # --- arithmetic ------------------------------------------------------------------------------------
 
+    @without_float_errors
     def __matmul__(self, other: Any) -> Any:
         if isinstance(other, Jacobian):
             return Jacobian._product(self, other)
         array = _factor(other, "right operand")
         return self.matvec(array) if array.ndim == 1 else Jacobian._product(self, _dense(array))
 
+    @without_float_errors
     def __rmatmul__(self, other: Any) -> Any:
         array = _factor(other, "left operand")
         return self.rmatvec(array) if array.ndim == 1 else Jacobian._product(_dense(array), self)
 
+    @without_float_errors
     def __add__(self, other: Any) -> Jacobian:
         if not isinstance(other, Jacobian):
             return NotImplemented
         return Jacobian._sum(self, other)
 
+    @without_float_errors
     def __mul__(self, factor: Any) -> Jacobian:
         if not isinstance(factor, int | float | np.integer | np.float64 | np.float32):
             return NotImplemented
@@ -169,6 +174,7 @@ class Jacobian(DenseForms):
 
     __rmul__ = __mul__
 
+    @without_float_errors
     def __truediv__(self, divisor: Any) -> Jacobian:
         if not isinstance(divisor, int | float | np.integer | np.float64 | np.float32):
             return NotImplemented

@@ -8,6 +8,7 @@ import numpy as np
 
 from jacobians.arithmetic import UNCOUNTED
 from jacobians.arrays import Array, format_bytes, read_only, require_budget
+from jacobians.float_errors import without_float_errors
 from jacobians.layouts import MatrixLayout, TensorLayout, VecOrder, to_matrix, to_tensor
 from jacobians.namespaces import NUMPY, owned
 from jacobians.structures.linear_map import Shape
@@ -32,6 +33,7 @@ class DenseForms(Stored):
 
     # --- diagonal and trace ----------------------------------------------------------------------------
 
+    @without_float_errors
     def diagonal(self) -> Array:
         """Return the diagonal of a square Jacobian, shape batch_shape + (n,), without expanding it.
 
@@ -56,6 +58,7 @@ class DenseForms(Stored):
             )
         return cast(Array, owned(self._diagonal(), (*self.batch_shape, n)))
 
+    @without_float_errors
     def trace(self) -> Any:
         """Return the trace of a square Jacobian, shape batch_shape: see :meth:`diagonal`.
 
@@ -69,6 +72,7 @@ class DenseForms(Stored):
 
     # --- dense forms -----------------------------------------------------------------------------------
 
+    @without_float_errors
     def dense(self, max_bytes: int | None = None, *, out: Array | None = None) -> Array:
         """Return the matrix as an array of shape batch_shape + (m, n), freshly allocated.
 
@@ -111,6 +115,7 @@ class DenseForms(Stored):
         self._require_budget(self.spec.batch, None)
         return read_only(self._expand(UNCOUNTED))
 
+    @without_float_errors
     def matrix(
         self, vec: VecOrder = "row", layout: MatrixLayout = "numerator", max_bytes: int | None = None
     ) -> Array:
@@ -138,6 +143,7 @@ class DenseForms(Stored):
         """
         return to_matrix(self.dense(max_bytes), self.out_shape, self.in_shape, vec, layout)
 
+    @without_float_errors
     def tensor(self, layout: TensorLayout = "numerator", max_bytes: int | None = None) -> Array:
         """Return the full tensor: no axis of length 1 is added or dropped.
 
@@ -157,6 +163,7 @@ class DenseForms(Stored):
         """
         return to_tensor(self.dense(max_bytes), self.out_shape, self.in_shape, layout)
 
+    @without_float_errors
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.home is not NUMPY:
             raise TypeError(

@@ -9,6 +9,7 @@ import numpy as np
 
 from jacobians.arithmetic import UNCOUNTED, Ledger, summed_over
 from jacobians.arrays import Array, real_array
+from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import NUMPY, Home, is_foreign, namespace_of, owned, spread_to
 from jacobians.spec import Spec, broadcast
 from jacobians.structures.homes import beside_array
@@ -62,6 +63,7 @@ class LinearMap(ABC):
 
     # --- what everybody uses ---------------------------------------------------------------------------
 
+    @without_float_errors
     def matvec(self, v: Any) -> Array:
         """Return J·v without expanding J.
 
@@ -94,6 +96,7 @@ class LinearMap(ABC):
             result = jacobian._apply(vector[..., None], UNCOUNTED)[..., 0]
         return cast(Array, owned(result, (*lead, self.shape[0])))
 
+    @without_float_errors
     def rmatvec(self, u: Any, *, summed: bool = False) -> Array:
         """Return Jᵀ·u without expanding J, or the sum of all points' Jᵀ·u without storing one row a point.
 
@@ -139,6 +142,7 @@ class LinearMap(ABC):
         result = self._pull(summed_over(spread_to(vector, (*batch, self.shape[0])), self.spec.batch))
         return result.astype(np.result_type(self.dtype, vector.dtype), copy=False)
 
+    @without_float_errors
     def row_norms(self) -> Array:
         """Return the Euclidean norm of every row, unexpanded: of each output's gradient at each point.
 
@@ -159,6 +163,7 @@ class LinearMap(ABC):
         self._require_numpy("row_norms")
         return cast(Array, owned(self._row_norms(), (*self.batch_shape, self.shape[0])))
 
+    @without_float_errors
     def directional(self, direction: Any) -> Array:
         """Return the derivative in a direction that has the shape of the input: ∂y/∂X applied to it.
 

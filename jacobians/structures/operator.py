@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jacobians.arithmetic import UNCOUNTED
-from jacobians.arrays import real_array
+from jacobians.arrays import Array, real_array
+from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import NUMPY
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ def linear_operator(jacobian: Jacobian) -> LinearOperator:
         dtype=jacobian.dtype,
         matvec=lambda v: jacobian.matvec(np.ravel(v)),
         rmatvec=lambda u: transposed.matvec(np.ravel(u)),
-        matmat=lambda X: jacobian._apply(real_array(X, "X"), UNCOUNTED),
-        rmatmat=lambda X: transposed._apply(real_array(X, "X"), UNCOUNTED),
+        matmat=lambda X: _columns(jacobian, X),
+        rmatmat=lambda X: _columns(transposed, X),
     )
+
+
+@without_float_errors
+def _columns(jacobian: Jacobian, X: Any) -> Array:
+    return jacobian._apply(real_array(X, "X"), UNCOUNTED)

@@ -11,6 +11,7 @@ import numpy as np
 
 from jacobians.arithmetic import Ledger, ShapeLedger
 from jacobians.arrays import Array, read_only
+from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import astype, numpy_dtype
 from jacobians.spec import Spec, owner
 from jacobians.structures.doors import checked_dtype
@@ -182,6 +183,7 @@ class Stored(LinearMap):
         }
         return unflatten(spec or self.spec, arrays, self.static.changed(**static))
 
+    @without_float_errors
     def astype(self, dtype: Any) -> Jacobian:
         """Return the Jacobian in another precision, float32 or float64.
 

@@ -244,3 +244,11 @@ def test_a_layer_that_branches_on_numbers_is_refused() -> None:
         RecordingError, match=r"^a branch on numbers: straight-line code has none; use np\.where"
     ):
         backprop.compile(Sequential(Branch(), Tanh()), shape=(2,))
+
+
+def test_operators_of_jacobians_ask_for_no_error_state_of_their_own() -> None:
+    block = Residual(Sequential(Affine(np.eye(2)), activation("tanh")))
+    found, alone = (
+        backprop.compile(f, shape=(2,), form="arrays").source for f in (block, activation("tanh"))
+    )
+    assert found.count("errstate") == alone.count("errstate")

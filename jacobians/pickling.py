@@ -1,0 +1,94 @@
+"""What pickle and deepcopy take of a Function: its attributes, and which of their arrays are read-only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from functools import partial
+from pickle import PicklingError
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+MARK = "_read_only"
+BY_VALUE = ("cloudpickle", "dill")
+"""Modules that pickle functions without a name: where one is loaded, it decides."""
+
+
+class Pickled:
+    """Comes back from pickle and deepcopy with its read-only arrays read-only, or is refused by name."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = [
+            name
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray) and not value.flags.writeable
+        ]
+        return {MARK: ReadOnly(tuple(names), self), **vars(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        mark = vars(self).pop(MARK, None)  # a subclass may have a __getstate__ of its own
+        for name in () if mark is None else mark.names:
+            vars(self)[name].flags.writeable = False
+
+
+class ReadOnly:
+    """The names of attributes whose arrays are read-only; the first that is pickled of a Function."""
+
+    def __init__(self, names: tuple[str, ...], owner: object = None) -> None:
+        self.names, self.owner = names, owner
+
+    def __deepcopy__(self, memo: Any) -> ReadOnly:
+        return self  # deepcopy takes any function
+
+    def __reduce__(self) -> Any:
+        if self.owner is not None:
+            require_named(self.owner)
+        return ReadOnly, (self.names,)
+
+
+def require_named(owner: object) -> None:
+    """Raise PicklingError if pickle won't find a function or class that `owner` is made of by its name.
+
+    Examples
+    --------
+    >>> from jacobians import Elementwise
+    >>> require_named(Elementwise("cube", lambda z: z**3, lambda z: 3 * z**2))
+    Traceback (most recent call last):
+        ...
+    _pickle.PicklingError: Elementwise('cube').f: found the function <lambda>, ...
+    """
+    parts = ((name, part) for name, value in vars(owner).items() for part in _named_parts(value))
+    for name, value in parts:
+        if _is_found(value) or any(module.rpartition(".")[2] in BY_VALUE for module in sys.modules):
+            continue
+        kind = "class" if isinstance(value, type) else "function"
+        raise PicklingError(
+            f"{owner!r}.{name}: found the {kind} {value.__qualname__}, expected one that pickle finds by its name; "
+            f"define it by {'class' if kind == 'class' else 'def'} at the top level of a module"
+        )
+
+
+def _named_parts(value: Any) -> Iterator[Any]:
+    """Yield the functions and classes in a value that pickle writes down by their names."""
+    if isinstance(value, FunctionType | type):
+        yield value
+    elif isinstance(value, partial):
+        yield from _named_parts((value.func, *value.args, value.keywords))
+    elif isinstance(value, Mapping):
+        yield from _named_parts(tuple(value.values()))
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _named_parts(part)
+    elif is_dataclass(value):
+        yield from _named_parts(tuple(getattr(value, field.name) for field in fields(value)))
+
+
+def _is_found(value: Any) -> bool:
+    found: Any = sys.modules.get(value.__module__)
+    for name in value.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is value
