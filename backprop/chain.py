@@ -11,8 +11,8 @@ import numpy as np
 
 from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
+from jacobians.arguments import checked_flag, checked_shape
 from jacobians.dead_units import LiveUnits, live_units
-from jacobians.spec import checked_shape
 from jacobians.structures import Dense
 
 if TYPE_CHECKING:
@@ -124,7 +124,14 @@ class Chain:
         1010000
         """
         listed = _listed(shapes, "shapes", "shapes (outputs, inputs)")
-        specs = [Spec.dense(*checked_shape(shape, f"shapes[{place}]")) for place, shape in enumerate(listed)]
+        specs = [
+            Spec.dense(
+                *checked_shape(
+                    shape, f"shapes[{place}]", axes=2, expected="a pair of integers (outputs, inputs)"
+                )
+            )
+            for place, shape in enumerate(listed)
+        ]
         return cls.from_specs(specs, names=names)
 
     @classmethod
@@ -206,8 +213,7 @@ class Chain:
         >>> Chain.from_shapes([(1, 2), (2, 3), (3, 4)]).plan("left").bracketing
         '(A·B)·C'
         """
-        if not isinstance(dead_units, bool | np.bool_):
-            raise TypeError(f"dead_units: found {dead_units!r}, expected True or False")
+        checked_flag(dead_units, "dead_units")
         # a chain does not change, so that its plans depend on nothing else
         try:
             return self._plans[strategy, dead_units]

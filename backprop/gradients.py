@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
-from backprop.arguments import checked_integer
 from backprop.network import MLP
 from backprop.source.gradients import gradient_source, target_name, trace_gradients
 from backprop.source.memory import Written
 from backprop.source.printing import maker
 from backprop.targets import target_rows
 from jacobians import Function
+from jacobians.arguments import checked_integer
 from jacobians.arrays import Array
 from jacobians.threads import LEAST_FLOPS, blas_threads, halves, spread
 

@@ -13,13 +13,14 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from backprop.architecture import affine_layers, function_title, hidden_activation, last_activation
-from backprop.arguments import checked_integer
 from backprop.initialization import first_weights, layer_sizes
 from backprop.recursion import chain_gradients, delta_gradients, deltas
 from backprop.targets import NetworkLoss, chosen_classes, class_numbers, network_loss, target_rows
 from jacobians import Affine, Elementwise, Function, Sequential
-from jacobians.arrays import Array, real_array
+from jacobians.arguments import checked_flag, checked_integer, checked_option
+from jacobians.arrays import Array, array_of, real_array
 from jacobians.namespaces import Home, home_of, is_foreign, namespace_of, numpy_dtype
+from jacobians.structures.doors import checked_dtype
 
 
 class MLP(Sequential):
@@ -116,8 +117,7 @@ class MLP(Sequential):
         30
         """
         counts = layer_sizes(sizes)
-        if np.dtype(dtype) not in (np.float64, np.float32):
-            raise TypeError(f"dtype: found {np.dtype(dtype)}, expected float64 or float32")
+        dtype = checked_dtype(dtype)
         between = hidden_activation(activation)
         last = last_activation(output_activation)
         random = np.random.default_rng(checked_integer(seed, "seed", least=0))
@@ -196,9 +196,12 @@ class MLP(Sequential):
         >>> net.loss_function([1.0, 0.0, 0.0])([2.0, 0.0, 0.0])
         array(0.5)
         """
-        if batched and not (y.ndim if is_foreign(y) else hasattr(y, "__len__")):
+        checked_flag(batched, "batched")
+        if batched and not is_foreign(y):
+            y = array_of(y, "y")
+        if batched and not y.ndim:
             raise ValueError("y: found a scalar with batched=True, expected targets along a first axis")
-        points = (y.shape[0] if is_foreign(y) else len(y)) if batched else None
+        points = y.shape[0] if batched else None
         rows = target_rows(y, points, self.sizes[-1], self.dtype, self.home)
         return self.network_loss.of(rows if batched else rows[0, :])
 
@@ -330,11 +333,9 @@ class MLP(Sequential):
         """
         points, count = self._points(x)
         targets = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
-        if method == "delta":
+        if checked_option(method, "method", ("delta", "jacobians")) == "delta":
             return self.mean_gradients(points, targets)
-        if method == "jacobians":
-            return chain_gradients(self, points, self.network_loss.of(targets))
-        raise ValueError(f"method: found {method!r}, expected 'delta' or 'jacobians'")
+        return chain_gradients(self, points, self.network_loss.of(targets))
 
     def deltas(self, x: Any, y: Any) -> tuple[Array, ...]:
         """Return δ^(l) = ∂E/∂z^(l) of every affine layer, input side first, with E the loss of one point.

@@ -20,6 +20,7 @@ from jacobians import (
     SoftmaxCrossEntropy,
     SquaredError,
 )
+from jacobians.arguments import near, shown
 from jacobians.arrays import Array, real_array
 from jacobians.losses import one_hot
 from jacobians.namespaces import NUMPY, Home, home_of, is_foreign, kind_name, namespace_of
@@ -85,6 +86,20 @@ LOSSES: dict[str, NetworkLoss] = _rows(
 )
 """The rows by name. A network averages them over the points of a batch."""
 
+_ELSEWHERE = {
+    "mse": "mean-squared-error",
+    "l2": "squared-error",
+    "categorical-crossentropy": "softmax-cross-entropy",
+    "sparse-categorical-crossentropy": "softmax-cross-entropy",
+    "log-loss": "softmax-cross-entropy",
+    "softmax": "softmax-cross-entropy",
+    "nll": "cross-entropy",
+    "bce": "binary-cross-entropy",
+    "binary-crossentropy": "binary-cross-entropy",
+    "bce-with-logits": "sigmoid-binary-cross-entropy",
+}
+"""What others call them."""
+
 
 def network_loss(loss: str | Callable[[Array], Function]) -> NetworkLoss:
     """Return the row of a loss given by name, or a row for a maker of one's own.
@@ -110,11 +125,13 @@ def network_loss(loss: str | Callable[[Array], Function]) -> NetworkLoss:
     if isinstance(loss, str):
         row = LOSSES.get(loss.replace("_", "-").lower())
         if row is None:
-            raise ValueError(f"loss: found {loss!r}, expected one of {', '.join(LOSSES)}")
+            raise ValueError(
+                f"loss: found {shown(loss)}, expected one of {', '.join(LOSSES)}{near(loss, LOSSES, _ELSEWHERE)}"
+            )
         return row
     if not callable(loss) or isinstance(loss, Function):
         raise TypeError(
-            f"loss: found {loss!r}, expected one of {', '.join(LOSSES)}, or a callable that makes a loss "
+            f"loss: found {shown(loss)}, expected one of {', '.join(LOSSES)}, or a callable that makes a loss "
             f"from its target, such as SquaredError"
         )
     return NetworkLoss(getattr(loss, "__name__", type(loss).__name__), "", loss)
@@ -218,8 +235,14 @@ def target_rows(y: Any, points: int | None, outputs: int, dtype: Any, home: Home
     expected = (outputs,) if points is None else (points, outputs)
     if array.shape != expected:
         numbers = "a class number" if points is None else f"class numbers, integers of shape ({points},)"
+        several = points is None and (array.ndim > 1 or class_numbers(y, 1) is not None)
+        way_out = (
+            "targets of several points need batched=True"
+            if several
+            else "NumPy would broadcast another shape: reshape it"
+        )
         raise ValueError(
-            f"y: found shape {tuple(array.shape)} of {array.dtype}, expected {expected} or {numbers}; "
-            f"NumPy would broadcast another shape: reshape it"
+            f"y: found shape {tuple(array.shape)} of {getattr(y, 'dtype', array.dtype)}, expected {expected} or "
+            f"{numbers}; {way_out}"
         )
     return cast(Array, home.array(home.namespace.reshape(array, (count, outputs)), dtype))

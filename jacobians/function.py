@@ -6,15 +6,17 @@ shape checks), batches, linearisation, blocks of parameters and verification com
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from jacobians.arguments import checked_flag, checked_mapping, checked_names, checked_option
 from jacobians.arrays import Array, private, real_array
 from jacobians.association import product
 from jacobians.namespaces import is_foreign, kind_name, namespace_of, require_numpy
@@ -26,6 +28,21 @@ INPUT = "input"
 def plain(value: Any) -> Array:
     """Return a value as an array; one of another library as it is."""
     return value if is_foreign(value) else np.asarray(value)
+
+
+def is_real(value: Any) -> bool:
+    """Return whether a value is an array or a scalar of NumPy's that holds real numbers.
+
+    Examples
+    --------
+    >>> is_real(np.ones(2)), is_real(np.ones(2, complex)), is_real(3)
+    (True, False, False)
+    """
+    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf"
+
+
+def _is_floats(value: Any) -> bool:
+    return type(value) in (np.ndarray, np.float64, np.float32) and value.dtype.kind == "f"
 
 
 class Linearization(NamedTuple):
@@ -108,6 +125,7 @@ class Function(ABC):
     vectorized: ClassVar[bool] = False
     array_api: bool = False
     _takes_value: ClassVar[bool] = False
+    _ours: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -116,6 +134,8 @@ class Function(ABC):
         )  # a method that overrides another is asked for itself
         arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
         cls._takes_value = "value" in arguments
+        # shapes of derivatives are tested here; those of others are looked at, which takes a forward pass
+        cls._ours = cls.__module__.partition(".")[0] in ("jacobians", "backprop")
 
     # --- what an author writes -------------------------------------------------------------------------
 
@@ -222,7 +242,9 @@ class Function(ABC):
         """
         present = self.parameters
         arrays = {}
-        for name, value in parameters.items():
+        for name, value in checked_mapping(
+            parameters, "parameters", "arrays by name, such as {'W': …}"
+        ).items():
             self._known(name, inputs=False)
             array = real_array(value, name, foreign="keep")
             if array.shape != present[name].shape:
@@ -277,8 +299,7 @@ class Function(ABC):
                 )
 
     def _door(self, x: Any, batched: bool) -> Array:
-        if not isinstance(batched, bool | np.bool_):
-            raise TypeError(f"batched: found {batched!r}, expected True or False")
+        checked_flag(batched, "batched")
         point = real_array(x, "x", foreign="keep")
         self.check_library(point)
         if batched and point.ndim == 0:
@@ -290,28 +311,27 @@ class Function(ABC):
 
     def _known(self, name: str, *, inputs: bool = True) -> str:
         known = ([INPUT] if inputs else []) + list(self.parameters)
-        if name not in known:
-            raise ValueError(f"wrt: found {name!r}, expected one of {', '.join(map(repr, known)) or 'none'}")
-        return name
+        return checked_option(name, "wrt" if inputs else "parameters", known)
 
     def _names(self, wrt: Any) -> list[str]:
-        if not isinstance(wrt, Iterable):
-            raise TypeError(
-                f"wrt: found {wrt!r}, expected 'input', the name of a parameter, or a sequence of names"
-            )
+        names = checked_names(wrt, "wrt", "'input', the name of a parameter, or a sequence of names")
         known = {INPUT, *self.parameters}
-        names = [name if isinstance(name, str) and name in known else self._known(name) for name in wrt]
+        names = [name if isinstance(name, str) and name in known else self._known(name) for name in names]
         if not names:
             raise ValueError(
-                f"{self}: wrt is empty, expected 'input' or names out of {list(self.parameters)}"
+                f"wrt: found no name, expected 'input' or names out of {list(self.parameters)} of {self}"
             )
         return names
 
     def _forward(self, x: Any, batch_ndim: int) -> Any:
-        if batch_ndim == 0:
-            return self.forward(x)
-        if self.vectorized:
-            return self.forward(x, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # see the class docstring
+        if batch_ndim == 0 or self.vectorized:
+            batch = {"batch_ndim": batch_ndim} if batch_ndim else {}
+            try:
+                value = self.forward(x, **batch)
+            except ValueError:
+                self._require_unwritten(x, "forward", lambda point: self.forward(point, **batch))
+                raise
+            return value if _is_floats(value) else self._real_value(value, x)
         points = [self._forward(x[place, ...], batch_ndim - 1) for place in range(x.shape[0])]
         return namespace_of(x).stack(points)
 
@@ -326,22 +346,32 @@ class Function(ABC):
 
     def _derivatives(self, x: Any, wrt: str, batch_ndim: int, value: Any) -> list[Jacobian]:
         """Return what :meth:`derivative` gives, for points of a batch one by one unless it takes them together."""
-        known = {"value": value} if self._takes_value and value is not None else {}
-        if batch_ndim == 0:
-            return self._factors(self.derivative(x, wrt, **known), x, wrt)
-        if self.vectorized:
-            found = self.derivative(x, wrt, batch_ndim=batch_ndim, **known)  # type: ignore[call-arg]  # as above
-            factors = list(found) if isinstance(found, Sequence) else [found]
-            return [factor.broadcast_batch(x.shape[:batch_ndim]) for factor in factors]
+        if batch_ndim == 0 or self.vectorized:
+            known: dict[str, Any] = {"value": value} if self._takes_value and value is not None else {}
+            if batch_ndim:
+                known["batch_ndim"] = batch_ndim
+            try:
+                found = self.derivative(x, wrt, **known)
+            except ValueError:
+                self._require_unwritten(x, "derivative", lambda point: self.derivative(point, wrt, **known))
+                raise
+            factors = self._factors(found, x, wrt, batch_ndim, value)
+            return (
+                [factor.broadcast_batch(x.shape[:batch_ndim]) for factor in factors]
+                if batch_ndim
+                else factors
+            )
         places = range(x.shape[0])
         values = [None if value is None else value[place, ...] for place in places]
         each = [self._derivatives(x[place, ...], wrt, batch_ndim - 1, values[place]) for place in places]
         return [stack(of_points) for of_points in zip(*each, strict=True)]
 
-    def _factors(self, derivative: Any, x: Any, wrt: str) -> list[Jacobian]:
+    def _factors(self, derivative: Any, x: Any, wrt: str, batch_ndim: int, value: Any) -> list[Jacobian]:
         """Return what a derivative is as its factors, output side first: mostly one."""
+        if self._ours and isinstance(derivative, Jacobian):
+            return [derivative]
         if not isinstance(derivative, tuple | list):
-            return [self._as_jacobian(derivative, x, wrt)]
+            return [self._as_jacobian(derivative, x, wrt, batch_ndim, value)]
         for place, factor in enumerate(derivative):
             if not isinstance(factor, Jacobian):
                 raise TypeError(
@@ -356,25 +386,60 @@ class Function(ABC):
                 )
         if not derivative:
             raise ValueError(f"{type(self).__name__}.derivative: found no factor, expected at least one")
+        if not self._ours:
+            self._require_sizes((derivative[0].shape[0], derivative[-1].shape[1]), x, wrt, batch_ndim, value)
         return list(derivative)
+
+    def _require_sizes(
+        self, found: tuple[int, int], x: Any, wrt: str, batch_ndim: int, value: Any
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the shapes of output and input of one point, if a derivative has their sizes."""
+        value = self._forward(x, batch_ndim) if value is None else value
+        out_shape = tuple(np.shape(value)[batch_ndim:])
+        in_shape = tuple(np.shape(x)[batch_ndim:]) if wrt == INPUT else tuple(np.shape(self.parameters[wrt]))
+        expected = (math.prod(out_shape), math.prod(in_shape))
+        if tuple(found) != expected:
+            raise ValueError(
+                f"{type(self).__name__}.derivative by {wrt}: found shape {tuple(found)}, expected {expected}, the "
+                f"sizes of forward(x) {out_shape} and of {wrt} {in_shape}"
+            )
+        return out_shape, in_shape
+
+    def _real_value(self, value: Any, x: Any) -> Any:
+        """Return what `forward` gave as real numbers, or refuse it; of other scalar types it is what it is."""
+        if is_foreign(value) or not all(map(is_real, (x, *self.parameters.values()))):
+            return value
+        return real_array(value, f"{type(self).__name__}.forward")
+
+    def _require_unwritten(self, x: Any, method: str, call: Callable[[Any], Any]) -> None:
+        """Raise a sentence if a method fails because it writes to its input, which is read-only: on a copy it shows."""
+        if not is_real(x):
+            return
+        point = np.array(x)
+        with contextlib.suppress(Exception):  # the first error is the one to be told
+            call(point)
+        if not np.array_equal(point, x, equal_nan=True):
+            raise TypeError(
+                f"{type(self).__name__}.{method}: found that it writes to its input x, expected a method that leaves "
+                f"it as it is; begin with x = x.copy()"
+            ) from None
 
     def _jacobians_by(self, x: Any, names: Sequence[str], batch_ndim: int) -> list[Jacobian]:
         """Return the Jacobian by each of several names."""
         return [self._jacobian(x, name, batch_ndim) for name in names]
 
-    def _as_jacobian(self, derivative: Any, x: Any, wrt: str) -> Jacobian:
+    def _as_jacobian(self, derivative: Any, x: Any, wrt: str, batch_ndim: int, value: Any) -> Jacobian:
         if isinstance(derivative, Jacobian):
+            self._require_sizes(derivative.shape, x, wrt, batch_ndim, value)
             return derivative
-        if (isinstance(derivative, np.ndarray) or is_foreign(derivative)) and derivative.ndim == 2:
-            in_shape = np.shape(x) if wrt == INPUT else np.shape(self.parameters[wrt])
-            out_shape = np.shape(self.forward(x))
-            expected = (math.prod(out_shape), math.prod(in_shape))
-            if tuple(derivative.shape) != expected:
-                raise ValueError(
-                    f"{type(self).__name__}.derivative by {wrt}: found shape {derivative.shape}, expected "
-                    f"{expected}, the sizes of forward(x) {out_shape} and of {wrt} {in_shape}"
-                )
-            return Dense(derivative, out_shape=out_shape, in_shape=in_shape)
+        if (
+            isinstance(derivative, np.ndarray) or is_foreign(derivative)
+        ) and derivative.ndim == 2 + batch_ndim:
+            out_shape, in_shape = self._require_sizes(derivative.shape[-2:], x, wrt, batch_ndim, value)
+            try:
+                return Dense(derivative, out_shape=out_shape, in_shape=in_shape)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{type(self).__name__}.derivative by {wrt}: {error}") from None
         raise TypeError(
             f"{type(self).__name__}.derivative: found {type(derivative).__name__}, expected a Jacobian "
             f"or an array of shape (outputs, inputs)"

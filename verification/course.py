@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array, real_array, real_number
+from jacobians.arguments import real_number
+from jacobians.arrays import Array, real_array
 
 FLOOR = 1e-8
 """Of the largest entry: entries below it are compared with it, as they are made of rounding."""

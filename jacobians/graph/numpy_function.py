@@ -33,7 +33,7 @@ class NumpyFunction(Function):
     def derivative(self, x: Any, wrt: str = INPUT) -> Jacobian:
         """Return the written Jacobian, or that of the graph."""
         if self._written is not None:
-            return self._as_jacobian(self._written(x, wrt), x, wrt)
+            return self._as_jacobian(self._written(x, wrt), x, wrt, 0, None)
         place = 0 if wrt == INPUT else 1 + self.parameter_names.index(wrt)
         return _planned(self._graph(x))[place]
 
