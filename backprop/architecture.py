@@ -34,12 +34,11 @@ def affine_layers(weights: Sequence[tuple[Any, Any]]) -> list[Affine]:
         raise TypeError(f"weights: found {type(weights).__name__}, expected {expected}")
     layers = []
     for place, pair in enumerate(checked_list(weights, "weights", expected)):
-        parts = pair if isinstance(pair, tuple | list) or getattr(pair, "ndim", 0) else ()
-        if len(parts) != 2:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(
                 f"weights[{place}]: found {type(pair).__name__}, expected a pair (W, b); b may be None"
             )
-        W, b = parts
+        W, b = pair
         try:
             layers.append(Affine(W, b))
         except (TypeError, ValueError) as error:

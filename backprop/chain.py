@@ -124,14 +124,12 @@ class Chain:
         1010000
         """
         listed = _listed(shapes, "shapes", "shapes (outputs, inputs)")
-        specs = [
-            Spec.dense(
-                *checked_shape(
-                    shape, f"shapes[{place}]", axes=2, expected="a pair of integers (outputs, inputs)"
-                )
-            )
+        expected = "a pair of integers (outputs, inputs)"
+        sizes = [
+            checked_shape(shape, f"shapes[{place}]", axes=2, expected=expected)
             for place, shape in enumerate(listed)
         ]
+        specs = [Spec.dense(shape[0], shape[1]) for shape in sizes]
         return cls.from_specs(specs, names=names)
 
     @classmethod

@@ -74,6 +74,15 @@ class CompiledJacobian:
         form: Form,
         block: int | None = None,
     ) -> None:
+        for name, value in (("network", network), ("loss", loss)):
+            if not isinstance(value, Function) and (name == "network" or value is not None):
+                raise TypeError(
+                    f"{name}: found {type(value).__name__}, expected a Function; see backprop.compile"
+                )
+        checked_flag(batched, "batched")
+        checked_option(form, "form", get_args(Form))
+        checked_option(by, "by", ["input", *network.parameters])
+        shape, dtype = _shape(network, shape, batched), _dtype(dtype)
         require_numpy_function(network, "what is compiled are NumPy's functions")
         self.shape, self.dtype, self.by = shape, dtype, by
         self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})

@@ -49,7 +49,11 @@ class CompiledGradients:
     workspace: int
 
     def __init__(self, network: MLP, points: int) -> None:
-        self.points = points
+        if not isinstance(network, MLP):
+            raise TypeError(
+                f"network: found {type(network).__name__}, expected an MLP; see compile_gradients"
+            )
+        self.points = checked_integer(points, "points")
         self._network = network
         self._dtype = network.dtype
         self._names = list(network.parameters)

@@ -6,6 +6,7 @@ Every sentence begins with the argument's name, and says what was found and what
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 import operator
 import sys
@@ -341,3 +342,28 @@ def checked_callable(value: T, name: str, expected: str) -> T:
     if not callable(value):
         raise TypeError(f"{name}: found {shown(value)}, expected {expected}")
     return value
+
+
+def require_takes(function: Any, name: str, args: Sequence[Any], options: Mapping[str, Any]) -> None:
+    """Raise TypeError if the signature of a function does not fit what it is to be called with.
+
+    Examples
+    --------
+    >>> require_takes(lambda x: x, "f", (1, 2), {})
+    Traceback (most recent call last):
+    ...
+    TypeError: f: found a signature (x), expected one that takes 2 arrays
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # not all built-in functions tell theirs
+        return
+    try:
+        signature.bind(*args, **options)
+    except TypeError:
+        count = len(args)
+        by_name = f" and {', '.join(options)}" if options else ""
+        raise TypeError(
+            f"{name}: found a signature {signature}, expected one that takes {count} "
+            f"array{'' if count == 1 else 's'}{by_name}"
+        ) from None

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.arguments import require_takes
 from jacobians.arrays import Array, real_array
 from jacobians.function import Function
 from jacobians.graph.creators import following
@@ -369,6 +370,9 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
     )
     if "scipy.special" in sys.modules:
         special_rows()
+    if isinstance(f, type):
+        raise TypeError(f"f: found the class {f.__name__}, expected a function of arrays")
+    require_takes(f, "f", args, options)
     with followed:
         result = f(*args, **options)
     outputs: list[int] = []

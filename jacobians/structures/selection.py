@@ -336,7 +336,7 @@ def Permutation(indices: Any, **options: Any) -> Selection:  # noqa: N802  # nam
         indices = np.asarray(indices)
     except (ValueError, OverflowError):
         raise TypeError(f"indices: found {shown(indices)}, expected each of 0, …, n − 1 once") from None
-    size = np.shape(indices)[-1] if np.ndim(indices) else 0
+    size = np.shape(indices)[-1] if np.ndim(indices) and indices.dtype.kind in "iu" else 0
     if size == 0 or not np.array_equal(
         np.sort(np.asarray(indices), axis=-1), np.broadcast_to(np.arange(size), np.shape(indices))
     ):
