@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backprop.images import as_image
+from backprop.not_finite import first_not_finite
 from jacobians import Function
 from jacobians.arguments import checked_callable, checked_integer, checked_pair, real_number
 from jacobians.arrays import Array, read_only, real_array
@@ -171,7 +172,10 @@ def _value(function: Function, x: Array, number: int, rate: float, before: list[
         raise ValueError(f"function: found {value.size} values, expected one; compose it with a loss")
     if not (np.isfinite(value).all() and np.isfinite(x).all()):
         if not number:
-            raise DivergenceError(f"start: the value is {value.item()} there, expected a finite one")
+            where = first_not_finite(function, x, 0)
+            raise DivergenceError(
+                f"start: the value is {value.item()} there, expected a finite one{where and f': {where}'}"
+            )
         raise DivergenceError(
             f"step {number}: the value is {value.item()}; the point before is in this error's x; "
             f"take a step_size below {rate:g}, or give bounds",

@@ -6,6 +6,7 @@ the shape of their parameter (denominator layout) and are averaged over the poin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, Self
@@ -14,6 +15,7 @@ import numpy as np
 
 from backprop.architecture import affine_layers, function_title, hidden_activation, last_activation
 from backprop.initialization import first_weights, layer_sizes
+from backprop.not_finite import is_finite, warn_not_finite
 from backprop.recursion import chain_gradients, delta_gradients, deltas
 from backprop.targets import NetworkLoss, chosen_classes, class_numbers, network_loss, target_rows
 from jacobians import Affine, Elementwise, Function, Sequential
@@ -228,7 +230,10 @@ class MLP(Sequential):
         """
         points, count = self._points(x)
         rows = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
-        return self.mean_loss(self(points, batched=True), rows)
+        found = self.mean_loss(self(points, batched=True), rows)
+        if not math.isfinite(found):
+            warn_not_finite("the loss", self, points, 1)
+        return found
 
     def mean_loss(self, outputs: Array, targets: Array) -> float:
         """Return the mean loss of outputs (N, k) with targets (N, k)."""
@@ -254,7 +259,10 @@ class MLP(Sequential):
         array([0, 1])
         """
         points, count = self._points(x)
-        classes = self.classes(self(points, batched=True))
+        outputs = self(points, batched=True)
+        classes = self.classes(outputs)
+        if bool(namespace_of(classes).any(classes < 0)):
+            warn_not_finite("an output", self, points, 1)
         return classes[0] if count is None else classes
 
     def classes(self, outputs: Array) -> Array:
@@ -334,8 +342,13 @@ class MLP(Sequential):
         points, count = self._points(x)
         targets = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
         if checked_option(method, "method", ("delta", "jacobians")) == "delta":
-            return self.mean_gradients(points, targets)
-        return chain_gradients(self, points, self.network_loss.of(targets))
+            found = self.mean_gradients(points, targets)
+        else:
+            found = chain_gradients(self, points, self.network_loss.of(targets))
+        wrong = next((name for name, gradient in found.items() if not is_finite(gradient)), None)
+        if wrong is not None:
+            warn_not_finite(f"the gradient by {wrong}", self, points, 1)
+        return found
 
     def deltas(self, x: Any, y: Any) -> tuple[Array, ...]:
         """Return δ^(l) = ∂E/∂z^(l) of every affine layer, input side first, with E the loss of one point.

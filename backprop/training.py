@@ -13,6 +13,7 @@ import numpy as np
 from backprop.descent import DivergenceError as DivergenceError  # training raises it: to be had from here too
 from backprop.images import curves
 from backprop.network import MLP
+from backprop.not_finite import first_not_finite
 from backprop.progress import Progress, epoch_title, reporting
 from backprop.state import Epoch, Sampling, Settings, TrainingState, load_state, save_state
 from backprop.targets import class_numbers, target_rows
@@ -355,8 +356,11 @@ def _measured(network: MLP, state: TrainingState, train: _Points, held: _Points 
     if not np.isfinite(loss) or wrong:
         what = f"the loss is {loss}" if not np.isfinite(loss) else f"{wrong[0]} is not finite"
         if not number:
+            where = first_not_finite(network, train.x, 1)
             raise DivergenceError(
-                f"epoch 0: {what} before the first step; expected finite X, Y and parameters", ()
+                f"epoch 0: {what} before the first step; expected finite X, Y and parameters"
+                f"{where and f': {where}'}",
+                (),
             )
         last = state.history[-1]
         raise DivergenceError(
