@@ -15,7 +15,7 @@ import numpy as np
 from backprop.descent import Descent, follow, gradient
 from backprop.images import as_image, picture
 from backprop.network import MLP
-from backprop.not_finite import is_finite, warn_not_finite
+from backprop.not_finite import is_finite, told
 from jacobians import Function, Jacobian, SquaredNorm
 from jacobians.arguments import checked_integer, real_number
 from jacobians.arrays import Array, read_only, real_array
@@ -223,8 +223,7 @@ def saliency(network: Function, x: Any, class_: int) -> Saliency:
     point = read_only(real_array(x, "x", foreign="refuse").copy())
     value = float(score(point))
     w = read_only(gradient(score, point))
-    if not (np.isfinite(value) and is_finite(w)):
-        warn_not_finite("the saliency", network, point, 0)
+    told(value if is_finite(w) else w, "the saliency", network, point, 0)
     return Saliency(score.class_, point, w, value - float((w * point).sum()), value)
 
 

@@ -6,7 +6,6 @@ the shape of their parameter (denominator layout) and are averaged over the poin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, Self
@@ -15,13 +14,20 @@ import numpy as np
 
 from backprop.architecture import affine_layers, function_title, hidden_activation, last_activation
 from backprop.initialization import first_weights, layer_sizes
-from backprop.not_finite import is_finite, warn_not_finite
+from backprop.not_finite import told
 from backprop.recursion import chain_gradients, delta_gradients, deltas
-from backprop.targets import NetworkLoss, chosen_classes, class_numbers, network_loss, target_rows
+from backprop.targets import (
+    NetworkLoss,
+    chosen_classes,
+    class_numbers,
+    network_loss,
+    target_count,
+    target_rows,
+)
 from jacobians import Affine, Elementwise, Function, Sequential
-from jacobians.arguments import checked_flag, checked_integer, checked_option
-from jacobians.arrays import Array, array_of, real_array
-from jacobians.namespaces import Home, home_of, is_foreign, namespace_of, numpy_dtype
+from jacobians.arguments import checked_integer, checked_option
+from jacobians.arrays import Array, real_array
+from jacobians.namespaces import Home, home_of, namespace_of, numpy_dtype
 from jacobians.structures.doors import checked_dtype
 
 
@@ -169,8 +175,6 @@ class MLP(Sequential):
             functions.append(f"output {function_title(self.output_activation)}")
         return f"MLP({', '.join(['-'.join(map(str, self.sizes)), *functions, self.loss_name])})"
 
-    # --- loss and classes ------------------------------------------------------------------------------
-
     def loss_function(self, y: Any, *, batched: bool = False) -> Function:
         """Return the loss of a target as a Function of the outputs, for chains and checks.
 
@@ -198,13 +202,7 @@ class MLP(Sequential):
         >>> net.loss_function([1.0, 0.0, 0.0])([2.0, 0.0, 0.0])
         array(0.5)
         """
-        checked_flag(batched, "batched")
-        if batched and not is_foreign(y):
-            y = array_of(y, "y")
-        if batched and not y.ndim:
-            raise ValueError("y: found a scalar with batched=True, expected targets along a first axis")
-        points = y.shape[0] if batched else None
-        rows = target_rows(y, points, self.sizes[-1], self.dtype, self.home)
+        rows = target_rows(y, target_count(y, batched), self.sizes[-1], self.dtype, self.home)
         return self.network_loss.of(rows if batched else rows[0, :])
 
     def loss(self, x: Any, y: Any) -> float:
@@ -230,10 +228,7 @@ class MLP(Sequential):
         """
         points, count = self._points(x)
         rows = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
-        found = self.mean_loss(self(points, batched=True), rows)
-        if not math.isfinite(found):
-            warn_not_finite("the loss", self, points, 1)
-        return found
+        return told(self.mean_loss(self(points, batched=True), rows), "the loss", self, points)
 
     def mean_loss(self, outputs: Array, targets: Array) -> float:
         """Return the mean loss of outputs (N, k) with targets (N, k)."""
@@ -259,10 +254,7 @@ class MLP(Sequential):
         array([0, 1])
         """
         points, count = self._points(x)
-        outputs = self(points, batched=True)
-        classes = self.classes(outputs)
-        if bool(namespace_of(classes).any(classes < 0)):
-            warn_not_finite("an output", self, points, 1)
+        classes = self.classes(told(self(points, batched=True), "an output", self, points))
         return classes[0] if count is None else classes
 
     def classes(self, outputs: Array) -> Array:
@@ -341,14 +333,12 @@ class MLP(Sequential):
         """
         points, count = self._points(x)
         targets = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
-        if checked_option(method, "method", ("delta", "jacobians")) == "delta":
-            found = self.mean_gradients(points, targets)
-        else:
-            found = chain_gradients(self, points, self.network_loss.of(targets))
-        wrong = next((name for name, gradient in found.items() if not is_finite(gradient)), None)
-        if wrong is not None:
-            warn_not_finite(f"the gradient by {wrong}", self, points, 1)
-        return found
+        delta = checked_option(method, "method", ("delta", "jacobians")) == "delta"
+        loss = self.network_loss
+        found = (
+            self.mean_gradients(points, targets) if delta else chain_gradients(self, points, loss.of(targets))
+        )
+        return told(found, "the gradient", self, points)
 
     def deltas(self, x: Any, y: Any) -> tuple[Array, ...]:
         """Return δ^(l) = ∂E/∂z^(l) of every affine layer, input side first, with E the loss of one point.
@@ -381,8 +371,6 @@ class MLP(Sequential):
     def mean_gradients(self, points: Array, targets: Array) -> dict[str, Array]:
         """Return the gradients over points (N, d) with target rows (N, k) by the δ recursion."""
         return delta_gradients(self, self._values(points, 1), self.network_loss.of(targets))
-
-    # --- doors -----------------------------------------------------------------------------------------
 
     def update(self, parameters: Mapping[str, Any]) -> None:
         """Bind new parameters in place, each of the shape of the old one; old arrays are never written.

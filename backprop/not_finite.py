@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, TypeVar
 
 from jacobians import Function, Sequential
 from jacobians.arrays import Array
 from jacobians.namespaces import namespace_of
+
+R = TypeVar("R")
 
 
 class NotFiniteWarning(RuntimeWarning):
@@ -57,19 +59,26 @@ def first_not_finite(function: Function, points: Array, batch_ndim: int) -> str:
     return ""
 
 
-def warn_not_finite(what: str, function: Function, points: Array, batch_ndim: int) -> None:
-    """Warn that a result is not finite and say where it comes from; of an input that isn't, nothing is said.
+def told(result: R, what: str, function: Function, points: Array, batch_ndim: int = 1) -> R:
+    """Return a number, an array or a dict of them, with a warning that names the layer where one is not finite.
+
+    Of an input that is not finite nothing is said.
 
     Examples
     --------
     >>> import numpy as np
     >>> from jacobians import Tanh
-    >>> warn_not_finite("the loss", Tanh(), np.array([np.nan]), 0)
+    >>> told(2.0, "the loss", Tanh(), np.array([np.nan]))
+    2.0
     """
-    if not is_finite(points):
-        return
-    where = (
-        first_not_finite(function, points, batch_ndim)
-        or "every layer's output is finite, what follows is not"
+    named = (
+        {f"{what} by {name}": one for name, one in result.items()}
+        if isinstance(result, dict)
+        else {what: result}
     )
-    warnings.warn(f"{what} is not finite: {where}", NotFiniteWarning, stacklevel=3)
+    wrong = next((name for name, one in named.items() if not is_finite(one)), None)
+    if wrong is not None and is_finite(points):
+        where = first_not_finite(function, points, batch_ndim)
+        where = where or "the output of every layer is finite, what follows is not"
+        warnings.warn(f"{wrong} is not finite: {where}", NotFiniteWarning, stacklevel=3)
+    return result

@@ -20,8 +20,8 @@ from jacobians import (
     SoftmaxCrossEntropy,
     SquaredError,
 )
-from jacobians.arguments import near, shown
-from jacobians.arrays import Array, real_array
+from jacobians.arguments import checked_flag, near, shown
+from jacobians.arrays import Array, array_of, real_array
 from jacobians.losses import one_hot
 from jacobians.namespaces import NUMPY, Home, home_of, is_foreign, kind_name, namespace_of
 
@@ -182,6 +182,27 @@ def class_numbers(y: Any, points: int | None) -> Array | None:
     if array.dtype.kind in "iu" and array.ndim == (0 if points is None else 1):
         return np.atleast_1d(array)
     return None
+
+
+def target_count(y: Any, batched: bool) -> int | None:
+    """Return for how many points targets are, None for one without an axis that counts them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If batched is neither True nor False, or y has no first axis.
+
+    Examples
+    --------
+    >>> target_count([1, 0], True), target_count(1, False)
+    (2, None)
+    """
+    if not checked_flag(batched, "batched"):
+        return None
+    shape = y.shape if is_foreign(y) else array_of(y, "y").shape
+    if not shape:
+        raise ValueError("y: found a scalar with batched=True, expected targets along a first axis")
+    return int(shape[0])
 
 
 def target_rows(y: Any, points: int | None, outputs: int, dtype: Any, home: Home = NUMPY) -> Array:

@@ -344,20 +344,27 @@ def checked_callable(value: T, name: str, expected: str) -> T:
     return value
 
 
-def require_takes(function: Any, name: str, args: Sequence[Any], options: Mapping[str, Any]) -> None:
-    """Raise TypeError if the signature of a function does not fit what it is to be called with.
+def checked_takes(function: Any, name: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """Return a function whose signature fits what it is to be called with, or refuse it; a class is none.
+
+    Raises
+    ------
+    TypeError
+        If it is a class, or has another signature.
 
     Examples
     --------
-    >>> require_takes(lambda x: x, "f", (1, 2), {})
+    >>> checked_takes(lambda x: x, "f", (1, 2), {})
     Traceback (most recent call last):
     ...
     TypeError: f: found a signature (x), expected one that takes 2 arrays
     """
+    if isinstance(function, type):
+        raise TypeError(f"{name}: found the class {function.__name__}, expected a function of arrays")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # not all built-in functions tell theirs
-        return
+        return function
     try:
         signature.bind(*args, **options)
     except TypeError:
@@ -367,3 +374,4 @@ def require_takes(function: Any, name: str, args: Sequence[Any], options: Mappin
             f"{name}: found a signature {signature}, expected one that takes {count} "
             f"array{'' if count == 1 else 's'}{by_name}"
         ) from None
+    return function

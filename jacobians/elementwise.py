@@ -10,9 +10,10 @@ import numpy as np
 
 from jacobians.arguments import checked_callable, checked_flag, checked_list, checked_pair, real_number, shown
 from jacobians.arrays import Array, real_array
-from jacobians.function import INPUT, Function, is_real
+from jacobians.function import INPUT, Function
 from jacobians.namespaces import is_foreign, namespace_of
 from jacobians.structures import Diagonal, Jacobian
+from jacobians.written import is_real
 
 _EVERYWHERE = (-math.inf, math.inf)
 

@@ -6,12 +6,10 @@ shape checks), batches, linearisation, blocks of parameters and verification com
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -20,29 +18,14 @@ from jacobians.arguments import checked_flag, checked_mapping, checked_names, ch
 from jacobians.arrays import Array, private, real_array
 from jacobians.association import product
 from jacobians.namespaces import is_foreign, kind_name, namespace_of, require_numpy
-from jacobians.structures import BlockRow, Dense, Jacobian, stack
-
-INPUT = "input"
+from jacobians.structures import BlockRow, Jacobian, stack
+from jacobians.written import INPUT as INPUT
+from jacobians.written import Written, is_floats
 
 
 def plain(value: Any) -> Array:
     """Return a value as an array; one of another library as it is."""
     return value if is_foreign(value) else np.asarray(value)
-
-
-def is_real(value: Any) -> bool:
-    """Return whether a value is an array or a scalar of NumPy's that holds real numbers.
-
-    Examples
-    --------
-    >>> is_real(np.ones(2)), is_real(np.ones(2, complex)), is_real(3)
-    (True, False, False)
-    """
-    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf"
-
-
-def _is_floats(value: Any) -> bool:
-    return type(value) in (np.ndarray, np.float64, np.float32) and value.dtype.kind == "f"
 
 
 class Linearization(NamedTuple):
@@ -78,7 +61,7 @@ class Linearization(NamedTuple):
         return self.jacobians[::-1]
 
 
-class Function(ABC):
+class Function(Written):
     """A differentiable function of one array, with named parameters.
 
     A subclass writes the two abstract methods, for one point; points of a batch are then taken one by one. One
@@ -125,7 +108,6 @@ class Function(ABC):
     vectorized: ClassVar[bool] = False
     array_api: bool = False
     _takes_value: ClassVar[bool] = False
-    _ours: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -268,7 +250,7 @@ class Function(ABC):
         """Return a private read-only copy of a parameter, checked at the door; for constructors."""
         return private(real_array(value, name, ndim=ndim, foreign="keep"))
 
-    def check_input(self, shape: tuple[int, ...]) -> None:  # noqa: B027  # by default any shape is taken
+    def check_input(self, shape: tuple[int, ...]) -> None:  # by default any shape is taken
         """Raise ValueError if a point of `shape` is not one that this function takes; for authors."""
 
     @property
@@ -276,7 +258,7 @@ class Function(ABC):
         """Whether some numbers are refused: then :meth:`check_values` has to look at x."""
         return type(self).check_values is not Function.check_values
 
-    def check_values(self, x: Array) -> None:  # noqa: B027  # by default every real number is taken
+    def check_values(self, x: Array) -> None:  # by default every real number is taken
         """Raise ValueError if numbers in x are outside the domain; for authors.
 
         Called at the doors only, with all points of a batch; below them (inside a composition, on symbols) the
@@ -331,7 +313,7 @@ class Function(ABC):
             except ValueError:
                 self._require_unwritten(x, "forward", lambda point: self.forward(point, **batch))
                 raise
-            return value if _is_floats(value) else self._real_value(value, x)
+            return value if is_floats(value) else self._real_value(value, x)
         points = [self._forward(x[place, ...], batch_ndim - 1) for place in range(x.shape[0])]
         return namespace_of(x).stack(points)
 
@@ -366,84 +348,9 @@ class Function(ABC):
         each = [self._derivatives(x[place, ...], wrt, batch_ndim - 1, values[place]) for place in places]
         return [stack(of_points) for of_points in zip(*each, strict=True)]
 
-    def _factors(self, derivative: Any, x: Any, wrt: str, batch_ndim: int, value: Any) -> list[Jacobian]:
-        """Return what a derivative is as its factors, output side first: mostly one."""
-        if self._ours and isinstance(derivative, Jacobian):
-            return [derivative]
-        if not isinstance(derivative, tuple | list):
-            return [self._as_jacobian(derivative, x, wrt, batch_ndim, value)]
-        for place, factor in enumerate(derivative):
-            if not isinstance(factor, Jacobian):
-                raise TypeError(
-                    f"{type(self).__name__}.derivative: found {type(factor).__name__} at place {place} of a product, "
-                    f"expected Jacobians; wrap arrays in Dense"
-                )
-        for place, (left, right) in enumerate(pairwise(derivative)):
-            if left.shape[1] != right.shape[0]:
-                raise ValueError(
-                    f"{type(self).__name__}.derivative: found factors {place} and {place + 1} of shapes {left.shape} "
-                    f"and {right.shape}, expected {left.shape[1]} = {right.shape[0]}; the output side comes first"
-                )
-        if not derivative:
-            raise ValueError(f"{type(self).__name__}.derivative: found no factor, expected at least one")
-        if not self._ours:
-            self._require_sizes((derivative[0].shape[0], derivative[-1].shape[1]), x, wrt, batch_ndim, value)
-        return list(derivative)
-
-    def _require_sizes(
-        self, found: tuple[int, int], x: Any, wrt: str, batch_ndim: int, value: Any
-    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the shapes of output and input of one point, if a derivative has their sizes."""
-        value = self._forward(x, batch_ndim) if value is None else value
-        out_shape = tuple(np.shape(value)[batch_ndim:])
-        in_shape = tuple(np.shape(x)[batch_ndim:]) if wrt == INPUT else tuple(np.shape(self.parameters[wrt]))
-        expected = (math.prod(out_shape), math.prod(in_shape))
-        if tuple(found) != expected:
-            raise ValueError(
-                f"{type(self).__name__}.derivative by {wrt}: found shape {tuple(found)}, expected {expected}, the "
-                f"sizes of forward(x) {out_shape} and of {wrt} {in_shape}"
-            )
-        return out_shape, in_shape
-
-    def _real_value(self, value: Any, x: Any) -> Any:
-        """Return what `forward` gave as real numbers, or refuse it; of other scalar types it is what it is."""
-        if is_foreign(value) or not all(map(is_real, (x, *self.parameters.values()))):
-            return value
-        return real_array(value, f"{type(self).__name__}.forward")
-
-    def _require_unwritten(self, x: Any, method: str, call: Callable[[Any], Any]) -> None:
-        """Raise a sentence if a method fails because it writes to its input, which is read-only: on a copy it shows."""
-        if not is_real(x):
-            return
-        point = np.array(x)
-        with contextlib.suppress(Exception):  # the first error is the one to be told
-            call(point)
-        if not np.array_equal(point, x, equal_nan=True):
-            raise TypeError(
-                f"{type(self).__name__}.{method}: found that it writes to its input x, expected a method that leaves "
-                f"it as it is; begin with x = x.copy()"
-            ) from None
-
     def _jacobians_by(self, x: Any, names: Sequence[str], batch_ndim: int) -> list[Jacobian]:
         """Return the Jacobian by each of several names."""
         return [self._jacobian(x, name, batch_ndim) for name in names]
-
-    def _as_jacobian(self, derivative: Any, x: Any, wrt: str, batch_ndim: int, value: Any) -> Jacobian:
-        if isinstance(derivative, Jacobian):
-            self._require_sizes(derivative.shape, x, wrt, batch_ndim, value)
-            return derivative
-        if (
-            isinstance(derivative, np.ndarray) or is_foreign(derivative)
-        ) and derivative.ndim == 2 + batch_ndim:
-            out_shape, in_shape = self._require_sizes(derivative.shape[-2:], x, wrt, batch_ndim, value)
-            try:
-                return Dense(derivative, out_shape=out_shape, in_shape=in_shape)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{type(self).__name__}.derivative by {wrt}: {error}") from None
-        raise TypeError(
-            f"{type(self).__name__}.derivative: found {type(derivative).__name__}, expected a Jacobian "
-            f"or an array of shape (outputs, inputs)"
-        )
 
     def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
         value = plain(self._forward(x, batch_ndim))

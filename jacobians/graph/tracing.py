@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arguments import require_takes
+from jacobians.arguments import checked_takes
 from jacobians.arrays import Array, real_array
 from jacobians.function import Function
 from jacobians.graph.creators import following
@@ -370,11 +370,8 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
     )
     if "scipy.special" in sys.modules:
         special_rows()
-    if isinstance(f, type):
-        raise TypeError(f"f: found the class {f.__name__}, expected a function of arrays")
-    require_takes(f, "f", args, options)
     with followed:
-        result = f(*args, **options)
+        result = checked_takes(f, "f", args, options)(*args, **options)
     outputs: list[int] = []
     for one in result if isinstance(result, tuple) else (result,):
         if not isinstance(one, Traced | np.ndarray | float | int):
