@@ -333,11 +333,9 @@ class MLP(Sequential):
         """
         points, count = self._points(x)
         targets = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
-        delta = checked_option(method, "method", ("delta", "jacobians")) == "delta"
-        loss = self.network_loss
-        found = (
-            self.mean_gradients(points, targets) if delta else chain_gradients(self, points, loss.of(targets))
-        )
+        if checked_option(method, "method", ("delta", "jacobians")) == "delta":
+            return told(self.mean_gradients(points, targets), "the gradient", self, points)
+        found = chain_gradients(self, points, self.network_loss.of(targets))
         return told(found, "the gradient", self, points)
 
     def deltas(self, x: Any, y: Any) -> tuple[Array, ...]:
