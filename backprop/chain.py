@@ -54,6 +54,11 @@ class Chain:
             raise TypeError(
                 f"factors: found {type(factors).__name__}, expected a list of Jacobians or matrices"
             )
+        if isinstance(factors, Function):
+            raise TypeError(
+                f"factors: found the network {type(factors).__name__}, expected a list of Jacobians or matrices; the "
+                f"chain of a network at a point is Chain.from_network(network, x)"
+            )
         made = []
         for place, factor in enumerate(factors):
             try:

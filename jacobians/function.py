@@ -186,9 +186,10 @@ class Function(Written):
             If x is refused, or `wrt` names no parameter of this function.
         """
         point = self._door(x, batched)
-        if isinstance(wrt, str):
-            return self._jacobian(point, self._known(wrt), int(batched))
-        return BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
+        with np.errstate(invalid="ignore"):  # 0·∞ in a product is the NaN that it should be
+            if isinstance(wrt, str):
+                return self._jacobian(point, self._known(wrt), int(batched))
+            return BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
 
     def linearize(self, x: Any, *, batched: bool = False) -> Linearization:
         """Return the value at x, every intermediate value, and one structured Jacobian a layer."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backprop import MLP
-from jacobians import Affine, Elementwise, Function, Sequential, Tanh
+from backprop import MLP, compare
+from jacobians import Affine, CrossEntropy, Elementwise, Function, Sequential, Softmax, Tanh
 from jacobians.structures import Dense, Diagonal, Identity, Zero, stack
 
 
@@ -151,6 +151,11 @@ def test_a_jacobian_is_divided_by_a_number() -> None:
     np.testing.assert_array_equal((J / 2).dense(), [[0.5, 0.0], [0.0, 1.0]])
 
 
+def test_zero_times_infinity_is_nan_without_a_warning() -> None:
+    found = Sequential(Softmax(), CrossEntropy(1)).jacobian([1000.0, -1000.0]).dense()
+    assert np.isnan(found).all()
+
+
 class Model:
     """Like a model of scikit-learn's."""
 
@@ -168,6 +173,7 @@ class Model:
             lambda: MLP.initialize([2, 3], output_activation="linear"),
             "expected None for an affine last layer",
         ),
+        (lambda: compare(Tanh()), "Chain.from_network(network, x)"),
         (lambda: MLP(3), "weights: found 3, expected a list of pairs (W, b)"),  # type: ignore[arg-type]
         (lambda: MLP(Model()), "scikit-learn stores (inputs, outputs)"),  # type: ignore[arg-type]
         (lambda: Affine(np.ones((2, 3)), np.ones(3)), "found (2, 3): is W.T meant?"),
