@@ -50,14 +50,14 @@ class Chain:
     _plans: dict[tuple[Strategy, bool], Plan]
 
     def __init__(self, factors: Sequence[Any], *, names: Sequence[str] | None = None) -> None:
-        if isinstance(factors, np.ndarray | Jacobian) or not isinstance(factors, Iterable):
-            raise TypeError(
-                f"factors: found {type(factors).__name__}, expected a list of Jacobians or matrices"
-            )
         if isinstance(factors, Function):
             raise TypeError(
                 f"factors: found the network {type(factors).__name__}, expected a list of Jacobians or matrices; the "
                 f"chain of a network at a point is Chain.from_network(network, x)"
+            )
+        if isinstance(factors, np.ndarray | Jacobian) or not isinstance(factors, Iterable):
+            raise TypeError(
+                f"factors: found {type(factors).__name__}, expected a list of Jacobians or matrices"
             )
         made = []
         for place, factor in enumerate(factors):
