@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from jacobians import Affine, Elementwise, Function, Softmax
+from jacobians import Affine, Elementwise, Function, Jacobian, Softmax
 from jacobians.activations import activation
+from jacobians.arguments import checked_list
 
 
 def affine_layers(weights: Sequence[tuple[Any, Any]]) -> list[Affine]:
@@ -23,14 +24,21 @@ def affine_layers(weights: Sequence[tuple[Any, Any]]) -> list[Affine]:
     >>> affine_layers([([[1.0, 2.0]], [0.0]), ([[3.0], [4.0]], None)])
     [Affine(W: (1, 2), b: (1,)), Affine(W: (2, 1))]
     """
+    expected = "a list of pairs (W, b) with W (outputs, inputs)"
+    if hasattr(weights, "coefs_"):
+        raise TypeError(
+            f"weights: found {type(weights).__name__}, expected {expected}; scikit-learn stores (inputs, outputs): "
+            f"[(W.T, b) for W, b in zip(model.coefs_, model.intercepts_)]"
+        )
+    if isinstance(weights, Function | Jacobian | Mapping):
+        raise TypeError(f"weights: found {type(weights).__name__}, expected {expected}")
     layers = []
-    for place, pair in enumerate(weights):
-        try:
-            W, b = pair
-        except (TypeError, ValueError):
+    for place, pair in enumerate(checked_list(weights, "weights", expected)):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(
                 f"weights[{place}]: found {type(pair).__name__}, expected a pair (W, b); b may be None"
-            ) from None
+            )
+        W, b = pair
         try:
             layers.append(Affine(W, b))
         except (TypeError, ValueError) as error:
@@ -42,8 +50,14 @@ def affine_layers(weights: Sequence[tuple[Any, Any]]) -> list[Affine]:
             raise ValueError(
                 f"weights[{place}] and weights[{place + 1}]: found W of shapes {before.W.shape} and "
                 f"{after.W.shape}, expected {before.W.shape[0]} columns in the second; W is (outputs, inputs)"
+                + (": is W.T meant?" if _fit_turned(layers) else "")
             )
     return layers
+
+
+def _fit_turned(layers: Sequence[Affine]) -> bool:
+    """Return whether the matrices fit each other once all are transposed, as other libraries store them."""
+    return all(before.W.shape[1] == after.W.shape[0] for before, after in pairwise(layers))
 
 
 def hidden_activation(given: str | Elementwise) -> Elementwise:
@@ -79,12 +93,18 @@ def last_activation(given: str | Function | None) -> Function | None:
         return None
     if isinstance(given, Function):
         return _without_parameters(given, "output_activation")
-    if given == "softmax":
-        return Softmax()
+    if isinstance(given, str):
+        if given == "softmax":
+            return Softmax()
+        if given.lower() in ("linear", "identity", "none"):
+            raise ValueError(
+                f"output_activation: found {given!r}, expected None for an affine last layer, whose outputs are "
+                f"linear (the identity)"
+            )
     try:
         return activation(given)
-    except ValueError as error:
-        raise ValueError(f"output_{error}, softmax, or None for an affine last layer") from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"output_{error}, softmax, or None for an affine last layer") from None
 
 
 def function_title(function: Function) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 
 from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
+from jacobians.arguments import checked_flag, checked_shape
 from jacobians.dead_units import LiveUnits, live_units
 from jacobians.float_errors import without_float_errors
-from jacobians.spec import checked_shape
 from jacobians.structures import Dense
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class Chain:
     _plans: dict[tuple[Strategy, bool], Plan]
 
     def __init__(self, factors: Sequence[Any], *, names: Sequence[str] | None = None) -> None:
+        if isinstance(factors, Function):
+            raise TypeError(
+                f"factors: found the network {type(factors).__name__}, expected a list of Jacobians or matrices; the "
+                f"chain of a network at a point is Chain.from_network(network, x)"
+            )
         if isinstance(factors, np.ndarray | Jacobian) or not isinstance(factors, Iterable):
             raise TypeError(
                 f"factors: found {type(factors).__name__}, expected a list of Jacobians or matrices"
@@ -125,7 +130,12 @@ class Chain:
         1010000
         """
         listed = _listed(shapes, "shapes", "shapes (outputs, inputs)")
-        specs = [Spec.dense(*checked_shape(shape, f"shapes[{place}]")) for place, shape in enumerate(listed)]
+        expected = "a pair of integers (outputs, inputs)"
+        sizes = [
+            checked_shape(shape, f"shapes[{place}]", axes=2, expected=expected)
+            for place, shape in enumerate(listed)
+        ]
+        specs = [Spec.dense(shape[0], shape[1]) for shape in sizes]
         return cls.from_specs(specs, names=names)
 
     @classmethod
@@ -209,8 +219,7 @@ class Chain:
         >>> Chain.from_shapes([(1, 2), (2, 3), (3, 4)]).plan("left").bracketing
         '(A·B)·C'
         """
-        if not isinstance(dead_units, bool | np.bool_):
-            raise TypeError(f"dead_units: found {dead_units!r}, expected True or False")
+        checked_flag(dead_units, "dead_units")
         # a chain does not change, so that its plans depend on nothing else
         try:
             return self._plans[strategy, dead_units]

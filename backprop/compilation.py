@@ -7,12 +7,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
-from backprop.arguments import checked_integer
 from backprop.plan import Plan
 from backprop.source.networks import Trace, array_form, trace_jacobian
 from backprop.source.printing import maker
 from backprop.source.scalars import NotScalarError, is_small, scalar_form
 from jacobians import Affine, Cost, Function, Sequential
+from jacobians.arguments import checked_flag, checked_integer, checked_option
 from jacobians.arrays import Array, real_array, require_budget
 from jacobians.composition import Composition
 from jacobians.cost import ZERO_COST
@@ -75,6 +75,15 @@ class CompiledJacobian:
         form: Form,
         block: int | None = None,
     ) -> None:
+        for name, value in (("network", network), ("loss", loss)):
+            if not isinstance(value, Function) and (name == "network" or value is not None):
+                raise TypeError(
+                    f"{name}: found {type(value).__name__}, expected a Function; see backprop.compile"
+                )
+        checked_flag(batched, "batched")
+        checked_option(form, "form", get_args(Form))
+        checked_option(by, "by", ["input", *network.parameters])
+        shape, dtype = _shape(network, shape, batched), _dtype(dtype)
         require_numpy_function(network, "what is compiled are NumPy's functions")
         self.shape, self.dtype, self.by = shape, dtype, by
         self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
@@ -329,14 +338,10 @@ def compile(  # noqa: A001  # backprop.compile(net), as re.compile
         if not isinstance(value, Function) and (name == "network" or value is not None):
             found = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
             raise TypeError(f"{name}: found {found}, expected a Function such as SquaredError(y)")
-    if not isinstance(batched, bool | np.bool_):
-        raise TypeError(f"batched: found {batched!r}, expected True or False")
-    if form not in get_args(Form):
-        raise ValueError(f"form: found {form!r}, expected one of {', '.join(map(repr, get_args(Form)))}")
+    checked_flag(batched, "batched")
+    checked_option(form, "form", get_args(Form))
     kind = _dtype(dtype)
-    known = ["input", *network.parameters]
-    if by not in known:
-        raise ValueError(f"by: found {by!r}, expected one of {', '.join(map(repr, known))}")
+    checked_option(by, "by", ["input", *network.parameters])
     sizes = _shape(network, shape, batched)
     if block is not None:
         if not batched or loss is not None:

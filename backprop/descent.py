@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from backprop.arguments import checked_integer, checked_number
 from backprop.images import as_image
+from backprop.not_finite import first_not_finite
 from jacobians import Function
+from jacobians.arguments import checked_callable, checked_integer, checked_pair, real_number
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.float_errors import without_float_errors
 
@@ -129,10 +130,10 @@ def follow(
     if not isinstance(function, Function):
         raise TypeError(f"function: found {type(function).__name__}, expected a Function")
     first = _within(real_array(start, "start", foreign="refuse"), _bounds(bounds))
-    rate = checked_number(step_size, "step_size", strict=True)
+    rate = real_number(step_size, "step_size", above=0)
     count = checked_integer(steps, "steps", least=1)
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback: found {callback!r}, expected a function of a point and a value")
+    if callback is not None:
+        checked_callable(callback, "callback", "a function of a point and a value")
     values: list[float] = []
     x = first
     values.append(_value(function, first, 0, rate, values, first))
@@ -171,7 +172,10 @@ def _value(function: Function, x: Array, number: int, rate: float, before: list[
         raise ValueError(f"function: found {value.size} values, expected one; compose it with a loss")
     if not (np.isfinite(value).all() and np.isfinite(x).all()):
         if not number:
-            raise DivergenceError(f"start: the value is {value.item()} there, expected a finite one")
+            where = first_not_finite(function, x, 0)
+            raise DivergenceError(
+                f"start: the value is {value.item()} there, expected a finite one{where and f': {where}'}"
+            )
         raise DivergenceError(
             f"step {number}: the value is {value.item()}; the point before is in this error's x; "
             f"take a step_size below {rate:g}, or give bounds",
@@ -184,13 +188,7 @@ def _value(function: Function, x: Array, number: int, rate: float, before: list[
 def _bounds(bounds: Any) -> tuple[float, float] | None:
     if bounds is None:
         return None
-    try:
-        low, high = (float(bound) for bound in bounds)
-    except (TypeError, ValueError):
-        raise TypeError(f"bounds: found {bounds!r}, expected a pair of numbers such as (0, 1)") from None
-    if not low < high:
-        raise ValueError(f"bounds: found {bounds!r}, expected the smaller one first")
-    return low, high
+    return checked_pair(bounds, "bounds", infinite=True)
 
 
 def _within(x: Array, bounds: tuple[float, float] | None) -> Array:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
-from backprop.arguments import checked_integer
 from backprop.network import MLP
 from backprop.source.gradients import gradient_source, target_name, trace_gradients
 from backprop.source.memory import Written
 from backprop.source.printing import maker
 from backprop.targets import target_rows
 from jacobians import Function
+from jacobians.arguments import checked_integer
 from jacobians.arrays import Array
 from jacobians.float_errors import without_float_errors
 from jacobians.threads import LEAST_FLOPS, blas_threads, halves, spread
@@ -50,7 +50,11 @@ class CompiledGradients:
     workspace: int
 
     def __init__(self, network: MLP, points: int) -> None:
-        self.points = points
+        if not isinstance(network, MLP):
+            raise TypeError(
+                f"network: found {type(network).__name__}, expected an MLP; see compile_gradients"
+            )
+        self.points = checked_integer(points, "points")
         self._network = network
         self._dtype = network.dtype
         self._names = list(network.parameters)

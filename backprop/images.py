@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jacobians.arguments import checked_shape
 from jacobians.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def as_image(values: Array, shape: tuple[int, int]) -> Array:
+def as_image(values: Array, shape: tuple[int, ...]) -> Array:
     """Return entries as a copy in the shape (rows, columns), row by row.
 
     Raises
@@ -28,6 +29,7 @@ def as_image(values: Array, shape: tuple[int, int]) -> Array:
     array([[0., 1., 2.],
            [3., 4., 5.]])
     """
+    shape = checked_shape(shape, "shape", expected=f"(rows, columns) with {values.size} entries")
     if len(shape) != 2 or math.prod(shape) != values.size:
         raise ValueError(
             f"shape: found {shape}, expected (rows, columns) with {values.size} entries; the digits are (8, 8)"

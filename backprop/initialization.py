@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop.arguments import checked_integer
 from jacobians import Elementwise, Function, LeakyReLU
+from jacobians.arguments import checked_integer, checked_names
 from jacobians.arrays import Array, require_budget
 
 
@@ -27,9 +27,8 @@ def layer_sizes(sizes: Any) -> list[int]:
     >>> layer_sizes((2, 3, 1))
     [2, 3, 1]
     """
-    if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str | bytes) or np.ndim(sizes) != 1:
-        raise TypeError(f"sizes: found {sizes!r}, expected integers such as [2, 3, 1]")
-    counts = [checked_integer(size, f"sizes[{place}]", least=1) for place, size in enumerate(sizes)]
+    listed = checked_names(sizes, "sizes", "integers such as [2, 3, 1]")
+    counts = [checked_integer(size, f"sizes[{place}]") for place, size in enumerate(listed)]
     if len(counts) < 2:
         raise ValueError(f"sizes: found {counts}, expected at least two: inputs and outputs")
     return counts

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backprop.arguments import checked_integer, checked_number
 from backprop.descent import Descent, follow, gradient
 from backprop.images import as_image, picture
 from backprop.network import MLP
+from backprop.not_finite import is_finite, told
 from jacobians import Function, Jacobian, SquaredNorm
+from jacobians.arguments import checked_integer, real_number
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.association import product
 from jacobians.float_errors import without_float_errors
@@ -64,7 +65,7 @@ class ClassScore(Function):
         require_numpy_function(network, "scores are computed with NumPy's functions")
         self.network = network
         self.class_ = checked_integer(class_, "class_", least=0)
-        self.penalty = checked_number(penalty, "penalty")
+        self.penalty = real_number(penalty, "penalty", least=0)
 
     def check_input(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError unless the network takes `shape`."""
@@ -225,6 +226,7 @@ def saliency(network: Function, x: Any, class_: int) -> Saliency:
     point = read_only(real_array(x, "x", foreign="refuse").copy())
     value = float(score(point))
     w = read_only(gradient(score, point))
+    told(value if is_finite(w) else w, "the saliency", network, point, 0)
     return Saliency(score.class_, point, w, value - float((w * point).sum()), value)
 
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians import Cost
+from jacobians.arguments import checked_list, shown
 from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array
+from jacobians.arrays import Array, real_array
 from jacobians.float_errors import without_float_errors
 
 ACCUMULATE, MULTIPLY, TANGENT, ADJOINT = "accumulate", "multiply", "tangent", "adjoint"
@@ -130,7 +131,8 @@ class MatrixFreeChain:
     """
 
     def __init__(self, factors: Sequence[Any], *, tape_limit: int | None = None) -> None:
-        self.factors = tuple(_factor(factor, place) for place, factor in enumerate(factors))
+        listed = checked_list(factors, "factors", "a list of (m, n, tape_edges), with functions, or matrices")
+        self.factors = tuple(_factor(factor, place) for place, factor in enumerate(listed))
         if not self.factors:
             raise ValueError("factors: found none, expected at least one")
         for place in range(len(self.factors) - 1):
@@ -245,11 +247,13 @@ def _factor(found: Any, place: int) -> MatrixFreeFactor:
             raise TypeError(f"{where}: found {pair!r}, expected a pair of functions (J v, Jᵀ u)")
         return MatrixFreeFactor(m, n, edges, False, *pair)
     try:
-        matrix = np.asarray(found, dtype=np.float64)
+        matrix = real_array(found, where, foreign="refuse").astype(np.float64)
     except (TypeError, ValueError):
         matrix = np.zeros(())
-    if matrix.ndim != 2 or not matrix.size:
-        raise TypeError(f"{where}: found {found!r}, expected (m, n, tape_edges), with functions, or a matrix")
+    if matrix.ndim != 2:
+        raise TypeError(
+            f"{where}: found {shown(found)}, expected (m, n, tape_edges), with functions, or a matrix"
+        )
     m, n = matrix.shape
     return MatrixFreeFactor(m, n, m * n, True, lambda v: matrix @ v, lambda u: matrix.T @ u, matrix)
 

@@ -12,14 +12,23 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from backprop.architecture import affine_layers, function_title, hidden_activation, last_activation
-from backprop.arguments import checked_integer
 from backprop.initialization import first_layers, layer_sizes
+from backprop.not_finite import told
 from backprop.recursion import chain_gradients, delta_gradients, deltas
-from backprop.targets import NetworkLoss, chosen_classes, class_numbers, network_loss, target_rows
+from backprop.targets import (
+    NetworkLoss,
+    chosen_classes,
+    class_numbers,
+    network_loss,
+    target_count,
+    target_rows,
+)
 from jacobians import Affine, Elementwise, Function, Sequential
+from jacobians.arguments import checked_integer, checked_option
 from jacobians.arrays import Array, real_array
 from jacobians.float_errors import without_float_errors
-from jacobians.namespaces import Home, home_of, is_foreign, namespace_of, numpy_dtype
+from jacobians.namespaces import Home, home_of, namespace_of, numpy_dtype
+from jacobians.structures.doors import checked_dtype
 
 
 class MLP(Sequential):
@@ -115,8 +124,7 @@ class MLP(Sequential):
         30
         """
         counts = layer_sizes(sizes)
-        if np.dtype(dtype) not in (np.float64, np.float32):
-            raise TypeError(f"dtype: found {np.dtype(dtype)}, expected float64 or float32")
+        dtype = checked_dtype(dtype)
         between = hidden_activation(activation)
         last = last_activation(output_activation)
         weights = first_layers(counts, between, last, checked_integer(seed, "seed", least=0), dtype)
@@ -162,8 +170,6 @@ class MLP(Sequential):
             functions.append(f"output {function_title(self.output_activation)}")
         return f"MLP({', '.join(['-'.join(map(str, self.sizes)), *functions, self.loss_name])})"
 
-    # --- loss and classes ------------------------------------------------------------------------------
-
     def loss_function(self, y: Any, *, batched: bool = False) -> Function:
         """Return the loss of a target as a Function of the outputs, for chains and checks.
 
@@ -191,10 +197,7 @@ class MLP(Sequential):
         >>> net.loss_function([1.0, 0.0, 0.0])([2.0, 0.0, 0.0])
         array(0.5)
         """
-        if batched and not (y.ndim if is_foreign(y) else hasattr(y, "__len__")):
-            raise ValueError("y: found a scalar with batched=True, expected targets along a first axis")
-        points = (y.shape[0] if is_foreign(y) else len(y)) if batched else None
-        rows = target_rows(y, points, self.sizes[-1], self.dtype, self.home)
+        rows = target_rows(y, target_count(y, batched), self.sizes[-1], self.dtype, self.home)
         return self.network_loss.of(rows if batched else rows[0, :])
 
     @without_float_errors
@@ -221,7 +224,7 @@ class MLP(Sequential):
         """
         points, count = self._points(x)
         rows = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
-        return self.mean_loss(self(points, batched=True), rows)
+        return told(self.mean_loss(self(points, batched=True), rows), "the loss", self, points)
 
     @without_float_errors
     def mean_loss(self, outputs: Array, targets: Array) -> float:
@@ -248,7 +251,7 @@ class MLP(Sequential):
         array([0, 1])
         """
         points, count = self._points(x)
-        classes = self.classes(self(points, batched=True))
+        classes = self.classes(told(self(points, batched=True), "an output", self, points))
         return classes[0] if count is None else classes
 
     def classes(self, outputs: Array) -> Array:
@@ -328,11 +331,10 @@ class MLP(Sequential):
         """
         points, count = self._points(x)
         targets = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
-        if method == "delta":
-            return self.mean_gradients(points, targets)
-        if method == "jacobians":
-            return chain_gradients(self, points, self.network_loss.of(targets))
-        raise ValueError(f"method: found {method!r}, expected 'delta' or 'jacobians'")
+        if checked_option(method, "method", ("delta", "jacobians")) == "delta":
+            return told(self.mean_gradients(points, targets), "the gradient", self, points)
+        found = chain_gradients(self, points, self.network_loss.of(targets))
+        return told(found, "the gradient", self, points)
 
     @without_float_errors
     def deltas(self, x: Any, y: Any) -> tuple[Array, ...]:
@@ -367,8 +369,6 @@ class MLP(Sequential):
     def mean_gradients(self, points: Array, targets: Array) -> dict[str, Array]:
         """Return the gradients over points (N, d) with target rows (N, k) by the δ recursion."""
         return delta_gradients(self, self._values(points, 1), self.network_loss.of(targets))
-
-    # --- doors -----------------------------------------------------------------------------------------
 
     def update(self, parameters: Mapping[str, Any]) -> None:
         """Bind new parameters in place, each of the shape of the old one; old arrays are never written.

@@ -21,7 +21,8 @@ from jacobians import (
     SoftmaxCrossEntropy,
     SquaredError,
 )
-from jacobians.arrays import Array, real_array
+from jacobians.arguments import checked_flag, near, shown
+from jacobians.arrays import Array, array_of, real_array
 from jacobians.losses import one_hot
 from jacobians.namespaces import NUMPY, Home, home_of, is_foreign, kind_name, namespace_of
 
@@ -86,6 +87,20 @@ LOSSES: dict[str, NetworkLoss] = _rows(
 )
 """The rows by name. A network averages them over the points of a batch."""
 
+_ELSEWHERE = {
+    "mse": "mean-squared-error",
+    "l2": "squared-error",
+    "categorical-crossentropy": "softmax-cross-entropy",
+    "sparse-categorical-crossentropy": "softmax-cross-entropy",
+    "log-loss": "softmax-cross-entropy",
+    "softmax": "softmax-cross-entropy",
+    "nll": "cross-entropy",
+    "bce": "binary-cross-entropy",
+    "binary-crossentropy": "binary-cross-entropy",
+    "bce-with-logits": "sigmoid-binary-cross-entropy",
+}
+"""What others call them."""
+
 
 def network_loss(loss: str | Callable[[Array], Function]) -> NetworkLoss:
     """Return the row of a loss given by name, or a row for a maker of one's own.
@@ -111,11 +126,13 @@ def network_loss(loss: str | Callable[[Array], Function]) -> NetworkLoss:
     if isinstance(loss, str):
         row = LOSSES.get(loss.replace("_", "-").lower())
         if row is None:
-            raise ValueError(f"loss: found {loss!r}, expected one of {', '.join(LOSSES)}")
+            raise ValueError(
+                f"loss: found {shown(loss)}, expected one of {', '.join(LOSSES)}{near(loss, LOSSES, _ELSEWHERE)}"
+            )
         return row
     if not callable(loss) or isinstance(loss, Function):
         raise TypeError(
-            f"loss: found {loss!r}, expected one of {', '.join(LOSSES)}, or a callable that makes a loss "
+            f"loss: found {shown(loss)}, expected one of {', '.join(LOSSES)}, or a callable that makes a loss "
             f"from its target, such as SquaredError"
         )
     return NetworkLoss(getattr(loss, "__name__", type(loss).__name__), "", loss)
@@ -166,6 +183,27 @@ def class_numbers(y: Any, points: int | None) -> Array | None:
     if array.dtype.kind in "iu" and array.ndim == (0 if points is None else 1):
         return np.atleast_1d(array)
     return None
+
+
+def target_count(y: Any, batched: bool) -> int | None:
+    """Return for how many points targets are, None for one without an axis that counts them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If batched is neither True nor False, or y has no first axis.
+
+    Examples
+    --------
+    >>> target_count([1, 0], True), target_count(1, False)
+    (2, None)
+    """
+    if not checked_flag(batched, "batched"):
+        return None
+    shape = y.shape if is_foreign(y) else array_of(y, "y").shape
+    if not shape:
+        raise ValueError("y: found a scalar with batched=True, expected targets along a first axis")
+    return int(shape[0])
 
 
 def target_rows(y: Any, points: int | None, outputs: int, dtype: Any, home: Home = NUMPY) -> Array:
@@ -219,8 +257,14 @@ def target_rows(y: Any, points: int | None, outputs: int, dtype: Any, home: Home
     expected = (outputs,) if points is None else (points, outputs)
     if array.shape != expected:
         numbers = "a class number" if points is None else f"class numbers, integers of shape ({points},)"
+        several = points is None and (array.ndim > 1 or class_numbers(y, 1) is not None)
+        way_out = (
+            "targets of several points need batched=True"
+            if several
+            else "NumPy would broadcast another shape: reshape it"
+        )
         raise ValueError(
-            f"y: found shape {tuple(array.shape)} of {array.dtype}, expected {expected} or {numbers}; "
-            f"NumPy would broadcast another shape: reshape it"
+            f"y: found shape {tuple(array.shape)} of {getattr(y, 'dtype', array.dtype)}, expected {expected} or "
+            f"{numbers}; {way_out}"
         )
     return cast(Array, home.array(home.namespace.reshape(array, (count, outputs)), dtype))

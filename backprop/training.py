@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from backprop.arguments import checked_integer, checked_number
 from backprop.descent import DivergenceError as DivergenceError  # training raises it: to be had from here too
 from backprop.images import curves
 from backprop.network import MLP
+from backprop.not_finite import first_not_finite
 from backprop.progress import Progress, epoch_title, reporting
 from backprop.state import Epoch, Sampling, Settings, TrainingState, load_state, save_state
 from backprop.targets import class_numbers, target_rows
+from jacobians.arguments import checked_callable, checked_integer, checked_option, real_number
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import require_numpy_function
@@ -198,8 +199,8 @@ def fit(
     held = None if validation is None else _Points.checked(network, *_pair(validation), "validation ")
     epochs = checked_integer(epochs, "epochs", least=1)
     settings = _settings(learning_rate, batch_size, momentum, sampling, seed, patience, len(train.x))
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback: found {callback!r}, expected a function of an Epoch")
+    if callback is not None:
+        checked_callable(callback, "callback", "a function of an Epoch")
     state = (
         _start(network, train, held, settings)
         if resume is None
@@ -263,18 +264,17 @@ def _pair(validation: Any) -> tuple[Any, Any]:
 def _settings(
     learning_rate: Any, batch_size: Any, momentum: Any, sampling: Any, seed: Any, patience: Any, points: int
 ) -> Settings:
-    rate = checked_number(learning_rate, "learning_rate", strict=True)
+    rate = real_number(learning_rate, "learning_rate", above=0)
     if batch_size is not None:
         batch_size = checked_integer(batch_size, "batch_size", least=1)
         if batch_size > points:
             raise ValueError(
                 f"batch_size: found {batch_size}, expected 1 to {points}, the number of points, or None for all"
             )
-    inertia = checked_number(momentum, "momentum")
+    inertia = real_number(momentum, "momentum", least=0)
     if inertia >= 1:
         raise ValueError(f"momentum: found {momentum!r}, expected a number from 0 to below 1")
-    if sampling not in get_args(Sampling):
-        raise ValueError(f"sampling: found {sampling!r}, expected 'shuffle' or 'uniform'")
+    checked_option(sampling, "sampling", get_args(Sampling))
     if patience is not None:
         patience = checked_integer(patience, "patience", least=1)
     return Settings(rate, batch_size, inertia, sampling, checked_integer(seed, "seed", least=0), patience)
@@ -356,8 +356,11 @@ def _measured(network: MLP, state: TrainingState, train: _Points, held: _Points 
     if not np.isfinite(loss) or wrong:
         what = f"the loss is {loss}" if not np.isfinite(loss) else f"{wrong[0]} is not finite"
         if not number:
+            where = first_not_finite(network, train.x, 1)
             raise DivergenceError(
-                f"epoch 0: {what} before the first step; expected finite X, Y and parameters", ()
+                f"epoch 0: {what} before the first step; expected finite X, Y and parameters"
+                f"{where and f': {where}'}",
+                (),
             )
         last = state.history[-1]
         raise DivergenceError(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import real_number
+from jacobians.arguments import near, real_number, shown
 from jacobians.elementwise import Elementwise
 from jacobians.namespaces import either, in_precision, is_foreign, namespace_of
 from jacobians.slopes import with_formula
@@ -304,21 +304,29 @@ ACTIVATIONS: dict[str, Callable[[], Elementwise]] = {
 }
 """The rows by name, for networks and commands that name an activation."""
 
+_ELSEWHERE = {"logistic": "sigmoid", "swish": "silu", "hyperbolic-tangent": "tanh", "rectifier": "relu"}
+"""What others call them."""
+
 
 def activation(name: str) -> Elementwise:
     """Return the activation called `name`; hyphens and underscores are the same.
 
     Raises
     ------
-    ValueError
-        If there is none of that name; the error lists them.
+    TypeError, ValueError
+        If there is none of that name; the error lists them, and names the nearest.
 
     Examples
     --------
     >>> activation("leaky-relu")
     LeakyReLU()
     """
-    try:
-        return ACTIVATIONS[name.replace("-", "_").lower()]()
-    except (KeyError, AttributeError):
-        raise ValueError(f"activation: found {name!r}, expected one of {', '.join(ACTIVATIONS)}") from None
+    written = name.replace("-", "_").lower() if isinstance(name, str) else name
+    if not isinstance(written, str):
+        raise TypeError(f"activation: found {shown(name)}, expected one of {', '.join(ACTIVATIONS)}")
+    if written not in ACTIVATIONS:
+        raise ValueError(
+            f"activation: found {shown(name)}, expected one of {', '.join(ACTIVATIONS)}"
+            f"{near(written, ACTIVATIONS, _ELSEWHERE)}"
+        )
+    return ACTIVATIONS[written]()

@@ -50,7 +50,11 @@ class Affine(Function):
         if self.b is not None and self.b.shape != (h,):
             raise ValueError(
                 f"b: found shape {tuple(self.b.shape)}, expected ({h},), one entry for each row of W; "
-                f"NumPy would broadcast another shape against Wx: reshape it"
+                + (
+                    f"W is (outputs, inputs), found {tuple(self.W.shape)}: is W.T meant?"
+                    if tuple(self.b.shape) == tuple(self.W.shape[1:])
+                    else "NumPy would broadcast another shape against Wx: reshape it"
+                )
             )
 
     def check_input(self, shape: tuple[int, ...]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from jacobians.arguments import shown
 from jacobians.namespaces import foreign_reals, is_foreign, owned, require_numpy
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -70,7 +71,7 @@ def real_array(
         require_numpy(value, name, "this is computed with NumPy's functions")
     elif foreign == "keep" and is_foreign(value):
         return _with_axes(foreign_reals(value, name), name, ndim)
-    array = value if type(value) is np.ndarray else _array_of(value, name)
+    array = value if type(value) is np.ndarray else array_of(value, name)
     kind = array.dtype.kind
     if kind == "c":
         raise TypeError(
@@ -92,7 +93,7 @@ def real_array(
     return read_only(_with_axes(array, name, ndim))
 
 
-def _array_of(value: Any, name: str) -> Array:
+def array_of(value: Any, name: str) -> Array:
     """Return an array of NumPy's of something that is array-like, or refuse it."""
     if value is None:
         raise TypeError(f"{name}: found None, expected an array of real numbers")
@@ -104,8 +105,9 @@ def _array_of(value: Any, name: str) -> Array:
         raise TypeError(f"{name}: found a sparse {type(value).__name__}; expected an array (.toarray())")
     try:
         return np.asarray(value)
-    except ValueError:
-        raise TypeError(f"{name}: found a ragged sequence, expected rows of equal length") from None
+    except Exception as error:  # whatever NumPy or an object of somebody's says
+        found = "a ragged sequence" if isinstance(error, ValueError) else shown(value)
+        raise TypeError(f"{name}: found {found}, expected rows of equal length") from None
 
 
 def _with_axes(array: Array, name: str, ndim: int | tuple[int, ...] | None) -> Array:
@@ -123,39 +125,6 @@ def _with_axes(array: Array, name: str, ndim: int | tuple[int, ...] | None) -> A
             f"{name}: found shape {tuple(array.shape)} with an empty axis, expected at least one entry"
         )
     return array
-
-
-def real_number(value: object, name: str, *, infinite: bool = False) -> float:
-    """Return `value` as a Python float, or refuse it by name.
-
-    Parameters
-    ----------
-    value : float
-    name : str
-        What the caller calls this argument; every error begins with it.
-    infinite : bool
-        Whether ±∞ is let in.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no real number, or NaN, or infinite where it must not be.
-
-    Examples
-    --------
-    >>> real_number(2, "slope")
-    2.0
-    """
-    if isinstance(value, str | bytes | bool | np.bool_) or np.ndim(value) != 0:  # type: ignore[arg-type]  # anything
-        raise TypeError(f"{name}: found {value!r}, expected a real number")
-    try:
-        number = float(value)  # type: ignore[arg-type]  # the except says so
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: found {value!r}, expected a real number") from None
-    if math.isnan(number) or (math.isinf(number) and not infinite):
-        expected = "a number or ∞" if infinite else "a finite number"
-        raise ValueError(f"{name}: found {number}, expected {expected}")
-    return number
 
 
 def is_recorded(value: Any) -> bool:
@@ -272,7 +241,7 @@ def require_budget(
     budget = DEFAULT_MAX_BYTES if max_bytes is None else max_bytes
     if not isinstance(budget, int | np.integer) or isinstance(budget, bool):
         raise TypeError(
-            f"max_bytes: found {max_bytes!r}, expected a number of bytes as an integer, such as 2 * 1024**3"
+            f"max_bytes: found {shown(max_bytes)}, expected a number of bytes as an integer, such as 2 * 1024**3"
         )
     needed = math.prod(int(n) for n in shape) * int(itemsize)
     if needed > budget:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.arguments import checked_flag, shown
 from jacobians.arrays import Array, read_only
 from jacobians.elementwise import Elementwise
 from jacobians.function import INPUT, Function
@@ -61,9 +62,7 @@ class AugmentedAffine(Function):
             raise ValueError(
                 f"Theta: found shape {self.Theta.shape}, expected (h, d + 1): the bias and at least one column more"
             )
-        if not isinstance(carry_unit, bool | np.bool_):
-            raise TypeError(f"carry_unit: found {carry_unit!r}, expected True or False")
-        self.carry_unit = bool(carry_unit)
+        self.carry_unit = checked_flag(carry_unit, "carry_unit")
 
     @classmethod
     def from_affine(cls, A: Any, b: Any, *, carry_unit: bool = False) -> AugmentedAffine:
@@ -235,7 +234,7 @@ class PassUnit(Function):
     def __init__(self, activation: Elementwise) -> None:
         if not isinstance(activation, Elementwise):
             raise TypeError(
-                f"activation: found {activation!r}, expected an elementwise activation; it is an instance: "
+                f"activation: found {shown(activation)}, expected an elementwise activation; it is an instance: "
                 f"Tanh(), not Tanh"
             )
         self.activation = activation

@@ -7,11 +7,12 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from types import FunctionType
 from typing import Any, Self
 
 import numpy as np
 
-from jacobians.arrays import Array
+from jacobians.arrays import Array, read_only
 from jacobians.association import product
 from jacobians.function import INPUT, Function, Linearization, plain
 from jacobians.structures import Jacobian
@@ -53,7 +54,7 @@ class Composition(Function):
             if not isinstance(layer, Function):
                 raise TypeError(
                     f"layers: found {getattr(layer, '__name__', type(layer).__name__)} at place {position}, "
-                    f"expected a Function; an activation is an instance: Tanh(), not Tanh"
+                    f"expected a Function{_way_out(layer)}"
                 )
         self.layers = tuple(layers)
 
@@ -165,6 +166,18 @@ class Composition(Function):
         return [found[name].broadcast_batch(x.shape[:batch_ndim]) for name in names]
 
 
+def _way_out(layer: Any) -> str:
+    """Return what to do with something that is no Function."""
+    if isinstance(layer, type | np.ufunc | FunctionType):
+        return "; an activation is an instance: Tanh(), not Tanh"
+    if hasattr(layer, "weight") or hasattr(layer, "get_weights") or hasattr(layer, "coefs_"):
+        return (
+            "; a layer of another library becomes one by its arrays: Affine(W, b) with W (outputs, inputs) and NumPy's "
+            "arrays, and by an instance such as Tanh()"
+        )
+    return " such as Affine(W, b) or Tanh()"
+
+
 def total(terms: Iterator[Jacobian]) -> Jacobian:
     """Return the sum of Jacobians in the structure that they have in common."""
     result = next(terms)
@@ -241,6 +254,8 @@ class Sequential(Composition):
                 except ValueError as error:
                     raise ValueError(f"layer {place} ({layer!r}): {error}") from None
             x = layer._forward(x, batch_ndim)
+            # no layer may write to what another gave
+            x = read_only(x) if type(x) is np.ndarray else x
             yield x
 
     def _values(self, x: Any, batch_ndim: int) -> list[Any]:

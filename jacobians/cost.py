@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any
 
+from jacobians.arguments import checked_integer
+
 
 @total_ordering
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,8 @@ class Cost:
             count = getattr(self, name)
             if type(count) is int and count >= 0:
                 continue
-            try:
-                # NumPy integers wrap around; operator.index gives the Python integer or refuses.
-                exact = operator.index(count)
-            except TypeError:
-                raise TypeError(
-                    f"Cost: {name} is {count!r} ({type(count).__name__}); a count is an exact integer"
-                ) from None
-            if exact < 0:
-                raise ValueError(f"Cost: {name} is {exact}; a count is at least 0")
-            object.__setattr__(self, name, exact)
+            # NumPy's integers wrap around, Python's don't
+            object.__setattr__(self, name, checked_integer(count, name, least=0, most=None))
 
     @property
     def fma(self) -> int:

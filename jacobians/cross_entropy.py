@@ -17,6 +17,7 @@ from jacobians.losses import (
     beside,
     class_number,
     class_weights,
+    has_no_axes,
     one_hot,
     require_classes,
     require_target_shape,
@@ -186,7 +187,7 @@ class CrossEntropy(Function):
     array_api = True
 
     def __init__(self, target: Any) -> None:
-        self.label: int | None = class_number(target) if np.ndim(target) == 0 else None
+        self.label: int | None = class_number(target) if has_no_axes(target) else None
         self.target: Array | None = class_weights(target) if self.label is None else None
 
     @classmethod

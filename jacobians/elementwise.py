@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array
+from jacobians.arguments import checked_callable, checked_flag, checked_list, checked_pair, real_number, shown
+from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT, Function
-from jacobians.namespaces import namespace_of
+from jacobians.namespaces import is_foreign, namespace_of
 from jacobians.structures import Diagonal, Jacobian
+from jacobians.written import is_real
+
+_EVERYWHERE = (-math.inf, math.inf)
 
 
 class Elementwise(Function):
@@ -41,8 +45,9 @@ class Elementwise(Function):
 
     Raises
     ------
-    TypeError
-        If f, df or df_by_value is not callable.
+    TypeError, ValueError
+        If an argument is refused; at a point, if f or df does not give a real number for each entry, or an entry at
+        the door is outside the domain.
 
     Examples
     --------
@@ -70,27 +75,69 @@ class Elementwise(Function):
         step: bool = False,
     ) -> None:
         for argument, function in (("f", f), ("df", df), ("df_by_value", df_by_value)):
-            if not callable(function) and (argument != "df_by_value" or function is not None):
-                raise TypeError(f"{argument}: found {function!r}, expected a function of an array")
+            if argument != "df_by_value" or function is not None:
+                checked_callable(function, argument, "a function of an array")
+        for argument, text in (("name", name), ("latex", latex)):
+            if not isinstance(text, str) and (argument == "name" or text is not None):
+                raise TypeError(f"{argument}: found {shown(text)}, expected text")
         self.name, self.f, self.df, self.df_by_value = name, f, df, df_by_value
-        self.domain, self.kinks = domain, tuple(sorted(kinks))
-        self.array_api, self.rectifier, self.step = array_api, rectifier, step
+        low, high = checked_pair(domain, "domain", infinite=True)
+        points = checked_list(kinks, "kinks", "the numbers where f has a kink, such as (0.0,)")
+        found = sorted(real_number(kink, f"kinks[{place}]") for place, kink in enumerate(points))
+        self.domain, self.kinks = (low, high), tuple(found)
+        self.array_api = checked_flag(array_api, "array_api")
+        self.rectifier, self.step = checked_flag(rectifier, "rectifier"), checked_flag(step, "step")
         self.latex = latex or rf"\operatorname{{{name}}}(z)"
+
+    @property
+    def has_domain(self) -> bool:
+        """Whether f is not defined everywhere."""
+        return self.domain != _EVERYWHERE or type(self).check_values is not Elementwise.check_values
+
+    def check_values(self, x: Array) -> None:
+        """Raise ValueError if an entry is outside the open interval where f is defined."""
+        if self.domain == _EVERYWHERE:
+            return
+        low, high = self.domain
+        wrong = (x <= low) | (x >= high)  # NaN is neither
+        if bool(namespace_of(x).any(wrong)):
+            raise ValueError(
+                f"x: found {float(x[wrong][0]):g}, expected numbers between {low:g} and {high:g}, the domain of "
+                f"{self.name}"
+            )
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return f(x), entry by entry."""
-        return self.f(x)
+        return self._entries(self.f(x), x, "f")
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0, value: Any = None) -> Jacobian:
         """Return diag(f′(x))."""
         point = x.shape[batch_ndim:]
         by_value = None if value is None else self.df_by_value
-        slopes = self.df(x) if by_value is None else by_value(x, value)
+        if by_value is None:
+            slopes = self._entries(self.df(x), x, "df")
+        else:
+            slopes = self._entries(by_value(x, value), x, "df_by_value")
         d = namespace_of(x).reshape(slopes, (*x.shape[:batch_ndim], math.prod(point)))
         made = Diagonal.unchecked(d, out_shape=point, in_shape=point)
         if self.step:
             made.zero_one = True
         return made
+
+    def _entries(self, values: Any, x: Any, name: str) -> Any:
+        """Return what f or f′ gave, if it is a number for each entry: real, where x is real."""
+        shape = getattr(values, "shape", None)
+        if shape == x.shape and (values.dtype == x.dtype or not is_real(x)):
+            return values
+        name = f"{name} of {self.name}"
+        if is_real(x) and not is_foreign(values):
+            values = real_array(values, name)
+        if tuple(np.shape(values)) != tuple(x.shape):
+            raise ValueError(
+                f"{name}: found values of shape {tuple(np.shape(values))} for x of shape {tuple(x.shape)}, expected "
+                f"one for each entry; a function of all entries is a Function of its own"
+            )
+        return values
 
     def smooth_piece(self, x: Any) -> Array | None:
         """Return, for each entry, 2·(kinks below it) and one more on a kink."""

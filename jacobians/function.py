@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import copy
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from jacobians.arguments import checked_flag, checked_mapping, checked_names, checked_option
 from jacobians.arrays import Array, private, real_array
 from jacobians.association import product
 from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import is_foreign, kind_name, namespace_of, require_numpy
 from jacobians.pickling import Pickled
-from jacobians.structures import BlockRow, Dense, Jacobian, stack
-
-INPUT = "input"
+from jacobians.structures import BlockRow, Jacobian, stack
+from jacobians.written import INPUT as INPUT
+from jacobians.written import Written, is_floats
 
 
 def plain(value: Any) -> Array:
@@ -63,7 +63,7 @@ class Linearization(NamedTuple):
         return self.jacobians[::-1]
 
 
-class Function(Pickled, ABC):
+class Function(Pickled, Written):
     """A differentiable function of one array, with named parameters.
 
     A subclass writes the two abstract methods, for one point; points of a batch are then taken one by one. One
@@ -118,6 +118,8 @@ class Function(Pickled, ABC):
         )  # a method that overrides another is asked for itself
         arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
         cls._takes_value = "value" in arguments
+        # shapes of derivatives are tested here; those of others are looked at, which takes a forward pass
+        cls._ours = cls.__module__.partition(".")[0] in ("jacobians", "backprop")
 
     # --- what an author writes -------------------------------------------------------------------------
 
@@ -188,9 +190,10 @@ class Function(Pickled, ABC):
             If x is refused, or `wrt` names no parameter of this function.
         """
         point = self._door(x, batched)
-        if isinstance(wrt, str):
-            return self._jacobian(point, self._known(wrt), int(batched))
-        return BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
+        with np.errstate(invalid="ignore"):  # 0·∞ in a product is the NaN that it should be
+            if isinstance(wrt, str):
+                return self._jacobian(point, self._known(wrt), int(batched))
+            return BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
 
     @without_float_errors
     def linearize(self, x: Any, *, batched: bool = False) -> Linearization:
@@ -228,7 +231,9 @@ class Function(Pickled, ABC):
         """
         present = self.parameters
         arrays = {}
-        for name, value in parameters.items():
+        for name, value in checked_mapping(
+            parameters, "parameters", "arrays by name, such as {'W': …}"
+        ).items():
             self._known(name, inputs=False)
             array = real_array(value, name, foreign="keep")
             if array.shape != present[name].shape:
@@ -283,8 +288,7 @@ class Function(Pickled, ABC):
                 )
 
     def _door(self, x: Any, batched: bool) -> Array:
-        if not isinstance(batched, bool | np.bool_):
-            raise TypeError(f"batched: found {batched!r}, expected True or False")
+        checked_flag(batched, "batched")
         point = real_array(x, "x", foreign="keep")
         self.check_library(point)
         if batched and point.ndim == 0:
@@ -296,28 +300,27 @@ class Function(Pickled, ABC):
 
     def _known(self, name: str, *, inputs: bool = True) -> str:
         known = ([INPUT] if inputs else []) + list(self.parameters)
-        if name not in known:
-            raise ValueError(f"wrt: found {name!r}, expected one of {', '.join(map(repr, known)) or 'none'}")
-        return name
+        return checked_option(name, "wrt" if inputs else "parameters", known)
 
     def _names(self, wrt: Any) -> list[str]:
-        if not isinstance(wrt, Iterable):
-            raise TypeError(
-                f"wrt: found {wrt!r}, expected 'input', the name of a parameter, or a sequence of names"
-            )
+        names = checked_names(wrt, "wrt", "'input', the name of a parameter, or a sequence of names")
         known = {INPUT, *self.parameters}
-        names = [name if isinstance(name, str) and name in known else self._known(name) for name in wrt]
+        names = [name if isinstance(name, str) and name in known else self._known(name) for name in names]
         if not names:
             raise ValueError(
-                f"{self}: wrt is empty, expected 'input' or names out of {list(self.parameters)}"
+                f"wrt: found no name, expected 'input' or names out of {list(self.parameters)} of {self}"
             )
         return names
 
     def _forward(self, x: Any, batch_ndim: int) -> Any:
-        if batch_ndim == 0:
-            return self.forward(x)
-        if self.vectorized:
-            return self.forward(x, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # see the class docstring
+        if batch_ndim == 0 or self.vectorized:
+            batch = {"batch_ndim": batch_ndim} if batch_ndim else {}
+            try:
+                value = self.forward(x, **batch)
+            except ValueError:
+                self._require_unwritten(x, "forward", lambda point: self.forward(point, **batch))
+                raise
+            return value if is_floats(value) else self._real_value(value, x)
         points = [self._forward(x[place, ...], batch_ndim - 1) for place in range(x.shape[0])]
         return namespace_of(x).stack(points)
 
@@ -332,59 +335,29 @@ class Function(Pickled, ABC):
 
     def _derivatives(self, x: Any, wrt: str, batch_ndim: int, value: Any) -> list[Jacobian]:
         """Return what :meth:`derivative` gives, for points of a batch one by one unless it takes them together."""
-        known = {"value": value} if self._takes_value and value is not None else {}
-        if batch_ndim == 0:
-            return self._factors(self.derivative(x, wrt, **known), x, wrt)
-        if self.vectorized:
-            found = self.derivative(x, wrt, batch_ndim=batch_ndim, **known)  # type: ignore[call-arg]  # as above
-            factors = list(found) if isinstance(found, Sequence) else [found]
-            return [factor.broadcast_batch(x.shape[:batch_ndim]) for factor in factors]
+        if batch_ndim == 0 or self.vectorized:
+            known: dict[str, Any] = {"value": value} if self._takes_value and value is not None else {}
+            if batch_ndim:
+                known["batch_ndim"] = batch_ndim
+            try:
+                found = self.derivative(x, wrt, **known)
+            except ValueError:
+                self._require_unwritten(x, "derivative", lambda point: self.derivative(point, wrt, **known))
+                raise
+            factors = self._factors(found, x, wrt, batch_ndim, value)
+            return (
+                [factor.broadcast_batch(x.shape[:batch_ndim]) for factor in factors]
+                if batch_ndim
+                else factors
+            )
         places = range(x.shape[0])
         values = [None if value is None else value[place, ...] for place in places]
         each = [self._derivatives(x[place, ...], wrt, batch_ndim - 1, values[place]) for place in places]
         return [stack(of_points) for of_points in zip(*each, strict=True)]
 
-    def _factors(self, derivative: Any, x: Any, wrt: str) -> list[Jacobian]:
-        """Return what a derivative is as its factors, output side first: mostly one."""
-        if not isinstance(derivative, tuple | list):
-            return [self._as_jacobian(derivative, x, wrt)]
-        for place, factor in enumerate(derivative):
-            if not isinstance(factor, Jacobian):
-                raise TypeError(
-                    f"{type(self).__name__}.derivative: found {type(factor).__name__} at place {place} of a product, "
-                    f"expected Jacobians; wrap arrays in Dense"
-                )
-        for place, (left, right) in enumerate(pairwise(derivative)):
-            if left.shape[1] != right.shape[0]:
-                raise ValueError(
-                    f"{type(self).__name__}.derivative: found factors {place} and {place + 1} of shapes {left.shape} "
-                    f"and {right.shape}, expected {left.shape[1]} = {right.shape[0]}; the output side comes first"
-                )
-        if not derivative:
-            raise ValueError(f"{type(self).__name__}.derivative: found no factor, expected at least one")
-        return list(derivative)
-
     def _jacobians_by(self, x: Any, names: Sequence[str], batch_ndim: int) -> list[Jacobian]:
         """Return the Jacobian by each of several names."""
         return [self._jacobian(x, name, batch_ndim) for name in names]
-
-    def _as_jacobian(self, derivative: Any, x: Any, wrt: str) -> Jacobian:
-        if isinstance(derivative, Jacobian):
-            return derivative
-        if (isinstance(derivative, np.ndarray) or is_foreign(derivative)) and derivative.ndim == 2:
-            in_shape = np.shape(x) if wrt == INPUT else np.shape(self.parameters[wrt])
-            out_shape = np.shape(self.forward(x))
-            expected = (math.prod(out_shape), math.prod(in_shape))
-            if tuple(derivative.shape) != expected:
-                raise ValueError(
-                    f"{type(self).__name__}.derivative by {wrt}: found shape {derivative.shape}, expected "
-                    f"{expected}, the sizes of forward(x) {out_shape} and of {wrt} {in_shape}"
-                )
-            return Dense(derivative, out_shape=out_shape, in_shape=in_shape)
-        raise TypeError(
-            f"{type(self).__name__}.derivative: found {type(derivative).__name__}, expected a Jacobian "
-            f"or an array of shape (outputs, inputs)"
-        )
 
     def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
         value = plain(self._forward(x, batch_ndim))

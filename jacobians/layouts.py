@@ -19,6 +19,7 @@ from typing import Literal, cast, get_args
 
 import numpy as np
 
+from jacobians.arguments import checked_option
 from jacobians.arrays import Array
 from jacobians.namespaces import home_of, namespace_of
 
@@ -26,11 +27,6 @@ Shape = tuple[int, ...]
 VecOrder = Literal["row", "column"]
 MatrixLayout = Literal["numerator", "denominator"]
 TensorLayout = Literal["numerator", "denominator", "mixed"]
-
-
-def _choice(value: object, name: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name}: found {value!r}, expected one of {', '.join(map(repr, allowed))}")
 
 
 def column_major_order(shape: Shape) -> Array:
@@ -72,8 +68,8 @@ def to_matrix(
     array([[0, 2, 1, 3],
            [4, 6, 5, 7]])
     """
-    _choice(vec, "vec", get_args(VecOrder))
-    _choice(layout, "layout", get_args(MatrixLayout))
+    checked_option(vec, "vec", get_args(VecOrder))
+    checked_option(layout, "layout", get_args(MatrixLayout))
     if vec == "column":
         xp = namespace_of(dense)
         for axis, shape in ((-2, out_shape), (-1, in_shape)):
@@ -109,7 +105,7 @@ def to_tensor(dense: Array, out_shape: Shape, in_shape: Shape, layout: TensorLay
     >>> to_tensor(np.zeros((4, 12)), (4,), (4, 3), "mixed").shape
     (4, 4, 3)
     """
-    _choice(layout, "layout", get_args(TensorLayout))
+    checked_option(layout, "layout", get_args(TensorLayout))
     batch = dense.shape[:-2]
     xp = namespace_of(dense)
     mixed = xp.reshape(dense, tuple(batch) + out_shape + in_shape)
@@ -140,7 +136,7 @@ def from_tensor(tensor: Array, out_shape: Shape, in_shape: Shape, layout: Tensor
     >>> from_tensor(T, (1,), (2, 3), "numerator")
     array([[0., 2., 4., 1., 3., 5.]])
     """
-    _choice(layout, "layout", get_args(TensorLayout))
+    checked_option(layout, "layout", get_args(TensorLayout))
     expected = {
         "mixed": out_shape + in_shape,
         "numerator": out_shape + in_shape[::-1],

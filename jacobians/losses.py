@@ -7,7 +7,8 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from jacobians.arrays import Array, is_recorded, private, real_array, real_number, require_budget
+from jacobians.arguments import checked_integer, real_number, shown
+from jacobians.arrays import Array, array_of, is_recorded, private, real_array, require_budget
 from jacobians.function import INPUT, Function
 from jacobians.namespaces import astype, home_of, is_foreign, namespace_of, require_one_library, sum_last
 from jacobians.norms import flat, row
@@ -125,7 +126,7 @@ class SoftmaxCrossEntropy(Function):
     def __init__(self, target: Any) -> None:
         self.label: int | None = None
         self.target: Array | None = None
-        if np.ndim(target) == 0:
+        if has_no_axes(target):
             self.label = class_number(target)
         else:
             self.target = class_weights(target)
@@ -234,19 +235,23 @@ def require_target_shape(target: Array, shape: tuple[int, ...], name: str = "y")
         )
 
 
+def has_no_axes(value: Any) -> bool:
+    """Return whether a target is a single number; lists, ragged ones too, are not."""
+    return not isinstance(value, list | tuple) and np.ndim(value) == 0
+
+
 def class_number(value: Any) -> int:
     """Return a class number as a Python integer, at least 0."""
-    try:
-        number = operator.index(value if not isinstance(value, np.ndarray) else value.item())
-    except TypeError:
+    number = value.item() if isinstance(value, np.ndarray) else value
+    if isinstance(number, bool | np.bool_) or not hasattr(number, "__index__"):
         raise TypeError(
-            f"target: found {value!r}, expected a class number or the weights of all classes"
-        ) from None
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"target: found {value!r}, expected a class number from 0")
-    if number < 0:
-        raise ValueError(f"target: found class {number}, expected at least 0; classes are numbered from 0")
-    return number
+            f"target: found {shown(value)}, expected a class number or the weights of all classes"
+        )
+    if operator.index(number) < 0:
+        raise ValueError(
+            f"target: found class {shown(number)}, expected at least 0; classes are numbered from 0"
+        )
+    return checked_integer(number, "target", least=0)
 
 
 def class_weights(value: Any) -> Array:
@@ -281,13 +286,8 @@ def one_hot(labels: Any, classes: int) -> Array:
     array([[0., 0., 1.],
            [1., 0., 0.]])
     """
-    try:
-        count = operator.index(classes)
-    except TypeError:
-        raise TypeError(f"classes: found {classes!r}, expected the number of classes") from None
-    if count < 1:
-        raise ValueError(f"classes: found {count}, expected at least 1 class")
-    numbers = labels if is_foreign(labels) else np.asarray(labels)
+    count = checked_integer(classes, "classes")
+    numbers = labels if is_foreign(labels) else array_of(labels, "labels")
     xp = namespace_of(numbers)
     if not xp.isdtype(numbers.dtype, "integral") or numbers.ndim != 1 or 0 in numbers.shape:
         raise TypeError(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.arguments import checked_flag
 from jacobians.association import product
 from jacobians.composition import Sequential
 from jacobians.function import INPUT, Function
@@ -274,9 +275,7 @@ class Gram(Function):
     vectorized = True
 
     def __init__(self, *, columns: bool = False) -> None:
-        if not isinstance(columns, bool | np.bool_):
-            raise TypeError(f"columns: found {columns!r}, expected True or False")
-        self.columns = bool(columns)
+        self.columns = checked_flag(columns, "columns")
 
     def check_input(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError unless `shape` is that of a matrix."""

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array, real_number
+from jacobians.arguments import real_number
+from jacobians.arrays import Array
 from jacobians.function import INPUT, Function
 from jacobians.namespaces import namespace_of, sum_last
 from jacobians.structures import Dense, Diagonal, DiagonalPlusLowRank, Identity, Jacobian, Selection

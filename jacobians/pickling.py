@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
 from pickle import PicklingError
-from types import FunctionType
+from types import FrameType, FunctionType
 from typing import Any
 
 import numpy as np
 
 MARK = "_read_only"
 BY_VALUE = ("cloudpickle", "dill")
-"""Modules that pickle functions without a name: where one is loaded, it decides."""
+"""Packages that pickle functions without a name: where one of them is at work, it decides."""
 
 
 class Pickled:
@@ -63,13 +63,23 @@ def require_named(owner: object) -> None:
     """
     parts = ((name, part) for name, value in vars(owner).items() for part in _named_parts(value))
     for name, value in parts:
-        if _is_found(value) or any(module.rpartition(".")[2] in BY_VALUE for module in sys.modules):
+        if _is_found(value) or _by_value():
             continue
         kind = "class" if isinstance(value, type) else "function"
         raise PicklingError(
             f"{owner!r}.{name}: found the {kind} {value.__qualname__}, expected one that pickle finds by its name; "
             f"define it by {'class' if kind == 'class' else 'def'} at the top level of a module"
         )
+
+
+def _by_value() -> bool:
+    """Return whether one of these packages is calling; that one is loaded says nothing."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if set(BY_VALUE) & set(str(frame.f_globals.get("__name__")).split(".")):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _named_parts(value: Any) -> Iterator[Any]:

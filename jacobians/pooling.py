@@ -5,13 +5,12 @@ A tie belongs to the first: to x in max(x, y), to the first of the largest entri
 
 from __future__ import annotations
 
-import itertools
 import math
-import operator
 from typing import Any
 
 import numpy as np
 
+from jacobians.arguments import checked_integer, shown
 from jacobians.arrays import Array, possible, require_budget
 from jacobians.function import INPUT, Function
 from jacobians.norms import flat
@@ -223,13 +222,11 @@ class MaxPool(Function):
 
 def _sizes(value: Any, name: str) -> tuple[int, ...]:
     """Return an integer or a pair of integers, each at least 1, as a tuple."""
-    parts = tuple(itertools.islice(value, 3)) if isinstance(value, tuple | list) else (value,)
-    try:
-        if any(isinstance(part, bool | np.bool_) for part in parts):
-            raise TypeError
-        sizes = tuple(operator.index(part) for part in parts)
-    except TypeError:
-        raise TypeError(f"{name}: found {value!r}, expected an integer or a pair of integers") from None
-    if len(sizes) not in (1, 2) or min(sizes) < 1:
-        raise ValueError(f"{name}: found {value!r}, expected an integer or a pair of them, each at least 1")
-    return sizes
+    parts = value if isinstance(value, tuple | list) else (value,)
+    if any(isinstance(part, bool) or not isinstance(part, int | np.integer) for part in parts):
+        raise TypeError(f"{name}: found {shown(value)}, expected an integer or a pair of integers")
+    if len(parts) not in (1, 2) or min(parts) < 1:
+        raise ValueError(
+            f"{name}: found {shown(value)}, expected an integer or a pair of them, each at least 1"
+        )
+    return tuple(checked_integer(part, name) for part in parts)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.arguments import checked_shape
 from jacobians.function import INPUT, Function
 from jacobians.structures import Identity, Jacobian
 
@@ -36,13 +37,7 @@ class Reshape(Function):
     vectorized = True
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        if not isinstance(shape, tuple | list) or not all(
-            isinstance(size, int | np.integer) and not isinstance(size, bool) for size in shape
-        ):
-            raise TypeError(f"shape: found {shape!r}, expected a tuple of integers")
-        if any(size < 1 for size in shape):
-            raise ValueError(f"shape: found {tuple(shape)}, expected sizes of at least 1; none is left open")
-        self.shape: tuple[int, ...] | None = tuple(int(size) for size in shape)
+        self.shape: tuple[int, ...] | None = checked_shape(shape, "shape", expected="a tuple of integers")
 
     def check_input(self, shape: tuple[int, ...]) -> None:
         """Raise ValueError unless `shape` has as many entries as the output."""

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from jacobians.arguments import checked_flag, checked_integer, checked_list, checked_shape, shown
+
 Batch = tuple[int, ...]
 
 
@@ -100,7 +102,7 @@ class Spec:
         Spec(Dense 2×3)
         """
         return _made(
-            structure, _sizes(m, n), _sizes(*batch), tuple(parts), 0, False, False, tuple(facts.items())
+            structure, _sizes(m, n), _batch(batch), tuple(parts), 0, False, False, tuple(facts.items())
         )
 
     @classmethod
@@ -116,31 +118,47 @@ class Spec:
     @classmethod
     def diagonal(cls, n: int, batch: Batch = ()) -> Spec:
         """Return the spec of an n×n diagonal matrix."""
-        return _made("Diagonal", _sizes(n, n), _sizes(*batch))
+        return _made("Diagonal", _sizes(n, n), _batch(batch))
 
     @classmethod
     def dense(cls, m: int, n: int, batch: Batch = ()) -> Spec:
         """Return the spec of an m×n matrix without structure."""
-        return _made("Dense", _sizes(m, n), _sizes(*batch))
+        return _made("Dense", _sizes(m, n), _batch(batch))
 
     @classmethod
     def low_rank(cls, n: int, rank: int, batch: Batch = ()) -> Spec:
         """Return the spec of diag(d) + U Vᵀ with n×rank factors."""
-        return _made("DiagonalPlusLowRank", _sizes(n, n), _sizes(*batch), (), checked_size(rank, "rank"))
+        return _made("DiagonalPlusLowRank", _sizes(n, n), _batch(batch), (), checked_integer(rank, "rank"))
 
     @classmethod
     def selection(
         cls, m: int, n: int, batch: Batch = (), *, weighted: bool = False, repeats: bool = True
     ) -> Spec:
         """Return the spec of a matrix with at most one entry in each of its m rows."""
-        return _made("Selection", _sizes(m, n), _sizes(*batch), (), 0, bool(weighted), bool(repeats))
+        return _made(
+            "Selection",
+            _sizes(m, n),
+            _batch(batch),
+            (),
+            0,
+            checked_flag(weighted, "weighted"),
+            checked_flag(repeats, "repeats"),
+        )
 
     @classmethod
     def scatter(
         cls, m: int, n: int, batch: Batch = (), *, weighted: bool = False, repeats: bool = True
     ) -> Spec:
         """Return the spec of a matrix with at most one entry in each of its n columns."""
-        return _made("Scatter", _sizes(m, n), _sizes(*batch), (), 0, bool(weighted), bool(repeats))
+        return _made(
+            "Scatter",
+            _sizes(m, n),
+            _batch(batch),
+            (),
+            0,
+            checked_flag(weighted, "weighted"),
+            checked_flag(repeats, "repeats"),
+        )
 
     @classmethod
     def kronecker(cls, left: Spec, right: Spec) -> Spec:
@@ -260,34 +278,19 @@ def _sizes(*numbers: Any) -> Any:
     """Return Python's own integers: True, 1.0 and NumPy's 1 are equal to 1, and would be looked up in its place."""
     for number in numbers:
         if type(number) is not int or number < 1:
-            return tuple(checked_size(number, "size") for number in numbers)
+            return tuple(checked_integer(number, "size") for number in numbers)
     return numbers
 
 
-def checked_size(value: Any, name: str, least: int = 1) -> int:
-    """Return a size as a Python integer.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no integer (True is none), or less than `least`.
-
-    Examples
-    --------
-    >>> checked_size(np.int64(3), "n")
-    3
-    """
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise TypeError(f"{name}: found {value!r}, expected an integer of at least {least}")
-    if value < least:
-        raise ValueError(f"{name}: found {value}, expected at least {least}")
-    return int(value)
+def _batch(batch: Any) -> Any:
+    return checked_shape(batch, "batch") if batch != () or type(batch) is not tuple else batch
 
 
 def _specs(parts: Any, name: str) -> tuple[Spec, ...]:
-    found = tuple(parts) if isinstance(parts, Iterable) else ()
+    expected = "specs such as Spec.dense(2, 3)"
+    found = tuple(checked_list(parts, name, expected))
     if not found or not all(isinstance(part, Spec) for part in found):
-        raise TypeError(f"{name}: found {parts!r}, expected specs such as Spec.dense(2, 3)")
+        raise TypeError(f"{name}: found {shown(parts)}, expected {expected}")
     return found
 
 
@@ -340,26 +343,3 @@ def points(*batches: Batch) -> int:
     15
     """
     return math.prod(broadcast(*batches))
-
-
-def checked_shape(shape: object, name: str) -> tuple[int, int]:
-    """Return a matrix shape as two Python integers, each at least 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not a pair of positive integers.
-
-    Examples
-    --------
-    >>> checked_shape((2, 2**40), "shape")
-    (2, 1099511627776)
-    """
-    sizes = tuple(shape) if isinstance(shape, Iterable) else ()
-    if not all(
-        isinstance(size, int | np.integer) and not isinstance(size, bool) for size in sizes or (None,)
-    ):
-        raise TypeError(f"{name}: found {shape!r}, expected a pair of integers (outputs, inputs)")
-    if len(sizes) != 2 or min(sizes) < 1:
-        raise ValueError(f"{name}: found {shape!r}, expected two sizes (outputs, inputs), each at least 1")
-    return int(sizes[0]), int(sizes[1])

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from jacobians import structures
+from jacobians.arguments import checked_callable, shown
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost, exactly
@@ -184,6 +185,10 @@ def sum_of(
     execute : callable (Jacobian, Jacobian, Ledger)
         The code; every multiplication and addition goes through the ledger.
     """
+    if not isinstance(formula, str):
+        raise TypeError(f"formula: found {shown(formula)}, expected text")
+    for name, function in (("applies", applies), ("result", result), ("cost", cost), ("execute", execute)):
+        checked_callable(function, name, "a function of two specs or Jacobians")
     made = SumRow(formula, applies, result, cost, execute)
     ROWS.insert(1, made)
     return made

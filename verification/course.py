@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array, real_array, real_number
+from jacobians.arguments import real_number
+from jacobians.arrays import Array, real_array
 from jacobians.float_errors import without_float_errors
 
 FLOOR = 1e-8

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import real_number
+from jacobians.arguments import real_number
 from verification.adjoint import PROJECTIONS
 from verification.witnesses import WITNESSES, Budget
 

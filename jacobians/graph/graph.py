@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jacobians.arguments import checked_flag, shown
 from jacobians.arrays import Array
 from jacobians.graph.reading import read_edges
 from jacobians.spec import Spec
@@ -99,6 +100,13 @@ class Graph:
     control_flow: bool = False
 
     def __post_init__(self) -> None:
+        for name, kind in (("vertices", Vertex), ("edges", Edge), ("inputs", int), ("outputs", int)):
+            found = getattr(self, name)
+            if type(found) is not tuple or not all(isinstance(one, kind) for one in found):
+                raise TypeError(
+                    f"{name}: found {shown(found)}, expected a tuple of {kind.__name__}; see Graph.from_edges"
+                )
+        checked_flag(self.control_flow, "control_flow")
         count = len(self.vertices)
         for name, places in (("inputs", self.inputs), ("outputs", self.outputs)):
             for place in places:

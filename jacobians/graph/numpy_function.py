@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jacobians.arguments import checked_mapping
 from jacobians.arrays import Array
 from jacobians.function import INPUT, Function
 from jacobians.graph.graph import Graph
@@ -33,7 +34,7 @@ class NumpyFunction(Function):
     def derivative(self, x: Any, wrt: str = INPUT) -> Jacobian:
         """Return the written Jacobian, or that of the graph."""
         if self._written is not None:
-            return self._as_jacobian(self._written(x, wrt), x, wrt)
+            return self._as_jacobian(self._written(x, wrt), x, wrt, 0, None)
         place = 0 if wrt == INPUT else 1 + self.parameter_names.index(wrt)
         return _planned(self._graph(x))[place]
 
@@ -92,7 +93,7 @@ def from_numpy(
     """
     if not callable(forward):
         raise TypeError(f"forward: found {type(forward).__name__}, expected a callable in plain NumPy")
-    given = dict(parameters or {})
+    given = {} if parameters is None else checked_mapping(parameters, "parameters", "arrays by name")
     for name in given:
         if not (isinstance(name, str) and name.isidentifier()) or name == INPUT or hasattr(Function, name):
             raise ValueError(

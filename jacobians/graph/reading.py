@@ -8,6 +8,8 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from jacobians.arguments import shown
+from jacobians.arrays import DEFAULT_MAX_BYTES, MemoryBudgetError
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
@@ -22,6 +24,9 @@ class ReadGraph(NamedTuple):
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     edges: tuple[tuple[int, int, Jacobian | None, Spec], ...]
+
+
+_MOST = DEFAULT_MAX_BYTES // 128  # vertices, of which each has a name
 
 
 def read_edges(inputs: Any, vertices: Any, outputs: Any, edges: Any) -> ReadGraph:
@@ -52,7 +57,7 @@ def read_edges(inputs: Any, vertices: Any, outputs: Any, edges: Any) -> ReadGrap
         where = f"edges[{number}]"
         if not isinstance(edge, Sequence) or isinstance(edge, str) or len(edge) != 3:
             raise TypeError(
-                f"{where}: found {edge!r}, expected (from, to, unit) or (from, to, Jacobian or Spec)"
+                f"{where}: found {shown(edge)}, expected (from, to, unit) or (from, to, Jacobian or Spec)"
             )
         source, target = (_place(end, places, len(names), numbered, where) for end in edge[:2])
         jacobian, spec, out_shape, in_shape = _content(edge[2], where)
@@ -80,7 +85,7 @@ def _names(given: Any, name: str) -> list[str]:
         for found in given:
             if not isinstance(found, str):
                 raise TypeError(
-                    f"{name}: found {found!r} among the names, expected text; or pass their number"
+                    f"{name}: found {shown(found)} among the names, expected text; or pass their number"
                 )
         return list(given)
     try:
@@ -88,7 +93,13 @@ def _names(given: Any, name: str) -> list[str]:
             raise TypeError
         count = operator.index(given)
     except TypeError:
-        raise TypeError(f"{name}: found {given!r}, expected a number of vertices or their names") from None
+        raise TypeError(
+            f"{name}: found {shown(given)}, expected a number of vertices or their names"
+        ) from None
+    if count > _MOST:
+        raise MemoryBudgetError(
+            f"{name}: found {shown(count)}, expected at most {_MOST:,}: the names alone would take more than 2 GiB"
+        )
     if count < 0:
         raise ValueError(f"{name}: found {count}, expected at least 0")
     return [str(place) for place in range(count)]
@@ -126,7 +137,7 @@ def _content(found: Any, where: str) -> tuple[Jacobian | None, Spec, Shape, Shap
     except TypeError:
         unit = -1
     if unit not in (0, 1):
-        raise TypeError(f"{where}: found {found!r}, expected unit 0 or 1, a Jacobian or a Spec")
+        raise TypeError(f"{where}: found {shown(found)}, expected unit 0 or 1, a Jacobian or a Spec")
     return None, Spec.identity(1) if unit else Spec.dense(1, 1), (), ()
 
 

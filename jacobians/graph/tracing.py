@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.arguments import checked_takes
 from jacobians.arrays import Array, real_array
 from jacobians.float_errors import without_float_errors
 from jacobians.function import Function
@@ -371,7 +372,7 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
     if "scipy.special" in sys.modules:
         special_rows()
     with followed:
-        result = f(*args, **options)
+        result = checked_takes(f, "f", args, options)(*args, **options)
     outputs: list[int] = []
     for one in result if isinstance(result, tuple) else (result,):
         if not isinstance(one, Traced | np.ndarray | float | int):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from jacobians.arguments import shown
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import DEFAULT_MAX_BYTES
 from jacobians.cost import Cost, Count, exactly
@@ -99,10 +100,10 @@ def row(
     """
     for name, text in (("left", left), ("right", right), ("formula", formula)):
         if not isinstance(text, str):
-            raise TypeError(f"{name}: found {text!r}, expected text such as 'Dense'")
+            raise TypeError(f"{name}: found {shown(text)}, expected text such as 'Dense'")
     for name, function in (("result", result), ("cost", cost), ("execute", execute), ("applies", applies)):
         if not callable(function):
-            raise TypeError(f"{name}: found {function!r}, expected a function")
+            raise TypeError(f"{name}: found {shown(function)}, expected a function")
     made = Row(left, right, formula, result, cost, execute, applies)
     trivial = [place for place, known in enumerate(ROWS) if {known.left, known.right} & _TRIVIAL]
     ROWS.insert(trivial[-1] + 1, made)

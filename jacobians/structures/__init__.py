@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from jacobians.arguments import checked_list, shown
 from jacobians.arrays import Array
 from jacobians.namespaces import namespace_of
 from jacobians.structures.base import Jacobian
@@ -68,8 +69,9 @@ def stack(jacobians: Sequence[Jacobian]) -> Jacobian:
     >>> stack([Diagonal([1.0, 2.0]), Diagonal([3.0, 4.0])])
     <2·Diagonal 2×2: 2×2, out (2,), in (2,), batch (2,), 4 of 8 numbers stored>
     """
-    if not isinstance(jacobians, Sequence) or not all(isinstance(J, Jacobian) for J in jacobians):
-        raise TypeError(f"jacobians: found {jacobians!r}, expected a list of Jacobians")
+    jacobians = checked_list(jacobians, "jacobians", "a list of Jacobians")
+    if not all(isinstance(J, Jacobian) for J in jacobians):
+        raise TypeError(f"jacobians: found {shown(jacobians)}, expected a list of Jacobians")
     if not jacobians:
         raise ValueError("jacobians: found none, expected at least one point's Jacobian")
     first = jacobians[0]

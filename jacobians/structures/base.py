@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, Self, cast, overload
 
 import numpy as np
 
+from jacobians.arguments import checked_shape, real_number, shown
 from jacobians.arrays import Array, real_array
 from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import NUMPY, common_dtype, home_of, numpy_dtype
@@ -144,6 +145,16 @@ class Jacobian(DenseForms):
 
     # --- arithmetic ------------------------------------------------------------------------------------
 
+    # what an array of unknown axes gives depends on them: a vector J·v, a matrix a Jacobian
+    @overload
+    def __matmul__(self, other: Jacobian) -> Jacobian: ...
+    @overload
+    def __matmul__(self, other: np.ndarray[tuple[int], Any]) -> Array: ...
+    @overload
+    def __matmul__(self, other: np.ndarray[tuple[int, int], Any]) -> Jacobian: ...
+    @overload
+    def __matmul__(self, other: Any) -> Any: ...
+
     @without_float_errors
     def __matmul__(self, other: Any) -> Any:
         if isinstance(other, Jacobian):
@@ -159,15 +170,15 @@ class Jacobian(DenseForms):
     @without_float_errors
     def __add__(self, other: Any) -> Jacobian:
         if not isinstance(other, Jacobian):
-            return NotImplemented
+            return _left_to(other, "other", "a Jacobian; to add an array take Dense(…)")
         return Jacobian._sum(self, other)
 
     @without_float_errors
     def __mul__(self, factor: Any) -> Jacobian:
         if not isinstance(factor, int | float | np.integer | np.float64 | np.float32):
-            return NotImplemented
-        if isinstance(factor, int) and not abs(factor) < 1 << 1023:
-            raise ValueError("factor: found an integer beyond the range of float64, expected a real number")
+            return _left_to(factor, "factor", "a real number; the product of Jacobians is J @ K")
+        if isinstance(factor, int) and not isinstance(factor, bool):
+            real_number(factor, "factor", infinite=True)  # an integer may be beyond the range of floats
         if self.home is not NUMPY:
             factor = float(factor)  # the standard takes Python's numbers beside arrays
         return self._scale(factor).reshaped(self.out_shape, self.in_shape).broadcast_batch(self.batch_shape)
@@ -177,15 +188,16 @@ class Jacobian(DenseForms):
     @without_float_errors
     def __truediv__(self, divisor: Any) -> Jacobian:
         if not isinstance(divisor, int | float | np.integer | np.float64 | np.float32):
-            return NotImplemented
-        if divisor == 0:
-            raise ZeroDivisionError(f"{self.label}: found the divisor 0, expected another number")
-        return self * (1 / divisor)
+            return _left_to(divisor, "divisor", "a real number")
+        number = real_number(divisor, "divisor", infinite=True)
+        if number == 0:
+            raise ZeroDivisionError("divisor: found 0, expected another number")
+        return self * (1 / number)
 
     def __getitem__(self, key: Any) -> Any:
         raise TypeError(
-            f"{self.label}: found an index, expected none: it holds no array of entries; take .dense()[…], or rows by "
-            f"rmatvec and columns by matvec"
+            f"key: found {shown(key)}, expected no index: {self.label} holds no array of entries; take "
+            f".dense()[{shown(key)}], or rows by rmatvec and columns by matvec"
         )
 
     def __neg__(self) -> Jacobian:
@@ -193,7 +205,7 @@ class Jacobian(DenseForms):
 
     def __sub__(self, other: Any) -> Jacobian:
         if not isinstance(other, Jacobian):
-            return NotImplemented
+            return _left_to(other, "other", "a Jacobian; to subtract an array take Dense(…)")
         return self + -other
 
     # --- display: never expands J ----------------------------------------------------------------------
@@ -220,22 +232,28 @@ class Jacobian(DenseForms):
         return html_summary(self)
 
 
+def _left_to(value: Any, name: str, expected: str) -> Any:
+    """Return NotImplemented, which asks the other operand, or refuse one that can't know of Jacobians."""
+    if value is None or isinstance(value, complex | str | bytes | Iterable | np.generic | np.ndarray):
+        raise TypeError(f"{name}: found {shown(value)}, expected {expected}")
+    return NotImplemented
+
+
 def _dense(array: Array) -> Jacobian:
     return cast(Jacobian, owner("Dense")(array))
 
 
 def _tuple(shape: Any, name: str) -> Shape:
-    if type(shape) is tuple:
+    # products ask with tuples of Python's integers, thousands of times
+    if type(shape) is tuple and all(type(size) is int and size > 0 for size in shape):
         return shape
-    if not isinstance(shape, list):
-        raise TypeError(f"{name}: found {shape!r}, expected a tuple of integers such as (2, 3)")
-    return tuple(shape)
+    return checked_shape(shape, name)
 
 
 def _factor(value: Any, name: str) -> Array:
     array = real_array(value, name, foreign="keep")
     if array.ndim == 0:
         raise ValueError(
-            f"{name}: found the scalar {value!r}, expected a Jacobian, a vector or a matrix; to scale J use *"
+            f"{name}: found the scalar {shown(value)}, expected a Jacobian, a vector or a matrix; to scale J use *"
         )
     return array

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
+from jacobians.arguments import checked_list
 from jacobians.arithmetic import UNCOUNTED, Ledger, summed_over
 from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost
@@ -312,9 +313,7 @@ def checked_blocks(blocks: Any) -> tuple[Jacobian, ...]:
     TypeError, ValueError
         If there is none, or one is no Jacobian.
     """
-    if not isinstance(blocks, Iterable):
-        raise TypeError(f"blocks: found {blocks!r}, expected a sequence of Jacobians")
-    found = tuple(blocks)
+    found = tuple(checked_list(blocks, "blocks", "a sequence of Jacobians"))
     if not found:
         raise ValueError("blocks: found none, expected at least one Jacobian")
     for block in found:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.arguments import checked_shape, shown
+
 Shape = tuple[int, ...]
 
 
@@ -24,10 +26,10 @@ def checked_dtype(dtype: Any) -> np.dtype[Any]:
     """
     try:
         found = None if dtype is None else np.dtype(dtype)
-    except TypeError:
+    except Exception:  # whatever NumPy or an object of somebody's says: it names no precision
         found = None
     if found is None or found not in (np.float32, np.float64):
-        raise TypeError(f"dtype: found {dtype!r}, expected float64 or float32")
+        raise TypeError(f"dtype: found {shown(dtype)}, expected float64 or float32")
     return found
 
 
@@ -56,13 +58,4 @@ def checked_options(
 
 
 def _checked(shape: Any, name: str) -> Shape | None:
-    if shape is None:
-        return None
-    sizes = tuple(shape) if isinstance(shape, tuple | list) else None
-    if sizes is None or not all(
-        isinstance(size, int | np.integer) and not isinstance(size, bool) for size in sizes
-    ):
-        raise TypeError(f"{name}: found {shape!r}, expected a tuple of integers such as (2, 3)")
-    if any(size < 1 for size in sizes):
-        raise ValueError(f"{name}: found {shape!r}, expected sizes of at least 1")
-    return tuple(int(size) for size in sizes)
+    return None if shape is None else checked_shape(shape, name)

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import numpy as np
 
+from jacobians.arguments import checked_integer
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.placing import diagonal_matrix
-from jacobians.spec import SUBSCRIPTS, Spec, checked_shape, points
+from jacobians.spec import SUBSCRIPTS, Spec, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_matrix, latex_vector
 from jacobians.structures.doors import checked_dtype, checked_options
@@ -50,7 +51,7 @@ class Identity(Jacobian):
         batch_shape: Shape | None = None,
         dtype: Any = np.float64,
     ) -> None:
-        size = checked_shape((n, n), "n")[0]
+        size = checked_integer(n, "n")
         self._init(size, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
 
     def _init(
@@ -141,7 +142,7 @@ class Zero(Jacobian):
         batch_shape: Shape | None = None,
         dtype: Any = np.float64,
     ) -> None:
-        shape = checked_shape((m, n), "(m, n)")
+        shape = checked_integer(m, "m"), checked_integer(n, "n")
         self._init(*shape, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
 
     def _init(

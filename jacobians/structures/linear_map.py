@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from jacobians.arguments import checked_flag
 from jacobians.arithmetic import UNCOUNTED, Ledger, summed_over
 from jacobians.arrays import Array, real_array
 from jacobians.float_errors import without_float_errors
@@ -127,8 +128,7 @@ class LinearMap(ABC):
         >>> J.rmatvec([[1.0], [10.0]], summed=True)
         array([31., 42.])
         """
-        if not isinstance(summed, bool | np.bool_):
-            raise TypeError(f"summed: found {summed!r}, expected True or False")
+        checked_flag(summed, "summed")
         vector = real_array(u, "u", foreign="keep")
         if vector.ndim == 0 or vector.shape[-1] != self.shape[0]:
             raise ValueError(

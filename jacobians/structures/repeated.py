@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.arguments import checked_integer
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost, Count
-from jacobians.spec import Spec, checked_size, points
+from jacobians.spec import Spec, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.doors import checked_dtype, checked_options
 from jacobians.structures.kronecker import Kronecker
@@ -57,7 +58,7 @@ class Repeat(Jacobian):
         batch_shape: Shape | None = None,
         dtype: Any = np.float64,
     ) -> None:
-        sizes = (checked_size(k, "k"), checked_size(p, "p"), checked_size(q, "q"))
+        sizes = (checked_integer(k, "k"), checked_integer(p, "p"), checked_integer(q, "q"))
         self._init(*sizes, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
 
     def _init(

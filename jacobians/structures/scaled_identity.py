@@ -7,12 +7,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from jacobians.arguments import checked_integer
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array, real_array
 from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.namespaces import spread_to
 from jacobians.placing import diagonal_matrix
-from jacobians.spec import SUBSCRIPTS, Spec, checked_shape, points
+from jacobians.spec import SUBSCRIPTS, Spec, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point
 from jacobians.structures.doors import checked_options
@@ -56,7 +57,7 @@ class ScaledIdentity(Jacobian):
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
     ) -> None:
-        array, size = real_array(c, "c", foreign="refuse"), checked_shape((n, n), "n")[0]
+        array, size = real_array(c, "c", foreign="refuse"), checked_integer(n, "n")
         unit = bool((np.abs(array) == 1).all())
         self._init(array, size, *checked_options(out_shape, in_shape, batch_shape), unit=unit)
 

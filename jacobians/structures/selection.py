@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from jacobians.arguments import checked_integer, shown
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array, alongside, possible, read_only, real_array, zeros
 from jacobians.cost import ZERO_COST, Cost, Count
-from jacobians.spec import Spec, broadcast, checked_shape, points
+from jacobians.spec import Spec, broadcast, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_vector
 from jacobians.structures.doors import checked_dtype, checked_options
@@ -334,12 +335,12 @@ def Permutation(indices: Any, **options: Any) -> Selection:  # noqa: N802  # nam
     try:
         indices = np.asarray(indices)
     except (ValueError, OverflowError):
-        raise TypeError(f"indices: found {indices!r}, expected each of 0, …, n − 1 once") from None
-    size = np.shape(indices)[-1] if np.ndim(indices) else 0
+        raise TypeError(f"indices: found {shown(indices)}, expected each of 0, …, n − 1 once") from None
+    size = np.shape(indices)[-1] if np.ndim(indices) and indices.dtype.kind in "iu" else 0
     if size == 0 or not np.array_equal(
         np.sort(np.asarray(indices), axis=-1), np.broadcast_to(np.arange(size), np.shape(indices))
     ):
-        raise ValueError(f"indices: found {indices!r}, expected each of 0, …, n − 1 once")
+        raise ValueError(f"indices: found {shown(indices)}, expected each of 0, …, n − 1 once")
     return Selection(indices, size, **options)
 
 
@@ -359,12 +360,21 @@ def take_rows(columns: Array, indices: Array) -> Array:
     return np.take_along_axis(columns, positions[..., None], axis=-2)
 
 
+def _holds_flags(indices: Any) -> bool:
+    """Return whether True or False stands among what was given as integers, which NumPy would make them."""
+    if isinstance(indices, list | tuple):
+        return any(_holds_flags(index) for index in indices)
+    return isinstance(indices, bool | np.bool_)
+
+
 def _doors(indices: Any, size: Any, weights: Any) -> tuple[Array, int, Array | None, bool]:
-    count = checked_shape((1, size), "(1, n)")[1]
+    count = checked_integer(size, "n")
     try:
         chosen = np.asarray(indices)
     except (ValueError, OverflowError):
-        raise TypeError(f"indices: found {indices!r}, expected integers of shape (m,)") from None
+        raise TypeError(f"indices: found {shown(indices)}, expected integers of shape (m,)") from None
+    if _holds_flags(indices):
+        raise TypeError(f"indices: found {shown(indices)}, expected integers of shape (m,): True is none")
     if chosen.dtype.kind not in "iu" or chosen.ndim == 0 or chosen.size == 0:
         raise TypeError(
             f"indices: found dtype {chosen.dtype} and shape {chosen.shape}, expected integers of shape (m,)"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 
+from jacobians.arguments import shown
 from jacobians.arithmetic import Ledger, ShapeLedger
 from jacobians.arrays import Array, read_only
 from jacobians.float_errors import without_float_errors
@@ -120,6 +121,8 @@ class Stored(LinearMap):
     @classmethod
     def part_names(cls, spec: Spec) -> tuple[str, ...]:
         """Return what the parts are called: by their attributes, or numbered."""
+        if not isinstance(spec, Spec):
+            raise TypeError(f"spec: found {shown(spec)}, expected a Spec")
         return cls._children or tuple(map(str, range(len(spec.parts))))
 
     @property

@@ -7,10 +7,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from jacobians.arguments import checked_integer
 from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array, real_array
 from jacobians.cost import ZERO_COST, Cost, Count
-from jacobians.spec import Spec, checked_size, points
+from jacobians.spec import Spec, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_vector
 from jacobians.structures.doors import checked_options
@@ -61,7 +62,7 @@ class Toeplitz(Jacobian):
         array = real_array(kernel, "kernel", foreign="refuse")
         if array.ndim == 0:
             raise ValueError("kernel: found a scalar, expected an array of shape (k,)")
-        size = checked_size(n, "n", least=array.shape[-1])
+        size = checked_integer(n, "n", least=array.shape[-1])
         self._init(array, size, *checked_options(out_shape, in_shape, batch_shape))
 
     def _init(

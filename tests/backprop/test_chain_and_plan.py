@@ -186,7 +186,7 @@ def test_integers_beyond_64_bits_stay_exact_in_json() -> None:
         (lambda: Chain([np.eye(2), np.ones(2)]), ValueError, r"factors\[1\]: A: found shape \(2,\), expected"),
         (lambda: Chain([np.eye(2) * 1j]), TypeError, r"factors\[0\]: A: found dtype complex128"),
         (lambda: Chain([np.eye(2)], names=["A", "B"]), ValueError, "names: found 2, expected one for each"),
-        (lambda: Chain.from_shapes([(2, 0)]), ValueError, r"shapes\[0\]: found \(2, 0\), expected two sizes"),
+        (lambda: Chain.from_shapes([(2, 0)]), ValueError, r"shapes\[0\]: found \(2, 0\), expected 2 sizes"),
         (lambda: Chain.from_shapes([(2, 2.5)]), TypeError, r"shapes\[0\]: found \(2, 2.5\), expected a pair"),
         (lambda: Chain.from_shapes([5]), TypeError, r"shapes\[0\]: found 5, expected a pair"),
         (lambda: Chain.from_specs([(2, 2)]), TypeError, r"specs\[0\]: found tuple, expected a Spec"),

@@ -99,10 +99,10 @@ class Scaled(Elementwise):
         (
             lambda: NET.gradients(X, [0] * 5, method="magic"),
             ValueError,
-            "method: found 'magic', expected 'delta' or 'jacobians'",
+            "method: found 'magic', expected one of 'delta', 'jacobians'",
         ),
         (lambda: NET.update({"0.W": [[1.0]]}), ValueError, r"0.W: found shape \(1, 1\), expected \(4, 3\)"),
-        (lambda: NET.update({"7.W": [[1.0]]}), ValueError, "wrt: found '7.W', expected one of '0.W'"),
+        (lambda: NET.update({"7.W": [[1.0]]}), ValueError, "parameters: found '7.W', expected one of '0.W'"),
         (
             lambda: MLP.initialize([3]),
             ValueError,
@@ -154,7 +154,7 @@ class Scaled(Elementwise):
         (
             lambda: MLP.initialize([3, 2], dtype=int),
             TypeError,
-            "dtype: found int64, expected float64 or float32",
+            "dtype: found <class 'int'>, expected float64 or float32",
         ),
         (lambda: MLP([]), ValueError, r"weights: found none, expected at least one pair \(W, b\)"),
         (lambda: MLP([np.eye(3)]), TypeError, r"weights\[0\]: found ndarray, expected a pair \(W, b\)"),

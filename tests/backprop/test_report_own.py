@@ -271,7 +271,8 @@ def test_a_long_title_is_cut():
         ((Tanh(), X, Tanh()), ValueError, "loss: found a value of shape (3,), expected a scalar"),
         (
             (Sequential(Tanh(), WideCubic(1.0)), X), ValueError,
-            "1.WideCubic by input: found a Jacobian of shape (3, 4), expected (3, 3), outputs × inputs",
+            "1.WideCubic by input: WideCubic.derivative by input: found shape (3, 4), expected (3, 3), the sizes of "
+            "forward(x) (3,) and of input (3,)",
         ),
         (
             (Sequential(Tanh(), RaggedCubic(1.0)), X), ValueError,

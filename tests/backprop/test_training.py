@@ -353,7 +353,7 @@ def test_a_figure_shows_the_losses():
         ({"Y": [0, 1]}, ValueError, "Y: found 2 class numbers, expected one for each of 10 points"),
         ({"epochs": 0}, ValueError, "epochs: found 0, expected an integer of at least 1"),
         ({"epochs": 1.5}, TypeError, "epochs: found 1.5, expected an integer of at least 1"),
-        ({"epochs": True}, ValueError, "epochs: found True, expected an integer of at least 1"),
+        ({"epochs": True}, TypeError, "epochs: found True, expected an integer of at least 1"),
         ({"learning_rate": 0}, ValueError, "learning_rate: found 0, expected a finite number above 0"),
         ({"learning_rate": -0.1}, ValueError, "learning_rate: found -0.1, expected a finite number above 0"),
         (
@@ -374,7 +374,11 @@ def test_a_figure_shows_the_losses():
         ),
         ({"momentum": 1}, ValueError, "momentum: found 1, expected a number from 0 to below 1"),
         ({"momentum": -0.5}, ValueError, "momentum: found -0.5, expected a finite number of at least 0"),
-        ({"sampling": "sorted"}, ValueError, "sampling: found 'sorted', expected 'shuffle' or 'uniform'"),
+        (
+            {"sampling": "sorted"},
+            ValueError,
+            "sampling: found 'sorted', expected one of 'shuffle', 'uniform'",
+        ),
         ({"seed": None}, TypeError, "seed: found None, expected an integer of at least 0"),
         ({"patience": 0}, ValueError, "patience: found 0, expected an integer of at least 1"),
         ({"validation": np.ones((2, 3))}, TypeError, r"validation: found ndarray, expected a pair \(X, Y\)"),

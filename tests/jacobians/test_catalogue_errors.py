@@ -187,7 +187,7 @@ REFUSALS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: SoftmaxCrossEntropy(True),
         TypeError,
-        "target: found True, expected a class number from 0",
+        "target: found True, expected a class number or the weights of all classes",
     ),
     (
         lambda: SoftmaxCrossEntropy([-1.0, 2.0]),
@@ -217,12 +217,12 @@ REFUSALS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: SoftmaxCrossEntropy.from_labels([0, 1], 0),
         ValueError,
-        "classes: found 0, expected at least 1 class",
+        "classes: found 0, expected an integer of at least 1",
     ),
     (
         lambda: SoftmaxCrossEntropy.from_labels([0, 1], 2.0),
         TypeError,
-        "classes: found 2.0, expected the number of classes",
+        "classes: found 2.0, expected an integer of at least 1",
     ),
     (
         lambda: CrossEntropy(-1),
@@ -472,7 +472,7 @@ REFUSALS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: Reshape((-1, 2)),
         ValueError,
-        "shape: found (-1, 2), expected sizes of at least 1; none is left open",
+        "shape: found (-1, 2), expected sizes of at least 1",
     ),
     (
         lambda: Reshape((2.0,)),
@@ -492,7 +492,7 @@ REFUSALS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: Affine(np.ones((3, 2))).jacobian(np.ones(2), wrt=[]),
         ValueError,
-        "Affine(W: (3, 2)): wrt is empty, expected 'input' or names out of ['W']",
+        "wrt: found no name, expected 'input' or names out of ['W'] of Affine(W: (3, 2))",
     ),
     (
         lambda: Tanh()(np.float64(1), batched=True),
@@ -512,7 +512,7 @@ REFUSALS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: Sequential(Affine(np.ones((3, 2)))).replace({"1.W": np.ones((2, 3))}),
         ValueError,
-        "wrt: found '1.W', expected one of '0.W'",
+        "parameters: found '1.W', expected one of '0.W'; did you mean '0.W'?",
     ),
 ]
 

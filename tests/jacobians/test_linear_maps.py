@@ -202,7 +202,7 @@ FROZEN.flags.writeable = False
         (lambda: BlockColumn(None), TypeError, "blocks: found None, expected a sequence of Jacobians"),
         (lambda: Affine([[1.0]]).jacobian([1.0], wrt=None), TypeError, "wrt: found None, expected 'input', the name"),
         (lambda: Affine([[1.0]]).jacobian([1.0], wrt=0), TypeError, "wrt: found 0, expected 'input', the name of a"),
-        (lambda: Affine([[1.0]]).jacobian([1.0], wrt=[["W"]]), ValueError, "wrt: found ['W'], expected one of 'input'"),
+        (lambda: Affine([[1.0]]).jacobian([1.0], wrt=[["W"]]), TypeError, "wrt: found ['W'], expected one of 'input'"),
         (
             lambda: Identity(2) @ 2.0,
             ValueError,

@@ -227,6 +227,10 @@ class ByValue(pickle.Pickler):
 def test_picklers_that_take_functions_by_value_decide_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     f = Elementwise("cube", lambda z: z**3, slope)
     monkeypatch.setitem(sys.modules, "vendored.cloudpickle", ModuleType("cloudpickle"))
+    with pytest.raises(pickle.PicklingError):  # it is loaded, and not at work
+        pickle.dumps(f)
+    at_work: dict[str, Any] = {"__name__": "vendored.cloudpickle"}
+    exec("def dump(pickler, value): pickler.dump(value)", at_work)
     file = io.BytesIO()
-    ByValue(file).dump(f)
+    at_work["dump"](ByValue(file), f)
     assert_array_equal(pickle.loads(file.getvalue())([2.0]), [2.0])

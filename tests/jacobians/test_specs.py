@@ -25,13 +25,17 @@ def test_numbers_that_are_equal_to_one_become_one(one: Any) -> None:
 @pytest.mark.parametrize(
     ("make", "error", "sentence"),
     [
-        (lambda: Spec.dense(-1, 2), ValueError, "size: found -1, expected at least 1"),
-        (lambda: Spec.identity(0), ValueError, "size: found 0, expected at least 1"),
+        (lambda: Spec.dense(-1, 2), ValueError, "size: found -1, expected an integer of at least 1"),
+        (lambda: Spec.identity(0), ValueError, "size: found 0, expected an integer of at least 1"),
         (lambda: Spec.diagonal(True), TypeError, "size: found True, expected an integer of at least 1"),
-        (lambda: Spec.dense(2, 3, (True,)), TypeError, "size: found True, expected an integer of at least 1"),
+        (
+            lambda: Spec.dense(2, 3, (True,)),
+            TypeError,
+            r"batch: found \(True,\), expected a tuple of integers",
+        ),
         (lambda: Spec.zero(3.0, 1), TypeError, "size: found 3.0, expected an integer of at least 1"),
         (lambda: Spec.low_rank(3, "3"), TypeError, "rank: found '3', expected an integer of at least 1"),
-        (lambda: Spec.low_rank(3, 0), ValueError, "rank: found 0, expected at least 1"),
+        (lambda: Spec.low_rank(3, 0), ValueError, "rank: found 0, expected an integer of at least 1"),
         (lambda: Spec.kronecker(1, 2), TypeError, r"left, right: found \(1, 2\), expected specs such as"),
         (lambda: Spec.block_row(3), TypeError, "blocks: found 3, expected specs such as"),
         (lambda: Spec.block_column([]), TypeError, r"blocks: found \[\], expected specs such as"),
