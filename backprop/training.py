@@ -5,17 +5,26 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from backprop.arguments import checked_integer, checked_number
+from backprop.arguments import checked_integer
 from backprop.descent import DivergenceError as DivergenceError  # training raises it: to be had from here too
 from backprop.images import curves
 from backprop.network import MLP
 from backprop.progress import Progress, epoch_title, reporting
-from backprop.state import Epoch, Sampling, Settings, TrainingState, load_state, save_state
+from backprop.state import (
+    Epoch,
+    Sampling,
+    Settings,
+    TrainingState,
+    checked_settings,
+    load_state,
+    require_arrays_of,
+    save_state,
+)
 from backprop.targets import class_numbers, target_rows
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.namespaces import require_numpy_function
@@ -195,7 +204,7 @@ def fit(
     train = _Points.checked(network, X, Y, "")
     held = None if validation is None else _Points.checked(network, *_pair(validation), "validation ")
     epochs = checked_integer(epochs, "epochs", least=1)
-    settings = _settings(learning_rate, batch_size, momentum, sampling, seed, patience, len(train.x))
+    settings = checked_settings(learning_rate, batch_size, momentum, sampling, seed, patience, len(train.x))
     if callback is not None and not callable(callback):
         raise TypeError(f"callback: found {callback!r}, expected a function of an Epoch")
     # overflow on the way to divergence is reported as divergence
@@ -260,26 +269,6 @@ def _pair(validation: Any) -> tuple[Any, Any]:
     return validation[0], validation[1]
 
 
-def _settings(
-    learning_rate: Any, batch_size: Any, momentum: Any, sampling: Any, seed: Any, patience: Any, points: int
-) -> Settings:
-    rate = checked_number(learning_rate, "learning_rate", strict=True)
-    if batch_size is not None:
-        batch_size = checked_integer(batch_size, "batch_size", least=1)
-        if batch_size > points:
-            raise ValueError(
-                f"batch_size: found {batch_size}, expected 1 to {points}, the number of points, or None for all"
-            )
-    inertia = checked_number(momentum, "momentum")
-    if inertia >= 1:
-        raise ValueError(f"momentum: found {momentum!r}, expected a number from 0 to below 1")
-    if sampling not in get_args(Sampling):
-        raise ValueError(f"sampling: found {sampling!r}, expected 'shuffle' or 'uniform'")
-    if patience is not None:
-        patience = checked_integer(patience, "patience", least=1)
-    return Settings(rate, batch_size, inertia, sampling, checked_integer(seed, "seed", least=0), patience)
-
-
 # --- the run ---------------------------------------------------------------------------------------------
 
 
@@ -299,23 +288,30 @@ def _resumed(
         state = resume.state
     else:
         state = resume if isinstance(resume, TrainingState) else load_state(resume)
-    saved = replace(state.settings, learning_rate=settings.learning_rate, patience=settings.patience)
-    for what, found, expected in (
-        ("network", state.network, _description(network)),
-        ("settings", saved, settings),
-        ("data", state.data, _checksum(train, held)),
-    ):
-        if found != expected:
-            raise ValueError(
-                f"resume: found a run with the {what} {found}, expected {expected}; "
-                f"only learning_rate and patience may differ; start a new run without resume"
-            )
+    _require_same("network", state.network, _description(network))
+    saved, asked = asdict(state.settings), asdict(settings)
+    different = [
+        name for name in saved if saved[name] != asked[name] and name not in ("learning_rate", "patience")
+    ]
+    if different:
+        each = "; ".join(f"{name}: found {asked[name]!r}, expected {saved[name]!r}" for name in different)
+        raise ValueError(f"{each}, as in the run to resume; {_MAY_DIFFER}")
+    _require_same("data", state.data, _checksum(train, held))
+    require_arrays_of(state, network.parameters)
     if state.history[-1].number >= epochs:
         raise ValueError(
             f"epochs: found {epochs}, expected more than the {state.history[-1].number} that the run to resume "
             f"has done; epochs counts from the beginning"
         )
     return replace(state, settings=settings)
+
+
+_MAY_DIFFER = "only learning_rate and patience may differ; start a new run without resume"
+
+
+def _require_same(what: str, found: str, expected: str) -> None:
+    if found != expected:
+        raise ValueError(f"resume: found a run with the {what} {found}, expected {expected}; {_MAY_DIFFER}")
 
 
 def _epoch(network: MLP, state: TrainingState, train: _Points, held: _Points | None) -> TrainingState:
