@@ -98,7 +98,10 @@ def _header(data: IO[bytes], name: str, size: int) -> Header:
     """Return the header of an array, whose data are as long as it says."""
     if data.read(len(_STARTS_WITH)) != _STARTS_WITH:
         raise ArchiveError(f"{name!r} is no array in NumPy's format 1.0")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(data)
+    try:
+        shape, _, dtype = np.lib.format.read_array_header_1_0(data)
+    except Exception as error:  # of Python's tokens and syntax, and of NumPy's dtypes
+        raise ArchiveError(f"the header of {name!r} says no shape and dtype") from error
     header = Header(tuple(shape), dtype)
     if dtype.hasobject:
         raise ArchiveError(f"{name!r} holds pickled objects")

@@ -50,7 +50,11 @@ def checked_number(value: Any, name: str, *, least: float = 0.0, strict: bool = 
     """
     expected = f"a finite number {'above' if strict else 'of at least'} {least:g}"
     try:
+        if isinstance(value, str | bytes | bool | np.bool_):
+            raise TypeError("float() would take it")
         number = float(value)
+    except OverflowError:  # an integer beyond the floats
+        number = math.inf
     except (TypeError, ValueError):
         raise TypeError(f"{name}: found {value!r}, expected {expected}") from None
     if not math.isfinite(number) or number < least or (strict and number == least):
