@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from jacobians import Function
+
 
 def checked_integer(value: Any, name: str, *, least: int) -> int:
     """Return `value` as a Python integer of at least `least`, or refuse it by name.
@@ -60,3 +62,25 @@ def checked_number(value: Any, name: str, *, least: float = 0.0, strict: bool = 
     if not math.isfinite(number) or number < least or (strict and number == least):
         raise ValueError(f"{name}: found {value!r}, expected {expected}")
     return number
+
+
+def checked_by(network: Function, by: Any) -> str:
+    """Return what a network is differentiated by, or refuse it.
+
+    Raises
+    ------
+    ValueError
+        If it is neither "input" nor the name of a parameter.
+
+    Examples
+    --------
+    >>> from jacobians import Tanh
+    >>> checked_by(Tanh(), "W")
+    Traceback (most recent call last):
+    ...
+    ValueError: by: found 'W', expected one of 'input'
+    """
+    known = ["input", *network.parameters]
+    if not isinstance(by, str) or by not in known:
+        raise ValueError(f"by: found {by!r}, expected one of {', '.join(map(repr, known))}")
+    return by

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from backprop.arguments import checked_by
 from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
 from jacobians.dead_units import LiveUnits, live_units
@@ -167,7 +168,7 @@ class Chain:
                 raise TypeError(
                     f"{name}: found {type(value).__name__}, expected a Function such as SquaredError(y)"
                 )
-        factors = list(network.chain(x, by, batched=batched))
+        factors = list(network.chain(x, checked_by(network, by), batched=batched))
         names = network_names(network, by, len(factors))
         if loss is not None:
             upstream = list(loss.chain(network(x, batched=batched), batched=batched))
@@ -219,6 +220,22 @@ class Chain:
     def __len__(self) -> int:
         return len(self.specs)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Chain):
+            return NotImplemented
+        if (self.names, self.specs) != (other.names, other.specs):
+            return False
+        if self.jacobians is None or other.jacobians is None:
+            return self.jacobians is other.jacobians
+        return all(map(_same, self.jacobians, other.jacobians))
+
+    def __hash__(self) -> int:
+        return hash((self.names, self.specs))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # plans hold their chain, and are made again when they are asked for
+        return {**self.__dict__, "_plans": {}}
+
     @property
     def shape(self) -> tuple[int, int]:
         """(outputs, inputs) of the product."""
@@ -229,6 +246,27 @@ class Chain:
         if len(factors) > 8:
             factors = [*factors[:4], f"… {len(factors) - 8} more …", *factors[-4:]]
         return f"Chain({' · '.join(factors)})"
+
+
+def _same(one: Jacobian, other: Jacobian) -> bool:
+    """Return whether two Jacobians of one spec hold the same numbers, NaN at the same places included."""
+    if one is other:
+        return True
+    mine, theirs = one.flatten(), other.flatten()
+    return (
+        type(one) is type(other)
+        and one.static == other.static
+        and all(
+            value is theirs[name]
+            or (
+                isinstance(value, np.ndarray)
+                and isinstance(theirs[name], np.ndarray)
+                and value.dtype == theirs[name].dtype
+                and np.array_equal(value, theirs[name], equal_nan=True)
+            )
+            for name, value in mine.items()
+        )
+    )
 
 
 def _listed(values: Any, name: str, what: str) -> list[Any]:

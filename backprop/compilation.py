@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
-from backprop.arguments import checked_integer
+from backprop.arguments import checked_by, checked_integer
 from backprop.plan import Plan
 from backprop.source.networks import Trace, array_form, trace_jacobian
 from backprop.source.printing import maker
@@ -257,9 +257,19 @@ class CompiledJacobian:
                 f"make it by np.empty({expected}, np.{dtype})"
             )
 
+    def __reduce__(self) -> Any:
+        # compiled again: code that is run is never read from a pickle
+        given = (self._network, self.shape, self.dtype.name, self.by, self._loss, self._batched)
+        return _restored, (*given, self._form, self.block)
+
     def __repr__(self) -> str:
         m, n = self.plan.spec.shape
         return f"<CompiledJacobian ∂/∂{self.by}: x {self.shape} ↦ {m}×{n}, {self.form}, {self.cost}>"
+
+
+def _restored(network: Function, shape: tuple[int, ...], dtype: str, *others: Any) -> CompiledJacobian:
+    # NumPy's own object for the dtype, which calls look for; a pickled one is another
+    return CompiledJacobian(network, shape, np.dtype(dtype), *others)
 
 
 def compile(  # noqa: A001  # backprop.compile(net), as re.compile
@@ -332,16 +342,13 @@ def compile(  # noqa: A001  # backprop.compile(net), as re.compile
     if form not in get_args(Form):
         raise ValueError(f"form: found {form!r}, expected one of {', '.join(map(repr, get_args(Form)))}")
     kind = _dtype(dtype)
-    known = ["input", *network.parameters]
-    if by not in known:
-        raise ValueError(f"by: found {by!r}, expected one of {', '.join(map(repr, known))}")
     sizes = _shape(network, shape, batched)
     if block is not None:
         if not batched or loss is not None:
             raise ValueError(f"block: found {block!r}, expected None for one point and for a loss")
         block = min(checked_integer(block, "block", least=1), sizes[0])
     network.check_input(sizes[int(batched) :])
-    return CompiledJacobian(network, sizes, kind, by, loss, bool(batched), form, block)
+    return CompiledJacobian(network, sizes, kind, checked_by(network, by), loss, bool(batched), form, block)
 
 
 def _dtype(dtype: Any) -> np.dtype[Any]:
