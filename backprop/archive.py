@@ -67,7 +67,12 @@ def read_arrays(file: IO[bytes], accept: Callable[[Mapping[str, Header]], None])
                 with archive.open(entry) as data:
                     headers[name] = _header(data, name, entry.file_size)
             accept(headers)
-            return {name: _array(archive, entry, name, headers[name]) for name, entry in entries.items()}
+            arrays = {}
+            for name, entry in entries.items():
+                with archive.open(entry) as data:
+                    # as long as was announced: the last byte compares the checksum
+                    arrays[name] = read_only(np.lib.format.read_array(data, allow_pickle=False))
+            return arrays
     except ArchiveError:
         raise
     except Exception as error:
@@ -112,13 +117,3 @@ def _header(data: IO[bytes], name: str, size: int) -> Header:
     if min(header.shape, default=0) < 0 or data.tell() + count * dtype.itemsize != size:
         raise ArchiveError(f"{name!r} announces {header}, and has {format_bytes(size)}")
     return header
-
-
-def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, header: Header) -> Array:
-    with archive.open(entry) as data:
-        value: Array = np.lib.format.read_array(data, allow_pickle=False)
-        if (
-            data.read(1) or Header(value.shape, value.dtype) != header
-        ):  # reading to the end compares checksums
-            raise ArchiveError(f"{name!r} is longer than it announces")
-    return read_only(value)

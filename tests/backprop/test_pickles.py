@@ -104,7 +104,12 @@ def test_plans_from_specs_come_back_equal(strategy, returned):
     assert (found.tree, found.steps, str(found)) == (plan.tree, plan.steps, text)
 
 
-@pytest.mark.parametrize("strategy", ["left", "right", "optimal"])
+DEEP = nested((0, *(part for factor in range(1, 5000) for part in (factor, -1))))
+
+
+@pytest.mark.parametrize(
+    "strategy", ["left", "right", "optimal", DEEP], ids=["left", "right", "optimal", "given"]
+)
 def test_plans_of_thousands_of_factors_come_back_equal(strategy, returned):
     plan = Chain.from_shapes([(2, 2)] * 5000).plan(strategy)
     found = returned(plan)
