@@ -11,7 +11,7 @@ import numpy as np
 
 from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
-from jacobians.arguments import checked_flag, checked_shape
+from jacobians.arguments import checked_flag, checked_option, checked_shape
 from jacobians.dead_units import LiveUnits, live_units
 from jacobians.float_errors import without_float_errors
 from jacobians.structures import Dense
@@ -187,7 +187,9 @@ class Chain:
                 raise TypeError(
                     f"{name}: found {type(value).__name__}, expected a Function such as SquaredError(y)"
                 )
-        factors = list(network.chain(x, by, batched=batched))
+        factors = list(
+            network.chain(x, checked_option(by, "by", ["input", *network.parameters]), batched=batched)
+        )
         names = network_names(network, by, len(factors))
         if loss is not None:
             upstream = list(loss.chain(network(x, batched=batched), batched=batched))
@@ -239,6 +241,22 @@ class Chain:
     def __len__(self) -> int:
         return len(self.specs)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Chain):
+            return NotImplemented
+        if (self.names, self.specs) != (other.names, other.specs):
+            return False
+        if self.jacobians is None or other.jacobians is None:
+            return self.jacobians is other.jacobians
+        return all(map(_same, self.jacobians, other.jacobians))
+
+    def __hash__(self) -> int:
+        return hash((self.names, self.specs))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # plans hold their chain, and are made again when they are asked for
+        return {**self.__dict__, "_plans": {}}
+
     @property
     def shape(self) -> tuple[int, int]:
         """(outputs, inputs) of the product."""
@@ -249,6 +267,26 @@ class Chain:
         if len(factors) > 8:
             factors = [*factors[:4], f"… {len(factors) - 8} more …", *factors[-4:]]
         return f"Chain({' · '.join(factors)})"
+
+
+def _same(one: Jacobian, other: Jacobian) -> bool:
+    """Return whether two Jacobians of one spec hold the same numbers, NaN at the same places included."""
+    if one is other:
+        return True
+    mine, theirs = one.flatten(), other.flatten()
+    return (
+        type(one) is type(other)
+        and one.static == other.static
+        and all(
+            value is theirs[name]
+            or (
+                isinstance(value, np.ndarray)
+                and isinstance(theirs[name], np.ndarray)
+                and np.array_equal(value, theirs[name], equal_nan=True)
+            )
+            for name, value in mine.items()
+        )
+    )
 
 
 def _listed(values: Any, name: str, what: str) -> list[Any]:

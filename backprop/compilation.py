@@ -268,9 +268,19 @@ class CompiledJacobian:
                 f"make it by np.empty({expected}, np.{dtype})"
             )
 
+    def __reduce__(self) -> Any:
+        # compiled again: code that is run is never read from a pickle
+        given = (self._network, self.shape, self.dtype.name, self.by, self._loss, self._batched)
+        return _restored, (*given, self._form, self.block)
+
     def __repr__(self) -> str:
         m, n = self.plan.spec.shape
         return f"<CompiledJacobian ∂/∂{self.by}: x {self.shape} ↦ {m}×{n}, {self.form}, {self.cost}>"
+
+
+def _restored(network: Function, shape: tuple[int, ...], dtype: str, *others: Any) -> CompiledJacobian:
+    # NumPy's own object for the dtype, which calls look for; a pickled one is another
+    return CompiledJacobian(network, shape, np.dtype(dtype), *others)
 
 
 def compile(  # noqa: A001  # backprop.compile(net), as re.compile

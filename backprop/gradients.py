@@ -191,6 +191,10 @@ class CompiledGradients:
         targets: Array = getattr(loss.of(target_rows(y, points, outputs, self._dtype)), self._target)
         return targets
 
+    def __reduce__(self) -> Any:
+        # compiled again: code that is run is never read from a pickle
+        return CompiledGradients, (self._network, self.points)
+
     def __repr__(self) -> str:
         return f"<CompiledGradients of {self._network!r} for {self.points} points>"
 

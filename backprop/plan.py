@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from backprop.tables import WIDTH, text_table, wrapped
 from jacobians import Cost, Spec
@@ -14,7 +14,7 @@ from jacobians.arrays import Array
 from jacobians.association import Association, associate, cheapest, fold, from_left, from_right
 from jacobians.dead_units import LiveUnits
 from jacobians.products import find_row, product_cost, product_spec
-from jacobians.trees import Tree
+from jacobians.trees import Tree, flat, nested
 
 if TYPE_CHECKING:
     from backprop.chain import Chain
@@ -49,7 +49,7 @@ class Step:
     formula: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """A bracketing of a chain with its steps and its exact cost; ``print(plan)`` shows one row a step.
 
@@ -75,7 +75,7 @@ class Plan:
     tree: Tree
     spec: Spec
     cost: Cost
-    live_units: LiveUnits | None = field(default=None, compare=False)
+    live_units: LiveUnits | None = None
     dead_units: bool = False
 
     @cached_property
@@ -233,8 +233,34 @@ class Plan:
             )
         return "\n".join([*lines, text_table(header, rows, numeric=(4, 5))]) if rows else "\n".join(lines)
 
+    def __eq__(self, other: object) -> bool:
+        return self._facts == other._facts if isinstance(other, Plan) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._facts)
+
+    @property
+    def _facts(self) -> tuple[Any, ...]:
+        """What tells plans apart; live units follow from it."""
+        return self.chain, self.strategy, flat(self.tree), self.spec, self.cost, self.dead_units
+
+    def __reduce__(self) -> Any:
+        return _restored, (*self._facts, self.live_units)
+
     def __repr__(self) -> str:
         return f"<Plan {self.strategy}: {self.bracketing}, {self.cost}>"
+
+
+def _restored(
+    chain: Chain,
+    strategy: str,
+    tree: tuple[int, ...],
+    spec: Spec,
+    cost: Cost,
+    dead_units: bool,
+    live: LiveUnits | None,
+) -> Plan:
+    return Plan(chain, strategy, nested(tree), spec, cost, live, dead_units)
 
 
 NAMED_FROM = 32

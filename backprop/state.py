@@ -6,15 +6,17 @@ import json
 import math
 import os
 import secrets
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from jacobians.arrays import Array, read_only
+from backprop.archive import ArchiveError, Header, read_arrays
+from backprop.facts import fields, read_facts, shortened
+from jacobians.arguments import checked_integer, real_number
+from jacobians.arrays import Array
 
 FORMAT = "explicit-jacobians training state 1"
 
@@ -144,36 +146,157 @@ def save_state(state: TrainingState, path: str | os.PathLike[str]) -> None:
 
 
 def load_state(path: str | os.PathLike[str]) -> TrainingState:
-    """Read a state that :func:`save_state` wrote.
+    """Read a state that :func:`save_state` wrote; the file may come from anywhere.
+
+    What the file announces is checked before its data are read: see :func:`backprop.archive.read_arrays`.
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    OSError
+        If there is no such file, or it can't be read.
     ValueError
-        If it is no saved state, or damaged.
+        If it is no saved state, or damaged, or holds what no run leaves: facts of another kind, numbers that are not
+        finite, or parameters, velocity and best parameters of different names, shapes and dtypes.
     """
+    with Path(path).open("rb") as file:
+        try:
+            arrays = read_arrays(file, _require_groups)
+            return _state(read_facts(str(arrays.pop("facts"))), arrays)
+        except ValueError as error:
+            raise ValueError(
+                f"{Path(path).name}: found no state of a training run, or a damaged one ({error}), "
+                f"expected a file that TrainingResult.save wrote"
+            ) from error
+
+
+def _require_groups(headers: Mapping[str, Header]) -> None:
+    """Refuse arrays that are not those of a state, from their headers."""
+    facts = headers.get("facts")
+    if facts is None or facts.shape != () or facts.dtype.kind != "U":
+        raise ArchiveError("the text 'facts' is missing" if facts is None else f"'facts' has {facts}")
+    groups: dict[str, dict[str, Header]] = {group: {} for group in _ARRAYS}
+    for name, header in headers.items():
+        if name == "facts":
+            continue
+        group, _, own = name.partition(":")
+        if group not in groups or not own:
+            raise ArchiveError(f"{name!r} is no array of a state")
+        if header.dtype not in (np.float64, np.float32):
+            raise ArchiveError(f"{name!r} has dtype {header.dtype}, and not float64 or float32")
+        groups[group][own] = header
+    parameters = groups["parameters"]
+    if not parameters:
+        raise ArchiveError("it has no parameters")
+    for group in ("velocity", "best_parameters"):
+        if difference := _difference(groups[group], parameters):
+            raise ArchiveError(f"{group} and parameters differ: {difference}")
+
+
+def _difference(found: Mapping[str, Header], expected: Mapping[str, Header]) -> str | None:
+    """Return how the names, shapes and dtypes of arrays differ from those expected; None if they don't."""
+    for name, header in expected.items():
+        if name not in found:
+            return f"{name} is missing"
+        if found[name] != header:
+            return f"{name}: found {found[name]}, expected {header}"
+    extra = [name for name in found if name not in expected]
+    return f"found {extra[0]!r}, expected only {', '.join(expected)}" if extra else None
+
+
+def require_arrays_of(state: TrainingState, parameters: Mapping[str, Array]) -> None:
+    """Refuse a state whose arrays are not named, shaped and typed as the parameters of the network to train.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, is one too many, or has another shape or dtype.
+    """
+    expected = {name: Header(value.shape, value.dtype) for name, value in parameters.items()}
+    for group in _ARRAYS:
+        arrays = {name: np.asarray(value) for name, value in getattr(state, group).items()}
+        found = {name: Header(value.shape, value.dtype) for name, value in arrays.items()}
+        if difference := _difference(found, expected):
+            raise ValueError(f"resume: found {group} of another network: {difference}")
+
+
+def _state(facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> TrainingState:
+    groups: dict[str, dict[str, Array]] = {group: {} for group in _ARRAYS}
+    for name, value in arrays.items():
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name!r} is not finite")
+        group, own = name.split(":", 1)
+        groups[group][own] = value
+    fields(facts, "the facts", ("format", "network", "data", "settings", "history"))
+    if facts["format"] != FORMAT:
+        raise ValueError(f"the format is not {FORMAT!r}")
+    for name in ("network", "data"):
+        if not isinstance(facts[name], str):
+            raise ValueError(f"{name} is no text")
+    settings = fields(facts["settings"], "settings", Settings.__dataclass_fields__)
     try:
-        with np.load(Path(path), allow_pickle=False) as file:
-            arrays = {name: read_only(file[name]) for name in file.files}
-        facts: dict[str, Any] = json.loads(str(arrays.pop("facts")))
-        if facts["format"] != FORMAT:
-            raise KeyError("format")
-        groups: dict[str, dict[str, Array]] = {group: {} for group in _ARRAYS}
-        for name, value in arrays.items():
-            group, own = name.split(":", 1)
-            groups[group][own] = value
-        return TrainingState(
-            network=facts["network"],
-            data=facts["data"],
-            settings=Settings(**facts["settings"]),
-            history=tuple(Epoch(**epoch) for epoch in facts["history"]),
-            parameters=groups["parameters"],
-            velocity=groups["velocity"],
-            best_parameters=groups["best_parameters"],
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{Path(path).name}: found no state of a training run, or a damaged one ({type(error).__name__}), "
-            f"expected a file that TrainingResult.save wrote"
-        ) from error
+        checked = checked_settings(**settings)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    return TrainingState(facts["network"], facts["data"], checked, _history(facts["history"]), **groups)
+
+
+def _history(found: Any) -> tuple[Epoch, ...]:
+    """Return the epochs of a history, which are numbered from 0 and measured all alike."""
+    if not isinstance(found, list) or not found:
+        raise ValueError("history is no list of epochs")
+    epochs = []
+    for number, facts in enumerate(found):
+        epoch = fields(facts, f"history[{number}]", Epoch.__dataclass_fields__)
+        for name, value in epoch.items():
+            place = f"history[{number}]: {name}"
+            if name == "number":
+                if type(value) is not int or value != number:
+                    raise ValueError(f"{place} is {shortened(value)}, and not {number}")
+            elif value is None:
+                if name == "loss" or found[0][name] is not None:
+                    raise ValueError(f"{place} is missing")
+            elif type(value) is not float or found[0][name] is None:
+                raise ValueError(
+                    f"{place} is {shortened(value)}, and not a number as those of the other epochs"
+                )
+            # the loss over validation points stops no run
+            elif name != "validation_loss" and not math.isfinite(value):
+                raise ValueError(f"{place} is {value}")
+            elif name.endswith("accuracy") and not 0 <= value <= 1:
+                raise ValueError(f"{place} is {value}, and not a share")
+        epochs.append(Epoch(**epoch))
+    return tuple(epochs)
+
+
+def checked_settings(
+    learning_rate: Any,
+    batch_size: Any,
+    momentum: Any,
+    sampling: Any,
+    seed: Any,
+    patience: Any,
+    points: int | None = None,
+) -> Settings:
+    """Return settings after a look at each; `points` is the number of points where that is known.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is refused.
+    """
+    rate = real_number(learning_rate, "learning_rate", above=0)
+    if batch_size is not None:
+        batch_size = checked_integer(batch_size, "batch_size", least=1)
+        if points is not None and batch_size > points:
+            raise ValueError(
+                f"batch_size: found {batch_size}, expected 1 to {points}, the number of points, or None for all"
+            )
+    inertia = real_number(momentum, "momentum", least=0)
+    if inertia >= 1:
+        raise ValueError(f"momentum: found {momentum!r}, expected a number from 0 to below 1")
+    if not isinstance(sampling, str) or sampling not in get_args(Sampling):
+        raise ValueError(f"sampling: found {shortened(sampling)}, expected 'shuffle' or 'uniform'")
+    if patience is not None:
+        patience = checked_integer(patience, "patience", least=1)
+    seed = checked_integer(seed, "seed", least=0)
+    return Settings(rate, batch_size, inertia, cast(Sampling, sampling), seed, patience)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,9 +15,18 @@ from backprop.images import curves
 from backprop.network import MLP
 from backprop.not_finite import first_not_finite
 from backprop.progress import Progress, epoch_title, reporting
-from backprop.state import Epoch, Sampling, Settings, TrainingState, load_state, save_state
+from backprop.state import (
+    Epoch,
+    Sampling,
+    Settings,
+    TrainingState,
+    checked_settings,
+    load_state,
+    require_arrays_of,
+    save_state,
+)
 from backprop.targets import class_numbers, target_rows
-from jacobians.arguments import checked_callable, checked_integer, checked_option, real_number
+from jacobians.arguments import checked_callable, checked_integer
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.float_errors import without_float_errors
 from jacobians.namespaces import require_numpy_function
@@ -198,7 +207,7 @@ def fit(
     train = _Points.checked(network, X, Y, "")
     held = None if validation is None else _Points.checked(network, *_pair(validation), "validation ")
     epochs = checked_integer(epochs, "epochs", least=1)
-    settings = _settings(learning_rate, batch_size, momentum, sampling, seed, patience, len(train.x))
+    settings = checked_settings(learning_rate, batch_size, momentum, sampling, seed, patience, len(train.x))
     if callback is not None:
         checked_callable(callback, "callback", "a function of an Epoch")
     state = (
@@ -261,25 +270,6 @@ def _pair(validation: Any) -> tuple[Any, Any]:
     return validation[0], validation[1]
 
 
-def _settings(
-    learning_rate: Any, batch_size: Any, momentum: Any, sampling: Any, seed: Any, patience: Any, points: int
-) -> Settings:
-    rate = real_number(learning_rate, "learning_rate", above=0)
-    if batch_size is not None:
-        batch_size = checked_integer(batch_size, "batch_size", least=1)
-        if batch_size > points:
-            raise ValueError(
-                f"batch_size: found {batch_size}, expected 1 to {points}, the number of points, or None for all"
-            )
-    inertia = real_number(momentum, "momentum", least=0)
-    if inertia >= 1:
-        raise ValueError(f"momentum: found {momentum!r}, expected a number from 0 to below 1")
-    checked_option(sampling, "sampling", get_args(Sampling))
-    if patience is not None:
-        patience = checked_integer(patience, "patience", least=1)
-    return Settings(rate, batch_size, inertia, sampling, checked_integer(seed, "seed", least=0), patience)
-
-
 # --- the run ---------------------------------------------------------------------------------------------
 
 
@@ -299,23 +289,30 @@ def _resumed(
         state = resume.state
     else:
         state = resume if isinstance(resume, TrainingState) else load_state(resume)
-    saved = replace(state.settings, learning_rate=settings.learning_rate, patience=settings.patience)
-    for what, found, expected in (
-        ("network", state.network, _description(network)),
-        ("settings", saved, settings),
-        ("data", state.data, _checksum(train, held)),
-    ):
-        if found != expected:
-            raise ValueError(
-                f"resume: found a run with the {what} {found}, expected {expected}; "
-                f"only learning_rate and patience may differ; start a new run without resume"
-            )
+    _require_same("network", state.network, _description(network))
+    saved, asked = asdict(state.settings), asdict(settings)
+    different = [
+        name for name in saved if saved[name] != asked[name] and name not in ("learning_rate", "patience")
+    ]
+    if different:
+        each = "; ".join(f"{name}: found {asked[name]!r}, expected {saved[name]!r}" for name in different)
+        raise ValueError(f"{each}, as in the run to resume; {_MAY_DIFFER}")
+    _require_same("data", state.data, _checksum(train, held))
+    require_arrays_of(state, network.parameters)
     if state.history[-1].number >= epochs:
         raise ValueError(
             f"epochs: found {epochs}, expected more than the {state.history[-1].number} that the run to resume "
             f"has done; epochs counts from the beginning"
         )
     return replace(state, settings=settings)
+
+
+_MAY_DIFFER = "only learning_rate and patience may differ; start a new run without resume"
+
+
+def _require_same(what: str, found: str, expected: str) -> None:
+    if found != expected:
+        raise ValueError(f"resume: found a run with the {what} {found}, expected {expected}; {_MAY_DIFFER}")
 
 
 def _epoch(network: MLP, state: TrainingState, train: _Points, held: _Points | None) -> TrainingState:

@@ -192,7 +192,7 @@ def test_integers_beyond_64_bits_stay_exact_in_json() -> None:
         (lambda: Chain.from_specs([(2, 2)]), TypeError, r"specs\[0\]: found tuple, expected a Spec"),
         (lambda: Chain.from_network(np.eye(2), [1.0]), TypeError, "network: found ndarray, expected a Function"),
         (lambda: Chain.from_network(Tanh(), [1.0], 3), TypeError, "loss: found int, expected a Function"),
-        (lambda: Chain.from_network(network(), np.ones(4), by="1.W"), ValueError, "wrt: found '1.W'"),
+        (lambda: Chain.from_network(network(), np.ones(4), by="1.W"), ValueError, "by: found '1.W'"),
         (lambda: Chain.from_network(network(), np.ones(3)), ValueError, r"x: found shape \(3,\), expected \(4,\)"),
         (lambda: Chain.from_shapes([(1, 2)]).plan().execute(), ValueError, "chain: found specs without numbers"),
         (lambda: compare(Chain.from_shapes([(1, 2)]), []), ValueError, "strategies: found none"),

@@ -158,9 +158,9 @@ def test_a_file_that_is_no_state_is_refused(tmp_path, make):
         ({"network": MLP.initialize([3, 5, 2])}, r"resume: found a run with the network MLP\(3-4-2, tanh"),
         ({"network": MLP.initialize([3, 4, 2], activation="relu")}, r"expected MLP\(3-4-2, relu"),
         ({"network": MLP.initialize([3, 4, 2], dtype=np.float32)}, "of float64 .*expected .* of float32"),
-        ({"seed": 5}, r"resume: found a run with the settings .*seed=0.*expected .*seed=5"),
-        ({"batch_size": 2}, r"batch_size=None.*batch_size=2"),
-        ({"momentum": 0.5}, r"momentum=0\.0.*momentum=0\.5"),
+        ({"seed": 5}, "^seed: found 5, expected 0, as in the run to resume; only learning_rate"),
+        ({"batch_size": 2}, "^batch_size: found 2, expected None, as in the run"),
+        ({"momentum": 0.5}, r"^momentum: found 0\.5, expected 0\.0, as in the run"),
         (
             {"X": data()[0] + 1e-9},
             "resume: found a run with the data [0-9a-f]{32}, expected [0-9a-f]{32}; only",
