@@ -31,7 +31,8 @@ class TaylorResult(NamedTuple):
     verdict : {"right", "wrong", "undecided"}
         Order 2 (or more) is right, 1 is wrong; between them, below 0.7 (rounding does not fall with h), and with too
         few steps above rounding, undecided; so is what is wrong along all entries and right along the tiny ones alone:
-        f may be smooth on no more than their own size. Where all is rounding, it is right if that is below 1e-3 of h J v.
+        f may be smooth on no more than their own size. Where all is rounding, it is right if that is below 1e-3 of
+        h J v.
     steps, remainders : numpy.ndarray, shape (k,)
         All of them, the steps in falling order.
     fitted : numpy.ndarray of bool, shape (k,)
