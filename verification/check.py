@@ -17,10 +17,11 @@ from verification.candidate import CandidateError, candidate_of, matrix_of
 from verification.causes import Cause, Slip
 from verification.comparison import RELATIVE, Comparison, precision
 from verification.finite_difference import richardson
+from verification.one_sided import one_sided
 from verification.options import require_absolute, require_options, witness_names
 from verification.problem import EvaluationError, Problem
 from verification.report import CheckReport, Witness, Worst
-from verification.verdict import decide, where_steps_are_too_large, with_adjoint
+from verification.verdict import decide, needs_both_sides, where_steps_are_too_large, with_adjoint
 from verification.witnesses import Budget, ask, takes_square_matrices, taylor
 
 LARGEST_DENSE = 32 * 1024**2
@@ -63,8 +64,9 @@ def check(
         in_shape + reversed(out_shape).
     witnesses : iterable of str, optional
         Which to ask, out of "finite-difference", "block-identity", "complex-step", "symbolic", "certified"; by
-        default all, and the Taylor test beside them. "projections" alone compares J v for random directions v, a
-        fraction of the work for a large Jacobian, which is not formed.
+        default all, the Taylor test beside them, and the one-sided derivatives of f where a step of it has a kink.
+        "projections" alone compares J v for random directions v, a fraction of the work for a large Jacobian, which
+        is not formed.
     rtol : float, optional
         The relative tolerance of an entry; by default 1e-6 for float64, 2e-4 for float32.
     atol : float
@@ -142,11 +144,14 @@ def check(
     supporting = [] if witnesses is not None else [taylor(problem, matrix, seed, tolerance, atol)]
     heard, supporting = where_steps_are_too_large(heard, supporting)
     decision = decide(heard, supporting)
+    if witnesses is None and needs_both_sides(decision, heard):
+        heard.append(one_sided(problem, matrix, tolerance, seed))
+        decision = decide(heard, supporting)
     if isinstance(candidate, Jacobian):
         supporting.append(adjoint_witness(candidate, seed, _terms(problem)))
         decision = with_adjoint(decision, supporting[-1])
     comparisons = [comparison for _, comparison in asked]
-    worst = _worst(matrix, list(zip(heard, comparisons, strict=True)), problem)
+    worst = _worst(matrix, list(zip(heard, comparisons, strict=False)), problem)
     contradicting = [witness.matrix for witness in heard if witness.status == "disagrees"]
     diagnosis = None
     if decision.verdict == "wrong" and contradicting:

@@ -64,6 +64,8 @@ class Witness:
         Why it says so: what verdicts are made from. The reason is made from it, and from the words of others.
     entries : int
         About how many entries the cause is.
+    step : str
+        For a kink of a step of the code: the function and the line of it, "" where that isn't known.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Witness:
     matrix: Array | None = field(default=None, repr=False, compare=False)
     cause: Cause | None = None
     entries: int = 0
+    step: str = ""
 
 
 @dataclass(frozen=True)

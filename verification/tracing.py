@@ -7,7 +7,9 @@ of any type, and what is done to them is read from the table of that type (:mod:
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -287,6 +289,20 @@ def trace(f: Callable[[Any], Any], x: TracedArray) -> Entries:
     if result is None:
         raise TracingError("f returned None, expected an array")
     return entries_of(result, x.scalars)
+
+
+def calling_line() -> str:
+    """Return the function and line of the traced code that is being run, "" outside of it."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", "")).split(".")[0]
+        if module not in ("verification", "numpy"):
+            file = frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+            return f"{frame.f_code.co_qualname}, line {frame.f_lineno} of {file}"
+        if frame.f_code is trace.__code__:
+            return ""
+        frame = frame.f_back
+    return ""
 
 
 def _library_call(error: Exception) -> str | None:

@@ -195,7 +195,8 @@ def _stopped(name: str, error: Exception, seconds: float) -> Witness:
             (cause for kind, cause in _CAUSES.items() if isinstance(error, kind)),
             Cause.FAILED,
         )
-    return Witness(name, "unavailable", reason=_reason(error), seconds=seconds, cause=cause)
+    step = error.step if isinstance(error, KinkError) else ""
+    return Witness(name, "unavailable", reason=_reason(error), seconds=seconds, cause=cause, step=step)
 
 
 _CAUSES: dict[type[Exception], Cause] = {  # the narrower first
