@@ -172,11 +172,13 @@ def adjoint_witness(jacobian: Jacobian, seed: int, terms: float = 0.0) -> Witnes
     return Witness("adjoint", "agrees" if result.passed else "disagrees", result.deviation, reason)
 
 
-def projected(problem: Problem, seed: int, columns: int = COLUMNS) -> tuple[Problem, Array]:
+def projected(
+    problem: Problem, seed: int, columns: int = COLUMNS, guessed: float | None = None
+) -> tuple[Problem, Array]:
     """Return the problem t ↦ f(x + V t) at t = 0, whose Jacobian is J V, and V.
 
     V has four random directions, which see every column, and some single columns; its rows have the sizes of the
-    entries of x, so that no step is lost in their rounding.
+    entries of x, so that no step is lost in their rounding. `guessed` is a noise that stands for the measured one.
     """
     n = problem.point.size
     rng = np.random.default_rng(seed)
@@ -192,7 +194,9 @@ def projected(problem: Problem, seed: int, columns: int = COLUMNS) -> tuple[Prob
         return problem.evaluate_many((x + t @ directions.T).reshape(-1, *shape))
 
     start = np.zeros(TRIALS + columns)
-    return Problem(along, start, vectorized=True, value=problem.value.reshape(-1)), directions
+    return Problem(
+        along, start, vectorized=True, value=problem.value.reshape(-1), guessed=guessed
+    ), directions
 
 
 def _at_a_glance(
@@ -200,9 +204,9 @@ def _at_a_glance(
 ) -> Witness | None:
     """Return the witness if two differences along random directions suffice for it to agree; otherwise None."""
     start = time.perf_counter()
-    smaller, directions = projected(problem, seed, columns=0)
     # a guess: noise above it shows in the error, and is then measured
-    smaller.noise = np.full(smaller.value.size, 4 * np.finfo(np.float64).eps * np.abs(smaller.value).max())
+    guessed = 4 * float(np.finfo(np.float64).eps) * float(np.abs(problem.value).max())
+    smaller, directions = projected(problem, seed, columns=0, guessed=guessed)
     found = richardson(smaller, GLANCE, levels=2)
     candidate = along_directions(jacobian, directions)
     evidence = Evidence(found.matrix, found.error, found.kinks)

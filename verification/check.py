@@ -68,7 +68,7 @@ def check(
         "projections" alone compares J v for random directions v, a fraction of the work for a large Jacobian, which
         is not formed.
     rtol : float, optional
-        The relative tolerance of an entry; by default 1e-6 for float64, 2e-4 for float32.
+        The relative tolerance of an entry; by default 1e-6 for float64, 2e-4 for float32, 1e-2 for float16.
     atol : float
         An absolute tolerance of every entry, 0 unless asked for: as where a right backward pass leaves 6e-16 of 0.
         Random projections don't use it.
@@ -106,7 +106,7 @@ def check(
     require_absolute(atol)
     projections = names == [PROJECTIONS]
     limits = budget or Budget()
-    given = real_array(x, "x")
+    given, half = real_array(x, "x"), _half(x)
     try:
         problem = Problem(f, given, wrt, dtype=np.float64, tracing=limits.complex_step)
     except EvaluationError as error:
@@ -117,7 +117,7 @@ def check(
         "out_shape": problem.value.shape,
         "in_shape": problem.point.shape,
         "wrt": wrt,
-        "dtype": precision(given.dtype),
+        "dtype": precision(*half, given.dtype),
     }
     if fault:
         cause, reason = fault
@@ -132,7 +132,7 @@ def check(
     if matrix is None or projections:
         unformed = candidate if isinstance(candidate, Jacobian) else matrix
         return check_by_projections(problem, unformed, described, seed=seed, rtol=rtol)
-    described["dtype"] = precision(given.dtype, matrix.dtype)
+    described["dtype"] = precision(*half, *_half(candidate), given.dtype, matrix.dtype)
     described["candidate"] = matrix
     if not np.isfinite(matrix).all():
         return _not_finite(matrix, problem, given, described)
@@ -141,7 +141,9 @@ def check(
     asked = [ask(name, problem, matrix, described["dtype"], rtol, limits, atol) for name in names]
     tolerance = RELATIVE[described["dtype"]] if rtol is None else rtol
     heard = [witness for witness, _ in asked]
-    supporting = [] if witnesses is not None else [taylor(problem, matrix, seed, tolerance, atol)]
+    supporting = (
+        [] if witnesses is not None else [taylor(problem, matrix, seed, tolerance, atol, described["dtype"])]
+    )
     heard, supporting = where_steps_are_too_large(heard, supporting)
     decision = decide(heard, supporting)
     if witnesses is None and needs_both_sides(decision, heard):
@@ -165,6 +167,12 @@ def check(
         cause=decision.cause,
         **described,
     )
+
+
+def _half(value: Any) -> list[Any]:
+    """Return float16 if an argument is of it: the doors make float32 of it, and its rounding stays."""
+    dtype = value.dtype if isinstance(value, Jacobian) else getattr(np.asarray(value), "dtype", None)
+    return [np.float16] if dtype == np.float16 else []
 
 
 def _terms(problem: Problem) -> float:

@@ -86,7 +86,6 @@ def _limits(problem: Problem, directions: Array) -> tuple[Array, Array, Array]:
     Neville's scheme over h that fall by 4; all of shape (directions, m), the last of shape (m,).
     """
     x, value = problem.point.reshape(-1), problem.value.reshape(-1).astype(np.float64)
-    eps = float(np.finfo(problem.value.dtype).eps)
     shape = (len(directions), value.size)
     best, error, natural = np.full(shape, np.nan), np.full(shape, np.inf), np.zeros(value.size)
     previous: list[Array] = []
@@ -98,7 +97,7 @@ def _limits(problem: Problem, directions: Array) -> tuple[Array, Array, Array]:
             slopes = (values - value) / h
             if level == 0:
                 natural = np.max(np.abs(slopes), axis=0, where=np.isfinite(slopes), initial=0)
-            noise = 2 * np.maximum(np.maximum(problem.noise, eps * np.abs(values)), UNDERFLOW) / h
+            noise = 2 * np.maximum(np.maximum(problem.noise, problem.eps * np.abs(values)), UNDERFLOW) / h
             # x + hu is rounded too, relative to x, which f multiplies by its slope
             noise = noise + 2 * float(np.finfo(np.float64).eps) * np.abs(slopes) / h
             row = [slopes]

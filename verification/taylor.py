@@ -128,7 +128,7 @@ def _along(problem: Problem, matrix: Any, direction: Array, dtypes: Any) -> Tayl
     m = problem.shape[0]
     x = problem.point.reshape(-1).astype(np.float64)
     known = [problem.point.dtype, problem.value.dtype, matrix.dtype, *dtypes]
-    eps = max(float(np.finfo(dtype).eps) for dtype in known)
+    eps = max(float(np.max(problem.eps)), *(float(np.finfo(dtype).eps) for dtype in known))
     subnormal = max(float(np.finfo(dtype).smallest_subnormal) for dtype in known)
     points = (x + STEPS[:, None] * direction).astype(problem.point.dtype)
     moves = points.astype(np.float64) - x  # as they are taken: nothing of them is lost
