@@ -160,7 +160,7 @@ def check(
         diagnosis = _diagnosis(matrix, contradicting[-1], problem)
     return CheckReport(
         decision.verdict,
-        decision.reason,
+        decision.reason + _whole(problem),
         (*heard, *supporting),
         worst,
         diagnosis,
@@ -173,6 +173,13 @@ def _half(value: Any) -> list[Any]:
     """Return float16 if an argument is of it: the doors make float32 of it, and its rounding stays."""
     dtype = value.dtype if isinstance(value, Jacobian) else getattr(np.asarray(value), "dtype", None)
     return [np.float16] if dtype == np.float16 else []
+
+
+def _whole(problem: Problem) -> str:
+    """Return what is to be said of a function of whole numbers, "" of another."""
+    if not problem.whole:
+        return ""
+    return f"; f(x) is {problem.whole}, whole numbers: its derivative is 0 or none (was an array of floats meant?)"
 
 
 def _terms(problem: Problem) -> float:

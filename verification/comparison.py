@@ -59,7 +59,8 @@ class Comparison:
     excess : numpy.ndarray, shape (m, n)
         The deviation by what is tolerated; above 1 is wrong.
     error : float
-        The largest deviation relative to the size of its row.
+        The largest deviation relative to the size of its row; of a row that is all noise, as a part of what is
+        tolerated there times rtol.
     off_everywhere : bool
         Every entry is off by 9e-4 or more, and still by no more than rounding might explain: neither right nor wrong.
     excused : int
@@ -157,6 +158,8 @@ def compare(
         if 0 < size.max() <= float(limits.smallest_normal):
             precise = np.zeros_like(known)
         part = np.where(known & (deviation > 0), deviation / np.where(rows > 0, rows, scale), 0)
+        noisy = (excess <= 1) & (rows <= tolerated)  # a row of nothing but noise has no size to be a part of
+        part = np.where(noisy, relative * excess, part)
         # Entries that a relative error can show in; one that is confirmed shows that not all of them have it.
         telling = known & ((size > error) | (candidate != 0))
         larger = np.maximum(size, np.abs(candidate))

@@ -59,6 +59,8 @@ class Problem:
         The value there.
     returned : float
         eps of the dtype that f returned.
+    whole : str
+        That dtype where it holds whole numbers or truth values only; otherwise "".
 
     Raises
     ------
@@ -120,7 +122,7 @@ class Problem:
         if value is None:
             self.value = self.evaluate(self.point)
         else:
-            self.value, self.returned = value, float(np.finfo(value.dtype).eps)
+            self.value, self.returned, self.whole = value, float(np.finfo(value.dtype).eps), ""
         if vectorized and value is None:
             self._refuse_mixed_points()
 
@@ -206,6 +208,8 @@ class Problem:
             result = numbers(raw).copy()  # f may write to the same array again
         if not hasattr(self, "value"):
             self.returned = _eps(raw, result)
+            dtype = np.asarray(raw).dtype
+            self.whole = str(dtype) if dtype.kind in "biu" else ""
         elif result.shape != self.value.shape:
             raise EvaluationError(
                 f"f: found shape {result.shape} at one point and {self.value.shape} at another, expected one shape"

@@ -415,3 +415,20 @@ def test_three_mistakes_are_not_guessed():
 def test_calls_of_diagnose_that_make_no_sense(arguments, error, message):
     with pytest.raises(error, match=message):
         diagnose(-J, J, **arguments)
+
+
+@pytest.mark.parametrize("form", [lambda G: G, lambda G: G.reshape(1, -1)])
+@pytest.mark.parametrize(
+    ("f", "gradient"),
+    [
+        (lambda A: np.linalg.slogdet(A)[1], lambda A: np.linalg.inv(A).T),
+        (lambda A: np.linalg.det(A), lambda A: np.linalg.det(A) * np.linalg.inv(A).T),
+        (lambda A: np.trace(A @ A @ A), lambda A: 3 * (A @ A).T),
+    ],
+)
+def test_the_inverse_in_place_of_its_transpose_is_a_transposed_gradient(f, gradient, form):
+    A = np.array([[2.0, 1.0], [0.5, 3.0]])
+    found = check(f, A, form(gradient(A).T))
+    assert found.verdict == "wrong"
+    assert found.diagnosis.name == "transposed"
+    assert str(found.diagnosis).startswith("the gradient is transposed")
