@@ -146,10 +146,15 @@ def real_number(value: object, name: str, *, infinite: bool = False) -> float:
     >>> real_number(2, "slope")
     2.0
     """
-    if isinstance(value, str | bytes | bool | np.bool_) or np.ndim(value) != 0:  # type: ignore[arg-type]  # anything
+    if (
+        isinstance(value, str | bytes | bool | np.bool_ | list | tuple | dict)
+        or getattr(value, "ndim", 0) != 0
+    ):
         raise TypeError(f"{name}: found {value!r}, expected a real number")
     try:
         number = float(value)  # type: ignore[arg-type]  # the except says so
+    except OverflowError:
+        raise ValueError(f"{name}: found a whole number beyond 1e308, expected a real number") from None
     except (TypeError, ValueError):
         raise TypeError(f"{name}: found {value!r}, expected a real number") from None
     if math.isnan(number) or (math.isinf(number) and not infinite):

@@ -12,6 +12,7 @@ from jacobians.arithmetic import UNCOUNTED
 from jacobians.arrays import Array
 from jacobians.structures import Jacobian
 from verification.comparison import UNDERFLOW_GROWTH, Comparison, Evidence, compare
+from verification.doors import require_whole
 from verification.finite_difference import richardson
 from verification.problem import Problem
 from verification.report import CheckReport, Witness, Worst
@@ -82,6 +83,8 @@ def adjoint_test(jacobian: Any, *, trials: int = TRIALS, seed: int = 0, terms: f
     >>> adjoint_test(Dense(np.arange(6.0).reshape(2, 3))).passed
     True
     """
+    require_whole(trials, "trials", 0)
+    require_whole(seed, "seed")
     if trials < 1:
         raise ValueError(f"trials: found {trials}, expected at least one: no trial passes nothing")
     m, n = _sizes(jacobian)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from jacobians.arrays import Array, real_array, require_budget
 from jacobians.function import INPUT
+from verification.doors import require_choice
 from verification.problem import Problem
 from verification.scalars import ComplexScalars
 from verification.tracing import entries_of
@@ -109,10 +110,7 @@ def finite_difference_jacobian(
     array([[3., 2.],
            [1., 0.]])
     """
-    if method not in get_args(Method):
-        raise ValueError(
-            f"method: found {method!r}, expected one of {', '.join(map(repr, get_args(Method)))}"
-        )
+    require_choice(method, "method", get_args(Method))
     problem = Problem(f, x, wrt, vectorized=vectorized)
     if method == "complex-step":
         return complex_step(problem, step)
@@ -146,9 +144,9 @@ def _steps(problem: Problem, step: Any, relative: float) -> Array:
     x = problem.point
     if step is None:
         return np.asarray(relative * np.maximum(1, np.abs(x)), dtype=x.dtype).reshape(-1)
+    h = real_array(step, "step").astype(x.dtype)
     if np.asanyarray(step).dtype == bool:
         raise TypeError(f"step: found {step!r}, expected a number h > 0 or an array of them")
-    h = real_array(step, "step").astype(x.dtype)
     if h.shape not in ((), x.shape):
         raise ValueError(
             f"step: found shape {h.shape}, expected one number or the shape {x.shape} of the point"

@@ -11,6 +11,7 @@ import numpy as np
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.function import INPUT, Function
 from verification.arithmetic import eps_of_values
+from verification.doors import require_function, shown
 from verification.floats import FloatScalars
 from verification.rounding import Sizes, sizes
 from verification.scalars import Scalars
@@ -90,12 +91,10 @@ class Problem:
         tracing: int = 0,
         guessed: float | None = None,
     ) -> None:
-        if not callable(f) or (isinstance(f, type) and issubclass(f, Function)):
-            found = f"the class {f.__name__}" if isinstance(f, type) else type(f).__name__
-            raise TypeError(f"f: found {found}, expected a Function or a function of one array")
+        require_function(f)
         if not isinstance(wrt, str):
             raise TypeError(
-                f"wrt: found {wrt!r}, expected {INPUT!r} or the name of a parameter of a Function"
+                f"wrt: found {shown(wrt)}, expected {INPUT!r} or the name of a parameter of a Function"
             )
         if vectorized and isinstance(f, Function):
             raise ValueError(

@@ -9,6 +9,7 @@ import numpy as np
 from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT
 from jacobians.structures import Jacobian
+from verification.doors import require_whole
 from verification.problem import Problem
 
 STEPS = 2.0 ** -np.arange(2.0, 15.0)
@@ -94,6 +95,7 @@ def taylor_test(f: Any, x: Any, jacobian: Any, wrt: str = INPUT, *, seed: int = 
     >>> right.verdict, round(right.order, 1), wrong.verdict, round(wrong.order, 1)
     ('right', 2.0, 'wrong', 1.0)
     """
+    require_whole(seed, "seed")
     problem = Problem(f, x, wrt, dtype=np.float64)
     matrix = jacobian if isinstance(jacobian, Jacobian) else real_array(jacobian, "jacobian")
     if matrix.shape != problem.shape:
