@@ -14,10 +14,10 @@ from typing import Any, ClassVar, NamedTuple
 import mpmath
 import sympy
 
+from verification.following import calling_line
 from verification.graph import GraphScalars, KinkError, Step, accumulate
 from verification.problem import EvaluationError, Problem
 from verification.symbols import BOUNDARY, DIGITS, SympyScalars
-from verification.tracing import calling_line
 
 MOST_PATHS = 64
 """Ways to take the comparisons that lie on their boundary."""

@@ -11,17 +11,21 @@ import numpy as np
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.function import INPUT, Function
 from verification.arithmetic import eps_of_values
+from verification.array_functions import register
 from verification.doors import require_function, shown
 from verification.floats import FloatScalars
+from verification.following import trace
 from verification.rounding import Sizes, sizes
 from verification.scalars import Scalars
-from verification.tracing import Entries, TracedArray, entries_of, trace
+from verification.tracing import Entries, TracedArray, entries_of
 
 BLOCK_BYTES = 4 * 1024**2
 """The most that the points and values of one batched call may take: what a cache holds with all that comes between."""
 LARGEST_TRACE = 200_000
 """Numbers in the point and the parameters; one trace makes an object of each."""
 NOISE_STEP = 2.0**-22  # relative; sixth differences of smooth code are then far below its rounding
+
+register()
 
 
 class EvaluationError(ValueError):
