@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from jacobians.arithmetic import UNCOUNTED
 from jacobians.arrays import Array
 from jacobians.structures import Jacobian
+from verification.causes import Cause
 from verification.comparison import UNDERFLOW_GROWTH, Comparison, Evidence, compare
 from verification.doors import require_whole
 from verification.finite_difference import richardson
@@ -166,13 +168,14 @@ def adjoint_witness(jacobian: Jacobian, seed: int, terms: float = 0.0) -> Witnes
     """Return the adjoint test as a witness of a check; it speaks about J alone, not about f."""
     result = adjoint_test(jacobian, seed=seed, terms=terms)
     if not result.decided:
-        return Witness("adjoint", "undecided", reason="the products overflow")
+        return Witness("adjoint", "undecided", reason="the products overflow", cause=Cause.NOT_FINITE)
     reason = f"⟨u, Jv⟩ = ⟨Jᵀu, v⟩ in {result.trials} trials"
     if not result.passed:
         reason = (
             f"matvec and rmatvec are not transposes: ⟨u, Jv⟩ and ⟨Jᵀu, v⟩ differ by {result.deviation:.1e}"
         )
-    return Witness("adjoint", "agrees" if result.passed else "disagrees", result.deviation, reason)
+        return Witness("adjoint", "disagrees", result.deviation, reason, cause=Cause.NOT_TRANSPOSES)
+    return Witness("adjoint", "agrees", result.deviation, reason, cause=Cause.AGREES)
 
 
 def projected(
@@ -217,7 +220,8 @@ def _at_a_glance(
     if status_of(evidence, comparison)[0] != "agrees":
         return None
     seconds = time.perf_counter() - start
-    return Witness(PROJECTIONS, "agrees", comparison.error, f"J v for {TRIALS} random directions v", seconds)
+    reason = f"J v for {TRIALS} random directions v"
+    return Witness(PROJECTIONS, "agrees", comparison.error, reason, seconds, cause=Cause.AGREES)
 
 
 def along_directions(jacobian: Any, directions: Array) -> Array:
@@ -251,10 +255,11 @@ def check_by_projections(
         smaller, directions = projected(problem, seed)
         candidate = along_directions(jacobian, directions)
         if not np.isfinite(candidate).all():
-            return CheckReport("wrong", "J v is not finite for a finite v", **described)
+            reason = "J v is not finite for a finite v"
+            return CheckReport("wrong", reason, cause=Cause.CANDIDATE_NOT_FINITE, **described)
         witness, comparison = ask("finite-difference", smaller, candidate, described["dtype"], rtol, Budget())
         reason = witness.reason or f"J v for {len(directions.T)} directions v"
-        first = Witness(PROJECTIONS, witness.status, witness.error, reason, witness.seconds)
+        first = replace(witness, name=PROJECTIONS, reason=reason, matrix=None)
         if comparison is not None and witness.matrix is not None and first.status == "disagrees":
             worst = _worst(problem, directions, candidate, witness.matrix, comparison)
     witnesses = [first]
@@ -267,11 +272,12 @@ def check_by_projections(
     for witness in witnesses:
         if witness.status == "disagrees":
             reason = f"{witness.name}: {witness.reason}"
-            return CheckReport("wrong", reason, tuple(witnesses), worst, **described)
+            return CheckReport("wrong", reason, tuple(witnesses), worst, cause=witness.cause, **described)
     if first.status == "agrees":
         reason = "not formed; " + ", and ".join(witness.reason for witness in witnesses)
-        return CheckReport("right", reason, tuple(witnesses), **described)
-    return CheckReport("undecided", f"{first.name}: {first.reason}", tuple(witnesses), **described)
+        return CheckReport("right", reason, tuple(witnesses), cause=Cause.AGREES, **described)
+    reason = f"{first.name}: {first.reason}"
+    return CheckReport("undecided", reason, tuple(witnesses), cause=first.cause, **described)
 
 
 def _worst(

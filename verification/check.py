@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT
@@ -29,9 +29,9 @@ LARGEST_DENSE = 32 * 1024**2
 
 
 def check(
-    f: Any,
-    x: Any,
-    jacobian: Any = None,
+    f: Callable[..., Any],
+    x: ArrayLike,
+    jacobian: Jacobian | ArrayLike | Callable[[Array], Any] | None = None,
     wrt: str = INPUT,
     *,
     layout: TensorLayout | None = None,
@@ -190,7 +190,13 @@ def _terms(problem: Problem) -> float:
     return float(np.nanmax(np.where(np.isfinite(terms), terms, 0))) * float(np.sqrt(terms.size))
 
 
-def assert_jacobian(f: Any, jacobian: Any = None, *, at: Any, **options: Any) -> None:
+def assert_jacobian(
+    f: Callable[..., Any],
+    jacobian: Jacobian | ArrayLike | Callable[[Array], Any] | None = None,
+    *,
+    at: ArrayLike,
+    **options: Any,
+) -> None:
     """Raise AssertionError, with the report, unless the Jacobian of f is right; for tests.
 
     Parameters
