@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,9 @@ from jacobians.arithmetic import UNCOUNTED
 from jacobians.arrays import Array
 from jacobians.float_errors import without_float_errors
 from jacobians.structures import Jacobian
+from verification.causes import Cause
 from verification.comparison import UNDERFLOW_GROWTH, Comparison, Evidence, compare
+from verification.doors import require_whole
 from verification.finite_difference import richardson
 from verification.problem import Problem
 from verification.report import CheckReport, Witness, Worst
@@ -84,6 +87,8 @@ def adjoint_test(jacobian: Any, *, trials: int = TRIALS, seed: int = 0, terms: f
     >>> adjoint_test(Dense(np.arange(6.0).reshape(2, 3))).passed
     True
     """
+    require_whole(trials, "trials", 0)
+    require_whole(seed, "seed")
     if trials < 1:
         raise ValueError(f"trials: found {trials}, expected at least one: no trial passes nothing")
     m, n = _sizes(jacobian)
@@ -165,20 +170,23 @@ def adjoint_witness(jacobian: Jacobian, seed: int, terms: float = 0.0) -> Witnes
     """Return the adjoint test as a witness of a check; it speaks about J alone, not about f."""
     result = adjoint_test(jacobian, seed=seed, terms=terms)
     if not result.decided:
-        return Witness("adjoint", "undecided", reason="the products overflow")
+        return Witness("adjoint", "undecided", reason="the products overflow", cause=Cause.NOT_FINITE)
     reason = f"⟨u, Jv⟩ = ⟨Jᵀu, v⟩ in {result.trials} trials"
     if not result.passed:
         reason = (
             f"matvec and rmatvec are not transposes: ⟨u, Jv⟩ and ⟨Jᵀu, v⟩ differ by {result.deviation:.1e}"
         )
-    return Witness("adjoint", "agrees" if result.passed else "disagrees", result.deviation, reason)
+        return Witness("adjoint", "disagrees", result.deviation, reason, cause=Cause.NOT_TRANSPOSES)
+    return Witness("adjoint", "agrees", result.deviation, reason, cause=Cause.AGREES)
 
 
-def projected(problem: Problem, seed: int, columns: int = COLUMNS) -> tuple[Problem, Array]:
+def projected(
+    problem: Problem, seed: int, columns: int = COLUMNS, guessed: float | None = None
+) -> tuple[Problem, Array]:
     """Return the problem t ↦ f(x + V t) at t = 0, whose Jacobian is J V, and V.
 
     V has four random directions, which see every column, and some single columns; its rows have the sizes of the
-    entries of x, so that no step is lost in their rounding.
+    entries of x, so that no step is lost in their rounding. `guessed` is a noise that stands for the measured one.
     """
     n = problem.point.size
     rng = np.random.default_rng(seed)
@@ -194,7 +202,9 @@ def projected(problem: Problem, seed: int, columns: int = COLUMNS) -> tuple[Prob
         return problem.evaluate_many((x + t @ directions.T).reshape(-1, *shape))
 
     start = np.zeros(TRIALS + columns)
-    return Problem(along, start, vectorized=True, value=problem.value.reshape(-1)), directions
+    return Problem(
+        along, start, vectorized=True, value=problem.value.reshape(-1), guessed=guessed
+    ), directions
 
 
 def _at_a_glance(
@@ -202,9 +212,9 @@ def _at_a_glance(
 ) -> Witness | None:
     """Return the witness if two differences along random directions suffice for it to agree; otherwise None."""
     start = time.perf_counter()
-    smaller, directions = projected(problem, seed, columns=0)
     # a guess: noise above it shows in the error, and is then measured
-    smaller.noise = np.full(smaller.value.size, 4 * np.finfo(np.float64).eps * np.abs(smaller.value).max())
+    guessed = 4 * float(np.finfo(np.float64).eps) * float(np.abs(problem.value).max())
+    smaller, directions = projected(problem, seed, columns=0, guessed=guessed)
     found = richardson(smaller, GLANCE, levels=2)
     candidate = along_directions(jacobian, directions)
     evidence = Evidence(found.matrix, found.error, found.kinks)
@@ -212,7 +222,8 @@ def _at_a_glance(
     if status_of(evidence, comparison)[0] != "agrees":
         return None
     seconds = time.perf_counter() - start
-    return Witness(PROJECTIONS, "agrees", comparison.error, f"J v for {TRIALS} random directions v", seconds)
+    reason = f"J v for {TRIALS} random directions v"
+    return Witness(PROJECTIONS, "agrees", comparison.error, reason, seconds, cause=Cause.AGREES)
 
 
 def along_directions(jacobian: Any, directions: Array) -> Array:
@@ -246,10 +257,11 @@ def check_by_projections(
         smaller, directions = projected(problem, seed)
         candidate = along_directions(jacobian, directions)
         if not np.isfinite(candidate).all():
-            return CheckReport("wrong", "J v is not finite for a finite v", **described)
+            reason = "J v is not finite for a finite v"
+            return CheckReport("wrong", reason, cause=Cause.CANDIDATE_NOT_FINITE, **described)
         witness, comparison = ask("finite-difference", smaller, candidate, described["dtype"], rtol, Budget())
         reason = witness.reason or f"J v for {len(directions.T)} directions v"
-        first = Witness(PROJECTIONS, witness.status, witness.error, reason, witness.seconds)
+        first = replace(witness, name=PROJECTIONS, reason=reason, matrix=None)
         if comparison is not None and witness.matrix is not None and first.status == "disagrees":
             worst = _worst(problem, directions, candidate, witness.matrix, comparison)
     witnesses = [first]
@@ -262,11 +274,12 @@ def check_by_projections(
     for witness in witnesses:
         if witness.status == "disagrees":
             reason = f"{witness.name}: {witness.reason}"
-            return CheckReport("wrong", reason, tuple(witnesses), worst, **described)
+            return CheckReport("wrong", reason, tuple(witnesses), worst, cause=witness.cause, **described)
     if first.status == "agrees":
         reason = "not formed; " + ", and ".join(witness.reason for witness in witnesses)
-        return CheckReport("right", reason, tuple(witnesses), **described)
-    return CheckReport("undecided", f"{first.name}: {first.reason}", tuple(witnesses), **described)
+        return CheckReport("right", reason, tuple(witnesses), cause=Cause.AGREES, **described)
+    reason = f"{first.name}: {first.reason}"
+    return CheckReport("undecided", reason, tuple(witnesses), cause=first.cause, **described)
 
 
 def _worst(

@@ -20,10 +20,11 @@ from verification.reductions import (
     reduce_entries,
     reduction,
     refuse,
+    ufunc_method,
     variance,
 )
 from verification.scalars import Scalars, TracingError
-from verification.tracing import TracedArray, apply_ufunc, entries_of
+from verification.tracing import GENERALIZED, METHODS, RULES, TracedArray, apply_ufunc, entries_of
 
 Entries = NDArray[Any]
 
@@ -138,7 +139,7 @@ def _vecdot(scalars: Scalars, a: Entries, b: Entries, axis: int = -1, **_: Any) 
     return reduce_entries(scalars, a * b, scalars.sum, axis)
 
 
-GENERALIZED: dict[str, Callable[..., Entries]] = {
+_GENERALIZED: dict[str, Callable[..., Entries]] = {
     "matmul": _matmul,
     "vecdot": _vecdot,
     "matvec": lambda scalars, a, v, **_: _matmul(scalars, a, v[..., None])[..., 0],
@@ -279,7 +280,7 @@ def _not_differentiable(name: str) -> Any:
     )
 
 
-METHODS: dict[str, Callable[..., Any]] = {
+_METHODS: dict[str, Callable[..., Any]] = {
     "sum": np.sum,
     "prod": np.prod,
     "mean": np.mean,
@@ -304,3 +305,10 @@ METHODS: dict[str, Callable[..., Any]] = {
     "conj": np.conjugate,
     "conjugate": np.conjugate,
 }
+
+
+def register() -> None:
+    """Tell traced arrays what is here: they are made before it, and know it by name alone."""
+    RULES.update({"function": call, "select": select, "ufunc method": ufunc_method})
+    GENERALIZED.update(_GENERALIZED)
+    METHODS.update(_METHODS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from verification.check import check
 from verification.problem import EvaluationError, Problem
-from verification.report import CheckReport
 
 
 @without_float_errors
@@ -85,13 +83,4 @@ def assert_gradient(f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, **optio
         )
     report = check(f, x, array.reshape(1, -1), wrt, **options)
     if not report.passed:
-        raise AssertionError(f"gradient by {wrt}, shape {shape}: {_of_gradient(report, len(shape))}")
-
-
-def _of_gradient(report: CheckReport, ndim: int) -> CheckReport:
-    """Return the report with the name that a column-major gradient has: of a square matrix, the transposed one."""
-    diagnosis = report.diagnosis
-    if ndim != 2 or diagnosis is None or diagnosis.name != "vec-order":
-        return report
-    sentence = "the gradient is transposed: it is in numerator layout, expected the order of the parameter"
-    return replace(report, diagnosis=replace(diagnosis, name="transposed", sentence=sentence))
+        raise AssertionError(f"gradient by {wrt}, shape {shape}: {report}")

@@ -11,6 +11,7 @@ from jacobians.function import Function
 from jacobians.layouts import TensorLayout, from_tensor
 from jacobians.namespaces import NUMPY
 from jacobians.structures import Jacobian
+from verification.doors import require_choice
 from verification.problem import Problem
 
 
@@ -84,10 +85,8 @@ def matrix_of(
         If the candidate has another shape, or is not an array of real numbers.
     """
     m, n = problem.shape
-    if layout is not None and layout not in get_args(TensorLayout):
-        raise ValueError(
-            f"layout: found {layout!r}, expected one of {', '.join(map(repr, get_args(TensorLayout)))}"
-        )
+    if layout is not None:
+        require_choice(layout, "layout", get_args(TensorLayout))
     if isinstance(candidate, Jacobian):
         if candidate.home is not NUMPY:
             raise TypeError(
@@ -103,7 +102,7 @@ def matrix_of(
         except MemoryBudgetError:
             return None
     try:
-        array = real_array(candidate, "jacobian")
+        array = real_array(_of_sympy(candidate), "jacobian")
     except (TypeError, ValueError) as error:
         raise CandidateError(str(error)) from None
     if layout is not None:
@@ -123,6 +122,29 @@ def matrix_of(
             array,
         )
     return array
+
+
+def _of_sympy(candidate: Any) -> Any:
+    """Return a matrix of sympy's, or nested lists of its numbers, as an array of float64; anything else as it is."""
+    if isinstance(candidate, np.ndarray) and candidate.dtype.kind != "O":
+        return candidate
+    try:
+        entries = np.asarray(candidate)
+    except ValueError:  # ragged: the door of arrays says so
+        return candidate
+    if entries.dtype.kind != "O" or not any(_is_of_sympy(entry) for entry in (candidate, *entries.flat)):
+        return candidate
+    symbols = {str(s) for entry in entries.flat for s in getattr(entry, "free_symbols", ())}
+    if symbols:
+        raise ValueError(
+            f"jacobian: found the symbols {', '.join(sorted(symbols))} of sympy, expected numbers: .subs(…) them, or "
+            f"make a function by sympy.lambdify"
+        )
+    return entries.astype(np.float64)
+
+
+def _is_of_sympy(value: Any) -> bool:
+    return type(value).__module__.split(".")[0] == "sympy"
 
 
 def _hint(found: tuple[int, ...], expected: tuple[int, int], in_shape: tuple[int, ...]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from jacobians.arrays import Array, real_array
 from jacobians.float_errors import without_float_errors
@@ -18,10 +18,11 @@ from verification.candidate import CandidateError, candidate_of, matrix_of
 from verification.causes import Cause, Slip
 from verification.comparison import RELATIVE, Comparison, precision
 from verification.finite_difference import richardson
+from verification.one_sided import one_sided
 from verification.options import require_absolute, require_options, witness_names
 from verification.problem import EvaluationError, Problem
 from verification.report import CheckReport, Witness, Worst
-from verification.verdict import decide, where_steps_are_too_large, with_adjoint
+from verification.verdict import decide, needs_both_sides, where_steps_are_too_large, with_adjoint
 from verification.witnesses import Budget, ask, takes_square_matrices, taylor
 
 LARGEST_DENSE = 32 * 1024**2
@@ -30,9 +31,9 @@ LARGEST_DENSE = 32 * 1024**2
 
 @without_float_errors
 def check(
-    f: Any,
-    x: Any,
-    jacobian: Any = None,
+    f: Callable[..., Any],
+    x: ArrayLike,
+    jacobian: Jacobian | ArrayLike | Callable[[Array], Any] | None = None,
     wrt: str = INPUT,
     *,
     layout: TensorLayout | None = None,
@@ -65,10 +66,11 @@ def check(
         in_shape + reversed(out_shape).
     witnesses : iterable of str, optional
         Which to ask, out of "finite-difference", "block-identity", "complex-step", "symbolic", "certified"; by
-        default all, and the Taylor test beside them. "projections" alone compares J v for random directions v, a
-        fraction of the work for a large Jacobian, which is not formed.
+        default all, the Taylor test beside them, and the one-sided derivatives of f where a step of it has a kink.
+        "projections" alone compares J v for random directions v, a fraction of the work for a large Jacobian, which
+        is not formed.
     rtol : float, optional
-        The relative tolerance of an entry; by default 1e-6 for float64, 2e-4 for float32.
+        The relative tolerance of an entry; by default 1e-6 for float64, 2e-4 for float32, 1e-2 for float16.
     atol : float
         An absolute tolerance of every entry, 0 unless asked for: as where a right backward pass leaves 6e-16 of 0.
         Random projections don't use it.
@@ -106,7 +108,7 @@ def check(
     require_absolute(atol)
     projections = names == [PROJECTIONS]
     limits = budget or Budget()
-    given = real_array(x, "x")
+    given, half = real_array(x, "x"), _half(x)
     try:
         problem = Problem(f, given, wrt, dtype=np.float64, tracing=limits.complex_step)
     except EvaluationError as error:
@@ -117,7 +119,7 @@ def check(
         "out_shape": problem.value.shape,
         "in_shape": problem.point.shape,
         "wrt": wrt,
-        "dtype": precision(given.dtype),
+        "dtype": precision(*half, given.dtype),
     }
     if fault:
         cause, reason = fault
@@ -132,7 +134,7 @@ def check(
     if matrix is None or projections:
         unformed = candidate if isinstance(candidate, Jacobian) else matrix
         return check_by_projections(problem, unformed, described, seed=seed, rtol=rtol)
-    described["dtype"] = precision(given.dtype, matrix.dtype)
+    described["dtype"] = precision(*half, *_half(candidate), given.dtype, matrix.dtype)
     described["candidate"] = matrix
     if not np.isfinite(matrix).all():
         return _not_finite(matrix, problem, given, described)
@@ -141,27 +143,45 @@ def check(
     asked = [ask(name, problem, matrix, described["dtype"], rtol, limits, atol) for name in names]
     tolerance = RELATIVE[described["dtype"]] if rtol is None else rtol
     heard = [witness for witness, _ in asked]
-    supporting = [] if witnesses is not None else [taylor(problem, matrix, seed, tolerance, atol)]
+    supporting = (
+        [] if witnesses is not None else [taylor(problem, matrix, seed, tolerance, atol, described["dtype"])]
+    )
     heard, supporting = where_steps_are_too_large(heard, supporting)
     decision = decide(heard, supporting)
+    if witnesses is None and needs_both_sides(decision, heard):
+        heard.append(one_sided(problem, matrix, tolerance, seed))
+        decision = decide(heard, supporting)
     if isinstance(candidate, Jacobian):
         supporting.append(adjoint_witness(candidate, seed, _terms(problem)))
         decision = with_adjoint(decision, supporting[-1])
     comparisons = [comparison for _, comparison in asked]
-    worst = _worst(matrix, list(zip(heard, comparisons, strict=True)), problem)
+    worst = _worst(matrix, list(zip(heard, comparisons, strict=False)), problem)
     contradicting = [witness.matrix for witness in heard if witness.status == "disagrees"]
     diagnosis = None
     if decision.verdict == "wrong" and contradicting:
         diagnosis = _diagnosis(matrix, contradicting[-1], problem)
     return CheckReport(
         decision.verdict,
-        decision.reason,
+        decision.reason + _whole(problem),
         (*heard, *supporting),
         worst,
         diagnosis,
         cause=decision.cause,
         **described,
     )
+
+
+def _half(value: Any) -> list[Any]:
+    """Return float16 if an argument is of it: the doors make float32 of it, and its rounding stays."""
+    dtype = value.dtype if isinstance(value, Jacobian) else getattr(np.asarray(value), "dtype", None)
+    return [np.float16] if dtype == np.float16 else []
+
+
+def _whole(problem: Problem) -> str:
+    """Return what is to be said of a function of whole numbers, "" of another."""
+    if not problem.whole:
+        return ""
+    return f"; f(x) is {problem.whole}, whole numbers: its derivative is 0 or none (was an array of floats meant?)"
 
 
 def _terms(problem: Problem) -> float:
@@ -173,7 +193,13 @@ def _terms(problem: Problem) -> float:
 
 
 @without_float_errors
-def assert_jacobian(f: Any, jacobian: Any = None, *, at: Any, **options: Any) -> None:
+def assert_jacobian(
+    f: Callable[..., Any],
+    jacobian: Jacobian | ArrayLike | Callable[[Array], Any] | None = None,
+    *,
+    at: ArrayLike,
+    **options: Any,
+) -> None:
     """Raise AssertionError, with the report, unless the Jacobian of f is right; for tests.
 
     Parameters

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from jacobians.arrays import Array
 from verification.problem import Problem
 
-RELATIVE = {"float64": 1e-6, "float32": 2e-4}
+RELATIVE = {"float64": 1e-6, "float32": 2e-4, "float16": 1e-2}
 """How far an entry may be off, relatively: far below the 1e-3 that is always wrong."""
 
 ROUNDINGS = 4.0  # of eps each: what a right candidate may lose
 UNDERFLOW_GROWTH = 4096.0  # what the gains of a network make of a subnormal number, at the most
+HALF_GROWTH = 16.0  # the same in float16, where 4096 of them are 2e-4
 SAFETY = 8.0  # an error estimate may be short by this factor
 RESOLUTION = 2.5e-4  # a witness whose error is larger than this part of a row can't judge the row
-CONFIRMED = (
-    9e-4  # an entry is confirmed if it is off by less than this, relatively: 1e-3 in all of them is wrong
-)
+CONFIRMED = {"float64": 9e-4, "float32": 9e-4, "float16": 2e-2}
+"""An entry is confirmed if it is off by less than this, relatively: 1e-3 in all of them is wrong, but in float16."""
 STEADY = 1e-3  # noise above this part of a value is none
 VISIBLE = 1e-6  # of a row: a deviation that is smaller needs no excuse
 NATURAL_RESOLUTION = 1e-7  # the same, for a row of zeros, as a part of the terms that cancel in it
@@ -59,7 +59,8 @@ class Comparison:
     excess : numpy.ndarray, shape (m, n)
         The deviation by what is tolerated; above 1 is wrong.
     error : float
-        The largest deviation relative to the size of its row.
+        The largest deviation relative to the size of its row; of a row that is all noise, as a part of what is
+        tolerated there times rtol.
     off_everywhere : bool
         Every entry is off by 9e-4 or more, and still by no more than rounding might explain: neither right nor wrong.
     excused : int
@@ -75,8 +76,9 @@ class Comparison:
 
 
 def precision(*dtypes: Any) -> str:
-    """Return "float32" if one of the dtypes is, otherwise "float64"."""
-    return "float32" if any(np.dtype(dtype) == np.float32 for dtype in dtypes) else "float64"
+    """Return the narrowest of "float16", "float32" and "float64" that one of the dtypes is."""
+    known = [str(np.dtype(dtype)) for dtype in dtypes]
+    return next((name for name in ("float16", "float32") if name in known), "float64")
 
 
 def compare(
@@ -107,9 +109,9 @@ def compare(
     problem : Problem
         The function and the point.
     dtype : str
-        "float32" or "float64": sets rtol; eps is that of the candidate.
+        "float16", "float32" or "float64": sets rtol; eps is that of the candidate, or of float16.
     rtol : float, optional
-        Instead of 1e-6 (float64) or 2e-4 (float32).
+        Instead of 1e-6 (float64), 2e-4 (float32) or 1e-2 (float16).
     sizes : numpy.ndarray, optional, shape (m, n)
         By default those of the problem; where they aren't known, the noise of f_i divided by eps·max(1, abs(x_j))
         stands for them.
@@ -124,19 +126,21 @@ def compare(
     array([[ True]])
     """
     expected, error = evidence.matrix, SAFETY * evidence.error
-    eps = float(np.finfo(candidate.dtype).eps)
+    limits = np.finfo(np.float16 if dtype == "float16" else candidate.dtype)
+    eps = float(limits.eps)
     relative = RELATIVE[dtype] if rtol is None else rtol
     with np.errstate(all="ignore"):
         size = np.where(np.isfinite(expected), np.abs(expected), 0)
         rows, columns = size.max(axis=1, keepdims=True), size.max(axis=0, keepdims=True)
-        terms = problem.noise.reshape(-1, 1) / np.finfo(float).eps
+        terms = (problem.noise / problem.eps).reshape(-1, 1)
         natural = terms / np.maximum(1, np.abs(problem.point.reshape(1, -1)))
         if sizes is None and problem.sizes is not None:
             sizes = problem.sizes.derivatives
         cancelled = natural if sizes is None else np.where(np.isfinite(sizes), sizes, natural)
         rounding = ROUNDINGS * eps * (np.minimum(rows, columns) + cancelled)
         # what underflows in a factor has lost a subnormal number, and grows with the factors beside it
-        underflow = UNDERFLOW_GROWTH * float(np.finfo(candidate.dtype).smallest_subnormal)
+        growth = HALF_GROWTH if dtype == "float16" else UNDERFLOW_GROWTH
+        underflow = growth * float(limits.smallest_subnormal)
         deviation = np.abs(candidate.astype(np.float64) - expected)
         tolerated = relative * size + rounding + error + underflow + atol
         known = np.isfinite(expected) & np.isfinite(error) & ~evidence.kinks
@@ -151,14 +155,16 @@ def compare(
         zero = size <= 2 * evidence.error  # what is larger is seen, though not to three digits
         small = steady.reshape(-1, 1) & zero & (error <= NATURAL_RESOLUTION * natural)
         precise = (error <= RESOLUTION * scale + atol) | (error <= underflow) | small
-        if 0 < size.max() <= float(np.finfo(candidate.dtype).smallest_normal):
+        if 0 < size.max() <= float(limits.smallest_normal):
             precise = np.zeros_like(known)
         part = np.where(known & (deviation > 0), deviation / np.where(rows > 0, rows, scale), 0)
+        noisy = (excess <= 1) & (rows <= tolerated)  # a row of nothing but noise has no size to be a part of
+        part = np.where(noisy, relative * excess, part)
         # Entries that a relative error can show in; one that is confirmed shows that not all of them have it.
         telling = known & ((size > error) | (candidate != 0))
         larger = np.maximum(size, np.abs(candidate))
-        confirmed = telling & (deviation + error <= CONFIRMED * larger + atol)
-        off = deviation - error > CONFIRMED * larger + atol
+        confirmed = telling & (deviation + error <= CONFIRMED[dtype] * larger + atol)
+        off = deviation - error > CONFIRMED[dtype] * larger + atol
         off_everywhere = bool(telling.any() and off[telling].all())
         if not confirmed.any() and not off_everywhere:
             precise &= ~telling

@@ -14,6 +14,7 @@ import numpy as np
 from jacobians.arguments import real_number
 from jacobians.arrays import Array, real_array
 from jacobians.float_errors import without_float_errors
+from verification.doors import require_function
 
 FLOOR = 1e-8
 """Of the largest entry: entries below it are compared with it, as they are made of rounding."""
@@ -49,6 +50,7 @@ def eval_numerical_gradient_array(f: Callable[[Any], Any], x: Any, df: Any, h: f
     >>> eval_numerical_gradient_array(lambda x: x**2, [1, 2, 3], np.ones(3)).round(6)
     array([2., 4., 6.])
     """
+    require_function(f)
     point = real_array(x, "x").astype(np.float64)
     above = real_array(df, "df").astype(np.float64)
     step = real_number(h, "h")

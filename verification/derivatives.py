@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 import mpmath
 import sympy
 
+from verification.following import calling_line
 from verification.graph import GraphScalars, KinkError, Step, accumulate
 from verification.problem import EvaluationError, Problem
 from verification.symbols import BOUNDARY, DIGITS, SympyScalars
@@ -77,6 +78,9 @@ class SymbolicScalars(GraphScalars):
         Every comparison that lies on its boundary, with the outcome that was taken.
     seconds : float
         What sympy took.
+    kinked : str
+        The function and the line of the first step without a finite derivative, or of the last comparison on its
+        boundary; "" if there is none.
     """
 
     name: ClassVar[str] = "sympy"
@@ -85,6 +89,7 @@ class SymbolicScalars(GraphScalars):
         self.taken = taken
         self.touching: dict[Any, bool] = {}
         self.seconds = 0.0
+        self.kinked = ""
         super().__init__()
 
     def number(self, value: Any) -> Any:
@@ -112,7 +117,10 @@ class SymbolicScalars(GraphScalars):
         self.seconds += time.perf_counter() - start
         values = [operand.value for operand in operands]
         varying = [k for k, operand in enumerate(operands) if operand.place >= 0]
-        return _real(found.value, values), [_real(found.slopes[k], values) for k in varying]
+        slopes = [_real(found.slopes[k], values) for k in varying]
+        if not self.kinked and not all(map(mpmath.isfinite, slopes)):
+            self.kinked = calling_line()
+        return _real(found.value, values), slopes
 
     def compare(self, relation: Callable[[Any, Any], bool], a: Step, b: Step) -> bool:
         """Return a comparison; the next outcome that is to be taken where it lies on its boundary."""
@@ -122,6 +130,7 @@ class SymbolicScalars(GraphScalars):
         if key not in self.touching:
             place = len(self.touching)
             self.touching[key] = self.taken[place] if place < len(self.taken) else True
+            self.kinked = calling_line()
         return self.touching[key]
 
     def pi(self) -> Step:
@@ -185,16 +194,18 @@ def differentiated(problem: Problem) -> Differentiated:
     """
     first: list[Any] | None = None
     rows: list[list[Any]] = []
-    seconds, runs = 0.0, 0
+    seconds, runs, kinked = 0.0, 0, ""
     waiting: list[list[bool]] = [[]]
     with mpmath.workdps(DIGITS):
         while waiting:
             taken = waiting.pop()
             runs += 1
             if runs > MOST_PATHS:
-                raise KinkError("kink at the point: too many comparisons lie exactly on their boundary")
+                message = "kink at the point: too many comparisons lie exactly on their boundary"
+                raise KinkError(message, kinked)
             scalars = SymbolicScalars(taken)
             values, found = _run(problem, scalars)
+            kinked = scalars.kinked or kinked
             seconds += scalars.seconds
             outcomes = list(scalars.touching.values())
             waiting += [[*outcomes[:k], not outcomes[k]] for k in range(len(taken), len(outcomes))]
@@ -206,10 +217,11 @@ def differentiated(problem: Problem) -> Differentiated:
             ):
                 raise KinkError(
                     "kink at the point: a comparison lies exactly on its boundary, and the pieces on its sides have "
-                    "different derivatives"
+                    "different derivatives",
+                    kinked,
                 )
     if any(mpmath.isnan(entry) for row in rows for entry in row):
-        raise KinkError("kink at the point: a step of f has no finite derivative there")
+        raise KinkError("kink at the point: a step of f has no finite derivative there", kinked)
     return Differentiated(rows, seconds)
 
 
@@ -220,6 +232,7 @@ def _run(problem: Problem, scalars: SymbolicScalars) -> tuple[list[Any], list[li
     except EvaluationError as error:
         if not scalars.touching:
             raise
-        raise KinkError(f"kink at the point: a comparison lies exactly on its boundary ({error})") from None
+        message = f"kink at the point: a comparison lies exactly on its boundary ({error})"
+        raise KinkError(message, scalars.kinked) from None
     rows = accumulate(values, variables, mpmath.mpf(0), mpmath.mpf(1))
     return [value.value for value in values], rows

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from jacobians.arrays import Array, real_array, require_budget
 from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
+from verification.doors import require_choice
 from verification.problem import Problem
 from verification.scalars import ComplexScalars
 from verification.tracing import entries_of
@@ -22,11 +23,12 @@ from verification.tracing import entries_of
 Method = Literal["central", "forward", "complex-step", "richardson"]
 
 FIRST_STEP = 2.0**-6
+COARSE_STEP = 2.0**-3  # where f rounds to float32 or float16
 LEVEL_RATIO = 4.0  # of one step of the extrapolation to the next; a smooth gap shrinks as much
 MOST_LEVELS = 10
 LEAST_LEVELS = 4  # before the extrapolation may end: their points go into one batched call
 COMPLEX_STEP = 1e-20  # relative; no subtraction, so nothing is lost by a step that small
-LARGE_COMPLEX_STEP = 1e-8  # relative; the error of the quotient is its square
+LARGE_COMPLEX_STEP = 1e-8  # the error of the quotient is its square
 FAINT = 1e-280  # an imaginary part below it may have come from one that underflowed
 PROJECT_INSTEAD = 'check a candidate J without forming it: check(f, x, J, witnesses=["projections"])'
 SUBNORMAL = 5e-324  # the one absolute error of rounding
@@ -110,10 +112,7 @@ def finite_difference_jacobian(
     array([[3., 2.],
            [1., 0.]])
     """
-    if method not in get_args(Method):
-        raise ValueError(
-            f"method: found {method!r}, expected one of {', '.join(map(repr, get_args(Method)))}"
-        )
+    require_choice(method, "method", get_args(Method))
     problem = Problem(f, x, wrt, vectorized=vectorized)
     if method == "complex-step":
         return complex_step(problem, step)
@@ -128,7 +127,7 @@ def richardson_jacobian(
 ) -> RichardsonResult:
     """Return the extrapolated Jacobian of f at x, with an error estimate for each entry.
 
-    The parameters are those of :func:`finite_difference_jacobian`; `step` is the largest step.
+    Parameters as for :func:`finite_difference_jacobian`; `step` is the largest step.
 
     Examples
     --------
@@ -148,9 +147,9 @@ def _steps(problem: Problem, step: Any, relative: float) -> Array:
     x = problem.point
     if step is None:
         return np.asarray(relative * np.maximum(1, np.abs(x)), dtype=x.dtype).reshape(-1)
+    h = real_array(step, "step").astype(x.dtype)
     if np.asanyarray(step).dtype == bool:
         raise TypeError(f"step: found {step!r}, expected a number h > 0 or an array of them")
-    h = real_array(step, "step").astype(x.dtype)
     if h.shape not in ((), x.shape):
         raise ValueError(
             f"step: found shape {h.shape}, expected one number or the shape {x.shape} of the point"
@@ -221,7 +220,7 @@ def _blocks(problem: Problem, columns: Array, sides: int) -> list[slice]:
 
 
 def _differences(problem: Problem, method: str, step: Any) -> Array:
-    eps = float(np.finfo(problem.point.dtype).eps)
+    eps = max(float(np.finfo(problem.point.dtype).eps), problem.returned)
     relative = eps ** (1 / 3) if method == "central" else eps**0.5
     h = _steps(problem, step, relative)
     _require_budget(problem)
@@ -256,7 +255,8 @@ def richardson(problem: Problem, step: Any = None, levels: int = MOST_LEVELS) ->
     """Return the extrapolated Jacobian of a problem, from at most some levels; see :func:`richardson_jacobian`."""
     _require_budget(problem)
     m, n = problem.shape
-    columns, first = np.arange(n), _steps(problem, step, FIRST_STEP)
+    relative = COARSE_STEP if problem.eps.max() > np.finfo(np.float64).eps else FIRST_STEP
+    columns, first = np.arange(n), _steps(problem, step, relative)
     result = _in_blocks(problem, columns, first, levels)
     if step is None:
         # Entries much smaller than 1 may have a smaller scale of their own: the better of the two is kept.
@@ -264,7 +264,7 @@ def richardson(problem: Problem, step: Any = None, levels: int = MOST_LEVELS) ->
         scale = np.max(np.abs(result.matrix), axis=1, initial=0, where=np.isfinite(result.matrix))
         poor = (result.error > 1e-6 * scale[:, None]).any(axis=0) & (sizes > 0) & (sizes < 0.25)
         if poor.any():
-            again = _in_blocks(problem, columns[poor], (FIRST_STEP * sizes[poor]).astype(sizes.dtype), levels)
+            again = _in_blocks(problem, columns[poor], (relative * sizes[poor]).astype(sizes.dtype), levels)
             for old, new in zip(result, again, strict=True):
                 better = again.error < result.error[:, poor]
                 if old is not result.error:
@@ -300,7 +300,7 @@ def _levels(
 
 def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) -> RichardsonResult:
     """Neville's scheme over central differences at steps that fall by 4, entry by entry."""
-    eps = float(np.finfo(problem.point.dtype).eps)
+    eps = np.maximum(float(np.finfo(problem.point.dtype).eps), problem.eps)
     middle = problem.value.reshape(1, -1)
     shape = (len(columns), problem.value.size)
     best, error = np.full(shape, np.nan), np.full(shape, np.inf)

@@ -18,6 +18,8 @@ Shape = tuple[int, ...]
 
 TRANSPOSED = "the candidate is transposed: Jᵀ (denominator layout) in place of J"
 
+ORDER = "the {} are in column-major (Fortran) order of {}, expected row-major vec"
+
 
 class Form(NamedTuple):
     """A form, and the candidate without it.
@@ -69,16 +71,29 @@ def forms(found: Array, out_shape: Shape, in_shape: Shape) -> Iterator[Form]:
         yield Form("shape", "the entries are right and the shape is not", found.reshape(m, n))
 
 
+def of_columns(out_shape: Shape, in_shape: Shape) -> tuple[str, str]:
+    """Return the name and the sentence for columns in column-major order: of the gradient of a matrix, its transpose.
+
+    Examples
+    --------
+    >>> of_columns((), (2, 3))[0], of_columns((4,), (2, 3))[0]
+    ('transposed', 'vec-order')
+    """
+    if len(in_shape) == 2 and math.prod(out_shape) == 1:
+        said = "the gradient is transposed: it is in numerator layout, expected the order of the parameter"
+        return "transposed", said
+    return "vec-order", ORDER.format("columns", in_shape)
+
+
 def _orders(found: Array, out_shape: Shape, in_shape: Shape) -> Iterator[Form]:
-    said = "the {} are in column-major (Fortran) order of {}, expected row-major vec"
     if len(in_shape) > 1:
         matrix = np.empty_like(found)
         matrix[:, column_major_order(in_shape)] = found
-        yield Form("vec-order", said.format("columns", in_shape), matrix)
+        yield Form(*of_columns(out_shape, in_shape), matrix)
     if len(out_shape) > 1:
         matrix = np.empty_like(found)
         matrix[column_major_order(out_shape)] = found
-        yield Form("vec-order", said.format("rows", out_shape), matrix)
+        yield Form("vec-order", ORDER.format("rows", out_shape), matrix)
 
 
 def _with_bias(found: Array, m: int, n: int, in_shape: Shape) -> Iterator[Form]:

@@ -21,7 +21,17 @@ Parents = Sequence[tuple["Step", Any]]
 
 
 class KinkError(UndecidedError):
-    """A step of the code has no derivative where the point takes it, or its pieces don't meet smoothly."""
+    """A step of the code has no derivative where the point takes it, or its pieces don't meet smoothly.
+
+    Attributes
+    ----------
+    step : str
+        The function and the line of that step; "" if it isn't known.
+    """
+
+    def __init__(self, message: str, step: str = "") -> None:
+        super().__init__(f"{message} ({step})" if step else message)
+        self.step = step
 
 
 class Step:

@@ -22,7 +22,7 @@ from jacobians.elementwise import Elementwise
 from jacobians.function import INPUT, Function
 from jacobians.layouts import column_major_order
 from jacobians.softmax import Softmax
-from verification.forms import TRANSPOSED, Shape
+from verification.forms import ORDER, TRANSPOSED, Shape, of_columns
 
 MOST_BYTES = 16 * 1024**2  # of one dense factor; larger networks get the hypotheses that need none
 
@@ -65,11 +65,9 @@ def of_matrix(expected: Array, out_shape: Shape, in_shape: Shape) -> Iterator[Mi
     columns = expected[:, column_major_order(in_shape)] if len(in_shape) > 1 else expected
     rows = expected[column_major_order(out_shape)] if len(out_shape) > 1 else expected
     if len(in_shape) > 1:
-        sentence = f"the columns are in column-major (Fortran) order of {in_shape}, expected row-major vec"
-        yield Mistake("vec-order", sentence, columns)
+        yield Mistake(*of_columns(out_shape, in_shape), columns)
     if len(out_shape) > 1:
-        sentence = f"the rows are in column-major (Fortran) order of {out_shape}, expected row-major vec"
-        yield Mistake("vec-order", sentence, rows)
+        yield Mistake("vec-order", ORDER.format("rows", out_shape), rows)
     if len(in_shape) > 1 and len(out_shape) > 1:
         sentence = "rows and columns are in column-major (Fortran) order, expected row-major vec"
         yield Mistake("vec-order", sentence, columns[column_major_order(out_shape)])

@@ -9,6 +9,7 @@ import numpy as np
 
 from jacobians.arguments import real_number
 from verification.adjoint import PROJECTIONS
+from verification.doors import require_whole, shown
 from verification.witnesses import WITNESSES, Budget
 
 
@@ -31,7 +32,10 @@ def witness_names(witnesses: Iterable[str] | None) -> list[str]:
     try:
         names = [witnesses] if isinstance(witnesses, str) else list(witnesses)
     except TypeError:
-        raise TypeError(f"witnesses: found {witnesses!r}, {expected}") from None
+        raise TypeError(f"witnesses: found {shown(witnesses)}, {expected}") from None
+    if not all(isinstance(name, str) for name in names):
+        wrong = next(name for name in names if not isinstance(name, str))
+        raise TypeError(f"witnesses: found {shown(wrong)}, {expected}")
     if PROJECTIONS in names and len(names) == 1:
         return names
     if PROJECTIONS in names:
@@ -62,19 +66,17 @@ def require_options(rtol: Any, budget: Any, max_bytes: Any, seed: Any) -> None:
     """
     if rtol is not None and not 0 <= real_number(rtol, "rtol") < 1:
         raise ValueError(
-            f"rtol: found {rtol!r}, expected a relative tolerance from 0 to below 1, or None for that of the precision"
+            f"rtol: found {shown(rtol)}, expected a relative tolerance from 0 to below 1, or None for that of the "
+            f"precision"
         )
     if budget is not None and not isinstance(budget, Budget):
         raise TypeError(
-            f"budget: found {budget!r}, expected a verification.Budget, such as Budget(symbolic=100_000)"
+            f"budget: found {shown(budget)}, expected a verification.Budget, such as Budget(symbolic=100_000)"
         )
     for name, value in (("max_bytes", max_bytes), ("seed", seed)):
         if value is None and name == "max_bytes":
             continue
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            raise TypeError(f"{name}: found {value!r}, expected a whole number of at least 0")
-        if value < 0:
-            raise ValueError(f"{name}: found {value}, expected a whole number of at least 0")
+        require_whole(value, name)
 
 
 def require_absolute(atol: Any) -> None:
@@ -88,4 +90,4 @@ def require_absolute(atol: Any) -> None:
     ValueError: atol: found -1, expected a finite absolute tolerance of at least 0
     """
     if not 0 <= real_number(atol, "atol") < np.inf:
-        raise ValueError(f"atol: found {atol!r}, expected a finite absolute tolerance of at least 0")
+        raise ValueError(f"atol: found {shown(atol)}, expected a finite absolute tolerance of at least 0")

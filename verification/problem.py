@@ -10,16 +10,22 @@ import numpy as np
 
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.function import INPUT, Function
+from verification.arithmetic import eps_of_values
+from verification.array_functions import register
+from verification.doors import require_function, shown
 from verification.floats import FloatScalars
+from verification.following import trace
 from verification.rounding import Sizes, sizes
 from verification.scalars import Scalars
-from verification.tracing import Entries, TracedArray, entries_of, trace
+from verification.tracing import Entries, TracedArray, entries_of
 
 BLOCK_BYTES = 4 * 1024**2
 """The most that the points and values of one batched call may take: what a cache holds with all that comes between."""
 LARGEST_TRACE = 200_000
 """Numbers in the point and the parameters; one trace makes an object of each."""
 NOISE_STEP = 2.0**-22  # relative; sixth differences of smooth code are then far below its rounding
+
+register()
 
 
 class EvaluationError(ValueError):
@@ -47,6 +53,8 @@ class Problem:
     tracing : int
         The scalar operations, times the entries of the point, that tracing the rounding may take; by default it is
         not traced.
+    guessed : float, optional
+        A rounding noise of all values that stands for the measured one.
 
     Attributes
     ----------
@@ -54,6 +62,10 @@ class Problem:
         Where the derivative is asked for: x, or the parameter.
     value : numpy.ndarray
         The value there.
+    returned : float
+        eps of the dtype that f returned.
+    whole : str
+        That dtype where it holds whole numbers or truth values only; otherwise "".
 
     Raises
     ------
@@ -81,19 +93,18 @@ class Problem:
         vectorized: bool = False,
         value: Any = None,
         tracing: int = 0,
+        guessed: float | None = None,
     ) -> None:
-        if not callable(f) or (isinstance(f, type) and issubclass(f, Function)):
-            found = f"the class {f.__name__}" if isinstance(f, type) else type(f).__name__
-            raise TypeError(f"f: found {found}, expected a Function or a function of one array")
+        require_function(f)
         if not isinstance(wrt, str):
             raise TypeError(
-                f"wrt: found {wrt!r}, expected {INPUT!r} or the name of a parameter of a Function"
+                f"wrt: found {shown(wrt)}, expected {INPUT!r} or the name of a parameter of a Function"
             )
         if vectorized and isinstance(f, Function):
             raise ValueError(
                 "vectorized: found True for a Function, which says it by its own attribute: leave it out"
             )
-        self.f, self.wrt, self.vectorized, self.tracing = f, wrt, vectorized, tracing
+        self.f, self.wrt, self.vectorized, self.tracing, self.guessed = f, wrt, vectorized, tracing, guessed
         self.x = real_array(x, "x")
         if dtype is not None:
             self.x = self.x.astype(dtype)
@@ -111,7 +122,10 @@ class Problem:
             )
         if isinstance(f, Function):
             f._door(self.x, batched=False)  # the only time: neighbours of x may be outside the domain
-        self.value = self.evaluate(self.point) if value is None else value
+        if value is None:
+            self.value = self.evaluate(self.point)
+        else:
+            self.value, self.returned, self.whole = value, float(np.finfo(value.dtype).eps), ""
         if vectorized and value is None:
             self._refuse_mixed_points()
 
@@ -140,8 +154,14 @@ class Problem:
         """The rounding errors of the value, shape (m,), as its code is traced for them; 0 where that isn't known."""
         if self.sizes is None:
             return np.zeros(self.value.size)
-        eps = float(np.finfo(np.float64).eps)
-        return np.where(np.isfinite(self.sizes.values), eps * self.sizes.values, 0)
+        return np.where(np.isfinite(self.sizes.values), self.eps * self.sizes.values, 0)
+
+    @functools.cached_property
+    def eps(self) -> Array:
+        """The rounding unit of each value, shape (m,): of the dtype that f returns, or that it rounds to inside."""
+        if self.guessed is not None:
+            return np.full(self.value.size, self.returned)
+        return eps_of_values(self.evaluate_many, self.point, self.value, self.returned)
 
     @functools.cached_property
     def operations(self) -> int:
@@ -159,11 +179,13 @@ class Problem:
 
     @functools.cached_property
     def noise(self) -> Array:
-        """The rounding noise of each value, shape (m,): at least eps·|f|, and what is traced of it.
+        """The rounding noise of each value, shape (m,): at least eps·|f|, and what is traced; or a guess.
 
         Sixth differences over a few tiny steps along one direction: what is smooth vanishes in them, rounding
         doesn't (Hamming; Moré and Wild, 2011).
         """
+        if self.guessed is not None:
+            return np.full(self.value.size, self.guessed)
         x = self.point.reshape(-1)
         direction = np.where(np.arange(x.size) % 2, -1.0, 1.0) * np.where(x == 0, 2.0**-10, np.abs(x))
         steps = np.arange(10.0) * NOISE_STEP
@@ -179,14 +201,19 @@ class Problem:
                 estimates.append(3 * np.sqrt(mean / 924))  # 924 = 12!/(6!)²
         # A kink that is near looks like noise, on its side.
         rms = functools.reduce(np.fmin, estimates) if estimates else np.zeros(self.value.size)
-        floor = float(np.finfo(self.value.dtype).eps) * np.abs(self.value.reshape(-1).astype(np.float64))
+        floor = self.eps * np.abs(self.value.reshape(-1).astype(np.float64))
         return np.maximum(np.maximum(floor, self.rounding), np.where(np.isfinite(rms), rms, 0))
 
     def evaluate(self, point: Array) -> Array:
         """Return f at one point, checked; non-finite values pass without a warning."""
         with np.errstate(all="ignore"):
-            result = numbers(self._call(point.copy())).copy()  # f may write to the same array again
-        if hasattr(self, "value") and result.shape != self.value.shape:
+            raw = self._call(point.copy())
+            result = numbers(raw).copy()  # f may write to the same array again
+        if not hasattr(self, "value"):
+            self.returned = _eps(raw, result)
+            dtype = np.asarray(raw).dtype
+            self.whole = str(dtype) if dtype.kind in "biu" else ""
+        elif result.shape != self.value.shape:
             raise EvaluationError(
                 f"f: found shape {result.shape} at one point and {self.value.shape} at another, expected one shape"
             )
@@ -315,6 +342,12 @@ class Problem:
         unit = np.zeros(math.prod(self.point.shape), dtype=self.point.dtype)
         unit[flat] = 1
         return unit.reshape(self.point.shape)
+
+
+def _eps(raw: Any, result: Array) -> float:
+    """Return eps of what f returned, float16 for what comes as that, though it is computed with as float32."""
+    half = getattr(raw, "dtype", None) == np.float16
+    return float(np.finfo(np.float16 if half else result.dtype).eps)
 
 
 def numbers(result: Any) -> Array:

@@ -28,6 +28,11 @@ SENTENCES: dict[Cause, str] = {
 }
 """What a witness says for a cause that it has about some of its entries."""
 
+COLOURS: dict[Verdict, str] = {"right": "#1a7f37", "wrong": "#cf222e", "undecided": "#8a5d00"}
+"""Of the ground behind the verdict in HTML, which white text is read on, with a contrast above 4.5."""
+LEFT = ' style="text-align:left"'
+"""Of the cells of a table, which notebooks align to the right."""
+
 
 def sentence(cause: Cause, count: int, of: int) -> str:
     """Return what a witness says for a cause about `count` of `of` entries.
@@ -64,6 +69,8 @@ class Witness:
         Why it says so: what verdicts are made from. The reason is made from it, and from the words of others.
     entries : int
         About how many entries the cause is.
+    step : str
+        For a kink of a step of the code: the function and the line of it, "" where that isn't known.
     """
 
     name: str
@@ -74,6 +81,7 @@ class Witness:
     matrix: Array | None = field(default=None, repr=False, compare=False)
     cause: Cause | None = None
     entries: int = 0
+    step: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,9 +210,9 @@ class CheckReport:
 
     def _repr_html_(self) -> str:
         """Return the report as a table, for notebooks; unless it is right with the picture of the errors."""
-        colour = {"right": "#1a7f37", "wrong": "#cf222e", "undecided": "#9a6700"}[self.verdict]
+        style = f' style="color:#fff;background:{COLOURS[self.verdict]};padding:0 .4em"'
         parts = [
-            f'<p><strong style="color:{colour}">{self.verdict}</strong>: {html.escape(self.reason)}</p>',
+            f"<p><strong{style}>{self.verdict}</strong>: {html.escape(self.reason)}</p>",
         ]
         if self.shape is not None:
             parts.append(f"<p>{html.escape(self._subject())}</p>")
@@ -212,7 +220,7 @@ class CheckReport:
             rows = "".join(
                 "<tr>"
                 + "".join(
-                    f"<td>{html.escape(cell)}</td>"
+                    f"<td{LEFT}>{html.escape(cell)}</td>"
                     for cell in (
                         witness.name,
                         witness.status,
@@ -224,7 +232,8 @@ class CheckReport:
                 + "</tr>"
                 for witness in self.witnesses
             )
-            head = "".join(f"<th>{name}</th>" for name in ("witness", "says", "error", "seconds", "remark"))
+            names = ("witness", "says", "error", "seconds", "remark")
+            head = "".join(f"<th{LEFT}>{name}</th>" for name in names)
             parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
         if self.worst is not None:
             parts.append(f"<p>worst entry {html.escape(self._worst_entry())}</p>")

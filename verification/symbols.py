@@ -51,7 +51,8 @@ class SympyScalars(Scalars):
     Examples
     --------
     >>> import numpy as np
-    >>> from verification.tracing import trace, traced
+    >>> from verification.following import trace
+    >>> from verification.tracing import traced
     >>> x = sympy.Symbol("x", real=True)
     >>> print(trace(lambda t: np.maximum(t, 0) ** 2, traced(x, SympyScalars({x: 3.0}))))
     Piecewise((x**2, x >= 0), (0, True))

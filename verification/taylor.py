@@ -10,6 +10,7 @@ from jacobians.arrays import Array, real_array
 from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from jacobians.structures import Jacobian
+from verification.doors import require_whole
 from verification.problem import Problem
 
 STEPS = 2.0 ** -np.arange(2.0, 15.0)
@@ -17,6 +18,7 @@ FITTED = 4  # smallest steps above the noise: a small error of J shows last
 RIGHT_ORDER, WRONG_ORDER = 1.8, 1.2
 CONSTANT_ORDER = 0.7  # below it the remainder doesn't fall with h as an error of J does: rounding, or a jump
 POWER = 1e-3  # of h ‖J v‖: where the rounding hides more than that, remainders within it say nothing
+LEAST_SIZE = 1e-3  # entries that are smaller are moved as far as one of this size
 FAR = 2.0**20  # of entries above it the steps are relative: 1 is lost in their rounding, or nearly
 
 
@@ -30,7 +32,9 @@ class TaylorResult(NamedTuple):
         rounding at every step, as for a linear function; NaN if too few are above it.
     verdict : {"right", "wrong", "undecided"}
         Order 2 (or more) is right, 1 is wrong; between them, below 0.7 (rounding does not fall with h), and with too
-        few steps above rounding, undecided. Where all is rounding, it is right if the rounding is below 1e-3 of h J v.
+        few steps above rounding, undecided; so is what is wrong along all entries and right along the tiny ones alone:
+        f may be smooth on no more than their own size. Where all is rounding, it is right if that is below 1e-3 of
+        h J v.
     steps, remainders : numpy.ndarray, shape (k,)
         All of them, the steps in falling order.
     fitted : numpy.ndarray of bool, shape (k,)
@@ -93,6 +97,7 @@ def taylor_test(f: Any, x: Any, jacobian: Any, wrt: str = INPUT, *, seed: int = 
     >>> right.verdict, round(right.order, 1), wrong.verdict, round(wrong.order, 1)
     ('right', 2.0, 'wrong', 1.0)
     """
+    require_whole(seed, "seed")
     problem = Problem(f, x, wrt, dtype=np.float64)
     matrix = jacobian if isinstance(jacobian, Jacobian) else real_array(jacobian, "jacobian")
     if matrix.shape != problem.shape:
@@ -111,12 +116,24 @@ def remainder(problem: Problem, matrix: Any, seed: int, *dtypes: Any) -> TaylorR
     *dtypes : numpy dtype
         What J was computed in, besides its own dtype and those of the point and the value: the least precise counts.
     """
-    m, n = problem.shape
+    x = problem.point.reshape(-1).astype(np.float64)
+    direction = np.random.default_rng(seed).normal(size=x.size)
+    result = _along(problem, matrix, direction * _sizes(x), dtypes)
+    faint = (x != 0) & (np.abs(x) < LEAST_SIZE)
+    if result.verdict != "wrong" or not faint.any():
+        return result
+    # steps that are larger than such an entry may be larger than what f is smooth on, as log is: its own are asked
+    beside = _along(problem, matrix, np.where(faint, direction * np.abs(x), 0), dtypes)
+    return result._replace(verdict="undecided") if beside.verdict == "right" else result
+
+
+def _along(problem: Problem, matrix: Any, direction: Array, dtypes: Any) -> TaylorResult:
+    """Return the Taylor test along one direction, in the units of the point."""
+    m = problem.shape[0]
     x = problem.point.reshape(-1).astype(np.float64)
     known = [problem.point.dtype, problem.value.dtype, matrix.dtype, *dtypes]
-    eps = max(float(np.finfo(dtype).eps) for dtype in known)
+    eps = max(float(np.max(problem.eps)), *(float(np.finfo(dtype).eps) for dtype in known))
     subnormal = max(float(np.finfo(dtype).smallest_subnormal) for dtype in known)
-    direction = np.random.default_rng(seed).normal(size=n) * _sizes(x)
     points = (x + STEPS[:, None] * direction).astype(problem.point.dtype)
     moves = points.astype(np.float64) - x  # as they are taken: nothing of them is lost
     value = problem.value.reshape(m).astype(np.float64)
@@ -162,4 +179,4 @@ def _sizes(x: Array) -> Array:
     sizes = np.abs(x)
     own = np.where(sizes > FAR, sizes, np.minimum(1, sizes))
     typical = min(1.0, float(sizes.max())) or 1.0
-    return np.asarray(np.where(sizes == 0, typical, np.maximum(1e-3, own)))
+    return np.asarray(np.where(sizes == 0, typical, np.maximum(LEAST_SIZE, own)))

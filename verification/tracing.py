@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
-from verification.scalars import NotAnalyticError, Scalars, TracingError
+from verification.scalars import Scalars, TracingError
 
 Entries = NDArray[Any]
 
@@ -22,6 +22,16 @@ Entries = NDArray[Any]
 _NATIVE = {"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "negative": operator.neg}
 _WORTH_KEEPING, _MOST_KEPT = 64, 256  # entries of an array that is kept when wrapped, and how many arrays
 _REFUSED_KEYWORDS = {"where": True}  # where=True is the default, anything else leaves entries undefined
+
+RULES: dict[str, Callable[..., Any]] = {}
+"""What NumPy's functions, the methods of its ufuncs, and np.where do: registered by the modules that write them."""
+GENERALIZED: dict[str, Callable[..., Entries]] = {}
+METHODS: dict[str, Callable[..., Any]] = {}
+"""Ufuncs on whole axes, and ndarray's methods, by name; registered likewise."""
+
+_asarray = (
+    np.asarray
+)  # while code is followed, NumPy's own name stands for one that lets traced arrays through
 
 
 class TracedArray(NDArrayOperatorsMixin):
@@ -63,20 +73,16 @@ class TracedArray(NDArrayOperatorsMixin):
                 raise TracingError(f"{ufunc.__name__}: {keyword}= is not traced; use np.where on the result")
         for ignored in ("dtype", "casting", "order", "subok", "signature"):
             kwargs.pop(ignored, None)
-        from verification.reductions import ufunc_method
-
         operands = [entries_of(value, self.scalars) for value in inputs[: ufunc.nin]]
         if method == "__call__":
             result = apply_ufunc(self.scalars, ufunc.__name__, *operands, **kwargs)
         else:
-            result = ufunc_method(self.scalars, ufunc, method, operands[0], *inputs[1:], **kwargs)
+            result = RULES["ufunc method"](self.scalars, ufunc, method, operands[0], *inputs[1:], **kwargs)
         return self._store(result, out[0] if isinstance(out, tuple) else out)
 
     def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        from verification.array_functions import call
-
         out = kwargs.pop("out", None)
-        result = call(self.scalars, func, args, kwargs)
+        result = RULES["function"](self.scalars, func, args, kwargs)
         return result if out is None else self._store(entries_of(result, self.scalars), out)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Entries:
@@ -160,8 +166,6 @@ class TracedArray(NDArrayOperatorsMixin):
         if not name.startswith("_"):
             if self.entries.ndim == 0 and name in self.scalars.primitives:
                 return lambda *others: getattr_ufunc(self.scalars, name, self, *others)
-            from verification.array_functions import METHODS
-
             if name in METHODS:
                 function = METHODS[name]
                 return lambda *args, **kwargs: function(self, *args, **kwargs)
@@ -221,9 +225,9 @@ class TracedArray(NDArrayOperatorsMixin):
     def __setitem__(self, key: Any, value: Any) -> None:
         new = entries_of(value, self.scalars)
         if _is_mask(key) and key.shape == self.shape and new.ndim == 0:
-            from verification.array_functions import select
-
-            self.entries[...] = select(self.scalars, key.entries, new, self.entries)  # exact in both branches
+            self.entries[...] = RULES["select"](
+                self.scalars, key.entries, new, self.entries
+            )  # exact in both branches
         else:
             self.entries[_index(key)] = new[()] if new.ndim == 0 else new
 
@@ -258,49 +262,6 @@ def traced(values: Any, scalars: Scalars) -> TracedArray:
     return TracedArray(entries_of(values, scalars).copy(), scalars)
 
 
-def trace(f: Callable[[Any], Any], x: TracedArray) -> Entries:
-    """Return the entries of f(x), in the shape of f(x).
-
-    Parameters
-    ----------
-    f : callable
-        Plain NumPy code. It gets a copy: what it writes into its input doesn't reach `x`.
-    x : TracedArray
-        The point.
-
-    Raises
-    ------
-    TracingError
-        If f does something that can't be followed, or returns no array.
-    """
-    try:
-        result = f(x.copy())
-    except ValueError as error:
-        if isinstance(error.__cause__, TracingError):  # NumPy's "setting an array element with a sequence"
-            raise error.__cause__ from None
-        raise
-    except TypeError as error:
-        library = _library_call(error)
-        if library is None or isinstance(error, TracingError | NotAnalyticError):
-            raise
-        raise TracingError(f"{library} can't be traced: an array of numbers was expected there") from error
-    if result is None:
-        raise TracingError("f returned None, expected an array")
-    return entries_of(result, x.scalars)
-
-
-def _library_call(error: Exception) -> str | None:
-    """Return the function of NumPy or SciPy that an array of traced entries went into, and the line that called it."""
-    trail, line = error.__traceback__, 0
-    while trail is not None:
-        code, module = trail.tb_frame.f_code, str(trail.tb_frame.f_globals.get("__name__", ""))
-        if module.split(".")[0] in ("numpy", "scipy"):
-            public = ".".join(part for part in module.split(".") if not part.startswith("_"))
-            return f"{public}.{code.co_name} (line {line})"
-        line, trail = trail.tb_lineno, trail.tb_next
-    return None
-
-
 def entries_of(value: Any, scalars: Scalars) -> Entries:
     """Return `value` (traced, an array, a number, nested lists of these) as an object array of scalars."""
     if isinstance(value, TracedArray):
@@ -311,7 +272,7 @@ def entries_of(value: Any, scalars: Scalars) -> Entries:
         entry = np.empty((), dtype=object)
         entry[()] = value
         return entry
-    array = np.asarray(value)
+    array = _asarray(value)
     if array.dtype.kind not in "biufO":
         raise TracingError(f"found an array of dtype {array.dtype} beside traced ones, expected real numbers")
     if array.dtype.kind == "O" or array.size < _WORTH_KEEPING:
@@ -357,8 +318,6 @@ def apply_ufunc(scalars: Scalars, name: str, *operands: Entries, **kwargs: Any) 
     TracingError
         If the table of the scalar type has no such primitive.
     """
-    from verification.array_functions import GENERALIZED
-
     if name in GENERALIZED:
         return GENERALIZED[name](scalars, *operands, **kwargs)
     primitive = scalars.primitives.get(name)

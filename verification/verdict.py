@@ -7,7 +7,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from verification.causes import Cause
+from verification.one_sided import NAME as ONE_SIDED
 from verification.report import SENTENCES, Verdict, Witness, sentence
+
+STEPLESS = ("symbolic", "certified")
+"""Those that find a derivative without taking a step."""
 
 
 class Decision(NamedTuple):
@@ -119,6 +123,14 @@ def _unexplained(heard: Heard) -> Decision | None:
     return Decision("undecided", Cause.UNEXPLAINED, reason)
 
 
+def _one_side(heard: Heard) -> Decision | None:
+    """Undecided, if a derivative to one side is another one, whatever those that look to both sides agree on."""
+    found = [witness for witness in heard.witnesses if witness.name == ONE_SIDED]
+    if not (found and found[0].cause == Cause.KINK and heard.named("agrees")):
+        return None
+    return Decision("undecided", Cause.KINK, f"{SENTENCES[Cause.KINK]}: {found[0].reason}")
+
+
 def _agreement(heard: Heard) -> Decision | None:
     """Right, if one agrees, and no rule above applies."""
     agree = heard.named("agrees")
@@ -133,9 +145,8 @@ def _kink(heard: Heard) -> Decision | None:
     if not heard.has(Cause.KINK, Cause.BENDS):
         if not heard.has(Cause.STEP_KINK, Cause.OPEN):
             return None
-        reason = (
-            "a step of the code has a kink at x; f itself may have a derivative, and no witness confirms it"
-        )
+        step = next((f" ({witness.step})" for witness in heard.witnesses if witness.step), "")
+        reason = f"a step of the code has a kink at x{step}; f itself may have a derivative, and no witness confirms it"
         return Decision("undecided", Cause.STEP_KINK, reason)
     reason = f"{SENTENCES[Cause.KINK]}: f has no derivative at x that finite differences could confirm"
     return Decision("undecided", Cause.KINK, reason)
@@ -153,11 +164,20 @@ RULES: tuple[Callable[[Heard], Decision | None], ...] = (
     _disagreement,
     _rounding,
     _unexplained,
+    _one_side,
     _agreement,
     _kink,
     _otherwise,
 )
 """In the order in which they are asked; the last applies always."""
+
+
+def needs_both_sides(decision: Decision, witnesses: Sequence[Witness]) -> bool:
+    """Say whether the one-sided derivatives are to be asked: a step has a kink, and no symbols or balls pass it."""
+    if decision.verdict == "wrong" or any(w.cause == Cause.BENDS for w in witnesses):
+        return False
+    kinks = any(witness.cause in (Cause.KINK, Cause.STEP_KINK, Cause.OPEN) for witness in witnesses)
+    return kinks and not any(w.name in STEPLESS and w.status in ("agrees", "disagrees") for w in witnesses)
 
 
 def with_adjoint(decision: Decision, adjoint: Witness) -> Decision:
@@ -177,8 +197,7 @@ def where_steps_are_too_large(
     if not any(witness.cause == Cause.KINK for witness in witnesses):
         return list(witnesses), list(supporting)
     smooth = any(
-        witness.name in ("symbolic", "certified") and witness.status in ("agrees", "disagrees")
-        for witness in witnesses
+        witness.name in STEPLESS and witness.status in ("agrees", "disagrees") for witness in witnesses
     )
     why = Cause.BENDS if smooth else Cause.KINK
     told = [_retold(witness, why) if witness.cause == Cause.KINK else witness for witness in witnesses]

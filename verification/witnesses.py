@@ -195,7 +195,8 @@ def _stopped(name: str, error: Exception, seconds: float) -> Witness:
             (cause for kind, cause in _CAUSES.items() if isinstance(error, kind)),
             Cause.FAILED,
         )
-    return Witness(name, "unavailable", reason=_reason(error), seconds=seconds, cause=cause)
+    step = error.step if isinstance(error, KinkError) else ""
+    return Witness(name, "unavailable", reason=_reason(error), seconds=seconds, cause=cause, step=step)
 
 
 _CAUSES: dict[type[Exception], Cause] = {  # the narrower first
@@ -246,7 +247,9 @@ def status_of(evidence: Evidence, comparison: Comparison) -> tuple[Status, Cause
     return "agrees", Cause.AGREES, known.size
 
 
-def taylor(problem: Problem, matrix: Array, seed: int, relative: float, atol: float = 0.0) -> Witness:
+def taylor(
+    problem: Problem, matrix: Array, seed: int, relative: float, atol: float = 0.0, dtype: str = "float64"
+) -> Witness:
     """The remainder of the candidate along a random direction: it falls with order 2 if the candidate is right.
 
     One number for the whole matrix: it supports a verdict and doesn't make one. It disagrees only where what it sees
@@ -256,7 +259,7 @@ def taylor(problem: Problem, matrix: Array, seed: int, relative: float, atol: fl
 
     start = time.perf_counter()
     try:
-        result = remainder(problem, matrix, seed)
+        result = remainder(problem, matrix, seed, np.dtype(dtype))
     except Exception as error:  # as for the others
         return _stopped("taylor", error, time.perf_counter() - start)
     seconds = time.perf_counter() - start

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import verification
+from jacobians.structures import Dense
 from verification import check, diagnose
 from verification.causes import Cause, Slip
 from verification.problem import Problem
@@ -113,3 +114,20 @@ def test_the_noise_of_a_problem_does_not_depend_on_what_was_asked_before():
     assert (noise >= first.rounding).all()
     assert first.rounding.max() > 0
     assert Problem(lambda x: x, [0.3]).sizes is None  # nobody asked for a trace
+
+
+def test_every_witness_of_products_has_its_cause():
+    x = np.array([0.3, -0.7])
+
+    J = Dense(np.diag(np.cos(x)))
+    alone = {"witnesses": ["projections"]}
+    for f, candidate, options, cause in (
+        (np.sin, J, alone, Cause.AGREES),
+        (np.sin, np.diag(np.cos(x)), alone, Cause.AGREES),
+        (np.sin, -1.0 * J, alone, Cause.DIFFERS),
+        (lambda v: np.abs(v - x) + x, J, alone, Cause.KINK),
+        (np.sin, J, {}, Cause.AGREES),
+    ):
+        report = check(f, x, candidate, **options)
+        assert report.cause == cause, str(report)
+        assert all(witness.cause is not None for witness in report.witnesses)

@@ -23,6 +23,8 @@ from jacobians import (
 )
 from jacobians.structures import Dense, Diagonal
 from verification import Budget, check
+from verification.comparison import Evidence, compare
+from verification.problem import Problem
 
 RNG = np.random.default_rng(11)
 A = RNG.normal(size=(3, 4))
@@ -520,3 +522,36 @@ def test_a_function_that_writes_to_one_array_again_and_again(wrong):
 def test_functions_of_every_kind(f, x, J, verdict):
     report = check(f, x, J, witnesses=["finite-difference", "complex-step", "certified"])
     assert report.verdict == verdict, str(report)
+
+
+@pytest.mark.parametrize(
+    ("f", "J"),
+    [
+        (lambda x: np.array([int(3 * x[0]), int(x[1])]), np.diag([3.0, 1.0])),
+        (lambda x: np.sum(x > 0), [[1.0, 0.0]]),
+        (lambda x: int(x[0]), [[1.0, 0.0]]),
+        (lambda x: x > 1, np.eye(2)),
+    ],
+)
+def test_a_function_of_whole_numbers_is_said_to_be_one(f, J):
+    kind = np.asarray(f(np.array([1.3, 2.7]))).dtype
+    wrong, right = check(f, [1.3, 2.7], J), check(f, [1.3, 2.7], np.zeros(np.shape(J)))
+    assert wrong.verdict == "wrong"
+    assert right.verdict == "right"
+    for report in (wrong, right):
+        assert f"f(x) is {kind}, whole numbers: its derivative is 0 or none" in report.reason
+    assert "whole numbers" not in check(np.sin, [1.0, 2.0], np.diag(np.cos([1.0, 2.0]))).reason
+
+
+def test_no_witness_agrees_with_an_error_of_the_whole_size():
+    noise = np.array([[1e-17, 0.0]])
+    for f in (lambda x: x[0] + x[1] - x[0] - x[1], lambda x: (x[0] - x[0]) * x[1], lambda x: 0.1 + 0 * x[0]):
+        for J in (noise, 0 * noise):
+            for witness in check(f, [0.3, 0.7], J).witnesses:
+                assert witness.status != "agrees" or (witness.error or 0) <= 1e-3, str(witness)
+    problem = Problem(lambda x: 0 * x[:1], [0.3, 0.7])
+    evidence = Evidence(noise, np.full((1, 2), 1e-15), np.zeros((1, 2), dtype=bool))
+    found = compare(0 * noise, evidence, problem, "float64")
+    assert not found.wrong.any()
+    assert 0 < found.error <= 1e-6
+    assert compare(noise + 1e-3, evidence, problem, "float64").error >= 1

@@ -428,3 +428,20 @@ def test_rows_in_column_major_order_are_named():
     found = diagnose(J[rows], J, out_shape=(2, 3), in_shape=(4,))
     assert found.name == "vec-order"
     assert found.sentence.startswith("the rows are in column-major (Fortran) order of (2, 3)")
+
+
+@pytest.mark.parametrize("form", [lambda G: G, lambda G: G.reshape(1, -1)])
+@pytest.mark.parametrize(
+    ("f", "gradient"),
+    [
+        (lambda A: np.linalg.slogdet(A)[1], lambda A: np.linalg.inv(A).T),
+        (lambda A: np.linalg.det(A), lambda A: np.linalg.det(A) * np.linalg.inv(A).T),
+        (lambda A: np.trace(A @ A @ A), lambda A: 3 * (A @ A).T),
+    ],
+)
+def test_the_inverse_in_place_of_its_transpose_is_a_transposed_gradient(f, gradient, form):
+    A = np.array([[2.0, 1.0], [0.5, 3.0]])
+    found = check(f, A, form(gradient(A).T))
+    assert found.verdict == "wrong"
+    assert found.diagnosis.name == "transposed"
+    assert str(found.diagnosis).startswith("the gradient is transposed")

@@ -7,6 +7,7 @@ import pytest
 
 import verification
 from verification import assert_jacobian, check
+from verification.report import COLOURS
 
 RNG = np.random.default_rng(12)
 A = RNG.normal(size=(3, 4))
@@ -36,7 +37,7 @@ def test_the_report_as_text_html_and_json():
     assert "numerator layout, row-major vec, float64" in text
     for witness in report.witnesses:
         assert witness.name in text
-        assert f"<td>{witness.name}</td>" in report._repr_html_()
+        assert f'<td style="text-align:left">{witness.name}</td>' in report._repr_html_()
     restored = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert restored["verdict"] == "wrong"
     assert restored["passed"] is False
@@ -62,3 +63,18 @@ def test_inputs_are_never_written_to():
 
 def test_everything_named_is_there():
     assert all(hasattr(verification, name) for name in verification.__all__)
+
+
+def test_the_verdict_is_legible_on_any_page_and_prose_is_aligned_left():
+    def luminance(colour: str) -> float:
+        parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+    for J, verdict in ((np.diag(2 * np.asarray(X)), "right"), (np.eye(len(X)), "wrong")):
+        page = check(lambda x: x**2, X, J)._repr_html_()
+        assert f"color:#fff;background:{COLOURS[verdict]}" in page
+        assert "<td>" not in page
+        assert "<th>" not in page
+    for colour in COLOURS.values():  # W3C's contrast of text, level AA
+        assert 1.05 / (luminance(colour) + 0.05) >= 4.5

@@ -171,3 +171,14 @@ def test_jacobians_of_matrix_functions_keep_a_budget():
         MemoryBudgetError, match=r"\(90000×90000\) would take 60.35 GiB .*; call block_derivative"
     ):
         block_jacobian(np.linalg.inv, np.eye(300))
+
+
+def test_a_tiny_entry_is_not_moved_beyond_its_own_size_to_call_a_derivative_wrong():
+    x = np.array([3e-127, 2e33])
+    assert taylor_test(np.log, x, np.diag(1 / x)).verdict != "wrong"
+    assert check(np.log, x, np.diag(1 / x)).verdict == "right"
+    assert check(np.log, x, np.diag(1.01 / x)).verdict == "wrong"
+    y = np.array([1e-9, 0.5])  # here a smooth function, whose wrong column shows beyond that size
+    J = np.diag(np.cos(y))
+    J[0, 0] *= 1.01
+    assert taylor_test(np.sin, y, J).verdict == "wrong"

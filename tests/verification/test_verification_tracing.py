@@ -1,16 +1,22 @@
 """Traced NumPy code gives NumPy's own values, over every scalar type, and refuses by name what it can't follow."""
 
+import ast
+import graphlib
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import linalg, signal, special
 
-from verification import symbolic_jacobian
+import verification
+from verification import finite_difference_jacobian, symbolic_jacobian
 from verification.floats import FloatScalars
+from verification.following import trace
 from verification.scalars import ComplexScalars, MpmathScalars, NotAnalyticError, TracingError, UndecidedError
 from verification.symbols import Piecewise, SympyScalars, evaluate, real_symbols
-from verification.tracing import TracedArray, entries_of, trace, traced
+from verification.tracing import TracedArray, entries_of, traced
 
 X = np.array([0.5, -1.2, 2.0])
 W = np.arange(6.0).reshape(2, 3)
@@ -213,7 +219,7 @@ def test_the_refusal_names_the_operation(f, named):
         (special.gamma, r"^gamma: not traced on mpmath scalars"),
         (np.round, r"^np.round: piecewise constant"),
         (lambda x: math.exp(x[0]), r"^float\(\) of a traced array"),
-        (lambda x: np.asarray(x, dtype=float), r"^conversion to dtype float64"),
+        (lambda x: np.asarray(x, dtype=int), r"^np.asarray: dtype int64 of traced entries"),
         (lambda x: np.linalg.norm(np.outer(x, x), 2), r"ord=2 over 2 axes is not traced"),
         (lambda x: np.exp(x, where=np.array([True, False, True])), r"^exp: where= is not traced"),
         (lambda x: np.sum(x, where=np.array([True, False, True])), r"where= is not traced"),
@@ -300,10 +306,59 @@ def test_operations_are_counted():
     assert scalars.operations == 2 * 6 + 2
 
 
-def test_library_functions_of_lists_of_traced_numbers_are_named_with_their_line():
-    f = lambda x: np.linalg.solve(np.array([[x[0], x[1]], [x[1], 2 * x[0]]]), np.ones(2))  # noqa: E731
+def _matrix(x):
+    return np.array([[x[0] + 2, x[1]], [x[1], x[2]]])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.linalg.solve(_matrix(x), np.ones(2)),
+        lambda x: np.linalg.inv(np.asarray([[x[0] + 2, x[1]], [x[1], x[2]]])),
+        lambda x: np.linalg.det(_matrix(x)),
+        lambda x: np.linalg.slogdet(_matrix(x))[1],
+        lambda x: np.linalg.cholesky(_matrix(x)),
+        lambda x: np.asarray(x, dtype=np.float32) @ np.eye(3),
+        lambda x: np.array([np.array([x[0], 1.0]), [x[1], 2.0]], ndmin=3) * 2,
+    ],
+)
+def test_arrays_that_are_built_of_traced_numbers_are_followed(f):
+    own = np.array, np.asarray, np.asanyarray
+    x = np.array([0.5, 0.2, 1.7])
+    found = symbolic_jacobian(f, x).value
+    assert (np.array, np.asarray, np.asanyarray) == own
+    g = lambda x: np.asarray(f(x), dtype=np.float64)  # noqa: E731
+    tolerance = 1e-3 if g(x).size == 3 else 1e-7  # that in float32
+    assert np.allclose(found, finite_difference_jacobian(g, x), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("f", "name"),
+    [
+        (lambda x: linalg.cho_solve((np.eye(2), True), x[:2]), "scipy.linalg.cho_solve"),
+        (lambda x: linalg.expm(_matrix(x)), "scipy.linalg.expm"),
+        (lambda x: signal.convolve2d(_matrix(x), np.eye(2)), "scipy.signal.convolve2d"),
+        (lambda x: linalg.solve(_matrix(x), np.ones(2)), "scipy.linalg.solve"),
+    ],
+)
+def test_library_functions_that_traced_numbers_went_into_are_named_with_their_line(f, name):
     line = f.__code__.co_firstlineno
-    with pytest.raises(
-        TracingError, match=rf"^numpy\.linalg\.solve \(line {line}\) can't be traced: an array of numbers"
-    ):
-        symbolic_jacobian(f, [1.0, 0.5])
+    with pytest.raises(TracingError, match=rf"^{re.escape(name)} \(line {line}\) can't be traced: "):
+        symbolic_jacobian(f, [1.0, 0.5, 2.0])
+
+
+def test_no_file_imports_one_that_imports_it():
+    files = {f"verification.{path.stem}": path for path in Path(verification.__file__).parent.glob("*.py")}
+    graph: dict[str, set[str]] = {}
+    for name, path in files.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        typing = {
+            part
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+            for part in ast.walk(node)
+        }
+        froms = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n not in typing and n.module]
+        graph[name] = {part for n in froms for part in (n.module, *(f"{n.module}.{a.name}" for a in n.names))}
+        graph[name] &= files.keys()
+    tuple(graphlib.TopologicalSorter(graph).static_order())  # CycleError names the files

@@ -1,0 +1,72 @@
+"""Functions that round to float16 or float32, inside or in what they return: noise and steps are those of that."""
+
+import numpy as np
+import pytest
+
+from verification import check, finite_difference_jacobian
+from verification.problem import Problem
+
+W = np.array([[0.3, -1.2], [2.1, 0.7], [-0.4, 0.9]], dtype=np.float32)
+
+
+def inside(dtype):
+    return lambda x: np.array([float(np.tanh(dtype(float(t)))) for t in x])
+
+
+def returned(dtype):
+    return lambda x: np.tanh(x.astype(dtype))
+
+
+def slopes(x):
+    return np.diag(1 - np.tanh(x) ** 2)
+
+
+def test_a_right_jacobian_in_float16_is_never_wrong():
+    rng = np.random.default_rng(0)
+    verdicts = []
+    for _ in range(200):
+        x = rng.normal(size=2).astype(np.float16)
+        verdicts.append(check(np.tanh, x, slopes(x)).verdict)
+        assert check(np.tanh, x, -slopes(x)).verdict == "wrong"
+    assert "wrong" not in verdicts
+    assert verdicts.count("right") > 180
+
+
+@pytest.mark.parametrize("make", [inside, returned])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_right_jacobian_of_a_staircase_is_never_wrong_and_a_wrong_one_never_right(make, dtype):
+    rng, f = np.random.default_rng(1), make(dtype)
+    for x in rng.normal(size=(60, 2)) * rng.choice([0.1, 1, 3], size=(60, 1)):
+        assert check(f, x, slopes(x)).verdict != "wrong"
+        doubled = check(f, x, 2 * slopes(x)).verdict
+        assert doubled != "right"
+        if dtype == np.float32 and np.abs(x).max() < 2:
+            assert doubled == "wrong"
+
+
+@pytest.mark.parametrize("cast", [np.asarray, np.array])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_forward_in_float32_is_judged_by_steps_of_float32(cast, dtype):
+    f = lambda x: cast(x, dtype=np.float32) @ W.T  # noqa: E731
+    x = np.array([0.3, -0.7], dtype=dtype)
+    assert check(f, x, W).verdict == "right"
+    assert check(f, x, 2 * W).verdict == "wrong"
+    assert check(f, x, 2 * W, witnesses=["finite-difference"]).verdict == "wrong"
+    assert np.allclose(finite_difference_jacobian(f, x), W, rtol=1e-3)
+
+
+def test_the_precision_is_read_off_each_value():
+    def f(x):
+        return np.array(
+            [x[0] / 3, float(np.float32(x[0] / 3)), float(np.float16(x[0] / 3)), 0.5, np.floor(x[0])]
+        )
+
+    eps = [float(np.finfo(dtype).eps) for dtype in (np.float64, np.float32, np.float16)]
+    assert Problem(f, [1.7]).eps.tolist() == [
+        *eps,
+        eps[2],
+        eps[2],
+    ]  # 0.5 and 1 may be of float16, as another is
+    assert Problem(lambda x: f(x)[[0, 3, 4]], [1.7]).eps.tolist() == eps[:1] * 3
+    assert Problem(lambda x: x.astype(np.float16), [1.7]).eps.tolist() == eps[2:]
+    assert Problem(f, [1.7], guessed=0.0).eps.tolist() == eps[:1] * 5
