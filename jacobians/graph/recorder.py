@@ -42,10 +42,29 @@ class Recorder:
 
     def add(self, name: str, value: Array, operation: str) -> int:
         """Add a vertex, and return its number."""
-        if len(self.vertices) >= self.max_vertices:
-            refuse(operation, f"makes more than max_vertices = {self.max_vertices:,} vertices; pass more")
+        self._require_room(operation)
         self.vertices.append(Vertex(name, value.shape, value, operation, user_line()))
         return len(self.vertices) - 1
+
+    def stepped(
+        self, found: list[tuple[int, Jacobian | tuple[Jacobian, ...]]], operation: str
+    ) -> list[tuple[int, Jacobian]]:
+        """Return the last steps of maps, and the vertices before them; those between are added, without values."""
+        edges = []
+        for source, jacobian in found:
+            steps = jacobian if isinstance(jacobian, tuple) else (jacobian,)
+            for step in reversed(steps[1:]):
+                self._require_room(operation)
+                between = Vertex(f"v{len(self.vertices)}", (step.shape[0],), None, operation, user_line())
+                self.vertices.append(between)
+                self.connect(len(self.vertices) - 1, [(source, step)])
+                source = len(self.vertices) - 1
+            edges.append((source, steps[0]))
+        return edges
+
+    def _require_room(self, operation: str) -> None:
+        if len(self.vertices) >= self.max_vertices:
+            refuse(operation, f"makes more than max_vertices = {self.max_vertices:,} vertices; pass more")
 
     def connect(self, target: int, found: list[tuple[int, Jacobian]]) -> None:
         """Add edges into a vertex; several from one vertex are kept."""

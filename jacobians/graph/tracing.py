@@ -100,6 +100,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     def _vertex_of(self, name: str, value: Any, found: Any, base: Traced | None) -> Traced:
         recorder = self._recorder
+        found = recorder.stepped(found, name)
         number = recorder.add(f"v{len(recorder.vertices)}", np.asarray(value), name)
         recorder.connect(number, found)
         return Traced(recorder, value, number, base)

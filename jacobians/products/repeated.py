@@ -6,6 +6,7 @@ these; beside Kronecker products they are one, of ones.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def _undone(a: Spec, b: Spec) -> bool:
 
 def _parts(D: Diagonal, blocks: Any, axis: int) -> list[Diagonal]:
     ends = np.cumsum([0, *(block.shape[axis] for block in blocks)])
-    return [Diagonal.unchecked(D.d[..., start:end]) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    return [Diagonal.unchecked(D.d[..., start:end]) for start, end in pairwise(ends)]
 
 
 def _blocks_diagonal(L: BlockDiagonal, R: Diagonal, ledger: Ledger) -> Jacobian:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.special as sp
+from numpy.lib.stride_tricks import sliding_window_view
 
 from jacobians import (
     Affine,
@@ -153,6 +154,7 @@ MORE = {
     "tril": [(np.tril, M)],
     "triu": [(np.triu, M)],
     "delete": [(lambda x: np.delete(x, 1), V)],
+    "sliding_window_view": [(lambda x: sliding_window_view(x, (2, 2)), M)],
     "copy": [(lambda x: x.copy(), V)],
     "concatenate": [(lambda a, b: np.concatenate([a, b, a]), V, V[:2] + 0.1)],
     "stack": [(lambda a, b: np.stack([a, np.ones(4), b], axis=1), V, V + 0.1)],
@@ -184,16 +186,30 @@ MORE = {
     "cumsum": [(np.cumsum, V), (lambda x: np.cumsum(x, axis=1), R)],
     "diff": [(np.diff, V)],
     "trace": [(np.trace, M)],
-    "matmul": [(np.matmul, R, M), (np.matmul, R, V[:3]), (np.matmul, V[:2], R), (np.matmul, V, V), (np.matmul, T, M)],
-    "dot": [(np.dot, R, M), (np.dot, V, V)],
+    "matmul": [(np.matmul, R, M), (np.matmul, R, V[:3]), (np.matmul, V[:2], R), (np.matmul, V, V), (np.matmul, T, M),
+               (np.matmul, M[:2, :2], T), (np.matmul, T, T.mT.copy()), (np.matmul, V[:2], T), (np.matmul, T, V[:3]),
+               (np.matmul, T[:, None], T.mT[None].copy()), (np.matmul, T[:1], T.mT.copy())],
+    "dot": [(np.dot, R, M), (np.dot, V, V), (np.dot, T, T.mT.copy()), (np.dot, V[0], V), (np.dot, V[:3], T.mT.copy())],
     "outer": [(np.outer, V, R)],
-    "einsum": [(lambda a, b: np.einsum("bij,jk->bik", a, b), T, M), (lambda a: np.einsum("ii->i", a), M)],
-    "inner": [(np.inner, R, R)],
+    "einsum": [(lambda a, b: np.einsum("bij,jk->bik", a, b), T, M), (lambda a: np.einsum("ii->i", a), M)]
+    + [(lambda a, spec=spec: np.einsum(spec, a), M) for spec in ("ii", "ij->ji", "ij->i", "ij->", "ji", "i...->...i")]
+    + [(lambda a, b, spec=spec: np.einsum(spec, a, b), T, T + 0.1)
+       for spec in ("bij,bkj->bik", "bij,bij->b", "bij,bij->bij", "bij,cij->bc", "bij,bij->", "bij,kij->bjk",
+                    "bij,cdj->ibc", "...i,...i->...", "bij,bkl->kbi", "b...,b...->...")]
+    + [(lambda a, b, c: np.einsum("ij,jk,k->i", a, b, c), R, M, V[:3]),
+       (lambda a, s: np.einsum("ij,->ij", a, s), R, V[0]),
+       (lambda a, b: np.einsum("...i,...i->...", a, b), T, T[:1] + 0.1),
+       (lambda a, b: np.einsum("iij,j->i", np.stack([a, 2 * a]), b), R, V[:3])],
+    "inner": [(np.inner, R, R), (np.inner, V, V), (np.inner, V[0], R)],
     "vdot": [(np.vdot, V, V)],
-    "tensordot": [(lambda a, b: np.tensordot(a, b, axes=([1], [0])), T, R)],
-    "kron": [(np.kron, R, M)],
-    "convolve": [(np.convolve, V, V[:2]), (lambda a, b: np.convolve(a, b, mode="same"), V, V[:3])],
-    "correlate": [(np.correlate, V, V[:2])],
+    "tensordot": [(lambda a, b: np.tensordot(a, b, axes=([1], [0])), T, R),
+                  (lambda a, b: np.tensordot(a, b), T, R), (lambda a, b: np.tensordot(a, b, axes=0), R, V),
+                  (lambda a, b: np.tensordot(a, b, axes=(2, -1)), T, R)],
+    "kron": [(np.kron, R, M), (np.kron, V, R)],
+    "convolve": [(lambda a, b, mode=mode: np.convolve(a, b, mode=mode), a, b) for mode in ("full", "same", "valid")
+                 for a, b in ((V, V[:3]), (V[:2], V), (V, V[:2]), (V, V))],
+    "correlate": [(lambda a, b, mode=mode: np.correlate(a, b, mode=mode), a, b) for mode in ("full", "same", "valid")
+                  for a, b in ((V, V[:3]), (V, V[:2]), (V, V))],
     "cross": [(np.cross, V[:3], V[1:])],
     "linalg.inv": [(np.linalg.inv, M)],
     "linalg.det": [(np.linalg.det, M)],
@@ -221,7 +237,11 @@ def test_every_row_has_the_jacobian_that_differences_see(case):
 def test_every_row_of_the_table_has_a_case():
     special_rows()
     with_case = {name.split()[0] for name, *_ in CASES}
-    rows = {row.name.removeprefix("numpy.").removeprefix("scipy.special.") for row in TABLE.values()}
+    rooms = ("numpy.lib.stride_tricks.", "numpy.", "scipy.special.")
+    rows = {
+        next(row.name.removeprefix(room) for room in rooms if row.name.startswith(room))
+        for row in TABLE.values()
+    }
     assert rows - with_case == set()
 
 
