@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,15 +21,27 @@ class TracingError(TypeError):
     """The function does something that can't be followed; the message names it and the line."""
 
 
-def user_line() -> str | None:
-    """Return the line of the code that called, outside this package and NumPy."""
+def _user_frame() -> Any:
+    """Return the frame of the code that called, outside this package and NumPy."""
     frame: Any = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
         if not name.startswith((_OWN, _NUMPY)) and not name.startswith("<__array_function__"):
-            return f"line {frame.f_lineno}"
+            break
         frame = frame.f_back
-    return None
+    return frame
+
+
+def user_line() -> str | None:
+    """Return the line of the code that called, outside this package and NumPy."""
+    frame = _user_frame()
+    return None if frame is None else f"line {frame.f_lineno}"
+
+
+def writes_into_unfollowed() -> bool:
+    """Say whether the code that called is at an assignment to an entry: NumPy asked for a number to put there."""
+    frame = _user_frame()
+    return frame is not None and dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("STORE_S")
 
 
 class Recorder:

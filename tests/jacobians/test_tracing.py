@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.special as sp
+from numpy import array, zeros
 from numpy.lib.stride_tricks import sliding_window_view
 
 from jacobians import (
@@ -373,6 +374,49 @@ def test_control_flow_is_followed_at_the_point_and_said():
 )
 def test_what_cannot_be_followed_is_refused_by_name(f, words):
     with pytest.raises(TracingError, match=words):
+        trace(f, V)
+
+
+def test_random_numbers_are_refused_by_the_line_that_computes_with_them():
+    generator = np.random.default_rng(3)
+    with pytest.raises(
+        TracingError, match=r"line \d+: numpy.multiply is given other numbers when f is called again"
+    ):
+        trace(lambda x: np.exp(x) * generator.uniform(size=4), V)
+    with pytest.raises(TracingError, match=r"numpy.add is given other numbers .* pass them as an argument"):
+        trace(lambda x: x + vars(np.random)["rand"](4), V)
+    assert_right(lambda x: x * np.random.default_rng(0).uniform(size=4), V)
+
+
+def test_values_that_choose_entries_are_control_flow():
+    for f in (np.max, np.min, np.sort, lambda x: x * (1 + np.argmax(x))):
+        assert trace(f, V).control_flow
+    assert not trace(lambda x: x * np.max(V) * np.sort(np.ones(4)), V).control_flow
+    assert not trace(lambda x: x + np.zeros(4).max(), V).control_flow
+
+
+def test_arrays_of_names_taken_from_numpy_are_followed():
+    def f(x):
+        out = zeros(4)
+        out[1] = x[0] * x[2]
+        return out + array([x[1], 2.0, x[0], x[3]])
+
+    before = zeros, array
+    assert_right(f, V)
+    assert (zeros, array) == before
+
+
+@pytest.mark.parametrize("index", [0, slice(None), slice(1, 3)], ids=str)
+def test_a_write_into_an_array_from_outside_is_refused_with_the_way_out(index):
+    outside = np.zeros(4)
+
+    def f(x):
+        outside[index] = x[index]
+        return outside * 2
+
+    with pytest.raises(
+        TracingError, match=r"a write into an array that isn't followed; make it by numpy.zeros"
+    ):
         trace(f, V)
 
 
