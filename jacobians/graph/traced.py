@@ -74,7 +74,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
             refuse(name, str(error))
         active = [(place, one._vertex) for place, one in operands if one._vertex is not None]
         base = operands[0][1] if view else None
-        if not active:
+        nothing = not isinstance(value, list | tuple) and np.size(value) == 0
+        if not active or nothing:
             return _wrap(self._recorder, value, base)
         for part in value if isinstance(value, list | tuple) else (value,):
             if np.asarray(part).dtype.kind not in "fiub":

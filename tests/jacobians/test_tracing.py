@@ -371,6 +371,66 @@ def test_additions_are_identities_and_entrywise_products_diagonals():
     assert [edge.jacobian.structure for edge in graph.edges] == ["Diagonal", "Diagonal"]
 
 
+STRUCTURES = {
+    "difference": (lambda x, y: x - y, (V, V), ["Identity", "ScaledIdentity"]),
+    "negative": (lambda x: -x, (V,), ["ScaledIdentity"]),
+    "multiple": (lambda x: 2 * x, (V,), ["ScaledIdentity"]),
+    "product with one": (lambda x: 1.0 * x, (V,), ["Identity"]),
+    "multiple by a traced number": (lambda s, x: s * x, (V[0], V), ["Dense", "ScaledIdentity"]),
+    "bias": (lambda X, b: X + b, (R, V[:3]), ["Identity", "Repeat"]),
+    "bias in the middle": (lambda X, b: X + b[:, None], (T, R), ["Identity", "Identity", "Repeat"]),
+    "weights of rows": (lambda X, g: X * g, (R, V[:3]), ["Repeat", "Diagonal", "Diagonal"]),
+    "sum over the first axis": (lambda X: X.sum(axis=0), (R,), ["Repeat"]),
+    "sum over two axes": (lambda X: X.sum(axis=(0, 2)), (T,), ["Repeat", "Repeat"]),
+    "mean": (lambda X: X.mean(axis=1), (R,), ["Repeat", "ScaledIdentity"]),
+    "maximum": (lambda X: X.max(axis=1), (R,), ["Selection"]),
+    "norms": (lambda X: np.linalg.norm(X, axis=1), (R,), ["Diagonal", "Repeat"]),
+    "tile": (lambda x: np.tile(x, (3, 1)), (V,), ["Repeat"]),
+    "repeat": (lambda x: np.repeat(x, 3), (V,), ["Repeat"]),
+    "broadcast": (lambda x: np.broadcast_to(x, (3, 4)), (V,), ["Repeat"]),
+    "shared matrix": (lambda A, B: A @ B, (T, M), ["Kronecker", "Kronecker"]),
+    "batched product": (lambda A, B: A @ B, (T, T.mT.copy()), ["BlockDiagonal", "BlockDiagonal"]),
+    "batched einsum": (
+        lambda A, B: np.einsum("bij,bkj->bik", A, B), (T, T), ["BlockDiagonal", "BlockDiagonal", "Selection"]
+    ),
+    "trace": (np.trace, (M,), ["Selection", "Repeat"]),
+    "outer": (np.outer, (V, V), ["Kronecker", "Kronecker"]),
+    "windows": (lambda x: sliding_window_view(x, 2), (V,), ["Selection"]),
+    "convolution": (lambda x: np.convolve(x, [1.0, 2.0]), (V,), ["Toeplitz"]),
+    "valid convolution": (lambda x: np.convolve(x, [1.0, 2.0], "valid"), (V,), ["Toeplitz"]),
+    "same convolution": (lambda x: np.convolve(x, [1.0, 2.0, 3.0], "same"), (V,), ["Toeplitz", "Selection"]),
+    "running sum": (np.cumsum, (V,), ["Sparse"]),
+    "differences": (np.diff, (V,), ["Sparse"]),
+    "inverse": (np.linalg.inv, (M,), ["Kronecker"]),
+    "solution": (np.linalg.solve, (M, M), ["Kronecker", "Kronecker"]),
+    "softmax of rows": (lambda X: sp.softmax(X, axis=1), (R,), ["BlockDiagonal"]),
+    "softmax of columns": (lambda X: sp.softmax(X, axis=0), (R,), ["Selection", "BlockDiagonal", "Selection"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_what_numpy_does_keeps_its_structure(name):
+    f, points, structures = STRUCTURES[name]
+    assert [edge.spec.structure for edge in trace(f, *points).edges] == structures
+
+
+def test_signs_broadcasts_and_sums_multiply_nothing():
+    for f in (lambda X, b: -(X - b), lambda X, b: (X - b).sum(axis=0) - b):
+        cost = trace(f, R, V[:3]).plan("reverse").cost
+        assert cost.multiplications == 0
+
+
+def test_structure_does_not_hang_on_the_numbers_at_the_point():
+    for one, other in ((np.ones(2), np.array([0.0, 2.0])), (np.array([1.0]), np.array([3.0]))):
+        for f in (lambda a, x: a[0] * x, lambda a, x: np.convolve(x, a), lambda a, x: np.kron(a, x)):
+            specs = [[edge.spec for edge in trace(f, a, V).edges] for a in (one, other)]
+            assert specs[0] == specs[1]
+
+
+def test_slices_without_entries_are_constants():
+    assert_right(lambda x: np.concatenate([x[:0], x, np.split(x, [0])[0]]), V)
+
+
 def test_control_flow_is_followed_at_the_point_and_said():
     def f(x):
         return 2 * x if x[0] > 0 else -x

@@ -11,7 +11,7 @@ import numpy as np
 from jacobians.arrays import Array
 from jacobians.graph.operations.axes import broadcasting, steps
 from jacobians.graph.operations.table import TABLE, Operation, Place, Steps, at, size
-from jacobians.structures import Dense, Diagonal, ScaledIdentity, Zero
+from jacobians.structures import Dense, Diagonal, ScaledIdentity
 
 Partial = Callable[..., Any] | float | None
 
@@ -102,8 +102,6 @@ def numbering(shape: tuple[int, ...]) -> Array:
 def spread(weight: Any, out_shape: tuple[int, ...], in_shape: tuple[int, ...]) -> Steps:
     """Return the Jacobian of weight·(operand broadcast to out_shape); None stands for 1, a float for a constant."""
     n, m = size(in_shape), size(out_shape)
-    if 0 in out_shape:
-        return Zero(m, n)
     new = broadcasting(in_shape, out_shape)
     if type(weight) in (int, float) and weight == 1:
         weight = None

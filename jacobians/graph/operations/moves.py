@@ -18,10 +18,12 @@ _COPIES = "roll repeat tile resize take take_along_axis diag diagflat tril triu 
 _JOINS = "concatenate stack hstack vstack dstack column_stack append insert block where"
 
 
-def chosen(indices: Any, n: int) -> Jacobian:
-    """Return the Jacobian of y_i = x[indices_i]; −1 stands for an entry that no x reaches."""
+def chosen(indices: Any, n: int) -> Any:
+    """Return the Jacobian of y_i = x[indices_i]; −1 stands for an entry that no x reaches, None is that of no y."""
     indices = np.asarray(indices).reshape(-1)
     m = indices.size
+    if m == 0:
+        return None
     present = indices[indices >= 0]
     if not present.size:
         return Zero(m, n)

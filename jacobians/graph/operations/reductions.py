@@ -19,7 +19,6 @@ from jacobians.structures import (
     DiagonalPlusLowRank,
     Jacobian,
     ScaledIdentity,
-    Zero,
 )
 
 
@@ -71,8 +70,6 @@ def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
 def gathered(weights: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Steps:
     """Return the Jacobian of a weighted sum over axes; None stands for weights of 1, a float for one weight."""
     n, m = size(shape), size(tuple(d for axis, d in enumerate(shape) if axis not in axes))
-    if n == 0:
-        return Zero(m, n)
     sums = summing(shape, axes)
     if weights is None:
         return steps(sums, size=n)
