@@ -26,8 +26,9 @@ from backprop.source.shapes import (
     ufunc_result,
 )
 from jacobians.arrays import Array
+from jacobians.graph.operations import TABLE
 
-_VIEWS = {"reshape", "swapaxes", "transpose", "broadcast_to", "ravel", "moveaxis", "expand_dims", "squeeze"}
+_VIEWS = {function.__name__ for function, row in TABLE.items() if row.view}
 _FRESH = {
     "zeros",
     "ones",

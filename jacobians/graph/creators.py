@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dis
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,34 @@ _NAMES = ("zeros", "ones", "empty", "full", "eye", "identity", "array", "asarray
 _LOCK = threading.RLock()
 _UNDISPATCHED = ("logsumexp", "softmax", "log_softmax")  # SciPy makes arrays of their operands
 _ARRAYS = ("array", "asarray", "asanyarray")
+
+
+@lru_cache(maxsize=4096)
+def _callee(code: CodeType, at: int) -> tuple[str, str] | None:
+    """Return the operation and the name by which a call's function was loaded: what begins where the call does."""
+    before = [one for one in dis.get_instructions(code) if one.offset <= at]
+    call = before[-1]
+    if not call.opname.startswith("CALL") or call.positions is None or call.positions.lineno is None:
+        return None
+    start = call.positions.lineno, call.positions.col_offset
+    loads = [
+        one
+        for one in before
+        if one.opname.startswith("LOAD_") and isinstance(one.argval, str) and one.positions is not None
+        and (one.positions.lineno, one.positions.col_offset) == start
+    ]  # fmt: skip
+    return (loads[-1].opname, loads[-1].argval) if loads else None
+
+
+def _calls(frame: FrameType, name: str, function: Any) -> bool:
+    """Say whether the code itself calls the function, and no compiled code that has no frame: that needs arrays."""
+    found = _callee(frame.f_code, frame.f_lasti)
+    if found is None:
+        return False
+    how, loaded = found
+    if how in ("LOAD_ATTR", "LOAD_METHOD"):
+        return loaded == name
+    return (frame.f_locals.get(loaded) or frame.f_globals.get(loaded)) is function
 
 
 @contextmanager
@@ -33,7 +64,8 @@ def following(
     def follows(original: Any, name: str) -> Any:
         def create(*args: Any, **kwargs: Any) -> Any:
             caller = sys._getframe(1).f_globals.get("__name__", "").partition(".")[0]
-            if threading.get_ident() != thread or caller in ("numpy", "scipy", "jacobians"):
+            others = threading.get_ident() != thread or caller in ("numpy", "scipy", "jacobians")
+            if others or not _calls(sys._getframe(1), name, create):
                 return original(*args, **kwargs)
             if name in _ARRAYS:
                 first = args[0] if args else kwargs["object"]
@@ -49,7 +81,10 @@ def following(
     with _LOCK:
         put: list[tuple[dict[str, Any], str, Any]] = []
         for name in _NAMES:
-            put.append((vars(np), name, follows(getattr(np, name), name)))
+            original = getattr(np, name)
+            made = follows(original, name)
+            put.append((vars(np), name, made))
+            put += [(space, own, made) for own, value in space.items() if value is original]
         special = sys.modules.get("scipy.special")
         for name in _UNDISPATCHED if special is not None else ():
             original = getattr(special, name)

@@ -35,14 +35,19 @@ class NumpyFunction(Function):
         """Return the written Jacobian, or that of the graph."""
         if self._written is not None:
             return self._as_jacobian(self._written(x, wrt), x, wrt, 0, None)
-        place = 0 if wrt == INPUT else 1 + self.parameter_names.index(wrt)
-        return _planned(self._graph(x))[place]
+        return self._by(x, [wrt])[0]
 
     def _jacobians_by(self, x: Any, names: Any, batch_ndim: int) -> list[Jacobian]:
         if self._written is not None or batch_ndim:
             return super()._jacobians_by(x, names, batch_ndim)
-        found = dict(zip((INPUT, *self.parameter_names), _planned(self._graph(x)), strict=True))
-        return [found[name] for name in names]
+        return self._by(x, names)
+
+    def _by(self, x: Any, names: Any) -> list[Jacobian]:
+        """Return the Jacobians by what is named, of one graph by one plan."""
+        graph, known = self._graph(x), (INPUT, *self.parameter_names)
+        places = {name: known.index(name) for name in names}
+        found = _planned(_from_inputs(graph, tuple(sorted(places.values()))))
+        return [found[places[name]] for name in names]
 
     def _graph(self, x: Array) -> Graph:
         graph = trace(self._code, x, **{name: getattr(self, name) for name in self.parameter_names})
@@ -51,12 +56,22 @@ class NumpyFunction(Function):
         return graph
 
 
-def _planned(graph: Graph) -> list[Jacobian]:
-    """Return the Jacobian of the only output by each input, by the cheaper of the reverse and the forward plan."""
-    plans = [graph.plan(strategy) for strategy in ("reverse", "forward")]
+def _from_inputs(graph: Graph, inputs: tuple[int, ...]) -> Graph:
+    """Return the graph by some of its inputs; what hangs on the others only is constant."""
+    reached, edges = set(inputs), []
+    for edge in sorted(graph.edges, key=lambda edge: edge.target):
+        if edge.source in reached:
+            reached.add(edge.target)
+            edges.append(edge)
+    return Graph(graph.vertices, inputs, graph.outputs, tuple(edges), graph.control_flow)
+
+
+def _planned(graph: Graph) -> dict[int, Jacobian]:
+    """Return the Jacobian of the only output by each input, by the cheapest of three plans that take no search."""
+    plans = [graph.plan(strategy) for strategy in ("reverse", "forward", "markowitz")]
     found = min(plans, key=lambda plan: plan.cost.multiplications).execute().jacobians
     (output,) = graph.outputs
-    return [found[output, place] for place in graph.inputs]
+    return {place: found[output, place] for place in graph.inputs}
 
 
 def from_numpy(
@@ -80,6 +95,12 @@ def from_numpy(
     ------
     TypeError, ValueError
         If `forward` is not callable or a name of a parameter can't be one.
+
+    Notes
+    -----
+    At each point the code is followed once for all Jacobians that are asked for together; they come from the cheapest
+    of the reverse, the forward and the Markowitz plan of that graph. A search for a better one would be made at each
+    point anew. A batch is followed point by point.
 
     Examples
     --------

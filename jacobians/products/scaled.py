@@ -6,6 +6,7 @@ from typing import Any
 
 from jacobians.arithmetic import Ledger
 from jacobians.cost import ZERO_COST, Count
+from jacobians.namespaces import spread_to
 from jacobians.products.core import ANY, Row, multiply, points, product_cost, product_spec
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import (
@@ -15,6 +16,8 @@ from jacobians.structures import (
     Jacobian,
     Kronecker,
     ScaledIdentity,
+    Selection,
+    Toeplitz,
 )
 from jacobians.structures.scaled_identity import times
 
@@ -74,7 +77,72 @@ def _blocks_meet(a: Spec, b: Spec) -> bool:
     return [part.shape[1] for part in a.parts] == [part.shape[0] for part in b.parts]
 
 
+def _signed(S: ScaledIdentity, J: Any, ledger: Ledger) -> Jacobian:
+    """Return ±J for a selection or scatter: a sign is a weight, and no multiplication."""
+    c = S.c[..., None]
+    if J.weights is None:
+        weights = spread_to(c, (*S.spec.batch, J.indices.shape[-1]))
+    else:
+        weights = times(S, J.weights, c, ledger)
+    return type(J).unchecked(
+        J.indices, J.spec.shape[int(isinstance(J, Selection))], weights, repeats=J.spec.repeats
+    )
+
+
+def _signed_spec(scaled: Spec, choice: Spec) -> Spec:
+    make = Spec.selection if choice.structure == "Selection" else Spec.scatter
+    return make(*choice.shape, _joint(scaled, choice), weighted=True, repeats=choice.repeats)
+
+
+def _kernel_cost(a: Spec, b: Spec) -> Count:
+    scaled, other = (a, b) if a.structure == "ScaledIdentity" else (b, a)
+    return Count(0 if scaled.unit else points(a, b) * other.length, 0)
+
+
+def _kernel_spec(scaled: Spec, toeplitz: Spec) -> Spec:
+    facts = {"length": toeplitz.length, "full": toeplitz.full}
+    return Spec.of("Toeplitz", *toeplitz.shape, _joint(scaled, toeplitz), **facts)
+
+
+def _kernel(S: ScaledIdentity, T: Toeplitz, ledger: Ledger) -> Jacobian:
+    return Toeplitz.unchecked(times(S, T.kernel, S.c[..., None], ledger), max(T.shape), full=T.spec.full)
+
+
+def _signs(structure: str) -> tuple[Row, Row]:
+    return (
+        Row(
+            "ScaledIdentity",
+            structure,
+            "±I·S: weights of a sign",
+            _signed_spec,
+            lambda a, b: Count(0, 0),
+            _signed,
+            lambda a, b: a.unit,
+        ),
+        Row(
+            structure,
+            "ScaledIdentity",
+            "S·±I: weights of a sign",
+            lambda a, b: _signed_spec(b, a),
+            lambda a, b: Count(0, 0),
+            lambda L, R, ledger: _signed(R, L, ledger),
+            lambda a, b: b.unit,
+        ),
+    )
+
+
 ROWS = (
+    *_signs("Selection"),
+    *_signs("Scatter"),
+    Row("ScaledIdentity", "Toeplitz", "cI·T(k) = T(ck)", _kernel_spec, _kernel_cost, _kernel),
+    Row(
+        "Toeplitz",
+        "ScaledIdentity",
+        "T(k)·cI = T(ck)",
+        lambda a, b: _kernel_spec(b, a),
+        _kernel_cost,
+        lambda L, R, ledger: _kernel(R, L, ledger),
+    ),
     Row(
         "ScaledIdentity",
         "ScaledIdentity",

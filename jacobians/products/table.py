@@ -14,9 +14,9 @@ from jacobians.cost import ZERO_COST, Count
 from jacobians.products import blocks as bp
 from jacobians.products import kronecker as kp
 from jacobians.products import low_rank as lp
+from jacobians.products import repeated, sparse
 from jacobians.products import scaled as sc
 from jacobians.products import selection as sp
-from jacobians.products import sparse
 from jacobians.products.core import ANY, Row, built_in, multiply, points, product_cost, product_spec
 from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures import BlockColumn, BlockRow, Dense, Diagonal, DiagonalPlusLowRank
@@ -63,6 +63,7 @@ built_in(
     Row("BlockRow", ANY, "[J₁, J₂]·K = J₁·K₁ + J₂·K₂", bp.block_row_spec, bp.block_row_cost, bp.block_row),
     Row(ANY, "BlockColumn", "K·[J₁; J₂] by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed),
     *sc.ROWS,
+    *repeated.ROWS,
     *sparse.ROWS,
     # Kronecker products --------------------------------------------------------------------------------
     Row(

@@ -17,7 +17,17 @@ from jacobians import structures as public
 from jacobians.arithmetic import Ledger
 from jacobians.expansion import expand, expansion_cost
 from jacobians.products import core, find_row, multiply, product_cost, product_spec
-from jacobians.structures import BlockDiagonal, Repeat
+from jacobians.structures import (
+    BlockDiagonal,
+    Dense,
+    Diagonal,
+    Identity,
+    Kronecker,
+    Repeat,
+    ScaledIdentity,
+    Selection,
+    Toeplitz,
+)
 from jacobians.structures.sparse import sparse_spec
 from jacobians.sums import add, sum_cost, sum_spec
 
@@ -256,6 +266,13 @@ OBLONG: list[tuple[Spec, Spec, Spec, Cost]] = [
         Cost(4, 0),
     ),
     (scaled(2), Spec.selection(2, 3), Spec.selection(2, 3, weighted=True), Cost(0, 0)),
+    (scaled(2, unit=True), Spec.selection(2, 3, weighted=True), Spec.selection(2, 3, weighted=True), Cost(0, 0)),
+    (Spec.selection(2, 3, weighted=True), scaled(3, unit=True), Spec.selection(2, 3, weighted=True), Cost(0, 0)),
+    (scaled(3, unit=True), Spec.scatter(3, 2, weighted=True), Spec.scatter(3, 2, weighted=True), Cost(0, 0)),
+    (Spec.scatter(3, 2, weighted=True), scaled(2, unit=True), Spec.scatter(3, 2, weighted=True), Cost(0, 0)),
+    (scaled(3), Toeplitz([1.0, 2.0], 4).spec, Toeplitz([1.0, 2.0], 4).spec, Cost(2, 0)),
+    (Toeplitz([1.0, 2.0], 4).spec, scaled(4), Toeplitz([1.0, 2.0], 4).spec, Cost(2, 0)),
+    (scaled(4, unit=True), Toeplitz([1.0, 2.0], 4).spec.T, Toeplitz([1.0, 2.0], 4).spec.T, Cost(0, 0)),
     (Spec.selection(2, 3), scaled(3), Spec.selection(2, 3, weighted=True), Cost(0, 0)),
     (
         along(Spec.dense(2, 3), Spec.diagonal(2)),
@@ -263,7 +280,37 @@ OBLONG: list[tuple[Spec, Spec, Spec, Cost]] = [
         along(Spec.dense(2, 1), Spec.diagonal(2)),
         Cost(8, 4),
     ),
-    (repeat(2, 3), Spec.diagonal(3), Spec.dense(6, 3), Cost(0, 0)),
+    (repeat(2, 3), Spec.diagonal(3), Spec.selection(6, 3, weighted=True), Cost(0, 0)),
+    (Spec.diagonal(6), repeat(2, 3), Spec.selection(6, 3, weighted=True), Cost(0, 0)),
+    (repeat(2, 3), Spec.selection(3, 2, weighted=True), Spec.selection(6, 2, weighted=True), Cost(0, 0)),
+    (Spec.selection(2, 6), repeat(2, 3), Spec.selection(2, 3), Cost(0, 0)),
+    (repeat(2, 6), repeat(2, 3), Spec.selection(12, 3), Cost(0, 0)),
+    (repeat(2, 3).T, repeat(2, 3), scaled(3), Cost(0, 0)),
+    # ones times A adds the two rows of A up, for each of its five columns
+    (
+        repeat(2, 3).T,
+        Spec.kronecker(Spec.dense(2, 5), Spec.dense(3, 4)),
+        Spec.kronecker(Spec.dense(1, 5), Spec.dense(3, 4)),
+        Cost(0, 5),
+    ),
+    (
+        Spec.kronecker(Spec.dense(5, 2), Spec.dense(4, 3)),
+        repeat(2, 3),
+        Spec.kronecker(Spec.dense(5, 1), Spec.dense(4, 3)),
+        Cost(0, 5),
+    ),
+    (
+        along(Spec.dense(2, 3), Spec.diagonal(2)),
+        Spec.diagonal(5),
+        along(Spec.dense(2, 3), Spec.diagonal(2)),
+        Cost(8, 0),
+    ),
+    (
+        Spec.diagonal(4),
+        along(Spec.dense(2, 3), Spec.diagonal(2)),
+        along(Spec.dense(2, 3), Spec.diagonal(2)),
+        Cost(8, 0),
+    ),
     (Spec.diagonal(3), Spec.identity(3), Spec.diagonal(3), Cost(0, 0)),
     (Spec.scatter(3, 2), Spec.diagonal(2), Spec.scatter(3, 2, weighted=True), Cost(0, 0)),
     (Spec.diagonal(3), Spec.scatter(3, 2, weighted=True), Spec.scatter(3, 2, weighted=True), Cost(2, 0)),
@@ -356,9 +403,35 @@ def test_every_pair_of_structures_has_a_row() -> None:
 
 
 def test_shapes_and_points_of_a_product() -> None:
-    from jacobians.structures import Dense, Kronecker
-
     left = Dense(np.ones((5, 2, 6)), out_shape=(2,), in_shape=(3, 2))
     right = Kronecker(np.ones((3, 4)), np.ones((2, 5)))
     product = left @ right
     assert (product.out_shape, product.in_shape, product.batch_shape) == ((2,), (4, 5), (5,))
+
+
+def test_signs_repeats_and_blocks_multiply_as_their_matrices_at_the_planned_cost() -> None:
+    rng = np.random.default_rng(5)
+    repeats = [Repeat(4, q=3), Repeat(3, p=4), Repeat(2, p=2, q=3), Repeat(3), Repeat(12), Repeat(1, q=12)]
+    choices = [Selection([1, 0, -1, 2], 3, weights=[1.0, 2.0, 3.0, 4.0]), Selection([1, 0, -1, 2], 12)]
+    factors = [
+        *repeats,
+        *choices,
+        *(Diagonal(rng.normal(size=n)) for n in (1, 3, 4, 6, 12)),
+        *(ScaledIdentity(c, n) for n in (1, 3, 4, 12) for c in (-1.0, 2.0)),
+        Kronecker(Identity(4), rng.normal(size=(2, 3))),
+        Kronecker(rng.normal(size=(2, 4)), Identity(3)),
+        BlockDiagonal([Dense(rng.normal(size=(3, 3))) for _ in range(4)]),
+        BlockDiagonal([Kronecker(Identity(2), rng.normal(size=(2, 3)))] * 2),
+        Dense(rng.normal(size=(12, 3))),
+        Toeplitz([1.0, 2.0], 12),
+    ]
+    factors += [one.T for one in factors]
+    for left in factors:
+        for right in factors:
+            if left.shape[1] != right.shape[0]:
+                continue
+            ledger = Ledger()
+            product = core.multiply(left, right, ledger)
+            np.testing.assert_allclose(product.dense(), left.dense() @ right.dense(), atol=1e-12)
+            assert product.spec == product_spec(left.spec, right.spec)
+            assert ledger.cost == product_cost(left.spec, right.spec)

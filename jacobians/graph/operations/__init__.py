@@ -1,6 +1,13 @@
 """The operations that are followed: one row each, by subject."""
 
-from jacobians.graph.operations import elementwise, linear_algebra, moves, reductions
+from jacobians.graph.operations import (
+    contraction,
+    convolution,
+    elementwise,
+    linear_algebra,
+    moves,
+    reductions,
+)
 from jacobians.graph.operations.table import TABLE, Operation, operation
 
 __all__ = ["TABLE", "Operation", "operation", "special_rows"]
@@ -12,4 +19,4 @@ def special_rows() -> None:
     reductions.special_rows()
 
 
-_ = (linear_algebra, moves)  # loading them fills the table
+_ = (contraction, convolution, linear_algebra, moves)  # loading them fills the table

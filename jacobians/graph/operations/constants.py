@@ -8,5 +8,7 @@ DECIDING = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.n
              np.isinf, np.signbit, np.argmax, np.argmin, np.argsort, np.any, np.all, np.allclose, np.isclose,
              np.array_equal, np.count_nonzero, np.nonzero, np.searchsorted, np.logical_and, np.logical_or,
              np.logical_not}  # fmt: skip
+# what has a derivative at the point, by entries that others may be elsewhere
+CHOOSING = {np.max, np.min, np.amax, np.amin, np.sort}
 SHAPES = {np.shape, np.ndim, np.size}
 FILLED = {np.zeros_like: 0.0, np.ones_like: 1.0, np.empty_like: 0.0}

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array
-from jacobians.graph.operations.table import TABLE, Operation, Place, at, size
-from jacobians.structures import Diagonal, Identity, Jacobian, Selection
+from jacobians.graph.operations.axes import broadcasting, steps
+from jacobians.graph.operations.table import TABLE, Operation, Place, Steps, at, size
+from jacobians.structures import Dense, Diagonal, ScaledIdentity
 
-Partial = Callable[..., Any] | None
+Partial = Callable[..., Any] | float | None
 
 # f(x): f′ as a function of x and y = f(x)
 UNARY: dict[Any, Partial] = {
     np.positive: None,
-    np.negative: lambda x, y: -1.0,
+    np.negative: -1.0,
     np.exp: lambda x, y: y,
     np.exp2: lambda x, y: np.log(2) * y,
     np.expm1: lambda x, y: np.exp(x),
@@ -43,10 +44,10 @@ UNARY: dict[Any, Partial] = {
     np.arctanh: lambda x, y: 1 / (1 - x**2),
     np.absolute: lambda x, y: np.sign(x),
     np.fabs: lambda x, y: np.sign(x),
-    np.deg2rad: lambda x, y: np.pi / 180,
-    np.radians: lambda x, y: np.pi / 180,
-    np.rad2deg: lambda x, y: 180 / np.pi,
-    np.degrees: lambda x, y: 180 / np.pi,
+    np.deg2rad: np.pi / 180,
+    np.radians: np.pi / 180,
+    np.rad2deg: 180 / np.pi,
+    np.degrees: 180 / np.pi,
     np.sinc: lambda x, y: np.where(x == 0, 0.0, (np.cos(np.pi * x) - y) / np.where(x == 0, 1.0, x)),
 }
 
@@ -59,7 +60,7 @@ def _log_base(a: Any, b: Any, y: Any) -> Any:
 # f(a, b): both partial derivatives as functions of a, b and y = f(a, b)
 BINARY: dict[Any, tuple[Partial, Partial]] = {
     np.add: (None, None),
-    np.subtract: (None, lambda a, b, y: -1.0),
+    np.subtract: (None, -1.0),
     np.multiply: (lambda a, b, y: b, lambda a, b, y: a),
     np.divide: (lambda a, b, y: 1 / b, lambda a, b, y: -y / b),
     np.power: (lambda a, b, y: np.where(b == 0, 0.0, b * a ** np.where(b == 0, 1.0, b - 1)), _log_base),
@@ -72,7 +73,7 @@ BINARY: dict[Any, tuple[Partial, Partial]] = {
     np.hypot: (lambda a, b, y: a / y, lambda a, b, y: b / y),
     np.logaddexp: (lambda a, b, y: np.exp(a - y), lambda a, b, y: np.exp(b - y)),
     np.logaddexp2: (lambda a, b, y: np.exp2(a - y), lambda a, b, y: np.exp2(b - y)),
-    np.copysign: (lambda a, b, y: np.sign(a) * np.sign(b), lambda a, b, y: 0.0),
+    np.copysign: (lambda a, b, y: np.sign(a) * np.sign(b), lambda a, b, y: np.zeros(np.shape(y))),
     np.remainder: (None, lambda a, b, y: -np.floor(a / b)),
     np.fmod: (None, lambda a, b, y: -np.trunc(a / b)),
 }
@@ -98,16 +99,24 @@ def numbering(shape: tuple[int, ...]) -> Array:
     return numbers
 
 
-def spread(weight: Any, out_shape: tuple[int, ...], in_shape: tuple[int, ...]) -> Jacobian:
-    """Return the Jacobian of weight·(operand broadcast to out_shape); None stands for 1."""
-    weights = None
-    if weight is not None:
-        weights = np.array(np.broadcast_to(np.asarray(weight, dtype=float), out_shape)).reshape(-1)
-    n = size(in_shape)
-    if size(out_shape) == n:
-        return Identity(n) if weights is None else Diagonal(weights)
-    indices = np.broadcast_to(numbering(in_shape), out_shape).reshape(-1)
-    return Selection.unchecked(indices, n, weights, repeats=True)
+def spread(weight: Any, out_shape: tuple[int, ...], in_shape: tuple[int, ...]) -> Steps:
+    """Return the Jacobian of weight·(operand broadcast to out_shape); None stands for 1, a float for a constant."""
+    n, m = size(in_shape), size(out_shape)
+    new = broadcasting(in_shape, out_shape)
+    if type(weight) in (int, float) and weight == 1:
+        weight = None
+    if weight is None:
+        return steps(new, size=n)
+    if type(weight) in (int, float):  # a number in the code, not one of NumPy's that may depend on the point
+        return steps(new, ScaledIdentity(weight, n), size=n)
+    weights = np.asarray(weight, dtype=float)
+    if weights.size == 1 and m > 1:
+        # a number that depends on the point: that it is 1 here says nothing of elsewhere
+        return steps(new, ScaledIdentity.unchecked(weights.reshape(()), n), size=n)
+    weights = np.array(np.broadcast_to(weights, out_shape)).reshape(-1)
+    if n == 1 < m:
+        return Dense(weights[:, None])
+    return steps(Diagonal(weights), new, size=n)
 
 
 def ufunc_row(partials: tuple[Partial, ...]) -> Any:
@@ -119,9 +128,9 @@ def ufunc_row(partials: tuple[Partial, ...]) -> Any:
         y = function(*args, **kwargs)
         out_shape = np.shape(y)
 
-        def jacobian(place: Place) -> Jacobian:
+        def jacobian(place: Place) -> Steps:
             partial = partials[place[0]]  # type: ignore[index]  # ufuncs have positions only
-            weight = None if partial is None else partial(*args, y)
+            weight = partial(*args, y) if callable(partial) else partial
             return spread(weight, out_shape, at(args, kwargs, place).shape)
 
         return y, jacobian
@@ -143,7 +152,7 @@ def _clip(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
     y = function(*args, **kwargs)
     x = np.asarray(args[0])
 
-    def jacobian(place: Place) -> Jacobian:
+    def jacobian(place: Place) -> Steps:
         if place != (0,):
             raise TypeError("has a Jacobian by its first operand only; use numpy.minimum and numpy.maximum")
         return spread(1.0 * (x == y), np.shape(y), x.shape)

@@ -1,4 +1,4 @@
-"""Rows of products of matrices and of numpy.linalg."""
+"""Rows of numpy.linalg."""
 
 from __future__ import annotations
 
@@ -8,41 +8,9 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array
+from jacobians.graph.operations.contraction import pair
 from jacobians.graph.operations.table import TABLE, Operation, Place, linear
 from jacobians.structures import Dense, Identity, Jacobian, Kronecker
-
-
-def _pair(A: Any, B: Any) -> Jacobian:
-    """Return A ⊗ B, without a factor that is the number 1."""
-    for one, other in ((A, B), (B, A)):
-        if isinstance(one, Identity) and one.shape == (1, 1):
-            return other if isinstance(other, Jacobian) else Dense(other)
-    return Kronecker(A, B)
-
-
-def _matmul(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    A, B = (np.asarray(a) for a in args[:2])
-    if A.ndim not in (1, 2) or B.ndim not in (1, 2):
-        return linear(function, args, kwargs)
-    value = function(*args, **kwargs)
-    left = A.reshape(-1, A.shape[-1])
-    right = B.reshape(B.shape[0], -1)
-
-    def jacobian(place: Place) -> Jacobian:  # vec(A B) = (I ⊗ Bᵀ) vec A = (A ⊗ I) vec B, row-major
-        if place == (0,):
-            return _pair(Identity(left.shape[0]), right.T)
-        return _pair(left, Identity(right.shape[1]))
-
-    return value, jacobian
-
-
-def _outer(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    a, b = (np.ravel(x) for x in args)
-
-    def jacobian(place: Place) -> Jacobian:
-        return _pair(Identity(a.size), b[:, None]) if place == (0,) else _pair(a[:, None], Identity(b.size))
-
-    return function(a, b), jacobian
 
 
 def _square(A: Any, name: str) -> Array:
@@ -87,8 +55,8 @@ def _solve(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> A
     def jacobian(place: Place) -> Jacobian:  # dX = A⁻¹ (dB − dA X)
         inverse = np.linalg.inv(A)
         if place == (0,):
-            return _pair(-inverse, columns.T)
-        return _pair(inverse, Identity(columns.shape[1]))
+            return pair(-inverse, columns.T)
+        return pair(inverse, Identity(columns.shape[1]))
 
     return X, jacobian
 
@@ -115,10 +83,7 @@ def _cholesky(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
     return L, jacobian
 
 
-for _name, _rule in (("matmul", _matmul), ("dot", _matmul), ("outer", _outer)):
-    TABLE[getattr(np, _name)] = Operation(f"numpy.{_name}", _rule)
-for _name in ("einsum", "inner", "vdot", "tensordot", "kron", "convolve", "correlate", "cross"):
-    TABLE[getattr(np, _name)] = Operation(f"numpy.{_name}", linear)
+TABLE[np.cross] = Operation("numpy.cross", linear)
 for _name, _rule in (("inv", _inv), ("det", _det), ("slogdet", _slogdet), ("solve", _solve),
                      ("cholesky", _cholesky)):  # fmt: skip
     TABLE[getattr(np.linalg, _name)] = Operation(f"numpy.linalg.{_name}", _rule)

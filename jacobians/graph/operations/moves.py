@@ -8,25 +8,33 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array
-from jacobians.graph.operations.elementwise import numbering
+from jacobians.graph.operations.elementwise import numbering, spread
 from jacobians.graph.operations.table import TABLE, Operation, Place, at
-from jacobians.structures import Identity, Jacobian, Scatter, Selection, Zero
+from jacobians.structures import Identity, Jacobian, Repeat, Scatter, Selection, Zero
 
-_VIEWS = "reshape ravel transpose swapaxes moveaxis rollaxis expand_dims squeeze broadcast_to flip fliplr flipud rot90 "
+_VIEWS = "reshape ravel transpose swapaxes moveaxis rollaxis expand_dims squeeze flip fliplr flipud rot90 "
 _VIEWS += "diagonal atleast_1d atleast_2d atleast_3d split array_split hsplit vsplit"
 _COPIES = "roll repeat tile resize take take_along_axis diag diagflat tril triu delete copy"
 _JOINS = "concatenate stack hstack vstack dstack column_stack append insert block where"
 
 
-def chosen(indices: Any, n: int) -> Jacobian:
-    """Return the Jacobian of y_i = x[indices_i]; −1 stands for an entry that no x reaches."""
+def chosen(indices: Any, n: int) -> Any:
+    """Return the Jacobian of y_i = x[indices_i]; −1 stands for an entry that no x reaches, None is that of no y."""
     indices = np.asarray(indices).reshape(-1)
     m = indices.size
+    if m == 0:
+        return None
     present = indices[indices >= 0]
     if not present.size:
         return Zero(m, n)
     if m == n and np.array_equal(indices, numbering((n,))):
         return Identity(n)
+    if present.size == m > n and m % n == 0:
+        q = int(np.argmax(indices != np.arange(m))) if indices[0] == 0 else 0
+        if q and n % q == 0:
+            repeated = np.broadcast_to(np.arange(n).reshape(n // q, 1, q), (n // q, m // n, q))
+            if np.array_equal(indices, repeated.reshape(-1)):
+                return Repeat(m // n, p=n // q, q=q)
     counts = np.bincount(present, minlength=n)
     if counts.max() > 1:
         return Selection.unchecked(indices, n, repeats=True)
@@ -112,6 +120,11 @@ def _pad(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
     return value, lambda place: chosen(found - 1, x.size)
 
 
+def _broadcast_to(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    x, value = np.asarray(args[0]), function(*args, **kwargs)
+    return value, lambda place: spread(None, value.shape, x.shape)
+
+
 def _sort(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     x = np.asarray(args[0])
     order = np.argsort(x, *args[1:], **{"kind": "stable", **kwargs})
@@ -123,5 +136,9 @@ def _sort(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
 
 for _name in (_VIEWS + " " + _COPIES + " " + _JOINS).split():
     TABLE[getattr(np, _name)] = Operation(f"numpy.{_name}", moves, view=_name in _VIEWS.split())
+TABLE[np.broadcast_to] = Operation("numpy.broadcast_to", _broadcast_to, view=True)
+TABLE[np.lib.stride_tricks.sliding_window_view] = Operation(
+    "numpy.lib.stride_tricks.sliding_window_view", moves, view=True
+)
 TABLE[np.pad] = Operation("numpy.pad", _pad)
 TABLE[np.sort] = Operation("numpy.sort", _sort)

@@ -1,4 +1,4 @@
-"""Rows of reductions: each entry of the operand reaches one entry of the result, so the Jacobian is a scatter."""
+"""Rows of reductions: each entry of the operand reaches one entry of the result."""
 
 from __future__ import annotations
 
@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import Array
+from jacobians.graph.operations.axes import steps, summing
 from jacobians.graph.operations.elementwise import numbering
-from jacobians.graph.operations.table import TABLE, Operation, Place, linear
-from jacobians.structures import Dense, DiagonalPlusLowRank, Jacobian, Scatter
+from jacobians.graph.operations.moves import chosen
+from jacobians.graph.operations.table import TABLE, Operation, Place, Steps, linear, size
+from jacobians.structures import (
+    BlockDiagonal,
+    Dense,
+    Diagonal,
+    DiagonalPlusLowRank,
+    Jacobian,
+    ScaledIdentity,
+)
 
 
 def _others(x: Array, axes: tuple[int, ...]) -> Array:
@@ -24,12 +33,12 @@ def _others(x: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _first_best(x: Array, y: Array, axes: tuple[int, ...]) -> Array:
-    """Return 1 at the first entry that equals the extreme, 0 elsewhere: a tie goes to the first."""
+    """Return the number of the first entry that equals each extreme: a tie goes to the first."""
     last = np.moveaxis(x == y, axes, range(-len(axes), 0))
-    rows = last.reshape(-1, int(np.prod([x.shape[a] for a in axes], dtype=int)))
-    best = np.zeros(rows.shape)
-    best[np.arange(len(rows)), rows.argmax(axis=1)] = 1
-    return np.moveaxis(best.reshape(last.shape), range(-len(axes), 0), axes)
+    numbers = np.moveaxis(numbering(x.shape), axes, range(-len(axes), 0))
+    count = int(np.prod([x.shape[a] for a in axes], dtype=int))
+    best = last.reshape(-1, count).argmax(axis=1)
+    return np.asarray(numbers.reshape(-1, count)[np.arange(len(best)), best])
 
 
 def _count(x: Array, axes: tuple[int, ...]) -> int:
@@ -44,12 +53,8 @@ def _var(x: Array, y: Array, axes: tuple[int, ...], ddof: int = 0) -> Array:
 # the weight of each entry as a function of x, the value with axes kept, the axes, and options
 WEIGHTS: dict[str, Callable[..., Any]] = {
     "sum": lambda x, y, axes: None,
-    "mean": lambda x, y, axes: np.full(x.shape, 1 / _count(x, axes)),
+    "mean": lambda x, y, axes: 1 / _count(x, axes),
     "prod": lambda x, y, axes: _others(x, axes),
-    "max": _first_best,
-    "min": _first_best,
-    "amax": _first_best,
-    "amin": _first_best,
     "var": _var,
     "std": lambda x, y, axes, ddof=0: _var(x, y, axes, ddof) / (2 * y),
 }
@@ -62,14 +67,16 @@ def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
     return tuple(int(a) % ndim for a in axes)
 
 
-def gathered(weights: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Jacobian:
-    """Return the Jacobian of a weighted sum over axes; None stands for weights of 1."""
-    kept = tuple(1 if axis in axes else n for axis, n in enumerate(shape))
-    places = np.broadcast_to(numbering(kept), shape).reshape(-1)
-    flat = None if weights is None else np.asarray(weights, dtype=float).reshape(-1)
-    if all(n == 1 for n in kept) and flat is not None:
-        return Dense(flat[None, :])
-    return Scatter.unchecked(places, int(np.prod(kept, dtype=int)), flat, repeats=True)
+def gathered(weights: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Steps:
+    """Return the Jacobian of a weighted sum over axes; None stands for weights of 1, a float for one weight."""
+    n, m = size(shape), size(tuple(d for axis, d in enumerate(shape) if axis not in axes))
+    sums = summing(shape, axes)
+    if weights is None:
+        return steps(sums, size=n)
+    if isinstance(weights, float):
+        return steps(ScaledIdentity.unchecked(weights, m), sums, size=n)
+    flat = np.asarray(weights, dtype=float).reshape(-1)
+    return Dense(flat[None, :]) if m == 1 else steps(sums, Diagonal(flat), size=n)
 
 
 def _reduction(weight: Callable[..., Any], function: Any) -> Any:
@@ -83,6 +90,8 @@ def _reduction(weight: Callable[..., Any], function: Any) -> Any:
         kept = function(x, axis=axis, keepdims=True, **options)
         axes = _axes(axis, x.ndim)
         value = function(*args, **kwargs)
+        if weight is _first_best:
+            return value, lambda place: chosen(_first_best(x, kept, axes), x.size)
         return value, lambda place: gathered(weight(x, kept, axes, **options), x.shape, axes)
 
     return rule
@@ -103,6 +112,13 @@ def _norm(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
     length = np.sqrt((x**2).sum(axis=axes, keepdims=True))
     weights = np.divide(x, length, out=np.zeros(x.shape), where=length != 0)
     return value, lambda place: gathered(weights, x.shape, axes)
+
+
+def _soft_block(shares: Array, of_shares: bool) -> Jacobian:
+    """Return diag(s) − ssᵀ, the Jacobian of softmax, or I − 1sᵀ, of its logarithm."""
+    if of_shares:
+        return DiagonalPlusLowRank(shares, -shares[:, None], shares[:, None])
+    return DiagonalPlusLowRank(np.ones(shares.size), -np.ones((shares.size, 1)), shares[:, None])
 
 
 def special_rows() -> None:
@@ -129,19 +145,15 @@ def special_rows() -> None:
         y = function(*args, **kwargs)
         shares = softmax(x, axis=axis)
 
-        def jacobian(place: Place) -> Jacobian:
+        def jacobian(place: Place) -> Steps:
+            # along the last axes a block for each place of the others; entries are moved there, and back
             axes = _axes(axis, x.ndim)
-            s, flat = shares.reshape(-1), y.reshape(-1)
-            if len(axes) == x.ndim:
-                if function is softmax:
-                    return DiagonalPlusLowRank(flat, -flat[:, None], flat[:, None])
-                return DiagonalPlusLowRank(np.ones(x.size), -np.ones((x.size, 1)), s[:, None])
-            kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
-            group = np.broadcast_to(numbering(kept), x.shape).reshape(-1)
-            same = group[:, None] == group[None, :]
-            eye = np.eye(x.size)
-            full = s[:, None] * (eye - s) if function is softmax else eye - s
-            return Dense(np.where(same, full, 0.0))
+            order = [a for a in range(x.ndim) if a not in axes] + list(axes)
+            numbers = numbering(x.shape).transpose(order).reshape(-1)
+            groups = shares.transpose(order).reshape(-1, _count(x, axes))
+            blocks = [_soft_block(group, function is softmax) for group in groups]
+            inner = blocks[0] if len(blocks) == 1 else BlockDiagonal(blocks)
+            return steps(chosen(np.argsort(numbers), x.size), inner, chosen(numbers, x.size), size=x.size)
 
         return y, jacobian
 
@@ -153,6 +165,8 @@ def special_rows() -> None:
 
 for _name, _weight in WEIGHTS.items():
     TABLE[getattr(np, _name)] = Operation(f"numpy.{_name}", _reduction(_weight, getattr(np, _name)))
+for _name in ("max", "min", "amax", "amin"):
+    TABLE[getattr(np, _name)] = Operation(f"numpy.{_name}", _reduction(_first_best, getattr(np, _name)))
 TABLE[np.linalg.norm] = Operation("numpy.linalg.norm", _norm)
-for _name in ("cumsum", "diff", "trace"):
+for _name in ("cumsum", "diff"):
     TABLE[getattr(np, _name)] = Operation(f"numpy.{_name}", linear)

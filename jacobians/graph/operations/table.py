@@ -9,13 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians.arrays import Array
-from jacobians.structures import Dense, Jacobian
+from jacobians.structures import Dense, Jacobian, Sparse
+from jacobians.structures.sparse import sparse_spec
 
 Place = tuple[int | str, ...]
 """Where an operand stands in a call: (0,), ("axis",), or (0, 2) for the third of a list."""
 
-Rule = Callable[..., tuple[Any, Callable[[Place], Jacobian | None]]]
-"""Takes the function, the arguments and the keywords as plain values; returns the value and the Jacobian by place."""
+Steps = Jacobian | tuple[Jacobian, ...]
+"""A Jacobian, or the factors of one, the last step first: between them the graph has a vertex without a value."""
+
+Rule = Callable[..., tuple[Any, Callable[[Place], Any]]]
+"""Takes the function, the arguments and the keywords as plain values; returns the value and, by place, the steps; a
+list of them if there are several values."""
 
 
 class Operation(NamedTuple):
@@ -106,17 +111,36 @@ def linear(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> A
     """Return the row of a function that is linear in each operand: column j of the Jacobian is f(…, e_j, …)."""
     value = function(*args, **kwargs)
 
-    def jacobian(place: Place) -> Jacobian:
-        x = at(args, kwargs, place)
-        columns = []
+    def columns(x: Array, place: Place, args: Any) -> Array:
+        found = []
         for j in range(x.size):
             unit = np.zeros(x.size)
             unit[j] = 1
             its_args, its_kwargs = replaced(args, kwargs, place, unit.reshape(x.shape))
-            columns.append(np.ravel(function(*its_args, **its_kwargs)))
-        return Dense(np.stack(columns, axis=1))
+            found.append(np.ravel(function(*its_args, **its_kwargs)))
+        return np.stack(found, axis=1)
+
+    def jacobian(place: Place) -> Jacobian:
+        x = at(args, kwargs, place)
+        # where entries can be other than zero must not hang on the numbers of the other operands
+        random = np.random.default_rng(0)
+        generic = tuple(
+            random.uniform(1, 2, one.shape) if getattr(one, "dtype", None) == np.float64 else one
+            for one in args
+        )
+        return sparse_or_dense(columns(x, place, args), columns(x, place, generic) != 0)
 
     return value, jacobian
+
+
+def sparse_or_dense(matrix: Array, present: Array) -> Jacobian:
+    """Return a matrix whose entries stand where `present` says: Sparse if a quarter of it or more is empty."""
+    if not present.any() or 4 * np.count_nonzero(present) > 3 * present.size:
+        return Dense(matrix)
+    rows, columns = np.nonzero(present)
+    return Sparse.unchecked(
+        matrix[rows, columns], sparse_spec(matrix.shape[0], matrix.shape[1], (), rows, columns)
+    )
 
 
 def size(shape: tuple[int, ...]) -> int:
