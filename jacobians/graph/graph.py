@@ -6,15 +6,14 @@ import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jacobians.arrays import Array
 from jacobians.graph.reading import read_edges
+from jacobians.planning.picture import graph_svg
+from jacobians.planning.plan import GraphPlan, make_graph_plan
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
-
-if TYPE_CHECKING:
-    from jacobians.planning.plan import GraphPlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +181,6 @@ class Graph:
         seed: int = 0,
     ) -> GraphPlan:
         """Return a plan of vertex elimination: see :func:`jacobians.planning.plan.make_graph_plan`."""
-        from jacobians.planning.plan import make_graph_plan  # plans know graphs
-
         return make_graph_plan(
             self,
             strategy,
@@ -197,8 +194,6 @@ class Graph:
 
     def picture(self) -> str:
         """Return the graph as SVG: see :func:`jacobians.planning.picture.graph_svg`."""
-        from jacobians.planning.picture import graph_svg
-
         return graph_svg(self)
 
     def _repr_svg_(self) -> str:

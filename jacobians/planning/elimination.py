@@ -7,12 +7,14 @@ States are lists of mappings that are never written to, so that a copy of a stat
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from jacobians.graph.graph import Graph
 from jacobians.products import product_cost, product_spec
 from jacobians.spec import Spec
 from jacobians.sums import sum_cost, sum_spec
+
+if TYPE_CHECKING:
+    from jacobians.graph.graph import Graph
 
 State = tuple[list[dict[int, int]], list[dict[int, int]]]
 """Edges into and out of every vertex: the other end, and the number of the spec."""
@@ -155,10 +157,3 @@ def useful(graph: Graph) -> set[int]:
         if edge.target in before:
             before.add(edge.source)
     return after & before
-
-
-def engine(graph: Graph, structure: bool) -> Any:
-    """Return the elimination of a graph: on bits where all vertices are scalars, on specs otherwise."""
-    from jacobians.planning.scalars import ScalarElimination, is_scalar
-
-    return ScalarElimination(graph, structure) if is_scalar(graph) else Elimination(graph, structure)

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from jacobians.association import cheapest, fold
 from jacobians.cost import Cost
-from jacobians.graph.graph import Graph
-from jacobians.planning.elimination import Price, engine
+from jacobians.planning.elimination import Price
+from jacobians.planning.execute import GraphExecution, execute_graph_plan
+from jacobians.planning.picture import graph_svg
+from jacobians.planning.scalars import engine
 from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
+from jacobians.planning.source import scalar_source
 from jacobians.trees import Tree
 
 if TYPE_CHECKING:
-    from jacobians.planning.execute import GraphExecution
+    from jacobians.graph.graph import Graph
 
 STRATEGIES = ("optimal", "forward", "reverse", "markowitz")
 OBJECTIVES = ("multiplications", "additions", "flops", "peak")
@@ -81,20 +84,14 @@ class GraphPlan:
 
     def execute(self) -> GraphExecution:
         """Form the Jacobians: see :func:`jacobians.planning.execute.execute_graph_plan`."""
-        from jacobians.planning.execute import execute_graph_plan  # execution knows plans
-
         return execute_graph_plan(self)
 
     def to_source(self) -> str:
         """Return the plan on scalars as plain Python: see :func:`jacobians.planning.source.scalar_source`."""
-        from jacobians.planning.source import scalar_source
-
         return scalar_source(self)
 
     def picture(self) -> str:
         """Return the graph as SVG, with the place in the order and the multiplications below each vertex."""
-        from jacobians.planning.picture import graph_svg
-
         steps = enumerate(zip(self.order, self.steps, strict=True), 1)
         return graph_svg(
             self.graph,
@@ -168,6 +165,7 @@ def make_graph_plan(
 
     Examples
     --------
+    >>> from jacobians.graph import Graph
     >>> graph = Graph.from_edges(1, 4, [3], [(0, 1, 0), (1, 2, 0), (2, 3, 0), (1, 3, 1)])
     >>> make_graph_plan(graph)
     <GraphPlan optimal: 2 eliminations, 2 multiplications, 1 additions>

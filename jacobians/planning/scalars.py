@@ -6,9 +6,12 @@ An edge is ±1 or any other number. A product with a ±1 is free; the new edge i
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from typing import TYPE_CHECKING
 
-from jacobians.graph.graph import Graph
-from jacobians.planning.elimination import Price, useful
+from jacobians.planning.elimination import Elimination, Price, useful
+
+if TYPE_CHECKING:
+    from jacobians.graph.graph import Graph
 
 State = tuple[list[int], list[int], list[int], list[int]]
 """Edges into and out of every vertex, and those of them that are ±1."""
@@ -115,6 +118,11 @@ class ScalarElimination:
         if leaves != -1:
             into[vertex] = unit_into[vertex] = 0
         return Price(multiplications, additions, 1 if before and after else 0)
+
+
+def engine(graph: Graph, structure: bool) -> Elimination | ScalarElimination:
+    """Return the elimination of a graph: on bits where all vertices are scalars, on specs otherwise."""
+    return ScalarElimination(graph, structure) if is_scalar(graph) else Elimination(graph, structure)
 
 
 def bits(mask: int) -> Iterator[int]:
