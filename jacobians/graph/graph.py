@@ -176,7 +176,7 @@ class Graph:
         objective: str | Mapping[str, float] = "multiplications",
         structure: bool = True,
         max_elements: int | None = None,
-        evaluations: int = 20_000,
+        evaluations: int = 60_000,
         seconds: float | None = None,
         seed: int = 0,
     ) -> GraphPlan:

@@ -116,6 +116,13 @@ class Elimination:
         into, out = state
         return sum(self.product(b, a)[0] for a in into[vertex].values() for b in out[vertex].values())
 
+    def is_plain(self, state: State, vertex: int) -> bool:
+        """Return whether a vertex is a copy of its only neighbour on one side."""
+        sides = state[0][vertex], state[1][vertex]
+        return vertex not in self.outputs and any(
+            len(side) == 1 and self.specs[next(iter(side.values()))].structure == "Identity" for side in sides
+        )
+
     def eliminate(self, state: State, vertex: int) -> Price:
         """Eliminate a vertex, and return what it costs."""
         into, out = state

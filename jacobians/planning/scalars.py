@@ -80,6 +80,13 @@ class ScalarElimination:
         before = into[vertex].bit_count() - unit_into[vertex].bit_count()
         return before * (out[vertex].bit_count() - unit_out[vertex].bit_count())
 
+    def is_plain(self, state: State, vertex: int) -> bool:
+        """Return whether a vertex is a copy of its only neighbour on one side, or one link between two vertices."""
+        into, out, unit_into, unit_out = (bits[vertex].bit_count() for bits in state)
+        return vertex not in self.outputs and (
+            into == out == 1 or into == unit_into == 1 or out == unit_out == 1
+        )
+
     def eliminate(self, state: State, vertex: int) -> Price:
         """Eliminate a vertex, and return what it costs."""
         into, out, unit_into, unit_out = state
