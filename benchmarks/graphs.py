@@ -22,7 +22,7 @@ def read(task: str) -> tuple[Graph, dict[str, int]]:
     ]
 
 
-def main(evaluations: int = 100_000) -> None:
+def main(evaluations: int = 60_000) -> None:
     """Print the table."""
     print(
         "task | forward | reverse | Markowitz | published best | ours, every edge | ours, structure | seconds"
@@ -36,9 +36,9 @@ def main(evaluations: int = 100_000) -> None:
         seconds = []
         ours = []
         for structure in (False, True):
-            begun = time.perf_counter()
-            plan = graph.plan(structure=structure, evaluations=evaluations, seconds=10)
-            seconds.append(f"{time.perf_counter() - begun:.1f}{' (stopped)' if plan.stopped else ''}")
+            begun = time.process_time()
+            plan = graph.plan(structure=structure, evaluations=evaluations)
+            seconds.append(f"{time.process_time() - begun:.1f}")
             ours.append(plan.cost.multiplications)
         print(" | ".join(map(str, [task, *cells, best, *ours, " + ".join(seconds)])))
 

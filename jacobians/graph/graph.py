@@ -6,16 +6,15 @@ import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jacobians.arguments import checked_flag, shown
 from jacobians.arrays import Array
 from jacobians.graph.reading import read_edges
+from jacobians.planning.picture import graph_svg
+from jacobians.planning.plan import GraphPlan, make_graph_plan
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
-
-if TYPE_CHECKING:
-    from jacobians.planning.plan import GraphPlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,13 +184,11 @@ class Graph:
         objective: str | Mapping[str, float] = "multiplications",
         structure: bool = True,
         max_elements: int | None = None,
-        evaluations: int = 20_000,
+        evaluations: int = 60_000,
         seconds: float | None = None,
         seed: int = 0,
     ) -> GraphPlan:
         """Return a plan of vertex elimination: see :func:`jacobians.planning.plan.make_graph_plan`."""
-        from jacobians.planning.plan import make_graph_plan  # plans know graphs
-
         return make_graph_plan(
             self,
             strategy,
@@ -205,8 +202,6 @@ class Graph:
 
     def picture(self) -> str:
         """Return the graph as SVG: see :func:`jacobians.planning.picture.graph_svg`."""
-        from jacobians.planning.picture import graph_svg
-
         return graph_svg(self)
 
     def _repr_svg_(self) -> str:

@@ -7,12 +7,14 @@ States are lists of mappings that are never written to, so that a copy of a stat
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from jacobians.graph.graph import Graph
 from jacobians.products import product_cost, product_spec
 from jacobians.spec import Spec
 from jacobians.sums import sum_cost, sum_spec
+
+if TYPE_CHECKING:
+    from jacobians.graph.graph import Graph
 
 State = tuple[list[dict[int, int]], list[dict[int, int]]]
 """Edges into and out of every vertex: the other end, and the number of the spec."""
@@ -114,6 +116,13 @@ class Elimination:
         into, out = state
         return sum(self.product(b, a)[0] for a in into[vertex].values() for b in out[vertex].values())
 
+    def is_plain(self, state: State, vertex: int) -> bool:
+        """Return whether a vertex is a copy of its only neighbour on one side."""
+        sides = state[0][vertex], state[1][vertex]
+        return vertex not in self.outputs and any(
+            len(side) == 1 and self.specs[next(iter(side.values()))].structure == "Identity" for side in sides
+        )
+
     def eliminate(self, state: State, vertex: int) -> Price:
         """Eliminate a vertex, and return what it costs."""
         into, out = state
@@ -155,10 +164,3 @@ def useful(graph: Graph) -> set[int]:
         if edge.target in before:
             before.add(edge.source)
     return after & before
-
-
-def engine(graph: Graph, structure: bool) -> Any:
-    """Return the elimination of a graph: on bits where all vertices are scalars, on specs otherwise."""
-    from jacobians.planning.scalars import ScalarElimination, is_scalar
-
-    return ScalarElimination(graph, structure) if is_scalar(graph) else Elimination(graph, structure)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from typing import TYPE_CHECKING
 
-from jacobians.graph.graph import Graph
+if TYPE_CHECKING:
+    from jacobians.graph.graph import Graph
 
 _COLOURS = {
     "Identity": "#2a9d8f", "Diagonal": "#3a86c8", "Dense": "#c1440e", "Kronecker": "#8338ec",
@@ -26,6 +28,7 @@ def graph_svg(graph: Graph, notes: Mapping[int, str] | None = None) -> str:
 
     Examples
     --------
+    >>> from jacobians.graph import Graph
     >>> svg = graph_svg(Graph.from_edges(["<x>"], ["<x>", "y"], ["y"], [("<x>", "y", 1)]))
     >>> svg.startswith("<svg"), "&lt;x&gt;" in svg, "#2a9d8f" in svg
     (True, True, True)

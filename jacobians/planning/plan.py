@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from jacobians.association import cheapest, fold
 from jacobians.cost import Cost
-from jacobians.graph.graph import Graph
-from jacobians.planning.elimination import Price, engine
+from jacobians.planning.bounds import fewest_multiplications
+from jacobians.planning.elimination import Price
+from jacobians.planning.execute import GraphExecution, execute_graph_plan
+from jacobians.planning.picture import graph_svg
+from jacobians.planning.scalars import engine
 from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
+from jacobians.planning.source import scalar_source
 from jacobians.trees import Tree
 
 if TYPE_CHECKING:
-    from jacobians.planning.execute import GraphExecution
+    from jacobians.graph.graph import Graph
 
 STRATEGIES = ("optimal", "forward", "reverse", "markowitz")
 OBJECTIVES = ("multiplications", "additions", "flops", "peak")
@@ -51,7 +55,8 @@ class GraphPlan:
     cost, merging : Cost
         Of all steps, parallel edges added up first; and of the latter alone.
     bound : int or None
-        No order costs less in the objective; None where nothing is known but 0.
+        No order costs less in the objective; None where nothing is known but 0. Beside a search, see
+        :func:`jacobians.planning.bounds.fewest_multiplications`.
     proven, stopped : bool
         Whether no better order exists, and whether `seconds` ended the search.
     peak_elements : int
@@ -81,20 +86,14 @@ class GraphPlan:
 
     def execute(self) -> GraphExecution:
         """Form the Jacobians: see :func:`jacobians.planning.execute.execute_graph_plan`."""
-        from jacobians.planning.execute import execute_graph_plan  # execution knows plans
-
         return execute_graph_plan(self)
 
     def to_source(self) -> str:
         """Return the plan on scalars as plain Python: see :func:`jacobians.planning.source.scalar_source`."""
-        from jacobians.planning.source import scalar_source
-
         return scalar_source(self)
 
     def picture(self) -> str:
         """Return the graph as SVG, with the place in the order and the multiplications below each vertex."""
-        from jacobians.planning.picture import graph_svg
-
         steps = enumerate(zip(self.order, self.steps, strict=True), 1)
         return graph_svg(
             self.graph,
@@ -115,6 +114,7 @@ class GraphPlan:
         lines = [
             f"Plan ({self.strategy}) on {self.graph!r}",
             f"  objective              {self.objective}, {known}{', stopped by seconds' if self.stopped else ''}",
+            f"  no order is below      {'not known' if self.bound is None else f'{self.bound:,}'}",
             f"  multiplications        {self.cost.multiplications:,}",
             f"  additions              {self.cost.additions:,}",
             f"  largest intermediate   {self.peak_elements:,} stored numbers",
@@ -137,7 +137,7 @@ def make_graph_plan(
     objective: str | Mapping[str, float] = "multiplications",
     structure: bool = True,
     max_elements: int | None = None,
-    evaluations: int = 20_000,
+    evaluations: int = 60_000,
     seconds: float | None = None,
     seed: int = 0,
 ) -> GraphPlan:
@@ -168,6 +168,7 @@ def make_graph_plan(
 
     Examples
     --------
+    >>> from jacobians.graph import Graph
     >>> graph = Graph.from_edges(1, 4, [3], [(0, 1, 0), (1, 2, 0), (2, 3, 0), (1, 3, 1)])
     >>> make_graph_plan(graph)
     <GraphPlan optimal: 2 eliminations, 2 multiplications, 1 additions>
@@ -227,6 +228,9 @@ def make_graph_plan(
         bound = (
             largest if weights is None else weights[0] * cost.multiplications + weights[1] * cost.additions
         )
+    elif found is not None and weights is not None and min(weights) >= 0:
+        least = fewest_multiplications(graph, structure)
+        bound = None if least is None else weights[0] * (least + merging.multiplications)
     label = objective if isinstance(objective, str) else "weighted"
     stopped = found is not None and found.stopped
     return GraphPlan(graph, name, label, structure, order, cost, merging, bound, proven, stopped, largest)

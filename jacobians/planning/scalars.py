@@ -6,9 +6,12 @@ An edge is ±1 or any other number. A product with a ±1 is free; the new edge i
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from typing import TYPE_CHECKING
 
-from jacobians.graph.graph import Graph
-from jacobians.planning.elimination import Price, useful
+from jacobians.planning.elimination import Elimination, Price, useful
+
+if TYPE_CHECKING:
+    from jacobians.graph.graph import Graph
 
 State = tuple[list[int], list[int], list[int], list[int]]
 """Edges into and out of every vertex, and those of them that are ±1."""
@@ -77,6 +80,13 @@ class ScalarElimination:
         before = into[vertex].bit_count() - unit_into[vertex].bit_count()
         return before * (out[vertex].bit_count() - unit_out[vertex].bit_count())
 
+    def is_plain(self, state: State, vertex: int) -> bool:
+        """Return whether a vertex is a copy of its only neighbour on one side, or one link between two vertices."""
+        into, out, unit_into, unit_out = (bits[vertex].bit_count() for bits in state)
+        return vertex not in self.outputs and (
+            into == out == 1 or into == unit_into == 1 or out == unit_out == 1
+        )
+
     def eliminate(self, state: State, vertex: int) -> Price:
         """Eliminate a vertex, and return what it costs."""
         into, out, unit_into, unit_out = state
@@ -115,6 +125,11 @@ class ScalarElimination:
         if leaves != -1:
             into[vertex] = unit_into[vertex] = 0
         return Price(multiplications, additions, 1 if before and after else 0)
+
+
+def engine(graph: Graph, structure: bool) -> Elimination | ScalarElimination:
+    """Return the elimination of a graph: on bits where all vertices are scalars, on specs otherwise."""
+    return ScalarElimination(graph, structure) if is_scalar(graph) else Elimination(graph, structure)
 
 
 def bits(mask: int) -> Iterator[int]:

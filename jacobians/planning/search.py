@@ -48,6 +48,21 @@ def markowitz(engine: Any) -> tuple[int, ...]:
     return tuple(order)
 
 
+def plain(engine: Any) -> tuple[int, ...]:
+    """Return the vertices that are plain in what remains, one after the other: searches begin behind them."""
+    state = engine.start()
+    left, order = dict.fromkeys(engine.inner), []
+    waiting = list(engine.inner)
+    while waiting:
+        vertex = waiting.pop()
+        if vertex in left and engine.is_plain(state, vertex):
+            del left[vertex]
+            order.append(vertex)
+            waiting += engine.neighbours(state, vertex)
+            engine.eliminate(state, vertex)
+    return tuple(order)
+
+
 def prices(engine: Any, order: tuple[int, ...]) -> list[Price]:
     """Return what each elimination of an order costs."""
     state = engine.start()
@@ -95,26 +110,39 @@ def anneal(
 ) -> Found:
     """Return the best order found by simulated annealing from the best of the starts.
 
+    Vertices that are plain (:func:`plain`) are eliminated first and stay there: what is searched is smaller. This isn't
+    safe where edges meet later, so the starts themselves are compared too.
+
     A move takes a vertex to another place; only what stands between the two places is costed anew, for the remaining
     graph after them is the same again (and is compared).
     """
     end = math.inf if seconds is None else time.monotonic() + seconds
-    scored = [(total([score(price) for price in prices(engine, order)]), order) for order in starts]
-    best, best_order = min(scored)
-    count = len(engine.inner)
-    if count < 2 or count * count > _MOST_SNAPSHOTS:
+    best, best_order = min(
+        (total([score(price) for price in prices(engine, order)]), order) for order in starts
+    )
+    first = plain(engine)
+    begin, fixed = engine.start(), []
+    for vertex in first:
+        fixed.append(score(engine.eliminate(begin, vertex)))
+    shorter = [tuple(vertex for vertex in order if vertex not in set(first)) for order in starts]
+    count = len(engine.inner) - len(first)
+    if count < 2 or count * len(engine.inner) > _MOST_SNAPSHOTS:
         return Found(best_order, best, False, False)
+    start_scores = []
+    for short in shorter:
+        start_scores.append(total([*fixed, *_snapshots(engine, begin, short, score)[1]]))
+    kept, kept_order = min(zip(start_scores, shorter, strict=True))
     rng = random.Random(seed)
     rounds = max(1, min(4, evaluations // 5_000))
     for number in range(rounds):
-        order = list(best_order if number else min(scored)[1])
-        states, scores = _snapshots(engine, order, score)
-        current = total(scores)
+        order = list(kept_order)
+        states, scores = _snapshots(engine, begin, kept_order, score)
+        current = total([*fixed, *scores])
         moves = evaluations // rounds
         hottest, coldest = (2.0 if number == 0 else 1.0) * scale, 0.12 * scale
         for move in range(moves):
             if not move & 63 and time.monotonic() > end:
-                return Found(best_order, best, False, True)
+                return _better(best, best_order, kept, first + kept_order, True)
             temperature = hottest * (coldest / hottest) ** (move / moves)
             i = rng.randrange(count)
             reach = min(count - 1, 1 + int(rng.expovariate(1 / (0.2 * count + 1))))
@@ -137,20 +165,29 @@ def anneal(
                 if place > high and state == states[place]:
                     break
                 new_states.append(engine.copy(state))
-            trial = total([*scores[:low], *new_scores, *scores[place:]])
+            trial = total([*fixed, *scores[:low], *new_scores, *scores[place:]])
             worse = trial - current
             if worse <= 0 or rng.random() < math.exp(-worse / temperature):
                 order[low : high + 1] = changed
                 scores[low:place] = new_scores
                 states[low + 1 : low + 1 + len(new_states)] = new_states
                 current = trial
-                if current < best:
-                    best, best_order = current, tuple(order)
-    return Found(best_order, best, False, False)
+                if current < kept:
+                    kept, kept_order = current, tuple(order)
+    return _better(best, best_order, kept, first + kept_order, False)
 
 
-def _snapshots(engine: Any, order: list[int], score: Score) -> tuple[list[Any], list[float]]:
-    state = engine.start()
+def _better(
+    best: float, best_order: tuple[int, ...], kept: float, kept_order: tuple[int, ...], stopped: bool
+) -> Found:
+    cost, order = min((best, best_order), (kept, kept_order))
+    return Found(order, cost, False, stopped)
+
+
+def _snapshots(
+    engine: Any, begin: Any, order: tuple[int, ...], score: Score
+) -> tuple[list[Any], list[float]]:
+    state = engine.copy(begin)
     states, scores = [engine.copy(state)], []
     for vertex in order:
         scores.append(score(engine.eliminate(state, vertex)))

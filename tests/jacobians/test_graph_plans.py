@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jacobians import Cost, Graph, Spec
 from jacobians.association import cheapest
+from jacobians.planning.bounds import fewest_multiplications
 from jacobians.products import product_cost, product_spec
 from jacobians.structures import Dense, Diagonal, Identity
 from jacobians.sums import sum_cost, sum_spec
@@ -80,6 +81,12 @@ def brute_cost(graph, order):
             for u, _ in before:
                 del left[u, v]
     return cost
+
+
+def dense(graph):
+    """Return the graph with every edge dense."""
+    edges = [(edge.source, edge.target, Dense(edge.jacobian.dense())) for edge in graph.edges]
+    return Graph.from_edges(len(graph.inputs), len(graph.vertices), graph.outputs, edges)
 
 
 @settings(max_examples=60, deadline=None)
@@ -158,6 +165,38 @@ def test_the_search_is_the_same_for_a_seed_and_says_what_it_knows():
     assert graph.plan(evaluations=10**9, seconds=0).stopped
 
 
+@pytest.mark.parametrize(
+    ("task", "every_edge", "structure"),
+    list(zip(TASKS, (295, 221, 148, 88), (184, 151, 48, 24), strict=True)),
+)
+def test_the_search_by_default_finds_at_most_what_is_known(task, every_edge, structure):
+    graph, _ = published(task)
+    for plan, most in ((graph.plan(structure=False), every_edge), (graph.plan(), structure)):
+        assert not plan.stopped
+        assert plan.cost.multiplications <= most
+        assert 0 < plan.bound <= plan.cost.multiplications
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.one_of(graphs(most_inner=5), graphs(most_inner=5, sizes=(1,))), st.booleans())
+def test_no_order_is_below_the_bound(graph, structure):
+    seen = dense(graph)
+    if structure:  # scalars, each edge ±1 or a number
+        edges = [(edge.source, edge.target, int(edge.spec.structure == "Identity")) for edge in graph.edges]
+        graph = seen = Graph.from_edges(len(graph.inputs), len(graph.vertices), graph.outputs, edges)
+    order = graph.plan("forward", structure=structure).order
+    best = min(brute_cost(seen, other).multiplications for other in itertools.permutations(order))
+    assert fewest_multiplications(graph, structure) <= best
+
+
+def test_the_bound_is_reached_where_each_vertex_is_a_bottleneck():
+    edges = [(0, 2, 0), (1, 2, 0), (2, 3, 0), (3, 4, 1), (4, 5, 0), (4, 6, 0)]
+    graph = Graph.from_edges(2, 7, [5, 6], edges)
+    # 2 meets two counted inputs; 3 has no counted edge out, 4 none in
+    assert fewest_multiplications(graph, True) == 2
+    assert fewest_multiplications(graph, False) == 2 + 1 + 2
+
+
 def test_objectives_and_limits_choose_other_plans():
     sizes = [4, 9, 2, 9, 4]
     edges = [(k, k + 1, Spec.dense(sizes[k + 1], sizes[k])) for k in range(4)]
@@ -216,12 +255,7 @@ def test_what_is_no_plan_is_refused():
 @given(graphs(sizes=(1,), most_inner=7), st.sampled_from(["optimal", "forward", "reverse"]))
 def test_printed_code_of_scalars_runs_by_itself_and_counts_what_was_planned(graph, strategy):
     plan = graph.plan(strategy, structure=False)
-    scalars = Graph.from_edges(
-        len(graph.inputs),
-        len(graph.vertices),
-        graph.outputs,
-        [(edge.source, edge.target, Dense(edge.jacobian.dense())) for edge in graph.edges],
-    )
+    scalars = dense(graph)
     plan = scalars.plan(plan.order)
     source = plan.to_source()
     assert (source.count(" * "), source.count(" + ")) == (plan.cost.multiplications, plan.cost.additions)
