@@ -14,6 +14,7 @@ from jacobians.structures.entrywise import Dense, Diagonal, Identity, Zero
 from jacobians.structures.homes import together
 from jacobians.structures.kronecker import Kronecker
 from jacobians.structures.low_rank import DiagonalPlusLowRank
+from jacobians.structures.point_sum import PointSum
 from jacobians.structures.repeated import Repeat
 from jacobians.structures.scaled_identity import ScaledIdentity
 from jacobians.structures.selection import Permutation, Scatter, Selection
@@ -31,6 +32,7 @@ __all__ = [
     "Jacobian",
     "Kronecker",
     "Permutation",
+    "PointSum",
     "Repeat",
     "ScaledIdentity",
     "Scatter",

@@ -222,6 +222,7 @@ class Diagonal(Jacobian):
     structure = "Diagonal"
     _fields = ("d",)
     _by_sizes = True
+    _entries = True
     zero_one: bool = False  # whether all entries are known to be 0 or 1, as the slopes of a ReLU are
     d: Array
 
@@ -311,6 +312,7 @@ class Dense(Jacobian):
     structure = "Dense"
     _fields = ("A",)
     _by_sizes = True
+    _entries = True
     A: Array
 
     def __init__(

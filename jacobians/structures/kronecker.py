@@ -209,6 +209,14 @@ class Kronecker(Jacobian):
         norms = self.A._row_norms()[..., :, None] * self.B._row_norms()[..., None, :]
         return norms.reshape((*norms.shape[:-2], self.shape[0]))
 
+    def _summed(self) -> Jacobian:
+        A, B, batch = self.A, self.B, self.spec.batch
+        if not A.spec.batch:
+            return Kronecker.unchecked(A._once(), B._once().broadcast_batch(batch).summed())
+        if not B.spec.batch:
+            return Kronecker.unchecked(A._once().broadcast_batch(batch).summed(), B._once())
+        return super()._summed()
+
     def _transpose(self) -> Jacobian:
         return Kronecker.unchecked(self.A.T, self.B.T, out_shape=self.in_shape, in_shape=self.out_shape)
 

@@ -30,6 +30,7 @@ class Stored(LinearMap):
         tuple[str, ...]
     ] = ()  # attributes that hold arrays of integers, which are always NumPy's
     _children: ClassVar[tuple[str, ...]] = ()  # attributes that hold Jacobians
+    _entries: ClassVar[bool] = False  # whether those of one spec add up by their arrays
     _by_sizes: ClassVar[bool] = False  # whether costs with its like are formulas that take arrays of sizes
 
     # --- what a structure writes -----------------------------------------------------------------------
@@ -52,6 +53,11 @@ class Stored(LinearMap):
     def _transposed(cls, spec: Spec) -> Spec:
         """Return the spec of the transpose: where nothing else is stated, that of the transpose of such a one."""
         return cls._blank(spec)._transpose().spec
+
+    @classmethod
+    def _batch_of_parts(cls, spec: Spec, batch: Shape) -> Shape:
+        """Return the batch axes of the parts of one with the batch axes `batch`."""
+        return batch
 
     @classmethod
     def _expansion_cost(cls, spec: Spec) -> Any:

@@ -47,6 +47,7 @@ class Toeplitz(Jacobian):
 
     structure = "Toeplitz"
     _fields = ("kernel",)
+    _entries = True
     kernel: Array
 
     def __init__(
