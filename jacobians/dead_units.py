@@ -18,7 +18,7 @@ from jacobians.arrays import Array
 from jacobians.cost import Cost
 from jacobians.namespaces import NUMPY
 from jacobians.products import multiply, product_cost, product_spec
-from jacobians.spec import Spec
+from jacobians.spec import Spec, owner
 from jacobians.structures import Dense, Diagonal, Identity, Jacobian, Kronecker, Selection
 
 
@@ -86,7 +86,7 @@ class LiveUnits:
     def taken(self, factors: Sequence[Jacobian]) -> list[Jacobian]:
         """Return the factors that are left, without a look at their numbers."""
         return [
-            _taken(factor, rows, columns)
+            factor if rows is None and columns is None else factor._take(rows, columns)
             for factor, rows, columns in zip(factors, self.kept[:-1], self.kept[1:], strict=True)
         ]
 
@@ -145,7 +145,9 @@ def live_units(factors: Sequence[Jacobian]) -> LiveUnits | None:
     if not dropped:
         return None
     specs = tuple(
-        _taken_spec(factor.spec, rows, columns)
+        owner(factor.structure)._taken_spec(
+            factor.spec, *(None if k is None else len(k) for k in (rows, columns))
+        )
         for factor, rows, columns in zip(factors, kept[:-1], kept[1:], strict=True)
     )
     sizes = (*(factor.shape[0] for factor in factors), factors[-1].shape[1])
@@ -199,52 +201,3 @@ def _finite_columns(matrix: Array) -> Array:
         if np.isfinite(matrix.sum()):
             return np.ones(matrix.shape[-1], dtype=bool)
     return _at_every_point(np.isfinite(matrix), 1)
-
-
-# --- rows and columns of a factor ------------------------------------------------------------------------
-
-
-def _taken_spec(spec: Spec, rows: Array | None, columns: Array | None) -> Spec:
-    """Return the spec of a factor with these rows and columns: see :func:`_taken`."""
-    if rows is None and columns is None:
-        return spec
-    if spec.structure == "Kronecker":
-        assert rows is not None  # a Kronecker product gives rows away, never columns
-        core = spec.parts[0]
-        taken = (
-            Spec.selection(len(rows), core.shape[0], repeats=False)
-            if core.structure == "Identity"
-            else Spec.dense(len(rows), core.shape[1], core.batch)
-        )
-        return Spec.kronecker(taken, spec.parts[1])
-    m = spec.shape[0] if rows is None else len(rows)
-    n = spec.shape[1] if columns is None else len(columns)
-    return Spec(spec.structure, (m, n), spec.batch)
-
-
-def _taken(factor: Jacobian, rows: Array | None, columns: Array | None) -> Jacobian:
-    """Return a factor with these rows and columns only; a diagonal loses both together."""
-    if rows is None and columns is None:
-        return factor
-    out_shape = factor.out_shape if rows is None else None
-    in_shape = factor.in_shape if columns is None else None
-    batch = factor.batch_shape
-    match factor:
-        case Identity():
-            assert rows is not None
-            return Identity.unchecked(len(rows), batch_shape=batch, dtype=factor.dtype)
-        case Diagonal():
-            return Diagonal.unchecked(factor.d[..., rows], batch_shape=batch)
-        case Kronecker():
-            assert rows is not None
-            core = factor.A
-            if isinstance(core, Dense):
-                taken: Jacobian = Dense.unchecked(core.A[..., rows, :], batch_shape=core.batch_shape)
-            else:
-                taken = Selection.unchecked(rows, core.shape[0], repeats=False, dtype=factor.dtype)
-            return Kronecker.unchecked(taken, factor.B, in_shape=in_shape, batch_shape=batch)
-        case Dense():
-            matrix = factor.A if rows is None else factor.A[..., rows, :]
-            matrix = matrix if columns is None else matrix[..., columns]
-            return Dense.unchecked(matrix, out_shape=out_shape, in_shape=in_shape, batch_shape=batch)
-    raise TypeError(f"found {factor.spec.label}, which keeps all of its rows and columns")

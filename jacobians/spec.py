@@ -194,9 +194,10 @@ class Spec:
 
     def with_batch(self, batch: Batch) -> Spec:
         """Return the spec of several points: batch axes for each array, at whatever depth."""
-        parts = tuple(part.with_batch(batch) for part in self.parts)
-        if not owner(self.structure)._arrays(self):
-            batch = broadcast(*(part.batch for part in parts))
+        kind = owner(self.structure)
+        parts = tuple(part.with_batch(kind._batch_of_parts(self, batch)) for part in self.parts)
+        if not kind._arrays(self):
+            batch = broadcast(*(part.batch for part in parts))[: len(batch)]
         return replace(self, batch=batch, parts=parts)
 
     @property
@@ -245,6 +246,9 @@ class Structure(Protocol):
 
     @classmethod
     def _transposed(cls, spec: Spec) -> Spec: ...
+
+    @classmethod
+    def _batch_of_parts(cls, spec: Spec, batch: Batch) -> Batch: ...
 
 
 def own(structure: str, kind: Any) -> None:

@@ -48,11 +48,14 @@ def live_chain(recording: Recording, factors: Sequence[Jacobian]) -> list[Jacobi
             count = slope.shape[0] // 2
             units = recording.add("function", np.flatnonzero, (slope.d,), shape=(count,), dtype=np.intp)
             if place > 1 and live[place - 1] is not None:
-                kept[place] = Identity.unchecked(count, dtype=slope.dtype)
+                kept[place] = Identity.unchecked(slope.shape[0], dtype=slope.dtype)
             live[place] = live[place + 1] = units
     if not any(units is not None for units in live):
         return None
-    return [_taken(factor, live[k], live[k + 1]) for k, factor in enumerate(kept)]
+    return [
+        factor if rows is None and columns is None else factor._take(rows, columns)
+        for factor, rows, columns in zip(kept, live[:-1], live[1:], strict=True)
+    ]
 
 
 def _is_step(factor: Jacobian) -> bool:
@@ -75,18 +78,3 @@ def _is_finite(factor: Jacobian) -> bool:
         return False
     node = _node(factor.A)
     return node.kind == "constant" and node.value is not None and bool(np.isfinite(node.value).all())
-
-
-def _taken(factor: Jacobian, rows: Any, columns: Any) -> Jacobian:
-    if isinstance(factor, Identity):
-        return factor
-    if isinstance(factor, Diagonal):
-        return factor if rows is None else Diagonal.unchecked(np.take(factor.d, rows))
-    if not isinstance(factor, Dense) or (rows is None and columns is None):
-        return factor
-    array = factor.A
-    if rows is not None:
-        array = np.take(array, rows, axis=0)
-    if columns is not None:
-        array = np.take(array, columns, axis=1)
-    return Dense.unchecked(array)

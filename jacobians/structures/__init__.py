@@ -11,15 +11,17 @@ from jacobians.namespaces import namespace_of
 from jacobians.structures.base import Jacobian
 from jacobians.structures.block_diagonal import BlockDiagonal
 from jacobians.structures.blocks import BlockColumn, BlockRow
-from jacobians.structures.entrywise import Dense, Diagonal, Identity, Zero
+from jacobians.structures.entrywise import Dense, Diagonal, Identity
 from jacobians.structures.homes import together
 from jacobians.structures.kronecker import Kronecker
 from jacobians.structures.low_rank import DiagonalPlusLowRank
+from jacobians.structures.point_sum import PointSum
 from jacobians.structures.repeated import Repeat
 from jacobians.structures.scaled_identity import ScaledIdentity
 from jacobians.structures.selection import Permutation, Scatter, Selection
 from jacobians.structures.sparse import Sparse
 from jacobians.structures.toeplitz import Toeplitz
+from jacobians.structures.zero import Zero
 
 __all__ = [
     "BlockColumn",
@@ -32,6 +34,7 @@ __all__ = [
     "Jacobian",
     "Kronecker",
     "Permutation",
+    "PointSum",
     "Repeat",
     "ScaledIdentity",
     "Scatter",

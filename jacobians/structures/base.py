@@ -136,6 +136,43 @@ class Jacobian(DenseForms):
             ) from None
         return other
 
+    def summed(self) -> Jacobian:
+        """Return Σ_p J_p over all points, in a structure that holds it: of matrices a matrix, of A ⊗ B_p A ⊗ Σ B_p.
+
+        Where no other does it is a :class:`~jacobians.structures.PointSum`, which keeps the terms.
+
+        Examples
+        --------
+        A Gauss–Newton matrix by the weights of a layer, with the Hessian H of the loss by its outputs:
+
+        >>> from jacobians import Affine
+        >>> J = Affine([[1.0, 1.0]], None).jacobian([[1.0, 2.0], [3.0, 4.0]], wrt="W", batched=True)
+        >>> H = np.array([[2.0]])
+        >>> (J.T @ H @ J).summed().dense()
+        array([[20., 28.],
+               [28., 40.]])
+        """
+        total = self._summed() if self.spec.batch else self._once()
+        repeats = math.prod(self.batch_shape) // self.spec.batch_size  # points that share their numbers
+        return (total * repeats if repeats > 1 else total).reshaped(self.out_shape, self.in_shape)
+
+    def _once(self) -> Self:
+        """Return the same for the points of which numbers are stored, not repeated for others."""
+        once = self._copy()
+        once.batch_shape = self.spec.batch
+        return once
+
+    def _summed(self) -> Jacobian:
+        """Return the sum over the points of which numbers are stored."""
+        if not self._entries:
+            return cast(Jacobian, owner("PointSum")(self))
+        axes, xp = tuple(range(len(self.spec.batch))), self.home.namespace
+        return self.mapped(
+            lambda array: cast(Array, xp.sum(array, axis=axes)),
+            spec=self.spec.with_batch(()),
+            batch_shape=(),
+        )
+
     def _copy(self) -> Self:
         other = object.__new__(type(self))  # copy.copy takes several times as long, which small products feel
         other.__dict__.update(self.__dict__)

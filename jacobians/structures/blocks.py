@@ -95,6 +95,9 @@ class Blocks(Jacobian):
     def _transposed_blocks(self) -> list[Jacobian]:
         return [block.T for block in self.blocks]
 
+    def _summed(self) -> Jacobian:
+        return type(self)([block._once().broadcast_batch(self.spec.batch).summed() for block in self.blocks])
+
     def _latex_blocks(self, separator: str) -> str:
         shown = [block._latex() for block in self.blocks[:3]]
         return separator.join(shown + ([r"\dots"] if len(self.blocks) > 3 else []))

@@ -12,12 +12,11 @@ from jacobians.arithmetic import Ledger
 from jacobians.arrays import Array, read_only, real_array
 from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.placing import diagonal_matrix
-from jacobians.spec import SUBSCRIPTS, Spec, points
+from jacobians.spec import SUBSCRIPTS, Spec, owner, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_matrix, latex_vector
 from jacobians.structures.doors import checked_dtype, checked_options
 from jacobians.structures.euclidean import euclidean
-from jacobians.structures.homes import moved
 from jacobians.structures.linear_map import Shape
 
 
@@ -110,93 +109,20 @@ class Identity(Jacobian):
     def _scale(self, factor: Any) -> Jacobian:
         return Diagonal.unchecked(self.home.full(self.shape[:1], factor, self.dtype))
 
+    @classmethod
+    def _taken_spec(cls, spec: Spec, rows: int | None, columns: int | None) -> Spec:
+        if columns is not None:
+            return Spec.identity(columns)  # the same ones as rows
+        return spec if rows is None else Spec.selection(rows, spec.shape[0], repeats=False)
+
+    def _take(self, rows: Any, columns: Any) -> Jacobian:
+        if columns is not None:  # the same ones as rows: what is left is an identity
+            return Identity.unchecked(columns.shape[0], batch_shape=self.batch_shape, dtype=self.dtype)
+        chosen = owner("Selection").unchecked(rows, self.shape[0], repeats=False, dtype=self.dtype)
+        return cast(Jacobian, chosen)
+
     def _latex(self) -> str:
         return f"I_{{{self.shape[0]}}}"
-
-
-class Zero(Jacobian):
-    """The zero matrix: the derivative by something that has no influence. Stores nothing.
-
-    Parameters
-    ----------
-    m, n : int
-    out_shape, in_shape, batch_shape, dtype
-        As in :class:`Identity`.
-
-    Examples
-    --------
-    >>> Zero(2, 3).dense()
-    array([[0., 0., 0.],
-           [0., 0., 0.]])
-    """
-
-    structure = "Zero"
-
-    def __init__(
-        self,
-        m: int,
-        n: int,
-        *,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-        dtype: Any = np.float64,
-    ) -> None:
-        shape = checked_integer(m, "m"), checked_integer(n, "n")
-        self._init(*shape, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
-
-    def _init(
-        self,
-        m: int,
-        n: int,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-        dtype: Any = np.float64,
-    ) -> None:
-        self._set(Spec.zero(m, n), out_shape, in_shape, batch_shape, dtype)
-
-    @classmethod
-    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
-        return {}
-
-    @classmethod
-    def _transposed(cls, spec: Spec) -> Spec:
-        return spec.turned()
-
-    @classmethod
-    def _expansion_cost(cls, spec: Spec) -> Cost:
-        return ZERO_COST
-
-    @classmethod
-    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:
-        return Count(0, 0)
-
-    @classmethod
-    def _unflatten(cls, spec: Spec, arrays: dict[str, Array], parts: Sequence[Jacobian], dtype: Any) -> Zero:
-        return cls.unchecked(*spec.shape, dtype=dtype)
-
-    def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
-        return cast(Array, self.home.zeros(self.shape, self.dtype))
-
-    def _diagonal(self) -> Array:
-        return np.zeros(self.shape[0], dtype=self.dtype)
-
-    def _row_norms(self) -> Array:
-        return np.zeros(self.shape[0], dtype=self.dtype)
-
-    def _apply(self, columns: Array, ledger: Ledger) -> Array:
-        shape = (*columns.shape[:-2], self.shape[0], columns.shape[-1])
-        return cast(Array, self.home.zeros(shape, self.dtype))
-
-    def _transpose(self) -> Jacobian:
-        return moved(Zero.unchecked(self.shape[1], self.shape[0], dtype=self.dtype), self.home)
-
-    def _scale(self, factor: Any) -> Jacobian:
-        return self
-
-    def _latex(self) -> str:
-        return "0"
 
 
 class Diagonal(Jacobian):
@@ -223,6 +149,7 @@ class Diagonal(Jacobian):
     structure = "Diagonal"
     _fields = ("d",)
     _by_sizes = True
+    _entries = True
     zero_one: bool = False  # whether all entries are known to be 0 or 1, as the slopes of a ReLU are
     d: Array
 
@@ -284,6 +211,11 @@ class Diagonal(Jacobian):
     def _scale(self, factor: Any) -> Jacobian:
         return Diagonal.unchecked(self.d * factor)
 
+    def _take(self, rows: Any, columns: Any) -> Jacobian:
+        # rows and columns are the same ones
+        taken = np.take(self.d, rows) if self.d.ndim == 1 else self.d[..., rows]
+        return Diagonal.unchecked(taken, batch_shape=self.batch_shape)
+
     def _latex(self) -> str:
         return rf"\operatorname{{diag}}({latex_vector(first_point(self.d, 1))})"
 
@@ -312,6 +244,7 @@ class Dense(Jacobian):
     structure = "Dense"
     _fields = ("A",)
     _by_sizes = True
+    _entries = True
     A: Array
 
     def __init__(
@@ -380,6 +313,16 @@ class Dense(Jacobian):
 
     def _scale(self, factor: Any) -> Jacobian:
         return Dense.unchecked(self.A * factor)
+
+    def _take(self, rows: Any, columns: Any) -> Jacobian:
+        A = self.A
+        if rows is not None:
+            A = np.take(A, rows, axis=A.ndim - 2)
+        if columns is not None:
+            A = np.take(A, columns, axis=A.ndim - 1)
+        out_shape = self.out_shape if rows is None else None
+        in_shape = self.in_shape if columns is None else None
+        return Dense.unchecked(A, out_shape=out_shape, in_shape=in_shape, batch_shape=self.batch_shape)
 
     def _latex(self) -> str:
         return latex_matrix(first_point(self.A, 2))

@@ -12,7 +12,7 @@ from jacobians.arithmetic import UNCOUNTED, Ledger
 from jacobians.arrays import Array, zeros
 from jacobians.cost import ZERO_COST, Cost
 from jacobians.namespaces import NUMPY, spread_to
-from jacobians.spec import Spec, broadcast
+from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures.base import Jacobian
 from jacobians.structures.doors import checked_options
 from jacobians.structures.entrywise import Dense, Identity
@@ -208,6 +208,24 @@ class Kronecker(Jacobian):
     def _row_norms(self) -> Array:
         norms = self.A._row_norms()[..., :, None] * self.B._row_norms()[..., None, :]
         return norms.reshape((*norms.shape[:-2], self.shape[0]))
+
+    @classmethod
+    def _taken_spec(cls, spec: Spec, rows: int | None, columns: int | None) -> Spec:
+        core, row = spec.parts
+        return Spec.kronecker(owner(core.structure)._taken_spec(core, rows, None), row)
+
+    def _take(self, rows: Any, columns: Any) -> Jacobian:
+        # of A ⊗ b with one row b: rows of A
+        taken = self.A._take(rows, None)
+        return Kronecker.unchecked(taken, self.B, in_shape=self.in_shape, batch_shape=self.batch_shape)
+
+    def _summed(self) -> Jacobian:
+        A, B, batch = self.A, self.B, self.spec.batch
+        if not A.spec.batch:
+            return Kronecker.unchecked(A._once(), B._once().broadcast_batch(batch).summed())
+        if not B.spec.batch:
+            return Kronecker.unchecked(A._once().broadcast_batch(batch).summed(), B._once())
+        return super()._summed()
 
     def _transpose(self) -> Jacobian:
         return Kronecker.unchecked(self.A.T, self.B.T, out_shape=self.in_shape, in_shape=self.out_shape)

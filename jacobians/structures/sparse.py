@@ -43,6 +43,7 @@ class Sparse(Jacobian):
 
     structure = "Sparse"
     _fields = ("data",)
+    _entries = True
     data: Array
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
@@ -32,6 +33,7 @@ class Stored(LinearMap):
         tuple[str, ...]
     ] = ()  # attributes that hold arrays of integers, which are always NumPy's
     _children: ClassVar[tuple[str, ...]] = ()  # attributes that hold Jacobians
+    _entries: ClassVar[bool] = False  # whether those of one spec add up by their arrays
     _by_sizes: ClassVar[bool] = False  # whether costs with its like are formulas that take arrays of sizes
 
     # --- what a structure writes -----------------------------------------------------------------------
@@ -54,6 +56,24 @@ class Stored(LinearMap):
     def _transposed(cls, spec: Spec) -> Spec:
         """Return the spec of the transpose: where nothing else is stated, that of the transpose of such a one."""
         return cls._blank(spec)._transpose().spec
+
+    @classmethod
+    def _taken_spec(cls, spec: Spec, rows: int | None, columns: int | None) -> Spec:
+        """Return the spec of what :meth:`_take` returns for so many rows and columns."""
+        m, n = spec.shape
+        return replace(spec, shape=(m if rows is None else rows, n if columns is None else columns))
+
+    def _take(self, rows: Any, columns: Any) -> Jacobian:
+        """Return a Jacobian of these rows and columns, arrays of integers without repeats, or None for all."""
+        raise NotImplementedError(
+            f"{self.structure}: found no method _take(rows, columns), which dead units are dropped by; "
+            f"expected one that returns a Jacobian"
+        )
+
+    @classmethod
+    def _batch_of_parts(cls, spec: Spec, batch: Shape) -> Shape:
+        """Return the batch axes of the parts of one with the batch axes `batch`."""
+        return batch
 
     @classmethod
     def _expansion_cost(cls, spec: Spec) -> Any:

@@ -28,7 +28,7 @@ class Static(NamedTuple):
         batch = static.get("batch", ())
         rest = {name: value for name, value in static.items() if name != "batch"}
         parts = tuple(part.changed(**static) for part in self.parts)
-        return self._replace(batch_shape=(*batch, *self.batch_shape), parts=parts, **rest)
+        return self._replace(**{"batch_shape": (*batch, *self.batch_shape), "parts": parts} | rest)
 
 
 def stored_shapes(spec: Spec) -> dict[str, tuple[Shape, Any]]:

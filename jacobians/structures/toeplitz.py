@@ -48,6 +48,7 @@ class Toeplitz(Jacobian):
 
     structure = "Toeplitz"
     _fields = ("kernel",)
+    _entries = True
     kernel: Array
 
     def __init__(

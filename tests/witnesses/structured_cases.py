@@ -22,6 +22,7 @@ from jacobians.structures import (
     Jacobian,
     Kronecker,
     Permutation,
+    PointSum,
     Repeat,
     ScaledIdentity,
     Scatter,
@@ -29,6 +30,7 @@ from jacobians.structures import (
     Sparse,
     Toeplitz,
     Zero,
+    stack,
 )
 
 Array = NDArray[np.float64]
@@ -88,6 +90,7 @@ def make_cases(n: int = 6, seed: int = 0) -> list[Case]:
     column, matrix = normal(2, 1), normal(3, 6)
     F, G = normal(n, 2), normal(n, n - 2)
     thin = normal(n, n) * (r.random((n, n)) < 0.3) + np.diag(d)
+    C5, e53, f53 = normal(5, n // 2, n // 2), normal(5, 3, 2), normal(5, 3, n // 2, n // 2)
     normal5, normal3 = normal(5, 5), normal(3, n)
     return [
         Case("identity", Identity(n), np.eye(n), 0),
@@ -190,6 +193,23 @@ def make_cases(n: int = 6, seed: int = 0) -> list[Case]:
             BlockColumn([Repeat(2, q=3).T, Dense(normal3)]),
             np.vstack([np.kron(np.ones((1, 2)), np.eye(3)), normal3]),
             3 * n,
+        ),
+        Case(
+            "sum of dense ⊗ dense over 5 points",
+            PointSum(Kronecker(B5, C5)),
+            sum(np.kron(b, c) for b, c in zip(B5, C5, strict=True)),
+            5 * (4 + (n // 2) ** 2),
+        ),
+        Case(
+            "sums of diagonal ⊗ dense over 3 points, for 5 points",
+            stack([PointSum(Kronecker(Diagonal(e), f)) for e, f in zip(e53, f53, strict=True)]),
+            _points(
+                [
+                    sum(np.kron(np.diag(e), f) for e, f in zip(some, others, strict=True))
+                    for some, others in zip(e53, f53, strict=True)
+                ]
+            ),
+            15 * (2 + (n // 2) ** 2),
         ),
         Case("block column", BlockColumn([Dense(F.T), Dense(G.T)]), np.vstack([F.T, G.T]), n * n),
     ]
