@@ -10,16 +10,19 @@ from jacobians.planning.scalars import is_scalar
 if TYPE_CHECKING:
     from jacobians.planning.plan import GraphPlan
 
+_ONE = "1.0"
+
 
 def scalar_source(plan: GraphPlan) -> str:
     """Return a function `jacobians` of the derivatives on the edges, in the order of the graph's edges.
 
-    It returns one row for each output, one number for each input. An edge ±1 is multiplied like any other.
+    It returns one row for each output, one number for each input. Where the plan counts an edge 1 as free, the edge is
+    the number 1 of the graph, and products with it aren't written; the number that is passed for it isn't read.
 
     Raises
     ------
     ValueError
-        If a vertex is no scalar, or the plan counts ±1 as free.
+        If a vertex is no scalar, or an edge is known to be ±1 without its sign.
 
     Examples
     --------
@@ -34,10 +37,11 @@ def scalar_source(plan: GraphPlan) -> str:
     <BLANKLINE>
     """
     graph = plan.graph
-    units = any(edge.spec.structure == "Identity" for edge in graph.edges)
-    if not is_scalar(graph) or (plan.structure and units):
+    if not is_scalar(graph):
+        raise ValueError("plan: found vertices that are no scalars, expected scalars; use execute()")
+    if plan.structure and any(e.jacobian is None and e.spec.structure == "Identity" for e in graph.edges):
         raise ValueError(
-            "plan: found edges with a structure, expected scalar edges; plan with structure=False, or use execute()"
+            "plan: found edges of ±1 without their signs, expected Identity(1) for 1; or plan with structure=False"
         )
     out: list[dict[int, str]] = [{} for _ in graph.vertices]
     into: list[dict[int, None]] = [{} for _ in graph.vertices]
@@ -48,6 +52,11 @@ def scalar_source(plan: GraphPlan) -> str:
         lines.append(f"    t{len(lines)} = {text}")
         return f"t{len(lines) - 1}"
 
+    def product(left: str, right: str) -> str:
+        if _ONE in (left, right):
+            return right if left == _ONE else left
+        return name(f"{left} * {right}")
+
     def place(u: int, w: int, term: str) -> None:
         known = out[u].get(w)
         out[u][w] = term if known is None else name(f"{known} + {term}")
@@ -55,11 +64,12 @@ def scalar_source(plan: GraphPlan) -> str:
 
     for number, edge in enumerate(graph.edges):
         if edge.source in live and edge.target in live:
-            place(edge.source, edge.target, f"e{number}")
+            unit = plan.structure and edge.spec.structure == "Identity"
+            place(edge.source, edge.target, _ONE if unit else f"e{number}")
     for vertex in plan.order:
         for u in into[vertex]:
             for w, term in out[vertex].items():
-                place(u, w, name(f"{term} * {out[u][vertex]}"))
+                place(u, w, product(term, out[u][vertex]))
             if vertex not in graph.outputs:
                 del out[u][vertex]
         for w in out[vertex]:

@@ -252,11 +252,18 @@ def test_what_is_no_plan_is_refused():
 
 
 @settings(max_examples=40, deadline=None)
-@given(graphs(sizes=(1,), most_inner=7), st.sampled_from(["optimal", "forward", "reverse"]))
-def test_printed_code_of_scalars_runs_by_itself_and_counts_what_was_planned(graph, strategy):
-    plan = graph.plan(strategy, structure=False)
-    scalars = dense(graph)
-    plan = scalars.plan(plan.order)
+@given(graphs(sizes=(1,), most_inner=7), st.sampled_from(["optimal", "forward", "reverse"]), st.booleans())
+def test_printed_code_of_scalars_runs_by_itself_and_counts_what_was_planned(graph, strategy, structure):
+    scalars = Graph.from_edges(
+        len(graph.inputs),
+        len(graph.vertices),
+        graph.outputs,
+        [
+            (e.source, e.target, e.jacobian if e.spec.structure == "Identity" else Dense(e.jacobian.dense()))
+            for e in graph.edges
+        ],
+    )
+    plan = scalars.plan(strategy, structure=structure)
     source = plan.to_source()
     assert (source.count(" * "), source.count(" + ")) == (plan.cost.multiplications, plan.cost.additions)
     module = {}
@@ -265,6 +272,18 @@ def test_printed_code_of_scalars_runs_by_itself_and_counts_what_was_planned(grap
     execution = plan.execute()
     truth = [[execution.jacobians[w, u].dense()[0, 0] for u in graph.inputs] for w in graph.outputs]
     np.testing.assert_allclose(found, truth, rtol=1e-12)
+
+
+def test_printed_code_of_arrays_and_unknown_signs_is_refused():
+    signs = Graph.from_edges(1, 3, [2], [(0, 1, 1), (1, 2, 0)])
+    with pytest.raises(ValueError, match="plan: found edges of ±1 without their signs"):
+        signs.plan().to_source()
+    assert "e1 * e0" in signs.plan(structure=False).to_source()
+    graph = Graph.from_edges(1, 2, [1], [(0, 1, Spec.dense(2, 3))])
+    with pytest.raises(
+        ValueError, match="plan: found vertices that are no scalars, expected scalars; use execute"
+    ):
+        graph.plan().to_source()
 
 
 def test_pictures_show_names_escaped_and_the_order():
