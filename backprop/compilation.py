@@ -296,9 +296,8 @@ def compile(  # noqa: A001  # backprop.compile(net), as re.compile
 ) -> CompiledJacobian:
     """Return the Jacobian of a network as a fast function of x: straight-line code, generated once.
 
-    Forward pass, factors and their product by the cheapest plan are recorded by running the library's own formulas
-    and product rows on arrays without numbers; what occurs twice is computed once, what depends on parameters alone
-    is computed at compile time, and what the answer does not need is left out.
+    Forward pass, factors and their product by the cheapest plan are recorded by running the library's own formulas;
+    what occurs twice is computed once, what depends on parameters alone at compile time.
 
     Parameters
     ----------
@@ -311,16 +310,14 @@ def compile(  # noqa: A001  # backprop.compile(net), as re.compile
     batched : bool
         Whether the first axis of x counts points.
     shape : tuple of int, optional
-        The shape of x, points included. By default that of the vectors which the first layer takes, where that is an
-        affine layer.
+        The shape of x, points included; by default that of the vectors which a first affine layer takes.
     dtype : dtype
-        float64 or float32: what `source` is written for. x of the other one is compiled for when it comes.
+        float64 or float32: what `source` is written for; x of the other one is compiled for when it comes.
     form : {"auto", "arrays", "scalars"}
-        NumPy code, or code entry by entry on Python's floats, which is faster for a few dozen units and exists for
-        float64 only; "auto" takes the latter where it is estimated to be faster.
+        NumPy code, or code entry by entry on Python's floats, for float64 only; "auto" takes what should be faster.
     block : int, optional
-        How many points of a batch the code takes at once; by default those whose products fit into a core's cache, or
-        all of them where there is a loss, which may have a target a point.
+        How many points of a batch the code takes at once; by default those whose products fit into a core's cache,
+        all where there is a loss.
 
     Returns
     -------

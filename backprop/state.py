@@ -15,7 +15,7 @@ import numpy as np
 
 from backprop.archive import ArchiveError, Header, read_arrays
 from backprop.facts import fields, read_facts, shortened
-from jacobians.arguments import checked_integer, real_number
+from jacobians.arguments import checked_integer, checked_option, real_number
 from jacobians.arrays import Array
 
 FORMAT = "explicit-jacobians training state 1"
@@ -294,8 +294,7 @@ def checked_settings(
     inertia = real_number(momentum, "momentum", least=0)
     if inertia >= 1:
         raise ValueError(f"momentum: found {momentum!r}, expected a number from 0 to below 1")
-    if not isinstance(sampling, str) or sampling not in get_args(Sampling):
-        raise ValueError(f"sampling: found {shortened(sampling)}, expected 'shuffle' or 'uniform'")
+    checked_option(sampling, "sampling", get_args(Sampling))
     if patience is not None:
         patience = checked_integer(patience, "patience", least=1)
     seed = checked_integer(seed, "seed", least=0)

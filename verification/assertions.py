@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 
 from jacobians.arrays import real_array
-from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
 from verification.check import check
 from verification.problem import EvaluationError, Problem
 
 
-@without_float_errors
 def assert_gradient(f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, **options: Any) -> None:
     """Raise AssertionError, with the report, unless the gradient of a scalar function is right; for tests.
 

@@ -192,7 +192,6 @@ def _terms(problem: Problem) -> float:
     return float(np.nanmax(np.where(np.isfinite(terms), terms, 0))) * float(np.sqrt(terms.size))
 
 
-@without_float_errors
 def assert_jacobian(
     f: Callable[..., Any],
     jacobian: Jacobian | ArrayLike | Callable[[Array], Any] | None = None,

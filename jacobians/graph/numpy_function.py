@@ -13,7 +13,7 @@ from jacobians.graph.tracing import trace
 from jacobians.structures import Jacobian
 
 
-class NumpyFunction(Function):
+class _NumpyFunction(Function):
     """A function of forward code and named parameters; made by :func:`from_numpy`."""
 
     def __init__(
@@ -120,4 +120,4 @@ def from_numpy(
             raise ValueError(
                 f"parameters: found the name {name!r}, expected an identifier that no Function has already"
             )
-    return NumpyFunction(forward, given, derivative)
+    return _NumpyFunction(forward, given, derivative)

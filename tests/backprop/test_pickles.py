@@ -227,7 +227,8 @@ def test_pickles_hold_no_code():
 @pytest.mark.parametrize("by", ["0.w", "", "W", None, 3, np.ones(2)])
 def test_chains_name_their_own_argument(by):
     with pytest.raises(
-        ValueError, match=r"^by: found .*, expected one of 'input', '0\.W', '0\.b', '2\.W', '2\.b'"
+        (TypeError, ValueError),
+        match=r"^by: found .*, expected one of 'input', '0\.W', '0\.b', '2\.W', '2\.b'",
     ):
         Chain.from_network(network(), X[0], by=by)
 

@@ -59,12 +59,22 @@ def _takes_rows(a: Spec, b: Spec) -> bool:
     return b.structure == "BlockColumn" and _takes_rows(b.T, a.T)
 
 
+def _holds(spec: Spec, *structures: str) -> bool:
+    return spec.structure in structures or any(_holds(part, *structures) for part in spec.parts)
+
+
+def _becomes_a_choice(a: Spec, b: Spec) -> bool:
+    """A repetition with weights is a selection, whose arrays are always NumPy's."""
+    repeats = _holds(a, "Repeat") or _holds(b, "Repeat")
+    return repeats and _holds(product_spec(a, b), "Selection", "Scatter")
+
+
 @each_case
 def test_products(library: Library, case: Case) -> None:
     left = moved_to(library, case.jacobian)
     for other in FOREIGN:
         right = moved_to(library, other.jacobian)
-        if _takes_rows(left.spec, right.spec):
+        if _takes_rows(left.spec, right.spec) or _becomes_a_choice(left.spec, right.spec):
             with pytest.raises(TypeError, match=r"selections and scatters are always NumPy's"):
                 multiply(left, right)
             continue

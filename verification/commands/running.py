@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import typer
 
 INTERRUPTED = 130  # what shells use
+_DECORATORS = (
+    "_ufunc_config.py",
+    "contextlib.py",
+)  # of NumPy's error states and of contexts: they stand between
 _HOUSE = tuple(
     str(Path(jacobians.__file__).parents[1] / name) for name in ("jacobians", "verification", "backprop")
 )
@@ -95,7 +99,7 @@ def is_ours(error: BaseException) -> bool:
     False
     """
     files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
-    return all(file.startswith(_HOUSE) for file in files)
+    return all(file.startswith(_HOUSE) or Path(file).name in _DECORATORS for file in files)
 
 
 # --- the command line ------------------------------------------------------------------------------------
