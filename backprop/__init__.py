@@ -2,19 +2,19 @@
 
 from backprop.chain import Chain
 from backprop.compare import Comparison, compare
-from backprop.compilation import CompiledJacobian, compile  # noqa: A004  # backprop.compile, as re.compile
-from backprop.datasets import Digits, load_digits
-from backprop.descent import Descent, DivergenceError, gradient_descent
+from backprop.compiling.gradients import CompiledGradients, compile_gradients
+from backprop.compiling.jacobians import CompiledJacobian, compile  # noqa: A004  # backprop.compile, as re.compile
 from backprop.execute import Execution
-from backprop.gradients import CompiledGradients, compile_gradients
-from backprop.inputs import ClassScore, MaximizedInput, Saliency, maximize_input, saliency
-from backprop.network import MLP
+from backprop.images.gradient_descent import Descent, DivergenceError, gradient_descent
+from backprop.images.saliency import ClassScore, MaximizedInput, Saliency, maximize_input, saliency
+from backprop.images.style import match_style, style_gradient
+from backprop.learning.datasets import Digits, load_digits
+from backprop.learning.network import MLP
+from backprop.learning.state import Epoch, TrainingState, load_state, save_state
+from backprop.learning.tangent_kernel import tangent_kernel
+from backprop.learning.training import TrainingResult, fit
 from backprop.picture import Picture, picture
 from backprop.plan import Plan, Step
-from backprop.state import Epoch, TrainingState, load_state, save_state
-from backprop.style import match_style, style_gradient
-from backprop.tangent_kernel import tangent_kernel
-from backprop.training import TrainingResult, fit
 from jacobians import __version__
 
 __all__ = [

@@ -11,9 +11,9 @@ import numpy as np
 
 from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
-from jacobians.arguments import checked_flag, checked_option, checked_shape
-from jacobians.dead_units import LiveUnits, live_units
-from jacobians.float_errors import without_float_errors
+from jacobians.numerics.arguments import checked_flag, checked_option, checked_shape
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.planning.dead_units import LiveUnits, live_units
 from jacobians.structures import Dense
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class Chain:
             "left" goes from the output (reverse mode, backpropagation), "right" from the input (forward mode).
         dead_units : bool
             Whether units that exact zeros of a diagonal switch off leave the chain before it is planned: see
-            :mod:`jacobians.dead_units`. By default the whole chain is planned, whose cost depends on no number. A
+            :mod:`jacobians.planning.dead_units`. By default the whole chain is planned: its cost hangs on no number. A
             chain made from specs has none, and keeps all of its units.
 
         Raises

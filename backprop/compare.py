@@ -17,8 +17,8 @@ from backprop.execute import Execution
 from backprop.plan import STRATEGIES, Plan, Strategy, format_ratio
 from backprop.tables import WIDTH, csv_table, html_table, markdown_table, text_table
 from jacobians import Cost
-from jacobians.float_errors import without_float_errors
-from jacobians.namespaces import NUMPY
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.libraries import NUMPY
 
 
 @dataclass(frozen=True)

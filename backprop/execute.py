@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jacobians import Cost, Jacobian
-from jacobians.arithmetic import Ledger
-from jacobians.association import evaluate
-from jacobians.float_errors import without_float_errors
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.ledger import Ledger
+from jacobians.planning.bracketing import evaluate
 
 if TYPE_CHECKING:
     from backprop.plan import Plan

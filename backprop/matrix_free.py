@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians import Cost
-from jacobians.arguments import checked_list, shown
-from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array, real_array
-from jacobians.float_errors import without_float_errors
+from jacobians.numerics.arguments import checked_list, shown
+from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.ledger import Ledger
 
 ACCUMULATE, MULTIPLY, TANGENT, ADJOINT = "accumulate", "multiply", "tangent", "adjoint"
 

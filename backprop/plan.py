@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from backprop.tables import WIDTH, text_table, wrapped
 from jacobians import Cost, Spec
-from jacobians.arrays import Array
-from jacobians.association import Association, associate, cheapest, fold, from_left, from_right
-from jacobians.dead_units import LiveUnits
+from jacobians.numerics.arrays import Array
+from jacobians.planning.bracketing import Association, associate, cheapest, fold, from_left, from_right
+from jacobians.planning.dead_units import LiveUnits
+from jacobians.planning.trees import Tree, flat, nested
 from jacobians.products import find_row, product_cost, product_spec
-from jacobians.trees import Tree, flat, nested
 
 if TYPE_CHECKING:
     from backprop.chain import Chain
@@ -167,7 +167,7 @@ class Plan:
             return t1
         <BLANKLINE>
         """
-        from backprop.source import plan_source  # the code of a plan knows plans
+        from backprop.compiling import plan_source  # the code of a plan knows plans
 
         return plan_source(self, dense=dense)
 
@@ -188,7 +188,7 @@ class Plan:
         >>> module["product"](**plan.source_arguments())
         array([[11.]])
         """
-        from backprop.source import plan_arguments
+        from backprop.compiling import plan_arguments
 
         return plan_arguments(self)
 

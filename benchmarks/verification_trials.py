@@ -29,7 +29,7 @@ import numpy as np
 
 import jacobians
 from jacobians import Affine, Residual, Sequential
-from jacobians.activations import ACTIVATIONS as CATALOGUE
+from jacobians.layers.activations import ACTIVATIONS as CATALOGUE
 from verification import certified_jacobian, check, diagnose
 
 NAMED = 0.95

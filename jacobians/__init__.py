@@ -7,30 +7,30 @@ Build a function from layers, linearise it, and see every derivative as what it 
 from typing import TYPE_CHECKING, Any
 
 import jacobians.products  # binds the products of Jacobians
-import jacobians.sums  # noqa: F401  # binds their sums
-from jacobians.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
-from jacobians.affine import Affine
-from jacobians.arrays import MemoryBudgetError
-from jacobians.composition import Sequential
+import jacobians.products.sums  # noqa: F401  # binds their sums
 from jacobians.cost import Cost
-from jacobians.elementwise import Elementwise
 from jacobians.function import Function, Linearization
+from jacobians.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from jacobians.layers.affine import Affine
+from jacobians.layers.composition import Sequential
+from jacobians.layers.elementwise import Elementwise
+from jacobians.numerics.arrays import MemoryBudgetError
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
 if TYPE_CHECKING:  # what follows is loaded with its first use
-    from jacobians.augmented import AddUnit, AugmentedAffine, DropUnit, PassUnit
-    from jacobians.cross_entropy import BinaryCrossEntropy, CrossEntropy, SigmoidBinaryCrossEntropy
-    from jacobians.determinants import Determinant, Inverse, LogDeterminant
     from jacobians.graph import Graph, from_numpy, trace
-    from jacobians.losses import MeanSquaredError, SoftmaxCrossEntropy, SquaredError
-    from jacobians.matrix_functions import Gram, GramLoss, LinearMap, QuadraticForm, Trace, Transpose
-    from jacobians.norms import LayerNorm, Norm, Normalize, SquaredNorm
-    from jacobians.pairs import pairwise_products
-    from jacobians.paths import Concatenate, Product, Residual, Sum
-    from jacobians.pooling import Maximum, MaxPool
-    from jacobians.reshape import Flatten, Reshape
-    from jacobians.softmax import LogSoftmax, LogSumExp, Softmax
+    from jacobians.layers.augmented import AddUnit, AugmentedAffine, DropUnit, PassUnit
+    from jacobians.layers.branches import Concatenate, Product, Residual, Sum
+    from jacobians.layers.cross_entropy import BinaryCrossEntropy, CrossEntropy, SigmoidBinaryCrossEntropy
+    from jacobians.layers.determinants import Determinant, Inverse, LogDeterminant
+    from jacobians.layers.losses import MeanSquaredError, SoftmaxCrossEntropy, SquaredError
+    from jacobians.layers.matrix_functions import Gram, GramLoss, LinearMap, QuadraticForm, Trace, Transpose
+    from jacobians.layers.norms import LayerNorm, Norm, Normalize, SquaredNorm
+    from jacobians.layers.pooling import Maximum, MaxPool
+    from jacobians.layers.reshape import Flatten, Reshape
+    from jacobians.layers.softmax import LogSoftmax, LogSumExp, Softmax
+    from jacobians.products.pairwise import pairwise_products
 
 __version__ = "0.1.0"
 
@@ -93,32 +93,32 @@ __all__ = [
 ]
 
 _LATER = {
-    "augmented": "AddUnit AugmentedAffine DropUnit PassUnit",
-    "cross_entropy": "BinaryCrossEntropy CrossEntropy SigmoidBinaryCrossEntropy",
-    "determinants": "Determinant Inverse LogDeterminant",
+    "layers.augmented": "AddUnit AugmentedAffine DropUnit PassUnit",
+    "layers.cross_entropy": "BinaryCrossEntropy CrossEntropy SigmoidBinaryCrossEntropy",
+    "layers.determinants": "Determinant Inverse LogDeterminant",
     "graph": "Graph from_numpy trace",
-    "losses": "MeanSquaredError SoftmaxCrossEntropy SquaredError",
-    "matrix_functions": "Gram GramLoss LinearMap QuadraticForm Trace Transpose",
-    "norms": "LayerNorm Norm Normalize SquaredNorm",
-    "pairs": "pairwise_products",
-    "paths": "Concatenate Product Residual Sum",
-    "pooling": "Maximum MaxPool",
-    "reshape": "Flatten Reshape",
-    "softmax": "LogSoftmax LogSumExp Softmax",
+    "layers.losses": "MeanSquaredError SoftmaxCrossEntropy SquaredError",
+    "layers.matrix_functions": "Gram GramLoss LinearMap QuadraticForm Trace Transpose",
+    "layers.norms": "LayerNorm Norm Normalize SquaredNorm",
+    "products.pairwise": "pairwise_products",
+    "layers.branches": "Concatenate Product Residual Sum",
+    "layers.pooling": "Maximum MaxPool",
+    "layers.reshape": "Flatten Reshape",
+    "layers.softmax": "LogSoftmax LogSumExp Softmax",
 }
 """The modules that are loaded with the first use of one of their names."""
 
 
 def __getattr__(name: str) -> Any:
     for module, names in _LATER.items():
-        if name == module or name in names.split():
+        if name in names.split():
             from importlib import import_module
 
             found = import_module(f"{__name__}.{module}")
             globals().update((own, getattr(found, own)) for own in names.split())
-            return found if name == module else globals()[name]
+            return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_LATER})
+    return sorted({*globals(), *__all__})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any
 
-from jacobians.arguments import checked_integer
+from jacobians.numerics.arguments import checked_integer
 
 
 @total_ordering

@@ -14,12 +14,12 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from jacobians.arguments import checked_flag, checked_mapping, checked_names, checked_option
-from jacobians.arrays import Array, private, real_array
-from jacobians.association import product
-from jacobians.float_errors import without_float_errors
-from jacobians.namespaces import is_foreign, kind_name, namespace_of, require_numpy
+from jacobians.numerics.arguments import checked_flag, checked_mapping, checked_names, checked_option
+from jacobians.numerics.arrays import Array, private, real_array
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.libraries import is_foreign, kind_name, namespace_of, require_numpy
 from jacobians.pickling import Pickled
+from jacobians.planning.bracketing import product
 from jacobians.structures import BlockRow, Jacobian, stack
 from jacobians.written import INPUT as INPUT
 from jacobians.written import Written, is_floats

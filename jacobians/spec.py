@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from jacobians.arguments import checked_flag, checked_integer, checked_list, checked_shape, shown
+from jacobians.numerics.arguments import checked_flag, checked_integer, checked_list, checked_shape, shown
 
 Batch = tuple[int, ...]
 

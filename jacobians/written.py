@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jacobians.arrays import Array, real_array
-from jacobians.namespaces import is_foreign
+from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.libraries import is_foreign
 from jacobians.structures import Dense, Jacobian
 
 INPUT = "input"

@@ -18,14 +18,14 @@ import backprop
 import jacobians
 from backprop import MLP
 from jacobians import structures
-from jacobians.arrays import MemoryBudgetError
+from jacobians.numerics.arrays import MemoryBudgetError
 
 NAMES = [
     (module.__name__, name)
     for module in (jacobians, structures, backprop)
     for name in module.__all__
     # files have doors and tests of their own
-    if callable(getattr(module, name)) and getattr(module, name).__module__ != "backprop.state"
+    if callable(getattr(module, name)) and getattr(module, name).__module__ != "backprop.learning.state"
 ]
 
 

@@ -4,20 +4,24 @@ Importing this package loads neither sympy nor SciPy: each witness imports what 
 """
 
 from jacobians import __version__
-from verification.adjoint import AdjointResult, adjoint_test
 from verification.assertions import assert_gradient
-from verification.certified import Enclosure, certified_jacobian
 from verification.check import assert_jacobian, check
-from verification.diagnosis import Diagnosis, diagnose
-from verification.finite_difference import RichardsonResult, finite_difference_jacobian, richardson_jacobian
-from verification.matrix_functions import block_derivative, block_jacobian
+from verification.diagnosis.diagnose import Diagnosis, diagnose
 from verification.pictures import Picture, error_map, step_curve
 from verification.report import CheckReport, Witness, Worst
-from verification.scalars import NotAnalyticError, TracingError, UndecidedError
-from verification.steps import StepErrors, step_errors
-from verification.symbolic import SymbolicJacobian, symbolic_jacobian
-from verification.taylor import TaylorResult, taylor_test
-from verification.witnesses import Budget
+from verification.tracing.scalars import NotAnalyticError, TracingError, UndecidedError
+from verification.witnesses.adjoint import AdjointResult, adjoint_test
+from verification.witnesses.asking import Budget
+from verification.witnesses.block_identity import block_derivative, block_jacobian
+from verification.witnesses.certified import Enclosure, certified_jacobian
+from verification.witnesses.finite_difference import (
+    RichardsonResult,
+    finite_difference_jacobian,
+    richardson_jacobian,
+)
+from verification.witnesses.step_errors import StepErrors, step_errors
+from verification.witnesses.symbolic import SymbolicJacobian, symbolic_jacobian
+from verification.witnesses.taylor import TaylorResult, taylor_test
 
 __all__ = [
     "AdjointResult",

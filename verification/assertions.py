@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import real_array
 from jacobians.function import INPUT
+from jacobians.numerics.arrays import real_array
 from verification.check import check
 from verification.problem import EvaluationError, Problem
 

@@ -6,12 +6,12 @@ from typing import Any, get_args
 
 import numpy as np
 
-from jacobians.arrays import Array, MemoryBudgetError, real_array
 from jacobians.function import Function
-from jacobians.layouts import TensorLayout, from_tensor
-from jacobians.namespaces import NUMPY
+from jacobians.numerics.arrays import Array, MemoryBudgetError, real_array
+from jacobians.numerics.layouts import TensorLayout, from_tensor
+from jacobians.numerics.libraries import NUMPY
 from jacobians.structures import Jacobian
-from verification.doors import require_choice
+from verification.arguments import require_choice
 from verification.problem import Problem
 
 

@@ -8,22 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jacobians.arrays import Array, real_array
-from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
-from jacobians.layouts import TensorLayout
+from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.layouts import TensorLayout
 from jacobians.structures import Jacobian
-from verification.adjoint import PROJECTIONS, adjoint_witness, check_by_projections
 from verification.candidate import CandidateError, candidate_of, matrix_of
 from verification.causes import Cause, Slip
 from verification.comparison import RELATIVE, Comparison, precision
-from verification.finite_difference import richardson
-from verification.one_sided import one_sided
 from verification.options import require_absolute, require_options, witness_names
 from verification.problem import EvaluationError, Problem
 from verification.report import CheckReport, Witness, Worst
 from verification.verdict import decide, needs_both_sides, where_steps_are_too_large, with_adjoint
-from verification.witnesses import Budget, ask, takes_square_matrices, taylor
+from verification.witnesses.adjoint import PROJECTIONS, adjoint_witness, check_by_projections
+from verification.witnesses.asking import Budget, ask, takes_square_matrices, taylor
+from verification.witnesses.finite_difference import richardson
+from verification.witnesses.one_sided import one_sided
 
 LARGEST_DENSE = 32 * 1024**2
 """Structured candidates above this many bytes are checked by random projections, without being formed."""
@@ -317,14 +317,14 @@ def _diagnosis_of_shape(array: Array, problem: Problem) -> Any:
         return None
     found = _diagnosis(array, expected, problem)
     if found.name == Slip.RIGHT:  # a gradient in the shape of x: the entries are those of J
-        from verification.diagnosis import Diagnosis
+        from verification.diagnosis.diagnose import Diagnosis
 
         return Diagnosis(Slip.SHAPE, f"right entries, shape {array.shape} in place of {problem.shape}", "")
     return None if found.name == Slip.SHAPE else found
 
 
 def _diagnosis(matrix: Array, expected: Any, problem: Problem) -> Any:
-    from verification.diagnosis import Diagnosis, diagnose
+    from verification.diagnosis.diagnose import Diagnosis, diagnose
 
     try:
         return diagnose(matrix, expected, f=problem.f, x=problem.x, wrt=problem.wrt)

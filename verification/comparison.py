@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arrays import Array
+from jacobians.numerics.arrays import Array
 from verification.problem import Problem
 
 RELATIVE = {"float64": 1e-6, "float32": 2e-4, "float16": 1e-2}
@@ -94,7 +94,7 @@ def compare(
 
     An entry is wrong if it deviates by more than ``rtol``·|expected| + the witness's error + the rounding that a
     right candidate may carry: 4 eps of the smaller of the largest entries in its row and its column, and 4 eps
-    of the terms that the chain rule adds up in it (`sizes`, see :mod:`verification.rounding`). Nothing is absolute:
+    of the terms that the chain rule adds up in it (`sizes`, :mod:`verification.tracing.rounding`). Nothing is absolute:
     a function times 1e-9 is judged as the function. Rounding may explain much where terms cancel; a candidate of which
     no entry is right to 9e-4 is not right for that, though not wrong either. What underflows in the candidate's
     precision (in float32 what is off by less than 6e-42) is not wrong there; where no entry is a normal number, nothing

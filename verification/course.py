@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arguments import real_number
-from jacobians.arrays import Array, real_array
-from jacobians.float_errors import without_float_errors
-from verification.doors import require_function
+from jacobians.numerics.arguments import real_number
+from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.float_errors import without_float_errors
+from verification.arguments import require_function
 
 FLOOR = 1e-8
 """Of the largest entry: entries below it are compared with it, as they are made of rounding."""

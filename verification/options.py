@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arguments import real_number
-from verification.adjoint import PROJECTIONS
-from verification.doors import require_whole, shown
-from verification.witnesses import WITNESSES, Budget
+from jacobians.numerics.arguments import real_number
+from verification.arguments import require_whole, shown
+from verification.witnesses.adjoint import PROJECTIONS
+from verification.witnesses.asking import WITNESSES, Budget
 
 
 def witness_names(witnesses: Iterable[str] | None) -> list[str]:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jacobians.arrays import Array, real_array
-from jacobians.float_errors import without_float_errors
 from jacobians.function import INPUT
+from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.float_errors import without_float_errors
 from verification.optional_packages import require_extras
-from verification.steps import StepErrors, step_errors
+from verification.witnesses.step_errors import StepErrors, step_errors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

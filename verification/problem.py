@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array, read_only, real_array
 from jacobians.function import INPUT, Function
-from verification.arithmetic import eps_of_values
-from verification.array_functions import register
-from verification.doors import require_function, shown
-from verification.floats import FloatScalars
-from verification.following import trace
-from verification.rounding import Sizes, sizes
-from verification.scalars import Scalars
-from verification.tracing import Entries, TracedArray, entries_of
+from jacobians.numerics.arrays import Array, read_only, real_array
+from verification.arguments import require_function, shown
+from verification.tracing.arithmetic import eps_of_values
+from verification.tracing.arrays import Entries, TracedArray, entries_of
+from verification.tracing.floats import FloatScalars
+from verification.tracing.following import trace
+from verification.tracing.functions import register
+from verification.tracing.rounding import Sizes, sizes
+from verification.tracing.scalars import Scalars
 
 BLOCK_BYTES = 4 * 1024**2
 """The most that the points and values of one batched call may take: what a cache holds with all that comes between."""

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from jacobians.arrays import Array
+from jacobians.numerics.arrays import Array
 from verification.causes import Cause
 
 if TYPE_CHECKING:

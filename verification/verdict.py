@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from verification.causes import Cause
-from verification.one_sided import NAME as ONE_SIDED
 from verification.report import SENTENCES, Verdict, Witness, sentence
+from verification.witnesses.one_sided import NAME as ONE_SIDED
 
 STEPLESS = ("symbolic", "certified")
 """Those that find a derivative without taking a step."""

@@ -20,7 +20,7 @@ from backprop.report.result import Report
 from backprop.report.settings import LOSSES, Settings
 from backprop.report.write import require_writable, to_json, write_files
 from backprop.tables import text_table
-from jacobians.activations import ACTIVATIONS
+from jacobians.layers.activations import ACTIVATIONS
 from verification.commands.running import CallError, is_ours, users_code
 from verification.optional_packages import require_extras
 

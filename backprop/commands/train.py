@@ -9,14 +9,14 @@ import typer
 
 from backprop.commands import option_sentence, unwritten
 from backprop.commands.progress import progress
-from backprop.datasets import load_digits
-from backprop.network import MLP
+from backprop.learning.datasets import load_digits
+from backprop.learning.network import MLP
+from backprop.learning.state import TrainingState, load_state
+from backprop.learning.training import DivergenceError, TrainingResult, fit
 from backprop.report.settings import BATCH_SIZE, HELD_OUT, LOSSES, Settings, number, whole_number
 from backprop.report.write import require_writable, to_json
-from backprop.state import TrainingState, load_state
 from backprop.tables import text_table
-from backprop.training import DivergenceError, TrainingResult, fit
-from jacobians.activations import ACTIVATIONS
+from jacobians.layers.activations import ACTIVATIONS
 from verification.commands.running import CallError
 
 

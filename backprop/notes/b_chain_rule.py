@@ -9,7 +9,7 @@ import numpy as np
 
 import verification
 from backprop.chain import Chain
-from backprop.network import MLP
+from backprop.learning.network import MLP
 from backprop.notes.formula import Array, Formula, Slip
 from backprop.notes.witnesses import entry_by_entry, exact, finite_differences, matrix_product, symbolic
 from jacobians import (

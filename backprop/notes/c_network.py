@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from backprop.network import MLP
+from backprop.learning.network import MLP
+from backprop.learning.training import fit
 from backprop.notes.formula import Array, Formula, Slip, Witness
 from backprop.notes.witnesses import entry_by_entry, exact, finite_differences, symbolic
-from backprop.training import fit
 from jacobians import (
     Affine,
     BinaryCrossEntropy,

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from backprop.descent import gradient_descent
-from backprop.network import MLP
+from backprop.images.gradient_descent import gradient_descent
+from backprop.learning.network import MLP
+from backprop.learning.training import fit
 from backprop.notes.formula import Array, Formula, Slip, Witness
 from backprop.notes.witnesses import entry_by_entry, exact, finite_differences, symbolic
-from backprop.training import fit
 from jacobians import (
     Affine,
     Concatenate,

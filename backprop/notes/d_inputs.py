@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from backprop.descent import gradient_descent
-from backprop.inputs import maximize_input, saliency
-from backprop.network import MLP
+from backprop.images.gradient_descent import gradient_descent
+from backprop.images.saliency import maximize_input, saliency
+from backprop.images.style import style_gradient
+from backprop.learning.network import MLP
 from backprop.notes.d_blocks import MU, U, W, b, c, network, phi, plain_loss, r, scalar_rules, x
 from backprop.notes.formula import Array, Formula, Witness
 from backprop.notes.witnesses import entry_by_entry, exact, finite_differences, symbolic
-from backprop.style import style_gradient
 from jacobians import (
     Affine,
     Determinant,

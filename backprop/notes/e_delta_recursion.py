@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import verification
-from backprop.network import MLP
+from backprop.learning.network import MLP
+from backprop.learning.training import fit
 from backprop.notes.formula import Array, Formula, Slip
 from backprop.notes.witnesses import exact, finite_differences, symbolic
-from backprop.training import fit
 from jacobians import (
     AddUnit,
     Affine,

@@ -9,7 +9,7 @@ import numpy as np
 
 import verification
 from backprop.notes.formula import Witness
-from jacobians.arrays import Array
+from jacobians.numerics.arrays import Array
 
 
 def finite_differences(f: Callable[[Array], Any], x: Any, reshape: tuple[int, ...] | None = None) -> Witness:

@@ -4,7 +4,7 @@ Importing this package loads neither matplotlib nor jinja2; they draw and render
 """
 
 from backprop.report.digits import collect
-from backprop.report.own import report_network
+from backprop.report.own_function import report_network
 from backprop.report.record import to_dict
 from backprop.report.render import render_html, render_markdown, report_texts
 from backprop.report.result import Derivative, Layer, LayerJacobian, Report, Training

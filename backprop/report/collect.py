@@ -14,7 +14,7 @@ from backprop.report.result import Derivative, Layer, LayerJacobian, Report, tol
 from backprop.report.settings import MOST_PARAMETERS
 from jacobians import Function, Jacobian, Sequential
 from jacobians import __version__ as version
-from jacobians.arrays import Array, real_array
+from jacobians.numerics.arrays import Array, real_array
 
 if TYPE_CHECKING:
     from verification import CheckReport

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backprop.datasets import load_digits
-from backprop.network import MLP
+from backprop.learning.datasets import load_digits
+from backprop.learning.network import MLP
+from backprop.learning.state import Epoch
+from backprop.learning.training import fit
 from backprop.report.collect import Tick, collect_derivatives, collect_network
 from backprop.report.result import Report, Training
 from backprop.report.settings import BATCH_SIZE, HELD_OUT, Settings
-from backprop.state import Epoch
-from backprop.training import fit
 
 
 def collect(settings: Settings, tick: Tick | None = None) -> Report:

@@ -10,8 +10,8 @@ import numpy as np
 
 from backprop.plan import Plan
 from jacobians import Jacobian, Spec
-from jacobians.arrays import Array
-from jacobians.trees import Tree
+from jacobians.numerics.arrays import Array
+from jacobians.planning.trees import Tree
 from verification.pictures import ZERO_COLOUR, box, style, svg_of
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from backprop.report.result import (
     Training,
 )
 from backprop.report.settings import BATCH_SIZE, HELD_OUT
-from jacobians.trees import Tree
+from jacobians.planning.trees import Tree
 
 SCHEMA = "explicit-jacobians/report"
 SCHEMA_VERSION = 1

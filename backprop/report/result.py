@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from backprop.compare import Comparison
-from backprop.datasets import Digits
+from backprop.learning.datasets import Digits
+from backprop.learning.state import Epoch
 from backprop.report.settings import Settings
-from backprop.state import Epoch
 from jacobians import Function, Jacobian
-from jacobians.arrays import Array
+from jacobians.numerics.arrays import Array
 
 if TYPE_CHECKING:
     from verification import CheckReport

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
 
-from jacobians.activations import ACTIVATIONS, activation
+from jacobians.layers.activations import ACTIVATIONS, activation
 
 PIXELS = 64
 CLASSES = 10
@@ -34,7 +34,7 @@ class Settings:
     layers : tuple of int
         Sizes, the input first: 64 pixels in, 10 classes out.
     activation : str
-        A name out of :data:`jacobians.activations.ACTIVATIONS`, between the layers.
+        A name out of :data:`jacobians.layers.activations.ACTIVATIONS`, between the layers.
     loss : str
         "softmax-cross-entropy" of logits, or "squared-error" or "mean-squared-error" to the one-hot target.
     seed : int

@@ -113,7 +113,7 @@ LOOK_UP = Family("a repeated plan", expected)
 def plan(problem: ChainOfSpecs) -> OwnClock:
     """On a chain that has no plan yet."""
     from backprop import Chain
-    from jacobians import association
+    from jacobians.planning import bracketing as association
 
     specs = problem.specs()
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jacobians.arguments import checked_flag, shown
-from jacobians.arrays import Array
 from jacobians.graph.reading import read_edges
+from jacobians.numerics.arguments import checked_flag, shown
+from jacobians.numerics.arrays import Array
 from jacobians.planning.picture import graph_svg
 from jacobians.planning.plan import GraphPlan, make_graph_plan
 from jacobians.spec import Spec

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array
-from jacobians.composition import Composition, Sequential
 from jacobians.function import INPUT, Function
 from jacobians.graph.graph import Graph
 from jacobians.graph.recorder import Recorder
-from jacobians.paths import Concatenate, Product, Residual, Sum
+from jacobians.layers.branches import Concatenate, Product, Residual, Sum
+from jacobians.layers.composition import Composition, Sequential
+from jacobians.numerics.arrays import Array
 from jacobians.structures import Diagonal, Identity, Jacobian, Scatter
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jacobians.arguments import checked_mapping
-from jacobians.arrays import Array
 from jacobians.function import INPUT, Function
 from jacobians.graph.graph import Graph
 from jacobians.graph.tracing import trace
+from jacobians.numerics.arguments import checked_mapping
+from jacobians.numerics.arrays import Array
 from jacobians.structures import Jacobian
 
 

@@ -8,8 +8,8 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from jacobians.arguments import shown
-from jacobians.arrays import DEFAULT_MAX_BYTES, MemoryBudgetError
+from jacobians.numerics.arguments import shown
+from jacobians.numerics.arrays import DEFAULT_MAX_BYTES, MemoryBudgetError
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 

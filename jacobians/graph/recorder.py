@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from jacobians.arrays import Array
 from jacobians.graph.graph import Edge, Vertex
+from jacobians.numerics.arrays import Array
 from jacobians.structures import Jacobian
 
 _OWN = str(Path(__file__).resolve().parent.parent)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array
 from jacobians.graph.operations import TABLE, elementwise
 from jacobians.graph.operations.constants import CHOOSING, CONSTANT, DECIDING, FILLED, SHAPES
 from jacobians.graph.operations.moves import indexed, written
 from jacobians.graph.recorder import Recorder, TracingError, refuse, writes_into_unfollowed
+from jacobians.numerics.arrays import Array
 from jacobians.structures import Identity, Jacobian, Scatter
 
 

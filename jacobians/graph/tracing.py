@@ -12,9 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arguments import checked_takes
-from jacobians.arrays import Array, real_array
-from jacobians.float_errors import without_float_errors
 from jacobians.function import Function
 from jacobians.graph.creators import following
 from jacobians.graph.graph import Graph
@@ -22,6 +19,9 @@ from jacobians.graph.layers import trace_function
 from jacobians.graph.operations import special_rows
 from jacobians.graph.recorder import Recorder, TracingError
 from jacobians.graph.traced import Traced, assemble, operands_of
+from jacobians.numerics.arguments import checked_takes
+from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.float_errors import without_float_errors
 from jacobians.structures import Identity
 
 

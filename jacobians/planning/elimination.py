@@ -10,8 +10,8 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, NamedTuple
 
 from jacobians.products import product_cost, product_spec
+from jacobians.products.sums import sum_cost, sum_spec
 from jacobians.spec import Spec
-from jacobians.sums import sum_cost, sum_spec
 
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jacobians.arithmetic import Ledger
 from jacobians.cost import Cost
-from jacobians.float_errors import without_float_errors
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.ledger import Ledger
 from jacobians.planning.elimination import useful
 from jacobians.products import multiply
+from jacobians.products.sums import add
 from jacobians.structures import Dense, Jacobian, Zero
-from jacobians.sums import add
 
 if TYPE_CHECKING:
     from jacobians.planning.plan import GraphPlan

@@ -9,16 +9,16 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from jacobians.association import cheapest, fold
 from jacobians.cost import Cost
 from jacobians.planning.bounds import fewest_multiplications
+from jacobians.planning.bracketing import cheapest, fold
 from jacobians.planning.elimination import Price
 from jacobians.planning.execute import GraphExecution, execute_graph_plan
 from jacobians.planning.picture import graph_svg
 from jacobians.planning.scalars import engine
 from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
 from jacobians.planning.source import scalar_source
-from jacobians.trees import Tree
+from jacobians.planning.trees import Tree
 
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph

@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from jacobians.arithmetic import Ledger
 from jacobians.cost import ZERO_COST, Cost
-from jacobians.expansion import expand, expansion_cost, expansion_spec
+from jacobians.numerics.ledger import Ledger
 from jacobians.products.core import multiply, product_cost, product_spec
+from jacobians.products.expansion import expand, expansion_cost, expansion_spec
+from jacobians.products.sums import add, sum_cost, sum_spec
 from jacobians.spec import Spec
 from jacobians.structures import BlockColumn, BlockRow, Dense, Jacobian, Selection
-from jacobians.sums import add, sum_cost, sum_spec
 
 
 def _blocks_meet(a: Spec, b: Spec) -> bool:

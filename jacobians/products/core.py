@@ -7,14 +7,14 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from jacobians.arguments import shown
-from jacobians.arithmetic import Ledger
-from jacobians.arrays import DEFAULT_MAX_BYTES
 from jacobians.cost import Cost, Count, exactly
-from jacobians.expansion import require_room
+from jacobians.numerics.arguments import shown
+from jacobians.numerics.arrays import DEFAULT_MAX_BYTES
+from jacobians.numerics.ledger import Ledger
+from jacobians.products.expansion import require_room
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Jacobian
-from jacobians.structures.homes import together
+from jacobians.structures.devices import together
 
 ANY = "*"
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import cast
 
-from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array
 from jacobians.cost import Cost
-from jacobians.expansion import expand, expansion_cost, expansion_spec
-from jacobians.namespaces import namespace_of
+from jacobians.numerics.arrays import Array
+from jacobians.numerics.ledger import Ledger
+from jacobians.numerics.libraries import namespace_of
 from jacobians.products.core import multiply, product_cost, product_spec
+from jacobians.products.expansion import expand, expansion_cost, expansion_spec
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Dense, Jacobian, Kronecker
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from jacobians.arithmetic import Ledger
 from jacobians.cost import Count
+from jacobians.numerics.ledger import Ledger
 from jacobians.products.core import points
 from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures import Dense, DiagonalPlusLowRank, Jacobian, Zero
-from jacobians.structures.homes import moved
+from jacobians.structures.devices import moved
 
 
 def dense_spec(a: Spec, b: Spec) -> Spec:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arithmetic import Ledger
 from jacobians.cost import ZERO_COST, Cost
+from jacobians.numerics.ledger import Ledger
 from jacobians.products.core import Row, multiply, product_cost, product_spec
 from jacobians.spec import Spec
 from jacobians.structures import (

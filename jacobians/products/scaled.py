@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jacobians.arithmetic import Ledger
 from jacobians.cost import ZERO_COST, Count
-from jacobians.namespaces import spread_to
+from jacobians.numerics.ledger import Ledger
+from jacobians.numerics.libraries import spread_to
 from jacobians.products.core import ANY, Row, multiply, points, product_cost, product_spec
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import (

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array, zeros
 from jacobians.cost import Count
+from jacobians.numerics.arrays import Array, zeros
+from jacobians.numerics.ledger import Ledger
 from jacobians.products.core import points
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Dense, Diagonal, DiagonalPlusLowRank, Jacobian, Scatter, Selection

@@ -6,14 +6,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array, zeros
 from jacobians.cost import Cost, Count
+from jacobians.numerics.arrays import Array, zeros
+from jacobians.numerics.ledger import Ledger
 from jacobians.products.core import Row, points
+from jacobians.products.sums import sum_of
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Diagonal, Jacobian, Sparse
 from jacobians.structures.sparse import places, sparse_spec
-from jacobians.sums import sum_of
 
 Meeting = tuple[Array, Array, Array, Array, Array]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from jacobians.arguments import checked_list, shown
-from jacobians.arrays import Array
-from jacobians.namespaces import namespace_of
+from jacobians.numerics.arguments import checked_list, shown
+from jacobians.numerics.arrays import Array
+from jacobians.numerics.libraries import namespace_of
 from jacobians.structures.base import Jacobian
 from jacobians.structures.block_diagonal import BlockDiagonal
 from jacobians.structures.blocks import BlockColumn, BlockRow
+from jacobians.structures.devices import together
 from jacobians.structures.entrywise import Dense, Diagonal, Identity
-from jacobians.structures.homes import together
 from jacobians.structures.kronecker import Kronecker
 from jacobians.structures.low_rank import DiagonalPlusLowRank
 from jacobians.structures.point_sum import PointSum
@@ -51,7 +51,7 @@ row: Callable[..., Any]
 """Put a row into the table of products: :func:`jacobians.products.core.row`, which that room binds here."""
 
 sum_row: Callable[..., Any]
-"""Put a row into the table of sums: :func:`jacobians.sums.sum_of`, which that module binds here."""
+"""Put a row into the table of sums: :func:`jacobians.products.sums.sum_of`, which that module binds here."""
 
 
 def stack(jacobians: Sequence[Jacobian]) -> Jacobian:

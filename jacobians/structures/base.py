@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Self, cast, overload
 
 import numpy as np
 
-from jacobians.arguments import checked_shape, real_number, shown
-from jacobians.arrays import Array, real_array
-from jacobians.float_errors import without_float_errors
-from jacobians.namespaces import NUMPY, common_dtype, home_of, numpy_dtype
+from jacobians.numerics.arguments import checked_shape, real_number, shown
+from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.libraries import NUMPY, common_dtype, home_of, numpy_dtype
 from jacobians.spec import Spec, broadcast, own, owner
 from jacobians.structures.dense_forms import DenseForms
 from jacobians.structures.display import html_summary
@@ -37,7 +37,7 @@ class Jacobian(DenseForms):
 
     structure: ClassVar[str]
     spec: Spec
-    # the products and sums of two Jacobians, which jacobians.products and jacobians.sums bind
+    # the products and sums of two Jacobians, which jacobians.products and jacobians.products.sums bind
     _product: ClassVar[Callable[[Jacobian, Jacobian], Jacobian]]
     _sum: ClassVar[Callable[[Jacobian, Jacobian], Jacobian]]
 

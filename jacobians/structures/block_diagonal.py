@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost
+from jacobians.numerics.arrays import Array
+from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec, broadcast
 from jacobians.structures.base import Jacobian
 from jacobians.structures.blocks import Blocks

@@ -9,16 +9,16 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from jacobians.arguments import checked_list
-from jacobians.arithmetic import UNCOUNTED, Ledger, summed_over
-from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost
+from jacobians.numerics.arguments import checked_list
+from jacobians.numerics.arrays import Array
+from jacobians.numerics.ledger import UNCOUNTED, Ledger, summed_over
 from jacobians.spec import Spec, broadcast, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.common_factors import CommonFactor, common_factors
+from jacobians.structures.devices import together
 from jacobians.structures.doors import checked_options
 from jacobians.structures.euclidean import norm_of_parts
-from jacobians.structures.homes import together
 from jacobians.structures.linear_map import Shape
 from jacobians.structures.stored import apply_cost, expansion_cost
 

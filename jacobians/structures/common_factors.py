@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from jacobians.structures.base import Jacobian
+from jacobians.structures.devices import moved
 from jacobians.structures.entrywise import Identity
-from jacobians.structures.homes import moved
 from jacobians.structures.kronecker import Kronecker
 
 _COMPARED = frozenset(("spec", "dtype", "out_shape", "in_shape", "batch_shape"))

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.arithmetic import UNCOUNTED
-from jacobians.arrays import Array, format_bytes, read_only, require_budget
-from jacobians.float_errors import without_float_errors
-from jacobians.layouts import MatrixLayout, TensorLayout, VecOrder, to_matrix, to_tensor
-from jacobians.namespaces import NUMPY, owned
+from jacobians.numerics.arrays import Array, format_bytes, read_only, require_budget
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.layouts import MatrixLayout, TensorLayout, VecOrder, to_matrix, to_tensor
+from jacobians.numerics.ledger import UNCOUNTED
+from jacobians.numerics.libraries import NUMPY, owned
 from jacobians.structures.linear_map import Shape
 from jacobians.structures.storage import Stored
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from jacobians.arrays import Array, format_bytes
+from jacobians.numerics.arrays import Array, format_bytes
 
 if TYPE_CHECKING:
     from jacobians.structures.base import Jacobian

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arguments import checked_shape, shown
+from jacobians.numerics.arguments import checked_shape, shown
 
 Shape = tuple[int, ...]
 

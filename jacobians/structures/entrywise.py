@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.arguments import checked_integer
-from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array, read_only, real_array
 from jacobians.cost import ZERO_COST, Cost, Count
-from jacobians.placing import diagonal_matrix
+from jacobians.numerics.arguments import checked_integer
+from jacobians.numerics.arrays import Array, read_only, real_array
+from jacobians.numerics.diagonals import diagonal_matrix
+from jacobians.numerics.ledger import Ledger
 from jacobians.spec import SUBSCRIPTS, Spec, owner, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_matrix, latex_vector

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.arrays import Array
+from jacobians.numerics.arrays import Array
 
 
 def euclidean(rows: Array) -> Array:

@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.arithmetic import UNCOUNTED, Ledger
-from jacobians.arrays import Array, zeros
 from jacobians.cost import ZERO_COST, Cost
-from jacobians.namespaces import NUMPY, spread_to
+from jacobians.numerics.arrays import Array, zeros
+from jacobians.numerics.ledger import UNCOUNTED, Ledger
+from jacobians.numerics.libraries import NUMPY, spread_to
 from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures.base import Jacobian
+from jacobians.structures.devices import together
 from jacobians.structures.doors import checked_options
 from jacobians.structures.entrywise import Dense, Identity
-from jacobians.structures.homes import together
 from jacobians.structures.linear_map import Shape
 from jacobians.structures.stored import apply_cost, expansion_cost
 

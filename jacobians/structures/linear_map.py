@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from jacobians.arguments import checked_flag
-from jacobians.arithmetic import UNCOUNTED, Ledger, summed_over
-from jacobians.arrays import Array, real_array
-from jacobians.float_errors import without_float_errors
-from jacobians.namespaces import NUMPY, Home, is_foreign, namespace_of, owned, spread_to
+from jacobians.numerics.arguments import checked_flag
+from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.ledger import UNCOUNTED, Ledger, summed_over
+from jacobians.numerics.libraries import NUMPY, Home, is_foreign, namespace_of, owned, spread_to
 from jacobians.spec import Spec, broadcast
-from jacobians.structures.homes import beside_array
+from jacobians.structures.devices import beside_array
 from jacobians.structures.operator import linear_operator
 
 if TYPE_CHECKING:

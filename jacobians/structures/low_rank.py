@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array, real_array
 from jacobians.cost import Count
-from jacobians.namespaces import NUMPY, require_one_library, spread_to
-from jacobians.placing import diagonal_of, set_diagonal
+from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.diagonals import diagonal_of, set_diagonal
+from jacobians.numerics.ledger import Ledger
+from jacobians.numerics.libraries import NUMPY, require_one_library, spread_to
 from jacobians.spec import Spec, broadcast, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_matrix, latex_vector

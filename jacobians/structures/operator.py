@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jacobians.arithmetic import UNCOUNTED
-from jacobians.arrays import Array, real_array
-from jacobians.float_errors import without_float_errors
-from jacobians.namespaces import NUMPY
+from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.ledger import UNCOUNTED
+from jacobians.numerics.libraries import NUMPY
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.arithmetic import UNCOUNTED, Ledger
-from jacobians.arrays import Array
 from jacobians.cost import Cost
-from jacobians.namespaces import NUMPY
+from jacobians.numerics.arrays import Array
+from jacobians.numerics.ledger import UNCOUNTED, Ledger
+from jacobians.numerics.libraries import NUMPY
 from jacobians.spec import Batch, Spec, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.doors import checked_options

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from jacobians.arguments import checked_integer, shown
-from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array, alongside, possible, read_only, real_array, zeros
 from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.numerics.arguments import checked_integer, shown
+from jacobians.numerics.arrays import Array, alongside, possible, read_only, real_array, zeros
+from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec, broadcast, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_vector

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array, real_array, zeros
 from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.numerics.arrays import Array, real_array, zeros
+from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.doors import checked_options

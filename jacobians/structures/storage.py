@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 
-from jacobians.arguments import shown
-from jacobians.arithmetic import Ledger, ShapeLedger
-from jacobians.arrays import Array, read_only
-from jacobians.float_errors import without_float_errors
-from jacobians.namespaces import astype, numpy_dtype
+from jacobians.numerics.arguments import shown
+from jacobians.numerics.arrays import Array, read_only
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.ledger import Ledger, ShapeLedger
+from jacobians.numerics.libraries import astype, numpy_dtype
 from jacobians.spec import Spec, owner
 from jacobians.structures.doors import checked_dtype
 from jacobians.structures.linear_map import LinearMap, Shape

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians.cost import Cost, exactly
-from jacobians.namespaces import Home
+from jacobians.numerics.libraries import Home
 from jacobians.spec import Spec, owner
 
 Shape = tuple[int, ...]

@@ -7,14 +7,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.arguments import checked_integer
-from jacobians.arithmetic import Ledger
-from jacobians.arrays import Array
 from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.numerics.arguments import checked_integer
+from jacobians.numerics.arrays import Array
+from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec
 from jacobians.structures.base import Jacobian
+from jacobians.structures.devices import moved
 from jacobians.structures.doors import checked_dtype, checked_options
-from jacobians.structures.homes import moved
 from jacobians.structures.linear_map import Shape
 
 

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import backprop
 from backprop import MLP
-from backprop.source import RecordingError
+from backprop.compiling import RecordingError
 from jacobians import (
     Affine,
     BinaryCrossEntropy,
@@ -24,7 +24,7 @@ from jacobians import (
     SquaredError,
     Tanh,
 )
-from jacobians.activations import ACTIVATIONS, activation
+from jacobians.layers.activations import ACTIVATIONS, activation
 from jacobians.structures import Diagonal
 
 X = np.array([0.5, -1.0])

@@ -19,7 +19,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import backprop
 from backprop import MLP
-from jacobians import MemoryBudgetError, SquaredError, threads
+from jacobians import MemoryBudgetError, SquaredError
+from jacobians.numerics import threads
 
 
 def network(sizes: list[int], activation: str, *, bias: float = 0.1, seed: int = 0) -> MLP:
@@ -197,7 +198,7 @@ def test_threads_share_the_cores_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_threads_work_in_a_forked_process() -> None:
     code = (
-        "import os, numpy as np; from jacobians import threads\n"
+        "import os, numpy as np; from jacobians.numerics import threads\n"
         "threads.blas_threads = lambda: 2\n"
         "threads._blas = lambda: type('U', (), {'lib_controllers': ()})()\n"
         "pieces = [slice(0, 1), slice(1, 2)]\n"

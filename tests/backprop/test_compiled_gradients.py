@@ -10,10 +10,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 import backprop
-from backprop import MLP, gradients
-from backprop.source import RecordingError
-from backprop.targets import LOSSES
-from jacobians import Function, SquaredError, threads
+from backprop import MLP
+from backprop.compiling import RecordingError, gradients
+from backprop.learning.targets import LOSSES
+from jacobians import Function, SquaredError
+from jacobians.numerics import threads
 from jacobians.structures import Dense
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import datasets as sklearn_datasets
 
-from backprop.datasets import Digits, load_digits, parse_digits
+from backprop.learning.datasets import Digits, load_digits, parse_digits
 
 
 @pytest.fixture(scope="module")

@@ -32,8 +32,8 @@ from jacobians import (
     Sum,
     Tanh,
 )
-from jacobians.activations import ACTIVATIONS, activation
-from jacobians.namespaces import namespace_of
+from jacobians.layers.activations import ACTIVATIONS, activation
+from jacobians.numerics.libraries import namespace_of
 from jacobians.structures import Diagonal
 
 __all__ = ["library"]  # a fixture
@@ -78,7 +78,7 @@ def test_network(library: Library, name: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["delta", "jacobians"])
-@pytest.mark.parametrize("loss", sorted(backprop.targets.LOSSES))
+@pytest.mark.parametrize("loss", sorted(backprop.learning.targets.LOSSES))
 def test_gradients(library: Library, loss: str, method: Any) -> None:
     output = "softmax" if loss in ("cross-entropy", "binary-cross-entropy") else None
     net, other = pair(library, loss=loss, output_activation=output)

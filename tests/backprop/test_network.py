@@ -7,9 +7,9 @@ import pytest
 
 import verification
 from backprop import MLP, Chain
-from backprop.targets import LOSSES
+from backprop.learning.targets import LOSSES
 from jacobians import Elementwise, LeakyReLU, Sequential, SquaredError, Tanh
-from jacobians.activations import ACTIVATIONS
+from jacobians.layers.activations import ACTIVATIONS
 
 PROBABILITIES = {"cross-entropy": "softmax", "binary-cross-entropy": "sigmoid"}
 

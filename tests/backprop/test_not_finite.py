@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backprop import MLP, DivergenceError, fit, gradient_descent, saliency
-from backprop.not_finite import NotFiniteWarning
+from backprop.learning.not_finite import NotFiniteWarning
 from jacobians import Affine, Sequential, SquaredError, Tanh
 
 

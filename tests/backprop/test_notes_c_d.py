@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import verification
-from backprop import descent, recursion
+from backprop.images import gradient_descent as descent
+from backprop.learning import backpropagation as recursion
 from backprop.notes import c_network, d_blocks, d_inputs, formulas, run, verify
 from backprop.notes.witnesses import matrix_product
 from jacobians import (
@@ -19,8 +20,8 @@ from jacobians import (
     Sequential,
     SigmoidBinaryCrossEntropy,
     SoftmaxCrossEntropy,
-    matrix_functions,
 )
+from jacobians.layers import matrix_functions
 from jacobians.structures import Dense, Diagonal, Selection
 
 C = [f"C{n}" for n in range(1, 15)]

@@ -22,8 +22,8 @@ from backprop import (
 )
 from backprop.report.collect import collect_network
 from jacobians import Function, Jacobian, Sequential, SoftmaxCrossEntropy, Spec, SquaredError, Tanh
+from jacobians.planning.trees import flat, nested
 from jacobians.structures import Dense, Diagonal
-from jacobians.trees import flat, nested
 
 X, Y = np.random.default_rng(0).standard_normal((4, 3)), [0, 1, 1, 0]
 SPECS = [

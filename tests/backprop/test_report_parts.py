@@ -11,7 +11,7 @@ from backprop.report import Settings, pictures, report_network, to_json, write_f
 from backprop.report.render import render_html
 from backprop.report.write import require_writable
 from jacobians import Affine, Jacobian, ReLU, Sequential, Tanh
-from jacobians.activations import ACTIVATIONS
+from jacobians.layers.activations import ACTIVATIONS
 from jacobians.structures import Dense, Diagonal, Identity, Kronecker
 from verification.optional_packages import require_extras
 

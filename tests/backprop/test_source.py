@@ -13,9 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from structured_cases import CASES, PAIRS, Case
 
 from backprop import Chain, Plan
-from backprop.source import Recording, RecordingError
-from backprop.source.factors import identifiers, stored_arrays
-from backprop.source.printing import literal
+from backprop.compiling import Recording, RecordingError
+from backprop.compiling.printing import literal
+from backprop.compiling.stored_arrays import identifiers, stored_arrays
 from jacobians import Affine, Cost, Sequential, Softmax, Spec, SquaredError, Tanh
 from jacobians.structures import Zero
 

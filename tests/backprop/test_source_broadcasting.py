@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from numpy.testing import assert_allclose, assert_array_equal
 
 import backprop
-from backprop.source.networks import Trace, array_form
-from backprop.source.nodes import fixed_nodes
-from backprop.source.printing import needed
-from backprop.source.recording import Recording
+from backprop.compiling.networks import Trace, array_form
+from backprop.compiling.nodes import fixed_nodes
+from backprop.compiling.printing import needed
+from backprop.compiling.recording import Recording
 
 
 @st.composite

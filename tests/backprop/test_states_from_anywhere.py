@@ -13,7 +13,7 @@ import pytest
 
 from backprop import MLP, fit
 from backprop.cli import main
-from backprop.state import load_state, save_state
+from backprop.learning.state import load_state, save_state
 
 X = np.random.default_rng(0).standard_normal((10, 3))
 Y = (X.sum(axis=1) > 0).astype(int)
@@ -226,7 +226,7 @@ def changed(facts, keys, value):
         (
             ["settings", "sampling"],
             ["shuffle"],
-            "sampling: found ['shuffle'], expected 'shuffle' or 'uniform'",
+            "sampling: found ['shuffle'], expected one of 'shuffle', 'uniform'",
         ),
         (["settings", "seed"], None, "seed: found None, expected an integer of at least 0"),
         (["settings", "patience"], "long", "patience: found 'long', expected an integer of at least 1"),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from backprop.cli import main
-from backprop.state import load_state
+from backprop.learning.state import load_state
 
 TINY = ["train", "--layers", "64,10"]
 MODULE = """

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backprop import MLP, DivergenceError, fit
-from backprop.state import load_state, save_state
+from backprop.learning.state import load_state, save_state
 from jacobians import LeakyReLU
 
 SETTINGS = {

@@ -15,9 +15,9 @@ from structured_cases import CASES, Case
 
 import jacobians as jb
 from jacobians import Cost, Spec
-from jacobians.arithmetic import Ledger
-from jacobians.association import associate, cheapest, from_left
-from jacobians.prefixes import PrefixPlan, prefix_plan, prefix_products
+from jacobians.numerics.ledger import Ledger
+from jacobians.planning.bracketing import associate, cheapest, from_left
+from jacobians.planning.shared_factors import PrefixPlan, prefix_plan, prefix_products
 from jacobians.products import product_cost, product_spec
 from jacobians.structures import BlockRow, Dense, Kronecker
 

@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose
 from structured_cases import CASES, Case
 
 from jacobians import Cost, Spec
-from jacobians.arithmetic import Ledger
-from jacobians.association import associate, cheapest, evaluate, from_left, from_right
+from jacobians.numerics.ledger import Ledger
+from jacobians.planning.bracketing import associate, cheapest, evaluate, from_left, from_right
+from jacobians.planning.trees import Tree
 from jacobians.products import product_cost, product_spec
-from jacobians.trees import Tree
 
 __all__ = ["counting_constants"]  # a fixture
 

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import backprop
 import jacobians as jb
 from jacobians import MemoryBudgetError
-from jacobians.losses import one_hot
+from jacobians.layers.losses import one_hot
 
 CLASSES = 50_000
 

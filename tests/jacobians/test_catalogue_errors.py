@@ -87,7 +87,7 @@ REFUSALS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: PassUnit(Tanh),
         TypeError,
-        "activation: found <class 'jacobians.activations.Tanh'>, expected an elementwise activation; it is an instance: Tanh(), not Tanh",
+        "activation: found <class 'jacobians.layers.activations.Tanh'>, expected an elementwise activation; it is an instance: Tanh(), not Tanh",
     ),
     (
         lambda: PassUnit(Softmax()),

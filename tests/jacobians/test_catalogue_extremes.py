@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import jacobians as jb
 from jacobians import Function
-from jacobians.activations import ACTIVATIONS
+from jacobians.layers.activations import ACTIVATIONS
 
 INF = np.inf
 

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import jacobians
 from jacobians import Function, Linearization
-from jacobians.activations import ACTIVATIONS
+from jacobians.layers.activations import ACTIVATIONS
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 each_derivative = pytest.mark.parametrize(

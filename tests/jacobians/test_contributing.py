@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose
 import backprop
 import verification
 from jacobians import Affine, Sequential
-from jacobians.activations import ACTIVATIONS
-from jacobians.arithmetic import Ledger
+from jacobians.layers.activations import ACTIVATIONS
+from jacobians.numerics.ledger import Ledger
 from jacobians.products import multiply, product_cost
 from jacobians.structures import stack
 

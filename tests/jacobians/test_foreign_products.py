@@ -15,9 +15,10 @@ from structured_cases import CASES, Case
 
 from backprop import Chain
 from jacobians import Spec, pairwise_products
-from jacobians.arithmetic import Ledger
-from jacobians.namespaces import is_foreign
+from jacobians.numerics.ledger import Ledger
+from jacobians.numerics.libraries import is_foreign
 from jacobians.products import multiply, product_cost, product_spec
+from jacobians.products.sums import add, sum_cost, sum_spec
 from jacobians.structures import (
     BlockRow,
     Dense,
@@ -32,7 +33,6 @@ from jacobians.structures import (
     Sparse,
     Zero,
 )
-from jacobians.sums import add, sum_cost, sum_spec
 
 __all__ = ["library"]  # a fixture
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jacobians import Cost, Graph, Spec
-from jacobians.association import cheapest
 from jacobians.planning.bounds import fewest_multiplications
+from jacobians.planning.bracketing import cheapest
 from jacobians.products import product_cost, product_spec
+from jacobians.products.sums import sum_cost, sum_spec
 from jacobians.structures import Dense, Diagonal, Identity
-from jacobians.sums import sum_cost, sum_spec
 
 DATA = Path(__file__).parents[2] / "benchmarks" / "data" / "graphs"
 TASKS = ("RoeFlux_1d", "RobotArm_6DOF", "HumanHeartDipole", "PropaneCombustion")

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from structured_cases import CASES, Case
 
 from jacobians import Affine
-from jacobians.arithmetic import Ledger
+from jacobians.numerics.ledger import Ledger
 from jacobians.structures import (
     BlockColumn,
     BlockRow,

@@ -22,9 +22,9 @@ from numpy.testing import assert_array_equal
 
 import backprop
 import jacobians as jb
-from backprop.targets import LOSSES
+from backprop.learning.targets import LOSSES
 from jacobians import Elementwise, Function
-from jacobians.activations import ACTIVATIONS
+from jacobians.layers.activations import ACTIVATIONS
 from jacobians.structures import Diagonal
 
 WAYS: dict[str, Callable[[Any], Any]] = {

@@ -14,8 +14,8 @@ from structured_cases import CASES, Case
 
 import backprop
 from jacobians import Affine, Sequential, SquaredError, Tanh
-from jacobians.activations import ACTIVATIONS
-from jacobians.namespaces import NUMPY
+from jacobians.layers.activations import ACTIVATIONS
+from jacobians.numerics.libraries import NUMPY
 
 WAYS: list[Callable[[Any], Any]] = [lambda it: pickle.loads(pickle.dumps(it)), copy.deepcopy, copy.copy]
 each_way = pytest.mark.parametrize("way", WAYS, ids=["pickle", "deepcopy", "copy"])

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jacobians import Spec
-from jacobians.association import Association, _cheapest, _confluent, _dense, associate, cheapest
-from jacobians.dense_association import dense_bracketing
-from jacobians.interval_programme import interval_plan
+from jacobians.planning.bracketing import Association, _cheapest, _confluent, _dense, associate, cheapest
+from jacobians.planning.dynamic_programming import interval_plan
+from jacobians.planning.hu_shing import dense_bracketing
 
 POWERS = [2**k for k in range(12)]
 SIZES = [

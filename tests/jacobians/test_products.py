@@ -14,9 +14,10 @@ from structured_cases import CASES, PAIRS, Case
 
 from jacobians import Cost, Spec
 from jacobians import structures as public
-from jacobians.arithmetic import Ledger
-from jacobians.expansion import expand, expansion_cost
+from jacobians.numerics.ledger import Ledger
 from jacobians.products import core, find_row, multiply, product_cost, product_spec
+from jacobians.products.expansion import expand, expansion_cost
+from jacobians.products.sums import add, sum_cost, sum_spec
 from jacobians.structures import (
     BlockDiagonal,
     Dense,
@@ -29,7 +30,6 @@ from jacobians.structures import (
     Toeplitz,
 )
 from jacobians.structures.sparse import sparse_spec
-from jacobians.sums import add, sum_cost, sum_spec
 
 __all__ = ["counting_constants"]  # a fixture
 

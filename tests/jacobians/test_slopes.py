@@ -10,8 +10,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jacobians import Elementwise, Function, Sequential, Tanh
-from jacobians.activations import ACTIVATIONS, activation, tanh_slope
-from jacobians.slopes import LEAST_ENTRIES
+from jacobians.layers.activation_derivatives import LEAST_ENTRIES
+from jacobians.layers.activations import ACTIVATIONS, activation, tanh_slope
 from jacobians.structures import Diagonal
 
 BY_VALUE = [name for name in ACTIVATIONS if activation(name).df_by_value]

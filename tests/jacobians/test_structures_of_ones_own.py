@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 import backprop
 import verification
 from jacobians import Affine, Cost, Function, Sequential, Spec, Tanh
-from jacobians.arithmetic import Ledger
+from jacobians.numerics.ledger import Ledger
 from jacobians.products import core, multiply, product_cost, product_spec
 from jacobians.structures import Dense, Diagonal, Jacobian, Kronecker, Selection, row
 from jacobians.structures.storage import Stored

@@ -18,10 +18,10 @@ from jacobians import (
 from jacobians.structures import Diagonal
 from verification import check
 from verification.causes import Cause
-from verification.one_sided import one_sided
 from verification.problem import Problem
 from verification.report import Witness
 from verification.verdict import decide
+from verification.witnesses.one_sided import one_sided
 
 X = np.array([0.7, -0.2, -0.4, 0.5])
 

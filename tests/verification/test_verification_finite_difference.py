@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from jacobians import Function
 from jacobians.structures import Dense
-from verification.finite_difference import finite_difference_jacobian, richardson_jacobian
 from verification.problem import EvaluationError
-from verification.scalars import NotAnalyticError, TracingError
+from verification.tracing.scalars import NotAnalyticError, TracingError
+from verification.witnesses.finite_difference import finite_difference_jacobian, richardson_jacobian
 
 RNG = np.random.default_rng(3)
 A = RNG.normal(size=(3, 4))

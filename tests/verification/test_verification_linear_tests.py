@@ -8,12 +8,12 @@ from scipy.sparse.linalg import aslinearoperator
 
 from jacobians import Affine
 from jacobians.structures import Dense
-from verification.adjoint import adjoint_test
-from verification.certified import certified_jacobian
 from verification.check import check
-from verification.matrix_functions import NotAMatrixFunctionError, block_derivative, block_jacobian
-from verification.scalars import TracingError, UndecidedError
-from verification.taylor import taylor_test
+from verification.tracing.scalars import TracingError, UndecidedError
+from verification.witnesses.adjoint import adjoint_test
+from verification.witnesses.block_identity import NotAMatrixFunctionError, block_derivative, block_jacobian
+from verification.witnesses.certified import certified_jacobian
+from verification.witnesses.taylor import taylor_test
 
 RNG = np.random.default_rng(23)
 A = RNG.normal(size=(3, 4))

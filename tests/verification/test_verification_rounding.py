@@ -19,12 +19,12 @@ from jacobians import (
     SquaredNorm,
     Tanh,
 )
-from jacobians.activations import ACTIVATIONS
+from jacobians.layers.activations import ACTIVATIONS
 from verification import check
 from verification.causes import Cause
 from verification.problem import Problem
 from verification.report import SENTENCES
-from verification.rounding import Sized, SizedScalars, sizes
+from verification.tracing.rounding import Sized, SizedScalars, sizes
 
 HEADS = [None, Softmax, LogSoftmax, LogSumExp, Norm, SquaredNorm]
 NUMERIC = ["finite-difference", "complex-step", "certified"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jacobians import Affine, Norm, Normalize, SquaredNorm
-from jacobians.arrays import MemoryBudgetError
+from jacobians.numerics.arrays import MemoryBudgetError
 from jacobians.structures import Dense
 from verification import (
     block_jacobian,
@@ -13,9 +13,9 @@ from verification import (
     finite_difference_jacobian,
     symbolic_jacobian,
 )
-from verification.adjoint import adjoint_test
-from verification.finite_difference import richardson_jacobian
-from verification.taylor import taylor_test
+from verification.witnesses.adjoint import adjoint_test
+from verification.witnesses.finite_difference import richardson_jacobian
+from verification.witnesses.taylor import taylor_test
 
 SCALES = [1.0, 1e100, 1e155, 1e160, 1e300, 1e-160, 1e-200, 1e-300]
 A = np.array([[1.0, 2.0], [3.0, 5.0]])

@@ -6,8 +6,8 @@ import sympy
 
 from jacobians import Function
 from verification.problem import Problem
-from verification.scalars import TracingError, UndecidedError
-from verification.symbolic import symbolic_jacobian
+from verification.tracing.scalars import TracingError, UndecidedError
+from verification.witnesses.symbolic import symbolic_jacobian
 
 RNG = np.random.default_rng(5)
 

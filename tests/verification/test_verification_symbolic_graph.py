@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from jacobians import GELU, Affine, LayerNorm, MaxPool, ReLU, Sequential, SiLU, Softmax, Tanh
 from verification import certified_jacobian, check
-from verification.derivatives import SymbolicScalars, differentiated, kind
-from verification.graph import Step, accumulate
 from verification.problem import Problem
-from verification.scalars import UndecidedError
-from verification.symbolic import differentiate, symbolic_jacobian, symbolic_value
-from verification.symbols import DIGITS, evaluate
+from verification.tracing.derivatives import SymbolicScalars, differentiated, kind
+from verification.tracing.graph import Step, accumulate
+from verification.tracing.scalars import UndecidedError
+from verification.tracing.symbols import DIGITS, evaluate
+from verification.witnesses.symbolic import differentiate, symbolic_jacobian, symbolic_value
 
 RNG = np.random.default_rng(29)
 NET = Sequential(

@@ -12,11 +12,17 @@ from scipy import linalg, signal, special
 
 import verification
 from verification import finite_difference_jacobian, symbolic_jacobian
-from verification.floats import FloatScalars
-from verification.following import trace
-from verification.scalars import ComplexScalars, MpmathScalars, NotAnalyticError, TracingError, UndecidedError
-from verification.symbols import Piecewise, SympyScalars, evaluate, real_symbols
-from verification.tracing import TracedArray, entries_of, traced
+from verification.tracing.arrays import TracedArray, entries_of, traced
+from verification.tracing.floats import FloatScalars
+from verification.tracing.following import trace
+from verification.tracing.scalars import (
+    ComplexScalars,
+    MpmathScalars,
+    NotAnalyticError,
+    TracingError,
+    UndecidedError,
+)
+from verification.tracing.symbols import Piecewise, SympyScalars, evaluate, real_symbols
 
 X = np.array([0.5, -1.2, 2.0])
 W = np.arange(6.0).reshape(2, 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jacobians.trees import Tree
+from jacobians.planning.trees import Tree
 
 
 def all_trees(first: int, last: int) -> list[Tree]:

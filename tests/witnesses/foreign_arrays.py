@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jacobians.namespaces import is_foreign
+from jacobians.numerics.libraries import is_foreign
 from jacobians.structures import Jacobian
 
 LIBRARIES = ("array_api_strict", "torch")

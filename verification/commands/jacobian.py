@@ -15,7 +15,7 @@ import numpy as np
 import typer
 
 from jacobians import Function
-from jacobians.arrays import Array, real_array
+from jacobians.numerics.arrays import Array, real_array
 from verification.check import check
 from verification.commands.running import CallError, is_ours, users_code
 from verification.report import CheckReport

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from jacobians.arrays import Array
+from jacobians.numerics.arrays import Array
 from verification.grading.limits import Limits
 from verification.grading.processes import Ending
 

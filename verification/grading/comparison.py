@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from jacobians.arrays import Array
-from verification.diagnosis import Diagnosis
+from jacobians.numerics.arrays import Array
+from verification.diagnosis.diagnose import Diagnosis
 from verification.grading.answers import Answer, Fault
 from verification.grading.assignment import Reveal, Task, Tolerance
 from verification.grading.expected import Trial

@@ -18,15 +18,15 @@ import numpy as np
 
 import jacobians
 from jacobians import Function
-from jacobians.arrays import Array, real_array
 from jacobians.function import INPUT
-from jacobians.layouts import from_tensor, to_tensor
+from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.layouts import from_tensor, to_tensor
 from verification.check import check
-from verification.diagnosis import Diagnosis, diagnose
-from verification.finite_difference import richardson_jacobian
+from verification.diagnosis.diagnose import Diagnosis, diagnose
 from verification.grading.assignment import Assignment, Form, Task
 from verification.grading.fields import AssignmentError
-from verification.symbolic import symbolic_jacobian
+from verification.witnesses.finite_difference import richardson_jacobian
+from verification.witnesses.symbolic import symbolic_jacobian
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array, real_array
+from jacobians.numerics.arrays import Array, real_array
 from verification.grading.fields import AssignmentError, Fields
 
 MOST_TRIALS = 1000

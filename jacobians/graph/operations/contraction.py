@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array
 from jacobians.graph.operations.axes import steps, summing
 from jacobians.graph.operations.elementwise import BINARY, numbering, ufunc_row
 from jacobians.graph.operations.moves import chosen
 from jacobians.graph.operations.table import TABLE, Operation, Steps, linear
+from jacobians.numerics.arrays import Array
 from jacobians.structures import BlockDiagonal, Dense, Diagonal, Identity, Jacobian, Kronecker, ScaledIdentity
 
 Indices = tuple[int, ...]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array
 from jacobians.graph.operations.axes import steps
 from jacobians.graph.operations.moves import chosen
 from jacobians.graph.operations.table import TABLE, Operation, Place, Steps
+from jacobians.numerics.arrays import Array
 from jacobians.structures import Toeplitz
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array
 from jacobians.graph.operations.axes import broadcasting, steps
 from jacobians.graph.operations.table import TABLE, Operation, Place, Steps, at, size
+from jacobians.numerics.arrays import Array
 from jacobians.structures import Dense, Diagonal, ScaledIdentity
 
 Partial = Callable[..., Any] | float | None

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array
 from jacobians.graph.operations.contraction import pair
 from jacobians.graph.operations.table import TABLE, Operation, Place, linear
+from jacobians.numerics.arrays import Array
 from jacobians.structures import Dense, Identity, Jacobian, Kronecker
 
 

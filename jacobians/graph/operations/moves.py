@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array
 from jacobians.graph.operations.elementwise import numbering, spread
 from jacobians.graph.operations.table import TABLE, Operation, Place, at
+from jacobians.numerics.arrays import Array
 from jacobians.structures import Identity, Jacobian, Repeat, Scatter, Selection, Zero
 
 _VIEWS = "reshape ravel transpose swapaxes moveaxis rollaxis expand_dims squeeze flip fliplr flipud rot90 "

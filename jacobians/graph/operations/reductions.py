@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.arrays import Array
 from jacobians.graph.operations.axes import steps, summing
 from jacobians.graph.operations.elementwise import numbering
 from jacobians.graph.operations.moves import chosen
 from jacobians.graph.operations.table import TABLE, Operation, Place, Steps, linear, size
+from jacobians.numerics.arrays import Array
 from jacobians.structures import (
     BlockDiagonal,
     Dense,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jacobians.arrays import Array
+from jacobians.numerics.arrays import Array
 from jacobians.structures import Dense, Jacobian, Sparse
 from jacobians.structures.sparse import sparse_spec
 

@@ -1,0 +1,342 @@
+"""A small trace, entry by entry: straight-line Python on floats, without the overhead of NumPy's calls."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backprop.compiling.networks import Trace
+from backprop.compiling.nodes import Node
+from jacobians.numerics.arrays import Array
+from jacobians.numerics.float_errors import without_float_errors
+
+_BINARY = {
+    "add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}",
+    "greater": "{} > {}", "greater_equal": "{} >= {}", "less": "{} < {}", "less_equal": "{} <= {}",
+    "equal": "{} == {}", "not_equal": "{} != {}", "logical_and": "{} and {}", "logical_or": "{} or {}",
+    "bitwise_and": "{} and {}", "bitwise_or": "{} or {}",
+}  # fmt: skip
+_TEMPLATES = {
+    **_BINARY,
+    "negative": "-{}", "logical_not": "not {}", "isnan": "{0} != {0}", "square": "{0} * {0}",
+    "isfinite": "{0} - {0} == 0.0",
+    "reciprocal": "1.0 / {}", "cosh": "cosh({})",
+    "heaviside": "1.0 if {0} > 0.0 else {1} if {0} == 0.0 else 0.0 if {0} < 0.0 else {0}",
+    "where": "{1} if {0} else {2}",
+    # the comparison lets NaN through, as NumPy's does
+    "maximum": "{0} if {0} >= {1} or {0} != {0} else {1}",
+    "minimum": "{0} if {0} <= {1} or {0} != {0} else {1}",
+    "exp": "exp({})", "tanh": "tanh({})", "log": "log({})", "log1p": "log1p({})", "expm1": "expm1({})",
+    "sqrt": "sqrt({})", "absolute": "abs({})", "sin": "sin({})", "cos": "cos({})", "power": "pow({}, {})",
+    "hypot": "hypot({}, {})", "erfc": "erfc({})", "erf": "erf({})",
+    "ndtr": "0.5 * erfc(-0.7071067811865476 * {})",
+}  # fmt: skip
+FUNCTIONS = (
+    "cos",
+    "cosh",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "hypot",
+    "log",
+    "log1p",
+    "pow",
+    "sin",
+    "sqrt",
+    "tanh",
+)
+_MOVES = {
+    "reshape", "ravel", "swapaxes", "transpose", "moveaxis", "expand_dims", "squeeze", "broadcast_to", "concatenate",
+    "stack", "take", "take_along_axis", "sum", "mean",
+}  # fmt: skip
+# Measured with CPython 3.11 and NumPy 2.4: one line of NumPy on small arrays takes as long as about so many
+# operations on Python's floats.
+_OPERATIONS_A_LINE = 25
+MOST_OPERATIONS = 4000  # Python compiles longer functions slowly, and NumPy is faster there
+
+
+class NotScalarError(Exception):
+    """A trace that has no form entry by entry: too large, or with a function that is not in the table."""
+
+
+class Scalar:
+    """One number that is not known yet: an operation and its operands."""
+
+    __slots__ = ("code", "name", "operands", "operation")
+
+    def __init__(self, code: Code, operation: str, operands: tuple[Any, ...]) -> None:
+        self.code, self.operation, self.operands = code, operation, operands
+        self.name = ""
+
+    def __add__(self, other: Any) -> Any:
+        return self.code.apply("add", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self.code.apply("add", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return self.code.apply("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self.code.apply("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self.code.apply("divide", self, other)
+
+    def __bool__(self) -> bool:
+        raise NotScalarError("a comparison inside one of NumPy's reductions")
+
+
+class Code:
+    """The numbers of a function, each distinct one once, in the order in which they are computed."""
+
+    def __init__(self) -> None:
+        self.scalars: list[Scalar] = []
+        self._known: dict[Any, Scalar] = {}
+
+    def apply(self, operation: str, *operands: Any) -> Any:
+        """Return a number; known ones are computed at once, and a factor 1 drops out."""
+        if not any(isinstance(value, Scalar) for value in operands):
+            return _known_number(operation, operands)
+        if operation == "multiply" and 1.0 in [v for v in operands if not isinstance(v, Scalar)]:
+            return operands[1] if isinstance(operands[1], Scalar) else operands[0]
+        if operation == "power" and operands[1] in (1, 2):
+            return operands[0] if operands[1] == 1 else self.apply("multiply", operands[0], operands[0])
+        if operation == "where" and not isinstance(operands[0], Scalar):
+            return operands[1] if operands[0] else operands[2]
+        if operation == "logaddexp":
+            return self._logaddexp(*operands)
+        if operation not in _TEMPLATES:
+            raise NotScalarError(operation)
+        # 0.0 and −0.0 are equal, but not the same
+        key = (operation, *(id(v) if isinstance(v, Scalar) else repr(v) for v in operands))
+        if key not in self._known:
+            if len(self.scalars) >= MOST_OPERATIONS:
+                raise NotScalarError("too many operations")
+            self._known[key] = Scalar(self, operation, operands)
+            self.scalars.append(self._known[key])
+        return self._known[key]
+
+    def _logaddexp(self, a: Any, b: Any) -> Any:
+        # as NumPy does it: max + log1p(e^−|a − b|)
+        distance = self.apply("absolute", self.apply("subtract", a, b))
+        rest = self.apply("log1p", self.apply("exp", self.apply("negative", distance)))
+        return self.apply("add", self.apply("maximum", a, b), rest)
+
+
+def _known_number(operation: str, operands: tuple[Any, ...]) -> Any:
+    if operation == "where":
+        return operands[1] if operands[0] else operands[2]
+    function = getattr(np, operation, None)
+    if function is None:
+        raise NotScalarError(operation)
+    with np.errstate(all="ignore"):
+        return function(*operands).item()
+
+
+# --- a trace on arrays of scalars ------------------------------------------------------------------------
+
+
+@without_float_errors
+def entries(trace: Trace, code: Code) -> tuple[list[Scalar], Array]:
+    """Return the entries of x, and the dense Jacobian as an array of scalars and floats."""
+    values: dict[int, Any] = {}
+    inputs: list[Scalar] = []
+
+    def value(argument: Any) -> Any:
+        if isinstance(argument, Node):
+            return values[id(argument)]
+        if isinstance(argument, tuple | list):
+            return type(argument)(value(part) for part in argument)
+        return argument
+
+    for node in trace.nodes:
+        if node.dtype not in (np.float64, np.intp, np.bool_):
+            raise NotScalarError(f"numbers of dtype {node.dtype}")
+        if node.kind == "input":
+            inputs = [Scalar(code, "x", ()) for _ in range(math.prod(node.shape))]
+            made = np.empty(len(inputs), dtype=object)
+            made[:] = inputs
+            values[id(node)] = made.reshape(node.shape)
+        elif node.kind == "constant":
+            assert node.value is not None
+            values[id(node)] = node.value.astype(object) if node.dtype == np.float64 else node.value
+        else:
+            result = _evaluated(node, value(node.args), {k: value(v) for k, v in node.options.items()}, code)
+            if node.kind != "write":
+                made = np.empty((), dtype=object)
+                made[()] = result
+                values[id(node)] = result if isinstance(result, np.ndarray) else made
+    return inputs, values[id(trace.result)]
+
+
+def _evaluated(node: Node, args: tuple[Any, ...], options: dict[str, Any], code: Code) -> Any:
+    name = node.function if isinstance(node.function, str) else node.function.__name__
+    try:
+        match node.kind:
+            case "item":
+                return args[0][args[1]]
+            case "attribute":
+                return getattr(args[0], name)
+            case "method":
+                return args[0].copy()
+            case "write" if node.method == "setitem":
+                args[0][args[1]] = args[2]
+                return None
+            case "write" if node.method == "at":
+                return np.add.at(*args) if name == "add" else _refuse(name)
+            case "write" if node.method == "put_along_axis":
+                return np.put_along_axis(*args, **options)
+            case "ufunc" if name == "matmul":
+                return np.matmul(*(np.asarray(part, dtype=object) for part in args))
+            case "ufunc":
+                loop: Any = np.frompyfunc(lambda *numbers: code.apply(name, *numbers), node.function.nin, 1)
+                run: Any = loop if node.method == "__call__" else getattr(loop, node.method)
+                return run(*args, **options)
+            case "function" if name == "where":
+                return np.frompyfunc(lambda *numbers: code.apply("where", *numbers), 3, 1)(*args)
+            case "function" if name in ("zeros", "zeros_like", "ones", "ones_like"):
+                return np.full(node.shape, float(name.startswith("ones")), dtype=object)
+            case "function" if name in _MOVES:
+                return node.function(*args, **options)
+    except (TypeError, ValueError, IndexError) as error:
+        raise NotScalarError(f"{name}: {error}") from None
+    return _refuse(name)
+
+
+def _refuse(name: str) -> Any:
+    raise NotScalarError(name)
+
+
+def scalar_form(trace: Trace, title: str) -> str:
+    """Return a module whose function `make` takes a function for non-finite numbers and returns `jacobian`.
+
+    Raises
+    ------
+    NotScalarError
+        If there is no such form.
+    """
+    if sum(math.prod(node.shape) for node in trace.nodes if id(node) not in trace.once) > MOST_OPERATIONS:
+        raise NotScalarError("too many operations")
+    code = Code()
+    inputs, dense = entries(trace, code)
+    live: set[int] = set()
+    _mark([entry for entry in dense.flat if isinstance(entry, Scalar)], live)
+    scalars = [scalar for scalar in code.scalars if id(scalar) in live]
+    uses = Counter(
+        id(operand) for scalar in scalars for operand in scalar.operands if isinstance(operand, Scalar)
+    )
+    uses.update(id(entry) for entry in dense.flat if isinstance(entry, Scalar))
+    for place, entry in enumerate(inputs):
+        entry.name = f"x{place}"
+    names = iter(range(1, len(scalars) + 1))
+    lines: list[str] = []
+    expressions: dict[int, str] = {}
+
+    def text(value: Any) -> str:
+        if not isinstance(value, Scalar):
+            return _literal(value)
+        call = _TEMPLATES.get(value.operation, "").startswith((*FUNCTIONS, "abs"))
+        return value.name or (expressions[id(value)] if call else f"({expressions[id(value)]})")
+
+    for scalar in scalars:
+        template = _TEMPLATES[scalar.operation]
+        written = template.format(*map(text, scalar.operands))
+        repeated = any(template.count(f"{{{place}}}") > 1 for place in range(2))
+        if uses[id(scalar)] == 1 and len(written) <= 80 and not repeated:
+            expressions[id(scalar)] = written
+        else:
+            scalar.name = f"s{next(names)}"
+            lines.append(f"{scalar.name} = {written}")
+    used = {scalar.operation for scalar in scalars}
+    functions = [name for name in FUNCTIONS if any(re.search(rf"\b{name}\(", _TEMPLATES[op]) for op in used)]
+    return _module(title, trace, inputs, dense, lines, text, functions)
+
+
+def _mark(ends: list[Scalar], live: set[int]) -> None:
+    waiting = list(ends)
+    while waiting:
+        scalar = waiting.pop()
+        if id(scalar) not in live:
+            live.add(id(scalar))
+            waiting += [operand for operand in scalar.operands if isinstance(operand, Scalar)]
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value))
+    number = float(value)
+    if not math.isfinite(number):
+        raise NotScalarError("a constant that is not finite")
+    return f"({number!r})" if number < 0 or str(number).startswith("-") else repr(number)
+
+
+def _module(
+    title: str,
+    trace: Trace,
+    inputs: list[Scalar],
+    dense: Array,
+    lines: list[str],
+    text: Callable[[Any], str],
+    functions: list[str],
+) -> str:
+    shape = trace.result.shape
+    # an entry that has a name already needs no other one
+    named = [entry.name if isinstance(entry, Scalar) else "" for entry in dense.flat]
+    answers = [name or f"j{place}" for place, name in enumerate(named)]
+    unpacked = ", ".join(entry.name for entry in inputs) + ("," if len(inputs) == 1 else "")
+    flat = "x" if len(trace_input(trace).shape) == 1 else "x.ravel()"
+    calls = [
+        f"{answer} = {text(entry)}"
+        for answer, name, entry in zip(answers, named, dense.flat, strict=True)
+        if not name
+    ]
+    body = [f"{unpacked} = {flat}.tolist()", *lines, *calls, f"total = {' + '.join(answers)}"]
+    tried = "\n".join(f"            {line}" for line in body)
+    imports = f"from math import {', '.join(functions)}\n" if functions else ""
+    return (
+        f"{imports}from struct import Struct\n\nimport numpy as np\n\n\n"
+        f'def make(arrays):\n    """{title}\n\n    Takes the function for numbers that overflow or are not finite.\n'
+        f'    Cost of a call: {trace.cost}.\n    """\n'
+        f'    pack = Struct("{dense.size}d").pack_into\n    empty = np.empty\n\n'
+        f"    def jacobian(x):\n        try:\n{tried}\n"
+        f"        except (ArithmeticError, ValueError):\n            return arrays(x)\n"
+        f"        if total - total != 0.0:\n            return arrays(x)\n"
+        f"        result = empty({shape})\n        pack(result, 0, {', '.join(answers)})\n        return result\n\n"
+        f"    return jacobian\n"
+    )
+
+
+def trace_input(trace: Trace) -> Node:
+    """Return the node of x.
+
+    Raises
+    ------
+    NotScalarError
+        If nothing depends on x.
+    """
+    for node in trace.nodes:
+        if node.kind == "input":
+            return node
+    raise NotScalarError("a Jacobian that does not depend on x")
+
+
+def is_small(trace: Trace) -> bool:
+    """Return whether Python's floats are likely to be faster than NumPy's calls."""
+    calls = [node for node in trace.nodes if id(node) not in trace.once and node.kind in _CALLS]
+    operations = sum(max(int(np.prod(node.shape)), node.cost.flops) for node in calls)
+    operations += sum(
+        int(np.prod(node.shape)) * 2 * node.args[0].shape[-1]
+        for node in calls
+        if node.function is np.matmul and not node.cost.flops
+    )
+    return operations <= _OPERATIONS_A_LINE * len(calls)
+
+
+_CALLS = ("ufunc", "function", "method", "write")

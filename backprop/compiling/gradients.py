@@ -1,0 +1,243 @@
+"""Gradients of a network's mean loss, compiled to one straight-line function for batches of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy import ndarray  # looking it up in np is a few percent of a small call
+
+from backprop.compiling.gradient_source import gradient_source, target_name, trace_gradients
+from backprop.compiling.memory import Written
+from backprop.compiling.printing import maker
+from backprop.learning.network import MLP
+from backprop.learning.targets import target_rows
+from jacobians import Function
+from jacobians.numerics.arguments import checked_integer
+from jacobians.numerics.arrays import Array
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.threads import LEAST_FLOPS, blas_threads, halves, spread
+
+LEAST_POINTS = 128
+"""Points of a thread, below which BLAS's own threads are faster: gradients of few points are not worth adding up."""
+
+
+class CompiledGradients:
+    """The gradients of a network's mean loss by all parameters: ``compiled(x, y)`` is what ``net.gradients(x, y)`` is.
+
+    Made by :func:`compile_gradients`. The parameters are those that the network has at each call, so that it can be
+    trained.
+
+    Attributes
+    ----------
+    source : str
+        The generated code: a function of points, targets and parameters.
+    constants : dict of str to numpy.ndarray
+        The arrays that the code takes.
+    points : int
+        The number of points of a batch.
+    threads : int
+        How many threads the points of a batch are divided among.
+    workspace : int
+        The bytes that are kept between calls for intermediate results.
+    """
+
+    source: str
+    constants: dict[str, Array]
+    points: int
+    threads: int
+    workspace: int
+
+    def __init__(self, network: MLP, points: int) -> None:
+        if not isinstance(network, MLP):
+            raise TypeError(
+                f"network: found {type(network).__name__}, expected an MLP; see compile_gradients"
+            )
+        self.points = checked_integer(points, "points")
+        self._network = network
+        self._dtype = network.dtype
+        self._names = list(network.parameters)
+        self._layers: tuple[Function, ...] = ()  # those whose affine ones are known
+        self._affine: list[Any] = []
+        self._sizes = [value.shape for value in network.parameters.values()]
+        self._fresh: list[Array | None] = [None] * len(self._names)
+        self._spare: list[list[list[Array]]] = []  # where all pieces but the first leave their gradients
+        self._shape, self._rows = (points, network.sizes[0]), (points, network.sizes[-1])
+        rows = np.full(self._rows, 1 / network.sizes[-1], dtype=self._dtype)
+        loss = network.network_loss.of(rows)
+        self._target = target_name(loss, rows)
+        self._limited = loss.has_domain
+        work = 6 * points * sum(value.size for value in network.parameters.values())
+        worth = work >= LEAST_FLOPS and points >= LEAST_POINTS * blas_threads()
+        self._pieces = halves(points, blas_threads() if worth else 1)
+        self.threads = len(self._pieces)
+        written: dict[int, Written] = {}
+        made: dict[int, Callable[..., Any]] = {}
+        for size in sorted({piece.stop - piece.start for piece in self._pieces}):
+            written[size] = self._of_points(size)
+            made[size] = without_float_errors(maker(written[size].source))(**written[size].constants)
+        self.source, self.constants = written[size].source, written[size].constants
+        self._codes = [made[piece.stop - piece.start] for piece in self._pieces]
+        sums = sum(value.nbytes for value in network.parameters.values()) * (len(self._pieces) - 1)
+        self.workspace = sum(written[piece.stop - piece.start].workspace for piece in self._pieces) + sums
+
+    def _of_points(self, size: int) -> Written:
+        network = self._network
+        rows = np.full((size, network.sizes[-1]), 1 / network.sizes[-1], dtype=self._dtype)
+        shape = (size, network.sizes[0])
+        trace = trace_gradients(
+            network, network.network_loss.of(rows), rows, shape, self._dtype, divisor=self.points
+        )
+        title = f"Gradients of {network!r} for {size} points, by {', '.join(trace.results)}."
+        return gradient_source(trace, title)
+
+    @without_float_errors
+    def __call__(self, x: Any, y: Any, out: dict[str, Array] | None = None) -> dict[str, Array]:
+        """Return ∂(mean loss)/∂parameter for every parameter, each in its parameter's shape.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, d)
+        y : array_like
+            Class numbers, shape (N,), or targets, shape (N, k).
+        out : dict of str to numpy.ndarray, optional
+            Arrays for the gradients, such as the answer of an earlier call, which is no longer needed: it spares
+            fresh memory. They share none with x, y and each other.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x, y or out is refused, or N is not the number of points that was compiled for.
+        """
+        network = self._network
+        points, targets = self._points(x), self._targets(y)
+        if self._limited:  # its domain are outputs that the code keeps to itself
+            network.network_loss.of(targets).check_values(network._forward(points, 1))
+        if self._layers is not network.layers:
+            self._affine = [network[place] for place in network.affine_places]
+            self._layers = network.layers  # last: another thread may ask
+        parameters = [value for layer in self._affine for value in (layer.W, layer.b) if value is not None]
+        arrays = self._fresh if out is None else self._checked(out)
+        if len(self._pieces) == 1:
+            found = self._codes[0](points, targets, *parameters, arrays)
+        else:
+            found = self._by_threads(points, targets, parameters, arrays)
+        if out is not None:
+            for name, gradient in zip(self._names, found, strict=True):
+                if gradient is not out[name]:
+                    np.copyto(out[name], gradient)
+            return out
+        return dict(zip(self._names, found, strict=True))
+
+    def _by_threads(
+        self, points: Array, targets: Array, parameters: list[Array], arrays: Sequence[Array | None]
+    ) -> Sequence[Array]:
+        """Return the sums of the gradients of all pieces; those of the first go into `arrays`."""
+        try:
+            # fresh memory costs more than the sum; two calls at once have their own
+            others = self._spare.pop()
+        except IndexError:
+            others = [[np.empty(shape, self._dtype) for shape in self._sizes] for _ in self._pieces[1:]]
+        into: list[Any] = [arrays, *others]
+        found: list[Any] = [None] * len(into)
+
+        def work(piece: slice) -> None:
+            place = self._pieces.index(piece)
+            found[place] = self._codes[place](points[piece], targets[piece], *parameters, into[place])
+
+        spread(work, self._pieces)
+        first: Sequence[Array] = found[0]
+        for other in found[1:]:
+            for total, term in zip(first, other, strict=True):
+                total += term
+        self._spare.append(others)
+        return first
+
+    def _checked(self, out: Any) -> list[Array]:
+        """Return the arrays of a mapping, in the order of the parameters, after a look at them."""
+        if not isinstance(out, Mapping) or set(out) != set(self._names):
+            found = list(out) if isinstance(out, Mapping) else type(out).__name__
+            raise TypeError(f"out: found {found}, expected a dict with an array for each of {self._names}")
+        for name, shape in zip(self._names, self._sizes, strict=True):
+            array = out[name]
+            usual = type(array) is ndarray and array.shape == shape and array.dtype == self._dtype
+            if not usual or not array.flags.c_contiguous or not array.flags.writeable:
+                raise ValueError(
+                    f"out: found {_short(array)} for {name}, expected a writeable C-contiguous array of shape "
+                    f"{shape} and dtype {self._dtype}; make it by np.empty({shape}, np.{self._dtype})"
+                )
+        return [out[name] for name in self._names]
+
+    def _points(self, x: Any) -> Array:
+        """Return x as points; an array of the usual kind is let through without a closer look."""
+        network = self._network
+        if type(x) is ndarray and x.dtype is self._dtype and x.shape == self._shape:
+            network.check_library(x)
+            return x
+        points, count = network._points(x)
+        if count != self.points:
+            raise ValueError(
+                f"x: found shape {np.shape(x)}, expected {self._shape}, the number of points that was compiled for; "
+                f"compile again for another one"
+            )
+        return points.astype(self._dtype, copy=False)
+
+    def _targets(self, y: Any) -> Array:
+        """Return what the loss keeps of the targets y."""
+        loss, (points, outputs) = self._network.network_loss, self._rows
+        if loss.takes_all and type(y) is ndarray and y.dtype is self._dtype and y.shape == self._rows:
+            return y
+        targets: Array = getattr(loss.of(target_rows(y, points, outputs, self._dtype)), self._target)
+        return targets
+
+    def __reduce__(self) -> Any:
+        # compiled again: code that is run is never read from a pickle
+        return CompiledGradients, (self._network, self.points)
+
+    def __repr__(self) -> str:
+        return f"<CompiledGradients of {self._network!r} for {self.points} points>"
+
+
+def _short(array: Any) -> str:
+    if type(array) is not ndarray:
+        return type(array).__name__
+    kind = "" if array.flags.c_contiguous and array.flags.writeable else ", read-only or not C-contiguous"
+    return f"shape {array.shape} and dtype {array.dtype}{kind}"
+
+
+def compile_gradients(network: MLP, points: int) -> CompiledGradients:
+    """Return the gradients of a network as a fast function of (x, y) for batches of one size.
+
+    The δ recursion of :meth:`MLP.gradients` is recorded on arrays without numbers and written down as straight-line
+    NumPy; what occurs twice is computed once. The points of a large batch are divided among as many threads as BLAS
+    has, each with one of them.
+
+    Parameters
+    ----------
+    network : MLP
+    points : int
+        The number of points of a batch, at least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is refused.
+    RecordingError
+        If a layer or a loss of one's own does what straight-line code can't.
+
+    Examples
+    --------
+    >>> net = MLP.initialize([4, 3, 2], seed=1)
+    >>> gradients = compile_gradients(net, points=4)
+    >>> x, y = np.eye(4), [0, 1, 1, 0]
+    >>> found, expected = gradients(x, y), net.gradients(x, y)
+    >>> all(np.allclose(found[name], expected[name]) for name in expected)
+    True
+    """
+    if not isinstance(network, MLP):
+        raise TypeError(
+            f"network: found {type(network).__name__}, expected an MLP; for another network "
+            f"compile(network, by=…, loss=…) gives one gradient"
+        )
+    return CompiledGradients(network, checked_integer(points, "points", least=1))

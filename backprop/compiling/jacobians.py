@@ -1,0 +1,400 @@
+"""Networks compiled to one straight-line function of x for repeated evaluation of a Jacobian."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy import ndarray  # looking it up in np is a few percent of a small call
+
+from backprop.compiling.entrywise import NotScalarError, is_small, scalar_form
+from backprop.compiling.networks import Trace, array_form, trace_jacobian
+from backprop.compiling.printing import maker
+from backprop.plan import Plan
+from jacobians import Affine, Cost, Function, Sequential
+from jacobians.cost import ZERO_COST
+from jacobians.layers.composition import Composition
+from jacobians.numerics.arguments import checked_flag, checked_integer, checked_option
+from jacobians.numerics.arrays import Array, real_array, require_budget
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.libraries import require_numpy_function
+from jacobians.numerics.threads import LEAST_FLOPS, spread
+
+Form = Literal["auto", "arrays", "scalars"]
+
+_PROBE = 4  # points, from which what one takes is found out
+_CACHE = 2**20  # bytes: about half of the second-level cache that a core has today
+_WORTH_LOOKING = (
+    4e6  # operations a point: from there on dropping dead units gains more than points together do
+)
+
+
+class CompiledJacobian:
+    """A Jacobian as a function of x alone: ``compiled(x)`` is a dense array (m, n), or (N, m, n) for N points.
+
+    Made by :func:`compile`. The parameters are those of the network when it was compiled, copied: later updates of
+    the network do not reach it.
+
+    Attributes
+    ----------
+    source : str
+        The generated code for x of dtype float64 (or float32, if it was compiled for that).
+    form : str
+        "arrays" for NumPy code, "scalars" for code entry by entry.
+    plan : Plan
+        How the factors are multiplied, those of one block of points: made from specs, without numbers of x.
+    cost : Cost
+        Multiplications and additions of the products in one call. Products of parameters alone are formed once, and
+        those that the answer does not need, never: then it is less than ``plan.cost``. The forward pass and the
+        layers' own formulas are not counted, as in a plan.
+    constants : dict of str to numpy.ndarray
+        The arrays that the code takes.
+    block : int
+        How many points of a batch the code takes at once, so that what it works on fits into a core's cache. Larger
+        batches are worked through block by block, by threads where that gains time; `source` is for one block.
+    workspace : int
+        The bytes that are kept between calls for intermediate results, for each thread that computes.
+    """
+
+    source: str
+    form: str
+    plan: Plan
+    cost: Cost
+    constants: dict[str, Array]
+    block: int
+    workspace: int
+
+    def __init__(
+        self,
+        network: Function,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        by: str,
+        loss: Function | None,
+        batched: bool,
+        form: Form,
+        block: int | None = None,
+    ) -> None:
+        for name, value in (("network", network), ("loss", loss)):
+            if not isinstance(value, Function) and (name == "network" or value is not None):
+                raise TypeError(
+                    f"{name}: found {type(value).__name__}, expected a Function; see backprop.compile"
+                )
+        checked_flag(batched, "batched")
+        checked_option(form, "form", get_args(Form))
+        checked_option(by, "by", ["input", *network.parameters])
+        shape, dtype = _shape(network, shape, batched), _dtype(dtype)
+        require_numpy_function(network, "what is compiled are NumPy's functions")
+        self.shape, self.dtype, self.by = shape, dtype, by
+        self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
+        self._loss, self._batched, self._form = loss, batched, form
+        # x of this shape goes straight to the code, unless the function looks at the numbers of x first
+        self._limited = loss is not None and loss.has_domain
+        self._straight = shape if _takes_all_values(network) and not self._limited else None
+        self._others: dict[np.dtype[Any], CompiledJacobian] = {}
+        self.block = block or (self._points_at_once() if batched else 1)
+        if batched and self.block < shape[0]:
+            self._work_in_blocks()
+            return
+        trace = self._trace(shape, batched)
+        self.plan, self.cost = trace.plan, trace.cost
+        target = "the loss" if loss is not None else "F"
+        title = f"∂{target}/∂{by} of {_short(network)} at x of shape {shape}, {dtype}."
+        self.source, self.constants, self.workspace, self._writes_out = array_form(trace, title)
+        arrays = without_float_errors(maker(self.source))(**self.constants)
+        self._arrays, self._call, self.form = arrays, arrays, "arrays"
+        self._writes_anywhere = False
+        if form == "scalars" or (form == "auto" and is_small(trace)):
+            try:
+                source = scalar_form(trace, title)
+            except NotScalarError as error:
+                if form == "scalars":
+                    raise ValueError(
+                        f"form: found 'scalars' for a Jacobian without that form ({error}), expected 'arrays' or 'auto'"
+                    ) from None
+            else:
+                self._call = maker(source)(arrays)
+                self.source, self.form = source, "scalars"
+
+    def _trace(self, shape: tuple[int, ...], batched: bool) -> Trace:
+        return trace_jacobian(
+            self._network,
+            shape,
+            self.dtype,
+            by=self.by,
+            loss=self._loss,
+            batched=batched,
+        )
+
+    # --- batches in blocks -----------------------------------------------------------------------------
+
+    def _points_at_once(self) -> int:
+        """Return how many points one call of the code takes: those whose products fit into a core's cache."""
+        points = self.shape[0]
+        if self._form == "scalars" or self._loss is not None:
+            return points  # a loss may have a target a point
+        some = min(points, _PROBE)
+        fitting = _CACHE * some // max(self._trace((some, *self.shape[1:]), True).working_set, 1)
+        if fitting >= points:
+            return points
+        if fitting <= 1:
+            return 1
+        one = self._trace(self.shape[1:], False)
+        if one.drops_dead_units and one.cost.flops >= _WORTH_LOOKING:
+            return 1
+        blocks = -(-points // fitting)
+        return -(-points // blocks)  # of nearly equal length
+
+    def _work_in_blocks(self) -> None:
+        points, block = self.shape[0], self.block
+        whole = self._of_points(block)
+        rest = self._of_points(points % block) if points % block else whole
+        self.source, self.constants, self.form, self.plan = (
+            whole.source,
+            whole.constants,
+            whole.form,
+            whole.plan,
+        )
+        self.workspace = whole.workspace + (rest.workspace if points % block else 0)
+        self.cost = points // block * whole.cost + (rest.cost if points % block else ZERO_COST)
+        self._writes_out = self._writes_anywhere = True
+        pieces = [slice(first, min(first + block, points)) for first in range(0, points, block)]
+        shape, dtype = (points, *self.plan.spec.shape), self._answer_dtype()
+
+        def by_blocks(x: Array, out: Array | None = None) -> Array:
+            if out is None:
+                require_budget(
+                    shape,
+                    dtype.itemsize,
+                    f"the Jacobians of {points:,} points",
+                    "pass an array out=, such as np.lib.format.open_memmap(…) for one on disk, or take fewer points",
+                )
+            result = np.empty(shape, dtype) if out is None else out
+
+            def work(piece: slice) -> None:
+                count = piece.stop - piece.start
+                code = whole if count == block else rest
+                at: Any = piece.start if count == 1 else piece
+                part = np.asarray(result[at])
+                if part.flags.c_contiguous:
+                    code(np.asarray(x[at]), part)
+                else:
+                    part[...] = code(np.asarray(x[at]))
+
+            if self.cost.flops < LEAST_FLOPS:
+                for piece in pieces:
+                    work(piece)
+            else:
+                spread(work, pieces)
+            return result
+
+        self._arrays = self._call = by_blocks
+
+    def _of_points(self, points: int) -> CompiledJacobian:
+        """Return the same for fewer points; for one as a point."""
+        batched = points > 1
+        shape = (points, *self.shape[1:]) if batched else self.shape[1:]
+        return CompiledJacobian(self._network, shape, self.dtype, self.by, None, batched, "arrays")
+
+    def _answer_dtype(self) -> np.dtype[Any]:
+        result = self.plan.chain.jacobians
+        return np.result_type(*(factor.dtype for factor in result)) if result else self.dtype
+
+    # --- calls -----------------------------------------------------------------------------------------
+
+    @without_float_errors
+    def __call__(self, x: Any, out: Array | None = None) -> Array:
+        """Return the dense Jacobian at x.
+
+        Parameters
+        ----------
+        x : array_like
+            Of the shape that was compiled for; float64, float32, or what becomes float64.
+        out : numpy.ndarray, optional
+            Where the answer goes; it spares the allocation of a large one.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x or out is refused.
+        """
+        if type(x) is not ndarray or x.dtype is not self.dtype or x.shape != self._straight:
+            x = self._door(x)
+            if x.dtype != self.dtype:
+                return self._for_dtype(x.dtype)(x, out)
+        if out is None:
+            return self._call(x)
+        self._check_out(out)
+        if self._writes_anywhere or (self._writes_out and out.flags.c_contiguous):
+            self._arrays(x, out)
+        else:
+            np.copyto(out, self._call(x))
+        return out
+
+    def _door(self, x: Any) -> Array:
+        point = real_array(x, "x", foreign="refuse")
+        if point.shape != self.shape:
+            raise ValueError(
+                f"x: found shape {point.shape}, expected {self.shape}, the shape that was compiled for; "
+                f"compile again with shape={point.shape}"
+            )
+        self._network.check_values(point)
+        if self._loss is not None and self._limited:
+            # its domain are outputs that the code keeps to itself
+            self._loss.check_values(self._network._forward(point, int(self._batched)))
+        return point
+
+    def _for_dtype(self, dtype: np.dtype[Any]) -> CompiledJacobian:
+        if dtype not in self._others:
+            form: Form = "auto" if self._form == "scalars" else self._form
+            self._others[dtype] = CompiledJacobian(
+                self._network, self.shape, dtype, self.by, self._loss, self._batched, form, self.block
+            )
+        return self._others[dtype]
+
+    def _check_out(self, out: Any) -> None:
+        batch = self.shape[:1] if self._batched else ()
+        expected = (*batch, *self.plan.spec.shape)
+        dtype = self._answer_dtype()
+        if not isinstance(out, np.ndarray):
+            raise TypeError(f"out: found {type(out).__name__}, expected an array of shape {expected}")
+        if not out.flags.writeable:
+            raise ValueError(
+                "out: found a read-only array, expected a writeable one; copy it by np.array(out)"
+            )
+        if out.shape != expected or out.dtype != dtype:
+            raise ValueError(
+                f"out: found shape {out.shape} and dtype {out.dtype}, expected {expected} and {dtype}; "
+                f"make it by np.empty({expected}, np.{dtype})"
+            )
+
+    def __reduce__(self) -> Any:
+        # compiled again: code that is run is never read from a pickle
+        given = (self._network, self.shape, self.dtype.name, self.by, self._loss, self._batched)
+        return _restored, (*given, self._form, self.block)
+
+    def __repr__(self) -> str:
+        m, n = self.plan.spec.shape
+        return f"<CompiledJacobian ∂/∂{self.by}: x {self.shape} ↦ {m}×{n}, {self.form}, {self.cost}>"
+
+
+def _restored(network: Function, shape: tuple[int, ...], dtype: str, *others: Any) -> CompiledJacobian:
+    # NumPy's own object for the dtype, which calls look for; a pickled one is another
+    return CompiledJacobian(network, shape, np.dtype(dtype), *others)
+
+
+def compile(  # noqa: A001  # backprop.compile(net), as re.compile
+    network: Function,
+    by: str = "input",
+    loss: Function | None = None,
+    *,
+    batched: bool = False,
+    shape: tuple[int, ...] | None = None,
+    dtype: Any = np.float64,
+    form: Form = "auto",
+    block: int | None = None,
+) -> CompiledJacobian:
+    """Return the Jacobian of a network as a fast function of x: straight-line code, generated once.
+
+    Forward pass, factors and their product by the cheapest plan are recorded by running the library's own formulas;
+    what occurs twice is computed once, what depends on parameters alone at compile time.
+
+    Parameters
+    ----------
+    network : Function
+        Its parameters are copied: compile again after an update.
+    by : str
+        "input" or the name of a parameter, such as "0.W".
+    loss : Function, optional
+        A function of the prediction, made for its target, such as ``SquaredError(y)``.
+    batched : bool
+        Whether the first axis of x counts points.
+    shape : tuple of int, optional
+        The shape of x, points included; by default that of the vectors which a first affine layer takes.
+    dtype : dtype
+        float64 or float32: what `source` is written for; x of the other one is compiled for when it comes.
+    form : {"auto", "arrays", "scalars"}
+        NumPy code, or code entry by entry on Python's floats, for float64 only; "auto" takes what should be faster.
+    block : int, optional
+        How many points of a batch the code takes at once; by default those whose products fit into a core's cache,
+        all where there is a loss.
+
+    Returns
+    -------
+    CompiledJacobian
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is refused.
+    RecordingError
+        If a layer of one's own does what straight-line code can't, such as a branch on a number.
+
+    Examples
+    --------
+    >>> from backprop import MLP
+    >>> net = MLP.initialize([2, 3, 4, 1], loss="squared-error", seed=0)
+    >>> jacobian = compile(net)
+    >>> jacobian
+    <CompiledJacobian ∂/∂input: x (2,) ↦ 1×2, scalars, 25 multiplications, 13 additions>
+    >>> x = np.array([0.5, -1.0])
+    >>> np.allclose(jacobian(x), net.jacobian(x).dense())
+    True
+    """
+    for name, value in (("network", network), ("loss", loss)):
+        if not isinstance(value, Function) and (name == "network" or value is not None):
+            found = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+            raise TypeError(f"{name}: found {found}, expected a Function such as SquaredError(y)")
+    checked_flag(batched, "batched")
+    checked_option(form, "form", get_args(Form))
+    kind = _dtype(dtype)
+    checked_option(by, "by", ["input", *network.parameters])
+    sizes = _shape(network, shape, batched)
+    if block is not None:
+        if not batched or loss is not None:
+            raise ValueError(f"block: found {block!r}, expected None for one point and for a loss")
+        block = min(checked_integer(block, "block", least=1), sizes[0])
+    network.check_input(sizes[int(batched) :])
+    return CompiledJacobian(network, sizes, kind, by, loss, bool(batched), form, block)
+
+
+def _dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = None
+    if kind not in (np.float64, np.float32):
+        raise TypeError(f"dtype: found {kind or repr(dtype)}, expected float64 or float32")
+    return kind
+
+
+def _shape(network: Function, shape: Any, batched: bool) -> tuple[int, ...]:
+    if shape is None:
+        first = network
+        while isinstance(first, Sequential):
+            first = first.layers[0]
+        if not isinstance(first, Affine) or batched:
+            reason = "the number of points" if batched else f"what {_short(network)} takes"
+            raise ValueError(f"shape: found None, expected the shape of x, which says {reason}")
+        return (first.W.shape[1],)
+    if not isinstance(shape, tuple | list) or not all(
+        isinstance(size, int | np.integer) and not isinstance(size, bool) and size > 0 for size in shape
+    ):
+        raise ValueError(f"shape: found {shape!r}, expected a tuple of sizes of at least 1")
+    if batched and not shape:
+        raise ValueError("shape: found () with batched=True, expected the number of points first")
+    return tuple(int(size) for size in shape)
+
+
+def _takes_all_values(network: Function) -> bool:
+    """Return whether every real number is in the domain, so that a call need not look at x."""
+    if isinstance(network, Sequential):
+        return _takes_all_values(network.layers[0])
+    if isinstance(network, Composition):
+        return all(_takes_all_values(layer) for layer in network.layers)
+    return not network.has_domain
+
+
+def _short(network: Function) -> str:
+    text = repr(network).replace("\\", " ").replace('"', "'")
+    return text if len(text) <= 60 else f"{text[:57]}…"

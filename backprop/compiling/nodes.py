@@ -1,0 +1,97 @@
+"""What was done to recorded arrays: one node an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from jacobians.cost import ZERO_COST, Cost
+from jacobians.numerics.arrays import Array
+
+
+class RecordingError(TypeError):
+    """Code does something that can't be written down as straight-line NumPy."""
+
+
+@dataclass(eq=False)
+class Node:
+    """One operation.
+
+    Attributes
+    ----------
+    kind : str
+        "input", "constant", "ufunc", "function", "item" (x[key]), "attribute" (x.mT), "method" (x.astype), or
+        "write" (an array is changed in place).
+    function : object
+        The ufunc, function, or name of the attribute or method.
+    args, options
+        Its arguments; arrays are nodes.
+    shape, dtype
+        Of the result.
+    errors : dict
+        NumPy's error state while it was recorded, which the printed code restores.
+    base : Node
+        The node whose memory this one may share.
+    changing : bool
+        Whether it reads memory that is written to: such a node is never shared.
+    cost : Cost
+        What the ledger counted for it.
+    value : numpy.ndarray
+        The numbers of a constant.
+    """
+
+    kind: str
+    function: Any
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    errors: dict[str, str]
+    method: str = "__call__"
+    base: Node | None = None
+    changing: bool = False
+    cost: Cost = ZERO_COST
+    value: Array | None = field(default=None, repr=False)
+
+    @property
+    def root(self) -> Node:
+        """The node that owns the memory."""
+        node = self
+        while node.base is not None:
+            node = node.base
+        return node
+
+    def operands(self) -> list[Node]:
+        """Return the nodes among the arguments, at any depth."""
+        found: list[Node] = []
+        collect([self.args, list(self.options.values())], found)
+        return found
+
+
+def collect(value: Any, found: list[Node]) -> None:
+    """Add the nodes inside nested arguments to `found`."""
+    if isinstance(value, Node):
+        found.append(value)
+    elif isinstance(value, tuple | list):
+        for part in value:
+            collect(part, found)
+    elif isinstance(value, slice):
+        collect((value.start, value.stop, value.step), found)
+
+
+def error_state() -> dict[str, str]:
+    """Return how NumPy treats floating point errors now."""
+    return {key: str(value) for key, value in np.geterr().items()}
+
+
+def fixed_nodes(nodes: Sequence[Node]) -> set[int]:
+    """Return the ids of the nodes that depend on constants only, which need be computed once."""
+    fixed: set[int] = set()
+    for node in nodes:
+        known = all(id(operand) in fixed for operand in node.operands())
+        if node.kind == "constant" or (node.kind != "input" and known and not node.changing):
+            fixed.add(id(node))
+    return fixed

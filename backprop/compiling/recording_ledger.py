@@ -1,0 +1,46 @@
+"""A ledger that writes the counted cost beside each recorded operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backprop.compiling.recording import Recording
+from jacobians.cost import ZERO_COST, Cost
+from jacobians.numerics.ledger import Ledger
+
+
+class RecordingLedger(Ledger):
+    """A ledger that also writes the counted cost beside the operation."""
+
+    def __init__(self, recording: Recording) -> None:
+        super().__init__()
+        self.recording = recording
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        """Return a @ b, with its cost."""
+        return self._charge(super().matmul, a, b)
+
+    def scale(self, a: Any, b: Any) -> Any:
+        """Return a * b, with its cost."""
+        return self._charge(super().scale, a, b)
+
+    def add(self, a: Any, b: Any) -> Any:
+        """Return a + b, with its cost."""
+        return self._charge(super().add, a, b)
+
+    def add_at(self, target: Any, index: Any, values: Any) -> None:
+        """Add values to entries of the target, with the cost."""
+        self._charge(super().add_at, target, index, values)
+
+    def _charge(self, operation: Any, *operands: Any) -> Any:
+        before = self.cost
+        count = len(self.recording.nodes)
+        result = operation(self.recording.lift(operands[0]), *operands[1:])
+        node = self.recording.nodes[-1] if result is None else result.node.root
+        if len(self.recording.nodes) > count or node.cost == ZERO_COST:
+            after = self.cost
+            # an operation that is shared with an earlier one is executed, and counted, once
+            node.cost = Cost(
+                after.multiplications - before.multiplications, after.additions - before.additions
+            )
+        return result

@@ -1,0 +1,1 @@
+"""Derivatives by the input: saliency, maximised inputs, style."""

@@ -1,0 +1,1 @@
+"""Networks, the δ recursion, training, and states that are kept."""

@@ -1,0 +1,1 @@
+"""The catalogue of layers: activations, norms, losses, matrix functions and compositions."""

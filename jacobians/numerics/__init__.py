@@ -1,0 +1,1 @@
+"""Arrays let in, array libraries, the ledger, layouts, threads and budgets."""

@@ -1,0 +1,179 @@
+"""Counted arithmetic: the operations that product rows are made of, and the ledger that counts them.
+
+Each operation is counted from the shapes of the arrays that it really works on, not from what a row states; that the
+two agree is tested for every row.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import numpy as np
+
+from jacobians.cost import Cost
+from jacobians.numerics.arrays import Array
+from jacobians.numerics.libraries import is_foreign, namespace_of
+
+
+def matrix_product(a: Array, b: Array) -> Array:
+    """Return a @ b, in one product of two matrices where one of the two is the same for all points.
+
+    Parameters
+    ----------
+    a : numpy.ndarray, shape (…, m, k)
+    b : numpy.ndarray, shape (…, k, n)
+        Leading axes broadcast.
+
+    Examples
+    --------
+    >>> matrix_product(np.ones((5, 2, 3)), np.ones((3, 4))).shape
+    (5, 2, 4)
+    """
+    if is_foreign(a):
+        return cast(Array, namespace_of(a).matmul(a, b))
+    if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
+        # one product for the rows of all points, where NumPy would make one a point
+        return (a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1])
+    if type(b) is np.ndarray and b.ndim > 2 and a.ndim == 2 and b.shape[-1] == 1:
+        return (b[..., 0] @ a.T)[..., None]
+    return a @ b
+
+
+def summed_over(array: Array, batch: tuple[int, ...]) -> Array:
+    """Return an array (…, n) summed over the leading axes that `batch` does not have, or has with size 1.
+
+    Parameters
+    ----------
+    array : numpy.ndarray, shape (…, n)
+    batch : tuple of int
+        Axes that broadcast to the leading ones of `array`.
+
+    Returns
+    -------
+    numpy.ndarray, shape batch + (n,)
+
+    Examples
+    --------
+    >>> summed_over(np.ones((2, 3, 4)), (3,)).shape
+    (3, 4)
+    """
+    lead = array.ndim - 1
+    if array.shape[:-1] == batch:
+        return array
+    if not batch:
+        return array.reshape(-1, array.shape[-1]).sum(axis=0)
+    new = lead - len(batch)
+    axes = [axis for axis in range(lead) if axis < new or batch[axis - new] == 1]
+    return array.sum(axis=tuple(axes), keepdims=True).reshape(*batch, array.shape[-1])
+
+
+class Ledger:
+    """Runs multiplications and additions on arrays, and counts them.
+
+    Attributes
+    ----------
+    cost : Cost
+        What has been executed so far.
+
+    Examples
+    --------
+    >>> ledger = Ledger()
+    >>> _ = ledger.matmul(np.ones((2, 3)), np.ones((3, 4)))
+    >>> ledger.cost
+    Cost(multiplications=24, additions=16)
+    """
+
+    def __init__(self) -> None:
+        self.multiplications = 0
+        self.additions = 0
+
+    @property
+    def cost(self) -> Cost:
+        """What has been executed so far."""
+        return Cost(self.multiplications, self.additions)
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """Return a @ b: k multiplications and k − 1 additions for each entry of the result."""
+        inner = a.shape[-1]
+        product = matrix_product(a, b)
+        size = math.prod(product.shape)
+        self.multiplications += size * inner
+        self.additions += size * (inner - 1)
+        return product
+
+    def scale(self, a: Array, b: Array) -> Array:
+        """Return a * b, broadcast: one multiplication for each entry of the result."""
+        product = a * b
+        self.multiplications += math.prod(product.shape)
+        return product
+
+    def add(self, a: Array, b: Array) -> Array:
+        """Return a + b, broadcast: one addition for each entry of the result."""
+        total = a + b
+        self.additions += math.prod(total.shape)
+        return total
+
+    def add_at(self, target: Array, index: Any, values: Array) -> None:
+        """Add values to the entries of `target` at `index`, one by one: one addition for each value."""
+        np.add.at(target, index, values)
+        self.additions += values.size
+
+
+class _Uncounted(Ledger):
+    """A ledger that only computes."""
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """Return a @ b."""
+        return matrix_product(a, b)
+
+    def scale(self, a: Array, b: Array) -> Array:
+        """Return a * b, broadcast."""
+        return a * b
+
+    def add(self, a: Array, b: Array) -> Array:
+        """Return a + b, broadcast."""
+        return a + b
+
+    def add_at(self, target: Array, index: Any, values: Array) -> None:
+        """Add values to the entries of `target` at `index`, one by one."""
+        np.add.at(target, index, values)
+
+
+UNCOUNTED = _Uncounted()
+"""The ledger of who doesn't ask what it costs: the same formulas, without the counting."""
+
+
+class ShapeLedger(Ledger):
+    """A ledger that counts and computes nothing: each result is a zero that is repeated.
+
+    Examples
+    --------
+    >>> ledger = ShapeLedger()
+    >>> ledger.matmul(np.ones((2, 3)), np.ones((3, 4))).strides, ledger.cost
+    ((0, 0), Cost(multiplications=24, additions=16))
+    """
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """Count a @ b."""
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        product = np.broadcast_to(0.0, (*lead, a.shape[-2], b.shape[-1]))
+        self.multiplications += product.size * a.shape[-1]
+        self.additions += product.size * (a.shape[-1] - 1)
+        return product
+
+    def scale(self, a: Array, b: Array) -> Array:
+        """Count a * b."""
+        product = np.broadcast_to(0.0, np.broadcast_shapes(np.shape(a), np.shape(b)))
+        self.multiplications += product.size
+        return product
+
+    def add(self, a: Array, b: Array) -> Array:
+        """Count a + b."""
+        total = np.broadcast_to(0.0, np.broadcast_shapes(np.shape(a), np.shape(b)))
+        self.additions += total.size
+        return total
+
+    def add_at(self, target: Array, index: Any, values: Array) -> None:
+        """Count one addition for each value."""
+        self.additions += values.size

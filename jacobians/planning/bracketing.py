@@ -1,0 +1,302 @@
+"""The interval programme: which bracketing of a chain of specs is the cheapest.
+
+Every interval keeps the cheapest way to *each* spec that it can have, for the structure of a product may depend on
+the bracketing (Kronecker factors that fit only one way), and a dearer interval may make a cheaper whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from jacobians.cost import ZERO_COST, Cost
+from jacobians.numerics.ledger import Ledger
+from jacobians.planning.trees import Tree
+from jacobians.products import count_products, find_row, multiply, product_cost, product_spec
+from jacobians.spec import Spec
+from jacobians.structures import Jacobian
+
+T = TypeVar("T")
+
+
+class Association(NamedTuple):
+    """A bracketing of a chain with the spec and the cost that follow from it."""
+
+    tree: Tree
+    spec: Spec
+    cost: Cost
+
+
+def associate(specs: Sequence[Spec], tree: Tree) -> Association:
+    """Return spec and cost of a bracketing.
+
+    Examples
+    --------
+    >>> specs = [Spec.dense(1, 100), Spec.dense(100, 100), Spec.dense(100, 100)]
+    >>> associate(specs, ((0, 1), 2)).cost.multiplications
+    20000
+    >>> associate(specs, (0, (1, 2))).cost.multiplications
+    1010000
+    """
+    return fold(tree, lambda factor: Association(factor, specs[factor], ZERO_COST), _join)
+
+
+def _join(left: Association, right: Association) -> Association:
+    return Association(
+        (left.tree, right.tree),
+        product_spec(left.spec, right.spec),
+        left.cost + right.cost + product_cost(left.spec, right.spec),
+    )
+
+
+def fold(
+    root: Any,
+    leaf: Callable[[int], T],
+    join: Callable[[T, T], T],
+    parts: Callable[[Any], Any] = lambda tree: tree,
+) -> T:
+    """Return what the joints of a bracketing make of its leaves: left sides first, without recursion.
+
+    Parameters
+    ----------
+    root : object
+        The bracketing, or what `parts` takes apart.
+    leaf : callable
+        From the index of a factor to its value.
+    join : callable
+        From the values of both sides to that of the product.
+    parts : callable
+        From the root or a part of it to an index or a pair of parts.
+
+    Examples
+    --------
+    >>> fold(((0, 1), 2), "abc".__getitem__, "({}·{})".format)
+    '((a·b)·c)'
+    """
+    formed: list[T] = []
+    waiting = [(root, False)]
+    while waiting:
+        node, joined = waiting.pop()
+        if joined:
+            right = formed.pop()
+            formed.append(join(formed.pop(), right))
+            continue
+        found = parts(node)
+        if isinstance(found, tuple):
+            waiting += [(node, True), (found[1], False), (found[0], False)]
+        else:
+            formed.append(leaf(found))
+    return formed[0]
+
+
+def from_left(count: int) -> Tree:
+    """Return ((0·1)·2)·…: from the output, reverse mode, backpropagation.
+
+    Examples
+    --------
+    >>> from_left(4)
+    (((0, 1), 2), 3)
+    """
+    tree: Tree = 0
+    for factor in range(1, count):
+        tree = (tree, factor)
+    return tree
+
+
+def from_right(count: int) -> Tree:
+    """Return …(1·(2·3)): from the input, forward mode.
+
+    Examples
+    --------
+    >>> from_right(4)
+    (0, (1, (2, 3)))
+    """
+    tree: Tree = count - 1
+    for factor in range(count - 2, -1, -1):
+        tree = (factor, tree)
+    return tree
+
+
+def cheapest(specs: Sequence[Spec]) -> Association:
+    """Return the bracketing with the fewest multiplications; ties by additions, then the leftmost split.
+
+    Parameters
+    ----------
+    specs : sequence of Spec
+        The factors, output side first.
+
+    Raises
+    ------
+    ValueError
+        If there is no factor, or inner sizes don't match.
+
+    Examples
+    --------
+    >>> shapes = [(30, 35), (35, 15), (15, 5), (5, 10), (10, 20), (20, 25)]
+    >>> best = cheapest([Spec.dense(*shape) for shape in shapes])
+    >>> best.cost.multiplications, best.tree
+    (15125, ((0, (1, 2)), ((3, 4), 5)))
+    """
+    if not specs:
+        raise ValueError("specs: found no factor, expected at least one")
+    # to look up a long chain takes about as long as to plan it anew, if all of it is dense
+    found = _dense(specs) if len(specs) > _LONG else None
+    return found or _looked_up(tuple(specs))
+
+
+_LONG = 16
+
+
+@lru_cache(maxsize=1024)
+def _looked_up(specs: tuple[Spec, ...]) -> Association:
+    found = _dense(specs) if len(specs) <= _LONG else None
+    return found or _confluent(specs) or _cheapest(specs)
+
+
+# --- fast ways for chains of a known kind --------------------------------------------------------------
+
+
+def _dense(specs: Sequence[Spec]) -> Association | None:
+    """Return the cheapest bracketing of dense factors for the same points."""
+    batch = specs[0].batch
+    if len(specs) < 3 or any(spec.structure != "Dense" or spec.batch != batch for spec in specs):
+        return None
+    from jacobians.planning.hu_shing import dense_bracketing  # loaded for the first chain, as below
+
+    sizes = [spec.shape[0] for spec in specs]
+    sizes.append(specs[-1].shape[1])
+    tree, products = dense_bracketing(sizes)
+    # the row of the table, evaluated for all products at once; Python integers where 64 bits may not do
+    exact = len(specs) * specs[0].batch_size * max(sizes) ** 3 < 2**62
+    rows, inner, columns = (np.array(part, dtype=np.int64 if exact else object) for part in products)
+    shape: Any = (rows, inner)
+    other: Any = (inner, columns)
+    count = count_products(Spec("Dense", shape, batch), Spec("Dense", other, batch))
+    cost = Cost(int(count.multiplications.sum()), int(count.additions.sum()))
+    return Association(tree, Spec.dense(sizes[0], sizes[-1], batch), cost)
+
+
+def _confluent(specs: Sequence[Spec]) -> Association | None:
+    """Return the cheapest bracketing by array operations, where each interval has one spec."""
+    from jacobians.planning.dynamic_programming import interval_plan
+
+    plan = interval_plan(specs)
+    if plan is None:
+        return None
+    splits = plan.splits
+
+    def parts(interval: tuple[int, int]) -> Any:
+        first, length = interval
+        if length == 1:
+            return first
+        left = int(splits[first, length - 1]) + 1
+        return (first, left), (first + left, length - left)
+
+    return Association(
+        _unfolded((0, len(specs)), parts), plan.spec, Cost(plan.multiplications, plan.additions)
+    )
+
+
+# --- the general way -----------------------------------------------------------------------------------
+
+
+def _cheapest(specs: tuple[Spec, ...]) -> Association:
+    pairs = _Pairs()
+    count = len(specs)
+    # ways[i][j]: how to form the factors i … j, one way for each spec that can come out
+    ways: list[list[list[_Way]]] = [[[] for _ in specs] for _ in specs]
+    for i, spec in enumerate(specs):
+        ways[i][i] = [(pairs.number(spec), 0, 0, i, 0, 0)]
+    for length in range(2, count + 1):
+        for i in range(count - length + 1):
+            ways[i][i + length - 1] = _ways(ways, i, i + length - 1, pairs)
+    best = min(ways[0][-1], key=lambda way: way[1:4])
+    number, multiplications, additions = best[:3]
+    tree = _tree(ways, (0, count - 1, number))
+    return Association(tree, pairs.specs[number], Cost(multiplications, additions))
+
+
+_Way = tuple[int, int, int, int, int, int]
+"""The number of the resulting spec, multiplications, additions, the last factor of the left side, and the
+numbers of the specs of both sides."""
+
+
+class _Pairs:
+    """Products of specs, each looked up once: specs become small numbers, so that the inner loop hashes those."""
+
+    def __init__(self) -> None:
+        self.specs: list[Spec] = []
+        self.numbers: dict[Spec, int] = {}
+        self.products: dict[tuple[int, int], tuple[int, int, int]] = {}
+
+    def number(self, spec: Spec) -> int:
+        if spec not in self.numbers:
+            self.numbers[spec] = len(self.specs)
+            self.specs.append(spec)
+        return self.numbers[spec]
+
+    def product(self, left: int, right: int) -> tuple[int, int, int]:
+        """Return multiplications, additions and the number of the spec of a product."""
+        a, b = self.specs[left], self.specs[right]
+        row = find_row(a, b)
+        cost = row.cost(a, b)
+        found = cost.multiplications, cost.additions, self.number(row.result(a, b))
+        self.products[left, right] = found
+        return found
+
+
+def _ways(ways: list[list[list[_Way]]], i: int, j: int, pairs: _Pairs) -> list[_Way]:
+    best: dict[int, _Way] = {}
+    row, products = ways[i], pairs.products
+    for k in range(i, j):
+        for left, left_multiplications, left_additions, *_ in row[k]:
+            for right, right_multiplications, right_additions, *_ in ways[k + 1][j]:
+                product = products.get((left, right)) or pairs.product(left, right)
+                multiplications = left_multiplications + right_multiplications + product[0]
+                additions = left_additions + right_additions + product[1]
+                known = best.get(product[2])
+                # strictly less: of equals the leftmost split stays
+                if known is None or (multiplications, additions) < known[1:3]:
+                    best[product[2]] = (product[2], multiplications, additions, k, left, right)
+    return list(best.values())
+
+
+def _tree(ways: list[list[list[_Way]]], whole: tuple[int, int, int]) -> Tree:
+    def parts(interval: tuple[int, int, int]) -> Any:
+        i, j, number = interval
+        if i == j:
+            return i
+        _, _, _, k, left, right = next(way for way in ways[i][j] if way[0] == number)
+        return (i, k, left), (k + 1, j, right)
+
+    return _unfolded(whole, parts)
+
+
+def _unfolded(whole: Any, parts: Callable[[Any], Any]) -> Tree:
+    """Return the bracketing of which `parts` names the two sides of an interval."""
+
+    def pair(left: Any, right: Any) -> Any:
+        return left, right
+
+    tree: Tree = fold(whole, int, pair, parts)
+    return tree
+
+
+def evaluate(tree: Tree, factors: Sequence[Jacobian], ledger: Ledger | None = None) -> Jacobian:
+    """Return the product of the factors as bracketed."""
+    return fold(tree, factors.__getitem__, lambda left, right: multiply(left, right, ledger))
+
+
+def product(factors: Sequence[Jacobian]) -> Jacobian:
+    """Return the product of the factors, output side first, by the cheapest bracketing.
+
+    Examples
+    --------
+    >>> from jacobians.structures import Dense, Diagonal
+    >>> product([Dense([[1.0, 2.0]]), Diagonal([3.0, 4.0])]).dense()
+    array([[3., 8.]])
+    """
+    return evaluate(cheapest([factor.spec for factor in factors]).tree, factors)

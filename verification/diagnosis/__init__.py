@@ -1,0 +1,1 @@
+"""Which known mistake gives the candidate."""

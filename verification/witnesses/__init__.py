@@ -1,0 +1,1 @@
+"""The witnesses: each finds the Jacobian in a way of its own."""

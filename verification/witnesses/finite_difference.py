@@ -1,0 +1,399 @@
+"""Numeric witnesses: forward and central differences, Richardson extrapolation, the complex step.
+
+Every quotient divides by the step that was really taken, (x + h) − (x − h) as the machine stores it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import takewhile
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.function import INPUT
+from jacobians.numerics.arrays import Array, real_array, require_budget
+from jacobians.numerics.float_errors import without_float_errors
+from verification.arguments import require_choice
+from verification.problem import Problem
+from verification.tracing.arrays import entries_of
+from verification.tracing.scalars import ComplexScalars
+
+Method = Literal["central", "forward", "complex-step", "richardson"]
+
+FIRST_STEP = 2.0**-6
+COARSE_STEP = 2.0**-3  # where f rounds to float32 or float16
+LEVEL_RATIO = 4.0  # of one step of the extrapolation to the next; a smooth gap shrinks as much
+MOST_LEVELS = 10
+LEAST_LEVELS = 4  # before the extrapolation may end: their points go into one batched call
+COMPLEX_STEP = 1e-20  # relative; no subtraction, so nothing is lost by a step that small
+LARGE_COMPLEX_STEP = 1e-8  # the error of the quotient is its square
+FAINT = 1e-280  # an imaginary part below it may have come from one that underflowed
+PROJECT_INSTEAD = 'check a candidate J without forming it: check(f, x, J, witnesses=["projections"])'
+SUBNORMAL = 5e-324  # the one absolute error of rounding
+UNDERFLOW = 4096 * SUBNORMAL  # what the gains of the code make of it
+
+
+class RichardsonResult(NamedTuple):
+    """What the extrapolation found: the Jacobian, an error estimate for each entry, and where there is a kink.
+
+    Attributes
+    ----------
+    matrix : numpy.ndarray, shape (m, n)
+        Numerator layout, row-major vec.
+    error : numpy.ndarray, shape (m, n)
+        Estimated absolute errors; infinite where no step gave finite values.
+    kinks : numpy.ndarray of bool, shape (m, n)
+        True where the one-sided differences keep disagreeing as the step falls.
+    """
+
+    matrix: Array
+    error: Array
+    kinks: NDArray[np.bool_]
+
+
+@without_float_errors
+def finite_difference_jacobian(
+    f: Any,
+    x: Any,
+    method: Method = "central",
+    step: Any = None,
+    wrt: str = INPUT,
+    *,
+    vectorized: bool = False,
+) -> Array:
+    """Return the Jacobian of f at x by differences, shape (m, n): numerator layout, row-major vec.
+
+    =============  ================================================  =====================  ============
+    method         entry (i, j)                                      step, by default       error
+    =============  ================================================  =====================  ============
+    central        (f_i(x + h e_j) − f_i(x − h e_j)) / 2h            eps^⅓·max(1, |x_j|)    O(h²)
+    forward        (f_i(x + h e_j) − f_i(x)) / h                     eps^½·max(1, |x_j|)    O(h)
+    richardson     central differences extrapolated to h = 0         a sequence             estimated
+    complex-step   Im f_i(x + i h e_j) / h                           1e-20·|x_j|            rounding
+    =============  ================================================  =====================  ============
+
+    A step outside of the domain of f (values that aren't finite) is taken again in proportion to the size of x_j.
+
+    Parameters
+    ----------
+    f : Function or callable
+        From one array to one array; a Function is called once for many points.
+    x : array_like
+        The point. Never written to; integers become float64.
+    method : {"central", "forward", "complex-step", "richardson"}
+        The complex step needs code that can be traced and is analytic.
+    step : float or array_like, optional
+        h, one for all entries or one an entry, in the shape of x; for "richardson" the largest of the sequence.
+    wrt : str
+        "input", or the name of a parameter of a Function.
+    vectorized : bool
+        True says that plain code takes points along a first axis, ``f(X)[k]`` being the value at ``X[k]``: it is then
+        called with all neighbours of x at once, and never with a point alone.
+
+    Returns
+    -------
+    numpy.ndarray, shape (m, n)
+        m and n are the sizes of f(x) and of x, 1 for a scalar. float32 if f computes in it.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method, a step that isn't positive, or one that is lost in the rounding of x; if a value
+        of a `vectorized` f depends on other points than its own.
+    NotAnalyticError, TracingError
+        For "complex-step", if f is not analytic or can't be traced to see that; the message names the operation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> finite_difference_jacobian(lambda x: np.array([x[0] * x[1], x[0]]), [2, 3]).round(6)
+    array([[3., 2.],
+           [1., 0.]])
+    """
+    require_choice(method, "method", get_args(Method))
+    problem = Problem(f, x, wrt, vectorized=vectorized)
+    if method == "complex-step":
+        return complex_step(problem, step)
+    if method == "richardson":
+        return richardson(problem, step).matrix
+    return _differences(problem, method, step)
+
+
+@without_float_errors
+def richardson_jacobian(
+    f: Any, x: Any, step: Any = None, wrt: str = INPUT, *, vectorized: bool = False
+) -> RichardsonResult:
+    """Return the extrapolated Jacobian of f at x, with an error estimate for each entry.
+
+    Parameters as for :func:`finite_difference_jacobian`; `step` is the largest step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> result = richardson_jacobian(np.exp, 1.0)
+    >>> bool(abs(result.matrix[0, 0] - np.e) <= result.error[0, 0] < 1e-8)
+    True
+    """
+    return richardson(Problem(f, x, wrt, vectorized=vectorized), step)
+
+
+# --- steps -----------------------------------------------------------------------------------------------
+
+
+def _steps(problem: Problem, step: Any, relative: float) -> Array:
+    """Return one positive step for each entry of the point, along one axis."""
+    x = problem.point
+    if step is None:
+        return np.asarray(relative * np.maximum(1, np.abs(x)), dtype=x.dtype).reshape(-1)
+    h = real_array(step, "step").astype(x.dtype)
+    if np.asanyarray(step).dtype == bool:
+        raise TypeError(f"step: found {step!r}, expected a number h > 0 or an array of them")
+    if h.shape not in ((), x.shape):
+        raise ValueError(
+            f"step: found shape {h.shape}, expected one number or the shape {x.shape} of the point"
+        )
+    h = np.broadcast_to(h, x.shape).reshape(-1)
+    if not np.all((h > 0) & np.isfinite(h)):
+        raise ValueError("step: found a step that is not positive and finite, expected h > 0")
+    return h
+
+
+def _require_budget(problem: Problem) -> None:
+    require_budget(problem.shape, 8, "a Jacobian by differences", PROJECT_INSTEAD)
+
+
+def _taken(problem: Problem, columns: Array, h: Array) -> tuple[Array, Array]:
+    """Return the entries x_j + h_j for some columns j, and the steps that are really taken.
+
+    Raises
+    ------
+    ValueError
+        If a step is lost in the rounding of x.
+    """
+    x = problem.point.reshape(-1)[columns]
+    moved = x + h
+    taken = moved - x
+    if np.any(taken == 0):
+        k = int(np.argmax(taken == 0))
+        raise ValueError(
+            f"step: {abs(float(h[k])):.1e} is lost in the rounding of entry {int(columns[k])} = {float(x[k])!r}; "
+            f"expected a step above {float(np.spacing(abs(x[k]))):.1e}"
+        )
+    return moved, taken
+
+
+class _Neighbours:
+    """The points beside x that differ from it in one entry each, in memory that is filled once for all blocks.
+
+    Parameters
+    ----------
+    problem : Problem
+    most : int
+        The most points of a call.
+    """
+
+    def __init__(self, problem: Problem, most: int) -> None:
+        self.problem, self.x = problem, problem.point.reshape(-1)
+        self.points = np.empty((most, self.x.size), dtype=self.x.dtype)
+        self.points[...] = self.x
+        self.changed = np.empty(0, dtype=np.intp)  # the columns of the points that were asked for last
+
+    def values(self, columns: Array, *moved: Array) -> Array:
+        """Return f where entry j is replaced, for some columns j and each of `moved`: one batched call.
+
+        The result has shape (len(moved), count, m); the next call may write to it.
+        """
+        self.points[np.arange(len(self.changed)), self.changed] = self.x[self.changed]
+        self.changed = np.tile(columns, len(moved))
+        points = self.points[: len(self.changed)]
+        points[np.arange(len(points)), self.changed] = np.concatenate(moved)
+        values = self.problem.evaluate_many(points.reshape(-1, *self.problem.point.shape))
+        return values.reshape(len(moved), len(columns), -1)
+
+
+def _blocks(problem: Problem, columns: Array, sides: int) -> list[slice]:
+    """Return the columns in blocks, whose points on all sides go into one batched call."""
+    block = max(1, problem.block // sides)
+    return [slice(start, start + block) for start in range(0, len(columns), block)]
+
+
+def _differences(problem: Problem, method: str, step: Any) -> Array:
+    eps = max(float(np.finfo(problem.point.dtype).eps), problem.returned)
+    relative = eps ** (1 / 3) if method == "central" else eps**0.5
+    h = _steps(problem, step, relative)
+    _require_budget(problem)
+    columns = np.arange(problem.point.size)
+    jacobian = _quotients(problem, method, columns, h)
+    if step is None and not np.isfinite(jacobian).all() and np.isfinite(problem.value).all():
+        sizes = np.abs(problem.point.reshape(-1))
+        outside = ~np.isfinite(jacobian).all(axis=0) & (sizes > 0)
+        jacobian[:, outside] = _quotients(problem, method, columns[outside], (relative * sizes)[outside])
+    return jacobian
+
+
+def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array:
+    above, up = _taken(problem, columns, h)
+    below, down = _taken(problem, columns, -h) if method == "central" else (None, np.zeros_like(up))
+    rows = np.empty((len(columns), problem.value.size), dtype=problem.value.dtype)
+    sides = [above] if below is None else [above, below]
+    blocks = _blocks(problem, columns, len(sides))
+    neighbours = _Neighbours(problem, len(sides) * len(columns[blocks[0]])) if blocks else None
+    for part in blocks:
+        assert neighbours is not None
+        right, *left = neighbours.values(columns[part], *(side[part] for side in sides))
+        np.subtract(right, left[0] if left else problem.value.reshape(-1), out=rows[part])
+        rows[part] /= (up[part] - down[part])[:, None]
+    return rows.T
+
+
+# --- extrapolation ---------------------------------------------------------------------------------------
+
+
+def richardson(problem: Problem, step: Any = None, levels: int = MOST_LEVELS) -> RichardsonResult:
+    """Return the extrapolated Jacobian of a problem, from at most some levels; see :func:`richardson_jacobian`."""
+    _require_budget(problem)
+    m, n = problem.shape
+    relative = COARSE_STEP if problem.eps.max() > np.finfo(np.float64).eps else FIRST_STEP
+    columns, first = np.arange(n), _steps(problem, step, relative)
+    result = _in_blocks(problem, columns, first, levels)
+    if step is None:
+        # Entries much smaller than 1 may have a smaller scale of their own: the better of the two is kept.
+        sizes = np.abs(problem.point.reshape(-1))
+        scale = np.max(np.abs(result.matrix), axis=1, initial=0, where=np.isfinite(result.matrix))
+        poor = (result.error > 1e-6 * scale[:, None]).any(axis=0) & (sizes > 0) & (sizes < 0.25)
+        if poor.any():
+            again = _in_blocks(problem, columns[poor], (relative * sizes[poor]).astype(sizes.dtype), levels)
+            for old, new in zip(result, again, strict=True):
+                better = again.error < result.error[:, poor]
+                if old is not result.error:
+                    old[:, poor] = np.where(better, new, old[:, poor])
+            result.error[:, poor] = np.minimum(result.error[:, poor], again.error)
+    return RichardsonResult(*(part.reshape(m, n) for part in result))
+
+
+def _in_blocks(problem: Problem, columns: Array, first: Array, levels: int) -> RichardsonResult:
+    """Extrapolate block by block of columns: all that a block needs stays in the cache."""
+    sides = 2 * min(levels, LEAST_LEVELS)
+    parts = [_extrapolate(problem, columns[p], first[p], levels) for p in _blocks(problem, columns, sides)]
+    return RichardsonResult(*(np.concatenate(part, axis=1) for part in zip(*parts, strict=True)))
+
+
+def _levels(
+    problem: Problem, columns: Array, first: Array, levels: int
+) -> Iterator[tuple[Array, Array, Array, Array, Array]]:
+    """Yield steps, the steps really taken up and down, and the values above and below, level by level."""
+    smallest = 4 * np.spacing(np.abs(problem.point.reshape(-1)[columns]))
+    falling = [first / LEVEL_RATIO**level for level in range(levels)]
+    steps = list(takewhile(lambda h: not np.any(h < smallest), falling))
+    neighbours = _Neighbours(problem, 2 * len(columns) * min(len(steps), LEAST_LEVELS))
+    for together in (steps[:LEAST_LEVELS], *([h] for h in steps[LEAST_LEVELS:])):
+        taken = [(_taken(problem, columns, h), _taken(problem, columns, -h)) for h in together]
+        moved = [entries for sides in taken for entries, _ in sides]
+        values = neighbours.values(columns, *moved) if moved else ()
+        for h, ((_, up), (_, down)), above, below in zip(
+            together, taken, values[::2], values[1::2], strict=True
+        ):
+            yield h, up, down, above, below
+
+
+def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) -> RichardsonResult:
+    """Neville's scheme over central differences at steps that fall by 4, entry by entry."""
+    eps = np.maximum(float(np.finfo(problem.point.dtype).eps), problem.eps)
+    middle = problem.value.reshape(1, -1)
+    shape = (len(columns), problem.value.size)
+    best, error = np.full(shape, np.nan), np.full(shape, np.inf)
+    kinks = np.zeros(shape, dtype=bool)
+    previous: list[Array] = []
+    previous_gap: Array | None = None
+    for level, (h, up, down, above, below) in enumerate(_levels(problem, columns, first, levels)):
+        rounding = np.maximum(problem.noise, eps * np.maximum(np.abs(above), np.abs(below)))
+        constant = (above == middle) & (below == middle) & (h[:, None] > UNDERFLOW / FAINT)
+        noise = 2 * np.maximum(rounding, np.where(constant, 0, UNDERFLOW)) / h[:, None]
+        row = [(above.astype(np.float64) - below) / (up - down)[:, None]]
+        for i, old in enumerate(previous):
+            factor = LEVEL_RATIO ** (2 * (i + 1))
+            row.append(row[i] + (row[i] - old) / (factor - 1))
+            estimate = np.maximum(np.abs(row[i + 1] - row[i]), np.abs(row[i + 1] - old)) + noise
+            better = estimate < error  # False for NaN
+            best, error = np.where(better, row[i + 1], best), np.where(better, estimate, error)
+        # Large steps may agree by chance where f oscillates between them: the smaller ones find another value.
+        apart = np.min([np.abs(found - best) for found in row], axis=0) - 4 * noise
+        error = np.where(apart > error, apart, error)  # False for NaN
+        gap = np.abs((above - middle) / up[:, None] - (below - middle) / down[:, None])
+        clear = gap > 20 * noise
+        if previous_gap is not None:
+            kinks = clear & (gap > 0.5 * previous_gap) & np.isfinite(gap)
+        settled = (
+            level + 1 >= LEAST_LEVELS
+            and not kinks.any()
+            and np.all(error <= np.maximum(1e-10 * np.abs(best), 4 * noise))
+        )
+        previous, previous_gap = row, gap
+        if settled:
+            break
+    return RichardsonResult(best.T.copy(), error.T.copy(), kinks.T.copy())
+
+
+# --- complex step ----------------------------------------------------------------------------------------
+
+
+def complex_step(problem: Problem, step: Any = None) -> Array:
+    """Return Im f(x + i h e_j)/h for each j; see :func:`imaginary_quotients`."""
+    return imaginary_quotients(problem, step)[0]
+
+
+def imaginary_quotients(problem: Problem, step: Any = None) -> tuple[Array, Array]:
+    """Return Im f(x + i h e_j)/h for each j, and what underflow may hide of it; f runs on traced complex numbers.
+
+    The steps are 1e-20 of the entries of x, and 1e-8 of them where Im f may have underflowed: h² is still rounding. An
+    entry whose quotient depends on the step, as at the branch point of a root, is NaN.
+
+    Raises
+    ------
+    NotAnalyticError, TracingError
+        If f is not analytic, or can't be traced to see that: complex numbers refuse what isn't.
+    """
+    _require_budget(problem)
+    m, n = problem.shape
+    x = np.abs(problem.point.reshape(-1).astype(np.float64))
+    if step is None:
+        small = np.where(x > 0, COMPLEX_STEP * x, COMPLEX_STEP * min(1.0, float(x.max()) or 1.0))
+        large = np.where(x > 0, LARGE_COMPLEX_STEP * x, 0)
+        large = np.where(x > 0, large, np.min(large, where=x > 0, initial=LARGE_COMPLEX_STEP))
+    else:
+        small = large = _steps(problem, step, 0.0).astype(np.float64)
+    jacobian = np.empty((m, n), dtype=problem.point.dtype)
+    error = np.zeros((m, n))
+    lost = UNDERFLOW * np.maximum(1, np.abs(problem.value.reshape(-1).astype(np.float64)))
+    wrapped: dict[Any, Any] = {}
+    for j in range(n):
+        found, steady = _steady_quotient(problem, j, small[j], wrapped)
+        error[:, j] = lost / small[j]
+        faint = ~(np.abs(found) * small[j] > FAINT * np.maximum(1, lost / UNDERFLOW))
+        if faint.any() and large[j] > small[j]:
+            again, steady_again = _steady_quotient(problem, j, large[j], wrapped)
+            found, steady = np.where(faint, again, found), np.where(faint, steady_again, steady)
+            error[faint, j] = (lost / large[j])[faint]
+        steady |= np.abs(found) <= error[:, j]
+        jacobian[:, j] = np.where(steady | (step is not None), found, np.nan)
+    return jacobian, error
+
+
+def _steady_quotient(
+    problem: Problem, j: int, h: float, wrapped: dict[Any, Any]
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the quotients of a step, and which are those of a step that is smaller by 1024 too."""
+    first, second = (_imaginary_quotient(problem, j, step, wrapped) for step in (h, h / 1024))
+    return first, np.abs(first - second) <= 1e-3 * np.abs(first)
+
+
+def _imaginary_quotient(problem: Problem, j: int, h: float, wrapped: dict[Any, Any]) -> Array:
+    scalars = ComplexScalars()
+    scalars.wrapped = wrapped  # complex numbers: the same for every column
+    point = entries_of(problem.point, scalars).copy().reshape(-1)
+    point[j] = complex(point[j].real, h)
+    values = problem.trace(scalars, point.reshape(problem.point.shape))
+    numbers = np.array([complex(value) for value in values])
+    return np.where(np.isnan(numbers), np.nan, numbers.imag / h)  # complex("nan") has the imaginary part 0
