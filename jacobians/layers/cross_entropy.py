@@ -6,19 +6,15 @@ probability 0 of what is the case gives the loss ∞: no formula here warns.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from jacobians.function import INPUT, Function
 from jacobians.layers.activations import softplus
 from jacobians.layers.losses import (
+    _ClassLoss,
     beside,
-    class_number,
-    class_weights,
-    has_no_axes,
-    one_hot,
-    require_classes,
     require_target_shape,
     target_weights,
     weighted,
@@ -156,7 +152,7 @@ class SigmoidBinaryCrossEntropy(_Binary):
         return row(flat(gradient, batch_ndim) / _count(x, batch_ndim), x, batch_ndim)
 
 
-class CrossEntropy(Function):
+class CrossEntropy(_ClassLoss):
     """−Σ r_i log p_i of probabilities p; the Jacobian is the row −(r/p)ᵀ.
 
     A class of weight 0 contributes 0, also where p_i = 0; p_i = 0 for r_i > 0 gives the loss ∞. Where p is the
@@ -183,39 +179,7 @@ class CrossEntropy(Function):
     array(0.)
     """
 
-    vectorized = True
-    array_api = True
-
-    def __init__(self, target: Any) -> None:
-        self.label: int | None = class_number(target) if has_no_axes(target) else None
-        self.target: Array | None = class_weights(target) if self.label is None else None
-
-    @classmethod
-    def from_labels(cls, labels: Any, classes: int) -> Self:
-        """Make the loss of a batch from one class number a point.
-
-        Parameters
-        ----------
-        labels : array_like of int, shape (N,)
-        classes : int
-            The number of classes, k.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a label is not an integer from 0 to k − 1.
-
-        Examples
-        --------
-        >>> CrossEntropy.from_labels([1, 0], 2).target
-        array([[0., 1.],
-               [1., 0.]])
-        """
-        return cls(one_hot(labels, classes))
-
-    def check_input(self, shape: tuple[int, ...]) -> None:
-        """Raise ValueError unless probabilities of `shape` are a vector that fits the target."""
-        require_classes(self.target, self.label, shape, "probabilities")
+    _prediction = "probabilities"
 
     def check_values(self, x: Array) -> None:
         """Raise ValueError if an entry of a prediction is outside [0, 1]."""

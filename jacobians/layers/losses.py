@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -104,39 +104,16 @@ class MeanSquaredError(SquaredError):
         return self.scale / (point[0] if point else 1)
 
 
-class SoftmaxCrossEntropy(Function):
-    """−Σ r_i log softmax(z)_i of logits z; the Jacobian is the row ((Σ r_i)·softmax(z) − r)ᵀ.
+class _ClassLoss(Function):
+    """A loss made for the number of the right class, or for the weights of all."""
 
-    Parameters
-    ----------
-    target : int or array_like, shape (k,)
-        The number of the right class, from 0, or the weights r of all classes, at least 0 (for a batch of
-        logits also an array (N, k)). A batch of class numbers goes through :meth:`from_labels`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a class number is negative or too large, a weight is negative, or logits have another shape.
-
-    Examples
-    --------
-    >>> loss = SoftmaxCrossEntropy(0)
-    >>> loss([1000.0, -1000.0]), loss([-1000.0, 1000.0])
-    (array(0.), array(2000.))
-    >>> loss.jacobian([0.0, 0.0]).dense()
-    array([[-0.5,  0.5]])
-    """
-
+    _prediction: ClassVar[str]  # what errors call it
     vectorized = True
     array_api = True
 
     def __init__(self, target: Any) -> None:
-        self.label: int | None = None
-        self.target: Array | None = None
-        if has_no_axes(target):
-            self.label = class_number(target)
-        else:
-            self.target = class_weights(target)
+        self.label: int | None = class_number(target) if has_no_axes(target) else None
+        self.target: Array | None = class_weights(target) if self.label is None else None
 
     @classmethod
     def from_labels(cls, labels: Any, classes: int) -> Self:
@@ -162,8 +139,34 @@ class SoftmaxCrossEntropy(Function):
         return cls(one_hot(labels, classes))
 
     def check_input(self, shape: tuple[int, ...]) -> None:
-        """Raise ValueError unless logits of `shape` are a vector that fits the target."""
-        require_classes(self.target, self.label, shape, "logits")
+        """Raise ValueError unless a prediction of `shape` is a vector that fits the target."""
+        require_classes(self.target, self.label, shape, self._prediction)
+
+
+class SoftmaxCrossEntropy(_ClassLoss):
+    """−Σ r_i log softmax(z)_i of logits z; the Jacobian is the row ((Σ r_i)·softmax(z) − r)ᵀ.
+
+    Parameters
+    ----------
+    target : int or array_like, shape (k,)
+        The number of the right class, from 0, or the weights r of all classes, at least 0 (for a batch of
+        logits also an array (N, k)). A batch of class numbers goes through :meth:`from_labels`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a class number is negative or too large, a weight is negative, or logits have another shape.
+
+    Examples
+    --------
+    >>> loss = SoftmaxCrossEntropy(0)
+    >>> loss([1000.0, -1000.0]), loss([-1000.0, 1000.0])
+    (array(0.), array(2000.))
+    >>> loss.jacobian([0.0, 0.0]).dense()
+    array([[-0.5,  0.5]])
+    """
+
+    _prediction = "logits"
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return Σ r_i (log Σ e^z − z_i), which neither overflows nor cancels."""

@@ -211,14 +211,6 @@ def _like(fill: Any) -> Callable[..., Any]:
     return like
 
 
-def _ufunc_as_function(name: str) -> Callable[..., Any]:
-    def function(scalars: Scalars, *args: Any, **_: Any) -> TracedArray:
-        operands = [entries_of(argument, scalars) for argument in args]
-        return TracedArray(apply_ufunc(scalars, name, *operands), scalars)
-
-    return function
-
-
 def _identity(name: str) -> Callable[..., Any]:
     def identity(scalars: Scalars, a: Any) -> Any:
         refuse(scalars, name)
