@@ -7,6 +7,7 @@ The total derivative adds up over the ways, ∂f/∂x_j = Σ_k ∂f/∂g_k · �
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,14 @@ class _Parallel(Composition):
         values = [layer._forward(x, batch_ndim) for layer in self.layers]
         self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
         return values
+
+    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
+        """Return what the values of the parts make together."""
+        return self._joined(x, [layer._forward(x, batch_ndim) for layer in self.layers], batch_ndim)
+
+    @abstractmethod
+    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
+        """Return the value, from those of the parts, whose shapes are looked at."""
 
     def _require_shapes(self, shapes: list[tuple[int, ...]]) -> None:
         for place, shape in enumerate(shapes):
@@ -95,9 +104,8 @@ class Residual(_Parallel):
     def __init__(self, f: Function) -> None:
         super().__init__(f)
 
-    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
-        """Return x + f(x)."""
-        value = self.layers[0]._forward(x, batch_ndim)
+    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
+        (value,) = values
         found, expected = np.shape(value)[batch_ndim:], x.shape[batch_ndim:]
         if found != expected:
             raise ValueError(
@@ -138,9 +146,9 @@ class Sum(_Parallel):
 
     array_api = True
 
-    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
-        """Return the sum of the values."""
-        first, *others = self._values(x, batch_ndim)
+    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
+        self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
+        first, *others = values
         for other in others:
             first = first + other
         return first
@@ -178,9 +186,9 @@ class Product(_Parallel):
     array([0.5])
     """
 
-    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
-        """Return the product of the values."""
-        first, *others = self._values(x, batch_ndim)
+    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
+        self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
+        first, *others = values
         for other in others:
             first = first * other
         return first
@@ -247,9 +255,9 @@ class Concatenate(_Parallel):
                     f"(n, {', '.join(map(str, shapes[0][1:]))}), as part 0 has {shapes[0]}; put a Reshape behind one"
                 )
 
-    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
-        """Return the values one after the other."""
-        return np.concatenate(self._values(x, batch_ndim), axis=batch_ndim)
+    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
+        self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
+        return np.concatenate(values, axis=batch_ndim)
 
     def _shapes(self, values: list[Any], batch_ndim: int) -> tuple[list[int], tuple[int, ...]]:
         """Return the number of outputs of each part, and the shape of all."""
