@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from jacobians.arrays import Array
 from jacobians.association import product
 from jacobians.function import INPUT, Function, Linearization, plain
 from jacobians.structures import Jacobian
+
+if TYPE_CHECKING:
+    from jacobians.graph.layers import Walk
 
 Path = list[Jacobian]
 """One way from a parameter or the input to the output: factors, output side first."""
@@ -115,6 +118,14 @@ class Composition(Function):
             leaves[id(leaf)] = leaf
             by_leaf.setdefault(id(leaf), {})[own] = value
         return self._rebuilt({key: leaves[key].bind(own) for key, own in by_leaf.items()})
+
+    def _record(self, walk: Walk, source: int, prefix: str) -> int:
+        """Add one vertex, on the ways that the composition gives itself."""
+        x = walk.vertices[source].value
+        ways = [(source, self._input_chain(x, walk.batch_ndim))]
+        found = self._paths(x, [(leaf, name) for leaf, name, _ in walk.owned], walk.batch_ndim)
+        ways += [(place, way) for (_, _, place), own in zip(walk.owned, found, strict=True) for way in own]
+        return walk.join(f"{prefix}{type(self).__name__}", self, self._forward(x, walk.batch_ndim), ways)
 
     def _rebuilt(self, replaced: dict[int, Any]) -> Self:
         """Return a copy in which functions are replaced, by the id of the old one; copies are noted there."""
@@ -232,14 +243,24 @@ class Sequential(Composition):
         """Raise ValueError unless the first layer takes these numbers."""
         self.layers[0].check_values(x)
 
+    def _record(self, walk: Walk, source: int, prefix: str) -> int:
+        for place, layer in enumerate(self.layers):
+            if place:
+                self._check_layer(place, walk.vertices[source].shape)
+            source = layer._record(walk, source, f"{prefix}{place}.")
+        return source
+
+    def _check_layer(self, place: int, shape: tuple[int, ...]) -> None:
+        try:
+            self.layers[place].check_input(shape)
+        except ValueError as error:
+            raise ValueError(f"layer {place} ({self.layers[place]!r}): {error}") from None
+
     def _outputs(self, x: Any, batch_ndim: int) -> Iterator[Any]:
         """Yield the output of every layer; what nobody keeps is free for the next."""
         for place, layer in enumerate(self.layers):
             if place:
-                try:
-                    layer.check_input(tuple(np.shape(x)[batch_ndim:]))
-                except ValueError as error:
-                    raise ValueError(f"layer {place} ({layer!r}): {error}") from None
+                self._check_layer(place, tuple(np.shape(x)[batch_ndim:]))
             x = layer._forward(x, batch_ndim)
             yield x
 

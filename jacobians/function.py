@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from jacobians.arrays import Array, private, real_array
 from jacobians.association import product
 from jacobians.namespaces import is_foreign, kind_name, namespace_of, require_numpy
 from jacobians.structures import BlockRow, Dense, Jacobian, stack
+
+if TYPE_CHECKING:
+    from jacobians.graph.layers import Walk
 
 INPUT = "input"
 
@@ -379,6 +382,14 @@ class Function(ABC):
             f"{type(self).__name__}.derivative: found {type(derivative).__name__}, expected a Jacobian "
             f"or an array of shape (outputs, inputs)"
         )
+
+    def _owners(self) -> dict[str, tuple[Function, str]]:
+        """Return, for each parameter, the function that holds it and its name there."""
+        return {name: (self, name) for name in self.parameters}
+
+    def _record(self, walk: Walk, source: int, prefix: str) -> int:
+        """Add the vertices of this function of a vertex to a graph, and return the one of its value."""
+        return walk.leaf(self, source, f"{prefix}{type(self).__name__}")
 
     def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
         value = plain(self._forward(x, batch_ndim))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from jacobians.composition import Composition, Path, Sequential
 from jacobians.function import INPUT, Function
 from jacobians.graph.graph import Edge, Graph, Vertex
 from jacobians.graph.recorder import refuse
-from jacobians.namespaces import numpy_dtype
-from jacobians.paths import Concatenate, Product, Residual, Sum
-from jacobians.structures import Diagonal, Identity, Jacobian, Selection
+from jacobians.structures import Jacobian
 
 Shape = tuple[int, ...]
 
@@ -52,24 +48,26 @@ def graph_below(
     loss: Function | None = None,
 ) -> Graph:
     """Return the graph below the doors, from what is in `names`."""
-    walk = _Walk(batch_ndim, max_vertices)
+    walk = Walk(batch_ndim, max_vertices)
     start = walk.add(INPUT, x, "input", x.shape[batch_ndim:])
     parameters = function.parameters
     places = {name: start if name == INPUT else walk.add(name, parameters[name], "input", parameters[name].shape)
               for name in dict.fromkeys(names)}  # fmt: skip
-    owners = function._owners() if isinstance(function, Composition) else {}
+    owners = function._owners()
     for name, place in places.items():
         if name != INPUT:
-            walk.owned.append((*owners.get(name, (function, name)), place))
-    output = walk(function, start, "")
+            walk.owned.append((*owners[name], place))
+    output = function._record(walk, start, "")
     if loss is not None:
         walk.owned = []
         loss._door(walk.vertices[output].value, bool(batch_ndim))
-        output = walk(loss, output, f"{type(loss).__name__}." if isinstance(loss, Composition) else "")
+        output = loss._record(walk, output, "")
     return Graph(tuple(walk.vertices), tuple(dict.fromkeys(places.values())), (output,), tuple(walk.edges))
 
 
-class _Walk:
+class Walk:
+    """The vertices and edges that were made so far; functions add theirs by ``_record``."""
+
     def __init__(self, batch_ndim: int, max_vertices: int) -> None:
         self.batch_ndim, self.max_vertices = batch_ndim, max_vertices
         self.vertices: list[Vertex] = []
@@ -83,51 +81,31 @@ class _Walk:
         self.vertices.append(Vertex(name, tuple(shape), value, operation))
         return len(self.vertices) - 1
 
-    def __call__(self, function: Function, source: int, prefix: str) -> int:
-        """Add the vertices of a function of a vertex, and return the one of its value."""
+    def leaf(self, function: Function, source: int, label: str) -> int:
+        """Add the value of a function of a vertex, from it and from the function's parameters that are asked for."""
         x = self.vertices[source].value
-        if isinstance(function, Sequential):
-            for place, layer in enumerate(function.layers):
-                try:
-                    layer.check_input(self.vertices[source].shape)
-                except ValueError as error:
-                    raise ValueError(f"layer {prefix}{place} ({layer!r}): {error}") from None
-                source = self(layer, source, f"{prefix}{place}.")
-            return source
-        label = f"{prefix}{type(function).__name__}"
-        edges_of = _PARTS.get(type(function))
-        found: list[tuple[int, Path]]
-        if edges_of is not None:
-            assert isinstance(function, Residual | Sum | Product | Concatenate)
-            parts = [self(layer, source, f"{prefix}{k}.") for k, layer in enumerate(function.layers)]
-            value = function._joined(x, [self.vertices[part].value for part in parts], self.batch_ndim)
-            if isinstance(function, Residual):
-                parts = [source, *parts]
-            values = [self.vertices[part].value for part in parts]
-            made = edges_of(values, [self.vertices[part].shape for part in parts], self.batch_ndim)
-            found = [(part, [edge]) for part, edge in zip(parts, made, strict=True)]
-        else:
-            value = function._forward(x, self.batch_ndim)
-            found = [(source, function._chain(x, INPUT, self.batch_ndim, value))]
-            if isinstance(function, Composition):  # somebody's own: the ways that it gives itself
-                ways = function._paths(x, [(leaf, name) for leaf, name, _ in self.owned], self.batch_ndim)
-                pairs = zip(self.owned, ways, strict=True)
-                found += [(place, way) for (_, _, place), own in pairs for way in own]
-            else:
-                found += [
-                    (place, function._chain(x, name, self.batch_ndim, value))
-                    for leaf, name, place in self.owned
-                    if leaf is function
-                ]
-        batch, shape = np.shape(value)[: self.batch_ndim], np.shape(value)[self.batch_ndim :]
+        value = function._forward(x, self.batch_ndim)
+        ways = [(source, function._chain(x, INPUT, self.batch_ndim, value))]
+        ways += [
+            (place, function._chain(x, name, self.batch_ndim, value))
+            for owner, name, place in self.owned
+            if owner is function
+        ]
+        return self.join(label, function, value, ways)
+
+    def join(
+        self, label: str, function: Function, value: Any, ways: Sequence[tuple[int, list[Jacobian]]]
+    ) -> int:
+        """Add a value that is reached from vertices on ways of factors, output side first."""
         # the vertices between the factors come before the value
-        ends = [(self._between(label, place, path), path[0]) for place, path in found]
+        ends = [(self._between(label, place, factors), factors[0]) for place, factors in ways]
+        batch, shape = np.shape(value)[: self.batch_ndim], np.shape(value)[self.batch_ndim :]
         target = self.add(label, value, type(function).__name__, shape)
         for place, factor in ends:
             self._edge(place, target, factor, batch)
         return target
 
-    def _between(self, label: str, source: int, path: Path) -> int:
+    def _between(self, label: str, source: int, path: list[Jacobian]) -> int:
         """Add a vertex behind every factor but the last, and return the last one of them."""
         for number, factor in enumerate(reversed(path[1:])):
             batch = factor.batch_shape
@@ -141,44 +119,3 @@ class _Walk:
             self.vertices[target].shape, self.vertices[source].shape
         )
         self.edges.append(Edge(source, target, shaped, shaped.spec))
-
-
-def _identities(values: list[Any], shapes: list[Shape], batch_ndim: int) -> list[Jacobian]:
-    return [
-        Identity.unchecked(math.prod(shape), out_shape=shape, in_shape=shape, dtype=numpy_dtype(value))
-        for value, shape in zip(values, shapes, strict=True)
-    ]
-
-
-def _factors(values: list[Any], shapes: list[Shape], batch_ndim: int) -> list[Jacobian]:
-    """Return, for each factor, diag(the product of the values of all others)."""
-    scales: list[Jacobian] = []
-    columns = [np.reshape(value, (*np.shape(value)[:batch_ndim], math.prod(shapes[0]))) for value in values]
-    for place in range(len(values)):
-        scale = np.ones_like(columns[place])
-        for other in (*columns[:place], *columns[place + 1 :]):
-            scale = scale * other
-        scales.append(Diagonal.unchecked(scale, out_shape=shapes[0], in_shape=shapes[0]))
-    return scales
-
-
-def _placed(values: list[Any], shapes: list[Shape], batch_ndim: int) -> list[Jacobian]:
-    """Return, for each part, where its entries go."""
-    sizes = [math.prod(shape) for shape in shapes]
-    placed: list[Jacobian] = []
-    start = 0
-    for value, size in zip(values, sizes, strict=True):
-        places = np.full(sum(sizes), -1)
-        places[start : start + size] = np.arange(size)
-        start += size
-        placed.append(Selection.unchecked(places, size, repeats=False, dtype=numpy_dtype(value)))
-    return placed
-
-
-_PARTS: dict[type, Callable[[list[Any], list[Shape], int], list[Jacobian]]] = {
-    Residual: _identities,
-    Sum: _identities,
-    Product: _factors,
-    Concatenate: _placed,
-}
-"""The edges from the parts of a composition to its value, by their values."""
