@@ -11,12 +11,14 @@ import numpy as np
 
 from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
+from jacobians.composition import straight
 from jacobians.dead_units import LiveUnits, live_units
 from jacobians.spec import checked_shape
 from jacobians.structures import Dense
 
 if TYPE_CHECKING:
     from backprop.matrix_free import MatrixFreeChain
+    from backprop.network_graph import NetworkGraph
     from backprop.plan import Plan, Strategy
 
 
@@ -143,8 +145,11 @@ class Chain:
         *,
         by: str = "input",
         batched: bool = False,
-    ) -> Self:
+    ) -> Self | NetworkGraph:
         """Make the chain of a network at a point: DL·DF_L·…·DF_1, or down to a parameter of a layer.
+
+        Where paths meet, in residuals, sums, products, concatenations and at shared layers, there is no chain: the
+        result is a :class:`~backprop.network_graph.NetworkGraph`, which is planned, compared and executed alike.
 
         Parameters
         ----------
@@ -175,6 +180,10 @@ class Chain:
                 raise TypeError(
                     f"{name}: found {type(value).__name__}, expected a Function such as SquaredError(y)"
                 )
+        if not (straight(network, network._known(by)) and (loss is None or straight(loss))):
+            from backprop.network_graph import NetworkGraph  # loaded for such networks alone
+
+            return NetworkGraph.from_network(network, x, loss, by=by, batched=batched)
         factors = list(network.chain(x, by, batched=batched))
         names = network_names(network, by, len(factors))
         if loss is not None:

@@ -119,6 +119,9 @@ class Composition(Function):
             by_leaf.setdefault(id(leaf), {})[own] = value
         return self._rebuilt({key: leaves[key].bind(own) for key, own in by_leaf.items()})
 
+    def _straight(self, name: str) -> bool:
+        return False  # ways of one's own are not known
+
     def _record(self, walk: Walk, source: int, prefix: str) -> int:
         """Add one vertex, on the ways that the composition gives itself."""
         x = walk.vertices[source].value
@@ -184,6 +187,11 @@ def total(terms: Iterator[Jacobian]) -> Jacobian:
     return result
 
 
+def straight(function: Function, name: str = INPUT) -> bool:
+    """Return whether the derivative by `name` is one product of factors, with nothing to add up inside."""
+    return function._straight(name) if isinstance(function, Composition) else True
+
+
 def holds(function: Function, owners: Owners) -> bool:
     """Return whether one of the parameters is held by the function, or by a part of it at any depth."""
     if isinstance(function, Composition):
@@ -242,6 +250,17 @@ class Sequential(Composition):
     def check_values(self, x: Array) -> None:
         """Raise ValueError unless the first layer takes these numbers."""
         self.layers[0].check_values(x)
+
+    def _straight(self, name: str) -> bool:
+        """Return whether one layer has the parameter, and all behind it are straight."""
+        if name == INPUT:
+            return all(straight(layer) for layer in self.layers)
+        owner, own = self._owners()[name]
+        places = [place for place, layer in enumerate(self.layers) if holds(layer, [(owner, own)])]
+        inside = self.layers[places[0]]
+        if len(places) > 1 or not all(straight(layer) for layer in self.layers[places[0] + 1 :]):
+            return False
+        return straight(inside, next(known for known, at in inside._owners().items() if at == (owner, own)))
 
     def _record(self, walk: Walk, source: int, prefix: str) -> int:
         for place, layer in enumerate(self.layers):

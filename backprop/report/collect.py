@@ -10,6 +10,7 @@ import numpy as np
 
 from backprop.chain import Chain
 from backprop.compare import compare
+from backprop.network_graph import NetworkGraph
 from backprop.report.result import Derivative, Layer, LayerJacobian, Report, tolerance_of
 from backprop.report.settings import MOST_PARAMETERS
 from jacobians import Function, Jacobian, Sequential
@@ -252,7 +253,7 @@ def check_direction(
     return verification.check(along, [0.0], product.reshape(-1, 1), witnesses=WITNESSES)
 
 
-def _repeats(chain: Chain) -> int:
+def _repeats(chain: Chain | NetworkGraph) -> int:
     """Return how often to run: often for chains that take microseconds, seldom for dear ones."""
     flops = sum(chain.plan(strategy).cost.flops for strategy in ("left", "right", "optimal"))
     return max(3, min(25, 10**9 // max(flops, 1)))
