@@ -189,7 +189,9 @@ def total(terms: Iterator[Jacobian]) -> Jacobian:
 
 def straight(function: Function, name: str = INPUT) -> bool:
     """Return whether the derivative by `name` is one product of factors, with nothing to add up inside."""
-    return function._straight(name) if isinstance(function, Composition) else True
+    if isinstance(function, Composition):
+        return function._straight(name)
+    return type(function)._record is Function._record
 
 
 def holds(function: Function, owners: Owners) -> bool:

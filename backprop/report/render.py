@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backprop.compare import format_seconds
-from backprop.network_graph import NetworkPlan
+from backprop.network_graph import MODES, NetworkGraph, NetworkPlan
 from backprop.plan import Plan, format_ratio
 from backprop.report.pictures import (
     data_uri,
@@ -306,8 +306,13 @@ def _cost_pictures(*groups: list[Derivative]) -> list[Picture]:
     for group in groups:
         if not group:
             continue
+        # left and right have the names of modes where paths meet, and then in the whole picture
+        graphs = any(isinstance(own.comparison.chain, NetworkGraph) for own in group)
         costs = {
-            own.title: {item.strategy: item.multiplications for item in own.comparison.alternatives}
+            own.title: {
+                MODES.get(item.strategy, item.strategy) if graphs else item.strategy: item.multiplications
+                for item in own.comparison.alternatives
+            }
             for own in group
         }
         points = "one point" if group[0].points == 1 else f"{group[0].points} points at once"

@@ -62,7 +62,8 @@ def graph_below(
         walk.owned = []
         loss._door(walk.vertices[output].value, bool(batch_ndim))
         output = loss._record(walk, output, "")
-    return Graph(tuple(walk.vertices), tuple(dict.fromkeys(places.values())), (output,), tuple(walk.edges))
+    inputs = tuple(dict.fromkeys(places.values()))
+    return Graph(tuple(walk.vertices), inputs, (output,), tuple(walk.edges), walk.control_flow)
 
 
 class Walk:
@@ -73,6 +74,7 @@ class Walk:
         self.vertices: list[Vertex] = []
         self.edges: list[Edge] = []
         self.owned: list[tuple[Function, str, int]] = []
+        self.control_flow = False
 
     def add(self, name: str, value: Any, operation: str, shape: Shape) -> int:
         """Add a vertex, and return its place."""
@@ -104,6 +106,20 @@ class Walk:
         for place, factor in ends:
             self._edge(place, target, factor, batch)
         return target
+
+    def embed(self, graph: Graph, places: dict[int, int], prefix: str) -> int:
+        """Add the vertices of a graph but those that stand at `places` already; return the one of its output."""
+        known = dict(places)
+        for place, vertex in enumerate(graph.vertices):
+            if place not in known:
+                known[place] = self.add(
+                    f"{prefix}{vertex.name}", vertex.value, vertex.operation, vertex.shape
+                )
+        self.edges += [
+            Edge(known[edge.source], known[edge.target], edge.jacobian, edge.spec) for edge in graph.edges
+        ]
+        self.control_flow = self.control_flow or graph.control_flow
+        return known[graph.outputs[0]]
 
     def _between(self, label: str, source: int, path: list[Jacobian]) -> int:
         """Add a vertex behind every factor but the last, and return the last one of them."""
