@@ -11,6 +11,7 @@ import numpy as np
 
 from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
+from jacobians.layers.composition import straight
 from jacobians.numerics.arguments import checked_flag, checked_option, checked_shape
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.planning.dead_units import LiveUnits, live_units
@@ -18,6 +19,7 @@ from jacobians.structures import Dense
 
 if TYPE_CHECKING:
     from backprop.matrix_free import MatrixFreeChain
+    from backprop.network_graph import NetworkGraph
     from backprop.plan import Plan, Strategy
 
 
@@ -155,8 +157,11 @@ class Chain:
         *,
         by: str = "input",
         batched: bool = False,
-    ) -> Self:
+    ) -> Self | NetworkGraph:
         """Make the chain of a network at a point: DL·DF_L·…·DF_1, or down to a parameter of a layer.
+
+        Where paths meet, in residuals, sums, products, concatenations and at shared layers, there is no chain: the
+        result is a :class:`~backprop.network_graph.NetworkGraph`, which is planned, compared and executed alike.
 
         Parameters
         ----------
@@ -187,9 +192,12 @@ class Chain:
                 raise TypeError(
                     f"{name}: found {type(value).__name__}, expected a Function such as SquaredError(y)"
                 )
-        factors = list(
-            network.chain(x, checked_option(by, "by", ["input", *network.parameters]), batched=batched)
-        )
+        checked_option(by, "by", ["input", *network.parameters])
+        if not (straight(network, by) and (loss is None or straight(loss))):
+            from backprop.network_graph import NetworkGraph  # loaded for such networks alone
+
+            return NetworkGraph.from_network(network, x, loss, by=by, batched=batched)
+        factors = list(network.chain(x, by, batched=batched))
         names = network_names(network, by, len(factors))
         if loss is not None:
             upstream = list(loss.chain(network(x, batched=batched), batched=batched))

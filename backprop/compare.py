@@ -14,7 +14,8 @@ import numpy as np
 
 from backprop.chain import Chain
 from backprop.execute import Execution
-from backprop.plan import STRATEGIES, Plan, Strategy, format_ratio
+from backprop.network_graph import MODES, NetworkExecution, NetworkGraph, NetworkPlan
+from backprop.plan import STRATEGIES, Plan, format_ratio
 from backprop.tables import WIDTH, csv_table, html_table, markdown_table, text_table
 from jacobians import Cost
 from jacobians.numerics.float_errors import without_float_errors
@@ -77,8 +78,8 @@ class Comparison:
     results differ because numbers in them are not finite.
     """
 
-    chain: Chain
-    plans: tuple[Plan, ...]
+    chain: Chain | NetworkGraph
+    plans: tuple[Plan | NetworkPlan, ...]
     alternatives: tuple[Alternative, ...]
     note: str = ""
 
@@ -102,8 +103,11 @@ class Comparison:
         return " ".join(part for part in (sentence, self.note) if part)
 
     def __getitem__(self, strategy: str) -> Alternative:
+        asked = strategy
+        if not isinstance(self.chain, Chain):
+            asked = MODES.get(strategy, strategy)
         for alternative in self.alternatives:
-            if alternative.strategy == strategy:
+            if alternative.strategy == asked:
                 return alternative
         known = [alternative.strategy for alternative in self.alternatives]
         raise KeyError(f"strategy: found {strategy!r}, expected one of {known}")
@@ -176,8 +180,8 @@ class Comparison:
 
 @without_float_errors
 def compare(
-    chain: Chain | Sequence[Any],
-    strategies: Sequence[Strategy] = STRATEGIES,
+    chain: Chain | NetworkGraph | Sequence[Any],
+    strategies: Sequence[Any] = STRATEGIES,
     *,
     measure: bool = False,
     repeats: int = 5,
@@ -187,10 +191,10 @@ def compare(
 
     Parameters
     ----------
-    chain : Chain or sequence
-        What :class:`Chain` takes.
+    chain : Chain, NetworkGraph or sequence
+        What :class:`Chain` takes, or what :meth:`Chain.from_network` gives.
     strategies : sequence
-        What :meth:`Chain.plan` takes.
+        What :meth:`Chain.plan` takes. Where paths meet "left" is "reverse", and "right" is "forward".
     measure : bool
         Run every plan: counted cost, and the median time of `repeats` runs taken in turns.
     repeats : int
@@ -219,7 +223,7 @@ def compare(
     right     Dense 1×100  A·(B·C)
     optimal   Dense 1×100  (A·B)·C
     """
-    chain = chain if isinstance(chain, Chain) else Chain(chain)
+    chain = chain if isinstance(chain, Chain | NetworkGraph) else Chain(chain)
     if isinstance(strategies, str | int) or not isinstance(strategies, Iterable):
         raise TypeError(
             f"strategies: found {strategies!r}, expected a list of strategies, such as ['left', 'right']"
@@ -262,7 +266,7 @@ def compare(
     return Comparison(chain, plans, alternatives, note)
 
 
-def _whole(plan: Plan) -> Cost:
+def _whole(plan: Plan | NetworkPlan) -> Cost:
     return plan.cost + plan.saved
 
 
@@ -272,7 +276,7 @@ def _ratio(own: int, least: int) -> float:
     return own / least
 
 
-def _disagree(executions: Sequence[Execution]) -> bool:
+def _disagree(executions: Sequence[Execution | NetworkExecution]) -> bool:
     """Return whether some results are finite where others aren't, as 0·(∞·x) and (0·∞)·x."""
     results = [execution.jacobian for execution in executions]
     if any(result.home is not NUMPY for result in results):
@@ -281,7 +285,9 @@ def _disagree(executions: Sequence[Execution]) -> bool:
     return any(not np.array_equal(first, other) for other in others)
 
 
-def _measured(plans: Sequence[Plan], repeats: int) -> tuple[list[Cost | None], list[float | None], str]:
+def _measured(
+    plans: Sequence[Plan | NetworkPlan], repeats: int
+) -> tuple[list[Cost | None], list[float | None], str]:
     executions = [plan.execute() for plan in plans]
     counted: list[Cost | None] = [execution.cost for execution in executions]
     note = (

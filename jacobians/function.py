@@ -10,7 +10,7 @@ import copy
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from jacobians.planning.bracketing import product
 from jacobians.structures import BlockRow, Jacobian, stack
 from jacobians.written import INPUT as INPUT
 from jacobians.written import Written, is_floats
+
+if TYPE_CHECKING:
+    from jacobians.graph.layers import Walk
 
 
 def plain(value: Any) -> Array:
@@ -358,6 +361,14 @@ class Function(Pickled, Written):
     def _jacobians_by(self, x: Any, names: Sequence[str], batch_ndim: int) -> list[Jacobian]:
         """Return the Jacobian by each of several names."""
         return [self._jacobian(x, name, batch_ndim) for name in names]
+
+    def _owners(self) -> dict[str, tuple[Function, str]]:
+        """Return, for each parameter, the function that holds it and its name there."""
+        return {name: (self, name) for name in self.parameters}
+
+    def _record(self, walk: Walk, source: int, prefix: str) -> int:
+        """Add the vertices of this function of a vertex to a graph, and return the one of its value."""
+        return walk.leaf(self, source, f"{prefix}{type(self).__name__}")
 
     def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
         value = plain(self._forward(x, batch_ndim))

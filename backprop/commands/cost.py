@@ -53,8 +53,8 @@ def run(
     """
     if as_json + as_markdown + as_csv > 1:
         raise CallError("--json, --markdown, --csv: found more than one, expected at most one; choose one")
-    comparison = compare(parse_chain(shapes or []))
-    plan = comparison.chain.plan("optimal")
+    chain = parse_chain(shapes or [])
+    comparison, plan = compare(chain), chain.plan("optimal")
     if as_json:
         text = json.dumps(to_dict(comparison, plan), indent=2)
     elif as_markdown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,10 @@ import numpy as np
 
 from backprop.chain import Chain
 from backprop.compare import compare
+from backprop.network_graph import NetworkGraph
 from backprop.report.result import Derivative, Layer, LayerJacobian, Report, tolerance_of
 from backprop.report.settings import MOST_PARAMETERS
-from jacobians import Function, Jacobian, Sequential
+from jacobians import Function, Jacobian, Sequential, from_numpy
 from jacobians import __version__ as version
 from jacobians.numerics.arrays import Array, real_array
 
@@ -33,7 +35,7 @@ Tick = Callable[[str, int, int], object]
 
 
 def collect_network(
-    network: Function,
+    network: Function | Callable[[Any], Any],
     x: Any,
     loss: Function | None = None,
     *,
@@ -46,8 +48,9 @@ def collect_network(
 
     Parameters
     ----------
-    network : Function
-        A Sequential, whose layers are shown one by one, or any other function, which is one layer.
+    network : Function or callable
+        A Sequential, whose layers are shown one by one, or any other function, which is one layer; or plain NumPy code
+        of one array, which is followed by :func:`jacobians.from_numpy`.
     x : array_like
         One point.
     loss : Function, optional
@@ -69,10 +72,14 @@ def collect_network(
         If a product would take more than 2 GiB.
     """
     tick = tick or (lambda stage, done, total: None)
+    if inspect.isroutine(network):
+        title = title or getattr(network, "__name__", None)
+        network = from_numpy(network)
     for name, given in (("network", network), ("loss", loss)):
         if not isinstance(given, Function) and (name == "network" or given is not None):
             found = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
             raise TypeError(f"{name}: found {found}, expected an instance of jacobians.Function")
+    assert isinstance(network, Function)  # looked at above
     point = real_array(x, "x")
     if point.size == 0:
         raise ValueError(f"x: found a point of shape {point.shape}, expected at least one number")
@@ -252,7 +259,7 @@ def check_direction(
     return verification.check(along, [0.0], product.reshape(-1, 1), witnesses=WITNESSES)
 
 
-def _repeats(chain: Chain) -> int:
+def _repeats(chain: Chain | NetworkGraph) -> int:
     """Return how often to run: often for chains that take microseconds, seldom for dear ones."""
     flops = sum(chain.plan(strategy).cost.flops for strategy in ("left", "right", "optimal"))
     return max(3, min(25, 10**9 // max(flops, 1)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from verification.optional_packages import require_extras
 
 
 def report_network(
-    network: Function,
+    network: Function | Callable[[Any], Any],
     x: Any,
     loss: Function | None = None,
     *,
@@ -30,9 +31,10 @@ def report_network(
 
     Parameters
     ----------
-    network : Function
+    network : Function or callable
         A :class:`jacobians.Sequential`, whose layers are shown one by one, or any other function, which is one layer;
-        layers of one's own are checked and shown like those of the package.
+        layers of one's own are checked and shown like those of the package. A callable is plain NumPy code of one
+        array.
     x : array_like
         One point.
     loss : Function, optional

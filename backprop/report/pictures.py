@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
-COLOURS = {"left": "#3f87c8", "right": "#d9762f", "optimal": "#2e9e6b"}
+COLOURS = {
+    "left": "#3f87c8", "reverse": "#3f87c8", "right": "#d9762f", "forward": "#d9762f", "optimal": "#2e9e6b",
+}  # fmt: skip
 MOST_PIXELS = (256, 512)
 """Rows and columns of the largest picture of a Jacobian."""
 

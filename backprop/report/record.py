@@ -9,6 +9,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from backprop.network_graph import NetworkPlan
 from backprop.plan import Plan
 from backprop.report.collect import environment
 from backprop.report.result import (
@@ -138,8 +139,12 @@ def _derivative(derivative: Derivative) -> dict[str, Any]:
     for alternative, plan in zip(data["alternatives"], derivative.comparison.plans, strict=True):
         alternative["flops"] = plan.cost.flops
         alternative["ratio"] = _finite(alternative["ratio"])
-        alternative["tree"] = _nested(plan.tree)
-        alternative["steps"] = _steps(plan)
+        if isinstance(plan, NetworkPlan):
+            alternative["order"] = list(plan.order)
+            alternative["steps"] = [{"eliminate": s.vertex, **asdict(s.cost)} for s in plan.steps]
+        else:
+            alternative["tree"] = _nested(plan.tree)
+            alternative["steps"] = _steps(plan)
     return {
         "title": derivative.title,
         "of": derivative.of,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backprop.compare import format_seconds
-from backprop.plan import format_ratio
+from backprop.network_graph import MODES, NetworkGraph, NetworkPlan
+from backprop.plan import Plan, format_ratio
 from backprop.report.pictures import (
     data_uri,
     draw_costs,
@@ -91,7 +92,7 @@ def render_markdown(report: Report) -> str:
     require_extras("report,cli", "jinja2")
     singles, several = _by_points(report)
     trees = [
-        (own.title, tree_text(plan.tree, plan.chain.names, plan.chain.specs))
+        (own.title, _in_words(plan))
         for own in singles[:2]
         for plan in own.comparison.plans
         if plan.strategy == "optimal"
@@ -101,6 +102,12 @@ def render_markdown(report: Report) -> str:
         trained=report.training is not None, loss_given=report.loss is not None,
         trees=trees, table=markdown_table, dead_units=_dead_units(singles),
     )  # fmt: skip
+
+
+def _in_words(plan: Plan | NetworkPlan) -> str:
+    if isinstance(plan, NetworkPlan):
+        return str(plan)
+    return tree_text(plan.tree, plan.chain.names, plan.chain.specs)
 
 
 def _dead_units(derivatives: Sequence[Derivative]) -> int:
@@ -299,8 +306,13 @@ def _cost_pictures(*groups: list[Derivative]) -> list[Picture]:
     for group in groups:
         if not group:
             continue
+        # left and right have the names of modes where paths meet, and then in the whole picture
+        graphs = any(isinstance(own.comparison.chain, NetworkGraph) for own in group)
         costs = {
-            own.title: {item.strategy: item.multiplications for item in own.comparison.alternatives}
+            own.title: {
+                MODES.get(item.strategy, item.strategy) if graphs else item.strategy: item.multiplications
+                for item in own.comparison.alternatives
+            }
             for own in group
         }
         points = "one point" if group[0].points == 1 else f"{group[0].points} points at once"
@@ -318,17 +330,21 @@ def _cost_pictures(*groups: list[Derivative]) -> list[Picture]:
     return pictures
 
 
+def _drawn(plan: Plan | NetworkPlan) -> str:
+    return plan.picture() if isinstance(plan, NetworkPlan) else draw_tree(plan)
+
+
 def _tree_groups(derivatives: list[Derivative]) -> list[tuple[str, list[Picture]]]:
     """Return the trees of every derivative; orders that bracket alike share one."""
     groups = []
     for own in derivatives:
         alike: dict[Any, list[Any]] = {}
         for plan in own.comparison.plans:
-            alike.setdefault(plan.tree, []).append(plan)
+            alike.setdefault(plan.order if isinstance(plan, NetworkPlan) else plan.tree, []).append(plan)
         pictures = [
             Picture(
-                data_uri(draw_tree(plans[0])),
-                f"Tree of {plans[0].bracketing}",
+                data_uri(_drawn(plans[0])),
+                f"{'Graph: ' if isinstance(plans[0], NetworkPlan) else 'Tree of '}{plans[0].bracketing}",
                 f"{' = '.join(plan.strategy for plan in plans)}: {plans[0].cost}",
                 plans[0].bracketing,
                 wide=len(plans[0].chain) > LONG_CHAIN,

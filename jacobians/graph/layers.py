@@ -2,125 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from jacobians.function import INPUT, Function
-from jacobians.graph.graph import Graph
-from jacobians.graph.recorder import Recorder
-from jacobians.layers.branches import Concatenate, Product, Residual, Sum
-from jacobians.layers.composition import Composition, Sequential
-from jacobians.numerics.arrays import Array
-from jacobians.structures import Diagonal, Identity, Jacobian, Scatter
+from jacobians.graph.graph import Edge, Graph, Vertex
+from jacobians.graph.recorder import refuse
+from jacobians.structures import Jacobian
+
+Shape = tuple[int, ...]
 
 
 def trace_function(
-    function: Function, x: Any, wrt: Sequence[str] | None = None, max_vertices: int = 10**5
+    function: Function,
+    x: Any,
+    wrt: Sequence[str] | None = None,
+    max_vertices: int = 10**5,
+    *,
+    loss: Function | None = None,
+    batched: bool = False,
 ) -> Graph:
     """Return the graph of a function at x, from the input and the parameters in `wrt` (all by default).
 
-    A layer that occurs several times has one vertex a parameter, and an edge from it at each place.
+    A layer that occurs several times has one vertex a parameter, and an edge from it at each place. A `loss` of the
+    output follows. Of a batch the vertices have the shapes of one point, and the Jacobians those of all points.
 
     Raises
     ------
     TypeError, ValueError
         If x is refused, or `wrt` names no parameter.
     """
-    point = function._door(x, False)
+    point = function._door(x, batched)
     names = function._names(wrt) if wrt is not None else [INPUT, *function.parameters]
-    recorder = Recorder(max_vertices)
-    start = recorder.add(INPUT, point, "input")
-    places = {name: start if name == INPUT else recorder.add(name, function.parameters[name], "input")
+    return graph_below(function, point, names, int(batched), max_vertices, loss)
+
+
+def graph_below(
+    function: Function,
+    x: Any,
+    names: Sequence[str],
+    batch_ndim: int,
+    max_vertices: int = 10**5,
+    loss: Function | None = None,
+) -> Graph:
+    """Return the graph below the doors, from what is in `names`."""
+    walk = Walk(batch_ndim, max_vertices)
+    start = walk.add(INPUT, x, "input", x.shape[batch_ndim:])
+    parameters = function.parameters
+    places = {name: start if name == INPUT else walk.add(name, parameters[name], "input", parameters[name].shape)
               for name in dict.fromkeys(names)}  # fmt: skip
-    owners = function._owners() if isinstance(function, Composition) else {}
-    owned: dict[int, list[tuple[str, int]]] = {}
+    owners = function._owners()
     for name, place in places.items():
         if name != INPUT:
-            leaf, own = owners.get(name, (function, name))
-            owned.setdefault(id(leaf), []).append((own, place))
-    output = _Walk(recorder, owned)(function, start, "")
-    return Graph(
-        tuple(recorder.vertices), tuple(dict.fromkeys(places.values())), (output,), tuple(recorder.edges)
-    )
+            walk.owned.append((*owners[name], place))
+    output = function._record(walk, start, "")
+    if loss is not None:
+        walk.owned = []
+        loss._door(walk.vertices[output].value, bool(batch_ndim))
+        output = loss._record(walk, output, "")
+    inputs = tuple(dict.fromkeys(places.values()))
+    return Graph(tuple(walk.vertices), inputs, (output,), tuple(walk.edges), walk.control_flow)
 
 
-class _Walk:
-    def __init__(self, recorder: Recorder, owned: dict[int, list[tuple[str, int]]]) -> None:
-        self.recorder, self.owned = recorder, owned
+class Walk:
+    """The vertices and edges that were made so far; functions add theirs by ``_record``."""
 
-    def __call__(self, function: Function, source: int, prefix: str) -> int:
-        """Add the vertices of a function of a vertex, and return the one of its value."""
-        x = self.recorder.vertices[source].value
-        assert x is not None  # vertices of a followed function have values
-        if isinstance(function, Sequential):
-            for place, layer in enumerate(function.layers):
-                at = self.recorder.vertices[source]
-                try:
-                    layer.check_input(at.shape)
-                except ValueError as error:
-                    raise ValueError(f"layer {prefix}{place} ({layer!r}): {error}") from None
-                source = self(layer, source, f"{prefix}{place}.")
-            return source
-        edges_of = _PARTS.get(type(function))
-        value = np.asarray(function._forward(x, 0))
-        if edges_of is not None:
-            assert isinstance(function, Composition)
-            parts = [self(layer, source, f"{prefix}{k}.") for k, layer in enumerate(function.layers)]
-            if isinstance(function, Residual):
-                parts = [source, *parts]
-            values = [np.asarray(self.recorder.vertices[part].value) for part in parts]
-            found = list(zip(parts, edges_of(values), strict=True))
-        else:
-            found = [(source, function._jacobian(x, INPUT, 0, value))]
-            found += self._by_parameters(function, x, value)
-        label = prefix[:-1] or "output"
-        target = self.recorder.add(label, value, type(function).__name__)
-        self.recorder.connect(target, found)
+    def __init__(self, batch_ndim: int, max_vertices: int) -> None:
+        self.batch_ndim, self.max_vertices = batch_ndim, max_vertices
+        self.vertices: list[Vertex] = []
+        self.edges: list[Edge] = []
+        self.owned: list[tuple[Function, str, int]] = []
+        self.control_flow = False
+
+    def add(self, name: str, value: Any, operation: str, shape: Shape) -> int:
+        """Add a vertex, and return its place."""
+        if len(self.vertices) >= self.max_vertices:
+            refuse(operation, f"makes more than max_vertices = {self.max_vertices:,} vertices; pass more")
+        self.vertices.append(Vertex(name, tuple(shape), value, operation))
+        return len(self.vertices) - 1
+
+    def leaf(self, function: Function, source: int, label: str) -> int:
+        """Add the value of a function of a vertex, from it and from the function's parameters that are asked for."""
+        x = self.vertices[source].value
+        value = function._forward(x, self.batch_ndim)
+        ways = [(source, function._chain(x, INPUT, self.batch_ndim, value))]
+        ways += [
+            (place, function._chain(x, name, self.batch_ndim, value))
+            for owner, name, place in self.owned
+            if owner is function
+        ]
+        return self.join(label, function, value, ways)
+
+    def join(
+        self, label: str, function: Function, value: Any, ways: Sequence[tuple[int, list[Jacobian]]]
+    ) -> int:
+        """Add a value that is reached from vertices on ways of factors, output side first."""
+        # the vertices between the factors come before the value
+        ends = [(self._between(label, place, factors), factors[0]) for place, factors in ways]
+        batch, shape = np.shape(value)[: self.batch_ndim], np.shape(value)[self.batch_ndim :]
+        target = self.add(label, value, type(function).__name__, shape)
+        for place, factor in ends:
+            self._edge(place, target, factor, batch)
         return target
 
-    def _by_parameters(self, function: Function, x: Array, value: Array) -> list[tuple[int, Jacobian]]:
-        if not isinstance(function, Composition):
-            own = self.owned.get(id(function), [])
-            return [(place, function._jacobian(x, name, 0, value)) for name, place in own]
-        # a composition of somebody's own: one vertex, by the chain that it gives itself
-        names = {own: name for name, own in function._owners().items()}
-        pairs = [
-            (place, names[leaf, name])
-            for leaf, _ in names
-            for name, place in self.owned.get(id(leaf), ())
-            if (leaf, name) in names
+    def embed(self, graph: Graph, places: dict[int, int], prefix: str) -> int:
+        """Add the vertices of a graph but those that stand at `places` already; return the one of its output."""
+        known = dict(places)
+        for place, vertex in enumerate(graph.vertices):
+            if place not in known:
+                known[place] = self.add(
+                    f"{prefix}{vertex.name}", vertex.value, vertex.operation, vertex.shape
+                )
+        self.edges += [
+            Edge(known[edge.source], known[edge.target], edge.jacobian, edge.spec) for edge in graph.edges
         ]
-        return [(place, function._jacobian(x, name, 0, value)) for place, name in dict.fromkeys(pairs)]
+        self.control_flow = self.control_flow or graph.control_flow
+        return known[graph.outputs[0]]
 
+    def _between(self, label: str, source: int, path: list[Jacobian]) -> int:
+        """Add a vertex behind every factor but the last, and return the last one of them."""
+        for number, factor in enumerate(reversed(path[1:])):
+            batch = factor.batch_shape
+            target = self.add(f"{label}.{number}", None, "factor", factor.out_shape)
+            self._edge(source, target, factor, batch)
+            source = target
+        return source
 
-def _identities(values: list[Array]) -> list[Jacobian]:
-    return [Identity(value.size) for value in values]
-
-
-def _factors(values: list[Array]) -> list[Jacobian]:
-    scales: list[Jacobian] = []
-    for place in range(len(values)):
-        scale = np.ones(values[0].size)
-        for other in (*values[:place], *values[place + 1 :]):
-            scale = scale * other.reshape(-1)
-        scales.append(Diagonal(scale))
-    return scales
-
-
-def _placed(values: list[Array]) -> list[Jacobian]:
-    ends = np.cumsum([value.size for value in values])
-    return [
-        Scatter(np.arange(end - value.size, end), int(ends[-1]))
-        for end, value in zip(ends, values, strict=True)
-    ]
-
-
-_PARTS: dict[type, Callable[[list[Array]], list[Jacobian]]] = {
-    Residual: _identities,
-    Sum: _identities,
-    Product: _factors,
-    Concatenate: _placed,
-}
-"""The edges from the parts of a composition to its value, by their values."""
+    def _edge(self, source: int, target: int, factor: Jacobian, batch: Shape) -> None:
+        shaped = factor.broadcast_batch(batch).reshaped(
+            self.vertices[target].shape, self.vertices[source].shape
+        )
+        self.edges.append(Edge(source, target, shaped, shaped.spec))

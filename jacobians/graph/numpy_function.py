@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from jacobians.function import INPUT, Function
 from jacobians.graph.graph import Graph
+from jacobians.graph.layers import Walk
 from jacobians.graph.tracing import trace
 from jacobians.numerics.arguments import checked_mapping
 from jacobians.numerics.arrays import Array
@@ -48,6 +51,18 @@ class _NumpyFunction(Function):
         places = {name: known.index(name) for name in names}
         found = _planned(_from_inputs(graph, tuple(sorted(places.values()))))
         return [found[places[name]] for name in names]
+
+    def _record(self, walk: Walk, source: int, prefix: str) -> int:
+        """Add the vertices of the code; of a written derivative or a batch, one vertex."""
+        if self._written is not None or walk.batch_ndim:
+            return super()._record(walk, source, prefix)
+        graph = self._graph(np.asarray(walk.vertices[source].value))
+        held = {name: place for owner, name, place in walk.owned if owner is self}
+        places = {graph.inputs[0]: source}
+        for name, place in zip(self.parameter_names, graph.inputs[1:], strict=True):
+            if name in held:
+                places[place] = held[name]
+        return walk.embed(graph, places, prefix)
 
     def _graph(self, x: Array) -> Graph:
         graph = trace(self._code, x, **{name: getattr(self, name) for name in self.parameter_names})

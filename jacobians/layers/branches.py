@@ -7,7 +7,8 @@ The total derivative adds up over the ways, ∂f/∂x_j = Σ_k ∂f/∂g_k · �
 from __future__ import annotations
 
 import math
-from typing import Any
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from jacobians.numerics.arrays import Array
 from jacobians.numerics.libraries import numpy_dtype
 from jacobians.planning.bracketing import product
 from jacobians.structures import BlockColumn, Diagonal, Identity, Jacobian, Selection
+
+if TYPE_CHECKING:
+    from jacobians.graph.layers import Walk
 
 
 class _Parallel(Composition):
@@ -41,6 +45,14 @@ class _Parallel(Composition):
         self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
         return values
 
+    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
+        """Return what the values of the parts make together."""
+        return self._joined(x, [layer._forward(x, batch_ndim) for layer in self.layers], batch_ndim)
+
+    @abstractmethod
+    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
+        """Return the value, from those of the parts, whose shapes are looked at."""
+
     def _require_shapes(self, shapes: list[tuple[int, ...]]) -> None:
         for place, shape in enumerate(shapes):
             if shape != shapes[0]:
@@ -60,6 +72,24 @@ class _Parallel(Composition):
             for known, own in zip(paths, paths_of(layer, x, owners, batch_ndim), strict=True):
                 known += [factors + path for path in own]
         return paths
+
+    def _record(self, walk: Walk, source: int, prefix: str) -> int:
+        """Add the vertices of every part, and one for what they make together."""
+        x, batch_ndim = walk.vertices[source].value, walk.batch_ndim
+        parts = [layer._record(walk, source, f"{prefix}{place}.") for place, layer in enumerate(self.layers)]
+        values = [walk.vertices[part].value for part in parts]
+        value = self._joined(x, values, batch_ndim)
+        ways = [(part, [edge]) for part, edge in zip(parts, self._edges(x, values, batch_ndim), strict=True)]
+        ways += self._direct(x, source, batch_ndim)
+        return walk.join(f"{prefix}{type(self).__name__}", self, value, ways)
+
+    def _edges(self, x: Any, values: list[Any], batch_ndim: int) -> list[Jacobian]:
+        """Return the Jacobian of the value by that of each part: here an addition's."""
+        return [_identity(value, batch_ndim) for value in values]
+
+    def _direct(self, x: Any, source: int, batch_ndim: int) -> list[tuple[int, Path]]:
+        """Return the ways past all parts."""
+        return []
 
     def smooth_piece(self, x: Any) -> Array | None:
         """Return the pieces of all parts, one after the other."""
@@ -95,9 +125,8 @@ class Residual(_Parallel):
     def __init__(self, f: Function) -> None:
         super().__init__(f)
 
-    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
-        """Return x + f(x)."""
-        value = self.layers[0]._forward(x, batch_ndim)
+    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
+        (value,) = values
         found, expected = np.shape(value)[batch_ndim:], x.shape[batch_ndim:]
         if found != expected:
             raise ValueError(
@@ -108,9 +137,10 @@ class Residual(_Parallel):
 
     def _input_chain(self, x: Any, batch_ndim: int) -> Path:
         self.forward(x, batch_ndim)  # for the shape of its value
-        point = x.shape[batch_ndim:]
-        identity = Identity.unchecked(math.prod(point), out_shape=point, in_shape=point, dtype=numpy_dtype(x))
-        return [identity + self._jacobians(x, batch_ndim)[0]]
+        return [_identity(x, batch_ndim) + self._jacobians(x, batch_ndim)[0]]
+
+    def _direct(self, x: Any, source: int, batch_ndim: int) -> list[tuple[int, Path]]:
+        return [(source, [_identity(x, batch_ndim)])]
 
     def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
         return paths_of(self.layers[0], x, owners, batch_ndim)
@@ -138,9 +168,9 @@ class Sum(_Parallel):
 
     array_api = True
 
-    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
-        """Return the sum of the values."""
-        first, *others = self._values(x, batch_ndim)
+    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
+        self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
+        first, *others = values
         for other in others:
             first = first + other
         return first
@@ -178,16 +208,15 @@ class Product(_Parallel):
     array([0.5])
     """
 
-    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
-        """Return the product of the values."""
-        first, *others = self._values(x, batch_ndim)
+    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
+        self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
+        first, *others = values
         for other in others:
             first = first * other
         return first
 
-    def _others(self, x: Any, batch_ndim: int) -> list[Jacobian]:
+    def _edges(self, x: Any, values: list[Any], batch_ndim: int) -> list[Jacobian]:
         """Return, for each factor, diag(the product of the values of all others)."""
-        values = self._values(x, batch_ndim)
         out_shape = np.shape(values[0])[batch_ndim:]
         columns = [np.reshape(value, (*x.shape[:batch_ndim], math.prod(out_shape))) for value in values]
         scales = []
@@ -199,12 +228,17 @@ class Product(_Parallel):
         return list(scales)
 
     def _input_chain(self, x: Any, batch_ndim: int) -> Path:
-        scales = self._others(x, batch_ndim)
+        scales = self._edges(x, self._values(x, batch_ndim), batch_ndim)
         factors = (layer._chain(x, INPUT, batch_ndim) for layer in self.layers)
         return [total(product([scale, *chain]) for scale, chain in zip(scales, factors, strict=True))]
 
     def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
-        return self._behind([[scale] for scale in self._others(x, batch_ndim)], x, owners, batch_ndim)
+        return self._behind(
+            [[scale] for scale in self._edges(x, self._values(x, batch_ndim), batch_ndim)],
+            x,
+            owners,
+            batch_ndim,
+        )
 
 
 class Concatenate(_Parallel):
@@ -247,9 +281,9 @@ class Concatenate(_Parallel):
                     f"(n, {', '.join(map(str, shapes[0][1:]))}), as part 0 has {shapes[0]}; put a Reshape behind one"
                 )
 
-    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
-        """Return the values one after the other."""
-        return np.concatenate(self._values(x, batch_ndim), axis=batch_ndim)
+    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
+        self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
+        return np.concatenate(values, axis=batch_ndim)
 
     def _shapes(self, values: list[Any], batch_ndim: int) -> tuple[list[int], tuple[int, ...]]:
         """Return the number of outputs of each part, and the shape of all."""
@@ -264,16 +298,23 @@ class Concatenate(_Parallel):
         ]
 
     def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
-        values = self._values(x, batch_ndim)
+        placed = self._edges(x, self._values(x, batch_ndim), batch_ndim)
+        return self._behind([[selection] for selection in placed], x, owners, batch_ndim)
+
+    def _edges(self, x: Any, values: list[Any], batch_ndim: int) -> list[Jacobian]:
+        """Return, for each part, where its entries go."""
         sizes, out_shape = self._shapes(values, batch_ndim)
         dtype = np.result_type(*(value.dtype for value in values))
-        placed: list[Path] = []
+        placed: list[Jacobian] = []
         start = 0
         for size in sizes:
             places = np.full(sum(sizes), -1)
             places[start : start + size] = np.arange(size)
             start += size
-            placed.append(
-                [Selection.unchecked(places, size, repeats=False, out_shape=out_shape, dtype=dtype)]
-            )
-        return self._behind(placed, x, owners, batch_ndim)
+            placed.append(Selection.unchecked(places, size, repeats=False, out_shape=out_shape, dtype=dtype))
+        return placed
+
+
+def _identity(value: Any, batch_ndim: int) -> Jacobian:
+    shape = tuple(np.shape(value)[batch_ndim:])
+    return Identity.unchecked(math.prod(shape), out_shape=shape, in_shape=shape, dtype=numpy_dtype(value))

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from types import FunctionType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from jacobians.function import INPUT, Function, Linearization, plain
 from jacobians.numerics.arrays import Array, read_only
 from jacobians.planning.bracketing import product
 from jacobians.structures import Jacobian
+
+if TYPE_CHECKING:
+    from jacobians.graph.layers import Walk
 
 Path = list[Jacobian]
 """One way from a parameter or the input to the output: factors, output side first."""
@@ -117,6 +120,17 @@ class Composition(Function):
             by_leaf.setdefault(id(leaf), {})[own] = value
         return self._rebuilt({key: leaves[key].bind(own) for key, own in by_leaf.items()})
 
+    def _straight(self, name: str) -> bool:
+        return False  # ways of one's own are not known
+
+    def _record(self, walk: Walk, source: int, prefix: str) -> int:
+        """Add one vertex, on the ways that the composition gives itself."""
+        x = walk.vertices[source].value
+        ways = [(source, self._input_chain(x, walk.batch_ndim))]
+        found = self._paths(x, [(leaf, name) for leaf, name, _ in walk.owned], walk.batch_ndim)
+        ways += [(place, way) for (_, _, place), own in zip(walk.owned, found, strict=True) for way in own]
+        return walk.join(f"{prefix}{type(self).__name__}", self, self._forward(x, walk.batch_ndim), ways)
+
     def _rebuilt(self, replaced: dict[int, Any]) -> Self:
         """Return a copy in which functions are replaced, by the id of the old one; copies are noted there."""
         if id(self) not in replaced:
@@ -188,6 +202,13 @@ def total(terms: Iterator[Jacobian]) -> Jacobian:
     return result
 
 
+def straight(function: Function, name: str = INPUT) -> bool:
+    """Return whether the derivative by `name` is one product of factors, with nothing to add up inside."""
+    if isinstance(function, Composition):
+        return function._straight(name)
+    return type(function)._record is Function._record
+
+
 def holds(function: Function, owners: Owners) -> bool:
     """Return whether one of the parameters is held by the function, or by a part of it at any depth."""
     if isinstance(function, Composition):
@@ -247,14 +268,35 @@ class Sequential(Composition):
         """Raise ValueError unless the first layer takes these numbers."""
         self.layers[0].check_values(x)
 
+    def _straight(self, name: str) -> bool:
+        """Return whether one layer has the parameter, and all behind it are straight."""
+        if name == INPUT:
+            return all(straight(layer) for layer in self.layers)
+        owner, own = self._owners()[name]
+        places = [place for place, layer in enumerate(self.layers) if holds(layer, [(owner, own)])]
+        inside = self.layers[places[0]]
+        if len(places) > 1 or not all(straight(layer) for layer in self.layers[places[0] + 1 :]):
+            return False
+        return straight(inside, next(known for known, at in inside._owners().items() if at == (owner, own)))
+
+    def _record(self, walk: Walk, source: int, prefix: str) -> int:
+        for place, layer in enumerate(self.layers):
+            if place:
+                self._check_layer(place, walk.vertices[source].shape)
+            source = layer._record(walk, source, f"{prefix}{place}.")
+        return source
+
+    def _check_layer(self, place: int, shape: tuple[int, ...]) -> None:
+        try:
+            self.layers[place].check_input(shape)
+        except ValueError as error:
+            raise ValueError(f"layer {place} ({self.layers[place]!r}): {error}") from None
+
     def _outputs(self, x: Any, batch_ndim: int) -> Iterator[Any]:
         """Yield the output of every layer; what nobody keeps is free for the next."""
         for place, layer in enumerate(self.layers):
             if place:
-                try:
-                    layer.check_input(tuple(np.shape(x)[batch_ndim:]))
-                except ValueError as error:
-                    raise ValueError(f"layer {place} ({layer!r}): {error}") from None
+                self._check_layer(place, tuple(np.shape(x)[batch_ndim:]))
             x = layer._forward(x, batch_ndim)
             # no layer may write to what another gave
             x = read_only(x) if type(x) is np.ndarray else x
