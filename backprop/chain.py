@@ -11,7 +11,7 @@ import numpy as np
 
 from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
-from jacobians.layers.composition import straight
+from jacobians.layers.recording import Record
 from jacobians.numerics.arguments import checked_flag, checked_option, checked_shape
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.planning.dead_units import LiveUnits, live_units
@@ -193,18 +193,16 @@ class Chain:
                     f"{name}: found {type(value).__name__}, expected a Function such as SquaredError(y)"
                 )
         checked_option(by, "by", ["input", *network.parameters])
-        if not (straight(network, by) and (loss is None or straight(loss))):
+        record = Record.of(network, network._door(x, batched), [by], int(batched), loss=loss)
+        paths = record.paths()
+        if paths is None:
             from backprop.network_graph import NetworkGraph  # loaded for such networks alone
 
-            return NetworkGraph.from_network(network, x, loss, by=by, batched=batched)
-        factors = list(network.chain(x, by, batched=batched))
-        names = network_names(network, by, len(factors))
-        if loss is not None:
-            upstream = list(loss.chain(network(x, batched=batched), batched=batched))
-            factors = upstream + factors
-            own = type(loss).__name__
-            names = ([own] if len(upstream) == 1 else [f"{own}.{i}" for i in range(len(upstream))]) + names
-        return cls(factors, names=names)
+            return NetworkGraph(record.graph())
+        names = [record.steps[target].name for target, _ in paths[by]]
+        if by != "input":
+            names[-1] += f"/{by.rpartition('.')[2]}"
+        return cls([factor for _, factor in paths[by]], names=names)
 
     @without_float_errors
     def plan(self, strategy: Strategy = "optimal", *, dead_units: bool = False) -> Plan:
@@ -316,17 +314,3 @@ def default_names(count: int) -> list[str]:
     if count <= 26:
         return [chr(ord("A") + place) for place in range(count)]
     return [f"A{place + 1}" for place in range(count)]
-
-
-def network_names(network: Function, by: str, count: int) -> list[str]:
-    """Return what the factors of a network's chain are called, output side first."""
-    own = type(network).__name__
-    layers = getattr(network, "layers", None)
-    if layers is None:
-        return [own] if count == 1 else [f"{own}.{place}" for place in range(count)]
-    names = [f"{place}.{type(layer).__name__}" for place, layer in enumerate(layers)]
-    if by != "input":
-        place, parameter = by.split(".", 1)
-        names = [f"{names[int(place)]}/{parameter}", *names[int(place) + 1 :]]
-    # nested networks and shared layers have another number of factors
-    return names[::-1] if len(names) == count else [f"J{place}" for place in range(count, 0, -1)]

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians import Cost, Function, Graph, Jacobian, Spec
-from jacobians.graph.layers import trace_function
+from jacobians import Cost, Graph, Jacobian, Spec
 from jacobians.planning.elimination import Elimination
 from jacobians.planning.plan import GraphPlan, GraphStep
 
@@ -35,8 +34,8 @@ class NetworkGraph:
 
     Examples
     --------
-    >>> from jacobians import Residual, Sequential, Tanh
-    >>> graph = NetworkGraph.from_network(Sequential(Residual(Tanh()), Residual(Tanh())), [0.0, 0.0])
+    >>> from jacobians import Residual, Sequential, Tanh, trace
+    >>> graph = NetworkGraph(trace(Sequential(Residual(Tanh()), Residual(Tanh())), [0.0, 0.0], wrt=["input"]))
     >>> plan = graph.plan("reverse")
     >>> plan.cost, plan.execute().cost
     (Cost(multiplications=2, additions=4), Cost(multiplications=2, additions=4))
@@ -61,19 +60,6 @@ class NetworkGraph:
         self.graph = Graph(graph.vertices, (source,), graph.outputs, graph.edges, graph.control_flow)
         self.source, self.target = source, graph.outputs[0]
         self._plans: dict[Any, NetworkPlan] = {}
-
-    @classmethod
-    def from_network(
-        cls,
-        network: Function,
-        x: Any,
-        loss: Function | None = None,
-        *,
-        by: str = "input",
-        batched: bool = False,
-    ) -> NetworkGraph:
-        """Follow a network at a point; parameters and errors as in :meth:`Chain.from_network`."""
-        return cls(trace_function(network, x, [by], loss=loss, batched=batched))
 
     @property
     def jacobians(self) -> tuple[Jacobian, ...]:

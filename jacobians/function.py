@@ -25,7 +25,7 @@ from jacobians.written import INPUT as INPUT
 from jacobians.written import Written, is_floats
 
 if TYPE_CHECKING:
-    from jacobians.graph.layers import Walk
+    from jacobians.layers.recording import Record
 
 
 def plain(value: Any) -> Array:
@@ -302,6 +302,8 @@ class Function(Pickled, Written):
         return private(point) if is_foreign(point) or np.may_share_memory(point, x) else point
 
     def _known(self, name: str, *, inputs: bool = True) -> str:
+        if inputs and isinstance(name, str) and name == INPUT:
+            return name
         known = ([INPUT] if inputs else []) + list(self.parameters)
         return checked_option(name, "wrt" if inputs else "parameters", known)
 
@@ -366,9 +368,9 @@ class Function(Pickled, Written):
         """Return, for each parameter, the function that holds it and its name there."""
         return {name: (self, name) for name in self.parameters}
 
-    def _record(self, walk: Walk, source: int, prefix: str) -> int:
-        """Add the vertices of this function of a vertex to a graph, and return the one of its value."""
-        return walk.leaf(self, source, f"{prefix}{type(self).__name__}")
+    def _record(self, record: Record, source: int, prefix: str) -> int:
+        """Add the value of this function of another value, and return its place."""
+        return record.leaf(self, source, f"{prefix}{type(self).__name__}")
 
     def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
         value = plain(self._forward(x, batch_ndim))

@@ -17,12 +17,11 @@ from backprop.images.gradient_descent import Descent, follow, gradient
 from backprop.learning.network import MLP
 from backprop.learning.not_finite import is_finite, told
 from jacobians import Function, Jacobian, SquaredNorm
-from jacobians.function import INPUT
+from jacobians.layers.recording import Record, _Recorded
 from jacobians.numerics.arguments import checked_integer, real_number
 from jacobians.numerics.arrays import Array, read_only, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import require_numpy_function
-from jacobians.planning.bracketing import product
 from jacobians.structures import Selection
 from jacobians.structures.display import html_table
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class ClassScore(Function):
+class ClassScore(_Recorded):
     """S_c(I) − λ‖I‖² as a function of the input I, with S_c the output c of a network.
 
     The Jacobian is the row (e_cᵀ · DF) − 2λIᵀ, with e_cᵀ a selection.
@@ -57,8 +56,6 @@ class ClassScore(Function):
     (array(6.), array([[2., 3.]]))
     """
 
-    vectorized = True
-
     def __init__(self, network: Function, class_: int, penalty: float = 0.0) -> None:
         if not isinstance(network, Function):
             raise TypeError(f"network: found {type(network).__name__}, expected a Function such as an MLP")
@@ -73,7 +70,9 @@ class ClassScore(Function):
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return S_c(I) − λ‖I‖²."""
-        outputs = self.network._forward(x, batch_ndim)
+        return self._score(x, self.network._forward(x, batch_ndim), batch_ndim)
+
+    def _score(self, x: Any, outputs: Any, batch_ndim: int) -> Any:
         if outputs.ndim != batch_ndim + 1 or self.class_ >= outputs.shape[-1]:
             raise ValueError(
                 f"class_: found {self.class_}, expected the number of an output of a network whose outputs "
@@ -82,18 +81,19 @@ class ClassScore(Function):
         score = outputs[..., self.class_]
         return score - self.penalty * SquaredNorm().forward(x, batch_ndim) if self.penalty else score
 
-    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
-        """Return e_cᵀ DF − 2λIᵀ."""
-        return product(self._chain(x, wrt, batch_ndim))
-
-    def _chain(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> list[Jacobian]:
-        factors = self.network._chain(x, INPUT, batch_ndim)
-        k, dtype = factors[0].shape[0], factors[0].dtype
-        place = np.array([self.class_])
-        factors = [Selection.unchecked(place, k, repeats=False, out_shape=(), dtype=dtype), *factors]
-        if not self.penalty:
-            return factors
-        return [product(factors) - SquaredNorm().derivative(x, batch_ndim=batch_ndim) * self.penalty]
+    def _record(self, record: Record, source: int, prefix: str) -> int:
+        """Add the network, and e_cᵀ − 2λIᵀ behind it."""
+        x, batch_ndim = record.steps[source].value, record.batch_ndim
+        outputs = self.network._record(record, source, f"{prefix}network.")
+        reached = record.steps[outputs]
+        place, dtype = np.array([self.class_]), reached.value.dtype
+        (k,) = reached.shape
+        ways: list[tuple[int, list[Jacobian]]] = [
+            (outputs, [Selection.unchecked(place, k, repeats=False, out_shape=(), dtype=dtype)])
+        ]
+        if self.penalty:
+            ways.append((source, [SquaredNorm().derivative(x, batch_ndim=batch_ndim) * -self.penalty]))
+        return record.join(f"{prefix}ClassScore", self, self._score(x, reached.value, batch_ndim), ways)
 
     def smooth_piece(self, x: Any) -> Array | None:
         """Return the pieces of the network."""

@@ -8,24 +8,17 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT, Function
-from jacobians.graph.graph import Graph
-from jacobians.graph.layers import Walk
 from jacobians.graph.tracing import trace
+from jacobians.layers.recording import Record, _Recorded
 from jacobians.numerics.arguments import checked_mapping
-from jacobians.numerics.arrays import Array
 from jacobians.structures import Jacobian
 
 
-class _NumpyFunction(Function):
-    """A function of forward code and named parameters; made by :func:`from_numpy`."""
+class _Code(Function):
+    """Forward code of one array and named parameters."""
 
-    def __init__(
-        self,
-        code: Callable[..., Any],
-        parameters: Mapping[str, Any],
-        written: Callable[..., Any] | None,
-    ) -> None:
-        self._code, self._written = code, written
+    def __init__(self, code: Callable[..., Any], parameters: Mapping[str, Any]) -> None:
+        self._code = code
         self.parameter_names = tuple(parameters)  # type: ignore[misc]  # each has its own
         for name, value in parameters.items():
             setattr(self, name, self.parameter(value, name))
@@ -34,59 +27,37 @@ class _NumpyFunction(Function):
         """Return the value of the code."""
         return self._code(x, **{name: getattr(self, name) for name in self.parameter_names})
 
+
+class _WrittenCode(_Code):
+    """Forward code with a Jacobian that somebody wrote."""
+
+    def __init__(
+        self, code: Callable[..., Any], parameters: Mapping[str, Any], written: Callable[..., Any]
+    ) -> None:
+        super().__init__(code, parameters)
+        self._written = written
+
     def derivative(self, x: Any, wrt: str = INPUT) -> Jacobian:
-        """Return the written Jacobian, or that of the graph."""
-        if self._written is not None:
-            return self._as_jacobian(self._written(x, wrt), x, wrt, 0, None)
-        return self._by(x, [wrt])[0]
+        """Return the written Jacobian."""
+        return self._as_jacobian(self._written(x, wrt), x, wrt, 0, None)
 
-    def _jacobians_by(self, x: Any, names: Any, batch_ndim: int) -> list[Jacobian]:
-        if self._written is not None or batch_ndim:
-            return super()._jacobians_by(x, names, batch_ndim)
-        return self._by(x, names)
 
-    def _by(self, x: Any, names: Any) -> list[Jacobian]:
-        """Return the Jacobians by what is named, of one graph by one plan."""
-        graph, known = self._graph(x), (INPUT, *self.parameter_names)
-        places = {name: known.index(name) for name in names}
-        found = _planned(_from_inputs(graph, tuple(sorted(places.values()))))
-        return [found[places[name]] for name in names]
+class _NumpyFunction(_Code, _Recorded):
+    """Forward code alone: its graph at a point has the Jacobians."""
 
-    def _record(self, walk: Walk, source: int, prefix: str) -> int:
-        """Add the vertices of the code; of a written derivative or a batch, one vertex."""
-        if self._written is not None or walk.batch_ndim:
-            return super()._record(walk, source, prefix)
-        graph = self._graph(np.asarray(walk.vertices[source].value))
-        held = {name: place for owner, name, place in walk.owned if owner is self}
-        places = {graph.inputs[0]: source}
-        for name, place in zip(self.parameter_names, graph.inputs[1:], strict=True):
-            if name in held:
-                places[place] = held[name]
-        return walk.embed(graph, places, prefix)
+    vectorized = False
 
-    def _graph(self, x: Array) -> Graph:
-        graph = trace(self._code, x, **{name: getattr(self, name) for name in self.parameter_names})
+    def _record(self, record: Record, source: int, prefix: str) -> int:
+        """Add the vertices of the code; of a batch, which is followed point by point, one vertex."""
+        if record.batch_ndim:
+            return super(_Recorded, self)._record(record, source, prefix)
+        held = {name: getattr(self, name) for name in self.parameter_names}
+        graph = trace(self._code, np.asarray(record.steps[source].value), **held)
         if len(graph.outputs) != 1:
             raise ValueError(f"forward: found {len(graph.outputs)} results, expected one array")
-        return graph
-
-
-def _from_inputs(graph: Graph, inputs: tuple[int, ...]) -> Graph:
-    """Return the graph by some of its inputs; what hangs on the others only is constant."""
-    reached, edges = set(inputs), []
-    for edge in sorted(graph.edges, key=lambda edge: edge.target):
-        if edge.source in reached:
-            reached.add(edge.target)
-            edges.append(edge)
-    return Graph(graph.vertices, inputs, graph.outputs, tuple(edges), graph.control_flow)
-
-
-def _planned(graph: Graph) -> dict[int, Jacobian]:
-    """Return the Jacobian of the only output by each input, by the cheapest of three plans that take no search."""
-    plans = [graph.plan(strategy) for strategy in ("reverse", "forward", "markowitz")]
-    found = min(plans, key=lambda plan: plan.cost.multiplications).execute().jacobians
-    (output,) = graph.outputs
-    return {place: found[output, place] for place in graph.inputs}
+        known = (INPUT, *self.parameter_names)
+        places = {known.index(name): place for name, place in record.owned(self)}
+        return record.embed(graph, {0: source, **places}, prefix)
 
 
 def from_numpy(
@@ -135,4 +106,4 @@ def from_numpy(
             raise ValueError(
                 f"parameters: found the name {name!r}, expected an identifier that no Function has already"
             )
-    return _NumpyFunction(forward, given, derivative)
+    return _NumpyFunction(forward, given) if derivative is None else _WrittenCode(forward, given, derivative)

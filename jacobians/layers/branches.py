@@ -7,20 +7,21 @@ The total derivative adds up over the ways, ∂f/∂x_j = Σ_k ∂f/∂g_k · �
 from __future__ import annotations
 
 import math
+import operator
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from functools import reduce
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
-from jacobians.function import INPUT, Function
-from jacobians.layers.composition import Composition, Owners, Path, paths_of, pieces_of, total
+from jacobians.function import Function
+from jacobians.layers.composition import Composition, pieces_of
+from jacobians.layers.recording import Record
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.libraries import numpy_dtype
-from jacobians.planning.bracketing import product
-from jacobians.structures import BlockColumn, Diagonal, Identity, Jacobian, Selection
-
-if TYPE_CHECKING:
-    from jacobians.graph.layers import Walk
+from jacobians.structures import BlockColumn, Diagonal, Identity, Jacobian, Selection, Zero
 
 
 class _Parallel(Composition):
@@ -39,12 +40,6 @@ class _Parallel(Composition):
         for layer in self.layers:
             layer.check_values(x)
 
-    def _values(self, x: Any, batch_ndim: int) -> list[Any]:
-        """Return the value of each part, all of one shape."""
-        values = [layer._forward(x, batch_ndim) for layer in self.layers]
-        self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
-        return values
-
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return what the values of the parts make together."""
         return self._joined(x, [layer._forward(x, batch_ndim) for layer in self.layers], batch_ndim)
@@ -61,35 +56,24 @@ class _Parallel(Composition):
                     f"{shapes[0]}, the shape of part 0; NumPy would broadcast the two: put a Reshape behind one"
                 )
 
-    def _jacobians(self, x: Any, batch_ndim: int) -> list[Jacobian]:
-        """Return the Jacobian of each part by the input."""
-        return [product(layer._chain(x, INPUT, batch_ndim)) for layer in self.layers]
-
-    def _behind(self, first: list[Path], x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
-        """Return, for each parameter, its paths through the parts, with the factors of each part's output first."""
-        paths: list[list[Path]] = [[] for _ in owners]
-        for factors, layer in zip(first, self.layers, strict=True):
-            for known, own in zip(paths, paths_of(layer, x, owners, batch_ndim), strict=True):
-                known += [factors + path for path in own]
-        return paths
-
-    def _record(self, walk: Walk, source: int, prefix: str) -> int:
-        """Add the vertices of every part, and one for what they make together."""
-        x, batch_ndim = walk.vertices[source].value, walk.batch_ndim
-        parts = [layer._record(walk, source, f"{prefix}{place}.") for place, layer in enumerate(self.layers)]
-        values = [walk.vertices[part].value for part in parts]
+    def _record(self, record: Record, source: int, prefix: str) -> int:
+        """Add every part, and what they make together."""
+        x, batch_ndim = record.steps[source].value, record.batch_ndim
+        parts = [
+            layer._record(record, source, f"{prefix}{place}.") for place, layer in enumerate(self.layers)
+        ]
+        values = [record.steps[part].value for part in parts]
         value = self._joined(x, values, batch_ndim)
-        ways = [(part, [edge]) for part, edge in zip(parts, self._edges(x, values, batch_ndim), strict=True)]
-        ways += self._direct(x, source, batch_ndim)
-        return walk.join(f"{prefix}{type(self).__name__}", self, value, ways)
+        alone = sum(part in record.live for part in parts) == 1
+        ways = zip([*parts, source], self._edges(x, values, batch_ndim, alone), strict=False)
+        return record.join(f"{prefix}{type(self).__name__}", self, value, [(at, [edge]) for at, edge in ways])
 
-    def _edges(self, x: Any, values: list[Any], batch_ndim: int) -> list[Jacobian]:
-        """Return the Jacobian of the value by that of each part: here an addition's."""
+    def _edges(self, x: Any, values: list[Any], batch_ndim: int, alone: bool) -> Sequence[Jacobian]:
+        """Return the Jacobian of the value by that of each part, and by x where it goes past all: an addition's.
+
+        `alone` says that only one part is differentiated.
+        """
         return [_identity(value, batch_ndim) for value in values]
-
-    def _direct(self, x: Any, source: int, batch_ndim: int) -> list[tuple[int, Path]]:
-        """Return the ways past all parts."""
-        return []
 
     def smooth_piece(self, x: Any) -> Array | None:
         """Return the pieces of all parts, one after the other."""
@@ -135,15 +119,8 @@ class Residual(_Parallel):
             )
         return x + value
 
-    def _input_chain(self, x: Any, batch_ndim: int) -> Path:
-        self.forward(x, batch_ndim)  # for the shape of its value
-        return [_identity(x, batch_ndim) + self._jacobians(x, batch_ndim)[0]]
-
-    def _direct(self, x: Any, source: int, batch_ndim: int) -> list[tuple[int, Path]]:
-        return [(source, [_identity(x, batch_ndim)])]
-
-    def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
-        return paths_of(self.layers[0], x, owners, batch_ndim)
+    def _edges(self, x: Any, values: list[Any], batch_ndim: int, alone: bool) -> Sequence[Jacobian]:
+        return [_identity(x, batch_ndim)] * 2
 
 
 class Sum(_Parallel):
@@ -174,14 +151,6 @@ class Sum(_Parallel):
         for other in others:
             first = first + other
         return first
-
-    def _input_chain(self, x: Any, batch_ndim: int) -> Path:
-        self._values(x, batch_ndim)  # for the shapes
-        return [total(iter(self._jacobians(x, batch_ndim)))]
-
-    def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
-        self._values(x, batch_ndim)
-        return self._behind([[] for _ in self.layers], x, owners, batch_ndim)
 
 
 class Product(_Parallel):
@@ -215,30 +184,15 @@ class Product(_Parallel):
             first = first * other
         return first
 
-    def _edges(self, x: Any, values: list[Any], batch_ndim: int) -> list[Jacobian]:
+    def _edges(self, x: Any, values: list[Any], batch_ndim: int, alone: bool) -> Sequence[Jacobian]:
         """Return, for each factor, diag(the product of the values of all others)."""
         out_shape = np.shape(values[0])[batch_ndim:]
         columns = [np.reshape(value, (*x.shape[:batch_ndim], math.prod(out_shape))) for value in values]
-        scales = []
-        for place in range(len(columns)):
-            scale = np.ones_like(columns[place])
-            for other, column in enumerate(columns):
-                scale = scale if other == place else scale * column
-            scales.append(Diagonal.unchecked(scale, out_shape=out_shape, in_shape=out_shape))
-        return list(scales)
-
-    def _input_chain(self, x: Any, batch_ndim: int) -> Path:
-        scales = self._edges(x, self._values(x, batch_ndim), batch_ndim)
-        factors = (layer._chain(x, INPUT, batch_ndim) for layer in self.layers)
-        return [total(product([scale, *chain]) for scale, chain in zip(scales, factors, strict=True))]
-
-    def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
-        return self._behind(
-            [[scale] for scale in self._edges(x, self._values(x, batch_ndim), batch_ndim)],
-            x,
-            owners,
-            batch_ndim,
-        )
+        scales = [
+            reduce(operator.mul, others) if others else np.ones_like(columns[0])
+            for others in (columns[:place] + columns[place + 1 :] for place in range(len(columns)))
+        ]
+        return [Diagonal.unchecked(scale, out_shape=out_shape, in_shape=out_shape) for scale in scales]
 
 
 class Concatenate(_Parallel):
@@ -285,34 +239,41 @@ class Concatenate(_Parallel):
         self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
         return np.concatenate(values, axis=batch_ndim)
 
-    def _shapes(self, values: list[Any], batch_ndim: int) -> tuple[list[int], tuple[int, ...]]:
-        """Return the number of outputs of each part, and the shape of all."""
+    def _edges(self, x: Any, values: list[Any], batch_ndim: int, alone: bool) -> Sequence[Jacobian]:
+        """Return, for each part, where its entries go.
+
+        Of several these are zeros around an identity in a block column, which stays one when they are added up.
+        """
         shapes = [np.shape(value)[batch_ndim:] for value in values]
+        sizes = [math.prod(shape) for shape in shapes]
         out_shape = (sum(shape[0] for shape in shapes), *shapes[0][1:])
-        return [math.prod(shape) for shape in shapes], out_shape
-
-    def _input_chain(self, x: Any, batch_ndim: int) -> Path:
-        _, out_shape = self._shapes(self._values(x, batch_ndim), batch_ndim)
-        return [
-            BlockColumn(self._jacobians(x, batch_ndim), out_shape=out_shape, in_shape=x.shape[batch_ndim:])
-        ]
-
-    def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
-        placed = self._edges(x, self._values(x, batch_ndim), batch_ndim)
-        return self._behind([[selection] for selection in placed], x, owners, batch_ndim)
-
-    def _edges(self, x: Any, values: list[Any], batch_ndim: int) -> list[Jacobian]:
-        """Return, for each part, where its entries go."""
-        sizes, out_shape = self._shapes(values, batch_ndim)
         dtype = np.result_type(*(value.dtype for value in values))
-        placed: list[Jacobian] = []
-        start = 0
-        for size in sizes:
-            places = np.full(sum(sizes), -1)
-            places[start : start + size] = np.arange(size)
-            start += size
-            placed.append(Selection.unchecked(places, size, repeats=False, out_shape=out_shape, dtype=dtype))
-        return placed
+        starts = accumulate(sizes, initial=0)
+        places = [np.arange(sum(sizes)) - start for start in starts]
+        if alone:
+            return [
+                Selection.unchecked(
+                    np.where((at >= 0) & (at < size), at, -1),
+                    size,
+                    repeats=False,
+                    out_shape=out_shape,
+                    dtype=dtype,
+                )
+                for at, size in zip(places, sizes, strict=False)
+            ]
+        return [
+            BlockColumn(
+                [
+                    Identity.unchecked(size, dtype=dtype)
+                    if other == place
+                    else Zero.unchecked(rows, size, dtype=dtype)
+                    for other, rows in enumerate(sizes)
+                ],
+                out_shape=out_shape,
+                in_shape=shapes[place],
+            )
+            for place, size in enumerate(sizes)
+        ]
 
 
 def _identity(value: Any, batch_ndim: int) -> Jacobian:

@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import copy
-from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from jacobians.function import INPUT, Function, Linearization, plain
+from jacobians.layers.recording import Record, _Recorded
 from jacobians.numerics.arrays import Array, read_only
-from jacobians.planning.bracketing import product
-from jacobians.structures import Jacobian
-
-if TYPE_CHECKING:
-    from jacobians.graph.layers import Walk
-
-Path = list[Jacobian]
-"""One way from a parameter or the input to the output: factors, output side first."""
-
-Owners = Sequence[tuple[Function, str]]
-"""Parameters: for each the function that holds it, and its name there."""
 
 
-class Composition(Function):
+class Composition(_Recorded):
     """A function made of others, its `layers`; what all compositions have in common.
 
     Parameters are named by place, "0.W", "2.b", and in a composition of compositions "1.0.W". A Function object
     that occurs several times, at whatever depth, has one set of parameters, named by its first place; the
     contributions of its places add up.
 
-    A subclass writes `forward`, `_input_chain` and `_paths`.
+    A subclass writes `forward` and `_record`.
 
     Parameters
     ----------
@@ -47,7 +35,6 @@ class Composition(Function):
         If there is no layer or one is not a Function.
     """
 
-    vectorized = True
     _numpys: tuple[Function, ...] | None = None  # the layers, once their parameters were found to be NumPy's
 
     def __init__(self, *layers: Function) -> None:
@@ -120,17 +107,6 @@ class Composition(Function):
             by_leaf.setdefault(id(leaf), {})[own] = value
         return self._rebuilt({key: leaves[key].bind(own) for key, own in by_leaf.items()})
 
-    def _straight(self, name: str) -> bool:
-        return False  # ways of one's own are not known
-
-    def _record(self, walk: Walk, source: int, prefix: str) -> int:
-        """Add one vertex, on the ways that the composition gives itself."""
-        x = walk.vertices[source].value
-        ways = [(source, self._input_chain(x, walk.batch_ndim))]
-        found = self._paths(x, [(leaf, name) for leaf, name, _ in walk.owned], walk.batch_ndim)
-        ways += [(place, way) for (_, _, place), own in zip(walk.owned, found, strict=True) for way in own]
-        return walk.join(f"{prefix}{type(self).__name__}", self, self._forward(x, walk.batch_ndim), ways)
-
     def _rebuilt(self, replaced: dict[int, Any]) -> Self:
         """Return a copy in which functions are replaced, by the id of the old one; copies are noted there."""
         if id(self) not in replaced:
@@ -141,45 +117,6 @@ class Composition(Function):
             )
             replaced[id(self)] = other
         return replaced[id(self)]
-
-    # --- Jacobians ---------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def _input_chain(self, x: Any, batch_ndim: int) -> Path:
-        """Return the factors of the Jacobian by the input, output side first."""
-
-    @abstractmethod
-    def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
-        """Return, for each parameter, the factors of each path from it to the output; none if it isn't here.
-
-        Factors that paths share are the same objects.
-        """
-
-    def _chain(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> Path:
-        """Return the factors, output side first; of several paths their sum as one factor."""
-        if wrt == INPUT:
-            return self._input_chain(x, batch_ndim)
-        (paths,) = self._paths(x, [self._owners()[wrt]], batch_ndim)
-        return paths[0] if len(paths) == 1 else [total(product(path) for path in paths)]
-
-    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
-        """Return the product of the factors by the cheapest bracketing."""
-        return product(self._chain(x, wrt, batch_ndim))
-
-    def _jacobians_by(self, x: Any, names: Sequence[str], batch_ndim: int) -> list[Jacobian]:
-        """Return the Jacobian by each name, from one forward pass; what paths share is formed once."""
-        from jacobians.planning.shared_factors import (
-            prefix_products,  # loaded for who asks for several parameters
-        )
-
-        owners = self._owners()
-        parameters = [name for name in dict.fromkeys(names) if name != INPUT]
-        paths = self._paths(x, [owners[name] for name in parameters], batch_ndim)
-        products = iter(prefix_products([path for own in paths for path in own]))
-        found = {name: total(islice(products, len(own))) for name, own in zip(parameters, paths, strict=True)}
-        if INPUT in names:
-            found[INPUT] = product(self._input_chain(x, batch_ndim))
-        return [found[name].broadcast_batch(x.shape[:batch_ndim]) for name in names]
 
 
 def _way_out(layer: Any) -> str:
@@ -192,35 +129,6 @@ def _way_out(layer: Any) -> str:
             "arrays, and by an instance such as Tanh()"
         )
     return " such as Affine(W, b) or Tanh()"
-
-
-def total(terms: Iterator[Jacobian]) -> Jacobian:
-    """Return the sum of Jacobians in the structure that they have in common."""
-    result = next(terms)
-    for term in terms:
-        result = result + term
-    return result
-
-
-def straight(function: Function, name: str = INPUT) -> bool:
-    """Return whether the derivative by `name` is one product of factors, with nothing to add up inside."""
-    if isinstance(function, Composition):
-        return function._straight(name)
-    return type(function)._record is Function._record
-
-
-def holds(function: Function, owners: Owners) -> bool:
-    """Return whether one of the parameters is held by the function, or by a part of it at any depth."""
-    if isinstance(function, Composition):
-        return any(holds(layer, owners) for layer in function.layers)
-    return any(function is owner for owner, _ in owners)
-
-
-def paths_of(function: Function, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
-    """Return, for each parameter, the paths from it to the output of `function`; none if it isn't there."""
-    if isinstance(function, Composition):
-        return function._paths(x, owners, batch_ndim)
-    return [[function._chain(x, own, batch_ndim)] if function is owner else [] for owner, own in owners]
 
 
 def pieces_of(functions: Iterator[tuple[Function, Any]]) -> Array | None:
@@ -268,22 +176,11 @@ class Sequential(Composition):
         """Raise ValueError unless the first layer takes these numbers."""
         self.layers[0].check_values(x)
 
-    def _straight(self, name: str) -> bool:
-        """Return whether one layer has the parameter, and all behind it are straight."""
-        if name == INPUT:
-            return all(straight(layer) for layer in self.layers)
-        owner, own = self._owners()[name]
-        places = [place for place, layer in enumerate(self.layers) if holds(layer, [(owner, own)])]
-        inside = self.layers[places[0]]
-        if len(places) > 1 or not all(straight(layer) for layer in self.layers[places[0] + 1 :]):
-            return False
-        return straight(inside, next(known for known, at in inside._owners().items() if at == (owner, own)))
-
-    def _record(self, walk: Walk, source: int, prefix: str) -> int:
+    def _record(self, record: Record, source: int, prefix: str) -> int:
         for place, layer in enumerate(self.layers):
             if place:
-                self._check_layer(place, walk.vertices[source].shape)
-            source = layer._record(walk, source, f"{prefix}{place}.")
+                self._check_layer(place, record.steps[source].shape)
+            source = layer._record(record, source, f"{prefix}{place}.")
         return source
 
     def _check_layer(self, place: int, shape: tuple[int, ...]) -> None:
@@ -309,34 +206,6 @@ class Sequential(Composition):
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return the output of the last layer."""
         return deque(self._outputs(x, batch_ndim), maxlen=1).pop()
-
-    def _input_chain(self, x: Any, batch_ndim: int) -> Path:
-        """Return DF_L, …, DF_1, each at the value that the layers before it left."""
-        values = self._values(x, batch_ndim)
-        return self._upstream(values, 0, len(self), batch_ndim)
-
-    def _paths(self, x: Any, owners: Owners, batch_ndim: int) -> list[list[Path]]:
-        """Return DF_L, …, DF_{l+1}, ∂F_l/∂parameter for each place l of the layer, the last place first."""
-        values = self._values(x, batch_ndim)
-        paths: list[list[Path]] = [[] for _ in owners]
-        upstream: Path = []
-        done = len(self)
-        for place in reversed([place for place, layer in enumerate(self.layers) if holds(layer, owners)]):
-            upstream = upstream + self._upstream(values, place + 1, done, batch_ndim)
-            done = place + 1
-            for known, own in zip(
-                paths, paths_of(self.layers[place], values[place], owners, batch_ndim), strict=True
-            ):
-                known += [upstream + path for path in own]
-        return paths
-
-    def _upstream(self, values: list[Any], first: int, last: int, batch_ndim: int) -> Path:
-        """Return the factors of the layers from `first` to before `last`, output side first."""
-        return [
-            factor
-            for place in range(last - 1, first - 1, -1)
-            for factor in self.layers[place]._chain(values[place], INPUT, batch_ndim, values[place + 1])
-        ]
 
     def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
         values = self._values(x, batch_ndim)

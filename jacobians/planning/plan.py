@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jacobians.cost import Cost
 from jacobians.planning.bounds import fewest_multiplications
@@ -19,6 +19,7 @@ from jacobians.planning.scalars import engine
 from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
 from jacobians.planning.source import scalar_source
 from jacobians.planning.trees import Tree
+from jacobians.spec import Spec
 
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph
@@ -234,6 +235,37 @@ def make_graph_plan(
     label = objective if isinstance(objective, str) else "weighted"
     stopped = found is not None and found.stopped
     return GraphPlan(graph, name, label, structure, order, cost, merging, bound, proven, stopped, largest)
+
+
+class _BareEdge(NamedTuple):
+    source: int
+    target: int
+    spec: Spec
+
+
+class _Bare(NamedTuple):
+    """What plans of a graph hang on."""
+
+    vertices: tuple[int, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    edges: tuple[_BareEdge, ...]
+
+
+def quick_plan(graph: Graph) -> GraphPlan:
+    """Return the cheapest of the plans that take no search: reverse, forward and Markowitz.
+
+    Graphs of the same structure, which a function has at its points, are planned once.
+    """
+    edges = tuple(_BareEdge(edge.source, edge.target, edge.spec) for edge in graph.edges)
+    sizes = tuple(vertex.size for vertex in graph.vertices)
+    return replace(_quick(_Bare(sizes, graph.inputs, graph.outputs, edges)), graph=graph)
+
+
+@lru_cache(maxsize=256)
+def _quick(bare: Any) -> GraphPlan:
+    plans = [make_graph_plan(bare, strategy) for strategy in ("reverse", "forward", "markowitz")]
+    return min(plans, key=lambda plan: plan.cost)
 
 
 _OVER = 1 << 120  # more than any plan costs

@@ -146,7 +146,7 @@ def test_factors_are_named_after_their_layers() -> None:
     chain = Chain.from_network(network(), np.ones(4), SquaredError(np.ones(3)), by="0.W")
     assert chain.names == ("SquaredError", "3.Softmax", "2.Affine", "1.Tanh", "0.Affine/W")
     nested = Sequential(Sequential(Affine(np.eye(2)), Tanh()), ReLU())
-    assert Chain.from_network(nested, [1.0, 2.0], by="0.0.W").names == ("J3", "J2", "J1")
+    assert Chain.from_network(nested, [1.0, 2.0], by="0.0.W").names == ("1.ReLU", "0.1.Tanh", "0.0.Affine/W")
 
 
 # --- comparison ------------------------------------------------------------------------------------------
