@@ -210,8 +210,9 @@ class Chain:
 
         Parameters
         ----------
-        strategy : {"optimal", "left", "right"} or nested pairs of indices
-            "left" goes from the output (reverse mode, backpropagation), "right" from the input (forward mode).
+        strategy : {"optimal", "left", "right", "reverse", "forward"} or nested pairs of indices
+            "left" goes from the output (reverse mode, backpropagation), "right" from the input (forward mode);
+            "reverse" and "forward" are the same two.
         dead_units : bool
             Whether units that exact zeros of a diagonal switch off leave the chain before it is planned: see
             :mod:`jacobians.planning.dead_units`. By default the whole chain is planned: its cost hangs on no number. A

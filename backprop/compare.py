@@ -14,8 +14,8 @@ import numpy as np
 
 from backprop.chain import Chain
 from backprop.execute import Execution
-from backprop.network_graph import MODES, NetworkExecution, NetworkGraph, NetworkPlan
-from backprop.plan import STRATEGIES, Plan, format_ratio
+from backprop.network_graph import NetworkExecution, NetworkGraph, NetworkPlan
+from backprop.plan import MODES, ORDERS, STRATEGIES, Plan, format_ratio
 from backprop.tables import WIDTH, csv_table, html_table, markdown_table, text_table
 from jacobians import Cost
 from jacobians.numerics.float_errors import without_float_errors
@@ -103,11 +103,9 @@ class Comparison:
         return " ".join(part for part in (sentence, self.note) if part)
 
     def __getitem__(self, strategy: str) -> Alternative:
-        asked = strategy
-        if not isinstance(self.chain, Chain):
-            asked = MODES.get(strategy, strategy)
+        same = {strategy, MODES.get(strategy), ORDERS.get(strategy)}  # a chain's left is reverse mode
         for alternative in self.alternatives:
-            if alternative.strategy == asked:
+            if alternative.strategy in same:
                 return alternative
         known = [alternative.strategy for alternative in self.alternatives]
         raise KeyError(f"strategy: found {strategy!r}, expected one of {known}")

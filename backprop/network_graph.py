@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from backprop.plan import MODES
 from jacobians import Cost, Graph, Jacobian, Spec
 from jacobians.planning.elimination import Elimination
 from jacobians.planning.plan import GraphPlan, GraphStep
-
-MODES = {"left": "reverse", "right": "forward"}
-"""What the orders of a chain are called where paths meet."""
 
 
 class NetworkGraph:

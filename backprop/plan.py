@@ -20,9 +20,14 @@ if TYPE_CHECKING:
     from backprop.chain import Chain
     from backprop.execute import Execution
 
-Strategy = Literal["left", "right", "optimal"] | tuple[Tree, Tree] | int
+Strategy = Literal["left", "right", "optimal", "reverse", "forward"] | tuple[Tree, Tree] | int
 
 STRATEGIES: tuple[Literal["left", "right", "optimal"], ...] = ("left", "right", "optimal")
+
+MODES = {"left": "reverse", "right": "forward"}
+"""The orders of a chain by the modes of differentiation that they are; where paths meet there are only modes."""
+
+ORDERS: dict[Any, Any] = {mode: order for order, mode in MODES.items()}
 
 
 @dataclass(frozen=True)
@@ -287,10 +292,10 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     Parameters
     ----------
     chain : Chain
-    strategy : {"optimal", "left", "right"} or nested pairs of indices
+    strategy : {"optimal", "left", "right", "reverse", "forward"} or nested pairs of indices
         "left" multiplies from the output side (reverse mode, backpropagation), "right" from the input side
-        (forward mode); "optimal" takes the fewest multiplications, ties by additions, then the leftmost split;
-        ``((0, 1), 2)`` is a bracketing of one's own.
+        (forward mode), and "reverse" and "forward" are the same two; "optimal" takes the fewest multiplications,
+        ties by additions, then the leftmost split; ``((0, 1), 2)`` is a bracketing of one's own.
     dead_units : bool
         Whether units that exact zeros of a diagonal switch off leave the chain first. The specs are then those of
         the smaller chain; factors and bracketings are counted as before.
@@ -307,6 +312,8 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     >>> make_plan(chain)
     <Plan optimal: (A·(B·C))·((D·E)·F), 15,125 multiplications, 13,825 additions>
     """
+    if isinstance(strategy, str):
+        strategy = ORDERS.get(strategy, strategy)
     live = chain.live_units if dead_units else None
     specs = chain.specs if live is None else live.specs
     name = strategy if isinstance(strategy, str) else "given"

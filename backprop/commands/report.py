@@ -12,6 +12,7 @@ from backprop import DivergenceError
 from backprop.commands import option_sentence, unwritten
 from backprop.commands.progress import progress
 from backprop.names import printable
+from backprop.network_graph import NetworkGraph
 from backprop.report.collect import Tick, collect_network
 from backprop.report.digits import collect
 from backprop.report.record import to_dict
@@ -145,7 +146,9 @@ def _show(report: Report, paths: list[Path]) -> None:
         worst = f"{max(item.ratio for item in items):.3g}×"
         counts = [f"{item.multiplications:,}" for item in items]
         rows.append([own.title, str(own.points), *counts, worst, own.verdict])
-    header = ["derivative", "points", "left", "right", "optimal", "ratio", "verdict"]
+    meet = any(isinstance(own.comparison.chain, NetworkGraph) for own in report.derivatives)
+    orders = ("reverse", "forward", "optimal") if meet else ("left", "right", "optimal")
+    header = ["derivative", "points", *orders, "ratio", "verdict"]
     console = Console(highlight=False)
     typer.echo(f"Multiplications: {printable(report.title)}\n")
     typer.echo(text_table(header, rows, numeric=(1, 2, 3, 4, 5), width=console.width) + "\n")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backprop.compare import format_seconds
-from backprop.network_graph import MODES, NetworkGraph, NetworkPlan
-from backprop.plan import Plan, format_ratio
+from backprop.network_graph import NetworkGraph, NetworkPlan
+from backprop.plan import MODES, Plan, format_ratio
 from backprop.report.pictures import (
     data_uri,
     draw_costs,
@@ -226,6 +226,9 @@ def _facts(report: Report) -> dict[str, Any]:
         "widest": widest.title,
         "widest_ratio": widest.comparison["right"].ratio,
         "widest_right": widest.comparison["right"].multiplications,
+        "widest_way": "in forward mode"
+        if isinstance(widest.comparison.chain, NetworkGraph)
+        else "from the right",
         "widest_best": best.multiplications,
     }
 
