@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost
+from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.numerics.ledger import Ledger
-from jacobians.products.core import multiply, product_cost, product_spec
+from jacobians.products.core import count_products, multiply, product_cost, product_spec
 from jacobians.products.expansion import expand, expansion_cost, expansion_spec
 from jacobians.products.sums import add, sum_cost, sum_spec
 from jacobians.spec import Spec
@@ -74,9 +74,9 @@ def transposed_spec(a: Spec, b: Spec) -> Spec:
     return product_spec(b.T, a.T).T
 
 
-def transposed_cost(a: Spec, b: Spec) -> Cost:
-    """Return the cost of Rᵀ·Lᵀ."""
-    return product_cost(b.T, a.T)
+def transposed_cost(a: Spec, b: Spec) -> Count:
+    """Return the cost of Rᵀ·Lᵀ, of arrays of sizes too."""
+    return count_products(b.T, a.T)
 
 
 def transposed(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:

@@ -258,6 +258,7 @@ class Scatter(_Choice):
     """
 
     structure = "Scatter"
+    _by_sizes = True
     _line_axis, _turned = 1, "Selection"
 
     def __init__(

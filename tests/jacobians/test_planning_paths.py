@@ -160,7 +160,20 @@ def confluent_chains(draw: st.DrawFn) -> list[Spec]:
     batches = st.sampled_from(draw(st.sampled_from([[()], [(), (3,)], [(4,)], [(), (2, 1), (3,)]])))
     sizes = draw(st.sampled_from(SIZES))
     kinds = st.sampled_from(
-        ["dense", "dense", *draw(st.sampled_from([[], ["diagonal"], ["diagonal", "low rank", "identity"]]))]
+        [
+            "dense",
+            "dense",
+            *draw(
+                st.sampled_from(
+                    [
+                        [],
+                        ["diagonal"],
+                        ["diagonal", "low rank", "identity"],
+                        ["scatter", "diagonal", "selection"],
+                    ]
+                )
+            ),
+        ]
     )
     rows = draw(sizes)
     specs = []
@@ -174,6 +187,11 @@ def confluent_chains(draw: st.DrawFn) -> list[Spec]:
                 specs.append(Spec.diagonal(rows, draw(batches)))
             case "identity":
                 specs.append(Spec.identity(rows))
+            case "scatter" | "selection" as kind:
+                columns = draw(sizes)
+                options = {"weighted": draw(st.booleans()), "repeats": draw(st.booleans())}
+                specs.append(getattr(Spec, kind)(rows, columns, draw(batches), **options))
+                rows = columns
             case _:
                 specs.append(Spec.low_rank(rows, draw(st.integers(1, 3)), draw(batches)))
     options = {"weighted": draw(st.booleans()), "repeats": draw(st.booleans())}
@@ -197,6 +215,15 @@ def test_confluent_chains(specs: list[Spec]) -> None:
     assert found is None or found == expected
 
 
+@settings(max_examples=60, deadline=None)
+@given(confluent_chains())
+def test_the_first_of_all_cheapest_bracketings_is_found(specs: list[Spec]) -> None:
+    specs = specs[-7:]
+    expected = exhaustive(specs)
+    assert cheapest(specs) == expected
+    assert (_confluent(specs) or expected) == expected
+
+
 @pytest.mark.parametrize("batch", [(), (64,)])
 def test_a_network_goes_the_fast_way(batch: tuple[int, ...]) -> None:
     specs = [Spec.low_rank(10, 1, batch)]
@@ -205,6 +232,16 @@ def test_a_network_goes_the_fast_way(batch: tuple[int, ...]) -> None:
     for core in (Spec.identity(16), Spec.selection(16, 20, repeats=False)):
         chain = [*specs, Spec.kronecker(core, Spec.dense(1, 7, batch))]
         assert _confluent(chain) == general(chain)
+    assert _confluent(specs) == general(specs)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_scatter_in_a_long_chain_goes_the_fast_way(weighted: bool) -> None:
+    specs: list[Spec] = []
+    for m, n in itertools.pairwise([5, 9, 3, 12, 7, 7, 4]):
+        specs += [Spec.dense(m, n), Spec.diagonal(n, (3,)), Spec.low_rank(n, 2)]
+        if n == 12:
+            specs += [Spec.scatter(12, 12, (3,), weighted=weighted)]
     assert _confluent(specs) == general(specs)
 
 
