@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.numerics.ledger import Ledger
 from jacobians.products.core import count_products, multiply, product_cost, product_spec
-from jacobians.products.expansion import expand, expansion_cost, expansion_spec
+from jacobians.products.expansion import expand
 from jacobians.products.sums import add, sum_cost, sum_spec
-from jacobians.spec import Spec
+from jacobians.spec import Spec, owner
 from jacobians.structures import BlockColumn, BlockRow, Dense, Jacobian, Selection
 
 
@@ -84,28 +85,30 @@ def transposed(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
     return multiply(R.T, L.T, ledger).T
 
 
-def expand_right(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-    """L·R with R made dense."""
-    return multiply(L, expand(R, ledger), ledger)
-
-
-def expand_left(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-    """L·R with L made dense."""
-    return multiply(expand(L, ledger), R, ledger)
-
-
-def _fallbacks(a: Spec, b: Spec) -> tuple[Cost, Cost]:
+def _fallbacks(a: Spec, b: Spec) -> tuple[Count, Count]:
     """Return what J·K costs with K made dense, and with J made dense."""
-    right, left = expansion_spec(b), expansion_spec(a)
-    return expansion_cost(b) + product_cost(a, right), expansion_cost(a) + product_cost(left, b)
+    right, left = (Spec("Dense", spec.shape, spec.batch) for spec in (b, a))  # of arrays of sizes, too
+    of_right, of_left = (owner(spec.structure)._expansion_cost(spec) for spec in (b, a))
+    return count_products(a, right) + of_right, count_products(left, b) + of_left
 
 
-def fallback_cost(a: Spec, b: Spec) -> Cost:
+def _left_is_cheaper(right: Count, left: Count) -> Any:
+    fewer = left.multiplications < right.multiplications
+    return fewer | (left.multiplications == right.multiplications) & (left.additions < right.additions)
+
+
+def fallback_cost(a: Spec, b: Spec) -> Count:
     """Return the cost of the cheaper of the two."""
-    return min(_fallbacks(a, b))
+    right, left = _fallbacks(a, b)
+    cheaper = _left_is_cheaper(right, left)
+    if isinstance(cheaper, bool):
+        return left if cheaper else right
+    both = ((left.multiplications, right.multiplications), (left.additions, right.additions))
+    return Count(*(np.where(cheaper, *pair) for pair in both))
 
 
 def fallback(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
     """J·K with the one made dense that makes it cheaper, K of equals."""
-    of_right, of_left = _fallbacks(L.spec, R.spec)
-    return expand_right(L, R, ledger) if of_right <= of_left else expand_left(L, R, ledger)
+    if _left_is_cheaper(*_fallbacks(L.spec, R.spec)):
+        return multiply(expand(L, ledger), R, ledger)
+    return multiply(L, expand(R, ledger), ledger)

@@ -148,12 +148,6 @@ built_in(
         "Selection", "DiagonalPlusLowRank", "S·(diag(d) + UVᵀ) = S diag(d) + (SU)Vᵀ",
         lp.dense_spec, sp.select_low_rank_cost, sp.select_low_rank,
     ),
-    Row(
-        "DiagonalPlusLowRank", "Selection", "(diag(d) + UVᵀ)·S, made dense",
-        lp.dense_spec,
-        lambda a, b: owner(a.structure)._expansion_cost(a) + sp.dense_select_cost(a, b),
-        bp.expand_left,
-    ),
     Row("Selection", "Scatter", "S·Tᵀ, made dense", lp.dense_spec, sp.select_scatter_cost, sp.select_scatter),
     Row("Scatter", "Selection", "Sᵀ·T, made dense", lp.dense_spec, sp.scatter_select_cost, sp.scatter_select),
     Row(
