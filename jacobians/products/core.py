@@ -92,7 +92,7 @@ def rewritten(
         right,
         formula,
         lambda a, b: product_spec(left_spec(a), right_spec(b)),
-        lambda a, b: product_cost(left_spec(a), right_spec(b)),
+        lambda a, b: count_products(left_spec(a), right_spec(b)),
         lambda L, R, ledger: multiply(as_left(L), as_right(R), ledger),
         applies,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, cast
 
@@ -229,6 +230,11 @@ class Kronecker(Jacobian):
     def _row_norms(self) -> Array:
         norms = self.A._row_norms()[..., :, None] * self.B._row_norms()[..., None, :]
         return norms.reshape((*norms.shape[:-2], self.shape[0]))
+
+    @classmethod
+    def _carried(cls, spec: Spec) -> tuple[Spec, Callable[[Spec], Spec]] | None:
+        core, row = spec.parts
+        return (core, lambda product: Spec.kronecker(product, row)) if row.shape[0] == 1 else None
 
     def _idle(self, axis: int) -> Array | None:
         if axis == 1 or self.B.shape[0] > 1:

@@ -47,6 +47,7 @@ class ScaledIdentity(Jacobian):
     structure = "ScaledIdentity"
     _fields = ("c",)
     _on_diagonal = True
+    _by_sizes = True
     c: Array
 
     def __init__(

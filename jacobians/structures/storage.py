@@ -71,6 +71,14 @@ class Stored(LinearMap):
             f"expected one that returns a Jacobian"
         )
 
+    @classmethod
+    def _carried(cls, spec: Spec) -> tuple[Spec, Callable[[Spec], Spec]] | None:
+        """Return the part that takes all that stands to the left, at the cost of that alone, and what it leaves.
+
+        J·(C ⊗ d) = (J·C) ⊗ d: the part is C, and J·C is made (J·C) ⊗ d. None where there is no such part.
+        """
+        return None
+
     def _idle(self, axis: int) -> Array | None:
         """Return which rows (axis 0) or columns (1) may leave beside a dead unit, or None if the structure keeps all.
 
