@@ -182,6 +182,16 @@ class Spec:
         return _made("BlockColumn", (height, parts[0].shape[1]), broadcast(*(p.batch for p in parts)), parts)
 
     @property
+    def is_identity(self) -> bool:
+        """Whether products with it are the other factor: an edge of ±1 of the literature."""
+        return self.structure == "Identity"
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether it is a matrix without structure."""
+        return self.structure == "Dense"
+
+    @property
     def T(self) -> Spec:
         """The spec of the transpose."""
         return owner(self.structure)._transposed(self)

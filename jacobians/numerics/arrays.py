@@ -250,3 +250,17 @@ def require_budget(
             f"{what} ({dimensions}) would take {format_bytes(needed)}, more than max_bytes = "
             f"{format_bytes(budget)}; {instead}"
         )
+
+
+def at_every_point(truth: Array, axes: int) -> Array:
+    """Return what is true at all points, of truth values with so many axes behind those of the batch."""
+    return np.asarray(truth.all(axis=tuple(range(truth.ndim - axes))))
+
+
+def finite_columns(matrix: Array) -> Array:
+    """Return which columns are finite in all rows and at every point."""
+    # a finite sum has finite terms, and one pass over the matrix tells; an overflow only costs the closer look
+    with np.errstate(all="ignore"):
+        if np.isfinite(matrix.sum()):
+            return np.ones(matrix.shape[-1], dtype=bool)
+    return at_every_point(np.isfinite(matrix), 1)

@@ -42,7 +42,7 @@ def fewest_multiplications(graph: Graph, structure: bool) -> int | None:
     for edge in graph.edges:
         if edge.source in live and edge.target in live:
             ends = edge.source, edge.target
-            counted[ends] = ends in counted or not structure or edge.spec.structure != "Identity"
+            counted[ends] = ends in counted or not structure or not edge.spec.is_identity
     after, before = defaultdict(list), defaultdict(list)
     counted_in, counted_out = defaultdict(list), defaultdict(list)
     for (source, target), counts in counted.items():

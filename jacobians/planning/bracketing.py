@@ -162,7 +162,7 @@ def _looked_up(specs: tuple[Spec, ...]) -> Association:
 def _dense(specs: Sequence[Spec]) -> Association | None:
     """Return the cheapest bracketing of dense factors for the same points."""
     batch = specs[0].batch
-    if len(specs) < 3 or any(spec.structure != "Dense" or spec.batch != batch for spec in specs):
+    if len(specs) < 3 or any(not spec.is_dense or spec.batch != batch for spec in specs):
         return None
     from jacobians.planning.hu_shing import dense_bracketing  # loaded for the first chain, as below
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from jacobians.cost import Cost
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, at_every_point
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import NUMPY
 from jacobians.products import multiply, product_cost, product_spec
 from jacobians.spec import Spec, owner
-from jacobians.structures import Dense, Diagonal, Identity, Jacobian, Kronecker, Selection
+from jacobians.structures import Diagonal, Jacobian, Selection
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +108,9 @@ class LiveUnits:
 def live_units(factors: Sequence[Jacobian]) -> LiveUnits | None:
     """Return the chain without its dead units, or None if nothing can leave.
 
-    Units leave at a run of diagonals (and identities) whose neighbours give rows and columns away without changing
-    their structure: dense matrices, C ⊗ d with one row d and C dense or an identity, and the ends of the chain; one
-    neighbour at least is dense. A diagonal plus a low rank stays as it is, and so do its units.
+    Units leave at a run of diagonals (multiples of the identity among them) whose neighbours give rows and columns away
+    without changing their structure: dense matrices, C ⊗ d with one row d and C of these or an identity, and the ends
+    of the chain; one neighbour at least is dense. A diagonal plus a low rank stays as it is, and so do its units.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def live_units(factors: Sequence[Jacobian]) -> LiveUnits | None:
     dropped = units = start = 0
     while start < count:
         stop = start
-        while stop < count and isinstance(factors[stop], Diagonal | Identity):
+        while stop < count and factors[stop]._on_diagonal:
             stop += 1
         run = [factor for factor in factors[start:stop] if isinstance(factor, Diagonal)]
         if run:
@@ -156,48 +156,26 @@ def live_units(factors: Sequence[Jacobian]) -> LiveUnits | None:
 
 def _live(left: Jacobian | None, run: list[Diagonal], right: Jacobian | None) -> Array | None:
     """Return the units of a run of diagonals that stay, or None if all do."""
-    if not (isinstance(left, Dense) or isinstance(right, Dense)):
+    beside = [factor for factor in (left, right) if factor is not None]
+    if not any(factor.spec.is_dense for factor in beside):
         return None
-    if not (left is None or isinstance(left, Dense)) or not (right is None or _gives_rows(right)):
-        return None
-    if any(factor.dtype.kind != "f" for factor in (left, *run, right) if factor is not None):
+    if any(factor.dtype.kind != "f" for factor in (*beside, *run)):
         return None  # symbols and counting scalars are not asked whether they are zero
     if run[0].home is not NUMPY:
         return None  # to ask is to wait for the device
     dead = np.zeros(run[0].shape[0], dtype=bool)
     for diagonal in run:
-        dead |= _at_every_point(diagonal.d == 0, 1)
+        dead |= at_every_point(diagonal.d == 0, 1)
     for diagonal in run:
-        dead &= _at_every_point(np.isfinite(diagonal.d), 1)
+        dead &= at_every_point(np.isfinite(diagonal.d), 1)
     if not dead.any():
         return None
-    if isinstance(left, Dense):
-        dead &= _finite_columns(left.A)
-    if isinstance(right, Dense):
-        dead &= _finite_columns(right.A.mT)
-    elif isinstance(right, Kronecker):
-        if isinstance(right.A, Dense):
-            dead &= _finite_columns(right.A.A.mT)
-        dead &= bool(np.isfinite(right.B.expand()).all())
+    for factor, axis in ((left, 1), (right, 0)):
+        if factor is not None:
+            idle = factor._idle(axis)
+            if idle is None:
+                return None
+            dead &= idle
     if dead.all():
         dead[0] = False  # no matrix is empty: one unit stays to carry the zeros
     return np.flatnonzero(~dead) if dead.any() else None
-
-
-def _gives_rows(factor: Jacobian) -> bool:
-    if isinstance(factor, Kronecker):
-        return factor.B.shape[0] == 1 and isinstance(factor.A, Identity | Dense)
-    return isinstance(factor, Dense)
-
-
-def _at_every_point(truth: Array, axes: int) -> Array:
-    return np.asarray(truth.all(axis=tuple(range(truth.ndim - axes))))
-
-
-def _finite_columns(matrix: Array) -> Array:
-    """Return which columns are finite in all rows and at every point."""
-    # a finite sum has finite terms, and one pass over the matrix tells; an overflow only costs the closer look
-    with np.errstate(all="ignore"):
-        if np.isfinite(matrix.sum()):
-            return np.ones(matrix.shape[-1], dtype=bool)
-    return _at_every_point(np.isfinite(matrix), 1)

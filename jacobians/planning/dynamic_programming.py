@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
+from jacobians.cost import Cost
 from jacobians.numerics.arrays import Array
-from jacobians.products import count_products, product_spec
+from jacobians.products import count_products, product_cost, product_spec
 from jacobians.spec import Spec, owner
 
 Pair = tuple[Array, Array]
@@ -23,7 +25,6 @@ Pair = tuple[Array, Array]
 
 _MOST = np.iinfo(np.int64).max
 _FEWEST = 6  # factors, below which the general way is faster
-_MOST_KINDS = 16
 _MOST_SPECIAL = 2_000_000  # products whose cost is looked up before the programme runs
 
 
@@ -54,15 +55,12 @@ def interval_plan(specs: Sequence[Spec]) -> IntervalPlan | None:
     """
     if len(specs) < _FEWEST:
         return None
-    last = specs[-1]
-    if last.structure == "Kronecker" and last.parts[1].shape[0] == 1:
-        # J·(C ⊗ d) = (J·C) ⊗ d for one row d: it costs what J·C costs, whatever stands to the left
-        core = interval_plan([*specs[:-1], last.parts[0]])
-        return core and replace(core, spec=Spec.kronecker(core.spec, last.parts[1]))
-    if not all(owner(spec.structure)._by_sizes for spec in specs) or not _within_int64(specs):
-        return None
-    kinds = _Kinds.of(specs)
-    return None if kinds is None else _programme(specs, kinds)
+    carried = owner(specs[-1].structure)._carried(specs[-1])
+    if carried is not None:
+        part, whole = carried
+        core = interval_plan([*specs[:-1], part])
+        return core and replace(core, spec=whole(core.spec))
+    return _programme(_Kinds(specs)) if _within_int64(specs) else None
 
 
 def _within_int64(specs: Sequence[Spec]) -> bool:
@@ -74,90 +72,118 @@ def _within_int64(specs: Sequence[Spec]) -> bool:
     return 8 * len(specs) * points * largest**3 < 2**62
 
 
-@dataclass(frozen=True)
 class _Kinds:
-    """The specs of a chain and of its products, less their sizes; confluent if the product of kinds is associative."""
+    """The specs of a chain and of its intervals, less their sizes where what they cost is a formula of sizes.
 
-    specs: list[Spec]  # one of each kind, of size 1
-    product: Array  # [left, right]: the number of the result
-    factors: list[int]  # the kind of each factor
+    A spec of which it is none, such as that of a Kronecker product, is a kind of its own: its products are looked up
+    one by one, which pays as long as few intervals are of such kinds.
+    """
 
-    @classmethod
-    def of(cls, specs: Sequence[Spec]) -> _Kinds | None:
-        """Return the kinds of a chain, or None where a product's depends on its bracketing."""
-        numbers: dict[tuple[Any, ...], int] = {}
-        found: list[Spec] = []
+    def __init__(self, specs: Sequence[Spec]) -> None:
+        self.count = len(specs)
+        self.sizes = np.array([*(spec.shape[0] for spec in specs), specs[-1].shape[1]], dtype=np.int64)
+        self.ranks = np.concatenate([[0], np.cumsum([spec.rank for spec in specs], dtype=np.int64)])
+        self.specs: list[Spec] = []  # one of each kind
+        self.by_sizes: list[bool] = []
+        self._numbers: dict[Any, int] = {}
+        self._products: dict[tuple[int, int], int] = {}
+        self.factors = [self.number(spec) for spec in specs]
 
-        def number(spec: Spec) -> int:
-            key = (spec.structure, spec.batch, spec.weighted, spec.repeats)
-            if key not in numbers:
-                numbers[key] = len(found)
-                found.append(replace(spec, shape=(1, 1), parts=(), rank=min(spec.rank, 1)))
-            return numbers[key]
+    def number(self, spec: Spec) -> int:
+        """Return the number of the kind of a spec."""
+        by_sizes = owner(spec.structure)._by_sizes
+        key = (spec.structure, spec.batch, spec.weighted, spec.repeats, spec.facts) if by_sizes else spec
+        if key not in self._numbers:
+            self._numbers[key] = len(self.specs)
+            self.specs.append(replace(spec, shape=(1, 1), rank=min(spec.rank, 1)) if by_sizes else spec)
+            self.by_sizes.append(by_sizes)
+        return self._numbers[key]
 
-        factors = [number(spec) for spec in specs]
-        products: dict[tuple[int, int], int] = {}
-        while len(products) < len(found) ** 2:
-            if len(found) > _MOST_KINDS:
-                return None
-            for a in range(len(found)):
-                for b in range(len(found)):
-                    if (a, b) not in products:
-                        left, right = found[a], found[b]
-                        products[a, b] = number(product_spec(left, right))
-        count = len(found)
-        table = np.array([[products[a, b] for b in range(count)] for a in range(count)])
-        every = np.arange(count)
-        associative = table[table[:, :, None], every] == table[every[:, None, None], table[None]]
-        return cls(found, table, factors) if associative.all() else None
+    def product(self, left: int, right: int) -> int:
+        """Return the number of the product of two kinds by sizes."""
+        if (left, right) not in self._products:
+            self._products[left, right] = self.number(product_spec(self.specs[left], self.specs[right]))
+        return self._products[left, right]
 
-    def intervals(self) -> tuple[int, Array]:
-        """Return the kind of the whole chain, and the intervals that are of another one.
+    def sized(self, kind: int, first: Any, last: Any) -> Spec:
+        """Return the spec of the factors from `first` to before `last`, of many intervals if these are arrays."""
+        spec = self.specs[kind]
+        if not self.by_sizes[kind]:
+            return spec
+        # the ranks of the low-rank factors of an interval add up
+        rank: Any = self.ranks[last] - self.ranks[first] if spec.rank else 0
+        shape: Any = (self.sizes[first], self.sizes[last])
+        if isinstance(first, int):
+            shape, rank = tuple(map(int, shape)), int(rank)
+        return Spec(spec.structure, shape, spec.batch, (), rank, spec.weighted, spec.repeats, spec.facts)
+
+    def product_of(self, left: int, right: int, first: int, between: int, last: int) -> tuple[int, Cost]:
+        """Return number and cost of the product of two neighbouring intervals."""
+        a, b = self.sized(left, first, between), self.sized(right, between, last)
+        return self.number(product_spec(a, b)), product_cost(a, b)
+
+    def main(self) -> int | None:
+        """Return the kind that a long interval has, or None if there is none that its products keep."""
+        known = [kind for kind in self.factors if self.by_sizes[kind]]
+        if not known:
+            return None
+        main = reduce(self.product, known)
+        return main if self.specs[main].rank == 0 and self.product(main, main) == main else None
+
+    def others(self, main: int) -> Array | None:
+        """Return the intervals that are not of the main kind, or None if there are too many.
 
         Returns
         -------
-        whole : int
-        others : numpy.ndarray, shape (3, count)
+        numpy.ndarray, shape (3, count)
             First factor, number of factors less one, and kind.
         """
-        table, factors = self.product.tolist(), self.factors
-        whole = factors[0]
-        for factor in factors[1:]:
-            whole = table[whole][factor]
-        absorbs = all(table[whole][factor] == whole for factor in set(factors))
-        others: list[tuple[int, int, int]] = []
+        n, factors, by_sizes = self.count, self.factors, self.by_sizes
+        # from where on all factors leave the main kind as it is
+        absorbed = n
+        while (
+            absorbed and by_sizes[factors[absorbed - 1]] and self.product(main, factors[absorbed - 1]) == main
+        ):
+            absorbed -= 1
+        found: list[tuple[int, int, int]] = []
+        fixed = 0
         for first, kind in enumerate(factors):
-            if kind != whole:
-                others.append((first, 0, kind))
-            for last in range(first + 1, len(factors)):
-                if kind == whole and absorbs:
-                    break  # no longer interval is of another kind
-                kind = table[kind][factors[last]]
-                if kind != whole:
-                    others.append((first, last - first, kind))
-        return whole, np.array(others, dtype=np.intp).reshape(-1, 3).T
+            for last in range(first, n):
+                if last > first:
+                    if kind == main and last >= absorbed:
+                        break  # no longer interval is of another kind
+                    other = factors[last]
+                    if by_sizes[kind] and by_sizes[other]:
+                        kind = self.product(kind, other)
+                    else:
+                        kind = self.product_of(kind, other, first, last, last + 1)[0]
+                if kind != main:
+                    found.append((first, last - first, kind))
+                    fixed += not by_sizes[kind]
+            if 24 * fixed > n * n or 2 * len(found) * n > _MOST_SPECIAL:
+                return None  # the general way looks fewer products up
+        return np.array(found, dtype=np.intp).reshape(-1, 3).T
 
 
-def _programme(specs: Sequence[Spec], kinds: _Kinds) -> IntervalPlan | None:
-    sizes = np.array([*(spec.shape[0] for spec in specs), specs[-1].shape[1]], dtype=np.int64)
-    ranks = np.concatenate([[0], np.cumsum([spec.rank for spec in specs], dtype=np.int64)])
-    whole, special = kinds.intervals()
-    main = kinds.specs[whole]
-    if main.structure not in ("Dense", "Diagonal"):
+def _programme(kinds: _Kinds) -> IntervalPlan | None:
+    main = kinds.main()
+    special = None if main is None else kinds.others(main)
+    if main is None or special is None:
         return None
-    products = _special_products(special, whole, kinds, sizes, ranks)
+    by_start = np.full((kinds.count, kinds.count), main)  # [first, length − 1]: the kind of an interval
+    by_start[special[0], special[1]] = special[2]
+    products = _special_products(special, by_start, kinds)
     if products is None:
         return None
     offsets, places, costs = products
-    n = len(specs)
-    behind = sizes[np.minimum(1 + np.arange(n)[:, None] + np.arange(n), n)]
-    mains = _main_products(main, sizes, behind)
+    n = kinds.count
+    behind = kinds.sizes[np.minimum(1 + np.arange(n)[:, None] + np.arange(n), n)]
+    mains = _main_products(kinds.specs[main], kinds.sizes, behind)
     if mains is None:
         return None
     slopes, constants = mains
     splits, multiplications, additions = _cheapest_splits(behind, slopes, constants, offsets, places, costs)
-    spec = replace(main, shape=(int(sizes[0]), int(sizes[-1])))
-    return IntervalPlan(splits, spec, multiplications, additions)
+    return IntervalPlan(splits, kinds.sized(int(by_start[0, -1]), 0, n), multiplications, additions)
 
 
 def _main_products(main: Spec, sizes: Array, behind: Array) -> tuple[Pair, Pair] | None:
@@ -181,9 +207,7 @@ def _main_products(main: Spec, sizes: Array, behind: Array) -> tuple[Pair, Pair]
     def counts(inner: int, rows: int) -> Pair:
         left: Any = (outer[:rows], inner)
         right: Any = (inner, behind[:rows])
-        count = count_products(
-            Spec(main.structure, left, main.batch), Spec(main.structure, right, main.batch)
-        )
+        count = count_products(replace(main, shape=left), replace(main, shape=right))
         multiplications, additions = (
             np.broadcast_to(part, (rows, n)) for part in (count.multiplications, count.additions)
         )
@@ -264,10 +288,10 @@ def _unit(behind: Array, slopes: Pair, constants: Pair, costs: Pair) -> int:
     return unit if least >= 0 and n * most * unit < 2**62 else 0
 
 
-def _special_products(
-    special: Array, whole: int, kinds: _Kinds, sizes: Array, ranks: Array
-) -> tuple[Array, Array, Pair] | None:
-    """Return the costs of all products with a side that is not of the kind of the whole chain, by length.
+def _special_products(special: Array, by_start: Array, kinds: _Kinds) -> tuple[Array, Array, Pair] | None:
+    """Return the costs of all products with a side that is not of the main kind, by length.
+
+    None if one of them has another kind than its interval by another split: then the programme would be wrong.
 
     Returns
     -------
@@ -278,12 +302,8 @@ def _special_products(
     costs : pair of numpy.ndarray, shape (count,)
         Multiplications and additions.
     """
-    n = len(sizes) - 1
-    first, short, kind = special
-    if 2 * len(first) * n > _MOST_SPECIAL:
-        return None
-    by_start = np.full((n, n), whole)  # [first, length − 1]: the kind of an interval
-    by_start[first, short] = kind
+    n = kinds.count
+    first, short, _ = special
     # as left sides: every last factor beyond; as right sides: every first factor before
     other = np.arange(n)
     left = np.nonzero(other > (first + short)[:, None])
@@ -294,21 +314,26 @@ def _special_products(
     order = np.argsort((j - i).astype(np.uint16), kind="stable")  # short integers are sorted by their digits
     i, k, j = i[order], k[order], j[order]
     offsets = np.searchsorted(j - i + 1, np.arange(n + 2))
+    whole = by_start[i, j - i]
     a, b = by_start[i, k - i], by_start[k + 1, j - k - 1]
     costs = np.empty(len(i), dtype=np.int64), np.empty(len(i), dtype=np.int64)
-    pairs = a * len(kinds.specs) + b
-    for pair in np.flatnonzero(np.bincount(pairs)).tolist():
+    ends, known = k + 1, np.array(kinds.by_sizes)
+    alone = ~(known[a] & known[b])  # products that are looked up one by one
+    at = np.flatnonzero(alone)
+    for place, *found in zip(
+        *(part[at].tolist() for part in (np.arange(len(i)), a, b, i, ends, j + 1)), strict=True
+    ):
+        kind, cost = kinds.product_of(*found)
+        if kind != whole[place] or max(cost.multiplications, cost.additions) > 2**61 // n:
+            return None
+        costs[0][place], costs[1][place] = cost.multiplications, cost.additions
+    none = len(known) ** 2
+    pairs = np.where(alone, none, a * len(known) + b)
+    for pair in np.flatnonzero(np.bincount(pairs, minlength=none)[:none]).tolist():
         at = np.flatnonzero(pairs == pair)
-        p, q, r = i[at], k[at] + 1, j[at] + 1
-        A, B = (kinds.specs[place] for place in divmod(pair, len(kinds.specs)))
-        count = count_products(_sized(A, sizes, ranks, p, q), _sized(B, sizes, ranks, q, r))
+        A, B = divmod(pair, len(known))
+        if (whole[at] != kinds.product(A, B)).any():
+            return None
+        count = count_products(kinds.sized(A, i[at], ends[at]), kinds.sized(B, ends[at], j[at] + 1))
         costs[0][at], costs[1][at] = count.multiplications, count.additions
     return offsets, np.stack([i, k - i]), costs
-
-
-def _sized(kind: Spec, sizes: Array, ranks: Array, first: Array, last: Array) -> Spec:
-    """Return a spec of many intervals at once: arrays stand for the sizes and the rank."""
-    shape: Any = (sizes[first], sizes[last])
-    # the ranks of the low-rank factors of an interval add up
-    rank: Any = ranks[last] - ranks[first] if kind.rank else 0
-    return Spec(kind.structure, shape, kind.batch, (), rank, kind.weighted, kind.repeats)

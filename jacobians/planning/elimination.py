@@ -120,7 +120,7 @@ class Elimination:
         """Return whether a vertex is a copy of its only neighbour on one side."""
         sides = state[0][vertex], state[1][vertex]
         return vertex not in self.outputs and any(
-            len(side) == 1 and self.specs[next(iter(side.values()))].structure == "Identity" for side in sides
+            len(side) == 1 and self.specs[next(iter(side.values()))].is_identity for side in sides
         )
 
     def eliminate(self, state: State, vertex: int) -> Price:

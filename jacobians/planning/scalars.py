@@ -20,7 +20,7 @@ State = tuple[list[int], list[int], list[int], list[int]]
 def is_scalar(graph: Graph) -> bool:
     """Return whether every edge is 1×1, ±1 (Identity) or stored as one number."""
     return all(
-        edge.spec.shape == (1, 1) and edge.spec.structure in ("Identity", "Dense") and not edge.spec.batch
+        edge.spec.shape == (1, 1) and (edge.spec.is_identity or edge.spec.is_dense) and not edge.spec.batch
         for edge in graph.edges
     )
 
@@ -37,7 +37,7 @@ class ScalarElimination:
             u, w = edge.source, edge.target
             if u not in live or w not in live:
                 continue
-            unit = structure and edge.spec.structure == "Identity"
+            unit = structure and edge.spec.is_identity
             if out[u] >> w & 1:
                 additions += 1
                 unit = False

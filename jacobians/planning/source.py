@@ -39,7 +39,7 @@ def scalar_source(plan: GraphPlan) -> str:
     graph = plan.graph
     if not is_scalar(graph):
         raise ValueError("plan: found vertices that are no scalars, expected scalars; use execute()")
-    if plan.structure and any(e.jacobian is None and e.spec.structure == "Identity" for e in graph.edges):
+    if plan.structure and any(e.jacobian is None and e.spec.is_identity for e in graph.edges):
         raise ValueError(
             "plan: found edges of ±1 without their signs, expected Identity(1) for 1; or plan with structure=False"
         )
@@ -64,7 +64,7 @@ def scalar_source(plan: GraphPlan) -> str:
 
     for number, edge in enumerate(graph.edges):
         if edge.source in live and edge.target in live:
-            unit = plan.structure and edge.spec.structure == "Identity"
+            unit = plan.structure and edge.spec.is_identity
             place(edge.source, edge.target, _ONE if unit else f"e{number}")
     for vertex in plan.order:
         for u in into[vertex]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost
+from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.numerics.ledger import Ledger
-from jacobians.products.core import multiply, product_cost, product_spec
-from jacobians.products.expansion import expand, expansion_cost, expansion_spec
+from jacobians.products.core import ANY, Row, count_products, multiply, product_cost, product_spec
+from jacobians.products.expansion import expand
 from jacobians.products.sums import add, sum_cost, sum_spec
-from jacobians.spec import Spec
-from jacobians.structures import BlockColumn, BlockRow, Dense, Jacobian, Selection
+from jacobians.spec import Spec, owner
+from jacobians.structures import BlockColumn, BlockDiagonal, BlockRow, Dense, Diagonal, Jacobian, Selection
 
 
 def _blocks_meet(a: Spec, b: Spec) -> bool:
-    """Return whether the columns of a block row are parted as the rows of a block column."""
-    return b.structure == "BlockColumn" and [p.shape[1] for p in a.parts] == [p.shape[0] for p in b.parts]
+    """Return whether the columns of one are parted as the rows of the other."""
+    return [p.shape[1] for p in a.parts] == [p.shape[0] for p in b.parts]
 
 
 def _takers(row: Spec) -> list[Spec]:
@@ -26,39 +29,36 @@ def _takers(row: Spec) -> list[Spec]:
     return [Spec.selection(part.shape[1], height, repeats=False) for part in row.parts]
 
 
-def _right_parts(a: Spec, b: Spec) -> list[Spec]:
-    return list(b.parts) if _blocks_meet(a, b) else [product_spec(S, b) for S in _takers(a)]
+def _taken(row: Spec, b: Spec) -> list[Spec]:
+    return [product_spec(S, b) for S in _takers(row)]
 
 
-def block_row_spec(a: Spec, b: Spec) -> Spec:
+def _sum_of(a: Iterable[Spec], b: Iterable[Spec]) -> Spec:
     """Return the spec of J₁·K₁ + J₂·K₂ + …, added from the left."""
-    first, *rest = (product_spec(p, q) for p, q in zip(a.parts, _right_parts(a, b), strict=True))
-    for term in rest:
-        first = sum_spec(first, term)
-    return first
+    return reduce(sum_spec, map(product_spec, a, b))
 
 
-def block_row_cost(a: Spec, b: Spec) -> Cost:
-    """Return the cost of taking the parts, of the products and of their sum."""
-    cost = ZERO_COST if _blocks_meet(a, b) else sum((product_cost(S, b) for S in _takers(a)), ZERO_COST)
-    parts = list(zip(a.parts, _right_parts(a, b), strict=True))
-    cost = sum((product_cost(p, q) for p, q in parts), cost)
-    total, *rest = (product_spec(p, q) for p, q in parts)
+def _sum_cost(a: Sequence[Spec], b: Sequence[Spec]) -> Cost:
+    """Return the cost of the products and of their sum."""
+    total, *rest = map(product_spec, a, b)
+    cost = sum(map(product_cost, a, b), ZERO_COST)
     for term in rest:
         cost, total = cost + sum_cost(total, term), sum_spec(total, term)
     return cost
 
 
-def block_row(L: BlockRow, R: Jacobian, ledger: Ledger) -> Jacobian:
+def _sum(L: Iterable[Jacobian], R: Iterable[Jacobian], ledger: Ledger) -> Jacobian:
+    return reduce(lambda a, b: add(a, b, ledger), (multiply(J, K, ledger) for J, K in zip(L, R, strict=True)))
+
+
+def _row_cost(a: Spec, b: Spec) -> Cost:
+    """Return the cost of taking the parts, and of the rest."""
+    return sum((product_cost(S, b) for S in _takers(a)), _sum_cost(a.parts, _taken(a, b)))
+
+
+def _row(L: BlockRow, R: Jacobian, ledger: Ledger) -> Jacobian:
     """[J₁, J₂]·K = J₁·K₁ + J₂·K₂ with the rows of K parted as the columns of the block row."""
-    if isinstance(R, BlockColumn) and _blocks_meet(L.spec, R.spec):
-        parts = list(R.blocks)
-    else:
-        parts = [_rows(R, start, stop, ledger) for start, stop in pairwise(L.offsets)]
-    total, *rest = (multiply(J, K, ledger) for J, K in zip(L.blocks, parts, strict=True))
-    for term in rest:
-        total = add(total, term, ledger)
-    return total
+    return _sum(L.blocks, [_rows(R, start, stop, ledger) for start, stop in pairwise(L.offsets)], ledger)
 
 
 def _rows(R: Jacobian, start: int, stop: int, ledger: Ledger) -> Jacobian:
@@ -74,9 +74,9 @@ def transposed_spec(a: Spec, b: Spec) -> Spec:
     return product_spec(b.T, a.T).T
 
 
-def transposed_cost(a: Spec, b: Spec) -> Cost:
-    """Return the cost of Rᵀ·Lᵀ."""
-    return product_cost(b.T, a.T)
+def transposed_cost(a: Spec, b: Spec) -> Count:
+    """Return the cost of Rᵀ·Lᵀ, of arrays of sizes too."""
+    return count_products(b.T, a.T)
 
 
 def transposed(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
@@ -84,28 +84,94 @@ def transposed(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
     return multiply(R.T, L.T, ledger).T
 
 
-def expand_right(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-    """L·R with R made dense."""
-    return multiply(L, expand(R, ledger), ledger)
-
-
-def expand_left(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-    """L·R with L made dense."""
-    return multiply(expand(L, ledger), R, ledger)
-
-
-def _fallbacks(a: Spec, b: Spec) -> tuple[Cost, Cost]:
+def _fallbacks(a: Spec, b: Spec) -> tuple[Count, Count]:
     """Return what J·K costs with K made dense, and with J made dense."""
-    right, left = expansion_spec(b), expansion_spec(a)
-    return expansion_cost(b) + product_cost(a, right), expansion_cost(a) + product_cost(left, b)
+    right, left = (Spec("Dense", spec.shape, spec.batch) for spec in (b, a))  # of arrays of sizes, too
+    of_right, of_left = (owner(spec.structure)._expansion_cost(spec) for spec in (b, a))
+    return count_products(a, right) + of_right, count_products(left, b) + of_left
 
 
-def fallback_cost(a: Spec, b: Spec) -> Cost:
+def _left_is_cheaper(right: Count, left: Count) -> Any:
+    fewer = left.multiplications < right.multiplications
+    return fewer | (left.multiplications == right.multiplications) & (left.additions < right.additions)
+
+
+def fallback_cost(a: Spec, b: Spec) -> Count:
     """Return the cost of the cheaper of the two."""
-    return min(_fallbacks(a, b))
+    right, left = _fallbacks(a, b)
+    cheaper = _left_is_cheaper(right, left)
+    if isinstance(cheaper, bool):
+        return left if cheaper else right
+    both = ((left.multiplications, right.multiplications), (left.additions, right.additions))
+    return Count(*(np.where(cheaper, *pair) for pair in both))
 
 
 def fallback(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
     """J·K with the one made dense that makes it cheaper, K of equals."""
-    of_right, of_left = _fallbacks(L.spec, R.spec)
-    return expand_right(L, R, ledger) if of_right <= of_left else expand_left(L, R, ledger)
+    if _left_is_cheaper(*_fallbacks(L.spec, R.spec)):
+        return multiply(expand(L, ledger), R, ledger)
+    return multiply(L, expand(R, ledger), ledger)
+
+
+# --- block diagonals -------------------------------------------------------------------------------------
+
+
+def _cut(diagonal: Spec, blocks: Iterable[Spec]) -> Spec:
+    """Return a diagonal as blocks that meet the columns of others."""
+    return BlockDiagonal._joined([Spec.diagonal(block.shape[1], diagonal.batch) for block in blocks])
+
+
+def _in_blocks(D: Diagonal, blocks: Iterable[Jacobian]) -> BlockDiagonal:
+    ends = accumulate((block.shape[1] for block in blocks), initial=0)
+    return BlockDiagonal.unchecked(
+        [Diagonal.unchecked(D.d[..., start:stop]) for start, stop in pairwise(ends)]
+    )
+
+
+# fmt: off
+ROWS = (
+    Row(
+        ANY, "BlockRow", "J·[K₁, K₂] = [J·K₁, J·K₂]",
+        lambda a, b: Spec.block_row(product_spec(a, part) for part in b.parts),
+        lambda a, b: sum((product_cost(a, part) for part in b.parts), ZERO_COST),
+        lambda L, R, ledger: BlockRow([multiply(L, block, ledger) for block in R.blocks]),
+    ),
+    Row(
+        "BlockColumn", ANY, "[J₁; J₂]·K = [J₁·K; J₂·K]",
+        lambda a, b: Spec.block_column(product_spec(part, b) for part in a.parts),
+        lambda a, b: sum((product_cost(part, b) for part in a.parts), ZERO_COST),
+        lambda L, R, ledger: BlockColumn([multiply(block, R, ledger) for block in L.blocks]),
+    ),
+    Row(
+        "BlockRow", "BlockColumn", "[J₁, J₂]·[K₁; K₂] = J₁·K₁ + J₂·K₂",
+        lambda a, b: _sum_of(a.parts, b.parts),
+        lambda a, b: _sum_cost(a.parts, b.parts),
+        lambda L, R, ledger: _sum(L.blocks, R.blocks, ledger),
+        _blocks_meet,
+    ),
+    Row(
+        "BlockRow", ANY, "[J₁, J₂]·K = J₁·K₁ + J₂·K₂",
+        lambda a, b: _sum_of(a.parts, _taken(a, b)), _row_cost, _row,
+    ),
+    Row(ANY, "BlockColumn", "K·[J₁; J₂] by transposition", transposed_spec, transposed_cost, transposed),
+    Row(
+        "BlockDiagonal", "BlockDiagonal", "(J₁ ⊕ J₂)(K₁ ⊕ K₂) = J₁K₁ ⊕ J₂K₂",
+        lambda a, b: BlockDiagonal._joined([*map(product_spec, a.parts, b.parts)]),
+        lambda a, b: sum(map(product_cost, a.parts, b.parts), ZERO_COST),
+        lambda L, R, ledger: BlockDiagonal.unchecked(
+            [multiply(*pair, ledger) for pair in zip(L.blocks, R.blocks, strict=True)]
+        ),
+        _blocks_meet,
+    ),
+    Row(
+        "BlockDiagonal", "Diagonal", "(A ⊕ B)·diag(c, d) = A diag(c) ⊕ B diag(d)",
+        lambda a, b: product_spec(a, _cut(b, a.parts)),
+        lambda a, b: product_cost(a, _cut(b, a.parts)),
+        lambda L, R, ledger: multiply(L, _in_blocks(R, L.blocks), ledger),
+    ),
+    Row(
+        "Diagonal", "BlockDiagonal", "diag(c, d)·(A ⊕ B) by transposition",
+        transposed_spec, transposed_cost, transposed,
+    ),
+)
+# fmt: on

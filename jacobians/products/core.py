@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,14 +20,14 @@ ANY = "*"
 
 
 class Row(NamedTuple):
-    """One row of the table: L·R for a pair of structures.
+    """One row of a table: L·R, or L + R, for a pair of structures.
 
     Attributes
     ----------
     left, right : str
         The structures, or ``*``.
     formula : str
-        The product as a reader would write it.
+        The product or sum as a reader would write it.
     result, cost : callable (Spec, Spec)
         The resulting spec and the exact cost. Formulas of sizes and ranks alone return a
         :class:`~jacobians.cost.Count`, which may also be evaluated on arrays of sizes.
@@ -44,6 +44,58 @@ class Row(NamedTuple):
     cost: Callable[[Spec, Spec], Cost | Count]
     execute: Callable[[Any, Any, Ledger], Jacobian]
     applies: Callable[[Spec, Spec], bool] = lambda left, right: True
+
+
+def either(
+    left: str,
+    right: str,
+    formulas: str | tuple[str, str],
+    result: Callable[[Spec, Spec], Spec],
+    cost: Callable[[Spec, Spec], Cost | Count],
+    execute: Callable[[Any, Any, Ledger], Jacobian],
+    applies: Callable[[Spec, Spec], bool] = lambda a, b: True,
+) -> tuple[Row, Row]:
+    """Return the rows of two structures in both orders, written for the first: what commutes is stated once."""
+    one, other = (formulas, formulas) if isinstance(formulas, str) else formulas
+    return (
+        Row(left, right, one, result, cost, execute, applies),
+        Row(
+            right,
+            left,
+            other,
+            lambda a, b: result(b, a),
+            lambda a, b: cost(b, a),
+            lambda L, R, ledger: execute(R, L, ledger),
+            lambda a, b: applies(b, a),
+        ),
+    )
+
+
+Rewriting = tuple[Callable[[Spec], Spec], Callable[[Any], Jacobian]]
+"""The spec and the Jacobian of the same matrix in another structure, which costs nothing."""
+
+AS_IT_IS: Rewriting = (lambda spec: spec, lambda jacobian: jacobian)
+
+
+def rewritten(
+    left: str,
+    right: str,
+    formula: str,
+    of_left: Rewriting,
+    of_right: Rewriting,
+    applies: Callable[[Spec, Spec], bool] = lambda a, b: True,
+) -> Row:
+    """Return the row of factors that multiply as another structure does."""
+    (left_spec, as_left), (right_spec, as_right) = of_left, of_right
+    return Row(
+        left,
+        right,
+        formula,
+        lambda a, b: product_spec(left_spec(a), right_spec(b)),
+        lambda a, b: count_products(left_spec(a), right_spec(b)),
+        lambda L, R, ledger: multiply(as_left(L), as_right(R), ledger),
+        applies,
+    )
 
 
 # --- the product of any two Jacobians ------------------------------------------------------------------
@@ -98,20 +150,32 @@ def row(
     --------
     A structure of one's own multiplies without a row, made dense; see the page on contributing for one with a row.
     """
-    for name, text in (("left", left), ("right", right), ("formula", formula)):
-        if not isinstance(text, str):
-            raise TypeError(f"{name}: found {shown(text)}, expected text such as 'Dense'")
-    for name, function in (("result", result), ("cost", cost), ("execute", execute), ("applies", applies)):
-        if not callable(function):
-            raise TypeError(f"{name}: found {shown(function)}, expected a function")
-    made = Row(left, right, formula, result, cost, execute, applies)
-    trivial = [place for place, known in enumerate(ROWS) if {known.left, known.right} & _TRIVIAL]
-    ROWS.insert(trivial[-1] + 1, made)
+    made = checked_row(Row(left, right, formula, result, cost, execute, applies))
+    put(ROWS, made, behind=("Zero", "Identity"))
     forget()
     return made
 
 
-_TRIVIAL = {"Zero", "Identity"}
+def checked_row(made: Row) -> Row:
+    """Return a row from outside, refused unless its names are text and the rest functions."""
+    for name, found in made._asdict().items():
+        if name in ("left", "right", "formula"):
+            if not isinstance(found, str):
+                raise TypeError(f"{name}: found {shown(found)}, expected text such as 'Dense'")
+        elif not callable(found):
+            raise TypeError(f"{name}: found {shown(found)}, expected a function")
+    return made
+
+
+def put(rows: list[Row], made: Row, behind: Collection[str]) -> None:
+    """Put a row in before all others but those of some structures."""
+    trivial = [place for place, known in enumerate(rows) if known.left in behind or known.right in behind]
+    rows.insert(trivial[-1] + 1, made)
+
+
+def rows_among(rows: Iterable[Row], left: str, right: str) -> tuple[Row, ...]:
+    """Return the rows for two structures, in the order of the table."""
+    return tuple(row for row in rows if row.left in (ANY, left) and row.right in (ANY, right))
 
 
 def forget() -> None:
@@ -122,8 +186,7 @@ def forget() -> None:
 
 @lru_cache(maxsize=1024)
 def _rows_for(left: str, right: str) -> tuple[Row, ...]:
-    """Return the rows for two structures, in the order of the table."""
-    return tuple(row for row in ROWS if row.left in (ANY, left) and row.right in (ANY, right))
+    return rows_among(ROWS, left, right)
 
 
 def find_row(left: Spec, right: Spec) -> Row:

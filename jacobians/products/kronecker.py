@@ -52,7 +52,7 @@ def into_second_of_left(L: Kronecker, R: Jacobian, ledger: Ledger) -> Jacobian:
 
 def _stays_dense(factor: Spec) -> bool:
     """Return whether the product of a matrix with a factor is a matrix again."""
-    return product_spec(Spec.dense(1, factor.shape[0]), factor).structure == Dense.structure
+    return product_spec(Spec.dense(1, factor.shape[0]), factor).is_dense
 
 
 def _orders(left: Spec, right: Spec) -> tuple[Cost, Cost]:

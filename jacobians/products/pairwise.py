@@ -13,10 +13,8 @@ import numpy as np
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import spread_to
-from jacobians.structures import BlockRow, Diagonal, Identity, Jacobian, Kronecker
+from jacobians.structures import BlockRow, Jacobian
 from jacobians.structures.common_factors import CommonFactor, common_factors
-
-_WORKSPACE = 2**17  # entries of the products that are formed at a time: they stay in a core's cache
 
 
 @without_float_errors
@@ -78,7 +76,8 @@ def pairwise_products(J: Jacobian, K: Jacobian | None = None, *, max_bytes: int 
     products = np.zeros((shape[2], shape[3], shape[0], shape[1]), dtype)
     for first, second in _terms(J, other):
         gram = _gram(first, second, (shape[0], shape[1]))
-        _add(products, first.left, second.left, gram, symmetric)
+        weight = np.ones((1, 1), dtype) if gram is None else gram
+        first.left._add_pairs(second.left, products, weight, symmetric)
     if symmetric:
         for i in range(shape[2]):
             for j in range(i):
@@ -133,62 +132,3 @@ def _gram(first: CommonFactor, second: CommonFactor, points: tuple[int, int]) ->
     if total is None and ones > 1:
         total = np.full(points, float(ones))
     return total
-
-
-def _add(products: Array, S: Jacobian, T: Jacobian, gram: Array | None, symmetric: bool) -> None:
-    """Add (S_p T_qᵀ)·gram[p, q] for all pairs of points to `products` (m, m', N, N'); if symmetric, where i ≥ j."""
-    weight = np.ones((1, 1), products.dtype) if gram is None else gram
-    if isinstance(S, Identity | Diagonal) and isinstance(T, Identity | Diagonal):
-        for i in range(S.shape[0]):
-            entries, others = (D.d[..., i] if isinstance(D, Diagonal) else np.ones(()) for D in (S, T))
-            products[i, i] += weight * (entries[..., None] * others)
-    elif isinstance(S, Kronecker) and isinstance(T, Kronecker) and _factors_meet(S, T):
-        _add_kronecker(products, S, T, weight)
-    else:
-        _add_dense(products, S.expand(), T.expand(), weight, symmetric)
-
-
-def _factors_meet(S: Kronecker, T: Kronecker) -> bool:
-    return S.A.shape[1] == T.A.shape[1] and S.B.shape[1] == T.B.shape[1]
-
-
-def _add_kronecker(products: Array, S: Kronecker, T: Kronecker, weight: Array) -> None:
-    """(A ⊗ B)(C ⊗ D)ᵀ = ACᵀ ⊗ BDᵀ."""
-    points = products.shape[2:]
-    parts = []
-    for left, right in ((S.A, T.A), (S.B, T.B)):
-        part = np.zeros((left.shape[0], right.shape[0], *points), products.dtype)
-        _add(part, left, right, None, False)
-        parts.append(part)
-    first, second = parts
-    second *= weight
-    (p, r), (q, s) = first.shape[:2], second.shape[:2]
-    blocks = products.reshape((p, q, r, s, *points))
-    for i in range(p):
-        for k in range(q):
-            blocks[i, k] += first[i][:, None] * second[k][None, :]
-
-
-def _add_dense(products: Array, S: Array, T: Array, weight: Array, symmetric: bool) -> None:
-    m, others, count, other_count = products.shape
-    # outputs first, so that the products with one output of the other side are one matrix, an entry a pair of points
-    rows = _outputs_first(S, count)
-    columns = rows if symmetric else _outputs_first(T, other_count)
-    together = max(1, _WORKSPACE // (count * other_count))
-    step = count if together > 1 else min(count, max(1, _WORKSPACE // other_count))
-    workspace = np.empty((min(together, m) * step, other_count), products.dtype)
-    for k in range(others):
-        for first in range(k if symmetric else 0, m, together):
-            for start in range(0, count, step):
-                outputs, some = slice(first, first + together), slice(start, start + step)
-                part = rows[outputs, some]
-                found = workspace[: part.shape[0] * part.shape[1]]
-                np.matmul(part.reshape(len(found), -1), columns[k].T, out=found)
-                blocks = found.reshape(*part.shape[:2], other_count)
-                blocks *= weight[some] if len(weight) > 1 else weight
-                products[outputs, k, some] += blocks
-
-
-def _outputs_first(S: Array, count: int) -> Array:
-    """Return a matrix a point (…, m, h) as an array (m, count, h)."""
-    return np.ascontiguousarray(np.moveaxis(spread_to(S, (count, *S.shape[-2:])), 1, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -10,7 +11,7 @@ from jacobians.cost import Cost, Count
 from jacobians.numerics.arrays import Array, zeros
 from jacobians.numerics.ledger import Ledger
 from jacobians.products.core import Row, points
-from jacobians.products.sums import sum_of
+from jacobians.products.sums import sum_row
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Diagonal, Jacobian, Sparse
 from jacobians.structures.sparse import places, sparse_spec
@@ -51,14 +52,13 @@ def _product(L: Sparse, R: Sparse, ledger: Ledger) -> Jacobian:
     return Sparse.unchecked(data, _result(L.spec, R.spec))
 
 
-def _scaled(a: Spec, b: Spec) -> Spec:
-    sparse = a if a.structure == Sparse.structure else b
-    return sparse_spec(*sparse.shape, broadcast(a.batch, b.batch), *places(sparse))
+def _scaled(sparse: Spec, diagonal: Spec) -> Spec:
+    return replace(sparse, batch=broadcast(sparse.batch, diagonal.batch))
 
 
-def _scaled_cost(a: Spec, b: Spec) -> Count:
+def _scaled_cost(sparse: Spec, diagonal: Spec) -> Count:
     """One multiplication for each entry."""
-    return Count(points(a, b) * len(places(_scaled(a, b))[0]), 0)
+    return Count(points(sparse, diagonal) * len(places(sparse)[0]), 0)
 
 
 def _columns_scaled(L: Sparse, R: Diagonal, ledger: Ledger) -> Jacobian:
@@ -80,7 +80,14 @@ ROWS = (
         lambda a, b: len(_meeting(a, b)[0]) > 0,
     ),
     Row("Sparse", "Diagonal", "A·diag(b): entries scaled", _scaled, _scaled_cost, _columns_scaled),
-    Row("Diagonal", "Sparse", "diag(a)·B: entries scaled", _scaled, _scaled_cost, _rows_scaled),
+    Row(
+        "Diagonal",
+        "Sparse",
+        "diag(a)·B: entries scaled",
+        lambda a, b: _scaled(b, a),
+        lambda a, b: _scaled_cost(b, a),
+        _rows_scaled,
+    ),
 )
 
 
@@ -112,9 +119,10 @@ def _sum(L: Sparse, R: Sparse, ledger: Ledger) -> Jacobian:
     return Sparse.unchecked(data, spec)
 
 
-sum_of(
+sum_row(
+    "Sparse",
+    "Sparse",
     "A + B: entries of one place are added",
-    applies=lambda a, b: a.structure == b.structure == Sparse.structure,
     result=_sum_spec,
     cost=lambda a, b: Cost(0, points(a, b) * int(_union(a, b)[2].sum())),
     execute=_sum,

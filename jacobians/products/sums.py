@@ -5,90 +5,55 @@ One row per pair of structures, like the table of products; a sum that keeps no 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from jacobians import structures
-from jacobians.cost import ZERO_COST, Cost, exactly
-from jacobians.numerics.arguments import checked_callable, shown
+from jacobians.cost import ZERO_COST, Cost, Count, exactly
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.diagonals import diagonal_of, set_diagonal
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import NUMPY
-from jacobians.products.expansion import expand, expansion_cost, expansion_spec, require_room
+from jacobians.products.core import ANY, Row, checked_row, either, points, put, rows_among
+from jacobians.products.expansion import expand, expansion_cost, require_room
 from jacobians.spec import Spec, broadcast, owner
-from jacobians.structures import (
-    Dense,
-    Diagonal,
-    DiagonalPlusLowRank,
-    Jacobian,
-)
+from jacobians.structures import Dense, Diagonal, DiagonalPlusLowRank, Jacobian, ScaledIdentity
 from jacobians.structures.blocks import Blocks
 from jacobians.structures.devices import together
 
 
-class SumRow(NamedTuple):
-    """One row: what the sum of two structures is, what it costs, and how it is formed."""
-
-    formula: str
-    applies: Callable[[Spec, Spec], bool]
-    result: Callable[[Spec, Spec], Spec]
-    cost: Callable[[Spec, Spec], Cost]
-    execute: Callable[[Jacobian, Jacobian, Ledger], Jacobian]
+def _on_diagonal(a: Spec, b: Spec) -> bool:
+    return bool(owner(b.structure)._on_diagonal)
 
 
-def _points(*specs: Spec) -> int:
-    size = 1
-    for axis in broadcast(*(spec.batch for spec in specs)):
-        size *= axis
-    return size
+def _dense(a: Spec, b: Spec) -> Spec:
+    return Spec.dense(*a.shape, broadcast(a.batch, b.batch))
 
 
-def _diagonal_of(jacobian: Jacobian) -> Array:
-    if isinstance(jacobian, Diagonal | DiagonalPlusLowRank):
-        return jacobian.d
-    return cast(Array, jacobian.home.ones(jacobian.shape[:1], jacobian.dtype))
-
-
-_DIAGONALS = ("Identity", "Diagonal")
-_LOW_RANK = (*_DIAGONALS, "DiagonalPlusLowRank")
-
-
-def _is_zero(a: Spec, b: Spec) -> bool:
-    return "Zero" in (a.structure, b.structure)
-
-
-def _zero_result(a: Spec, b: Spec) -> Spec:
-    return b if a.structure == "Zero" else a
-
-
-def _add_zero(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-    return R if L.structure == "Zero" else L
-
-
-def _add_diagonals(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-    return Diagonal.unchecked(ledger.add(_diagonal_of(L), _diagonal_of(R)))
-
-
-def _low_rank_result(a: Spec, b: Spec) -> Spec:
+def _low_rank(a: Spec, b: Spec) -> Spec:
     return Spec.low_rank(a.shape[0], a.rank + b.rank, broadcast(a.batch, b.batch))
 
 
-def _add_low_rank(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-    terms = [J for J in (L, R) if isinstance(J, DiagonalPlusLowRank)]
-    batch = broadcast(L.spec.batch, R.spec.batch)
-    xp = L.home.namespace
+def _n_additions(a: Spec, b: Spec) -> Cost:
+    return Cost(0, points(a, b) * a.shape[0])
+
+
+def _add_low_rank(terms: Sequence[DiagonalPlusLowRank], d: Array, batch: tuple[int, ...]) -> Jacobian:
+    """Return diag(d) and the low ranks of all terms side by side."""
+    xp = terms[0].home.namespace
     U, V = (
         xp.concat([xp.broadcast_to(factor, batch + tuple(factor.shape[-2:])) for factor in factors], axis=-1)
         for factors in ([J.U for J in terms], [J.V for J in terms])
     )
-    return DiagonalPlusLowRank.unchecked(ledger.add(_diagonal_of(L), _diagonal_of(R)), U, V)
+    return DiagonalPlusLowRank.unchecked(d, U, V)
 
 
-def _same_blocks(a: Spec, b: Spec) -> bool:
-    same = a.structure == b.structure and issubclass(owner(a.structure), Blocks)
+def _blockwise(a: Spec, b: Spec) -> bool:
+    kind = owner(a.structure)
+    same = kind is owner(b.structure) and issubclass(kind, Blocks)
     return same and [part.shape for part in a.parts] == [part.shape for part in b.parts]
 
 
@@ -102,99 +67,87 @@ def _blocks_cost(a: Spec, b: Spec) -> Cost:
     return sum((sum_cost(p, q) for p, q in zip(a.parts, b.parts, strict=True)), ZERO_COST)
 
 
-def _add_blocks(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-    assert isinstance(L, Blocks)
-    assert isinstance(R, Blocks)
+def _add_blocks(L: Blocks, R: Blocks, ledger: Ledger) -> Jacobian:
     return type(L)([add(a, b, ledger) for a, b in zip(L.blocks, R.blocks, strict=True)])
 
 
-def _dense_and_diagonal(a: Spec, b: Spec) -> bool:
-    structures = (a.structure, b.structure)
-    return "Dense" in structures and any(structure in _DIAGONALS for structure in structures)
-
-
-def _add_to_diagonal(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-    dense, other = (L, R) if isinstance(L, Dense) else (R, L)
-    assert isinstance(dense, Dense)
-    batch = broadcast(L.spec.batch, R.spec.batch)
-    total = dense.home.namespace.broadcast_to(dense.A, batch + dense.shape)
-    if dense.home is NUMPY:
+def _add_to_diagonal(L: Dense, R: Jacobian, ledger: Ledger) -> Jacobian:
+    total = L.home.namespace.broadcast_to(L.A, broadcast(L.spec.batch, R.spec.batch) + L.shape)
+    if L.home is NUMPY:
         total = total.astype(np.result_type(L.dtype, R.dtype))
-    return Dense.unchecked(set_diagonal(total, ledger.add(diagonal_of(total), _diagonal_of(other))))
-
-
-def _add_dense(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-    return Dense.unchecked(ledger.add(expand(L, ledger).A, expand(R, ledger).A))
+    return Dense.unchecked(set_diagonal(total, ledger.add(diagonal_of(total), R._diagonal())))
 
 
 def _dense_cost(a: Spec, b: Spec) -> Cost:
-    entries = _points(a, b) * a.shape[0] * a.shape[1]
-    return expansion_cost(a) + expansion_cost(b) + Cost(0, entries)
+    return expansion_cost(a) + expansion_cost(b) + Cost(0, points(a, b) * a.shape[0] * a.shape[1])
 
 
-ROWS: list[SumRow] = [
-    SumRow("0 + J = J", _is_zero, _zero_result, lambda a, b: ZERO_COST, _add_zero),
-    SumRow(
-        "diag(a) + diag(b) = diag(a + b)",
-        lambda a, b: a.structure in _DIAGONALS and b.structure in _DIAGONALS,
+# fmt: off
+ROWS: list[Row] = [
+    *either("Zero", ANY, "0 + J = J", lambda a, b: b, lambda a, b: ZERO_COST, lambda L, R, ledger: R),
+    Row(
+        "ScaledIdentity", "ScaledIdentity", "aI + bI = (a + b)I",
+        lambda a, b: Spec.of("ScaledIdentity", *a.shape, broadcast(a.batch, b.batch), unit=False),
+        lambda a, b: Cost(0, points(a, b)),
+        lambda L, R, ledger: ScaledIdentity.unchecked(ledger.add(L.c[..., None], R.c[..., None])[..., 0], L.shape[0]),
+    ),
+    Row(
+        ANY, ANY, "diag(a) + diag(b) = diag(a + b)",
         lambda a, b: Spec.diagonal(a.shape[0], broadcast(a.batch, b.batch)),
-        lambda a, b: Cost(0, _points(a, b) * a.shape[0]),
-        _add_diagonals,
+        _n_additions,
+        lambda L, R, ledger: Diagonal.unchecked(ledger.add(L._diagonal(), R._diagonal())),
+        lambda a, b: _on_diagonal(b, a) and _on_diagonal(a, b),
     ),
-    SumRow(
+    Row(
+        "DiagonalPlusLowRank", "DiagonalPlusLowRank",
         "(diag(a) + U₁V₁ᵀ) + (diag(b) + U₂V₂ᵀ) = diag(a + b) + [U₁, U₂][V₁, V₂]ᵀ",
-        lambda a, b: a.structure in _LOW_RANK and b.structure in _LOW_RANK,
-        _low_rank_result,
-        lambda a, b: Cost(0, _points(a, b) * a.shape[0]),
-        _add_low_rank,
+        _low_rank, _n_additions,
+        lambda L, R, ledger: _add_low_rank((L, R), ledger.add(L.d, R.d), broadcast(L.spec.batch, R.spec.batch)),
     ),
-    SumRow("blocks of equal sizes: block by block", _same_blocks, _blocks_result, _blocks_cost, _add_blocks),
-    SumRow(
-        "A + diag(b): on the diagonal of a copy",
-        _dense_and_diagonal,
-        lambda a, b: Spec.dense(*a.shape, broadcast(a.batch, b.batch)),
-        lambda a, b: Cost(0, _points(a, b) * a.shape[0]),
-        _add_to_diagonal,
+    *either(
+        "DiagonalPlusLowRank", ANY, "(diag(a) + UVᵀ) + diag(b) = diag(a + b) + UVᵀ",
+        _low_rank, _n_additions,
+        lambda L, R, ledger: _add_low_rank((L,), ledger.add(L.d, R._diagonal()), broadcast(L.spec.batch, R.spec.batch)),
+        _on_diagonal,
     ),
-    SumRow(
-        "no structure in common: both dense",
-        lambda a, b: True,
-        lambda a, b: Spec.dense(*a.shape, broadcast(expansion_spec(a).batch, expansion_spec(b).batch)),
-        _dense_cost,
-        _add_dense,
+    Row(ANY, ANY, "blocks of equal sizes: block by block", _blocks_result, _blocks_cost, _add_blocks, _blockwise),
+    *either(
+        "Dense", ANY, "A + diag(b): on the diagonal of a copy", _dense, _n_additions, _add_to_diagonal, _on_diagonal
+    ),
+    Row(
+        ANY, ANY, "no structure in common: both dense", _dense, _dense_cost,
+        lambda L, R, ledger: Dense.unchecked(ledger.add(expand(L, ledger).A, expand(R, ledger).A)),
     ),
 ]
+# fmt: on
 
 
-def sum_of(
+def sum_row(
+    left: str,
+    right: str,
     formula: str,
     *,
-    applies: Callable[[Spec, Spec], bool],
     result: Callable[[Spec, Spec], Spec],
-    cost: Callable[[Spec, Spec], Cost],
+    cost: Callable[[Spec, Spec], Cost | Count],
     execute: Callable[[Any, Any, Ledger], Jacobian],
-) -> SumRow:
-    """Put a row into the table of sums, behind that of zero and before all others.
+    applies: Callable[[Spec, Spec], bool] = lambda left, right: True,
+) -> Row:
+    """Put a row into the table of sums, behind those of zero and before all others.
 
-    Parameters
-    ----------
-    formula : str
-        The sum as a reader would write it.
-    applies, result, cost : callable (Spec, Spec)
-        Whether the row is for two specs, the spec of the sum, and its exact cost.
-    execute : callable (Jacobian, Jacobian, Ledger)
-        The code; every multiplication and addition goes through the ledger.
+    Parameters and errors are those of :func:`jacobians.structures.row`; the other order is a row of its own.
     """
-    if not isinstance(formula, str):
-        raise TypeError(f"formula: found {shown(formula)}, expected text")
-    for name, function in (("applies", applies), ("result", result), ("cost", cost), ("execute", execute)):
-        checked_callable(function, name, "a function of two specs or Jacobians")
-    made = SumRow(formula, applies, result, cost, execute)
-    ROWS.insert(1, made)
+    made = checked_row(Row(left, right, formula, result, cost, execute, applies))
+    put(ROWS, made, behind=("Zero",))
+    _rows_for.cache_clear()
     return made
 
 
-def sum_row(a: Spec, b: Spec) -> SumRow:
+@lru_cache(maxsize=1024)
+def _rows_for(left: str, right: str) -> tuple[Row, ...]:
+    return rows_among(ROWS, left, right)
+
+
+def find_sum(a: Spec, b: Spec) -> Row:
     """Return the row for two specs: the first that applies.
 
     Raises
@@ -204,17 +157,17 @@ def sum_row(a: Spec, b: Spec) -> SumRow:
     """
     if a.shape != b.shape:
         raise ValueError(f"sum: found shapes {a.shape} and {b.shape}, expected the same shape for both terms")
-    return next(row for row in ROWS if row.applies(a, b))
+    return next(row for row in _rows_for(a.structure, b.structure) if row.applies(a, b))
 
 
 def sum_spec(a: Spec, b: Spec) -> Spec:
     """Return the spec of the sum."""
-    return sum_row(a, b).result(a, b)
+    return find_sum(a, b).result(a, b)
 
 
 def sum_cost(a: Spec, b: Spec) -> Cost:
     """Return the exact cost of the sum."""
-    return exactly(sum_row(a, b).cost(a, b))
+    return exactly(find_sum(a, b).cost(a, b))
 
 
 def add(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobian:
@@ -241,7 +194,7 @@ def add(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobi
     array([[2., 0.],
            [0., 3.]])
     """
-    row = sum_row(left.spec, right.spec)
+    row = find_sum(left.spec, right.spec)
     if left.home is not right.home:
         left, right = together((left, right), "sum")
     require_room(row.result(left.spec, right.spec), np.result_type(left.dtype, right.dtype).itemsize)
@@ -251,4 +204,4 @@ def add(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobi
 
 
 Jacobian._sum = add
-structures.sum_row = sum_of
+structures.sum_row = sum_row

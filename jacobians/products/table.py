@@ -17,9 +17,9 @@ from jacobians.products import low_rank as lp
 from jacobians.products import repeated, sparse
 from jacobians.products import scaled as sc
 from jacobians.products import selection as sp
-from jacobians.products.core import ANY, Row, built_in, multiply, points, product_cost, product_spec
+from jacobians.products.core import ANY, Row, built_in, points, product_cost, product_spec
 from jacobians.spec import Spec, broadcast, owner
-from jacobians.structures import BlockColumn, BlockRow, Dense, Diagonal, DiagonalPlusLowRank
+from jacobians.structures import Dense, Diagonal, DiagonalPlusLowRank
 
 
 def _applied(structure: str, formula: str) -> Row:
@@ -47,21 +47,7 @@ built_in(
     ),
     Row("Identity", ANY, "I·J = J", lambda a, b: b, lambda a, b: ZERO_COST, lambda L, R, ledger: R),
     Row(ANY, "Identity", "J·I = J", lambda a, b: a, lambda a, b: ZERO_COST, lambda L, R, ledger: L),
-    # blocks --------------------------------------------------------------------------------------------
-    Row(
-        ANY, "BlockRow", "J·[K₁, K₂] = [J·K₁, J·K₂]",
-        lambda a, b: Spec.block_row(product_spec(a, part) for part in b.parts),
-        lambda a, b: sum((product_cost(a, part) for part in b.parts), ZERO_COST),
-        lambda L, R, ledger: BlockRow([multiply(L, block, ledger) for block in R.blocks]),
-    ),
-    Row(
-        "BlockColumn", ANY, "[J₁; J₂]·K = [J₁·K; J₂·K]",
-        lambda a, b: Spec.block_column(product_spec(part, b) for part in a.parts),
-        lambda a, b: sum((product_cost(part, b) for part in a.parts), ZERO_COST),
-        lambda L, R, ledger: BlockColumn([multiply(block, R, ledger) for block in L.blocks]),
-    ),
-    Row("BlockRow", ANY, "[J₁, J₂]·K = J₁·K₁ + J₂·K₂", bp.block_row_spec, bp.block_row_cost, bp.block_row),
-    Row(ANY, "BlockColumn", "K·[J₁; J₂] by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed),
+    *bp.ROWS,
     *sc.ROWS,
     *repeated.ROWS,
     *sparse.ROWS,
@@ -148,21 +134,15 @@ built_in(
         "Selection", "DiagonalPlusLowRank", "S·(diag(d) + UVᵀ) = S diag(d) + (SU)Vᵀ",
         lp.dense_spec, sp.select_low_rank_cost, sp.select_low_rank,
     ),
-    Row(
-        "DiagonalPlusLowRank", "Selection", "(diag(d) + UVᵀ)·S, made dense",
-        lp.dense_spec,
-        lambda a, b: owner(a.structure)._expansion_cost(a) + sp.dense_select_cost(a, b),
-        bp.expand_left,
-    ),
     Row("Selection", "Scatter", "S·Tᵀ, made dense", lp.dense_spec, sp.select_scatter_cost, sp.select_scatter),
     Row("Scatter", "Selection", "Sᵀ·T, made dense", lp.dense_spec, sp.scatter_select_cost, sp.scatter_select),
     Row(
         "Scatter", ANY, "Sᵀ·J by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed,
-        lambda a, b: b.structure != "Dense",
+        lambda a, b: not b.is_dense,
     ),
     Row(
         ANY, "Scatter", "J·Sᵀ by transposition", bp.transposed_spec, bp.transposed_cost, bp.transposed,
-        lambda a, b: a.structure != "Dense",
+        lambda a, b: not a.is_dense,
     ),
     # what every structure can do -----------------------------------------------------------------------
     _applied("Dense", "A·B"),

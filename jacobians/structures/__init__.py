@@ -51,7 +51,7 @@ row: Callable[..., Any]
 """Put a row into the table of products: :func:`jacobians.products.core.row`, which that room binds here."""
 
 sum_row: Callable[..., Any]
-"""Put a row into the table of sums: :func:`jacobians.products.sums.sum_of`, which that module binds here."""
+"""Put a row into the table of sums: :func:`jacobians.products.sums.sum_row`, which that module binds here."""
 
 
 def stack(jacobians: Sequence[Jacobian]) -> Jacobian:

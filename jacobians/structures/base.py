@@ -17,6 +17,7 @@ from jacobians.spec import Spec, broadcast, own, owner
 from jacobians.structures.dense_forms import DenseForms
 from jacobians.structures.display import html_summary
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.pairs_of_points import add_dense
 
 
 class Jacobian(DenseForms):
@@ -172,6 +173,18 @@ class Jacobian(DenseForms):
             spec=self.spec.with_batch(()),
             batch_shape=(),
         )
+
+    def _add_pairs(self, other: Jacobian, products: Array, weight: Array, symmetric: bool) -> None:
+        """Add (J_p·K_qᵀ)·weight[p, q] to `products` (m, m', N, N') for all pairs of points.
+
+        If symmetric, only where i ≥ j.
+        """
+        if self._on_diagonal and other._on_diagonal:
+            d, e = self._diagonal(), other._diagonal()
+            for i in range(self.shape[0]):
+                products[i, i] += weight * (d[..., i][..., None] * e[..., i])
+        else:
+            add_dense(products, self.expand(), other.expand(), weight, symmetric)
 
     def _copy(self) -> Self:
         other = object.__new__(type(self))  # copy.copy takes several times as long, which small products feel

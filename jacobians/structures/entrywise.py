@@ -9,7 +9,7 @@ import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.numerics.arguments import checked_integer
-from jacobians.numerics.arrays import Array, read_only, real_array
+from jacobians.numerics.arrays import Array, finite_columns, read_only, real_array
 from jacobians.numerics.diagonals import diagonal_matrix
 from jacobians.numerics.ledger import Ledger
 from jacobians.spec import SUBSCRIPTS, Spec, owner, points
@@ -39,6 +39,7 @@ class Identity(Jacobian):
     """
 
     structure = "Identity"
+    _on_diagonal = True
     _by_sizes = True
 
     def __init__(
@@ -98,7 +99,7 @@ class Identity(Jacobian):
         return columns
 
     def _diagonal(self) -> Array:
-        return np.ones(self.shape[0], dtype=self.dtype)
+        return cast(Array, self.home.ones(self.shape[:1], self.dtype))
 
     def _row_norms(self) -> Array:
         return np.ones(self.shape[0], dtype=self.dtype)
@@ -114,6 +115,9 @@ class Identity(Jacobian):
         if columns is not None:
             return Spec.identity(columns)  # the same ones as rows
         return spec if rows is None else Spec.selection(rows, spec.shape[0], repeats=False)
+
+    def _idle(self, axis: int) -> Array:
+        return np.ones(self.shape[0], dtype=bool)
 
     def _take(self, rows: Any, columns: Any) -> Jacobian:
         if columns is not None:  # the same ones as rows: what is left is an identity
@@ -148,6 +152,7 @@ class Diagonal(Jacobian):
 
     structure = "Diagonal"
     _fields = ("d",)
+    _on_diagonal = True
     _by_sizes = True
     _entries = True
     zero_one: bool = False  # whether all entries are known to be 0 or 1, as the slopes of a ReLU are
@@ -313,6 +318,9 @@ class Dense(Jacobian):
 
     def _scale(self, factor: Any) -> Jacobian:
         return Dense.unchecked(self.A * factor)
+
+    def _idle(self, axis: int) -> Array:
+        return finite_columns(self.A if axis == 1 else self.A.mT)
 
     def _take(self, rows: Any, columns: Any) -> Jacobian:
         A = self.A

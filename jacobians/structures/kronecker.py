@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, cast
 
@@ -101,7 +102,7 @@ class Kronecker(Jacobian):
     def _expansion_cost(cls, spec: Spec) -> Cost:
         """The factors' and one multiplication an entry, unless a factor is an identity: that only places."""
         cost = sum((expansion_cost(part) for part in spec.parts), ZERO_COST)
-        identity = any(part.structure == Identity.structure for part in spec.parts)
+        identity = any(part.is_identity for part in spec.parts)
         return cost if identity else cost + Cost(spec.dense_storage, 0)
 
     @classmethod
@@ -205,9 +206,41 @@ class Kronecker(Jacobian):
             return (A.A.reshape(-1, r).T @ UB.reshape(-1, s)).reshape(-1)
         return super()._pull(u)
 
+    def _add_pairs(self, other: Jacobian, products: Array, weight: Array, symmetric: bool) -> None:
+        # (A ⊗ B)(C ⊗ D)ᵀ = ACᵀ ⊗ BDᵀ
+        if not isinstance(other, Kronecker) or [p.shape[1] for p in self.parts] != [
+            p.shape[1] for p in other.parts
+        ]:
+            return super()._add_pairs(other, products, weight, symmetric)
+        points = products.shape[2:]
+        first, second = (
+            np.zeros((left.shape[0], right.shape[0], *points), products.dtype)
+            for left, right in zip(self.parts, other.parts, strict=True)
+        )
+        one = np.ones((1, 1), products.dtype)
+        self.A._add_pairs(other.A, first, one, False)
+        self.B._add_pairs(other.B, second, one, False)
+        second *= weight
+        blocks = products.reshape((len(first), len(second), first.shape[1], second.shape[1], *points))
+        for i in range(len(first)):
+            for k in range(len(second)):
+                blocks[i, k] += first[i][:, None] * second[k][None, :]
+        return None
+
     def _row_norms(self) -> Array:
         norms = self.A._row_norms()[..., :, None] * self.B._row_norms()[..., None, :]
         return norms.reshape((*norms.shape[:-2], self.shape[0]))
+
+    @classmethod
+    def _carried(cls, spec: Spec) -> tuple[Spec, Callable[[Spec], Spec]] | None:
+        core, row = spec.parts
+        return (core, lambda product: Spec.kronecker(product, row)) if row.shape[0] == 1 else None
+
+    def _idle(self, axis: int) -> Array | None:
+        if axis == 1 or self.B.shape[0] > 1:
+            return None
+        idle = self.A._idle(0)
+        return idle if idle is None else idle & bool(np.isfinite(self.B.expand()).all())
 
     @classmethod
     def _taken_spec(cls, spec: Spec, rows: int | None, columns: int | None) -> Spec:

@@ -46,6 +46,8 @@ class ScaledIdentity(Jacobian):
 
     structure = "ScaledIdentity"
     _fields = ("c",)
+    _on_diagonal = True
+    _by_sizes = True
     c: Array
 
     def __init__(
@@ -120,6 +122,12 @@ class ScaledIdentity(Jacobian):
     def _scale(self, factor: Any) -> Jacobian:
         scaled = self.c * factor
         return ScaledIdentity.unchecked(scaled, self.shape[0], unit=self.spec.unit and abs(factor) == 1)
+
+    def _take(self, rows: Any, columns: Any) -> Jacobian:
+        # rows and columns are the same ones
+        return ScaledIdentity.unchecked(
+            self.c, rows.shape[0], batch_shape=self.batch_shape, unit=self.spec.unit
+        )
 
     def _latex(self) -> str:
         return rf"{float(first_point(self.c, 0)):.3g}\,I_{{{self.shape[0]}}}"

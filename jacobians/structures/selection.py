@@ -82,6 +82,16 @@ class _Choice(Jacobian):
         values = np.ones((), dtype=self.dtype) if self.weights is None else self.weights
         return blank(np.broadcast_to(values, self.spec.batch + self.indices.shape[-1:]), self.indices)
 
+    def reweighted(self, weights: Array | None) -> Self:
+        """Return the same choice with other weights."""
+        size = self.spec.shape[1 - self._line_axis]
+        return type(self).unchecked(self.indices, size, weights, repeats=self.spec.repeats)
+
+    def _scale(self, factor: Any) -> Jacobian:
+        ones = self.weights is None
+        lines = self.indices.shape[-1]
+        return self.reweighted(np.full(lines, factor, self.dtype) if ones else self.weights * factor)
+
     def _lines(self, size: int) -> Array:
         """Return the dense form with lines as rows."""
         batch = self.spec.batch
@@ -222,12 +232,6 @@ class Selection(_Choice):
             weights = np.take_along_axis(values, np.maximum(inverse, 0), axis=-1)
         return Selection.unchecked(inverse, m, weights, repeats=False, dtype=self.dtype)
 
-    def _scale(self, factor: Any) -> Jacobian:
-        weights = (
-            np.full(self.shape[0], factor, self.dtype) if self.weights is None else self.weights * factor
-        )
-        return Selection.unchecked(self.indices, self.shape[1], weights, repeats=self.spec.repeats)
-
     def _latex(self) -> str:
         return rf"S\left({self._latex_choice()}\right)"
 
@@ -258,6 +262,7 @@ class Scatter(_Choice):
     """
 
     structure = "Scatter"
+    _by_sizes = True
     _line_axis, _turned = 1, "Selection"
 
     def __init__(
@@ -299,12 +304,6 @@ class Scatter(_Choice):
         return Selection.unchecked(
             self.indices, self.shape[0], self.weights, repeats=self.spec.repeats, dtype=self.dtype
         )
-
-    def _scale(self, factor: Any) -> Jacobian:
-        weights = (
-            np.full(self.shape[1], factor, self.dtype) if self.weights is None else self.weights * factor
-        )
-        return Scatter.unchecked(self.indices, self.shape[0], weights, repeats=self.spec.repeats)
 
     def _latex(self) -> str:
         return rf"S^{{\mathsf T}}\left({self._latex_choice()}\right)"

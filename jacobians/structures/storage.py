@@ -34,6 +34,7 @@ class Stored(LinearMap):
     ] = ()  # attributes that hold arrays of integers, which are always NumPy's
     _children: ClassVar[tuple[str, ...]] = ()  # attributes that hold Jacobians
     _entries: ClassVar[bool] = False  # whether those of one spec add up by their arrays
+    _on_diagonal: ClassVar[bool] = False  # whether nothing stands off the diagonal
     _by_sizes: ClassVar[bool] = False  # whether costs with its like are formulas that take arrays of sizes
 
     # --- what a structure writes -----------------------------------------------------------------------
@@ -69,6 +70,21 @@ class Stored(LinearMap):
             f"{self.structure}: found no method _take(rows, columns), which dead units are dropped by; "
             f"expected one that returns a Jacobian"
         )
+
+    @classmethod
+    def _carried(cls, spec: Spec) -> tuple[Spec, Callable[[Spec], Spec]] | None:
+        """Return the part that takes all that stands to the left, at the cost of that alone, and what it leaves.
+
+        J·(C ⊗ d) = (J·C) ⊗ d: the part is C, and J·C is made (J·C) ⊗ d. None where there is no such part.
+        """
+        return None
+
+    def _idle(self, axis: int) -> Array | None:
+        """Return which rows (axis 0) or columns (1) may leave beside a dead unit, or None if the structure keeps all.
+
+        Those that are finite at every point, for 0·∞ is not 0; :meth:`_take` returns the others.
+        """
+        return None
 
     @classmethod
     def _batch_of_parts(cls, spec: Spec, batch: Shape) -> Shape:

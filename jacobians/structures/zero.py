@@ -35,6 +35,7 @@ class Zero(Jacobian):
     """
 
     structure = "Zero"
+    _by_sizes = True
 
     def __init__(
         self,

@@ -15,7 +15,15 @@ from numpy.testing import assert_allclose
 from backprop import Chain, compare
 from backprop.plan import STRATEGIES
 from jacobians import Affine, Cost, LeakyReLU, ReLU, Sequential, Softmax, SquaredError
-from jacobians.structures import Dense, Diagonal, DiagonalPlusLowRank, Identity, Jacobian, Kronecker
+from jacobians.structures import (
+    Dense,
+    Diagonal,
+    DiagonalPlusLowRank,
+    Identity,
+    Jacobian,
+    Kronecker,
+    ScaledIdentity,
+)
 
 RANDOM = np.random.default_rng(11)
 
@@ -33,7 +41,11 @@ def switched_chains(draw: st.DrawFn) -> list[Jacobian]:
     factors: list[Jacobian] = []
     for _ in range(draw(st.integers(1, 7))):
         batch = draw(st.sampled_from([(), points]))
-        kind = draw(st.sampled_from(["dense", "dense", "switch", "switch", "switch", "identity", "low rank"]))
+        kind = draw(
+            st.sampled_from(
+                ["dense", "dense", "switch", "switch", "switch", "identity", "scaled", "low rank"]
+            )
+        )
         if kind == "dense":
             columns = draw(st.integers(1, 6))
             factors.append(Dense(random.standard_normal((*batch, rows, columns))))
@@ -43,6 +55,8 @@ def switched_chains(draw: st.DrawFn) -> list[Jacobian]:
             factors.append(Diagonal(np.where(dead, 0.0, random.standard_normal((*batch, rows)))))
         elif kind == "identity":
             factors.append(Identity(rows))
+        elif kind == "scaled":
+            factors.append(ScaledIdentity(draw(st.sampled_from([-1.0, 2.0])), rows))
         else:
             d, U, V = (random.standard_normal(shape) for shape in ((rows,), (rows, 1), (rows, 1)))
             factors.append(DiagonalPlusLowRank(d, U, V))

@@ -72,7 +72,7 @@ def test_blocks_parted_or_shared_otherwise_on_both_sides() -> None:
 
 @pytest.mark.parametrize("workspace", [1, 60, 2**17])
 def test_parts_of_any_size_give_the_same(workspace: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jacobians.products.pairwise._WORKSPACE", workspace)
+    monkeypatch.setattr("jacobians.structures.pairs_of_points._WORKSPACE", workspace)
     J = BlockRow([Kronecker(normal(7, 3, 4), normal(7, 1, 2)), Diagonal(normal(7, 3)), Identity(3)])
     K = BlockRow([Kronecker(normal(5, 3, 4), normal(5, 1, 2)), Diagonal(normal(5, 3)), Identity(3)])
     close(pairwise_products(J), J.dense(), J.dense())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jacobians import Spec
+from jacobians.planning import dynamic_programming
 from jacobians.planning.bracketing import Association, _cheapest, _confluent, _dense, associate, cheapest
 from jacobians.planning.dynamic_programming import interval_plan
 from jacobians.planning.hu_shing import dense_bracketing
+from jacobians.structures import BlockDiagonal, Kronecker, Repeat, Toeplitz
+from jacobians.structures.sparse import sparse_spec
 
 POWERS = [2**k for k in range(12)]
 SIZES = [
@@ -160,7 +164,20 @@ def confluent_chains(draw: st.DrawFn) -> list[Spec]:
     batches = st.sampled_from(draw(st.sampled_from([[()], [(), (3,)], [(4,)], [(), (2, 1), (3,)]])))
     sizes = draw(st.sampled_from(SIZES))
     kinds = st.sampled_from(
-        ["dense", "dense", *draw(st.sampled_from([[], ["diagonal"], ["diagonal", "low rank", "identity"]]))]
+        [
+            "dense",
+            "dense",
+            *draw(
+                st.sampled_from(
+                    [
+                        [],
+                        ["diagonal"],
+                        ["diagonal", "low rank", "identity"],
+                        ["scatter", "diagonal", "selection"],
+                    ]
+                )
+            ),
+        ]
     )
     rows = draw(sizes)
     specs = []
@@ -174,6 +191,11 @@ def confluent_chains(draw: st.DrawFn) -> list[Spec]:
                 specs.append(Spec.diagonal(rows, draw(batches)))
             case "identity":
                 specs.append(Spec.identity(rows))
+            case "scatter" | "selection" as kind:
+                columns = draw(sizes)
+                options = {"weighted": draw(st.booleans()), "repeats": draw(st.booleans())}
+                specs.append(getattr(Spec, kind)(rows, columns, draw(batches), **options))
+                rows = columns
             case _:
                 specs.append(Spec.low_rank(rows, draw(st.integers(1, 3)), draw(batches)))
     options = {"weighted": draw(st.booleans()), "repeats": draw(st.booleans())}
@@ -197,6 +219,15 @@ def test_confluent_chains(specs: list[Spec]) -> None:
     assert found is None or found == expected
 
 
+@settings(max_examples=60, deadline=None)
+@given(confluent_chains())
+def test_the_first_of_all_cheapest_bracketings_is_found(specs: list[Spec]) -> None:
+    specs = specs[-7:]
+    expected = exhaustive(specs)
+    assert cheapest(specs) == expected
+    assert (_confluent(specs) or expected) == expected
+
+
 @pytest.mark.parametrize("batch", [(), (64,)])
 def test_a_network_goes_the_fast_way(batch: tuple[int, ...]) -> None:
     specs = [Spec.low_rank(10, 1, batch)]
@@ -208,14 +239,112 @@ def test_a_network_goes_the_fast_way(batch: tuple[int, ...]) -> None:
     assert _confluent(specs) == general(specs)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_scatter_in_a_long_chain_goes_the_fast_way(weighted: bool) -> None:
+    specs: list[Spec] = []
+    for m, n in itertools.pairwise([5, 9, 3, 12, 7, 7, 4]):
+        specs += [Spec.dense(m, n), Spec.diagonal(n, (3,)), Spec.low_rank(n, 2)]
+        if n == 12:
+            specs += [Spec.scatter(12, 12, (3,), weighted=weighted)]
+    assert _confluent(specs) == general(specs)
+
+
+def middle(name: str) -> list[Spec]:
+    """Return a factor of 12 outputs and inputs, with what it needs beside it, whose costs are no formula of sizes."""
+    two = Spec.dense(3, 3), Spec.dense(4, 4)
+    found: dict[str, list[Spec]] = {
+        "Kronecker": [Spec.kronecker(*two)],
+        "Kronecker with an identity": [Spec.kronecker(two[0], Spec.identity(4))],
+        "BlockDiagonal": [BlockDiagonal._joined([Spec.dense(6, 6, (3,)), Spec.diagonal(6)])],
+        "Toeplitz": [Toeplitz([1.0, 2.0], 13).spec, Spec.dense(13, 12)],
+        "Repeat": [Spec.dense(12, 24), Repeat(2, q=12).spec],
+        "Sparse": [sparse_spec(12, 12, (), np.arange(12), np.arange(12)[::-1])],
+        "PointSum": [Kronecker(np.ones((5, 3, 3)), np.ones((5, 4, 4))).summed().spec],
+        "Zero": [Spec.zero(12, 12)],
+        "ScaledIdentity": [Spec.of("ScaledIdentity", 12, 12, unit=False)],
+    }
+    return found[name]
+
+
+MIDDLES = [
+    "Kronecker",
+    "Kronecker with an identity",
+    "BlockDiagonal",
+    "Toeplitz",
+    "Repeat",
+    "Sparse",
+    "PointSum",
+]
+
+
+def around(factors: list[Spec], before: list[int], behind: list[int]) -> list[Spec]:
+    return [*dense([*before, 12]), Spec.diagonal(12, (3,)), *factors, *dense([12, *behind])]
+
+
+@pytest.mark.parametrize("name", [*MIDDLES, "Zero", "ScaledIdentity"])
+@settings(max_examples=25, deadline=None)
+@given(
+    before=st.lists(st.integers(1, 40), min_size=2, max_size=3),
+    behind=st.lists(st.integers(1, 40), max_size=2),
+)
+def test_one_factor_of_any_structure_keeps_a_chain_on_the_fast_way(
+    name: str, before: list[int], behind: list[int]
+) -> None:
+    specs = around(middle(name), before, behind)
+    assert cheapest(specs) == exhaustive(specs)
+    specs = [*dense([3, 8, 20, 9, 4, 7, before[0]]), *specs]
+    assert _confluent(specs) == general(specs)
+
+
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_blocks_at_an_end_keep_a_long_chain_on_the_fast_way(batch: tuple[int, ...]) -> None:
+    inner = dense([*range(4, 34), 12])
+    by_weights = Spec.kronecker(Spec.identity(12), Spec.dense(1, 5, batch))
+    column = Spec.kronecker(Spec.identity(4), Spec.dense(5, 1, batch))
+    for specs in (
+        [*inner, Spec.block_row([by_weights, Spec.identity(12)])],
+        [*inner, Spec.kronecker(Spec.dense(1, 5, batch), Spec.dense(12, 4))],
+        [column, *inner],
+        [Spec.block_column([column, Spec.identity(4)]), *inner],
+    ):
+        assert _confluent(specs) == general(specs)
+
+
+def test_a_long_chain_looks_few_products_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def counted(kinds: Any, *interval: Any) -> Any:
+        asked.append(interval)
+        return look_up(kinds, *interval)
+
+    look_up = dynamic_programming._Kinds.product_of
+    monkeypatch.setattr(dynamic_programming._Kinds, "product_of", counted)
+    for name in MIDDLES:
+        specs = around(middle(name), [*range(5, 45)], [*range(3, 43)])
+        asked.clear()
+        assert interval_plan(specs) is not None
+        # the general way has about count³/6 splits; each factor of these structures meets what is beside it
+        assert len(asked) <= 4 * len(specs) < len(specs) ** 3 // 1000
+
+
 def test_what_is_not_confluent_or_leaves_64_bits_goes_the_general_way() -> None:
     square = [Spec.dense(4, 4)] * 5
+    pair = Spec.kronecker(Spec.dense(2, 2), Spec.dense(2, 2))
     for specs in (
-        [*square, Spec.kronecker(Spec.dense(2, 2), Spec.dense(2, 2))],
-        [Spec.kronecker(Spec.dense(2, 2), Spec.dense(2, 2)), *square],
-        [*square, Spec.zero(4, 4)],
+        [*square, pair, pair],  # factor by factor, or one after the other with a matrix
+        [*square, *[Spec.kronecker(Spec.dense(2, 2), Spec.identity(2)), pair] * 3],
+        [Spec.low_rank(4, 1)] * 7,
+        [Spec.dense(4, 4), *[pair] * 20],
         dense([2**20] * 8),
         dense([2, 2**64, 3, 2, 3, 2**64, 5]),
     ):
         assert interval_plan(specs) is None
         assert cheapest(specs) == general(specs)
+
+
+def test_costs_of_many_points_that_leave_64_bits_go_the_general_way() -> None:
+    terms = Spec.kronecker(Spec.dense(2, 2, (2**60,)), Spec.dense(2, 2, (2**60,)))
+    total = Spec.of("PointSum", 4, 4, (), [terms], axes=1)
+    specs = [*[Spec.dense(4, 4)] * 5, total]
+    assert interval_plan(specs) is None
+    assert cheapest(specs) == general(specs)
