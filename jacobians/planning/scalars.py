@@ -12,17 +12,24 @@ from jacobians.planning.elimination import Elimination, Price, useful
 
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph
+    from jacobians.spec import Spec
 
+_ONE_NUMBER = ("Identity", "ScaledIdentity", "Diagonal", "Dense")
 State = tuple[list[int], list[int], list[int], list[int]]
 """Edges into and out of every vertex, and those of them that are ±1."""
 
 
 def is_scalar(graph: Graph) -> bool:
-    """Return whether every edge is 1×1, ±1 (Identity) or stored as one number."""
+    """Return whether every edge is 1×1, ±1 or stored as one number."""
     return all(
-        edge.spec.shape == (1, 1) and edge.spec.structure in ("Identity", "Dense") and not edge.spec.batch
+        edge.spec.shape == (1, 1) and edge.spec.structure in _ONE_NUMBER and not edge.spec.batch
         for edge in graph.edges
     )
+
+
+def is_sign(spec: Spec) -> bool:
+    """Return whether a 1×1 edge is ±1, so that a product with it is free."""
+    return spec.structure == "Identity" or (spec.structure == "ScaledIdentity" and spec.unit)
 
 
 class ScalarElimination:
@@ -37,7 +44,7 @@ class ScalarElimination:
             u, w = edge.source, edge.target
             if u not in live or w not in live:
                 continue
-            unit = structure and edge.spec.structure == "Identity"
+            unit = structure and is_sign(edge.spec)
             if out[u] >> w & 1:
                 additions += 1
                 unit = False
