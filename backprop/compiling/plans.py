@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,37 +39,21 @@ def plan_source(plan: Plan, *, dense: bool = False) -> str:
     if live is None:
         product = _multiplied(plan, factors, ledger, marks)
     else:
-        _mark(
+        mark(
             ledger,
             marks,
             f"{live.dropped:,} of {live.units:,} units are dead: rows and columns of the others",
         )
         product = _multiplied(plan, live.taken(factors), ledger, marks)
         if live.rows is not None or live.columns is not None:
-            _mark(ledger, marks, "rows and columns of zeros for dead units at the ends")
+            mark(ledger, marks, "rows and columns of zeros for dead units at the ends")
         product = live.complete(product, factors, ledger)
     returned = stored_arrays(product, "result")
     if dense:
-        marks[len(recording.nodes)] = "the dense form; its cost is not part of the plan's"
+        mark_dense(ledger, marks)
         returned = {"result": dense_form(product, ledger)}
-    results = {name: recording.lift(array) for name, array in returned.items()}
-    nodes = [array.node for array in results.values()]
-    kept = needed(recording.nodes, nodes, everything_counted=True)
-    printer = Printer(kept, nodes)
-    body: list[str] = []
-    places = {id(node): place for place, node in enumerate(recording.nodes)}
-    bounds = [*sorted(marks), len(recording.nodes)]
-    for start, stop in zip([0, *bounds], bounds, strict=False):
-        if start in marks:
-            body.append(f"# {marks[start]}")
-        body += printer.lines([node for node in kept if start <= places[id(node)] < stop])
-    if dense and nodes[0].root.kind in ("input", "constant"):
-        # what is returned is the caller's to write to
-        body.append(f"result = np.array({printer.operand(nodes[0])})")
-        answer = ["result"]
-    else:
-        answer = [printer.operand(node) for node in nodes]
-    returns = "the dense form" if dense else f"{', '.join(results) or 'nothing stored'}"
+    body, answer = code(recording, returned, marks, fresh=dense)
+    returns = "the dense form" if dense else f"{', '.join(returned) or 'nothing stored'}"
     header = [
         f"product of {plan.bracketing} ({plan.strategy}): {plan.spec.label}",
         "",
@@ -82,6 +67,44 @@ def plan_source(plan: Plan, *, dense: bool = False) -> str:
             "For numbers with the same dead units; the code of the whole chain, plan(…), holds for all.",
         ]
     return function_source("product", arguments, header, body, answer)
+
+
+def mark_dense(ledger: RecordingLedger, marks: dict[int, str]) -> None:
+    """Put the remark before dense forms."""
+    mark(ledger, marks, "the dense form; its cost is not part of the plan's")
+
+
+def code(
+    recording: Recording, returned: Mapping[str, Any], marks: Mapping[int, str], *, fresh: bool
+) -> tuple[list[str], list[str]]:
+    """Return the lines of what was recorded, with remarks, and what is returned.
+
+    Parameters
+    ----------
+    recording : Recording
+    returned : mapping of str to array
+        The results by name.
+    marks : mapping of int to str
+        Remarks by the number of the node that they stand before.
+    fresh : bool
+        Whether what is returned is the caller's to write to.
+    """
+    nodes = [recording.lift(array).node for array in returned.values()]
+    kept = needed(recording.nodes, nodes, everything_counted=True)
+    printer = Printer(kept, nodes)
+    body: list[str] = []
+    places = {id(node): place for place, node in enumerate(recording.nodes)}
+    bounds = [*sorted(marks), len(recording.nodes)]
+    for start, stop in zip([0, *bounds], bounds, strict=False):
+        if start in marks:
+            body += [f"# {line}" for line in marks[start].split("\n")]
+        body += printer.lines([node for node in kept if start <= places[id(node)] < stop])
+    answer = [printer.operand(node) for node in nodes]
+    for place, (name, node) in enumerate(zip(returned, nodes, strict=True)):
+        if fresh and node.root.kind in ("input", "constant"):
+            body.append(f"{name} = np.array({answer[place]})")
+            answer[place] = name
+    return body, answer
 
 
 def plan_arguments(plan: Plan) -> dict[str, Array]:
@@ -102,16 +125,16 @@ def _multiplied(
 
     def join(left: Jacobian, right: Jacobian) -> Jacobian:
         step = next(steps)
-        _mark(ledger, marks, f"{step.left} · {step.right}: {step.formula}")
+        mark(ledger, marks, f"{step.left} · {step.right}: {step.formula}")
         return multiply(left, right, ledger)
 
     return fold(plan.tree, factors.__getitem__, join)
 
 
-def _mark(ledger: RecordingLedger, marks: dict[int, str], remark: str) -> None:
+def mark(ledger: RecordingLedger, marks: dict[int, str], remark: str) -> None:
     """Put a remark before what is recorded next; a step that takes no operation shares the place of the next."""
     place = len(ledger.recording.nodes)
-    marks[place] = f"{marks[place]}\n# {remark}" if place in marks else remark
+    marks[place] = f"{marks[place]}\n{remark}" if place in marks else remark
 
 
 def dense_form(jacobian: Jacobian, ledger: RecordingLedger) -> Any:

@@ -57,6 +57,8 @@ def literal(value: Array) -> str | None:
     typed = "" if dtype == "float64" else f", dtype=np.{dtype}"
     if value.ndim == 0:
         return f"np.{dtype}({value.item()!r})" if np.isfinite(value) else None
+    if value.size == 0:
+        return f"np.zeros({value.shape}{typed})"
     if value.ndim == 1 and value.dtype == np.intp and np.array_equal(value, value[0] + np.arange(value.size)):
         first, last = int(value[0]), int(value[-1]) + 1
         return f"np.arange({last})" if first == 0 else f"np.arange({first}, {last})"

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from jacobians.planning.elimination import useful
-from jacobians.planning.scalars import is_scalar
+from jacobians.planning.scalars import is_scalar, is_sign
 
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph
@@ -42,7 +42,7 @@ def fewest_multiplications(graph: Graph, structure: bool) -> int | None:
     for edge in graph.edges:
         if edge.source in live and edge.target in live:
             ends = edge.source, edge.target
-            counted[ends] = ends in counted or not structure or not edge.spec.is_identity
+            counted[ends] = ends in counted or not structure or not is_sign(edge.spec)
     after, before = defaultdict(list), defaultdict(list)
     counted_in, counted_out = defaultdict(list), defaultdict(list)
     for (source, target), counts in counted.items():

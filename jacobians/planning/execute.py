@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,10 @@ from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger
 from jacobians.planning.elimination import useful
 from jacobians.products import multiply
+from jacobians.products.core import find_row
+from jacobians.products.expansion import expand
 from jacobians.products.sums import add
-from jacobians.structures import Dense, Jacobian, Zero
+from jacobians.structures import Jacobian, Zero
 
 if TYPE_CHECKING:
     from jacobians.planning.plan import GraphPlan
@@ -53,29 +56,57 @@ def execute_graph_plan(plan: GraphPlan) -> GraphExecution:
     >>> execution.jacobians[2, 0].dense(), execution.cost
     (array([[6.]]), Cost(multiplications=1, additions=0))
     """
-    graph = plan.graph
     ledger = Ledger()
+    return GraphExecution(eliminated(plan, ledger), ledger.cost, plan)
+
+
+def eliminated(
+    plan: GraphPlan, ledger: Ledger, say: Callable[[str], None] = lambda remark: None
+) -> dict[tuple[int, int], Jacobian]:
+    """Return the Jacobians by (output, input), of numbers or of what is written down.
+
+    Parameters
+    ----------
+    plan : GraphPlan
+    ledger : Ledger
+        Where every multiplication and addition goes through.
+    say : callable (str), optional
+        Told before each product and sum what is formed.
+    """
+    graph = plan.graph
     live = useful(graph)
+    names = [vertex.name for vertex in graph.vertices]
     out: list[dict[int, Jacobian]] = [{} for _ in graph.vertices]
     into: list[dict[int, None]] = [{} for _ in graph.vertices]
 
     def place(source: int, target: int, jacobian: Jacobian) -> None:
         known = out[source].get(target)
-        out[source][target] = jacobian if known is None else add(known, jacobian, ledger)
+        if known is not None:
+            say(f"∂{names[target]}/∂{names[source]} of several paths, added")
+            jacobian = add(known, jacobian, ledger)
+        out[source][target] = jacobian
         into[target][source] = None
 
     for edge in graph.edges:
         if edge.jacobian is None:
-            names = graph.vertices[edge.source].name, graph.vertices[edge.target].name
             raise ValueError(
-                f"graph: found no numbers on the edge {names[0]} → {names[1]}, expected a Jacobian on every edge"
+                f"graph: found no numbers on the edge {names[edge.source]} → {names[edge.target]}, expected a Jacobian "
+                "on every edge"
             )
         if edge.source in live and edge.target in live:
-            place(edge.source, edge.target, edge.jacobian if plan.structure else Dense(edge.jacobian.dense()))
+            # to count an edge as dense costs nothing itself
+            place(
+                edge.source, edge.target, edge.jacobian if plan.structure else expand(edge.jacobian, Ledger())
+            )
     for vertex in plan.order:
         for source in into[vertex]:
             for target, jacobian in out[vertex].items():
-                place(source, target, multiply(jacobian, out[source][vertex], ledger))
+                before = out[source][vertex]
+                say(
+                    f"∂{names[target]}/∂{names[vertex]} · ∂{names[vertex]}/∂{names[source]}: "
+                    f"{find_row(jacobian.spec, before.spec).formula}"
+                )
+                place(source, target, multiply(jacobian, before, ledger))
             if vertex not in graph.outputs:
                 del out[source][vertex]
         for target in out[vertex]:
@@ -84,9 +115,8 @@ def execute_graph_plan(plan: GraphPlan) -> GraphExecution:
         if vertex not in graph.outputs:
             into[vertex] = {}
     sizes = [vertex.size for vertex in graph.vertices]
-    found = {
+    return {
         (target, source): out[source][target] if target in out[source] else Zero(sizes[target], sizes[source])
         for target in graph.outputs
         for source in graph.inputs
     }
-    return GraphExecution(found, ledger.cost, plan)

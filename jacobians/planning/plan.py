@@ -17,7 +17,7 @@ from jacobians.planning.execute import GraphExecution, execute_graph_plan
 from jacobians.planning.picture import graph_svg
 from jacobians.planning.scalars import engine
 from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
-from jacobians.planning.source import scalar_source
+from jacobians.planning.source import source, source_arguments
 from jacobians.planning.trees import Tree
 from jacobians.spec import Spec
 
@@ -89,9 +89,40 @@ class GraphPlan:
         """Form the Jacobians: see :func:`jacobians.planning.execute.execute_graph_plan`."""
         return execute_graph_plan(self)
 
-    def to_source(self) -> str:
-        """Return the plan on scalars as plain Python: see :func:`jacobians.planning.source.scalar_source`."""
-        return scalar_source(self)
+    def to_source(self, *, dense: bool = False) -> str:
+        """Return the plan as one function `jacobians` in plain NumPy, of the arrays that the edges store.
+
+        On graphs of scalars it is plain Python, of the numbers on the edges in one list: a row of numbers for each
+        output. On others it returns the arrays that the structures of the results store, or with `dense` the dense
+        Jacobians, one after the other, of each output by every input.
+
+        Raises
+        ------
+        ValueError
+            If the edges are scalars, and one is known to be ±1 without its sign.
+
+        Examples
+        --------
+        >>> from jacobians import trace
+        >>> plan = trace(lambda W, x: (W @ x) ** 2, [[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]).plan()
+        >>> module = {}
+        >>> exec(plan.to_source(dense=True), module)
+        >>> by_W, by_x = module["jacobians"](**plan.source_arguments())
+        >>> by_x
+        array([[ 6., 12.],
+               [42., 56.]])
+        """
+        return source(self, dense)
+
+    def source_arguments(self, *, dense: bool = False) -> dict[str, Any]:
+        """Return the arguments of :meth:`to_source`'s function by name, with the numbers of the graph.
+
+        Raises
+        ------
+        ValueError
+            If an edge has no numbers.
+        """
+        return source_arguments(self, dense)
 
     def picture(self) -> str:
         """Return the graph as SVG, with the place in the order and the multiplications below each vertex."""

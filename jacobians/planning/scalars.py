@@ -12,17 +12,23 @@ from jacobians.planning.elimination import Elimination, Price, useful
 
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph
+    from jacobians.spec import Spec
 
 State = tuple[list[int], list[int], list[int], list[int]]
 """Edges into and out of every vertex, and those of them that are ±1."""
 
 
 def is_scalar(graph: Graph) -> bool:
-    """Return whether every edge is 1×1, ±1 (Identity) or stored as one number."""
+    """Return whether every edge is 1×1, ±1 or stored as one number."""
     return all(
-        edge.spec.shape == (1, 1) and (edge.spec.is_identity or edge.spec.is_dense) and not edge.spec.batch
+        edge.spec.shape == (1, 1) and (edge.spec.storage == 1 or is_sign(edge.spec)) and not edge.spec.batch
         for edge in graph.edges
     )
+
+
+def is_sign(spec: Spec) -> bool:
+    """Return whether a 1×1 edge is ±1, so that a product with it is free."""
+    return spec.is_identity or spec.unit
 
 
 class ScalarElimination:
@@ -37,7 +43,7 @@ class ScalarElimination:
             u, w = edge.source, edge.target
             if u not in live or w not in live:
                 continue
-            unit = structure and edge.spec.is_identity
+            unit = structure and is_sign(edge.spec)
             if out[u] >> w & 1:
                 additions += 1
                 unit = False

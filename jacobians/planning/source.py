@@ -1,28 +1,54 @@
-"""The code of a plan on a graph of scalars: one line a product or a sum."""
+"""The code of a plan on a graph: on scalars one line a product or a sum; on arrays by the printer of recorded code."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 from jacobians.planning.elimination import useful
-from jacobians.planning.scalars import is_scalar
+from jacobians.planning.scalars import is_scalar, is_sign
 
 if TYPE_CHECKING:
+    from jacobians.graph.graph import Edge
     from jacobians.planning.plan import GraphPlan
 
-_ONE = "1.0"
+_PRINTER = "backprop.compiling.graphs"  # a floor above: loaded by its name when code of arrays is asked for
+_TURNED = {"1.0": "-1.0", "-1.0": "1.0"}
+
+
+def source(plan: GraphPlan, dense: bool) -> str:
+    """Return the code of a plan: see :meth:`jacobians.planning.plan.GraphPlan.to_source`."""
+    if is_scalar(plan.graph) and not dense:
+        return scalar_source(plan)
+    return cast(str, import_module(_PRINTER).graph_source(plan, dense))
+
+
+def source_arguments(plan: GraphPlan, dense: bool) -> dict[str, Any]:
+    """Return what that code takes, by name.
+
+    Raises
+    ------
+    ValueError
+        If an edge has no numbers.
+    """
+    for edge in plan.graph.edges:
+        if edge.jacobian is None:
+            raise ValueError("graph: found edges without numbers, expected a Jacobian on every edge")
+    if is_scalar(plan.graph) and not dense:
+        return {"d": [float(edge.jacobian.dense()[0, 0]) for edge in plan.graph.edges if edge.jacobian]}
+    return cast("dict[str, Any]", import_module(_PRINTER).graph_arguments(plan.graph))
 
 
 def scalar_source(plan: GraphPlan) -> str:
     """Return a function `jacobians` of the derivatives on the edges, in the order of the graph's edges.
 
-    It returns one row for each output, one number for each input. Where the plan counts an edge 1 as free, the edge is
-    the number 1 of the graph, and products with it aren't written; the number that is passed for it isn't read.
+    It returns one row for each output, one number for each input. Where the plan counts an edge ±1 as free, the edge is
+    the sign in the graph, and products with it are signs; the number that is passed for it isn't read.
 
     Raises
     ------
     ValueError
-        If a vertex is no scalar, or an edge is known to be ±1 without its sign.
+        If an edge is known to be ±1 without its sign.
 
     Examples
     --------
@@ -37,12 +63,6 @@ def scalar_source(plan: GraphPlan) -> str:
     <BLANKLINE>
     """
     graph = plan.graph
-    if not is_scalar(graph):
-        raise ValueError("plan: found vertices that are no scalars, expected scalars; use execute()")
-    if plan.structure and any(e.jacobian is None and e.spec.is_identity for e in graph.edges):
-        raise ValueError(
-            "plan: found edges of ±1 without their signs, expected Identity(1) for 1; or plan with structure=False"
-        )
     out: list[dict[int, str]] = [{} for _ in graph.vertices]
     into: list[dict[int, None]] = [{} for _ in graph.vertices]
     live = useful(graph)
@@ -53,8 +73,11 @@ def scalar_source(plan: GraphPlan) -> str:
         return f"t{len(lines) - 1}"
 
     def product(left: str, right: str) -> str:
-        if _ONE in (left, right):
-            return right if left == _ONE else left
+        for sign, other in ((left, right), (right, left)):
+            if sign == "1.0":
+                return other
+            if sign == "-1.0":
+                return _TURNED.get(other) or name(f"-{other}")
         return name(f"{left} * {right}")
 
     def place(u: int, w: int, term: str) -> None:
@@ -64,8 +87,8 @@ def scalar_source(plan: GraphPlan) -> str:
 
     for number, edge in enumerate(graph.edges):
         if edge.source in live and edge.target in live:
-            unit = plan.structure and edge.spec.is_identity
-            place(edge.source, edge.target, _ONE if unit else f"e{number}")
+            free = plan.structure and is_sign(edge.spec)
+            place(edge.source, edge.target, _sign(edge) if free else f"e{number}")
     for vertex in plan.order:
         for u in into[vertex]:
             for w, term in out[vertex].items():
@@ -82,3 +105,11 @@ def scalar_source(plan: GraphPlan) -> str:
     comma = "," if len(graph.edges) == 1 else ""
     unpacked = [f"    {head}{comma} = d"] if head else []
     return "\n".join(["def jacobians(d):", *unpacked, *lines, f"    return [{rows}]", ""])
+
+
+def _sign(edge: Edge) -> str:
+    if edge.jacobian is None:
+        raise ValueError(
+            "plan: found edges of ±1 without their signs, expected Identity(1) for 1; or plan with structure=False"
+        )
+    return str(float(edge.jacobian.dense()[0, 0]))

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structured_graphs import brute_force, path_sums, structured_graphs
 
-from jacobians import Cost, Graph, Spec
+from jacobians import Graph, Spec
 from jacobians.planning.bounds import fewest_multiplications
 from jacobians.planning.bracketing import cheapest
-from jacobians.products import product_cost, product_spec
-from jacobians.products.sums import sum_cost, sum_spec
-from jacobians.structures import Dense, Diagonal, Identity
+from jacobians.structures import Dense, ScaledIdentity
 
 DATA = Path(__file__).parents[2] / "benchmarks" / "data" / "graphs"
 TASKS = ("RoeFlux_1d", "RobotArm_6DOF", "HumanHeartDipole", "PropaneCombustion")
@@ -28,61 +27,6 @@ def published(task):
     ]
 
 
-@st.composite
-def graphs(draw, most_inner=5, sizes=(1, 2, 3)):
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    inputs, inner = int(rng.integers(1, 3)), int(rng.integers(1, most_inner + 1))
-    count = inputs + inner + 1
-    size = [int(rng.choice(sizes)) for _ in range(count)]
-    edges = []
-    for target in range(inputs, count):
-        for source in range(target):
-            for _ in range(int(rng.choice([0, 1, 1, 2], p=[0.4, 0.4, 0.1, 0.1]))):
-                m, n = size[target], size[source]
-                kinds = [Dense(rng.standard_normal((m, n)))]
-                if m == n:
-                    kinds += [Identity(n), Diagonal(rng.standard_normal(n))] * 2
-                edges.append((source, target, kinds[int(rng.integers(len(kinds)))]))
-    outputs = [count - 1] if rng.random() < 0.6 else [count - 2, count - 1]
-    outputs = [vertex for vertex in outputs if vertex >= inputs]
-    return Graph.from_edges(inputs, count, outputs, edges)
-
-
-def brute_cost(graph, order):
-    """Eliminate on plain mappings: an algorithm of its own."""
-    reached = set(graph.inputs)
-    for _ in graph.vertices:
-        reached |= {e.target for e in graph.edges if e.source in reached}
-    needed = set(graph.outputs)
-    for _ in graph.vertices:
-        needed |= {e.source for e in graph.edges if e.target in needed}
-    left, cost = {}, Cost()
-
-    def put(key, spec):
-        nonlocal cost
-        if key in left:
-            cost += sum_cost(left[key], spec)
-            spec = sum_spec(left[key], spec)
-        left[key] = spec
-
-    for e in graph.edges:
-        if {e.source, e.target} <= reached & needed:
-            put((e.source, e.target), e.spec)
-    for v in order:
-        before = [(u, s) for (u, w), s in left.items() if w == v]
-        after = [(w, s) for (u, w), s in left.items() if u == v]
-        for u, a in before:
-            for w, b in after:
-                cost += product_cost(b, a)
-                put((u, w), product_spec(b, a))
-        for w, _ in after:
-            del left[v, w]
-        if v not in graph.outputs:
-            for u, _ in before:
-                del left[u, v]
-    return cost
-
-
 def dense(graph):
     """Return the graph with every edge dense."""
     edges = [(edge.source, edge.target, Dense(edge.jacobian.dense())) for edge in graph.edges]
@@ -90,29 +34,26 @@ def dense(graph):
 
 
 @settings(max_examples=60, deadline=None)
-@given(graphs())
+@given(structured_graphs())
 def test_optimal_is_the_best_of_all_orders(graph):
     plan = graph.plan()
-    best = min(brute_cost(graph, order) for order in itertools.permutations(plan.order))
+    best = min(brute_force(graph, order)[0] for order in itertools.permutations(plan.order))
     assert plan.proven
     assert plan.cost == best
 
 
 @settings(max_examples=60, deadline=None)
-@given(graphs(most_inner=7), st.sampled_from(["optimal", "forward", "reverse", "markowitz"]), st.booleans())
+@given(
+    structured_graphs(most_inner=7),
+    st.sampled_from(["optimal", "forward", "reverse", "markowitz"]),
+    st.booleans(),
+)
 def test_executed_jacobians_are_path_sums_at_the_planned_cost(graph, strategy, structure):
     plan = graph.plan(strategy, structure=structure)
     execution = plan.execute()
     assert execution.cost == plan.cost
-    for source in graph.inputs:
-        sizes = [vertex.size for vertex in graph.vertices]
-        total = [np.zeros((size, sizes[source])) for size in sizes]
-        total[source] = np.eye(sizes[source])
-        for edge in sorted(graph.edges, key=lambda edge: edge.target):
-            total[edge.target] = total[edge.target] + edge.jacobian.dense() @ total[edge.source]
-        for target in graph.outputs:
-            found = execution.jacobians[target, source].dense()
-            np.testing.assert_allclose(found, total[target], rtol=1e-9, atol=1e-9)
+    for pair, truth in path_sums(graph).items():
+        np.testing.assert_allclose(execution.jacobians[pair].dense(), truth, rtol=1e-9, atol=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
@@ -151,7 +92,7 @@ def test_edges_of_plus_or_minus_one_are_free(task, expected):
     plans = [graph.plan(strategy) for strategy in ("forward", "reverse", "markowitz")]
     assert tuple(plan.cost.multiplications for plan in plans) == expected
     for plan in plans:
-        assert brute_cost(graph, plan.order).multiplications == plan.cost.multiplications
+        assert brute_force(graph, plan.order)[0].multiplications == plan.cost.multiplications
 
 
 def test_the_search_is_the_same_for_a_seed_and_says_what_it_knows():
@@ -161,7 +102,7 @@ def test_the_search_is_the_same_for_a_seed_and_says_what_it_knows():
     assert not first.proven
     assert not first.stopped
     assert first.cost.multiplications <= 26
-    assert brute_cost(graph, first.order).multiplications == first.cost.multiplications
+    assert brute_force(graph, first.order)[0].multiplications == first.cost.multiplications
     assert graph.plan(evaluations=10**9, seconds=0).stopped
 
 
@@ -178,14 +119,14 @@ def test_the_search_by_default_finds_at_most_what_is_known(task, every_edge, str
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.one_of(graphs(most_inner=5), graphs(most_inner=5, sizes=(1,))), st.booleans())
+@given(st.one_of(structured_graphs(), structured_graphs(sizes=(1,))), st.booleans())
 def test_no_order_is_below_the_bound(graph, structure):
     seen = dense(graph)
     if structure:  # scalars, each edge ±1 or a number
         edges = [(edge.source, edge.target, int(edge.spec.structure == "Identity")) for edge in graph.edges]
         graph = seen = Graph.from_edges(len(graph.inputs), len(graph.vertices), graph.outputs, edges)
     order = graph.plan("forward", structure=structure).order
-    best = min(brute_cost(seen, other).multiplications for other in itertools.permutations(order))
+    best = min(brute_force(seen, other)[0].multiplications for other in itertools.permutations(order))
     assert fewest_multiplications(graph, structure) <= best
 
 
@@ -251,39 +192,48 @@ def test_what_is_no_plan_is_refused():
         graph.plan().execute()
 
 
-@settings(max_examples=40, deadline=None)
-@given(graphs(sizes=(1,), most_inner=7), st.sampled_from(["optimal", "forward", "reverse"]), st.booleans())
+def scalars(graph):
+    """Return the graph with signs where there are any, and one number on all other edges."""
+    signs = ("Identity", "ScaledIdentity")
+    edges = [
+        (e.source, e.target, e.jacobian if e.spec.structure in signs else Dense(e.jacobian.dense()))
+        for e in graph.edges
+    ]
+    return Graph.from_edges(len(graph.inputs), len(graph.vertices), graph.outputs, edges)
+
+
+@settings(max_examples=60, deadline=None)
+@given(structured_graphs(sizes=(1,), most_inner=7), st.sampled_from(["optimal", "forward"]), st.booleans())
 def test_printed_code_of_scalars_runs_by_itself_and_counts_what_was_planned(graph, strategy, structure):
-    scalars = Graph.from_edges(
-        len(graph.inputs),
-        len(graph.vertices),
-        graph.outputs,
-        [
-            (e.source, e.target, e.jacobian if e.spec.structure == "Identity" else Dense(e.jacobian.dense()))
-            for e in graph.edges
-        ],
-    )
-    plan = scalars.plan(strategy, structure=structure)
+    graph = scalars(graph)
+    plan = graph.plan(strategy, structure=structure)
     source = plan.to_source()
     assert (source.count(" * "), source.count(" + ")) == (plan.cost.multiplications, plan.cost.additions)
     module = {}
     exec(source, module)
-    found = module["jacobians"]([edge.jacobian.dense()[0, 0] for edge in scalars.edges])
-    execution = plan.execute()
-    truth = [[execution.jacobians[w, u].dense()[0, 0] for u in graph.inputs] for w in graph.outputs]
-    np.testing.assert_allclose(found, truth, rtol=1e-12)
+    truth = path_sums(graph)
+    rows = [[truth[w, u][0, 0] for u in graph.inputs] for w in graph.outputs]
+    np.testing.assert_allclose(module["jacobians"](**plan.source_arguments()), rows, rtol=1e-9, atol=1e-9)
 
 
-def test_printed_code_of_arrays_and_unknown_signs_is_refused():
+@settings(max_examples=60, deadline=None)
+@given(structured_graphs(sizes=(1,), most_inner=7), st.randoms(use_true_random=False))
+def test_scalars_cost_by_bits_what_they_cost_by_the_tables(graph, rng):
+    graph = scalars(graph)
+    order = list(graph.plan("forward").order)
+    rng.shuffle(order)
+    assert graph.plan(order).cost == brute_force(graph, order)[0]
+
+
+def test_signs_are_free_among_scalars_and_printed_as_signs():
+    edges = [(0, 1, ScaledIdentity(-1.0, 1)), (1, 2, Dense([[3.0]])), (2, 3, ScaledIdentity(-1.0, 1))]
+    plan = Graph.from_edges(1, 4, [3], edges).plan("forward")
+    assert plan.cost.multiplications == 0
+    assert "t0 = -e1\n    t1 = -t0\n    return [[t1]]" in plan.to_source()
     signs = Graph.from_edges(1, 3, [2], [(0, 1, 1), (1, 2, 0)])
     with pytest.raises(ValueError, match="plan: found edges of ±1 without their signs"):
         signs.plan().to_source()
     assert "e1 * e0" in signs.plan(structure=False).to_source()
-    graph = Graph.from_edges(1, 2, [1], [(0, 1, Spec.dense(2, 3))])
-    with pytest.raises(
-        ValueError, match="plan: found vertices that are no scalars, expected scalars; use execute"
-    ):
-        graph.plan().to_source()
 
 
 def test_pictures_show_names_escaped_and_the_order():
