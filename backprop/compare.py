@@ -6,7 +6,7 @@ import html
 import statistics
 import textwrap
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from backprop.network_graph import NetworkExecution, NetworkGraph, NetworkPlan
 from backprop.plan import MODES, ORDERS, STRATEGIES, Plan, format_ratio
 from backprop.tables import WIDTH, csv_table, html_table, markdown_table, text_table
 from jacobians import Cost
+from jacobians.numerics.arguments import checked_flag, checked_integer, checked_names
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import NUMPY
 
@@ -222,19 +223,10 @@ def compare(
     optimal   Dense 1×100  (A·B)·C
     """
     chain = chain if isinstance(chain, Chain | NetworkGraph) else Chain(chain)
-    if isinstance(strategies, str | int) or not isinstance(strategies, Iterable):
-        raise TypeError(
-            f"strategies: found {strategies!r}, expected a list of strategies, such as ['left', 'right']"
-        )
-    strategies = list(strategies)
+    strategies = checked_names(strategies, "strategies", "a list of strategies, such as ['left', 'right']")
     if not strategies:
         raise ValueError("strategies: found none, expected at least one, such as 'left'")
-    if not isinstance(measure, bool):
-        raise TypeError(f"measure: found {measure!r}, expected True or False")
-    if isinstance(repeats, bool) or not isinstance(repeats, int):
-        raise TypeError(f"repeats: found {repeats!r}, expected a whole number of at least 1")
-    if repeats < 1:
-        raise ValueError(f"repeats: found {repeats}, expected at least 1")
+    measure, repeats = checked_flag(measure, "measure"), checked_integer(repeats, "repeats")
     plans = tuple(chain.plan(strategy, dead_units=dead_units) for strategy in strategies)
     least = min(plan.cost.multiplications for plan in plans)
     costs: list[Cost | None] = [None] * len(plans)

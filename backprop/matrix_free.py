@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians import Cost
-from jacobians.numerics.arguments import checked_list, shown
+from jacobians.numerics.arguments import checked_integer, checked_list, checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger
 
 ACCUMULATE, MULTIPLY, TANGENT, ADJOINT = "accumulate", "multiply", "tangent", "adjoint"
+STRATEGIES = ("optimal", TANGENT, ADJOINT, "preaccumulation")
 
 
 class MatrixFreeFactor(NamedTuple):
@@ -141,7 +141,9 @@ class MatrixFreeChain:
                 raise ValueError(
                     f"factors[{place}]: found {left.n} inputs before {right.m} outputs, expected equal numbers"
                 )
-        self.tape_limit = None if tape_limit is None else _count(tape_limit, "tape_limit", 0)
+        self.tape_limit = (
+            None if tape_limit is None else checked_integer(tape_limit, "tape_limit", least=0, most=None)
+        )
 
     def plan(self, strategy: str = "optimal") -> MatrixFreePlan:
         """Return a plan.
@@ -158,14 +160,9 @@ class MatrixFreeChain:
             If the strategy is unknown, or its tapes don't fit.
         """
         count = len(self.factors)
-        if strategy in (TANGENT, ADJOINT):
-            steps = self._sweep(strategy)
-        elif strategy in ("optimal", "preaccumulation"):
-            steps = self._programme(free=strategy == "optimal")
-        else:
-            raise ValueError(
-                f"strategy: found {strategy!r}, expected optimal, tangent, adjoint or preaccumulation"
-            )
+        checked_option(strategy, "strategy", STRATEGIES)
+        sweeps = strategy in (TANGENT, ADJOINT)
+        steps = self._sweep(strategy) if sweeps else self._programme(free=strategy == "optimal")
         assert steps[-1].first == 0
         assert steps[-1].last == count - 1
         return MatrixFreePlan(self, strategy, Cost(sum(step.fma for step in steps)), steps)
@@ -239,12 +236,15 @@ class MatrixFreeChain:
 def _factor(found: Any, place: int) -> MatrixFreeFactor:
     where = f"factors[{place}]"
     if isinstance(found, tuple) and len(found) in (3, 4):
-        m, n, edges = (_count(size, where, int(number < 2)) for number, size in enumerate(found[:3]))
+        m, n, edges = (
+            checked_integer(size, where, least=int(number < 2), most=None)
+            for number, size in enumerate(found[:3])
+        )
         if len(found) == 3:
             return MatrixFreeFactor(m, n, edges)
         pair = found[3]
         if not isinstance(pair, tuple) or len(pair) != 2 or not all(map(callable, pair)):
-            raise TypeError(f"{where}: found {pair!r}, expected a pair of functions (J v, Jᵀ u)")
+            raise TypeError(f"{where}: found {shown(pair)}, expected a pair of functions (J v, Jᵀ u)")
         return MatrixFreeFactor(m, n, edges, False, *pair)
     try:
         matrix = real_array(found, where, foreign="refuse").astype(np.float64)
@@ -256,13 +256,3 @@ def _factor(found: Any, place: int) -> MatrixFreeFactor:
         )
     m, n = matrix.shape
     return MatrixFreeFactor(m, n, m * n, True, lambda v: matrix @ v, lambda u: matrix.T @ u, matrix)
-
-
-def _count(found: Any, where: str, least: int) -> int:
-    try:
-        count = operator.index(found)
-    except TypeError:
-        raise TypeError(f"{where}: found {found!r}, expected an integer") from None
-    if count < least:
-        raise ValueError(f"{where}: found {count}, expected at least {least}")
-    return count

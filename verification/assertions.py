@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT
+from jacobians.numerics.arguments import shown
 from jacobians.numerics.arrays import real_array
 from verification.check import check
 from verification.problem import EvaluationError, Problem
@@ -49,7 +50,9 @@ def assert_gradient(f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, **optio
     __tracebackhide__ = True  # pytest shows the line that called
     for name in ("layout", "jacobian"):
         if name in options:
-            raise TypeError(f"{name}: found {options[name]!r}, expected none: a gradient has the shape of x")
+            raise TypeError(
+                f"{name}: found {shown(options[name])}, expected none: a gradient has the shape of x"
+            )
     x = real_array(at, "at")
     try:
         problem = Problem(f, x, wrt)

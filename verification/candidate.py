@@ -7,11 +7,11 @@ from typing import Any, get_args
 import numpy as np
 
 from jacobians.function import Function
+from jacobians.numerics.arguments import checked_option
 from jacobians.numerics.arrays import Array, MemoryBudgetError, real_array
 from jacobians.numerics.layouts import TensorLayout, from_tensor
 from jacobians.numerics.libraries import NUMPY
 from jacobians.structures import Jacobian
-from verification.arguments import require_choice
 from verification.problem import Problem
 
 
@@ -86,7 +86,7 @@ def matrix_of(
     """
     m, n = problem.shape
     if layout is not None:
-        require_choice(layout, "layout", get_args(TensorLayout))
+        checked_option(layout, "layout", get_args(TensorLayout))
     if isinstance(candidate, Jacobian):
         if candidate.home is not NUMPY:
             raise TypeError(

@@ -14,7 +14,7 @@ import numpy as np
 from jacobians.numerics.arguments import real_number
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
-from verification.arguments import require_function
+from verification.problem import require_function
 
 FLOOR = 1e-8
 """Of the largest entry: entries below it are compared with it, as they are made of rounding."""
@@ -53,9 +53,7 @@ def eval_numerical_gradient_array(f: Callable[[Any], Any], x: Any, df: Any, h: f
     require_function(f)
     point = real_array(x, "x").astype(np.float64)
     above = real_array(df, "df").astype(np.float64)
-    step = real_number(h, "h")
-    if step <= 0:
-        raise ValueError(f"h: found {h!r}, expected a step above 0")
+    step = real_number(h, "h", above=0)
     found = _value(f, point).shape
     if found != above.shape:
         raise ValueError(f"df: found shape {above.shape}, expected {found}, the shape of f(x)")

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.numerics.arguments import real_number
-from verification.arguments import require_whole, shown
+from jacobians.numerics.arguments import checked_integer, checked_list, checked_option, real_number, shown
 from verification.witnesses.adjoint import PROJECTIONS
 from verification.witnesses.asking import WITNESSES, Budget
 
@@ -28,23 +27,18 @@ def witness_names(witnesses: Iterable[str] | None) -> list[str]:
     """
     if witnesses is None:
         return list(WITNESSES)
-    expected = f"expected some of {', '.join(map(repr, WITNESSES))}"
-    try:
-        names = [witnesses] if isinstance(witnesses, str) else list(witnesses)
-    except TypeError:
-        raise TypeError(f"witnesses: found {shown(witnesses)}, {expected}") from None
-    if not all(isinstance(name, str) for name in names):
-        wrong = next(name for name in names if not isinstance(name, str))
-        raise TypeError(f"witnesses: found {shown(wrong)}, {expected}")
+    expected = f"some of {', '.join(map(repr, WITNESSES))}"
+    names = [witnesses] if isinstance(witnesses, str) else checked_list(witnesses, "witnesses", expected)
+    if not names:
+        raise ValueError(f"witnesses: found none, expected {expected}")
+    for name in names:
+        checked_option(name, "witnesses", (*WITNESSES, PROJECTIONS))
     if PROJECTIONS in names and len(names) == 1:
         return names
     if PROJECTIONS in names:
         raise ValueError(
             f"witnesses: found {PROJECTIONS!r} beside others, expected it alone: J is not formed"
         )
-    unknown = [name for name in names if name not in list(WITNESSES)]
-    if unknown or not names:
-        raise ValueError(f"witnesses: found {repr(unknown[0]) if unknown else 'none'}, {expected}")
     return [name for name in WITNESSES if name in names]
 
 
@@ -55,7 +49,7 @@ def require_options(rtol: Any, budget: Any, max_bytes: Any, seed: Any) -> None:
     ------
     TypeError, ValueError
         If `rtol` is not None and no number from 0 to below 1, `budget` not None and no Budget, or `max_bytes` or
-        `seed` no whole number of at least 0; `max_bytes` may be None.
+        `seed` no integer of at least 0; `max_bytes` may be None.
 
     Examples
     --------
@@ -76,7 +70,7 @@ def require_options(rtol: Any, budget: Any, max_bytes: Any, seed: Any) -> None:
     for name, value in (("max_bytes", max_bytes), ("seed", seed)):
         if value is None and name == "max_bytes":
             continue
-        require_whole(value, name)
+        checked_integer(value, name, least=0, most=None)
 
 
 def require_absolute(atol: Any) -> None:

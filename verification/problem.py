@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT, Function
+from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array, read_only, real_array
-from verification.arguments import require_function, shown
 from verification.tracing.arithmetic import eps_of_values
 from verification.tracing.arrays import Entries, TracedArray, entries_of
 from verification.tracing.floats import FloatScalars
@@ -112,8 +112,7 @@ class Problem:
             self.point = self.x
         elif isinstance(f, Function):
             if wrt not in f.parameters:
-                known = ", ".join(map(repr, [INPUT, *f.parameters]))
-                raise ValueError(f"wrt: found {wrt!r}, expected one of {known}")
+                checked_option(wrt, "wrt", [INPUT, *f.parameters])
             self.point = np.asarray(f.parameters[wrt], dtype=self.x.dtype)
         else:
             raise ValueError(
@@ -375,3 +374,17 @@ def numbers(result: Any) -> Array:
         return real_array(result, "f(x)")
     except (TypeError, ValueError) as error:
         raise EvaluationError(str(error)) from None
+
+
+def require_function(f: Any) -> None:
+    """Raise TypeError unless `f` is a Function or a function of arrays."""
+    if isinstance(f, type) and issubclass(f, Function):
+        raise TypeError(f"f: found the class {f.__name__}, expected a Function or a function of one array")
+    home = getattr(f, "__module__", "") if isinstance(f, type) else type(f).__module__
+    if str(home).split(".")[0] == "sympy":
+        raise TypeError(
+            f"f: found {shown(f)} of sympy, expected a function of arrays, such as sympy.lambdify(symbols, …)"
+        )
+    if not callable(f):
+        found = f"the class {f.__name__}" if isinstance(f, type) else type(f).__name__
+        raise TypeError(f"f: found {found}, expected a Function or a function of one array")

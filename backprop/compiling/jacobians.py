@@ -14,7 +14,7 @@ from backprop.plan import Plan
 from jacobians import Affine, Cost, Function, Sequential
 from jacobians.cost import ZERO_COST
 from jacobians.layers.composition import Composition
-from jacobians.numerics.arguments import checked_flag, checked_integer, checked_option
+from jacobians.numerics.arguments import checked_flag, checked_integer, checked_option, checked_shape
 from jacobians.numerics.arrays import Array, real_array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import require_numpy_function
@@ -377,13 +377,10 @@ def _shape(network: Function, shape: Any, batched: bool) -> tuple[int, ...]:
             reason = "the number of points" if batched else f"what {_short(network)} takes"
             raise ValueError(f"shape: found None, expected the shape of x, which says {reason}")
         return (first.W.shape[1],)
-    if not isinstance(shape, tuple | list) or not all(
-        isinstance(size, int | np.integer) and not isinstance(size, bool) and size > 0 for size in shape
-    ):
-        raise ValueError(f"shape: found {shape!r}, expected a tuple of sizes of at least 1")
-    if batched and not shape:
+    sizes = checked_shape(shape, "shape")
+    if batched and not sizes:
         raise ValueError("shape: found () with batched=True, expected the number of points first")
-    return tuple(int(size) for size in shape)
+    return sizes
 
 
 def _takes_all_values(network: Function) -> bool:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from jacobians.numerics.arguments import shown
+
 
 def read_facts(text: str) -> Any:
     """Return what a JSON text says.
@@ -48,34 +50,22 @@ def fields(found: Any, what: str, names: Iterable[str]) -> dict[str, Any]:
     ValueError: settings: momentum is missing
     """
     if not isinstance(found, dict):
-        raise ValueError(f"{what}: {shortened(found)} stands for named facts")
+        raise ValueError(f"{what}: {shown(found)} stands for named facts")
     expected = list(names)
     for name in expected:
         if name not in found:
             raise ValueError(f"{what}: {name} is missing")
     for name in found:
         if name not in expected:
-            raise ValueError(f"{what}: {shortened(name)} is no fact of a run")
+            raise ValueError(f"{what}: {shown(name)} is no fact of a run")
     return found
-
-
-def shortened(value: Any) -> str:
-    """Return a value as Python writes it, its middle left out if that is long.
-
-    Examples
-    --------
-    >>> len(shortened("a" * 1000))
-    61
-    """
-    text = ascii(value)
-    return text if len(text) <= 61 else f"{text[:30]}…{text[-30:]}"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"the key {shortened(name)} is in it twice")
+            raise ValueError(f"the key {shown(name)} is in it twice")
         found[name] = value
     return found
 
@@ -83,7 +73,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError(f"the number {shortened(digits)} is beyond the floats")
+        raise ValueError(f"the number {shown(digits)} is beyond the floats")
     return number
 
 

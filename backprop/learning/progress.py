@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from backprop.learning.state import Epoch
+from jacobians.numerics.arguments import shown
 
 Progress = bool | Callable[[Epoch], object] | None
 
@@ -34,7 +35,7 @@ def reporting(progress: Progress, done: int, epochs: int) -> Iterator[Callable[[
     1 0.5
     """
     if progress is not None and not isinstance(progress, bool) and not callable(progress):
-        raise TypeError(f"progress: found {progress!r}, expected None, True or a function of an Epoch")
+        raise TypeError(f"progress: found {shown(progress)}, expected None, True or a function of an Epoch")
     if callable(progress):
         yield progress
         return

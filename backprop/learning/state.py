@@ -14,8 +14,8 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 
 from backprop.learning.archive import ArchiveError, Header, read_arrays
-from backprop.learning.facts import fields, read_facts, shortened
-from jacobians.numerics.arguments import checked_integer, checked_option, real_number
+from backprop.learning.facts import fields, read_facts
+from jacobians.numerics.arguments import checked_integer, checked_option, real_number, shown
 from jacobians.numerics.arrays import Array
 
 FORMAT = "explicit-jacobians training state 1"
@@ -251,14 +251,12 @@ def _history(found: Any) -> tuple[Epoch, ...]:
             place = f"history[{number}]: {name}"
             if name == "number":
                 if type(value) is not int or value != number:
-                    raise ValueError(f"{place} is {shortened(value)}, and not {number}")
+                    raise ValueError(f"{place} is {shown(value)}, and not {number}")
             elif value is None:
                 if name == "loss" or found[0][name] is not None:
                     raise ValueError(f"{place} is missing")
             elif type(value) is not float or found[0][name] is None:
-                raise ValueError(
-                    f"{place} is {shortened(value)}, and not a number as those of the other epochs"
-                )
+                raise ValueError(f"{place} is {shown(value)}, and not a number as those of the other epochs")
             # the loss over validation points stops no run
             elif name != "validation_loss" and not math.isfinite(value):
                 raise ValueError(f"{place} is {value}")

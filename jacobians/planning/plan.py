@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -10,6 +9,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jacobians.cost import Cost
+from jacobians.numerics.arguments import (
+    checked_flag,
+    checked_integer,
+    checked_names,
+    checked_option,
+    real_number,
+)
 from jacobians.planning.bounds import fewest_multiplications
 from jacobians.planning.bracketing import cheapest, fold
 from jacobians.planning.elimination import Price
@@ -208,7 +214,10 @@ def make_graph_plan(
     machine = engine(graph, structure)
     weights = _weights(objective)
     peak = weights is None
-    limit = None if max_elements is None else _positive(max_elements, "max_elements")
+    limit = None if max_elements is None else checked_integer(max_elements, "max_elements", most=None)
+    structure, seed = checked_flag(structure, "structure"), checked_integer(seed, "seed", least=0, most=None)
+    evaluations = checked_integer(evaluations, "evaluations")
+    seconds = None if seconds is None else real_number(seconds, "seconds", least=0)
 
     def score(price: Price) -> float:
         if weights is None:
@@ -220,18 +229,19 @@ def make_graph_plan(
     found: Found | None = None
     name = strategy if isinstance(strategy, str) else "given"
     if not isinstance(strategy, str):
-        order = tuple(operator.index(vertex) for vertex in strategy)
+        vertices = checked_names(strategy, "strategy", f"one of {', '.join(STRATEGIES)}, or an order")
+        order = tuple(checked_integer(vertex, f"strategy[{k}]", least=0) for k, vertex in enumerate(vertices))
         if sorted(order) != machine.inner:
             raise ValueError(
                 f"strategy: found an order of {len(order)} vertices, expected each of {machine.inner} once"
             )
-    elif strategy == "forward":
+    elif checked_option(strategy, "strategy", STRATEGIES, more=", or an order") == "forward":
         order = tuple(machine.inner)
     elif strategy == "reverse":
         order = tuple(reversed(machine.inner))
     elif strategy == "markowitz":
         order = markowitz(machine)
-    elif strategy == "optimal":
+    else:
         plain = structure and objective == "multiplications" and limit is None
         found = _path(graph, machine) if plain else None
         found = found or exhaustive(machine, score, total, _MOST_REMAINING if len(machine.inner) <= 16 else 0)
@@ -242,10 +252,6 @@ def make_graph_plan(
                 scale=_TIE, evaluations=evaluations, seconds=seconds, seed=seed,
             )  # fmt: skip
         order = found.order
-    else:
-        raise ValueError(
-            f"strategy: found {strategy!r}, expected one of {', '.join(STRATEGIES)}, or an order"
-        )
     steps = prices(machine, order)
     largest = max([price.peak for price in steps] + [machine.merging.peak])
     if limit is not None and largest > limit:
@@ -302,31 +308,21 @@ def _quick(bare: Any) -> GraphPlan:
 _OVER = 1 << 120  # more than any plan costs
 
 
-def _positive(number: Any, name: str) -> int:
-    try:
-        found = operator.index(number)
-    except TypeError:
-        found = 0
-    if found < 1:
-        raise ValueError(f"{name}: found {number!r}, expected an integer of at least 1")
-    return found
-
-
 def _weights(objective: Any) -> tuple[float, float] | None:
     if isinstance(objective, Mapping):
         if not objective or set(objective) - {"multiplications", "additions"}:
             raise ValueError(
                 f"objective: found weights of {sorted(objective)}, expected multiplications and additions"
             )
-        return objective.get("multiplications", 0), objective.get("additions", 0)
+        multiplications, additions = (
+            real_number(objective.get(name, 0), f"objective[{name!r}]")
+            for name in ("multiplications", "additions")
+        )
+        return multiplications, additions
     known: dict[Any, tuple[int, int] | None] = {
         "multiplications": (1, 0), "additions": (0, 1), "flops": (1, 1), "peak": None,
     }  # fmt: skip
-    if not isinstance(objective, str) or objective not in known:
-        raise ValueError(
-            f"objective: found {objective!r}, expected one of {', '.join(OBJECTIVES)}, or weights"
-        )
-    return known[objective]
+    return known[checked_option(objective, "objective", OBJECTIVES, more=", or weights")]
 
 
 def _path(graph: Graph, machine: Any) -> Found | None:

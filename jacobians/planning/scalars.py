@@ -28,7 +28,7 @@ def is_scalar(graph: Graph) -> bool:
 
 def is_sign(spec: Spec) -> bool:
     """Return whether a 1×1 edge is ±1, so that a product with it is free."""
-    return spec.is_identity or spec.unit
+    return spec.is_identity or (spec.structure == "ScaledIdentity" and spec.unit)
 
 
 class ScalarElimination:

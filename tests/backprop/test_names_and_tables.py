@@ -239,8 +239,16 @@ def test_orders_that_disagree_where_numbers_are_not_finite_are_told():
     [
         (lambda c: compare(c, "left"), TypeError, "strategies: found 'left', expected a list of strategies"),
         (lambda c: compare(c, 3), TypeError, "strategies: found 3, expected a list of strategies"),
-        (lambda c: compare(c, repeats="3"), TypeError, "repeats: found '3', expected a whole number"),
-        (lambda c: compare(c, repeats=1.5), TypeError, "repeats: found 1.5, expected a whole number"),
+        (
+            lambda c: compare(c, repeats="3"),
+            TypeError,
+            "repeats: found '3', expected an integer of at least 1",
+        ),
+        (
+            lambda c: compare(c, repeats=1.5),
+            TypeError,
+            "repeats: found 1.5, expected an integer of at least 1",
+        ),
         (lambda c: compare(c, measure="no"), TypeError, "measure: found 'no', expected True or False"),
         (lambda c: c.plan(dead_units="no"), TypeError, "dead_units: found 'no', expected True or False"),
         (lambda c: c.plan(dead_units=[]), TypeError, r"dead_units: found \[\], expected True or False"),

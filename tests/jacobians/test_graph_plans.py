@@ -182,11 +182,11 @@ def test_what_is_no_graph_is_refused(arguments, sentence):
 
 def test_what_is_no_plan_is_refused():
     graph = Graph.from_edges(1, 3, [2], [(0, 1, 0), (1, 2, 0)])
-    with pytest.raises(ValueError, match="strategy: found 'best', expected one of optimal, forward"):
+    with pytest.raises(ValueError, match="strategy: found 'best', expected one of 'optimal', 'forward'"):
         graph.plan("best")
     with pytest.raises(ValueError, match="strategy: found an order of 1 vertices"):
         graph.plan([2])
-    with pytest.raises(ValueError, match="objective: found 'time', expected one of multiplications"):
+    with pytest.raises(ValueError, match="objective: found 'time', expected one of 'multiplications'"):
         graph.plan(objective="time")
     with pytest.raises(ValueError, match="found no numbers on the edge 0 → 1"):
         graph.plan().execute()

@@ -67,8 +67,8 @@ def test_nan_stays_nan():
             ValueError,
             "df: found shape (2, 1), expected (2,), the shape of f(x)",
         ),
-        ((np.sin, [1.0], [1.0], 0.0), ValueError, "h: found 0.0, expected a step above 0"),
-        ((np.sin, [1.0], [1.0], float("nan")), ValueError, "h: found nan, expected a finite number"),
+        ((np.sin, [1.0], [1.0], 0.0), ValueError, "h: found 0.0, expected a finite number above 0"),
+        ((np.sin, [1.0], [1.0], float("nan")), ValueError, "h: found nan, expected a finite number above 0"),
         (
             (np.sin, [1e20], [1.0]),
             ValueError,

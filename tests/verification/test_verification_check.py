@@ -457,12 +457,12 @@ def test_nothing_large_is_allocated():
         (
             {"jacobian": np.eye(4), "seed": None},
             TypeError,
-            "seed: found None, expected a whole number of at least 0",
+            "seed: found None, expected an integer of at least 0",
         ),
         (
             {"jacobian": np.eye(4), "max_bytes": -1},
             ValueError,
-            "max_bytes: found -1, expected a whole number",
+            "max_bytes: found -1, expected an integer of at least 0",
         ),
     ],
 )

@@ -405,11 +405,11 @@ def test_three_mistakes_are_not_guessed():
             "wrt: found None, expected 'input' or the name of a parameter of a Function",
         ),
         ({"f": Tanh, "x": [0.0] * 4}, TypeError, "f: found the class Tanh, expected a Function or"),
-        ({"out_shape": 3}, TypeError, "out_shape: found 3, expected a tuple of whole numbers above 0"),
-        ({"in_shape": (2.0, 2)}, TypeError, r"in_shape: found \(2.0, 2\), expected a tuple of whole numbers"),
+        ({"out_shape": 3}, TypeError, "out_shape: found 3, expected a tuple of integers such as"),
+        ({"in_shape": (2.0, 2)}, TypeError, r"in_shape: found \(2.0, 2\), expected a tuple of integers"),
         ({"in_shape": (5,)}, ValueError, r"found \(3,\) and \(5,\), expected the shapes .* of 12 entries"),
-        ({"batch_size": 0}, ValueError, "batch_size: found 0, expected a whole number above 0"),
-        ({"batch_size": 1.5}, TypeError, "batch_size: found 1.5, expected a whole number above 0"),
+        ({"batch_size": 0}, ValueError, "batch_size: found 0, expected an integer of at least 1"),
+        ({"batch_size": 1.5}, TypeError, "batch_size: found 1.5, expected an integer of at least 1"),
     ],
 )
 def test_calls_of_diagnose_that_make_no_sense(arguments, error, message):

@@ -68,7 +68,7 @@ def test_a_number_in_place_of_a_function_is_refused_by_name():
         eval_numerical_gradient_array(3, X, X)
     for seed in (object(), X, {}, -1, 1.5):
         for call in (lambda s: taylor_test(np.sin, X, J, seed=s), lambda s: adjoint_test(J, seed=s)):
-            with pytest.raises((TypeError, ValueError), match=r"^seed: found .*, expected a whole number"):
+            with pytest.raises((TypeError, ValueError), match=r"^seed: found .*, expected an integer"):
                 call(seed)
 
 

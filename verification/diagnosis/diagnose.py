@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT
+from jacobians.numerics.arguments import checked_integer, checked_shape, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from verification.causes import Slip
@@ -98,8 +99,8 @@ def diagnose(
     Raises
     ------
     TypeError, ValueError
-        If an array is refused, `expected` is not finite, a shape isn't that of `expected`, or `batch_size` is no whole
-        number above 0.
+        If an array is refused, `expected` is not finite, a shape isn't that of `expected`, or `batch_size` is no
+        integer of at least 1.
 
     Examples
     --------
@@ -112,15 +113,14 @@ def diagnose(
     found, right = real_array(candidate, "candidate"), real_array(expected, "expected")
     if not np.isfinite(right).all():
         raise ValueError("expected: found values that are not finite, expected the right answer")
-    if batch_size is not None and (
-        isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer)
-    ):
-        raise TypeError(f"batch_size: found {batch_size!r}, expected a whole number above 0")
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size: found {batch_size}, expected a whole number above 0")
+    if batch_size is not None:
+        batch_size = checked_integer(batch_size, "batch_size")
     if not isinstance(wrt, str):
-        raise TypeError(f"wrt: found {wrt!r}, expected {INPUT!r} or the name of a parameter of a Function")
-    out_shape, in_shape = _given(out_shape, "out_shape"), _given(in_shape, "in_shape")
+        raise TypeError(
+            f"wrt: found {shown(wrt)}, expected {INPUT!r} or the name of a parameter of a Function"
+        )
+    out_shape = None if out_shape is None else checked_shape(out_shape, "out_shape")
+    in_shape = None if in_shape is None else checked_shape(in_shape, "in_shape")
     out_shape, in_shape = _shapes(right, f, x, wrt, out_shape, in_shape)
     right = right.reshape(math.prod(out_shape), math.prod(in_shape)).astype(np.float64)
     found = _as_matrix(found, right, in_shape).astype(np.float64)
@@ -179,18 +179,6 @@ def _diagnose(
     (first, _), *others = fitting
     also = dict.fromkeys(guess.sentence for guess, _ in others if guess.sentence != first.sentence)
     return Diagnosis(first.name, first.sentence, evidence, tuple(also))
-
-
-def _given(shape: Any, name: str) -> Shape | None:
-    """Return a shape that is given as a tuple of whole numbers."""
-    if shape is None:
-        return None
-    sizes = tuple(shape) if isinstance(shape, tuple | list) else (None,)
-    if not all(
-        isinstance(size, int | np.integer) and not isinstance(size, bool) and size > 0 for size in sizes
-    ):
-        raise TypeError(f"{name}: found {shape!r}, expected a tuple of whole numbers above 0, such as (3,)")
-    return tuple(int(size) for size in sizes)
 
 
 def _shapes(

@@ -237,11 +237,11 @@ def _task(entry: object, place: str, reveal: Reveal, has_reference: bool) -> Tas
             f"{place}: found no source of the expected answers, expected reference, forward or toolkit"
         )
     if toolkit and (reference or forward):
-        raise fields.refuse("toolkit", "it alone", "leave out reference and forward")
+        raise fields.refuse("toolkit", "it alone", "; leave out reference and forward")
     for key in ("reference", "forward"):
         if fields.table.get(key) and not has_reference:
             raise fields.refuse(
-                key, "a function of the reference module", "name its file as reference in [assignment]"
+                key, "a function of the reference module", "; name its file as reference in [assignment]"
             )
     wrt = fields.text("wrt", "", arguments) if form != "value" else ""
     if not wrt and form != "value" and (forward or toolkit):

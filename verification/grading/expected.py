@@ -5,7 +5,6 @@ They are computed in the marking process, before the first submission starts.
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import inspect
 import sys
@@ -19,6 +18,7 @@ import numpy as np
 import jacobians
 from jacobians import Function
 from jacobians.function import INPUT
+from jacobians.numerics.arguments import near
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.layouts import from_tensor, to_tensor
 from verification.check import check
@@ -211,8 +211,7 @@ def _model(name: str, module: ModuleType | None, where: str) -> Callable[..., An
     if not callable(own):
         named = ((key, getattr(jacobians, key)) for key in jacobians.__all__)
         classes = [key for key, kind in named if inspect.isclass(kind) and issubclass(kind, Function)]
-        near = difflib.get_close_matches(name, classes, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = near(name, classes)
         raise AssignmentError(
             f"{where}: toolkit: found {name!r}, expected a function of the reference module that returns a "
             f"Function, or one out of {', '.join(classes)}{hint}"

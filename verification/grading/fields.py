@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from jacobians.numerics.arguments import near, shown
 
 
 class AssignmentError(ValueError):
@@ -35,7 +36,7 @@ class Fields:
     def __init__(self, table: object, place: str) -> None:
         self.place = place
         if not isinstance(table, dict):
-            raise AssignmentError(f"{place}: found {_shown(table)}, expected a table")
+            raise AssignmentError(f"{place}: found {shown(table)}, expected a table")
         self.table: Mapping[str, Any] = table
         self.known: list[str] = []
 
@@ -46,10 +47,8 @@ class Fields:
 
     def refuse(self, key: str, expected: str, hint: str = "") -> AssignmentError:
         """Return the error for a field that is not what it should be."""
-        found = _shown(self.table[key]) if key in self.table else "nothing"
-        return AssignmentError(
-            f"{self.place}: {key}: found {found}, expected {expected}" + (f"; {hint}" if hint else "")
-        )
+        found = shown(self.table[key]) if key in self.table else "nothing"
+        return AssignmentError(f"{self.place}: {key}: found {found}, expected {expected}{hint}")
 
     def text(self, key: str, default: str | None = None, choices: Iterable[str] | None = None) -> str:
         """Return a text; None as default says that it must be there."""
@@ -60,7 +59,8 @@ class Fields:
             return default
         value = self.table[key]
         if not isinstance(value, str) or (choices is not None and value not in choices) or not value.strip():
-            raise self.refuse(key, expected)
+            hint = near(value, choices) if isinstance(value, str) and choices is not None else ""
+            raise self.refuse(key, expected, hint)
         return value
 
     def name(self, key: str, default: str | None = None) -> str:
@@ -133,12 +133,7 @@ class Fields:
         """
         for key in self.table:
             if key not in self.known:
-                near = difflib.get_close_matches(key, self.known, 1)
-                hint = f"; is {near[0]!r} meant?" if near else ""
                 names = ", ".join(map(repr, dict.fromkeys(self.known)))
-                raise AssignmentError(f"{self.place}: found the key {key!r}, expected none but {names}{hint}")
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+                raise AssignmentError(
+                    f"{self.place}: found the key {key!r}, expected none but {names}{near(key, self.known)}"
+                )

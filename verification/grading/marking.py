@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from jacobians.numerics.arguments import checked_integer
 from verification.grading.answers import Answer, Fault, Transcript, ending_fault, read_answers
 from verification.grading.assignment import Assignment, Task, load_assignment
 from verification.grading.comparison import Outcome, judge
@@ -72,8 +73,8 @@ def grade(
     ContainmentError
         Where submissions can't be contained: on Windows.
     """
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        raise ValueError(f"workers: found {workers!r}, expected a number of at least 1")
+    if workers is not None:
+        workers = checked_integer(workers, "workers")
     if not isinstance(assignment, Assignment):
         assignment = load_assignment(assignment)
     sources = _read(submissions, [assignment.reference] if assignment.reference else [])

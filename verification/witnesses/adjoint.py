@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import UNCOUNTED
 from jacobians.structures import Jacobian
-from verification.arguments import require_whole
 from verification.causes import Cause
 from verification.comparison import UNDERFLOW_GROWTH, Comparison, Evidence, compare
 from verification.problem import Problem
@@ -87,10 +87,7 @@ def adjoint_test(jacobian: Any, *, trials: int = TRIALS, seed: int = 0, terms: f
     >>> adjoint_test(Dense(np.arange(6.0).reshape(2, 3))).passed
     True
     """
-    require_whole(trials, "trials", 0)
-    require_whole(seed, "seed")
-    if trials < 1:
-        raise ValueError(f"trials: found {trials}, expected at least one: no trial passes nothing")
+    trials, seed = checked_integer(trials, "trials"), checked_integer(seed, "seed", least=0, most=None)
     m, n = _sizes(jacobian)
     rng = np.random.default_rng(seed)
     limits = np.finfo(np.float32 if getattr(jacobian, "dtype", None) == np.float32 else np.float64)

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.function import INPUT
+from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array, real_array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
-from verification.arguments import require_choice
 from verification.problem import Problem
 from verification.tracing.arrays import entries_of
 from verification.tracing.scalars import ComplexScalars
@@ -112,7 +112,7 @@ def finite_difference_jacobian(
     array([[3., 2.],
            [1., 0.]])
     """
-    require_choice(method, "method", get_args(Method))
+    checked_option(method, "method", get_args(Method))
     problem = Problem(f, x, wrt, vectorized=vectorized)
     if method == "complex-step":
         return complex_step(problem, step)
@@ -149,7 +149,7 @@ def _steps(problem: Problem, step: Any, relative: float) -> Array:
         return np.asarray(relative * np.maximum(1, np.abs(x)), dtype=x.dtype).reshape(-1)
     h = real_array(step, "step").astype(x.dtype)
     if np.asanyarray(step).dtype == bool:
-        raise TypeError(f"step: found {step!r}, expected a number h > 0 or an array of them")
+        raise TypeError(f"step: found {shown(step)}, expected a number h > 0 or an array of them")
     if h.shape not in ((), x.shape):
         raise ValueError(
             f"step: found shape {h.shape}, expected one number or the shape {x.shape} of the point"

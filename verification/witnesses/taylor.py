@@ -7,10 +7,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jacobians.function import INPUT
+from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.structures import Jacobian
-from verification.arguments import require_whole
 from verification.problem import Problem
 
 STEPS = 2.0 ** -np.arange(2.0, 15.0)
@@ -97,7 +97,7 @@ def taylor_test(f: Any, x: Any, jacobian: Any, wrt: str = INPUT, *, seed: int = 
     >>> right.verdict, round(right.order, 1), wrong.verdict, round(wrong.order, 1)
     ('right', 2.0, 'wrong', 1.0)
     """
-    require_whole(seed, "seed")
+    seed = checked_integer(seed, "seed", least=0, most=None)
     problem = Problem(f, x, wrt, dtype=np.float64)
     matrix = jacobian if isinstance(jacobian, Jacobian) else real_array(jacobian, "jacobian")
     if matrix.shape != problem.shape:
