@@ -187,6 +187,11 @@ class Spec:
         return self.structure == "Identity"
 
     @property
+    def is_zero(self) -> bool:
+        """Whether products with it are zeros, whatever the other factor is."""
+        return self.structure == "Zero"
+
+    @property
     def is_dense(self) -> bool:
         """Whether it is a matrix without structure."""
         return self.structure == "Dense"

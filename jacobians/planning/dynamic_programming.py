@@ -56,7 +56,8 @@ def interval_plan(specs: Sequence[Spec]) -> IntervalPlan | None:
     if len(specs) < _FEWEST:
         return None
     carried = owner(specs[-1].structure)._carried(specs[-1])
-    if carried is not None:
+    # what zeros make of the last factor is Zero, and carries nothing
+    if carried is not None and not any(spec.is_zero for spec in specs):
         part, whole = carried
         core = interval_plan([*specs[:-1], part])
         return core and replace(core, spec=whole(core.spec))

@@ -79,6 +79,16 @@ def test_cheapest_equals_exhaustive_search(specs: list[Spec]) -> None:
     assert brute_force(specs, found.tree) == (found.spec, found.cost)
 
 
+@pytest.mark.parametrize("place", range(5))
+def test_zeros_in_a_long_chain_leave_nothing_of_a_kronecker_product_behind(place: int) -> None:
+    dense = [Spec.dense(2, 2)] * 5
+    dense[place] = Spec.zero(2, 2)
+    specs = [*dense, Spec.kronecker(Spec.dense(2, 2), Spec.dense(1, 3))]
+    found = cheapest(specs)
+    assert brute_force(specs, found.tree) == (found.spec, found.cost)
+    assert found.spec == Spec.zero(2, 6)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(CASES), min_size=1, max_size=5))
 def test_executed_cost_is_the_planned_cost_and_the_product_is_right(chain: list[Case]) -> None:
