@@ -64,7 +64,7 @@ def _into_first(S: ScaledIdentity, J: Kronecker, ledger: Ledger) -> Jacobian:
 
 
 _DIAGONAL: Rewriting = (
-    lambda spec: Spec.diagonal(spec.shape[0], spec.batch),
+    lambda spec: Spec("Diagonal", spec.shape, spec.batch),  # of arrays of sizes, too
     lambda S: Diagonal.unchecked(S._diagonal()),
 )
 

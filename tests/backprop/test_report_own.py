@@ -1,16 +1,21 @@
 """The report on a network of one's own: layers of one's own in it, any loss or none, no digits and no training."""
 
 import csv
+import inspect
 import io
 import json
 import re
 import sys
 from importlib.resources import files
+from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
+from textbook_programs import PROGRAMS
 
+from backprop import Chain
 from backprop.report import Report, render_html, report_network, report_texts, to_dict
 from jacobians import (
     Affine,
@@ -24,6 +29,7 @@ from jacobians import (
     SquaredError,
     Tanh,
     Transpose,
+    from_numpy,
 )
 from jacobians.structures import Dense, Diagonal
 
@@ -294,3 +300,35 @@ def test_a_network_too_large_to_check_is_refused(monkeypatch):
         ValueError, match="network: found 25 parameters, expected at most 24, for each is checked"
     ):
         report_network(network(), X)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_of_textbooks_are_reported_by_every_argument(name: str) -> None:
+    program, x, *rest = PROGRAMS[name]
+
+    def one_array(x: Any, **named: Any) -> Any:
+        value = program(x, **named)
+        return np.concatenate(value) if isinstance(value, tuple) else value
+
+    named = dict(zip(list(inspect.signature(program).parameters)[1:], rest, strict=True))
+    function = from_numpy(one_array, named)
+    report = report_network(function, x)
+    assert [own.title for own in report.derivatives] == [
+        f"∂output/∂{argument}" for argument in ("input", *named)
+    ]
+    for own, at in zip(report.derivatives, (x, *rest), strict=True):
+        assert own.verdict == "right"
+        assert own.counted  # the cost of each run is what its plan said
+        argument = own.title.partition("∂output/∂")[2]
+        plan = Chain.from_network(function, x, by=argument).plan("reverse")
+        step = np.zeros(np.shape(at))
+        step.flat[0] = 1e-6
+        ends = [
+            one_array(x + sign * step, **named)
+            if argument == "input"
+            else one_array(x, **{**named, argument: at + sign * step})
+            for sign in (1, -1)
+        ]
+        assert_allclose(
+            plan.execute().jacobian.dense()[:, 0], np.ravel(ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-7
+        )

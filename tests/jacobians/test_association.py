@@ -13,6 +13,7 @@ from structured_cases import CASES, Case
 
 from jacobians import Cost, Spec
 from jacobians.numerics.ledger import Ledger
+from jacobians.planning.bracketing import _cheapest as interval_by_interval
 from jacobians.planning.bracketing import associate, cheapest, evaluate, from_left, from_right
 from jacobians.planning.trees import Tree
 from jacobians.products import product_cost, product_spec
@@ -76,6 +77,15 @@ def test_cheapest_equals_exhaustive_search(specs: list[Spec]) -> None:
     outcomes = [brute_force(specs, tree)[1] for tree in all_trees(0, len(specs) - 1)]
     found = cheapest(specs)
     assert found.cost == min(outcomes)
+    assert brute_force(specs, found.tree) == (found.spec, found.cost)
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.lists(st.sampled_from(CASES), min_size=6, max_size=10))
+def test_long_chains_are_planned_by_arrays_as_interval_by_interval(chain: list[Case]) -> None:
+    specs = tuple(case.jacobian.spec for case in chain)
+    found, truth = cheapest(specs), interval_by_interval(specs)
+    assert (found.spec, found.cost) == (truth.spec, truth.cost)
     assert brute_force(specs, found.tree) == (found.spec, found.cost)
 
 
