@@ -165,8 +165,9 @@ def draw_costs(costs: Mapping[str, Mapping[str, int]]) -> str:
     strategies = list(next(iter(costs.values())))
     largest = max(max(own.values()) for own in costs.values())
     with style():
-        figure = Figure(figsize=(5.0, 0.9 + 0.56 * len(costs)))
-        axes = figure.add_axes(box(figure, 1.15, 0.5, 3.15, 0.56 * len(costs)))
+        left = max(1.15, 0.085 * max(map(len, costs)))  # inches for the longest title
+        figure = Figure(figsize=(left + 3.85, 0.9 + 0.56 * len(costs)))
+        axes = figure.add_axes(box(figure, left, 0.5, 3.15, 0.56 * len(costs)))
         for place, strategy in enumerate(strategies):
             heights = [title_place + (place - 1) * 0.27 for title_place in range(len(costs))]
             # beyond 2⁵³ the length of a bar is rounded, its label is not
@@ -184,7 +185,7 @@ def draw_costs(costs: Mapping[str, Mapping[str, int]]) -> str:
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("multiplications, predicted and counted")
         figure.legend(
-            *axes.get_legend_handles_labels(), loc="upper left", ncols=3, bbox_to_anchor=(0.18, 1.0)
+            *axes.get_legend_handles_labels(), loc="upper left", ncols=3, bbox_to_anchor=(0.9 * left / (left + 3.85), 1.0)
         )
         return svg_of(figure)
 
