@@ -283,7 +283,7 @@ def _restored(network: Function, shape: tuple[int, ...], dtype: str, *others: An
     return CompiledJacobian(network, shape, np.dtype(dtype), *others)
 
 
-def compile(  # noqa: A001  # backprop.compile(net), as re.compile
+def compile_network(
     network: Function,
     by: str = "input",
     loss: Function | None = None,
@@ -294,52 +294,14 @@ def compile(  # noqa: A001  # backprop.compile(net), as re.compile
     form: Form = "auto",
     block: int | None = None,
 ) -> CompiledJacobian:
-    """Return the Jacobian of a network as a fast function of x: straight-line code, generated once.
-
-    Forward pass, factors and their product by the cheapest plan are recorded by running the library's own formulas;
-    what occurs twice is computed once, what depends on parameters alone at compile time.
-
-    Parameters
-    ----------
-    network : Function
-        Its parameters are copied: compile again after an update.
-    by : str
-        "input" or the name of a parameter, such as "0.W".
-    loss : Function, optional
-        A function of the prediction, made for its target, such as ``SquaredError(y)``.
-    batched : bool
-        Whether the first axis of x counts points.
-    shape : tuple of int, optional
-        The shape of x, points included; by default that of the vectors which a first affine layer takes.
-    dtype : dtype
-        float64 or float32: what `source` is written for; x of the other one is compiled for when it comes.
-    form : {"auto", "arrays", "scalars"}
-        NumPy code, or code entry by entry on Python's floats, for float64 only; "auto" takes what should be faster.
-    block : int, optional
-        How many points of a batch the code takes at once; by default those whose products fit into a core's cache,
-        all where there is a loss.
-
-    Returns
-    -------
-    CompiledJacobian
+    """Return the Jacobian of a network as a function of x: see :func:`backprop.compile`.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is refused.
     RecordingError
-        If a layer of one's own does what straight-line code can't, such as a branch on a number.
-
-    Examples
-    --------
-    >>> from backprop import MLP
-    >>> net = MLP.initialize([2, 3, 4, 1], loss="squared-error", seed=0)
-    >>> jacobian = compile(net)
-    >>> jacobian
-    <CompiledJacobian ∂/∂input: x (2,) ↦ 1×2, scalars, 25 multiplications, 13 additions>
-    >>> x = np.array([0.5, -1.0])
-    >>> np.allclose(jacobian(x), net.jacobian(x).dense())
-    True
+        If a layer of one's own does what straight-line code can't.
     """
     for name, value in (("network", network), ("loss", loss)):
         if not isinstance(value, Function) and (name == "network" or value is not None):

@@ -46,6 +46,11 @@ class Trace:
     plan: Plan
 
     @property
+    def returned(self) -> list[Node]:
+        """The results in their order: one."""
+        return [self.result]
+
+    @property
     def cost(self) -> Cost:
         """What the products of one call cost."""
         return sum((node.cost for node in self.nodes if id(node) not in self.once), ZERO_COST)

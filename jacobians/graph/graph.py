@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from jacobians.graph.reading import read_edges
@@ -79,6 +79,10 @@ class Graph:
         Parallel edges are kept; a plan adds them up first, and counts it.
     control_flow : bool
         Whether values that depend on the inputs decided what was computed: elsewhere the graph may differ.
+    code : callable or None
+        What was followed; None for a graph from edges, and for one that was pickled.
+    positional : int
+        How many of the inputs the code takes by position; the others by name.
 
     Raises
     ------
@@ -97,6 +101,8 @@ class Graph:
     outputs: tuple[int, ...]
     edges: tuple[Edge, ...]
     control_flow: bool = False
+    code: Callable[..., Any] | None = field(default=None, repr=False)
+    positional: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
         for name, kind in (("vertices", Vertex), ("edges", Edge), ("inputs", int), ("outputs", int)):
@@ -125,6 +131,9 @@ class Graph:
                 raise ValueError(
                     f"edges: found {edge.source} → {edge.target}, but {edge.target} is an input; nothing runs into it"
                 )
+
+    def __reduce__(self) -> Any:
+        return Graph, (self.vertices, self.inputs, self.outputs, self.edges, self.control_flow)
 
     def _check_shape(self, edge: Edge) -> None:
         source, target = self.vertices[edge.source], self.vertices[edge.target]

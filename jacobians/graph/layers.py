@@ -12,7 +12,7 @@ from jacobians.graph.graph import Graph
 from jacobians.graph.recorder import Recorder
 from jacobians.layers.branches import Concatenate, Product, Residual, Sum
 from jacobians.layers.composition import Composition, Sequential
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, as_array, is_recorded
 from jacobians.structures import Diagonal, Identity, Jacobian, Scatter
 
 
@@ -28,7 +28,7 @@ def trace_function(
     TypeError, ValueError
         If x is refused, or `wrt` names no parameter.
     """
-    point = function._door(x, False)
+    point = x if is_recorded(x) else function._door(x, False)
     names = function._names(wrt) if wrt is not None else [INPUT, *function.parameters]
     recorder = Recorder(max_vertices)
     start = recorder.add(INPUT, point, "input")
@@ -41,9 +41,8 @@ def trace_function(
             leaf, own = owners.get(name, (function, name))
             owned.setdefault(id(leaf), []).append((own, place))
     output = _Walk(recorder, owned)(function, start, "")
-    return Graph(
-        tuple(recorder.vertices), tuple(dict.fromkeys(places.values())), (output,), tuple(recorder.edges)
-    )
+    inputs = tuple(dict.fromkeys(places.values()))
+    return Graph(tuple(recorder.vertices), inputs, (output,), tuple(recorder.edges), code=function)
 
 
 class _Walk:
@@ -64,13 +63,13 @@ class _Walk:
                 source = self(layer, source, f"{prefix}{place}.")
             return source
         edges_of = _PARTS.get(type(function))
-        value = np.asarray(function._forward(x, 0))
+        value = as_array(function._forward(x, 0))
         if edges_of is not None:
             assert isinstance(function, Composition)
             parts = [self(layer, source, f"{prefix}{k}.") for k, layer in enumerate(function.layers)]
             if isinstance(function, Residual):
                 parts = [source, *parts]
-            values = [np.asarray(self.recorder.vertices[part].value) for part in parts]
+            values = [as_array(self.recorder.vertices[part].value) for part in parts]
             found = list(zip(parts, edges_of(values), strict=True))
         else:
             found = [(source, function._jacobian(x, INPUT, 0, value))]

@@ -46,7 +46,7 @@ class _NumpyFunction(Function):
         """Return the Jacobians by what is named, of one graph by one plan."""
         graph, known = self._graph(x), (INPUT, *self.parameter_names)
         places = {name: known.index(name) for name in names}
-        found = _planned(_from_inputs(graph, tuple(sorted(places.values()))))
+        found = _planned(from_inputs(graph, tuple(sorted(places.values()))))
         return [found[places[name]] for name in names]
 
     def _graph(self, x: Array) -> Graph:
@@ -56,7 +56,7 @@ class _NumpyFunction(Function):
         return graph
 
 
-def _from_inputs(graph: Graph, inputs: tuple[int, ...]) -> Graph:
+def from_inputs(graph: Graph, inputs: tuple[int, ...]) -> Graph:
     """Return the graph by some of its inputs; what hangs on the others only is constant."""
     reached, edges = set(inputs), []
     for edge in sorted(graph.edges, key=lambda edge: edge.target):
