@@ -196,6 +196,7 @@ class Graph:
         evaluations: int = 60_000,
         seconds: float | None = None,
         seed: int = 0,
+        check: bool = False,
     ) -> GraphPlan:
         """Return a plan of vertex elimination: see :func:`jacobians.planning.plan.make_graph_plan`."""
         return make_graph_plan(
@@ -207,6 +208,7 @@ class Graph:
             evaluations=evaluations,
             seconds=seconds,
             seed=operator.index(seed),
+            check=check,
         )
 
     def picture(self) -> str:

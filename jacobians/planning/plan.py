@@ -10,10 +10,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from jacobians.cost import Cost
+from jacobians.numerics.arguments import checked_flag
 from jacobians.planning.bounds import fewest_multiplications
 from jacobians.planning.bracketing import cheapest, fold
-from jacobians.planning.elimination import Price
+from jacobians.planning.checking import best_order
 from jacobians.planning.execute import GraphExecution, execute_graph_plan
+from jacobians.planning.objectives import TIE, Objective, objective_of
 from jacobians.planning.picture import graph_svg
 from jacobians.planning.scalars import engine
 from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from jacobians.graph.graph import Graph
 
 STRATEGIES = ("optimal", "forward", "reverse", "markowitz")
-OBJECTIVES = ("multiplications", "additions", "flops", "peak")
-_TIE = 1 << 40  # one unit of the objective against one addition: ties go to fewer additions
 _MOST_REMAINING = 20_000
 
 
@@ -57,8 +57,8 @@ class GraphPlan:
     bound : int or None
         No order costs less in the objective; None where nothing is known but 0. Beside a search, see
         :func:`jacobians.planning.bounds.fewest_multiplications`.
-    proven, stopped : bool
-        Whether no better order exists, and whether `seconds` ended the search.
+    proven, stopped, checked : bool
+        Whether no better order exists, whether `seconds` ended the search, and whether a second search agreed.
     peak_elements : int
         The largest number of stored numbers of one product or sum.
     """
@@ -74,6 +74,7 @@ class GraphPlan:
     proven: bool
     stopped: bool
     peak_elements: int
+    checked: bool = False
 
     @cached_property
     def steps(self) -> tuple[GraphStep, ...]:
@@ -136,7 +137,7 @@ class GraphPlan:
 
     def __str__(self) -> str:
         known = (
-            "proven the best"
+            f"proven the best{', twice' if self.checked else ''}"
             if self.proven
             else "the best found"
             if self.strategy == "optimal"
@@ -171,6 +172,7 @@ def make_graph_plan(
     evaluations: int = 60_000,
     seconds: float | None = None,
     seed: int = 0,
+    check: bool = False,
 ) -> GraphPlan:
     """Return a plan of a graph, from specs alone.
 
@@ -181,7 +183,8 @@ def make_graph_plan(
         The order of the vertices, its reverse, the one with the fewest multiplications next, or the cheapest: proven
         for paths and small graphs, the best found by a seeded search otherwise. Or an order of one's own.
     objective : {"multiplications", "additions", "flops", "peak"} or mapping
-        Or weights of multiplications and additions. Ties by additions.
+        Or weights of multiplications, additions and peak, the largest intermediate. Ties by additions; for "peak" by
+        multiplications.
     structure : bool
         False counts every edge as dense, as the literature does for scalars.
     max_elements : int, optional
@@ -191,11 +194,17 @@ def make_graph_plan(
     seconds : float, optional
         When the search stops all the same.
     seed : int
+    check : bool
+        Whether a second algorithm, branch and bound over all orders, has to find the same best value; only for
+        "optimal" on graphs that are small enough to be proven.
 
     Raises
     ------
     ValueError
-        If the strategy or objective is unknown, the order is none of the inner vertices, or no plan fits.
+        If the strategy or objective is unknown, the order is none of the inner vertices, no plan fits, or a plan that
+        isn't proven is to be checked.
+    RuntimeError
+        If the check finds another value: an error of this library.
 
     Examples
     --------
@@ -205,17 +214,10 @@ def make_graph_plan(
     <GraphPlan optimal: 2 eliminations, 2 multiplications, 1 additions>
     """
     machine = engine(graph, structure)
-    weights = _weights(objective)
-    peak = weights is None
+    checked_flag(check, "check")
     limit = None if max_elements is None else _positive(max_elements, "max_elements")
-
-    def score(price: Price) -> float:
-        if weights is None:
-            return price.peak * _TIE
-        value = (weights[0] * price.multiplications + weights[1] * price.additions) * _TIE + price.additions
-        return value if limit is None or price.peak <= limit else value + _OVER
-
-    total: Any = max if peak else sum
+    aim = objective_of(objective, limit)
+    score, total = aim.scoring()
     found: Found | None = None
     name = strategy if isinstance(strategy, str) else "given"
     if not isinstance(strategy, str):
@@ -233,12 +235,12 @@ def make_graph_plan(
     elif strategy == "optimal":
         plain = structure and objective == "multiplications" and limit is None
         found = _path(graph, machine) if plain else None
-        found = found or exhaustive(machine, score, total, _MOST_REMAINING if len(machine.inner) <= 16 else 0)
+        found = found or exhaustive(machine, aim, _MOST_REMAINING if len(machine.inner) <= 16 else 0)
         if found is None:
             starts = [tuple(machine.inner), tuple(reversed(machine.inner)), markowitz(machine)]
             found = anneal(
                 machine, starts, score, total,
-                scale=_TIE, evaluations=evaluations, seconds=seconds, seed=seed,
+                scale=TIE, evaluations=evaluations, seconds=seconds, seed=seed,
             )  # fmt: skip
         order = found.order
     else:
@@ -256,18 +258,34 @@ def make_graph_plan(
     proven = found is not None and found.proven
     bound = None
     if proven:
-        bound = (
-            largest if weights is None else weights[0] * cost.multiplications + weights[1] * cost.additions
-        )
-    elif found is not None and weights is not None and min(weights) >= 0:
+        bound = aim.value(cost.multiplications, cost.additions, largest)
+    elif found is not None and aim.multiplications:
         least = fewest_multiplications(graph, structure)
-        bound = None if least is None else weights[0] * (least + merging.multiplications)
-    label = objective if isinstance(objective, str) else "weighted"
+        bound = None if least is None else aim.multiplications * (least + merging.multiplications)
+    if check:
+        _check(
+            graph,
+            aim,
+            structure,
+            aim.total([aim.judge(price) for price in [machine.merging, *steps]]),
+            proven,
+        )
     stopped = found is not None and found.stopped
-    return GraphPlan(graph, name, label, structure, order, cost, merging, bound, proven, stopped, largest)
+    return GraphPlan(
+        graph, name, aim.name, structure, order, cost, merging, bound, proven, stopped, largest, check
+    )
 
 
-_OVER = 1 << 120  # more than any plan costs
+def _check(graph: Graph, aim: Objective, structure: bool, value: float, proven: bool) -> None:
+    if not proven:
+        raise ValueError(
+            "check: found a plan that isn't proven, expected 'optimal' on a graph that is small enough"
+        )
+    again = best_order(graph, aim, structure)
+    if again.value != value:
+        raise RuntimeError(
+            f"check: the order {again.order} is worth {again.value / TIE:,.6g}, the plan's {value / TIE:,.6g}; report it"
+        )
 
 
 def _positive(number: Any, name: str) -> int:
@@ -278,23 +296,6 @@ def _positive(number: Any, name: str) -> int:
     if found < 1:
         raise ValueError(f"{name}: found {number!r}, expected an integer of at least 1")
     return found
-
-
-def _weights(objective: Any) -> tuple[float, float] | None:
-    if isinstance(objective, Mapping):
-        if not objective or set(objective) - {"multiplications", "additions"}:
-            raise ValueError(
-                f"objective: found weights of {sorted(objective)}, expected multiplications and additions"
-            )
-        return objective.get("multiplications", 0), objective.get("additions", 0)
-    known: dict[Any, tuple[int, int] | None] = {
-        "multiplications": (1, 0), "additions": (0, 1), "flops": (1, 1), "peak": None,
-    }  # fmt: skip
-    if not isinstance(objective, str) or objective not in known:
-        raise ValueError(
-            f"objective: found {objective!r}, expected one of {', '.join(OBJECTIVES)}, or weights"
-        )
-    return known[objective]
 
 
 def _path(graph: Graph, machine: Any) -> Found | None:
