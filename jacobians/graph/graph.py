@@ -6,6 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 from jacobians.graph.reading import read_edges
@@ -217,6 +218,9 @@ class Graph:
 
     def _repr_svg_(self) -> str:
         return self.picture()
+
+    def _repr_html_(self) -> str:
+        return f'<div style="overflow-x:auto">{self.picture()}</div><pre>{escape(repr(self))}</pre>'
 
     def __repr__(self) -> str:
         def many(count: int, one: str, more: str) -> str:

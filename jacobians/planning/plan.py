@@ -6,6 +6,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -125,15 +126,21 @@ class GraphPlan:
         return source_arguments(self, dense)
 
     def picture(self) -> str:
-        """Return the graph as SVG, with the place in the order and the multiplications below each vertex."""
+        """Return the graph as SVG, with the place in the order and the cost at each vertex that is eliminated."""
         steps = enumerate(zip(self.order, self.steps, strict=True), 1)
         return graph_svg(
             self.graph,
-            {vertex: f"{number}: {step.cost.multiplications:,}" for number, (vertex, step) in steps},
+            {
+                vertex: (number, f"{step.cost.multiplications:,} + {step.cost.additions:,}")
+                for number, (vertex, step) in steps
+            },
         )
 
     def _repr_svg_(self) -> str:
         return self.picture()
+
+    def _repr_html_(self) -> str:
+        return f'<div style="overflow-x:auto">{self.picture()}</div><pre>{escape(str(self))}</pre>'
 
     def __str__(self) -> str:
         known = (
@@ -284,7 +291,8 @@ def _check(graph: Graph, aim: Objective, structure: bool, value: float, proven: 
     again = best_order(graph, aim, structure)
     if again.value != value:
         raise RuntimeError(
-            f"check: the order {again.order} is worth {again.value / TIE:,.6g}, the plan's {value / TIE:,.6g}; report it"
+            f"check: the order {again.order} is worth {again.value / TIE:,.6g}, "
+            f"the plan's {value / TIE:,.6g}; report it"
         )
 
 

@@ -328,12 +328,3 @@ def test_signs_are_free_among_scalars_and_printed_as_signs():
     with pytest.raises(ValueError, match="plan: found edges of ±1 without their signs"):
         signs.plan().to_source()
     assert "e1 * e0" in signs.plan(structure=False).to_source()
-
-
-def test_pictures_show_names_escaped_and_the_order():
-    graph = Graph.from_edges(["<a>"], ["<a>", "b", "c"], ["c"], [("<a>", "b", 0), ("b", "c", 1)])
-    picture = graph.plan().picture()
-    assert "&lt;a&gt;" in picture
-    assert "<a>" not in picture
-    assert ">1: 0</text>" in picture
-    assert graph._repr_svg_() == graph.picture()
