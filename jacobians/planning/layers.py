@@ -57,15 +57,15 @@ def layout(count: int, inputs: Sequence[int], edges: Sequence[tuple[int, int]]) 
         for one, other in pairwise(line):
             after[one].append(other)
             before[other].append(one)
-    place = {vertex: float(k) for row in columns for k, vertex in enumerate(row)}
+    rank = {vertex: float(k) for row in columns for k, vertex in enumerate(row)}
     for sweep in range(_SWEEPS):
         down = sweep % 2 == 0
         for row in columns if down else columns[::-1]:
             near = before if down else after
-            wanted = {v: sum(place[n] for n in near[v]) / len(near[v]) if near[v] else place[v] for v in row}
-            row.sort(key=lambda v: (wanted[v], place[v]))
+            wanted = {v: sum(rank[n] for n in near[v]) / len(near[v]) if near[v] else rank[v] for v in row}
+            row.sort(key=lambda v: (wanted[v], rank[v]))
             for k, vertex in enumerate(row):
-                place[vertex] = k - len(row) / 2
+                rank[vertex] = k - len(row) / 2
     heights: dict[int, float] = {}
     for row in columns:
         _spaced(row, dict.fromkeys(row, 0.0), heights, count)
