@@ -2,8 +2,9 @@
 
 from backprop.chain import Chain
 from backprop.compare import Comparison, compare
+from backprop.compiling.compiled import CompiledGraph, compile  # noqa: A004  # backprop.compile, as re.compile
 from backprop.compiling.gradients import CompiledGradients, compile_gradients
-from backprop.compiling.jacobians import CompiledJacobian, compile  # noqa: A004  # backprop.compile, as re.compile
+from backprop.compiling.jacobians import CompiledJacobian
 from backprop.execute import Execution
 from backprop.images.gradient_descent import Descent, DivergenceError, gradient_descent
 from backprop.images.saliency import ClassScore, MaximizedInput, Saliency, maximize_input, saliency
@@ -23,6 +24,7 @@ __all__ = [
     "ClassScore",
     "Comparison",
     "CompiledGradients",
+    "CompiledGraph",
     "CompiledJacobian",
     "Descent",
     "Digits",

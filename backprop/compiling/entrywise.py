@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
-from backprop.compiling.networks import Trace
 from backprop.compiling.nodes import Node
+from jacobians.cost import Cost
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.float_errors import without_float_errors
 
@@ -33,10 +33,17 @@ _TEMPLATES = {
     "minimum": "{0} if {0} <= {1} or {0} != {0} else {1}",
     "exp": "exp({})", "tanh": "tanh({})", "log": "log({})", "log1p": "log1p({})", "expm1": "expm1({})",
     "sqrt": "sqrt({})", "absolute": "abs({})", "sin": "sin({})", "cos": "cos({})", "power": "pow({}, {})",
-    "hypot": "hypot({}, {})", "erfc": "erfc({})", "erf": "erf({})",
+    "hypot": "hypot({}, {})", "tan": "tan({})", "sinh": "sinh({})",
+    "arcsin": "asin({})", "arccos": "acos({})", "arctan": "atan({})", "arctan2": "atan2({}, {})",
+    "sign": "1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else {0} * 0.0",
+    "erfc": "erfc({})", "erf": "erf({})",
     "ndtr": "0.5 * erfc(-0.7071067811865476 * {})",
 }  # fmt: skip
 FUNCTIONS = (
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
     "cos",
     "cosh",
     "erf",
@@ -48,7 +55,9 @@ FUNCTIONS = (
     "log1p",
     "pow",
     "sin",
+    "sinh",
     "sqrt",
+    "tan",
     "tanh",
 )
 _MOVES = {
@@ -143,11 +152,31 @@ def _known_number(operation: str, operands: tuple[Any, ...]) -> Any:
 # --- a trace on arrays of scalars ------------------------------------------------------------------------
 
 
+class Straight(Protocol):
+    """Recorded operations of some results: of one argument, or of several."""
+
+    @property
+    def nodes(self) -> list[Node]:
+        """What the results depend on, in order."""
+
+    @property
+    def once(self) -> set[int]:
+        """The ids of the nodes that depend on constants only."""
+
+    @property
+    def returned(self) -> list[Node]:
+        """The results."""
+
+    @property
+    def cost(self) -> Cost:
+        """What the products of one call cost."""
+
+
 @without_float_errors
-def entries(trace: Trace, code: Code) -> tuple[list[Scalar], Array]:
-    """Return the entries of x, and the dense Jacobian as an array of scalars and floats."""
+def entries(trace: Straight, code: Code) -> tuple[dict[str, list[Scalar]], list[Array]]:
+    """Return the entries of the arguments by name, and the dense results as arrays of scalars and floats."""
     values: dict[int, Any] = {}
-    inputs: list[Scalar] = []
+    inputs: dict[str, list[Scalar]] = {}
 
     def value(argument: Any) -> Any:
         if isinstance(argument, Node):
@@ -160,9 +189,9 @@ def entries(trace: Trace, code: Code) -> tuple[list[Scalar], Array]:
         if node.dtype not in (np.float64, np.intp, np.bool_):
             raise NotScalarError(f"numbers of dtype {node.dtype}")
         if node.kind == "input":
-            inputs = [Scalar(code, "x", ()) for _ in range(math.prod(node.shape))]
-            made = np.empty(len(inputs), dtype=object)
-            made[:] = inputs
+            own = inputs[node.function] = [Scalar(code, "x", ()) for _ in range(math.prod(node.shape))]
+            made = np.empty(len(own), dtype=object)
+            made[:] = own
             values[id(node)] = made.reshape(node.shape)
         elif node.kind == "constant":
             assert node.value is not None
@@ -173,7 +202,7 @@ def entries(trace: Trace, code: Code) -> tuple[list[Scalar], Array]:
                 made = np.empty((), dtype=object)
                 made[()] = result
                 values[id(node)] = result if isinstance(result, np.ndarray) else made
-    return inputs, values[id(trace.result)]
+    return inputs, [values[id(node)] for node in trace.returned]
 
 
 def _evaluated(node: Node, args: tuple[Any, ...], options: dict[str, Any], code: Code) -> Any:
@@ -214,8 +243,16 @@ def _refuse(name: str) -> Any:
     raise NotScalarError(name)
 
 
-def scalar_form(trace: Trace, title: str) -> str:
+def scalar_form(trace: Straight, title: str, arguments: Sequence[str] | None = None) -> str:
     """Return a module whose function `make` takes a function for non-finite numbers and returns `jacobian`.
+
+    Parameters
+    ----------
+    trace : Trace or GraphTrace
+    title : str
+        The first line of the docstring.
+    arguments : sequence of str, optional
+        Where there are several: the function is called `jacobians` then, and returns a tuple. By default it takes x.
 
     Raises
     ------
@@ -225,16 +262,20 @@ def scalar_form(trace: Trace, title: str) -> str:
     if sum(math.prod(node.shape) for node in trace.nodes if id(node) not in trace.once) > MOST_OPERATIONS:
         raise NotScalarError("too many operations")
     code = Code()
-    inputs, dense = entries(trace, code)
+    inputs, results = entries(trace, code)
+    if not inputs:
+        raise NotScalarError("a Jacobian that does not depend on x")
     live: set[int] = set()
-    _mark([entry for entry in dense.flat if isinstance(entry, Scalar)], live)
+    flat = [entry for dense in results for entry in dense.flat]
+    _mark([entry for entry in flat if isinstance(entry, Scalar)], live)
     scalars = [scalar for scalar in code.scalars if id(scalar) in live]
     uses = Counter(
         id(operand) for scalar in scalars for operand in scalar.operands if isinstance(operand, Scalar)
     )
-    uses.update(id(entry) for entry in dense.flat if isinstance(entry, Scalar))
-    for place, entry in enumerate(inputs):
-        entry.name = f"x{place}"
+    uses.update(id(entry) for entry in flat if isinstance(entry, Scalar))
+    for number, own in enumerate(inputs.values()):
+        for place, entry in enumerate(own):
+            entry.name = f"x{place}" if arguments is None else f"x{number}_{place}"
     names = iter(range(1, len(scalars) + 1))
     lines: list[str] = []
     expressions: dict[int, str] = {}
@@ -256,7 +297,7 @@ def scalar_form(trace: Trace, title: str) -> str:
             lines.append(f"{scalar.name} = {written}")
     used = {scalar.operation for scalar in scalars}
     functions = [name for name in FUNCTIONS if any(re.search(rf"\b{name}\(", _TEMPLATES[op]) for op in used)]
-    return _module(title, trace, inputs, dense, lines, text, functions)
+    return _module(title, trace, inputs, arguments, results, lines, text, functions)
 
 
 def _mark(ends: list[Scalar], live: set[int]) -> None:
@@ -279,55 +320,59 @@ def _literal(value: Any) -> str:
 
 def _module(
     title: str,
-    trace: Trace,
-    inputs: list[Scalar],
-    dense: Array,
+    trace: Straight,
+    inputs: dict[str, list[Scalar]],
+    arguments: Sequence[str] | None,
+    results: list[Array],
     lines: list[str],
     text: Callable[[Any], str],
     functions: list[str],
 ) -> str:
-    shape = trace.result.shape
     # an entry that has a name already needs no other one
-    named = [entry.name if isinstance(entry, Scalar) else "" for entry in dense.flat]
+    flat = [entry for dense in results for entry in dense.flat]
+    named = [entry.name if isinstance(entry, Scalar) else "" for entry in flat]
     answers = [name or f"j{place}" for place, name in enumerate(named)]
-    unpacked = ", ".join(entry.name for entry in inputs) + ("," if len(inputs) == 1 else "")
-    flat = "x" if len(trace_input(trace).shape) == 1 else "x.ravel()"
+    shapes = {node.function: node.shape for node in trace.nodes if node.kind == "input"}
+    unpacked = []
+    for name, own in inputs.items():
+        targets = ", ".join(entry.name for entry in own) + ("," if len(own) == 1 else "")
+        unpacked.append(f"{targets} = {name if len(shapes[name]) == 1 else f'{name}.ravel()'}.tolist()")
     calls = [
         f"{answer} = {text(entry)}"
-        for answer, name, entry in zip(answers, named, dense.flat, strict=True)
+        for answer, name, entry in zip(answers, named, flat, strict=True)
         if not name
     ]
-    body = [f"{unpacked} = {flat}.tolist()", *lines, *calls, f"total = {' + '.join(answers)}"]
+    body = [*unpacked, *lines, *calls, f"total = {' + '.join(answers)}"]
     tried = "\n".join(f"            {line}" for line in body)
     imports = f"from math import {', '.join(functions)}\n" if functions else ""
+    taken = "x" if arguments is None else ", ".join(arguments)
+    called = "jacobian" if arguments is None else "jacobians"
+    packs, filled, made = [], [], []
+    first = 0
+    for number, dense in enumerate(results):
+        one = "" if arguments is None else str(number)
+        packs.append(f'    pack{one} = Struct("{dense.size}d").pack_into\n')
+        filled.append(f"        result{one} = empty({dense.shape})\n")
+        filled.append(
+            f"        pack{one}(result{one}, 0, {', '.join(answers[first : first + dense.size])})\n"
+        )
+        made.append(f"result{one}")
+        first += dense.size
+    answer = made[0] if arguments is None else f"({', '.join(made)},)"
     return (
         f"{imports}from struct import Struct\n\nimport numpy as np\n\n\n"
         f'def make(arrays):\n    """{title}\n\n    Takes the function for numbers that overflow or are not finite.\n'
         f'    Cost of a call: {trace.cost}.\n    """\n'
-        f'    pack = Struct("{dense.size}d").pack_into\n    empty = np.empty\n\n'
-        f"    def jacobian(x):\n        try:\n{tried}\n"
-        f"        except (ArithmeticError, ValueError):\n            return arrays(x)\n"
-        f"        if total - total != 0.0:\n            return arrays(x)\n"
-        f"        result = empty({shape})\n        pack(result, 0, {', '.join(answers)})\n        return result\n\n"
-        f"    return jacobian\n"
+        f"{''.join(packs)}    empty = np.empty\n\n"
+        f"    def {called}({taken}):\n        try:\n{tried}\n"
+        f"        except (ArithmeticError, ValueError):\n            return arrays({taken})\n"
+        f"        if total - total != 0.0:\n            return arrays({taken})\n"
+        f"{''.join(filled)}        return {answer}\n\n"
+        f"    return {called}\n"
     )
 
 
-def trace_input(trace: Trace) -> Node:
-    """Return the node of x.
-
-    Raises
-    ------
-    NotScalarError
-        If nothing depends on x.
-    """
-    for node in trace.nodes:
-        if node.kind == "input":
-            return node
-    raise NotScalarError("a Jacobian that does not depend on x")
-
-
-def is_small(trace: Trace) -> bool:
+def is_small(trace: Straight) -> bool:
     """Return whether Python's floats are likely to be faster than NumPy's calls."""
     calls = [node for node in trace.nodes if id(node) not in trace.once and node.kind in _CALLS]
     operations = sum(max(int(np.prod(node.shape)), node.cost.flops) for node in calls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +29,13 @@ class GradientTrace:
         What the gradients depend on, in order.
     results : dict of str to Node
         A gradient for each parameter.
-    arguments : list of str
+    arguments : collection of str
         What the code calls points, targets and parameters.
     """
 
     nodes: list[Node]
     results: dict[str, Node]
-    arguments: list[str]
+    arguments: Collection[str]
 
 
 def target_name(loss: Function, rows: Array) -> str:
@@ -101,8 +102,8 @@ def trace_gradients(
     return GradientTrace(nodes, results, ["x", "y", *called])
 
 
-def gradient_source(trace: GradientTrace, title: str) -> Written:
-    """Return a module with a function `make` of constants that returns the function `gradients`.
+def gradient_source(trace: GradientTrace, title: str, name: str = "gradients") -> Written:
+    """Return a module with a function `make` of constants that returns the function `gradients`, or another name.
 
     Its last argument `out` are arrays that take the results, or None for fresh ones.
     """
@@ -119,23 +120,24 @@ def gradient_source(trace: GradientTrace, title: str) -> Written:
     printer = Printer(trace.nodes, results, constants, memory=memory, given=given)
     before = printer.lines([node for node in trace.nodes if id(node) in fixed], prefix="k")
     lines = printer.lines([node for node in trace.nodes if id(node) not in fixed])
-    # a call never returns memory that the next one reads
-    answers = [
-        f"np.array({printer.operand(node)})" if id(node.root) in fixed else printer.operand(node)
-        for node in results
-    ]
+    # a call never returns memory that the next one reads, that is an argument's, or that is returned twice
+    answers, returned = [], set(fixed)
+    for node in results:
+        shared = id(node.root) in returned or node.root.kind == "input" or node.function is np.broadcast_to
+        answers.append(f"np.array({printer.operand(node)})" if shared else printer.operand(node))
+        returned.add(id(node.root))
     opened = f"{', '.join(names)}{',' if len(names) == 1 else ''} = out"
     inner = [opened, *memory.beginning(), *printer.freed(lines, " ".join(answers)), *memory.ending()]
     text = [
-        f'"""{title}"""',
+        *f'"""{title}"""'.split("\n"),
         *before,
         "",
         *memory.setting_up(),
-        f"def gradients({', '.join(trace.arguments)}, out=(None,) * {len(names)}):",
+        f"def {name}({', '.join([*trace.arguments, f'out=(None,) * {len(names)}'])}):",
         *(f"    {line}" for line in inner),
         f"    return {', '.join(answers)}{',' if len(answers) == 1 else ''}",
         "",
-        "return gradients",
+        f"return {name}",
     ]
     body = "\n".join(f"    {line}".rstrip() for line in text)
     source = f"{imports(trace.nodes)}\n\ndef make({', '.join(constants)}):\n{body}\n"

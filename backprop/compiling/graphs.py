@@ -21,7 +21,7 @@ def graph_source(plan: GraphPlan, dense: bool) -> str:
     recording = Recording()
     graph = plan.graph
     edges = []
-    for edge, name in zip(graph.edges, _names(graph), strict=True):
+    for edge, name in zip(graph.edges, edge_names(graph), strict=True):
         factor = recorded_factor(recording, edge.spec, name, edge.jacobian)
         edges.append(replace(edge, jacobian=factor))
     arguments = [node.function for node in recording.nodes]
@@ -55,10 +55,12 @@ def graph_source(plan: GraphPlan, dense: bool) -> str:
 
 def graph_arguments(graph: Graph) -> dict[str, Array]:
     """Return the arrays that the code of a plan on the graph takes, by name."""
-    return arguments_of([edge.jacobian for edge in graph.edges if edge.jacobian is not None], _names(graph))
+    return arguments_of(
+        [edge.jacobian for edge in graph.edges if edge.jacobian is not None], edge_names(graph)
+    )
 
 
-def _names(graph: Graph) -> list[str]:
+def edge_names(graph: Graph) -> list[str]:
     """Return what the Jacobian of each edge is called."""
     return identifiers([_between(graph, edge.source, edge.target) for edge in graph.edges])
 

@@ -19,6 +19,7 @@ from jacobians.numerics.arrays import Array, real_array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import require_numpy_function
 from jacobians.numerics.threads import LEAST_FLOPS, spread
+from jacobians.planning.plan import GraphPlan
 
 Form = Literal["auto", "arrays", "scalars"]
 
@@ -58,7 +59,7 @@ class CompiledJacobian:
 
     source: str
     form: str
-    plan: Plan
+    plan: Plan | GraphPlan
     cost: Cost
     constants: dict[str, Array]
     block: int
@@ -98,6 +99,7 @@ class CompiledJacobian:
             return
         trace = self._trace(shape, batched)
         self.plan, self.cost = trace.plan, trace.cost
+        self._sizes, self._answer = trace.result.shape[-2:], trace.result.dtype
         target = "the loss" if loss is not None else "F"
         title = f"∂{target}/∂{by} of {_short(network)} at x of shape {shape}, {dtype}."
         self.source, self.constants, self.workspace, self._writes_out = array_form(trace, title)
@@ -149,17 +151,13 @@ class CompiledJacobian:
         points, block = self.shape[0], self.block
         whole = self._of_points(block)
         rest = self._of_points(points % block) if points % block else whole
-        self.source, self.constants, self.form, self.plan = (
-            whole.source,
-            whole.constants,
-            whole.form,
-            whole.plan,
-        )
+        self.source, self.constants, self.form = whole.source, whole.constants, whole.form
+        self.plan, self._sizes, self._answer = whole.plan, whole._sizes, whole._answer
         self.workspace = whole.workspace + (rest.workspace if points % block else 0)
         self.cost = points // block * whole.cost + (rest.cost if points % block else ZERO_COST)
         self._writes_out = self._writes_anywhere = True
         pieces = [slice(first, min(first + block, points)) for first in range(0, points, block)]
-        shape, dtype = (points, *self.plan.spec.shape), self._answer_dtype()
+        shape, dtype = (points, *self._sizes), self._answer
 
         def by_blocks(x: Array, out: Array | None = None) -> Array:
             if out is None:
@@ -195,10 +193,6 @@ class CompiledJacobian:
         batched = points > 1
         shape = (points, *self.shape[1:]) if batched else self.shape[1:]
         return CompiledJacobian(self._network, shape, self.dtype, self.by, None, batched, "arrays")
-
-    def _answer_dtype(self) -> np.dtype[Any]:
-        result = self.plan.chain.jacobians
-        return np.result_type(*(factor.dtype for factor in result)) if result else self.dtype
 
     # --- calls -----------------------------------------------------------------------------------------
 
@@ -254,8 +248,8 @@ class CompiledJacobian:
 
     def _check_out(self, out: Any) -> None:
         batch = self.shape[:1] if self._batched else ()
-        expected = (*batch, *self.plan.spec.shape)
-        dtype = self._answer_dtype()
+        expected = (*batch, *self._sizes)
+        dtype = self._answer
         if not isinstance(out, np.ndarray):
             raise TypeError(f"out: found {type(out).__name__}, expected an array of shape {expected}")
         if not out.flags.writeable:
@@ -274,7 +268,7 @@ class CompiledJacobian:
         return _restored, (*given, self._form, self.block)
 
     def __repr__(self) -> str:
-        m, n = self.plan.spec.shape
+        m, n = self._sizes
         return f"<CompiledJacobian ∂/∂{self.by}: x {self.shape} ↦ {m}×{n}, {self.form}, {self.cost}>"
 
 
@@ -283,7 +277,7 @@ def _restored(network: Function, shape: tuple[int, ...], dtype: str, *others: An
     return CompiledJacobian(network, shape, np.dtype(dtype), *others)
 
 
-def compile(  # noqa: A001  # backprop.compile(net), as re.compile
+def compile_network(
     network: Function,
     by: str = "input",
     loss: Function | None = None,
@@ -294,52 +288,14 @@ def compile(  # noqa: A001  # backprop.compile(net), as re.compile
     form: Form = "auto",
     block: int | None = None,
 ) -> CompiledJacobian:
-    """Return the Jacobian of a network as a fast function of x: straight-line code, generated once.
-
-    Forward pass, factors and their product by the cheapest plan are recorded by running the library's own formulas;
-    what occurs twice is computed once, what depends on parameters alone at compile time.
-
-    Parameters
-    ----------
-    network : Function
-        Its parameters are copied: compile again after an update.
-    by : str
-        "input" or the name of a parameter, such as "0.W".
-    loss : Function, optional
-        A function of the prediction, made for its target, such as ``SquaredError(y)``.
-    batched : bool
-        Whether the first axis of x counts points.
-    shape : tuple of int, optional
-        The shape of x, points included; by default that of the vectors which a first affine layer takes.
-    dtype : dtype
-        float64 or float32: what `source` is written for; x of the other one is compiled for when it comes.
-    form : {"auto", "arrays", "scalars"}
-        NumPy code, or code entry by entry on Python's floats, for float64 only; "auto" takes what should be faster.
-    block : int, optional
-        How many points of a batch the code takes at once; by default those whose products fit into a core's cache,
-        all where there is a loss.
-
-    Returns
-    -------
-    CompiledJacobian
+    """Return the Jacobian of a network as a function of x: see :func:`backprop.compile`.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is refused.
     RecordingError
-        If a layer of one's own does what straight-line code can't, such as a branch on a number.
-
-    Examples
-    --------
-    >>> from backprop import MLP
-    >>> net = MLP.initialize([2, 3, 4, 1], loss="squared-error", seed=0)
-    >>> jacobian = compile(net)
-    >>> jacobian
-    <CompiledJacobian ∂/∂input: x (2,) ↦ 1×2, scalars, 25 multiplications, 13 additions>
-    >>> x = np.array([0.5, -1.0])
-    >>> np.allclose(jacobian(x), net.jacobian(x).dense())
-    True
+        If a layer of one's own does what straight-line code can't.
     """
     for name, value in (("network", network), ("loss", loss)):
         if not isinstance(value, Function) and (name == "network" or value is not None):

@@ -20,8 +20,11 @@ from backprop.compiling.stored_arrays import identifiers
 from backprop.plan import Plan
 from jacobians import Cost, Function
 from jacobians.cost import ZERO_COST
+from jacobians.layers.recording import Record
 from jacobians.numerics.arrays import Array
 from jacobians.planning.bracketing import evaluate
+from jacobians.planning.execute import eliminated
+from jacobians.planning.plan import GraphPlan, quick_plan
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,19 @@ class Trace:
         The dense Jacobian.
     once : set of int
         The ids of the nodes that depend on constants only, which are computed once.
-    plan : Plan
-        How the factors are multiplied.
+    plan : Plan or GraphPlan
+        How the factors are multiplied, or where paths meet the vertices eliminated.
     """
 
     nodes: list[Node]
     result: Node
     once: set[int]
-    plan: Plan
+    plan: Plan | GraphPlan
+
+    @property
+    def returned(self) -> list[Node]:
+        """The results in their order: one."""
+        return [self.result]
 
     @property
     def cost(self) -> Cost:
@@ -106,17 +114,22 @@ def trace_jacobian(
     }
     # the library's own code below the doors, on arrays that write down what is done to them
     bound = network.bind(constants)
-    factors = bound._chain(x, by, int(batched))
-    if loss is not None:
-        factors = [*loss._chain(bound._forward(x, int(batched)), "input", int(batched)), *factors]
-    shapes = factors[0].out_shape, factors[-1].in_shape
-    # in a batch each point has dead units of its own
-    reduced = None if batched else live_chain(recording, factors)
-    if reduced is not None:
-        factors = reduced
-    plan = Chain(factors).plan(dead_units=False)
+    record = Record.of(bound, x, [by], int(batched), loss=loss)
+    chains = record.chains()
     ledger = RecordingLedger(recording)
-    product = evaluate(plan.tree, factors, ledger).reshaped(*shapes)
+    plan: Plan | GraphPlan
+    if chains is None:
+        plan = quick_plan(record.graph())
+        product = eliminated(plan, ledger)[record.output, record.sources[by]]
+    else:
+        factors = chains[by]
+        shapes = factors[0].out_shape, factors[-1].in_shape
+        # in a batch each point has dead units of its own
+        reduced = None if batched else live_chain(recording, factors)
+        if reduced is not None:
+            factors = reduced
+        plan = Chain(factors).plan(dead_units=False)
+        product = evaluate(plan.tree, factors, ledger).reshaped(*shapes)
     result = recording.lift(dense_form(product, ledger))
     if batched and result.shape != (shape[0], *product.shape):
         result = np.broadcast_to(result, (shape[0], *product.shape))

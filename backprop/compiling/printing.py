@@ -351,6 +351,8 @@ def function_name(function: Any) -> str:
         return f"np.linalg.{name}"
     if module.startswith("jacobians."):
         return str(name)
+    if module.startswith("numpy.lib"):
+        return f"{module.replace('numpy', 'np')}.{name}" if not hasattr(np, name) else f"np.{name}"
     return f"np.{name}" if hasattr(np, name) else f"special.{name}"
 
 

@@ -22,6 +22,7 @@ from backprop.compiling.shapes import (
     dummy,
     is_reshape,
     keeps_entries,
+    pieces,
     result_like,
     ufunc_result,
 )
@@ -41,6 +42,7 @@ _FRESH = {
     "copy",
     "array",
 }
+_CUTS = {"split", "array_split", "hsplit", "vsplit", "dsplit"}
 _WRITES = {"put_along_axis", "copyto", "fill_diagonal"}  # into their first argument
 _METHODS = {"sum", "prod", "mean", "max", "min", "any", "all", "argmax", "argmin", "clip", "cumsum", "squeeze",
             "trace", "diagonal", "repeat", "take", "var", "std", "dot"}  # fmt: skip
@@ -213,6 +215,11 @@ class Recorded(NDArrayOperatorsMixin):
         if name in _WRITES:
             self.recording.write(function, args, options, name)
             return None
+        if name in _CUTS:
+            return [args[0][index] for index in pieces(function, *args, **options)]
+        if name == "slogdet":  # two numbers, of one matrix
+            both = self.recording.add("function", function, args, options, shape=(2,), dtype=args[0].dtype)
+            return type(np.linalg.slogdet(np.eye(1)))(both[0], both[1])
         if name in _METHODS and "out" in options:
             options = {key: value for key, value in options.items() if key != "out" or value is not None}
         shape, dtype = result_like(function, args, options)

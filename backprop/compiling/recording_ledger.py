@@ -6,6 +6,7 @@ from typing import Any
 
 from backprop.compiling.recording import Recording
 from jacobians.cost import ZERO_COST, Cost
+from jacobians.numerics.arrays import is_recorded
 from jacobians.numerics.ledger import Ledger
 
 
@@ -30,7 +31,10 @@ class RecordingLedger(Ledger):
 
     def add_at(self, target: Any, index: Any, values: Any) -> None:
         """Add values to entries of the target, with the cost."""
-        self._charge(super().add_at, target, index, values)
+        if any(is_recorded(part) for part in (target, index, values)):
+            self._charge(super().add_at, target, index, values)
+        else:  # of numbers that are known, into an array of numbers
+            super().add_at(target, index, values)
 
     def _charge(self, operation: Any, *operands: Any) -> Any:
         before = self.cost

@@ -77,15 +77,29 @@ def result_like(function: Any, args: Any, options: Any) -> tuple[tuple[int, ...]
     return np.shape(result), result.dtype
 
 
+def pieces(function: Any, array: Any, *rest: Any, **options: Any) -> list[tuple[slice, ...]]:
+    """Return the index of each piece into which a function such as numpy.split cuts an array."""
+    found = []
+    for piece in function(np.arange(array.size).reshape(array.shape), *rest, **options):
+        first = np.unravel_index(piece.flat[0], array.shape) if piece.size else (0,) * array.ndim
+        found.append(
+            tuple(slice(int(start), int(start) + n) for start, n in zip(first, piece.shape, strict=True))
+        )
+    return found
+
+
 def keeps_entries(shape: tuple[int, ...], picks: Any) -> bool:
     """Return whether an index only adds axes of length 1, or takes them away."""
-    if ... in picks:
-        place = picks.index(...)
+    dots = [place for place, pick in enumerate(picks) if pick is ...]
+    if dots:
+        (place,) = dots
         hidden = len(shape) - sum(pick is not None for pick in picks) + 1
         picks = (*picks[:place], *[slice(None)] * hidden, *picks[place + 1 :])
     axes = iter(shape)
     return all(
-        pick is None or (isinstance(pick, slice) and pick == slice(None)) or (next_axis == 1 and pick == 0)
+        pick is None
+        or (isinstance(pick, slice) and pick == slice(None))
+        or (next_axis == 1 and type(pick) is int and pick == 0)
         for pick in picks
         if pick is None or (next_axis := next(axes)) is not None
     )

@@ -185,7 +185,10 @@ def draw_costs(costs: Mapping[str, Mapping[str, int]]) -> str:
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("multiplications, predicted and counted")
         figure.legend(
-            *axes.get_legend_handles_labels(), loc="upper left", ncols=3, bbox_to_anchor=(0.9 * left / (left + 3.85), 1.0)
+            *axes.get_legend_handles_labels(),
+            loc="upper left",
+            ncols=3,
+            bbox_to_anchor=(0.9 * left / (left + 3.85), 1.0),
         )
         return svg_of(figure)
 

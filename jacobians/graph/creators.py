@@ -64,7 +64,7 @@ def following(
     def follows(original: Any, name: str) -> Any:
         def create(*args: Any, **kwargs: Any) -> Any:
             caller = sys._getframe(1).f_globals.get("__name__", "").partition(".")[0]
-            others = threading.get_ident() != thread or caller in ("numpy", "scipy", "jacobians")
+            others = threading.get_ident() != thread or caller in ("numpy", "scipy", "jacobians", "backprop")
             if others or not _calls(sys._getframe(1), name, create):
                 return original(*args, **kwargs)
             if name in _ARRAYS:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 from jacobians.graph.reading import read_edges
@@ -79,6 +80,10 @@ class Graph:
         Parallel edges are kept; a plan adds them up first, and counts it.
     control_flow : bool
         Whether values that depend on the inputs decided what was computed: elsewhere the graph may differ.
+    code : callable or None
+        What was followed; None for a graph from edges, and for one that was pickled.
+    positional : int
+        How many of the inputs the code takes by position; the others by name.
 
     Raises
     ------
@@ -97,6 +102,8 @@ class Graph:
     outputs: tuple[int, ...]
     edges: tuple[Edge, ...]
     control_flow: bool = False
+    code: Callable[..., Any] | None = field(default=None, repr=False)
+    positional: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
         for name, kind in (("vertices", Vertex), ("edges", Edge), ("inputs", int), ("outputs", int)):
@@ -125,6 +132,9 @@ class Graph:
                 raise ValueError(
                     f"edges: found {edge.source} → {edge.target}, but {edge.target} is an input; nothing runs into it"
                 )
+
+    def __reduce__(self) -> Any:
+        return Graph, (self.vertices, self.inputs, self.outputs, self.edges, self.control_flow)
 
     def _check_shape(self, edge: Edge) -> None:
         source, target = self.vertices[edge.source], self.vertices[edge.target]
@@ -177,6 +187,21 @@ class Graph:
             tuple(Edge(*edge) for edge in read.edges),
         )
 
+    def by(self, inputs: Sequence[int]) -> Graph:
+        """Return the graph by some of its inputs; what hangs on the others only is constant.
+
+        Examples
+        --------
+        >>> Graph.from_edges(2, 3, [2], [(0, 2, 0), (1, 2, 0)]).by([1])
+        <Graph: 3 vertices, 1 input, 1 output, 1 edge>
+        """
+        reached, edges = set(inputs), []
+        for edge in sorted(self.edges, key=lambda edge: edge.target):
+            if edge.source in reached:
+                reached.add(edge.target)
+                edges.append(edge)
+        return Graph(self.vertices, tuple(inputs), self.outputs, tuple(edges), self.control_flow)
+
     def plan(
         self,
         strategy: str | Sequence[int] = "optimal",
@@ -187,6 +212,7 @@ class Graph:
         evaluations: int = 60_000,
         seconds: float | None = None,
         seed: int = 0,
+        check: bool = False,
     ) -> GraphPlan:
         """Return a plan of vertex elimination: see :func:`jacobians.planning.plan.make_graph_plan`."""
         return make_graph_plan(
@@ -198,6 +224,7 @@ class Graph:
             evaluations=evaluations,
             seconds=seconds,
             seed=operator.index(seed),
+            check=check,
         )
 
     def picture(self) -> str:
@@ -206,6 +233,9 @@ class Graph:
 
     def _repr_svg_(self) -> str:
         return self.picture()
+
+    def _repr_html_(self) -> str:
+        return f'<div style="overflow-x:auto">{self.picture()}</div><pre>{escape(repr(self))}</pre>'
 
     def __repr__(self) -> str:
         def many(count: int, one: str, more: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from jacobians.function import INPUT, Function
 from jacobians.graph.graph import Graph
 from jacobians.layers.recording import Record
+from jacobians.numerics.arrays import is_recorded
 
 
 def trace_function(
@@ -29,6 +31,7 @@ def trace_function(
     TypeError, ValueError
         If x is refused, or `wrt` names no parameter.
     """
-    point = function._door(x, batched)
+    point = x if is_recorded(x) else function._door(x, batched)
     names = function._names(wrt) if wrt is not None else [INPUT, *function.parameters]
-    return Record.of(function, point, names, int(batched), max_vertices, loss).graph()
+    record = Record.of(function, point, names, int(batched), max_vertices, loss)
+    return replace(record.graph(), code=function if loss is None else None)

@@ -12,7 +12,7 @@ from jacobians.graph.operations import TABLE, elementwise
 from jacobians.graph.operations.constants import CHOOSING, CONSTANT, DECIDING, FILLED, SHAPES
 from jacobians.graph.operations.moves import indexed, written
 from jacobians.graph.recorder import Recorder, TracingError, refuse, writes_into_unfollowed
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, as_array, is_recorded
 from jacobians.structures import Identity, Jacobian, Scatter
 
 
@@ -39,6 +39,13 @@ def _plain(node: Any) -> Any:
     return node
 
 
+def _zeroed(node: Any) -> Any:
+    """Return nested lists with zeros for followed arrays."""
+    if isinstance(node, Traced):
+        return np.zeros(node.shape)
+    return [_zeroed(item) for item in node] if isinstance(node, list | tuple) else node
+
+
 class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     """An array with the vertex that it is; None for a constant that may be written into."""
 
@@ -47,7 +54,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def __init__(
         self, recorder: Recorder, value: Any, vertex: int | None, base: Traced | None = None
     ) -> None:
-        self._recorder, self._value, self._vertex = recorder, np.asarray(value), vertex
+        self._recorder, self._value, self._vertex = recorder, as_array(value), vertex
         self._base, self._version, self._seen = base, 0, 0 if base is None else base._version
         self._input = False
 
@@ -78,8 +85,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         if not active or nothing:
             return _wrap(self._recorder, value, base)
         for part in value if isinstance(value, list | tuple) else (value,):
-            if np.asarray(part).dtype.kind not in "fiub":
-                refuse(name, f"gives {np.asarray(part).dtype} values, expected real numbers")
+            if as_array(part).dtype.kind not in "fiub":
+                refuse(name, f"gives {as_array(part).dtype} values, expected real numbers")
         try:
             found = [(vertex, jacobian(place)) for place, vertex in active]
         except TypeError as error:
@@ -95,7 +102,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def _vertex_of(self, name: str, value: Any, found: Any, base: Traced | None) -> Traced:
         recorder = self._recorder
         found = recorder.stepped(found, name)
-        number = recorder.add(f"v{len(recorder.vertices)}", np.asarray(value), name)
+        number = recorder.add(f"v{len(recorder.vertices)}", as_array(value), name)
         recorder.connect(number, found)
         return Traced(recorder, value, number, base)
 
@@ -112,7 +119,13 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
             return Traced(self._recorder, np.full_like(*_plain(args), **_plain(kwargs)), None)
         if function in DECIDING or function in CONSTANT:
             self._decides(function in DECIDING, args)
-            return function(*_plain(args), **_plain(kwargs))
+            try:
+                decided = function(*_plain(args), **_plain(kwargs))
+            except TypeError as error:
+                if not any(is_recorded(one._value) for _, one in operands_of([args, kwargs])):
+                    raise
+                refuse(name, f"can't be compiled: {error}")
+            return Traced(self._recorder, decided, None) if is_recorded(decided) else decided
         if function not in TABLE and "scipy.special" in sys.modules:
             elementwise.special_rows()  # a function may load it while it is followed
         if function not in TABLE:
@@ -156,7 +169,12 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         basic = all(
             not isinstance(i, list | np.ndarray) for i in (index if isinstance(index, tuple) else (index,))
         )
-        shown = basic and np.ndim(self._value[index]) > 0  # fmt: skip
+        try:
+            shown = basic and np.ndim(self._value[index]) > 0
+        except TypeError as error:
+            if not is_recorded(self._value):
+                raise
+            refuse("indexing", f"can't be compiled: {error}")
         return self._call("indexing", lambda _, args, __: indexed(args[0], index), (self,), {}, shown)
 
     def __setitem__(self, index: Any, new: Any) -> None:
@@ -168,9 +186,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         if isinstance(new, list | tuple):
             new = np.array(new) if not any(operands_of(new)) else np.stack(new)
         if not isinstance(new, Traced):
-            new = np.asarray(new)
+            new = as_array(new)
         done = self._call(
-            "a write", lambda _, args, __: written(args[0], index, np.asarray(args[1])), (self, new), {}
+            "a write", lambda _, args, __: written(args[0], index, as_array(args[1])), (self, new), {}
         )
         self._value, self._vertex = done._value, done._vertex  # fmt: skip
         self._version += 1
@@ -187,6 +205,10 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __bool__(self) -> bool:
         self._recorder.control_flow |= self._vertex is not None
+        if is_recorded(self._value):
+            refuse(
+                "a branch on values", "is not the same at every point, and can't be compiled; use numpy.where"
+            )
         return bool(self._current())
 
     def _number(self) -> Any:
@@ -194,6 +216,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
             if writes_into_unfollowed():
                 refuse("a write", "into an array that isn't followed; make it by numpy.zeros in the function")
             refuse("a conversion to a number", "loses the derivative; compute with the array itself")
+        if is_recorded(self._value):
+            refuse("a conversion to a number", "can't be compiled; compute with the array itself")
         return self._current().item()
 
     def __float__(self) -> float:
@@ -288,13 +312,21 @@ def assemble(recorder: Recorder, nested: Any) -> Any:
             return [numbers(item) for item in node]
         return np.zeros(np.shape(node), dtype=int)
 
+    recorded = any(is_recorded(one._value) for one in found)
     try:
-        value = np.array(_plain(nested), dtype=float)
+        value = np.array(_zeroed(nested) if recorded else _plain(nested), dtype=float)
     except (TypeError, ValueError):
         refuse("numpy.array", "is given what is no array of real numbers")
     origin = np.array(numbers(nested)).reshape(-1) - 1
     places = np.empty(offsets[-1], dtype=np.intp)
     places[origin[origin >= 0]] = np.flatnonzero(origin >= 0)
+    if recorded:
+        pieces = np.concatenate([np.reshape(one._current(), (-1,)) for one in found])
+        constant = value.reshape(-1)[origin < 0]
+        order = np.where(origin < 0, offsets[-1] + np.cumsum(origin < 0) - 1, origin)
+        joined = np.concatenate([pieces, constant]) if constant.size else pieces
+        moved = joined if np.array_equal(order, np.arange(order.size)) else joined[order]
+        value = moved.reshape(value.shape)
 
     def edge(k: int) -> Jacobian:
         own = places[offsets[k] : offsets[k + 1]]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from jacobians.graph.operations import special_rows
 from jacobians.graph.recorder import Recorder, TracingError
 from jacobians.graph.traced import Traced, assemble, operands_of
 from jacobians.numerics.arguments import checked_takes
-from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.arrays import Array, as_array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.structures import Identity
 
@@ -69,11 +70,25 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
     given = {name: np.array(real_array(value, name, foreign="refuse")) for name, value in pairs}
     args, options = [given[name] for name in names], {name: given[name] for name in named}
     recorder, result = _follow(f, args, options, max_vertices)
-    graph = _graph(recorder, result, len(given))
+    graph = replace(_graph(recorder, result, len(given)), code=f, positional=len(points))
     again = f(*map(np.copy, args), **{name: value.copy() for name, value in options.items()})
     if not _same(graph, again):
         _refuse_other_numbers(recorder, _follow(f, args, options, max_vertices)[0])
     return graph
+
+
+def followed(
+    f: Callable[..., Any], args: Sequence[Any], named: Mapping[str, Any], max_vertices: int = 10**5
+) -> Graph:
+    """Return the graph of code on arrays of numbers, or on recorded ones, which know none.
+
+    Raises
+    ------
+    TracingError
+        If f does what can't be followed; on recorded arrays a branch on values, too.
+    """
+    recorder, result = _follow(f, list(args), dict(named), max_vertices)
+    return _graph(recorder, result, len(args) + len(named))
 
 
 def _follow(f: Any, args: list[Array], options: dict[str, Array], max_vertices: int) -> tuple[Recorder, Any]:
@@ -117,7 +132,7 @@ def _graph(recorder: Recorder, result: Any, inputs: int) -> Graph:
     for one in result if isinstance(result, tuple) else (result,):
         if not isinstance(one, Traced | np.ndarray | float | int):
             raise TracingError(f"f: found a result of type {type(one).__name__}, expected an array")
-        value = one._current() if isinstance(one, Traced) else np.asarray(one)
+        value = one._current() if isinstance(one, Traced) else as_array(one)
         vertex = one._vertex if isinstance(one, Traced) else None
         if vertex is None:
             vertex = recorder.add("constant", value, "constant")

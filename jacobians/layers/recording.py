@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jacobians.function import INPUT, Function
-from jacobians.numerics.arrays import read_only
+from jacobians.numerics.arrays import is_recorded, read_only
 from jacobians.planning.bracketing import product
 from jacobians.structures import Jacobian
 
@@ -72,7 +72,9 @@ class Record:
         record.output = function._record(record, start, "")
         if loss is not None:
             record._owned = {}
-            loss._door(record.steps[record.output].value, bool(batch_ndim))
+            prediction = record.steps[record.output].value
+            if not is_recorded(prediction):
+                loss._door(prediction, bool(batch_ndim))
             record.output = loss._record(record, record.output, "")
         return record
 

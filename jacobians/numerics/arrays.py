@@ -67,6 +67,8 @@ def real_array(
     ...
     TypeError: x: found dtype complex128, expected real numbers; pass .real and .imag separately
     """
+    if is_recorded(value):
+        return _with_axes(value, name, ndim)
     if foreign == "refuse":
         require_numpy(value, name, "this is computed with NumPy's functions")
     elif foreign == "keep" and is_foreign(value):
@@ -137,6 +139,17 @@ def is_recorded(value: Any) -> bool:
     """
     # asked of the class: arrays of other scalars refuse attributes that they don't know
     return getattr(type(value), "is_recorded", False)
+
+
+def as_array(value: Any, dtype: Any = None) -> Any:
+    """Return ``np.asarray(value, dtype)``, and a recorded array as it is.
+
+    Examples
+    --------
+    >>> as_array([1, 2], float)
+    array([1., 2.])
+    """
+    return value if is_recorded(value) else np.asarray(value, dtype)
 
 
 def possible(condition: Any) -> bool:

@@ -61,7 +61,7 @@ def execute_graph_plan(plan: GraphPlan) -> GraphExecution:
 
 
 def eliminated(
-    plan: GraphPlan, ledger: Ledger, say: Callable[[str], None] = lambda remark: None
+    plan: GraphPlan, ledger: Ledger, say: Callable[[str], None] | None = None
 ) -> dict[tuple[int, int], Jacobian]:
     """Return the Jacobians by (output, input), of numbers or of what is written down.
 
@@ -82,7 +82,8 @@ def eliminated(
     def place(source: int, target: int, jacobian: Jacobian) -> None:
         known = out[source].get(target)
         if known is not None:
-            say(f"∂{names[target]}/∂{names[source]} of several paths, added")
+            if say is not None:
+                say(f"∂{names[target]}/∂{names[source]} of several paths, added")
             jacobian = add(known, jacobian, ledger)
         out[source][target] = jacobian
         into[target][source] = None
@@ -102,10 +103,11 @@ def eliminated(
         for source in into[vertex]:
             for target, jacobian in out[vertex].items():
                 before = out[source][vertex]
-                say(
-                    f"∂{names[target]}/∂{names[vertex]} · ∂{names[vertex]}/∂{names[source]}: "
-                    f"{find_row(jacobian.spec, before.spec).formula}"
-                )
+                if say is not None:
+                    say(
+                        f"∂{names[target]}/∂{names[vertex]} · ∂{names[vertex]}/∂{names[source]}: "
+                        f"{find_row(jacobian.spec, before.spec).formula}"
+                    )
                 place(source, target, multiply(jacobian, before, ledger))
             if vertex not in graph.outputs:
                 del out[source][vertex]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,8 +19,9 @@ from jacobians.numerics.arguments import (
 )
 from jacobians.planning.bounds import fewest_multiplications
 from jacobians.planning.bracketing import cheapest, fold
-from jacobians.planning.elimination import Price
+from jacobians.planning.checking import best_order
 from jacobians.planning.execute import GraphExecution, execute_graph_plan
+from jacobians.planning.objectives import TIE, Objective, objective_of
 from jacobians.planning.picture import graph_svg
 from jacobians.planning.scalars import engine
 from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from jacobians.graph.graph import Graph
 
 STRATEGIES = ("optimal", "forward", "reverse", "markowitz")
-OBJECTIVES = ("multiplications", "additions", "flops", "peak")
-_TIE = 1 << 40  # one unit of the objective against one addition: ties go to fewer additions
 _MOST_REMAINING = 20_000
 
 
@@ -64,8 +64,8 @@ class GraphPlan:
     bound : int or None
         No order costs less in the objective; None where nothing is known but 0. Beside a search, see
         :func:`jacobians.planning.bounds.fewest_multiplications`.
-    proven, stopped : bool
-        Whether no better order exists, and whether `seconds` ended the search.
+    proven, stopped, checked : bool
+        Whether no better order exists, whether `seconds` ended the search, and whether a second search agreed.
     peak_elements : int
         The largest number of stored numbers of one product or sum.
     """
@@ -81,6 +81,7 @@ class GraphPlan:
     proven: bool
     stopped: bool
     peak_elements: int
+    checked: bool = False
 
     @cached_property
     def steps(self) -> tuple[GraphStep, ...]:
@@ -131,19 +132,25 @@ class GraphPlan:
         return source_arguments(self, dense)
 
     def picture(self) -> str:
-        """Return the graph as SVG, with the place in the order and the multiplications below each vertex."""
+        """Return the graph as SVG, with the place in the order and the cost at each vertex that is eliminated."""
         steps = enumerate(zip(self.order, self.steps, strict=True), 1)
         return graph_svg(
             self.graph,
-            {vertex: f"{number}: {step.cost.multiplications:,}" for number, (vertex, step) in steps},
+            {
+                vertex: (number, f"{step.cost.multiplications:,} + {step.cost.additions:,}")
+                for number, (vertex, step) in steps
+            },
         )
 
     def _repr_svg_(self) -> str:
         return self.picture()
 
+    def _repr_html_(self) -> str:
+        return f'<div style="overflow-x:auto">{self.picture()}</div><pre>{escape(str(self))}</pre>'
+
     def __str__(self) -> str:
         known = (
-            "proven the best"
+            f"proven the best{', twice' if self.checked else ''}"
             if self.proven
             else "the best found"
             if self.strategy == "optimal"
@@ -178,6 +185,7 @@ def make_graph_plan(
     evaluations: int = 60_000,
     seconds: float | None = None,
     seed: int = 0,
+    check: bool = False,
 ) -> GraphPlan:
     """Return a plan of a graph, from specs alone.
 
@@ -188,7 +196,8 @@ def make_graph_plan(
         The order of the vertices, its reverse, the one with the fewest multiplications next, or the cheapest: proven
         for paths and small graphs, the best found by a seeded search otherwise. Or an order of one's own.
     objective : {"multiplications", "additions", "flops", "peak"} or mapping
-        Or weights of multiplications and additions. Ties by additions.
+        Or weights of multiplications, additions and peak, the largest intermediate. Ties by additions; for "peak" by
+        multiplications.
     structure : bool
         False counts every edge as dense, as the literature does for scalars.
     max_elements : int, optional
@@ -198,11 +207,17 @@ def make_graph_plan(
     seconds : float, optional
         When the search stops all the same.
     seed : int
+    check : bool
+        Whether a second algorithm, branch and bound over all orders, has to find the same best value; only for
+        "optimal" on graphs that are small enough to be proven.
 
     Raises
     ------
     ValueError
-        If the strategy or objective is unknown, the order is none of the inner vertices, or no plan fits.
+        If the strategy or objective is unknown, the order is none of the inner vertices, no plan fits, or a plan that
+        isn't proven is to be checked.
+    RuntimeError
+        If the check finds another value: an error of this library.
 
     Examples
     --------
@@ -212,20 +227,13 @@ def make_graph_plan(
     <GraphPlan optimal: 2 eliminations, 2 multiplications, 1 additions>
     """
     machine = engine(graph, structure)
-    weights = _weights(objective)
-    peak = weights is None
+    checked_flag(check, "check")
     limit = None if max_elements is None else checked_integer(max_elements, "max_elements", most=None)
     structure, seed = checked_flag(structure, "structure"), checked_integer(seed, "seed", least=0, most=None)
     evaluations = checked_integer(evaluations, "evaluations")
     seconds = None if seconds is None else real_number(seconds, "seconds", least=0)
-
-    def score(price: Price) -> float:
-        if weights is None:
-            return price.peak * _TIE
-        value = (weights[0] * price.multiplications + weights[1] * price.additions) * _TIE + price.additions
-        return value if limit is None or price.peak <= limit else value + _OVER
-
-    total: Any = max if peak else sum
+    aim = objective_of(objective, limit)
+    score, total = aim.scoring()
     found: Found | None = None
     name = strategy if isinstance(strategy, str) else "given"
     if not isinstance(strategy, str):
@@ -244,12 +252,12 @@ def make_graph_plan(
     else:
         plain = structure and objective == "multiplications" and limit is None
         found = _path(graph, machine) if plain else None
-        found = found or exhaustive(machine, score, total, _MOST_REMAINING if len(machine.inner) <= 16 else 0)
+        found = found or exhaustive(machine, aim, _MOST_REMAINING if len(machine.inner) <= 16 else 0)
         if found is None:
             starts = [tuple(machine.inner), tuple(reversed(machine.inner)), markowitz(machine)]
             found = anneal(
                 machine, starts, score, total,
-                scale=_TIE, evaluations=evaluations, seconds=seconds, seed=seed,
+                scale=TIE, evaluations=evaluations, seconds=seconds, seed=seed,
             )  # fmt: skip
         order = found.order
     steps = prices(machine, order)
@@ -263,15 +271,22 @@ def make_graph_plan(
     proven = found is not None and found.proven
     bound = None
     if proven:
-        bound = (
-            largest if weights is None else weights[0] * cost.multiplications + weights[1] * cost.additions
-        )
-    elif found is not None and weights is not None and min(weights) >= 0:
+        bound = aim.value(cost.multiplications, cost.additions, largest)
+    elif found is not None and aim.multiplications:
         least = fewest_multiplications(graph, structure)
-        bound = None if least is None else weights[0] * (least + merging.multiplications)
-    label = objective if isinstance(objective, str) else "weighted"
+        bound = None if least is None else aim.multiplications * (least + merging.multiplications)
+    if check:
+        _check(
+            graph,
+            aim,
+            structure,
+            aim.total([aim.judge(price) for price in [machine.merging, *steps]]),
+            proven,
+        )
     stopped = found is not None and found.stopped
-    return GraphPlan(graph, name, label, structure, order, cost, merging, bound, proven, stopped, largest)
+    return GraphPlan(
+        graph, name, aim.name, structure, order, cost, merging, bound, proven, stopped, largest, check
+    )
 
 
 class _BareEdge(NamedTuple):
@@ -305,24 +320,17 @@ def _quick(bare: Any) -> GraphPlan:
     return min(plans, key=lambda plan: plan.cost)
 
 
-_OVER = 1 << 120  # more than any plan costs
-
-
-def _weights(objective: Any) -> tuple[float, float] | None:
-    if isinstance(objective, Mapping):
-        if not objective or set(objective) - {"multiplications", "additions"}:
-            raise ValueError(
-                f"objective: found weights of {sorted(objective)}, expected multiplications and additions"
-            )
-        multiplications, additions = (
-            real_number(objective.get(name, 0), f"objective[{name!r}]")
-            for name in ("multiplications", "additions")
+def _check(graph: Graph, aim: Objective, structure: bool, value: float, proven: bool) -> None:
+    if not proven:
+        raise ValueError(
+            "check: found a plan that isn't proven, expected 'optimal' on a graph that is small enough"
         )
-        return multiplications, additions
-    known: dict[Any, tuple[int, int] | None] = {
-        "multiplications": (1, 0), "additions": (0, 1), "flops": (1, 1), "peak": None,
-    }  # fmt: skip
-    return known[checked_option(objective, "objective", OBJECTIVES, more=", or weights")]
+    again = best_order(graph, aim, structure)
+    if again.value != value:
+        raise RuntimeError(
+            f"check: the order {again.order} is worth {again.value / TIE:,.6g}, "
+            f"the plan's {value / TIE:,.6g}; report it"
+        )
 
 
 def _path(graph: Graph, machine: Any) -> Found | None:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jacobians.planning.elimination import Price
+from jacobians.planning.objectives import Judged, Objective
 
-Score = Callable[[Price], float]
+Score = Callable[[Price], Any]
 _MOST_SNAPSHOTS = 4_000_000  # entries of states kept beside the current order
 
 
@@ -69,39 +70,44 @@ def prices(engine: Any, order: tuple[int, ...]) -> list[Price]:
     return [engine.eliminate(state, vertex) for vertex in order]
 
 
-def exhaustive(engine: Any, score: Score, total: Callable[[list[float]], float], most: int) -> Found | None:
+def exhaustive(engine: Any, objective: Objective, most: int) -> Found | None:
     """Return the best of all orders, or None if more than `most` remaining graphs would have to be looked at.
 
-    Orders that lead to the same remaining graph, specs and all, go on in the same way, so the best of them is kept.
+    Orders that lead to the same remaining graph, specs and all, go on in the same way, so only those are kept of which
+    no other one adds as little and forms no larger a result: one, where the largest result doesn't count.
     """
-    layer: dict[Any, tuple[float, tuple[int, ...], Any]] = {None: (0, (), engine.start())}
+    Way = tuple[Judged, tuple[int, ...], Any]
+    layer: dict[Any, list[Way]] = {None: [(objective.judge(engine.merging), (), engine.start())]}
     seen = 0
     for _ in engine.inner:
-        following: dict[Any, tuple[float, tuple[int, ...], Any]] = {}
-        for cost, order, state in layer.values():
+        following: dict[Any, list[Way]] = {}
+        for so_far, order, state in (way for ways in layer.values() for way in ways):
             for vertex in engine.inner:
                 if vertex in order:
                     continue
                 after = engine.copy(state)
-                now = total([cost, score(engine.eliminate(after, vertex))])
+                own = objective.judge(engine.eliminate(after, vertex))
+                now = Judged(so_far.added + own.added, max(so_far.peak, own.peak))
                 seen += 1
                 if seen > most:
                     return None
                 # an output keeps its edges, so what is eliminated belongs to the key
                 key = frozenset((*order, vertex)), engine.key(after)
-                known = following.get(key)
-                if known is None or now < known[0]:
-                    following[key] = now, (*order, vertex), after
+                known = following.setdefault(key, [])
+                if not any(way[0].added <= now.added and way[0].peak <= now.peak for way in known):
+                    known[:] = [way for way in known if way[0].added < now.added or way[0].peak < now.peak]
+                    known.append((now, (*order, vertex), after))
         layer = following
-    cost, order, _ = min(layer.values(), key=lambda way: way[:2])
-    return Found(order, cost, True, False)
+    ends = [(objective.total([judged]), order) for ways in layer.values() for judged, order, _ in ways]
+    value, order = min(ends)
+    return Found(order, value, True, False)
 
 
 def anneal(
     engine: Any,
     starts: list[tuple[int, ...]],
     score: Score,
-    total: Callable[[list[float]], float],
+    total: Callable[[list[Any]], float],
     *,
     scale: float,
     evaluations: int,
@@ -184,9 +190,7 @@ def _better(
     return Found(order, cost, False, stopped)
 
 
-def _snapshots(
-    engine: Any, begin: Any, order: tuple[int, ...], score: Score
-) -> tuple[list[Any], list[float]]:
+def _snapshots(engine: Any, begin: Any, order: tuple[int, ...], score: Score) -> tuple[list[Any], list[Any]]:
     state = engine.copy(begin)
     states, scores = [engine.copy(state)], []
     for vertex in order:

@@ -13,7 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from textbook_programs import PROGRAMS
+from numpy_programs import PROGRAMS
 
 from backprop import Chain
 from backprop.report import Report, render_html, report_network, report_texts, to_dict

@@ -138,20 +138,116 @@ def test_the_bound_is_reached_where_each_vertex_is_a_bottleneck():
     assert fewest_multiplications(graph, False) == 2 + 1 + 2
 
 
-def test_objectives_and_limits_choose_other_plans():
-    sizes = [4, 9, 2, 9, 4]
+AIMS = {
+    "multiplications": lambda cost, peak: (cost.multiplications, cost.additions),
+    "additions": lambda cost, peak: (cost.additions,),
+    "flops": lambda cost, peak: (cost.flops, cost.additions),
+    "peak": lambda cost, peak: (peak, cost.multiplications),
+}
+MIXED = {"multiplications": 1, "additions": 0.5, "peak": 3}
+
+
+@settings(max_examples=60, deadline=None)
+@given(structured_graphs(most_inner=5), st.sampled_from(sorted(AIMS)), st.booleans())
+def test_each_objective_is_the_best_of_all_orders_and_checked_by_a_second_search(graph, objective, structure):
+    plan = graph.plan(objective=objective, structure=structure, check=True)
+    seen = graph if structure else dense(graph)
+    ways = [brute_force(seen, order) for order in itertools.permutations(plan.order)]
+    aim = AIMS[objective]
+    assert plan.proven
+    assert plan.checked
+    assert aim(plan.cost, plan.peak_elements) == min(aim(*way) for way in ways)
+    assert plan.bound == aim(plan.cost, plan.peak_elements)[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(structured_graphs(most_inner=5))
+def test_weights_and_limits_are_the_best_of_all_orders(graph):
+    ways = [brute_force(graph, order) for order in itertools.permutations(graph.plan("forward").order)]
+
+    def value(cost, peak):
+        return cost.multiplications + 0.5 * cost.additions + 3 * peak
+
+    plan = graph.plan(objective=MIXED, check=True)
+    assert value(plan.cost, plan.peak_elements) == plan.bound == min(value(*way) for way in ways)
+    for limit in {max(peak, 1) for _, peak in ways}:
+        fitting = [cost for cost, peak in ways if peak <= limit]
+        limited = graph.plan(max_elements=limit, check=True)
+        assert limited.peak_elements <= limit
+        assert (limited.cost.multiplications, limited.cost.additions) == min(
+            (cost.multiplications, cost.additions) for cost in fitting
+        )
+
+
+@settings(max_examples=12, deadline=None)
+@given(structured_graphs(most_inner=7))
+def test_with_seven_inner_vertices_optimal_is_the_best_of_all_orders(graph):
+    plan = graph.plan(check=True)
+    best = min(brute_force(graph, order)[0] for order in itertools.permutations(plan.order))
+    assert plan.proven
+    assert plan.cost == best
+
+
+def test_a_largest_intermediate_is_bought_with_multiplications():
+    sizes = [40, 9, 2, 9, 40]
     edges = [(k, k + 1, Spec.dense(sizes[k + 1], sizes[k])) for k in range(4)]
-    graph = Graph.from_edges(1, 5, [4], [*edges, (0, 2, Spec.dense(2, 4))])
-    all_plans = [graph.plan(list(order)) for order in itertools.permutations([1, 2, 3])]
-    assert graph.plan(objective="flops").cost.flops == min(plan.cost.flops for plan in all_plans)
-    assert graph.plan(objective="additions").cost.additions == min(plan.cost.additions for plan in all_plans)
-    least = min(plan.peak_elements for plan in all_plans)
-    assert graph.plan(objective="peak").peak_elements == least
-    assert graph.plan(max_elements=least).cost.multiplications == min(
-        plan.cost.multiplications for plan in all_plans if plan.peak_elements <= least
-    )
-    with pytest.raises(ValueError, match=r"max_elements: found 1, but the plan forms \d+ numbers at once"):
+    graph = Graph.from_edges(1, 5, [4], [*edges, (0, 2, Spec.dense(2, 40)), (1, 3, Spec.diagonal(9))])
+    cheap, small = graph.plan(), graph.plan(objective={"multiplications": 1, "peak": 10**6})
+    assert small.peak_elements == graph.plan(objective="peak").peak_elements <= cheap.peak_elements
+    assert "1·multiplications + 1000000·peak, proven the best" in str(small)
+    with pytest.raises(ValueError, match=r"max_elements: found 1, but the plan forms [\d,]+ numbers at once"):
         graph.plan(max_elements=1)
+
+
+@pytest.mark.parametrize(
+    ("objective", "words"),
+    [
+        (
+            {"time": 1},
+            r"objective: found weights of \['time'\], expected weights of multiplications, additions and",
+        ),
+        ({"peak": -1}, "objective: found -1 for peak, expected a number of at least 0"),
+        ({"peak": True}, "objective: found True for peak, expected a number"),
+        ({"additions": float("inf")}, "objective: found inf for additions"),
+        ({"peak": 0}, "objective: found weights of 0 only"),
+        ("time", "objective: found 'time', expected one of 'multiplications'"),
+    ],
+)
+def test_what_is_no_objective_is_refused(objective, words):
+    graph = Graph.from_edges(1, 3, [2], [(0, 1, 0), (1, 2, 0)])
+    with pytest.raises(ValueError, match=words):
+        graph.plan(objective=objective)
+
+
+def test_what_cannot_be_checked_is_refused():
+    graph, _ = published("PropaneCombustion")
+    with pytest.raises(
+        ValueError, match="check: found a plan that isn't proven, expected 'optimal' on a graph"
+    ):
+        graph.plan(evaluations=10, check=True)
+    path = Graph.from_edges(1, 20, [19], [(k, k + 1, Spec.dense(3, 3)) for k in range(19)])
+    assert path.plan().proven
+    with pytest.raises(
+        ValueError, match=r"check: found 18 inner vertices, which take more than 200,000 elim"
+    ):
+        path.plan(check=True)
+
+
+def test_the_check_tells_a_plan_that_is_not_the_best(monkeypatch):
+    from jacobians.planning import plan as module
+
+    edges = [
+        (0, 1, Spec.dense(9, 1)),
+        (1, 2, Spec.dense(1, 9)),
+        (2, 3, Spec.dense(9, 1)),
+        (0, 2, Spec.dense(1, 1)),
+    ]
+    graph = Graph.from_edges(1, 4, [3], edges)
+    assert graph.plan(check=True).checked
+    best = module.exhaustive
+    monkeypatch.setattr(module, "exhaustive", lambda *given: best(*given)._replace(order=(2, 1)))
+    with pytest.raises(RuntimeError, match=r"check: the order \(1, 2\) is worth 18, the plan's 171"):
+        graph.plan(check=True)
 
 
 def test_ten_thousand_scalars_are_planned_by_markowitz():
@@ -234,12 +330,3 @@ def test_signs_are_free_among_scalars_and_printed_as_signs():
     with pytest.raises(ValueError, match="plan: found edges of ±1 without their signs"):
         signs.plan().to_source()
     assert "e1 * e0" in signs.plan(structure=False).to_source()
-
-
-def test_pictures_show_names_escaped_and_the_order():
-    graph = Graph.from_edges(["<a>"], ["<a>", "b", "c"], ["c"], [("<a>", "b", 0), ("b", "c", 1)])
-    picture = graph.plan().picture()
-    assert "&lt;a&gt;" in picture
-    assert "<a>" not in picture
-    assert ">1: 0</text>" in picture
-    assert graph._repr_svg_() == graph.picture()

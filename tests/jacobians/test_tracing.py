@@ -5,7 +5,7 @@ import pytest
 import scipy.special as sp
 from numpy import array, zeros
 from numpy.lib.stride_tricks import sliding_window_view
-from textbook_programs import PROGRAMS, random
+from numpy_programs import CASES, PROGRAMS, M, R, T, V, random
 
 from jacobians import (
     Affine,
@@ -23,11 +23,6 @@ from jacobians.graph import TracingError
 from jacobians.graph.operations import TABLE, special_rows
 from jacobians.structures import Diagonal
 from verification import check, finite_difference_jacobian
-
-V = np.array([0.3, 0.7, 0.45, 0.62])
-M = np.array([[0.9, 0.2, 0.35], [0.4, 0.8, 0.15], [0.25, 0.55, 0.7]])
-R = np.array([[0.31, 0.72, 0.53], [0.64, 0.25, 0.96]])
-T = np.array([[[0.31, 0.72, 0.53], [0.64, 0.25, 0.96]], [[0.11, 0.42, 0.83], [0.57, 0.38, 0.19]]])
 
 
 def dense_of(graph, output, source):
@@ -63,180 +58,6 @@ def assert_right(f, *points):
             expected = finite_difference_jacobian(of_one, points[place], method="richardson")
             np.testing.assert_allclose(dense_of(graph, output, source), expected, rtol=1e-6, atol=1e-8)
     return graph
-
-
-ONE = {  # a row, and a call of it at points where it is smooth
-    name: (getattr(np, name), V)
-    for name in [
-        "positive",
-        "negative",
-        "exp",
-        "exp2",
-        "expm1",
-        "log",
-        "log2",
-        "log10",
-        "log1p",
-        "sqrt",
-        "cbrt",
-        "square",
-        "reciprocal",
-        "sin",
-        "cos",
-        "tan",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "arcsinh",
-        "arctanh",
-        "absolute",
-        "fabs",
-        "deg2rad",
-        "radians",
-        "rad2deg",
-        "degrees",
-        "sinc",
-    ]
-}
-ONE["arccosh"] = (lambda x: np.arccosh(x + 2), V)
-TWO = [
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "power",
-    "float_power",
-    "maximum",
-    "minimum",
-    "fmax",
-    "fmin",
-    "arctan2",
-    "hypot",
-    "logaddexp",
-    "logaddexp2",
-    "copysign",
-    "remainder",
-    "fmod",
-]
-SPECIAL = ["expit", "logit", "log_expit", "erf", "erfc", "ndtr", "log_ndtr"]
-MORE = {
-    "clip": [(lambda x: np.clip(x, 0.4, 0.65), V)],
-    "reshape": [(lambda x: np.reshape(x, (3, 2)), R), (lambda x: x.reshape(-1, 2), R)],
-    "ravel": [(np.ravel, R)],
-    "transpose": [(lambda x: x.T, R), (lambda x: x.transpose(2, 0, 1), T)],
-    "swapaxes": [(lambda x: np.swapaxes(x, 0, 2), T)],
-    "moveaxis": [(lambda x: np.moveaxis(x, 0, 2), T)],
-    "rollaxis": [(lambda x: np.rollaxis(x, 2), T)],
-    "expand_dims": [(lambda x: np.expand_dims(x, 0), R)],
-    "squeeze": [(lambda x: np.squeeze(x[None]), R)],
-    "broadcast_to": [(lambda x: np.broadcast_to(x, (2, 4)), V)],
-    "flip": [(lambda x: np.flip(x, 1), R)],
-    "fliplr": [(np.fliplr, R)],
-    "flipud": [(np.flipud, R)],
-    "rot90": [(np.rot90, R)],
-    "diagonal": [(np.diagonal, M)],
-    "atleast_1d": [(np.atleast_1d, V)],
-    "atleast_2d": [(np.atleast_2d, V)],
-    "atleast_3d": [(np.atleast_3d, V)],
-    "split": [(lambda x: np.split(x, 2)[0] * np.split(x, 2)[1], V)],
-    "array_split": [(lambda x: np.array_split(x, 3)[1] ** 2, V)],
-    "hsplit": [(lambda x: np.hsplit(x, 3)[1] ** 2, R)],
-    "vsplit": [(lambda x: np.vsplit(x, 2)[1] ** 2, R)],
-    "roll": [(lambda x: np.roll(x, 1, axis=1), R)],
-    "repeat": [(lambda x: np.repeat(x, 2, axis=0), R)],
-    "tile": [(lambda x: np.tile(x, (2, 2)), R)],
-    "resize": [(lambda x: np.resize(x, (3, 3)), V)],
-    "take": [(lambda x: np.take(x, [2, 0, 0], axis=1), R)],
-    "take_along_axis": [(lambda x: np.take_along_axis(x, np.array([[2], [0]]), 1), R)],
-    "diag": [(np.diag, V), (np.diag, M)],
-    "diagflat": [(np.diagflat, V)],
-    "tril": [(np.tril, M)],
-    "triu": [(np.triu, M)],
-    "delete": [(lambda x: np.delete(x, 1), V)],
-    "sliding_window_view": [(lambda x: sliding_window_view(x, (2, 2)), M)],
-    "copy": [(lambda x: x.copy(), V)],
-    "concatenate": [(lambda a, b: np.concatenate([a, b, a]), V, V[:2] + 0.1)],
-    "stack": [(lambda a, b: np.stack([a, np.ones(4), b], axis=1), V, V + 0.1)],
-    "hstack": [(lambda a, b: np.hstack([a, b]), V, V[:2] + 0.1)],
-    "vstack": [(lambda a, b: np.vstack([a, b]), V, V + 0.1)],
-    "dstack": [(lambda a, b: np.dstack([a, b]), V, V + 0.1)],
-    "column_stack": [(lambda a, b: np.column_stack([a, b]), V, V + 0.1)],
-    "append": [(lambda a, b: np.append(a, b), V, V[:2] + 0.1)],
-    "insert": [(lambda a, b: np.insert(a, 1, b), V, V[1])],
-    "block": [(lambda a: np.block([[a, 2 * a], [np.zeros((2, 3)), a]]), R)],
-    "where": [(lambda a, b: np.where(a > b, a, b), V, V[::-1].copy())],
-    "pad": [(lambda x: np.pad(x, 1), R), (lambda x: np.pad(x, 2, mode="edge"), V)],
-    "sort": [(np.sort, V), (lambda x: np.sort(x, axis=0), R)],
-    "sum": [(np.sum, R), (lambda x: x.sum(axis=0), R), (lambda x: x.sum(axis=(0, 2), keepdims=True), T)],
-    "mean": [(np.mean, R), (lambda x: x.mean(axis=1, keepdims=True), R)],
-    "prod": [(np.prod, R), (lambda x: x.prod(axis=0), R), (np.prod, V * [1, 0, 1, 1])],
-    "max": [(np.max, R), (lambda x: x.max(axis=1), R)],
-    "min": [(np.min, R), (lambda x: x.min(axis=0), R)],
-    "amax": [(np.amax, R)],
-    "amin": [(np.amin, R)],
-    "var": [(np.var, R), (lambda x: x.var(axis=0, ddof=1), R)],
-    "std": [(np.std, R), (lambda x: x.std(axis=1), R)],
-    "linalg.norm": [
-        (np.linalg.norm, V),
-        (np.linalg.norm, M),
-        (lambda x: np.linalg.norm(x, axis=1), R),
-        (lambda x: np.linalg.norm(x, ord=1), V),
-    ],
-    "cumsum": [(np.cumsum, V), (lambda x: np.cumsum(x, axis=1), R)],
-    "diff": [(np.diff, V)],
-    "trace": [(np.trace, M)],
-    "matmul": [(np.matmul, R, M), (np.matmul, R, V[:3]), (np.matmul, V[:2], R), (np.matmul, V, V), (np.matmul, T, M),
-               (np.matmul, M[:2, :2], T), (np.matmul, T, T.mT.copy()), (np.matmul, V[:2], T), (np.matmul, T, V[:3]),
-               (np.matmul, T[:, None], T.mT[None].copy()), (np.matmul, T[:1], T.mT.copy())],
-    "dot": [(np.dot, R, M), (np.dot, V, V), (np.dot, T, T.mT.copy()), (np.dot, V[0], V), (np.dot, V[:3], T.mT.copy())],
-    "outer": [(np.outer, V, R)],
-    "einsum": [(lambda a, b: np.einsum("bij,jk->bik", a, b), T, M), (lambda a: np.einsum("ii->i", a), M)]
-    + [(lambda a, spec=spec: np.einsum(spec, a), M) for spec in ("ii", "ij->ji", "ij->i", "ij->", "ji", "i...->...i")]
-    + [(lambda a, b, spec=spec: np.einsum(spec, a, b), T, T + 0.1)
-       for spec in ("bij,bkj->bik", "bij,bij->b", "bij,bij->bij", "bij,cij->bc", "bij,bij->", "bij,kij->bjk",
-                    "bij,cdj->ibc", "...i,...i->...", "bij,bkl->kbi", "b...,b...->...")]
-    + [(lambda a, b, c: np.einsum("ij,jk,k->i", a, b, c), R, M, V[:3]),
-       (lambda a, s: np.einsum("ij,->ij", a, s), R, V[0]),
-       (lambda a, b: np.einsum("...i,...i->...", a, b), T, T[:1] + 0.1),
-       (lambda a, b: np.einsum("iij,j->i", np.stack([a, 2 * a]), b), R, V[:3])],
-    "inner": [(np.inner, R, R), (np.inner, V, V), (np.inner, V[0], R)],
-    "vdot": [(np.vdot, V, V)],
-    "tensordot": [(lambda a, b: np.tensordot(a, b, axes=([1], [0])), T, R),
-                  (lambda a, b: np.tensordot(a, b), T, R), (lambda a, b: np.tensordot(a, b, axes=0), R, V),
-                  (lambda a, b: np.tensordot(a, b, axes=(2, -1)), T, R)],
-    "kron": [(np.kron, R, M), (np.kron, V, R)],
-    "convolve": [(lambda a, b, mode=mode: np.convolve(a, b, mode=mode), a, b) for mode in ("full", "same", "valid")
-                 for a, b in ((V, V[:3]), (V[:2], V), (V, V[:2]), (V, V))],
-    "correlate": [(lambda a, b, mode=mode: np.correlate(a, b, mode=mode), a, b) for mode in ("full", "same", "valid")
-                  for a, b in ((V, V[:3]), (V, V[:2]), (V, V))],
-    "cross": [(np.cross, V[:3], V[1:])],
-    "linalg.inv": [(np.linalg.inv, M)],
-    "linalg.det": [(np.linalg.det, M)],
-    "linalg.slogdet": [(lambda A: np.linalg.slogdet(A)[1], M)],
-    "linalg.solve": [(np.linalg.solve, M, V[:3]), (np.linalg.solve, M, R.T.copy())],
-    "linalg.cholesky": [(lambda A: np.linalg.cholesky(A @ A.T), M)],
-}  # fmt: skip
-SCIPY = {
-    "logsumexp": [(lambda x: sp.logsumexp(x), V), (lambda x: sp.logsumexp(x, axis=1), R)],
-    "softmax": [
-        (lambda x: sp.softmax(x), V),
-        (lambda x: sp.softmax(x, axis=1), R),
-        (lambda x: sp.softmax(x, axis=0), R),
-    ],
-    "log_softmax": [
-        (lambda x: sp.log_softmax(x), V),
-        (lambda x: sp.log_softmax(x, axis=1), R),
-        (lambda x: sp.log_softmax(x, axis=(0, 2)), T),
-    ],
-}
-CASES = [(name, *case) for name, case in ONE.items()]
-CASES += [(name, getattr(np, name), V, V[::-1] + 0.1) for name in TWO]
-CASES += [(name + " broadcast", getattr(np, name), R, V[:3] + 0.13) for name in TWO]
-CASES += [(name, getattr(sp, name), V) for name in SPECIAL]
-CASES += [(name, *case) for name, cases in (MORE | SCIPY).items() for case in cases]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])

@@ -16,7 +16,7 @@ from jacobians.graph.operations.axes import steps, summing
 from jacobians.graph.operations.elementwise import BINARY, numbering, ufunc_row
 from jacobians.graph.operations.moves import chosen
 from jacobians.graph.operations.table import TABLE, Operation, Steps, linear
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, as_array
 from jacobians.structures import BlockDiagonal, Dense, Diagonal, Identity, Jacobian, Kronecker, ScaledIdentity
 
 Indices = tuple[int, ...]
@@ -57,9 +57,7 @@ def contraction(arrays: Sequence[Array], indices: Sequence[Indices], out: Indice
              for name, names in (("batch", batch), ("inner", inner), ("free", free), ("new", new))}  # fmt: skip
     maps, before, after = None, [*batch, *free, *inner], [*batch, *free, *new]
     if others:
-        operands: list[Any] = [part for one, names in others for part in (one, list(names))]
-        W = np.einsum(*operands, [*batch, *new, *inner], optimize=True)
-        W = W.reshape(count["batch"], count["new"], count["inner"])
+        W = _product(others, [*batch, *new, *inner]).reshape(count["batch"], count["new"], count["inner"])
         # the order of axes that moves the fewest entries
         turned = [*batch, *inner, *free], [*batch, *new, *free]
         plain = _moved(kept, lost, before, after, out) <= _moved(kept, lost, *turned, out)
@@ -71,6 +69,17 @@ def contraction(arrays: Sequence[Array], indices: Sequence[Indices], out: Indice
     back = numbering(made).transpose([after.index(i) for i in out])
     parts = (chosen(back, math.prod(made)), *(() if maps is None else (maps,)), sums, chosen(entries, x.size))
     return steps(*parts, size=x.size)
+
+
+def _product(arrays: Sequence[tuple[Array, Indices]], out: list[int]) -> Array:
+    """Return the sum of products over the indices that `out` hasn't; one array is only turned."""
+    (first, names), *rest = arrays
+    if not rest and sorted(names) == sorted(out):
+        order = [names.index(i) for i in out]
+        return first if order == list(range(len(order))) else first.transpose(order)
+    operands: list[Any] = [part for one, own in arrays for part in (one, list(own))]
+    found: Array = np.einsum(*operands, out, optimize=True)
+    return found
 
 
 def _moved(kept: Indices, lost: list[int], before: list[int], after: list[int], out: Indices) -> int:
@@ -90,7 +99,7 @@ def _maps(W: Array, free: int, plain: bool) -> Jacobian:
 def _contracted(
     value: Any, arrays: Sequence[Any], indices: Sequence[Indices], out: Indices, first: int = 0
 ) -> Any:
-    operands = [np.asarray(one, dtype=float) for one in arrays]
+    operands = [as_array(one, float) for one in arrays]
     return value, lambda place: contraction(operands, indices, out, place[0] - first)
 
 
@@ -101,7 +110,7 @@ def _einsum(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
         raise TypeError("is followed with a text of subscripts, such as 'ij,jk->ik'")
     value = function(*args, **kwargs)
     terms, arrow, out = args[0].replace(" ", "").partition("->")
-    arrays, rest = [np.asarray(one) for one in args[1:]], []
+    arrays, rest = [as_array(one) for one in args[1:]], []
     names = terms.split(",")
     spread = [one.ndim - len(name.replace("...", "")) for one, name in zip(arrays, names, strict=True)]
     most = max(spread)
@@ -147,7 +156,7 @@ def _stretched(arrays: Sequence[Any], indices: Sequence[Indices], out: Indices) 
 def _matmul(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     if kwargs:
         raise TypeError(f"takes no options here, found {', '.join(kwargs)}")
-    A, B = (np.asarray(one) for one in args)
+    A, B = (as_array(one) for one in args)
     if function is np.dot and 0 in (A.ndim, B.ndim):
         return ufunc_row(BINARY[np.multiply])(np.multiply, (A, B), {})
     value = function(A, B)
@@ -173,7 +182,7 @@ def _outer(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> A
 
 
 def _inner(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    a, b = (np.asarray(one) for one in args)
+    a, b = (as_array(one) for one in args)
     if 0 in (a.ndim, b.ndim):
         return ufunc_row(BINARY[np.multiply])(np.multiply, (a, b), {})
     left, right = (*range(a.ndim - 1), 100), (*range(50, 49 + b.ndim), 100)
@@ -186,7 +195,7 @@ def _vdot(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
 
 
 def _tensordot(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    a, b = (np.asarray(one) for one in args[:2])
+    a, b = (as_array(one) for one in args[:2])
     axes = args[2] if len(args) > 2 else kwargs.get("axes", 2)
     value = function(a, b, axes)
     if isinstance(axes, int):
@@ -201,7 +210,7 @@ def _tensordot(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
 
 
 def _kron(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    a, b = (np.asarray(one) for one in args)
+    a, b = (as_array(one) for one in args)
     ndim = max(a.ndim, b.ndim)
     a, b = (one.reshape((1,) * (ndim - one.ndim) + one.shape) for one in (a, b))
     left, right = tuple(range(ndim)), tuple(range(50, 50 + ndim))

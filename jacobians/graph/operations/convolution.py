@@ -10,7 +10,7 @@ import numpy as np
 from jacobians.graph.operations.axes import steps
 from jacobians.graph.operations.moves import chosen
 from jacobians.graph.operations.table import TABLE, Operation, Place, Steps
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, as_array
 from jacobians.structures import Toeplitz
 
 
@@ -32,7 +32,7 @@ def _convolve(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
         raise TypeError(
             f"takes the modes full, same and valid here, found {mode!r} {', '.join(options)}".rstrip()
         )
-    a, v = (np.atleast_1d(np.asarray(one, dtype=float)) for one in args[:2])
+    a, v = (np.atleast_1d(as_array(one, float)) for one in args[:2])
     value = function(a, v, mode)
     turned = np.arange(v.size)[::-1]
     if function is np.correlate:

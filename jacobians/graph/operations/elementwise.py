@@ -10,7 +10,7 @@ import numpy as np
 
 from jacobians.graph.operations.axes import broadcasting, steps
 from jacobians.graph.operations.table import TABLE, Operation, Place, Steps, at, size
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, as_array, is_recorded
 from jacobians.structures import Dense, Diagonal, ScaledIdentity
 
 Partial = Callable[..., Any] | float | None
@@ -109,11 +109,12 @@ def spread(weight: Any, out_shape: tuple[int, ...], in_shape: tuple[int, ...]) -
         return steps(new, size=n)
     if type(weight) in (int, float):  # a number in the code, not one of NumPy's that may depend on the point
         return steps(new, ScaledIdentity(weight, n), size=n)
-    weights = np.asarray(weight, dtype=float)
+    weights = as_array(weight, float)
     if weights.size == 1 and m > 1:
         # a number that depends on the point: that it is 1 here says nothing of elsewhere
         return steps(new, ScaledIdentity.unchecked(weights.reshape(()), n), size=n)
-    weights = np.array(np.broadcast_to(weights, out_shape)).reshape(-1)
+    weights = np.broadcast_to(weights, out_shape)
+    weights = (weights if is_recorded(weights) else np.array(weights)).reshape(-1)
     if n == 1 < m:
         return Dense(weights[:, None])
     return steps(Diagonal(weights), new, size=n)
@@ -150,7 +151,7 @@ def special_rows() -> None:
 
 def _clip(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     y = function(*args, **kwargs)
-    x = np.asarray(args[0])
+    x = as_array(args[0])
 
     def jacobian(place: Place) -> Steps:
         if place != (0,):

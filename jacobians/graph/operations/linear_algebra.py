@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from jacobians.graph.operations.axes import steps
 from jacobians.graph.operations.contraction import pair
-from jacobians.graph.operations.table import TABLE, Operation, Place, linear
-from jacobians.numerics.arrays import Array
-from jacobians.structures import Dense, Identity, Jacobian, Kronecker
+from jacobians.graph.operations.moves import chosen
+from jacobians.graph.operations.table import TABLE, Operation, Place, Steps, linear
+from jacobians.numerics.arrays import Array, as_array
+from jacobians.structures import Dense, Diagonal, Identity, Jacobian, Kronecker
 
 
 def _square(A: Any, name: str) -> Array:
-    A = np.asarray(A)
+    A = as_array(A)
     if A.ndim != 2:
         raise TypeError(f"of an array of shape {A.shape} is not followed: {name} of one matrix is")
-    return A
+    return cast(Array, A)
 
 
 def _inv(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -33,11 +35,12 @@ def _det(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
         place: Place,
     ) -> Jacobian:  # the row of cofactors, from minors: right for singular matrices too
         n = len(A)
-        cofactors = np.empty((n, n))
-        for i, j in np.ndindex(n, n):
-            minor = np.delete(np.delete(A, i, axis=0), j, axis=1)
-            cofactors[i, j] = (-1) ** (i + j) * np.linalg.det(minor)
-        return Dense(cofactors.reshape(1, -1))
+        if n == 1:
+            return Identity(1)
+        others = np.array([[k for k in range(n) if k != i] for i in range(n)])
+        minors = A[others[:, None, :, None], others[None, :, None, :]]
+        signs = (-1.0) ** np.add.outer(np.arange(n), np.arange(n))
+        return Dense((signs * np.linalg.det(minors)).reshape(1, -1))
 
     return y, jacobian
 
@@ -48,7 +51,7 @@ def _slogdet(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
 
 
 def _solve(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    A, B = _square(args[0], "the solution"), np.asarray(args[1])
+    A, B = _square(args[0], "the solution"), as_array(args[1])
     X = function(A, B)
     columns = X.reshape(len(A), -1)
 
@@ -66,19 +69,15 @@ def _cholesky(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
         raise TypeError("takes no options here: the lower triangle is read and returned")
     L = function(_square(args[0], "the factor"))
 
-    def jacobian(place: Place) -> Jacobian:
+    def jacobian(place: Place) -> Steps:
         # dL = L Φ(L⁻¹ dA L⁻ᵀ), Φ the lower triangle with half the diagonal; NumPy reads the lower triangle of A only
         n = len(L)
         inverse = np.linalg.inv(L)
-        J = np.zeros((n, n, n, n))
-        for i in range(n):
-            for j in range(i + 1):
-                dA = np.zeros((n, n))
-                dA[i, j] = dA[j, i] = 1
-                inner = np.tril(inverse @ dA @ inverse.T)
-                inner[np.diag_indices(n)] /= 2
-                J[:, :, i, j] = L @ inner
-        return Dense(J.reshape(n * n, n * n))
+        i, j = np.indices((n, n)).reshape(2, -1)
+        mirrored = chosen(np.maximum(i, j) * n + np.minimum(i, j), n * n)
+        halved = np.where(i == j, 0.5, 1.0 * (i > j))
+        steps_of = pair(L, Identity(n)), Diagonal(halved), Kronecker(inverse, inverse), mirrored
+        return steps(*steps_of, size=n * n)
 
     return L, jacobian
 

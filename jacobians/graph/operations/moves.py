@@ -9,7 +9,7 @@ import numpy as np
 
 from jacobians.graph.operations.elementwise import numbering, spread
 from jacobians.graph.operations.table import TABLE, Operation, Place, at
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, alongside, as_array, is_recorded
 from jacobians.structures import Identity, Jacobian, Repeat, Scatter, Selection, Zero
 
 _VIEWS = "reshape ravel transpose swapaxes moveaxis rollaxis expand_dims squeeze flip fliplr flipud rot90 "
@@ -18,12 +18,17 @@ _COPIES = "roll repeat tile resize take take_along_axis diag diagflat tril triu 
 _JOINS = "concatenate stack hstack vstack dstack column_stack append insert block where"
 
 
-def chosen(indices: Any, n: int) -> Any:
-    """Return the Jacobian of y_i = x[indices_i]; −1 stands for an entry that no x reaches, None is that of no y."""
-    indices = np.asarray(indices).reshape(-1)
+def chosen(indices: Any, n: int, repeats: bool = True) -> Any:
+    """Return the Jacobian of y_i = x[indices_i]; −1 stands for an entry that no x reaches, None is that of no y.
+
+    `repeats` says of recorded indices, which can't be looked at, whether one may stand there twice.
+    """
+    indices = as_array(indices).reshape(-1)
     m = indices.size
     if m == 0:
         return None
+    if is_recorded(indices):
+        return Selection.unchecked(indices, n, repeats=repeats)
     present = indices[indices >= 0]
     if not present.size:
         return Zero(m, n)
@@ -49,7 +54,8 @@ def moves(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
     """Return the row of a function that moves entries of its operands, or puts constants between them."""
     if function is np.where and len(args) < 3:
         raise TypeError("of one operand gives places, which have no derivative; pass it a comparison")
-    value = function(*args, **kwargs)
+    # nothing is written into a recorded array, so that a copy is the array
+    value = args[0] if function is np.copy and is_recorded(args[0]) else function(*args, **kwargs)
 
     def jacobian(place: Place) -> Any:
         x = at(args, kwargs, place)
@@ -78,8 +84,9 @@ def moves(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
         its_kwargs = {name: numbers(node, (name,)) for name, node in kwargs.items()}
         found = function(*its_args, **its_kwargs)
         if isinstance(found, list | tuple):
-            return [chosen(np.asarray(part) - 1, x.size) for part in found]
-        return chosen(np.asarray(found) - 1, x.size)
+            return [chosen(as_array(part) - 1, x.size) for part in found]
+        broadcast = function is not np.where or np.size(found) != x.size
+        return chosen(as_array(found) - 1, x.size, repeats=broadcast)
 
     return value, jacobian
 
@@ -89,12 +96,15 @@ _DATA = {np.append: (0, 1), np.insert: (0, 2)}
 
 def indexed(x: Array, index: Any) -> Any:
     """Return the row of x[index]."""
-    return x[index], lambda place: chosen(numbering(x.shape)[index], x.size)
+    recorded = [part for part in (index if isinstance(index, tuple) else (index,)) if is_recorded(part)]
+    numbers = alongside(numbering(x.shape), recorded[0]) if recorded else numbering(x.shape)
+    values = alongside(x, recorded[0]) if recorded and not is_recorded(x) else x
+    return values[index], lambda place: chosen(numbers[index], x.size)
 
 
 def written(x: Array, index: Any, new: Array) -> Any:
     """Return the row of an array after x[index] = new: by x (place 0) and by `new` (place 1)."""
-    value = np.array(x)
+    value = alongside(x, new).copy() if is_recorded(new) and not is_recorded(x) else x.copy()
     value[index] = new
 
     def jacobian(place: Place) -> Jacobian:
@@ -114,24 +124,24 @@ def _pad(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
     mode = args[2] if len(args) > 2 else kwargs.get("mode", "constant")
     if mode not in ("constant", "edge", "wrap", "reflect", "symmetric"):
         raise TypeError(f"mode {mode!r} is not followed; use constant, edge, wrap, reflect or symmetric")
-    x = np.asarray(args[0])
+    x = as_array(args[0])
     plain = {name: option for name, option in kwargs.items() if name != "constant_values"}
     found = function(numbering(x.shape) + 1, *args[1:], **plain)
     return value, lambda place: chosen(found - 1, x.size)
 
 
 def _broadcast_to(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    x, value = np.asarray(args[0]), function(*args, **kwargs)
+    x, value = as_array(args[0]), function(*args, **kwargs)
     return value, lambda place: spread(None, value.shape, x.shape)
 
 
 def _sort(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    x = np.asarray(args[0])
+    x = as_array(args[0])
     order = np.argsort(x, *args[1:], **{"kind": "stable", **kwargs})
     axis = args[1] if len(args) > 1 else kwargs.get("axis", -1)
     numbers = numbering((x.size,)) if axis is None else numbering(x.shape)
     found = np.take_along_axis(numbers, order, 0 if axis is None else axis)
-    return function(*args, **kwargs), lambda place: chosen(found, x.size)
+    return function(*args, **kwargs), lambda place: chosen(found, x.size, repeats=False)
 
 
 for _name in (_VIEWS + " " + _COPIES + " " + _JOINS).split():

@@ -11,7 +11,7 @@ from jacobians.graph.operations.axes import steps, summing
 from jacobians.graph.operations.elementwise import numbering
 from jacobians.graph.operations.moves import chosen
 from jacobians.graph.operations.table import TABLE, Operation, Place, Steps, linear, size
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, as_array, is_recorded
 from jacobians.structures import (
     BlockDiagonal,
     Dense,
@@ -38,7 +38,7 @@ def _first_best(x: Array, y: Array, axes: tuple[int, ...]) -> Array:
     numbers = np.moveaxis(numbering(x.shape), axes, range(-len(axes), 0))
     count = int(np.prod([x.shape[a] for a in axes], dtype=int))
     best = last.reshape(-1, count).argmax(axis=1)
-    return np.asarray(numbers.reshape(-1, count)[np.arange(len(best)), best])
+    return np.take_along_axis(numbers.reshape(-1, count), best[:, None], axis=1)[:, 0]
 
 
 def _count(x: Array, axes: tuple[int, ...]) -> int:
@@ -47,7 +47,8 @@ def _count(x: Array, axes: tuple[int, ...]) -> int:
 
 def _var(x: Array, y: Array, axes: tuple[int, ...], ddof: int = 0) -> Array:
     mean = x.mean(axis=axes, keepdims=True)
-    return np.asarray(2 * (x - mean) / (_count(x, axes) - ddof))
+    found: Array = 2 * (x - mean) / (_count(x, axes) - ddof)
+    return found
 
 
 # the weight of each entry as a function of x, the value with axes kept, the axes, and options
@@ -75,13 +76,13 @@ def gathered(weights: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Ste
         return steps(sums, size=n)
     if isinstance(weights, float):
         return steps(ScaledIdentity.unchecked(weights, m), sums, size=n)
-    flat = np.asarray(weights, dtype=float).reshape(-1)
+    flat = as_array(weights, float).reshape(-1)
     return Dense(flat[None, :]) if m == 1 else steps(sums, Diagonal(flat), size=n)
 
 
 def _reduction(weight: Callable[..., Any], function: Any) -> Any:
     def rule(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        x = np.asarray(args[0])
+        x = as_array(args[0])
         axis = args[1] if len(args) > 1 else kwargs.get("axis")
         unknown = set(kwargs) - {"axis", "keepdims", "ddof", "dtype", "out"}
         if len(args) > 2 or unknown or kwargs.get("out") is not None:
@@ -91,14 +92,14 @@ def _reduction(weight: Callable[..., Any], function: Any) -> Any:
         axes = _axes(axis, x.ndim)
         value = function(*args, **kwargs)
         if weight is _first_best:
-            return value, lambda place: chosen(_first_best(x, kept, axes), x.size)
+            return value, lambda place: chosen(_first_best(x, kept, axes), x.size, repeats=False)
         return value, lambda place: gathered(weight(x, kept, axes, **options), x.shape, axes)
 
     return rule
 
 
 def _norm(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    x = np.asarray(args[0])
+    x = as_array(args[0])
     value = function(*args, **kwargs)
     names = ("ord", "axis", "keepdims")
     options = dict(zip(names, args[1:], strict=False)) | dict(kwargs)
@@ -110,8 +111,16 @@ def _norm(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
     if order == 1:
         return value, lambda place: gathered(np.sign(x), x.shape, axes)
     length = np.sqrt((x**2).sum(axis=axes, keepdims=True))
-    weights = np.divide(x, length, out=np.zeros(x.shape), where=length != 0)
+    weights = np.where(length == 0, 0.0, x / np.where(length == 0, 1.0, length))
     return value, lambda place: gathered(weights, x.shape, axes)
+
+
+def _shares(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return softmax over the axes, and the logarithm of the sum of exponentials, with the axes kept."""
+    largest = x.max(axis=axes, keepdims=True)
+    shifted = np.exp(x - largest)
+    total = shifted.sum(axis=axes, keepdims=True)
+    return shifted / total, largest + np.log(total)
 
 
 def _soft_block(shares: Array, of_shares: bool) -> Jacobian:
@@ -130,20 +139,24 @@ def special_rows() -> None:
     softmax = scipy.special.softmax
 
     def log_sum(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        x = np.asarray(args[0])
+        x = as_array(args[0])
         axis = args[1] if len(args) > 1 else kwargs.get("axis")
         if set(kwargs) - {"axis", "keepdims"} or len(args) > 2:
             raise TypeError("takes axis and keepdims here")
-        shares = softmax(x, axis=axis)
-        return scipy.special.logsumexp(*args, **kwargs), lambda place: gathered(
-            shares, x.shape, _axes(axis, x.ndim)
-        )
+        shares, logarithm = _shares(x, _axes(axis, x.ndim))
+        if is_recorded(x):
+            kept = kwargs.get("keepdims", False)
+            value = logarithm if kept else np.squeeze(logarithm, _axes(axis, x.ndim))
+        else:
+            value = scipy.special.logsumexp(*args, **kwargs)
+        return value, lambda place: gathered(shares, x.shape, _axes(axis, x.ndim))
 
     def soft(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        x = np.asarray(args[0])
+        x = as_array(args[0])
         axis = args[1] if len(args) > 1 else kwargs.get("axis")
-        y = function(*args, **kwargs)
-        shares = softmax(x, axis=axis)
+        shares, logarithm = _shares(x, _axes(axis, x.ndim))
+        made = shares if function is softmax else x - logarithm
+        y = made if is_recorded(x) else function(*args, **kwargs)
 
         def jacobian(place: Place) -> Steps:
             # along the last axes a block for each place of the others; entries are moved there, and back

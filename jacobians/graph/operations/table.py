@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, as_array
 from jacobians.structures import Dense, Jacobian, Sparse
 from jacobians.structures.sparse import sparse_spec
 
@@ -87,7 +87,7 @@ def at(args: tuple[Any, ...], kwargs: Mapping[str, Any], place: Place) -> Array:
     found: Any = args if isinstance(place[0], int) else kwargs
     for step in place:
         found = found[step]
-    return np.asarray(found)
+    return cast(Array, as_array(found))
 
 
 def replaced(args: Any, kwargs: Any, place: Place, value: Any) -> tuple[Any, Any]:
