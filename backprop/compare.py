@@ -17,7 +17,7 @@ from backprop.execute import Execution
 from backprop.plan import STRATEGIES, Plan, Strategy, format_ratio
 from backprop.tables import WIDTH, csv_table, html_table, markdown_table, text_table
 from jacobians import Cost
-from jacobians.numerics.arguments import checked_flag, checked_integer, checked_names
+from jacobians.numerics.arguments import checked_flag, checked_integer, checked_names, shown
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import NUMPY
 
@@ -104,10 +104,10 @@ class Comparison:
 
     def __getitem__(self, strategy: str) -> Alternative:
         for alternative in self.alternatives:
-            if alternative.strategy == strategy:
+            if isinstance(strategy, str) and alternative.strategy == strategy:
                 return alternative
         known = [alternative.strategy for alternative in self.alternatives]
-        raise KeyError(f"strategy: found {strategy!r}, expected one of {known}")
+        raise KeyError(f"strategy: found {shown(strategy)}, expected one of {known}")
 
     @property
     def best(self) -> Alternative:

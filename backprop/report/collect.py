@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from backprop.report.result import Derivative, Layer, LayerJacobian, Report, tol
 from backprop.report.settings import MOST_PARAMETERS
 from jacobians import Function, Jacobian, Sequential
 from jacobians import __version__ as version
+from jacobians.numerics.arguments import checked_callable, checked_instance, checked_integer
 from jacobians.numerics.arrays import Array, real_array
 
 if TYPE_CHECKING:
@@ -30,6 +31,19 @@ LONGEST_TITLE = 200
 
 Tick = Callable[[str, int, int], object]
 """Told of progress: what is done, how much of it is done, how much there is."""
+
+
+def checked_tick(tick: Any) -> Tick:
+    """Return what is told of progress: nobody for None.
+
+    Raises
+    ------
+    TypeError
+        If it can't be called.
+    """
+    if tick is None:
+        return lambda stage, done, total: None
+    return cast(Tick, checked_callable(tick, "tick", "a function of a stage and two numbers"))
 
 
 def collect_network(
@@ -68,7 +82,9 @@ def collect_network(
     MemoryBudgetError
         If a product would take more than 2 GiB.
     """
-    tick = tick or (lambda stage, done, total: None)
+    tick, seed = checked_tick(tick), checked_integer(seed, "seed", least=0, most=None)
+    if title is not None:
+        checked_instance(title, "title", str)
     for name, given in (("network", network), ("loss", loss)):
         if not isinstance(given, Function) and (name == "network" or given is not None):
             found = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -197,7 +196,7 @@ class Graph:
             max_elements=max_elements,
             evaluations=evaluations,
             seconds=seconds,
-            seed=operator.index(seed),
+            seed=seed,
         )
 
     def picture(self) -> str:
