@@ -23,6 +23,7 @@ from jacobians.numerics.arguments import (
     shown,
 )
 from jacobians.numerics.arrays import Array
+from jacobians.pickling import Pickled
 
 FORMAT = "explicit-jacobians training state 1"
 
@@ -70,7 +71,7 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingState:
+class TrainingState(Pickled):
     """A run after a whole number of epochs.
 
     Attributes
