@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jacobians.function import INPUT
-from jacobians.numerics.arguments import checked_path
+from jacobians.numerics.arguments import checked_instance, checked_path
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from verification.optional_packages import require_extras
@@ -67,6 +67,9 @@ class Picture:
     """
 
     svg: str
+
+    def __post_init__(self) -> None:
+        checked_instance(self.svg, "svg", str)
 
     def _repr_svg_(self) -> str:
         return self.svg

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.numerics.arguments import checked_instance
 from jacobians.pickling import Pickled
 
 DIGITS_SOURCE: Final = (
@@ -45,6 +46,10 @@ class Digits(Pickled):
     labels: NDArray[np.int64]
     source: str = DIGITS_SOURCE
     licence: str = DIGITS_LICENCE
+
+    def __post_init__(self) -> None:
+        for name in ("images", "labels"):
+            checked_instance(getattr(self, name), name, np.ndarray)
 
     @property
     def scaled(self) -> NDArray[np.float64]:
