@@ -18,7 +18,7 @@ from backprop.network_graph import NetworkExecution, NetworkGraph, NetworkPlan
 from backprop.plan import MODES, ORDERS, STRATEGIES, Plan, format_ratio
 from backprop.tables import WIDTH, csv_table, html_table, markdown_table, text_table
 from jacobians import Cost
-from jacobians.numerics.arguments import checked_flag, checked_integer, checked_names
+from jacobians.numerics.arguments import checked_flag, checked_integer, checked_names, shown
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import NUMPY
 
@@ -104,12 +104,13 @@ class Comparison:
         return " ".join(part for part in (sentence, self.note) if part)
 
     def __getitem__(self, strategy: str) -> Alternative:
-        same = {strategy, MODES.get(strategy), ORDERS.get(strategy)}  # a chain's left is reverse mode
+        # a chain's left is reverse mode
+        same = {strategy, MODES.get(strategy), ORDERS.get(strategy)} if isinstance(strategy, str) else set()
         for alternative in self.alternatives:
             if alternative.strategy in same:
                 return alternative
         known = [alternative.strategy for alternative in self.alternatives]
-        raise KeyError(f"strategy: found {strategy!r}, expected one of {known}")
+        raise KeyError(f"strategy: found {shown(strategy)}, expected one of {known}")
 
     @property
     def best(self) -> Alternative:

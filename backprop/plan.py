@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from backprop.tables import WIDTH, text_table, wrapped
 from jacobians import Cost, Spec
+from jacobians.numerics.arguments import near, shown
 from jacobians.numerics.arrays import Array
 from jacobians.planning.bracketing import Association, associate, cheapest, fold, from_left, from_right
 from jacobians.planning.dead_units import LiveUnits
@@ -318,18 +319,18 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     specs = chain.specs if live is None else live.specs
     name = strategy if isinstance(strategy, str) else "given"
     found: Association
-    if strategy == "optimal":
+    if name == "optimal":
         found = cheapest(specs)
-    elif strategy == "left":
+    elif name == "left":
         found = associate(specs, from_left(len(specs)))
-    elif strategy == "right":
+    elif name == "right":
         found = associate(specs, from_right(len(specs)))
     elif isinstance(strategy, tuple | int) and _leaves(strategy) == list(range(len(specs))):
         found = associate(specs, strategy)
     else:
         raise ValueError(
-            f"strategy: found {strategy!r}, expected 'left', 'right', 'optimal' or nested pairs that hold "
-            f"0 to {len(specs) - 1} in this order, such as {_example(len(specs))}"
+            f"strategy: found {shown(strategy)}, expected 'left', 'right', 'optimal' or nested pairs that hold "
+            f"0 to {len(specs) - 1} in this order, such as {_example(len(specs))}{near(name, STRATEGIES)}"
         )
     if live is None:
         return Plan(chain, name, found.tree, found.spec, found.cost, dead_units=dead_units)

@@ -7,12 +7,11 @@ that follows it. Python integers never overflow, so dimensions such as 2³² are
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any
 
-from jacobians.numerics.arguments import checked_integer
+from jacobians.numerics.arguments import checked_integer, shown
 
 
 @total_ordering
@@ -67,17 +66,15 @@ class Cost:
 
     def __add__(self, other: object) -> Cost:
         if not isinstance(other, Cost):
-            return NotImplemented
+            return _not_a_cost(other)
         return Cost(self.multiplications + other.multiplications, self.additions + other.additions)
 
     def __radd__(self, other: object) -> Cost:
         # sum() starts from the integer 0
-        return self if other == 0 else NotImplemented
+        return self if isinstance(other, int) and other == 0 else _not_a_cost(other)
 
     def __mul__(self, times: object) -> Cost:
-        if not hasattr(times, "__index__"):
-            return NotImplemented
-        times = operator.index(times)
+        times = checked_integer(times, "times", least=0, most=None)
         return Cost(self.multiplications * times, self.additions * times)
 
     __rmul__ = __mul__
@@ -89,6 +86,13 @@ class Cost:
 
     def __str__(self) -> str:
         return f"{self.multiplications:,} multiplications, {self.additions:,} additions"
+
+
+def _not_a_cost(other: object) -> Any:
+    """Return NotImplemented for a count, which adds itself, or refuse what is no cost."""
+    if isinstance(other, Count):
+        return NotImplemented
+    raise TypeError(f"other: found {shown(other)}, expected a Cost")
 
 
 ZERO_COST = Cost(0, 0)

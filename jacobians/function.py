@@ -251,8 +251,8 @@ class Function(Pickled, Written):
     def bind(self, parameters: Mapping[str, Any]) -> Self:
         """Return a copy that holds `parameters` unchecked, of any scalar type (symbols, balls, …)."""
         bound = copy.copy(self)
-        for name, value in parameters.items():
-            setattr(bound, name, value)
+        for name, value in checked_mapping(parameters, "parameters", "arrays by name").items():
+            setattr(bound, checked_option(name, "parameters", self.parameters), value)
         return bound
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""What pickle and deepcopy take of a Function: its attributes, and which of their arrays are read-only."""
+"""What pickle and deepcopy take of functions and results: attributes, and which of their arrays are read-only."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+Place = tuple[Any, ...]
+
 MARK = "_read_only"
 BY_VALUE = ("cloudpickle", "dill")
 """Packages that pickle functions without a name: where one of them is at work, it decides."""
@@ -21,25 +23,33 @@ class Pickled:
     """Comes back from pickle and deepcopy with its read-only arrays read-only, or is refused by name."""
 
     def __getstate__(self) -> dict[str, Any]:
-        names = [
-            name
-            for name, value in vars(self).items()
-            if isinstance(value, np.ndarray) and not value.flags.writeable
-        ]
-        return {MARK: ReadOnly(tuple(names), self), **vars(self)}
+        return {MARK: ReadOnly(tuple(_read_only_places(vars(self))), self), **vars(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         mark = vars(self).pop(MARK, None)  # a subclass may have a __getstate__ of its own
-        for name in () if mark is None else mark.names:
-            vars(self)[name].flags.writeable = False
+        for place in () if mark is None else mark.places:
+            part: Any = vars(self)
+            for name in place:
+                part = part[name]
+            part.flags.writeable = False
+
+
+def _read_only_places(value: Any, place: Place = ()) -> Iterator[Place]:
+    """Yield where in an attribute, or in a dict in one, there is an array that is read-only."""
+    if isinstance(value, np.ndarray):
+        if not value.flags.writeable:
+            yield place
+    elif type(value) is dict:
+        for name, part in value.items():
+            yield from _read_only_places(part, (*place, name))
 
 
 class ReadOnly:
-    """The names of attributes whose arrays are read-only; the first that is pickled of a Function."""
+    """Where the arrays are that are read-only; the first that is pickled of what holds them."""
 
-    def __init__(self, names: tuple[str, ...], owner: object = None) -> None:
-        self.names, self.owner = names, owner
+    def __init__(self, places: tuple[Place, ...], owner: object = None) -> None:
+        self.places, self.owner = places, owner
 
     def __deepcopy__(self, memo: Any) -> ReadOnly:
         return self  # deepcopy takes any function
@@ -47,7 +57,7 @@ class ReadOnly:
     def __reduce__(self) -> Any:
         if self.owner is not None:
             require_named(self.owner)
-        return ReadOnly, (self.names,)
+        return ReadOnly, (self.places,)
 
 
 def require_named(owner: object) -> None:

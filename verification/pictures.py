@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jacobians.function import INPUT
+from jacobians.numerics.arguments import checked_instance, checked_path
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from verification.optional_packages import require_extras
@@ -67,6 +68,9 @@ class Picture:
 
     svg: str
 
+    def __post_init__(self) -> None:
+        checked_instance(self.svg, "svg", str)
+
     def _repr_svg_(self) -> str:
         return self.svg
 
@@ -91,7 +95,7 @@ class Picture:
         ValueError
             If the name does not end in .svg.
         """
-        target = Path(path)
+        target = checked_path(path, "path")
         if target.suffix != ".svg":
             raise ValueError(f"path: found {target.name!r}, expected a name that ends in .svg")
         beside = target.with_name(f".{target.name}.part")

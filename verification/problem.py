@@ -378,7 +378,7 @@ def numbers(result: Any) -> Array:
 
 def require_function(f: Any) -> None:
     """Raise TypeError unless `f` is a Function or a function of arrays."""
-    if isinstance(f, type) and issubclass(f, Function):
+    if isinstance(f, type) and not str(f.__module__).startswith("sympy"):
         raise TypeError(f"f: found the class {f.__name__}, expected a Function or a function of one array")
     home = getattr(f, "__module__", "") if isinstance(f, type) else type(f).__module__
     if str(home).split(".")[0] == "sympy":
@@ -386,5 +386,4 @@ def require_function(f: Any) -> None:
             f"f: found {shown(f)} of sympy, expected a function of arrays, such as sympy.lambdify(symbols, …)"
         )
     if not callable(f):
-        found = f"the class {f.__name__}" if isinstance(f, type) else type(f).__name__
-        raise TypeError(f"f: found {found}, expected a Function or a function of one array")
+        raise TypeError(f"f: found {type(f).__name__}, expected a Function or a function of one array")

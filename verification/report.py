@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from jacobians.numerics.arrays import Array
+from jacobians.pickling import Pickled
 from verification.causes import Cause
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Worst:
 
 
 @dataclass(frozen=True)
-class CheckReport:
+class CheckReport(Pickled):
     """The verdict of a check and everything that it rests on; printing it is the way to read it.
 
     Attributes

@@ -15,6 +15,7 @@ from backprop.compare import Comparison, compare
 from backprop.plan import Plan
 from backprop.tables import WIDTH, markdown_table
 from jacobians import Spec
+from jacobians.numerics.arguments import near
 from verification.commands.running import CallError
 
 MOST_FACTORS = 200
@@ -131,7 +132,10 @@ def _parse_term(term: str, text: str) -> Spec:
     dense, square, identity = (kind.fullmatch(term) for kind in (_SHAPE, _SQUARE, _IDENTITY))
     match = dense or square or identity
     if match is None:
-        raise CallError(f"SHAPES: found {shown!r}, expected {_EXPECTED}; see `backprop cost --help`")
+        kind = near(term.rpartition(":")[2], ("diagonal", "identity")) if ":" in term else ""
+        raise CallError(
+            f"SHAPES: found {shown!r}, expected {_EXPECTED}{kind or '; see `backprop cost --help`'}"
+        )
     sizes = [int(size) for size in re.findall(r"[0-9]+", term)]
     if 0 in sizes:
         raise CallError(f"SHAPES: found a size of 0 in {shown!r}, expected at least 1; leave the factor out")

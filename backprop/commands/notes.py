@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from jacobians.numerics.arguments import near
 from verification.commands.running import CallError
 
 
@@ -35,7 +36,7 @@ def run(
     by_letters = {name.casefold(): name for name in known}
     for name in ids or []:
         if name.casefold() not in by_letters:
-            raise CallError(f"--id: found {name!r}, expected one of {', '.join(known)}")
+            raise CallError(f"--id: found {name!r}, expected one of {', '.join(known)}{near(name, known)}")
     chosen = list(dict.fromkeys(by_letters[name.casefold()] for name in ids)) if ids else list(known)
     results = [run(known[name]) for name in chosen]
     passed = all(result.passed for result in results)

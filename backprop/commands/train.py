@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,8 +100,9 @@ def _state(path: Path) -> TrainingState:
     except ValueError as error:
         raise CallError(f"--resume: {error}") from None
     except OSError as error:
+        reason = os.strerror(error.errno or 0)
         raise CallError(
-            f"--resume: found no file {path} that can be read ({error.strerror}), expected one that --output wrote"
+            f"--resume: found no file {path} that can be read ({reason}), expected one that --output wrote"
         ) from None
 
 

@@ -15,7 +15,7 @@ from backprop.learning.network import MLP
 from backprop.learning.targets import target_rows
 from jacobians import Function
 from jacobians.numerics.arguments import checked_integer
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.threads import LEAST_FLOPS, blas_threads, halves, spread
 
@@ -55,6 +55,9 @@ class CompiledGradients:
                 f"network: found {type(network).__name__}, expected an MLP; see compile_gradients"
             )
         self.points = checked_integer(points, "points")
+        require_budget(
+            (self.points, max(network.sizes)), 8, "the values of the widest layer", "compile for fewer points"
+        )
         self._network = network
         self._dtype = network.dtype
         self._names = list(network.parameters)

@@ -14,6 +14,7 @@ from jacobians import Function
 from jacobians.numerics.arguments import checked_callable, checked_integer, checked_pair, real_number
 from jacobians.numerics.arrays import Array, read_only, real_array
 from jacobians.numerics.float_errors import without_float_errors
+from jacobians.pickling import Pickled
 
 
 class DivergenceError(ArithmeticError):
@@ -33,7 +34,7 @@ class DivergenceError(ArithmeticError):
 
 
 @dataclass(frozen=True, eq=False)
-class Descent:
+class Descent(Pickled):
     """Where a descent (or an ascent) went.
 
     Attributes

@@ -22,6 +22,7 @@ from jacobians.numerics.arguments import checked_integer, real_number
 from jacobians.numerics.arrays import Array, read_only, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import require_numpy_function
+from jacobians.pickling import Pickled
 from jacobians.structures import Selection
 from jacobians.structures.display import html_table
 
@@ -108,7 +109,7 @@ class ClassScore(_Recorded):
 
 
 @dataclass(frozen=True, eq=False)
-class Saliency:
+class Saliency(Pickled):
     """The linear approximation S_c(I) ≈ wI + b of a class score at an input I₀.
 
     Attributes

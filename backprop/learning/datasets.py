@@ -10,6 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.numerics.arguments import checked_instance
+from jacobians.pickling import Pickled
+
 DIGITS_SOURCE: Final = (
     "E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits (1998), "
     "UCI Machine Learning Repository, doi:10.24432/C50P49, test set"
@@ -18,7 +21,7 @@ DIGITS_LICENCE: Final = "CC BY 4.0"
 
 
 @dataclass(frozen=True, eq=False)
-class Digits:
+class Digits(Pickled):
     """The handwritten digits of the UCI repository: 8×8 pixels each, flattened row by row.
 
     Attributes
@@ -43,6 +46,10 @@ class Digits:
     labels: NDArray[np.int64]
     source: str = DIGITS_SOURCE
     licence: str = DIGITS_LICENCE
+
+    def __post_init__(self) -> None:
+        for name in ("images", "labels"):
+            checked_instance(getattr(self, name), name, np.ndarray)
 
     @property
     def scaled(self) -> NDArray[np.float64]:

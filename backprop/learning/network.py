@@ -332,7 +332,7 @@ class MLP(Sequential):
         points, count = self._points(x)
         targets = target_rows(y, count, self.sizes[-1], self.dtype, self.home)
         if checked_option(method, "method", ("delta", "jacobians")) == "delta":
-            return told(self.mean_gradients(points, targets), "the gradient", self, points)
+            return told(self._mean_gradients(points, targets), "the gradient", self, points)
         found = chain_gradients(self, points, self.network_loss.of(targets))
         return told(found, "the gradient", self, points)
 
@@ -366,7 +366,7 @@ class MLP(Sequential):
         return tuple(delta[0] if count is None else delta for _, delta in found[::-1])
 
     @without_float_errors
-    def mean_gradients(self, points: Array, targets: Array) -> dict[str, Array]:
+    def _mean_gradients(self, points: Array, targets: Array) -> dict[str, Array]:
         """Return the gradients over points (N, d) with target rows (N, k) by the δ recursion."""
         return delta_gradients(self, self._values(points, 1), self.network_loss.of(targets))
 

@@ -8,15 +8,22 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
 from backprop.learning.archive import ArchiveError, Header, read_arrays
 from backprop.learning.facts import fields, read_facts
-from jacobians.numerics.arguments import checked_integer, checked_option, real_number, shown
+from jacobians.numerics.arguments import (
+    checked_instance,
+    checked_integer,
+    checked_option,
+    checked_path,
+    real_number,
+    shown,
+)
 from jacobians.numerics.arrays import Array
+from jacobians.pickling import Pickled
 
 FORMAT = "explicit-jacobians training state 1"
 
@@ -64,7 +71,7 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingState:
+class TrainingState(Pickled):
     """A run after a whole number of epochs.
 
     Attributes
@@ -121,7 +128,8 @@ def save_state(state: TrainingState, path: str | os.PathLike[str]) -> None:
     OSError
         If the folder can't be written to.
     """
-    target = Path(path)
+    checked_instance(state, "state", TrainingState, ", such as TrainingResult.state")
+    target = checked_path(path, "path")
     if target.suffix != ".npz":
         raise ValueError(f"path: found {target.name!r}, expected a name that ends in .npz")
     arrays = {f"{group}:{name}": value for group in _ARRAYS for name, value in getattr(state, group).items()}
@@ -158,13 +166,23 @@ def load_state(path: str | os.PathLike[str]) -> TrainingState:
         If it is no saved state, or damaged, or holds what no run leaves: facts of another kind, numbers that are not
         finite, or parameters, velocity and best parameters of different names, shapes and dtypes.
     """
-    with Path(path).open("rb") as file:
+    source = checked_path(path, "path")
+    try:
+        opened = source.open("rb")
+    except OSError as error:
+        failure = type(error)(
+            f"path: found no file {source} that can be read ({error.strerror}), expected one that "
+            f"TrainingResult.save wrote"
+        )
+        failure.errno = error.errno
+        raise failure from None
+    with opened as file:
         try:
             arrays = read_arrays(file, _require_groups)
             return _state(read_facts(str(arrays.pop("facts"))), arrays)
         except ValueError as error:
             raise ValueError(
-                f"{Path(path).name}: found no state of a training run, or a damaged one ({error}), "
+                f"{source.name}: found no state of a training run, or a damaged one ({error}), "
                 f"expected a file that TrainingResult.save wrote"
             ) from error
 

@@ -87,7 +87,7 @@ LOSSES: dict[str, NetworkLoss] = _rows(
 )
 """The rows by name. A network averages them over the points of a batch."""
 
-_ELSEWHERE = {
+ELSEWHERE = {
     "mse": "mean-squared-error",
     "l2": "squared-error",
     "categorical-crossentropy": "softmax-cross-entropy",
@@ -127,7 +127,7 @@ def network_loss(loss: str | Callable[[Array], Function]) -> NetworkLoss:
         row = LOSSES.get(loss.replace("_", "-").lower())
         if row is None:
             raise ValueError(
-                f"loss: found {shown(loss)}, expected one of {', '.join(LOSSES)}{near(loss, LOSSES, _ELSEWHERE)}"
+                f"loss: found {shown(loss)}, expected one of {', '.join(LOSSES)}{near(loss, LOSSES, ELSEWHERE)}"
             )
         return row
     if not callable(loss) or isinstance(loss, Function):
@@ -146,6 +146,7 @@ def chosen_classes(outputs: Array, threshold: float) -> Array:
     >>> chosen_classes(np.array([[2.0, 1.0], [0.0, np.nan]]), 0.0), chosen_classes(np.array([[0.75]]), 0.5)
     (array([ 0, -1]), array([1]))
     """
+    outputs = real_array(outputs, "outputs", ndim=2, foreign="keep")
     xp = namespace_of(outputs)
     if outputs.shape[-1] == 1:
         above = outputs[:, 0] > threshold

@@ -322,7 +322,7 @@ def _epoch(network: MLP, state: TrainingState, train: _Points, held: _Points | N
     settings, number = state.settings, state.history[-1].number + 1
     work, parameters, velocity = network, dict(state.parameters), dict(state.velocity)
     for batch in _batches(settings, number, len(train.x)):
-        gradients = work.mean_gradients(train.x[batch], train.targets[batch])
+        gradients = work._mean_gradients(train.x[batch], train.targets[batch])
         for name, gradient in gradients.items():
             velocity[name] = settings.momentum * velocity[name] - settings.learning_rate * gradient
             parameters[name] = read_only(parameters[name] + velocity[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from backprop.notes.formula import Finding, Formula, Result, Slip, Witness, run
+from jacobians.numerics.arguments import checked_names, checked_option
 
 __all__ = ["Finding", "Formula", "Result", "Slip", "Witness", "formulas", "run", "verify"]
 
@@ -54,8 +55,7 @@ def verify(ids: Iterable[str] | None = None) -> list[Result]:
     [True]
     """
     known = formulas()
-    chosen = list(known) if ids is None else list(ids)
+    chosen = list(known) if ids is None else checked_names(ids, "ids", "a list of ids such as 'B12'")
     for name in chosen:
-        if name not in known:
-            raise ValueError(f"id: found {name!r}, expected one of {', '.join(known)}")
+        checked_option(name, "id", known)
     return [run(known[name]) for name in chosen]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.numerics.arguments import checked_instance, checked_list, shown
+
 Array = NDArray[Any]
 
 TOLERANCE = 1e-6
@@ -84,8 +86,14 @@ class Formula:
     slip: Slip | None = None
 
     def __post_init__(self) -> None:
+        witnesses = checked_list(self.witnesses, "witnesses", "at least two of Witness")
+        for place, witness in enumerate(witnesses):
+            checked_instance(witness, f"witnesses[{place}]", Witness)
+        object.__setattr__(self, "witnesses", tuple(witnesses))
         if len(self.witnesses) < 2:
-            raise ValueError(f"{self.id}: found {len(self.witnesses)} witnesses, expected at least two")
+            raise ValueError(
+                f"witnesses: found {len(self.witnesses)} of {shown(self.id)}, expected at least two"
+            )
 
 
 @dataclass(frozen=True)
@@ -184,6 +192,7 @@ def run(formula: Formula) -> Result:
     >>> result.passed
     True
     """
+    checked_instance(formula, "formula", Formula)
     try:
         claim = np.asarray(formula.claim(), dtype=float)
     except (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from backprop.report.result import Derivative, Layer, LayerJacobian, Report, tol
 from backprop.report.settings import MOST_PARAMETERS
 from jacobians import Function, Jacobian, Sequential, from_numpy
 from jacobians import __version__ as version
+from jacobians.numerics.arguments import checked_callable, checked_instance, checked_integer
 from jacobians.numerics.arrays import Array, real_array
 
 if TYPE_CHECKING:
@@ -32,6 +33,19 @@ LONGEST_TITLE = 200
 
 Tick = Callable[[str, int, int], object]
 """Told of progress: what is done, how much of it is done, how much there is."""
+
+
+def checked_tick(tick: Any) -> Tick:
+    """Return what is told of progress: nobody for None.
+
+    Raises
+    ------
+    TypeError
+        If it can't be called.
+    """
+    if tick is None:
+        return lambda stage, done, total: None
+    return cast(Tick, checked_callable(tick, "tick", "a function of a stage and two numbers"))
 
 
 def collect_network(
@@ -71,7 +85,9 @@ def collect_network(
     MemoryBudgetError
         If a product would take more than 2 GiB.
     """
-    tick = tick or (lambda stage, done, total: None)
+    tick, seed = checked_tick(tick), checked_integer(seed, "seed", least=0, most=None)
+    if title is not None:
+        checked_instance(title, "title", str)
     if inspect.isroutine(network):
         title = title or getattr(network, "__name__", None)
         network = from_numpy(network)

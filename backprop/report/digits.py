@@ -8,9 +8,10 @@ from backprop.learning.datasets import load_digits
 from backprop.learning.network import MLP
 from backprop.learning.state import Epoch
 from backprop.learning.training import fit
-from backprop.report.collect import Tick, collect_derivatives, collect_network
+from backprop.report.collect import Tick, checked_tick, collect_derivatives, collect_network
 from backprop.report.result import Report, Training
 from backprop.report.settings import BATCH_SIZE, HELD_OUT, Settings
+from jacobians.numerics.arguments import checked_instance
 
 
 def collect(settings: Settings, tick: Tick | None = None) -> Report:
@@ -29,7 +30,8 @@ def collect(settings: Settings, tick: Tick | None = None) -> Report:
     MemoryBudgetError
         If a product would take more than 2 GiB.
     """
-    tick = tick or (lambda stage, done, total: None)
+    checked_instance(settings, "settings", Settings)
+    tick = checked_tick(tick)
     digits = load_digits()
     images, labels = digits.scaled, digits.labels
     network = MLP.initialize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from backprop.report.collect import Tick, collect_network
@@ -12,6 +11,7 @@ from backprop.report.render import FILES, report_texts
 from backprop.report.result import Report
 from backprop.report.write import require_writable, write_files
 from jacobians import Function
+from jacobians.numerics.arguments import checked_path
 from verification.optional_packages import require_extras
 
 
@@ -76,7 +76,7 @@ def report_network(
     >>> [(own.title, own.comparison["right"].multiplications) for own in report.derivatives][:2]
     [('∂loss/∂input', 12), ('∂output/∂input', 6)]
     """
-    directory = None if output is None else Path(output)
+    directory = None if output is None else checked_path(output, "output")
     if directory is not None:
         # hours of work are not lost to a missing package or a place that is taken
         require_extras("report,cli", "jinja2", "matplotlib")

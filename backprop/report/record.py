@@ -22,6 +22,7 @@ from backprop.report.result import (
     Training,
 )
 from backprop.report.settings import BATCH_SIZE, HELD_OUT
+from jacobians.numerics.arguments import checked_instance
 from jacobians.planning.trees import Tree
 
 SCHEMA = "explicit-jacobians/report"
@@ -63,7 +64,13 @@ def to_dict(report: Report) -> dict[str, Any]:
     Parameters
     ----------
     report : Report
+
+    Raises
+    ------
+    TypeError
+        If it is no report.
     """
+    checked_instance(report, "report", Report)
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,

@@ -23,6 +23,7 @@ from backprop.report.record import to_dict
 from backprop.report.result import Derivative, Report, Training
 from backprop.report.write import to_csv, to_json
 from backprop.tables import markdown_table
+from jacobians.numerics.arguments import checked_instance
 from verification.optional_packages import require_extras
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def render_html(report: Report) -> str:
     ImportError
         If jinja2 or matplotlib is missing.
     """
+    checked_instance(report, "report", Report)
     require_extras("report,cli", "jinja2", "matplotlib")
     singles, several = _by_points(report)
     training = report.training
@@ -89,6 +91,7 @@ def render_markdown(report: Report) -> str:
     ImportError
         If jinja2 is missing.
     """
+    checked_instance(report, "report", Report)
     require_extras("report,cli", "jinja2")
     singles, several = _by_points(report)
     trees = [

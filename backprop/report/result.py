@@ -14,6 +14,7 @@ from backprop.learning.state import Epoch
 from backprop.report.settings import Settings
 from jacobians import Function, Jacobian
 from jacobians.numerics.arrays import Array
+from jacobians.pickling import Pickled
 
 if TYPE_CHECKING:
     from verification import CheckReport
@@ -154,7 +155,7 @@ class Training:
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Report(Pickled):
     """All that is shown of one network at one point.
 
     Attributes

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
 
-from jacobians.layers.activations import ACTIVATIONS, activation
+from backprop.learning.targets import ELSEWHERE
+from jacobians.layers.activations import activation
+from jacobians.numerics.arguments import checked_integer, checked_list, checked_option, real_number
 
 PIXELS = 64
 CLASSES = 10
@@ -20,6 +21,9 @@ BATCH_SIZE = 32
 
 LOSSES = ("softmax-cross-entropy", "squared-error", "mean-squared-error")
 """The losses that take the outputs of an affine layer."""
+
+_BEYOND = 10**18
+"""More than any option: what is out of range has a sentence of its own."""
 
 MOST_PARAMETERS = 2**24
 """Every parameter is checked by differences, so a larger network would take hours."""
@@ -70,6 +74,10 @@ class Settings:
     learning_rate: float = 0.1
 
     def __post_init__(self) -> None:
+        sizes = checked_list(self.layers, "layers", "sizes such as (64, 32, 16, 10)")
+        for place, size in enumerate(sizes):
+            checked_integer(size, f"layers[{place}]", least=-_BEYOND, most=_BEYOND)
+        object.__setattr__(self, "layers", tuple(map(int, sizes)))
         first, last = self.layers[0] if self.layers else None, self.layers[-1] if self.layers else None
         if len(self.layers) < 2:
             raise ValueError(
@@ -98,13 +106,11 @@ class Settings:
                 f"{MOST_PARAMETERS:,}, for each is checked; choose smaller layers, or plan without numbers "
                 f"by `backprop cost`"
             )
-        object.__setattr__(self, "activation", _activation_name(self.activation))
-        loss = self.loss.replace("_", "-").lower()
-        if loss not in LOSSES:
-            raise ValueError(
-                f"loss: found {self.loss!r}, expected one of {', '.join(LOSSES)}; choose one of these"
-            )
-        object.__setattr__(self, "loss", loss)
+        object.__setattr__(self, "activation", activation(self.activation).name)
+        loss = self.loss.replace("_", "-").lower() if isinstance(self.loss, str) else self.loss
+        object.__setattr__(self, "loss", checked_option(loss, "loss", LOSSES, ELSEWHERE))
+        for name in ("seed", "batch", "epochs"):
+            checked_integer(getattr(self, name), name, least=-_BEYOND, most=_BEYOND)
         if self.seed < 0:
             raise ValueError(f"seed: found {self.seed}, expected a whole number of at least 0; write 0")
         if not 1 <= self.batch <= HELD_OUT:
@@ -116,10 +122,10 @@ class Settings:
             raise ValueError(
                 f"epochs: found {self.epochs}, expected at least 0; write 0 for a network without training"
             )
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(
-                f"learning_rate: found {self.learning_rate}, expected a finite number above 0; write 0.1, say"
-            )
+        try:
+            real_number(self.learning_rate, "learning_rate", above=0)
+        except ValueError as error:
+            raise ValueError(f"{error}; write 0.1, say") from None
 
     @classmethod
     def parse(cls, **texts: str) -> Self:
@@ -148,15 +154,6 @@ class Settings:
 
 def _joined(sizes: tuple[int, ...]) -> str:
     return ",".join(map(str, sizes))
-
-
-def _activation_name(name: str) -> str:
-    try:
-        return activation(name).name
-    except ValueError:
-        raise ValueError(
-            f"activation: found {name!r}, expected one of {', '.join(ACTIVATIONS)}; choose one of these"
-        ) from None
 
 
 def whole_number(name: str, text: str) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backprop.tables import csv_table
+from jacobians.numerics.arguments import checked_flag, checked_instance, checked_mapping, checked_path
 
 CSV_FIELDS = (
     "derivative", "points", "strategy", "multiplications", "additions", "flops", "counted_multiplications",
@@ -17,20 +18,30 @@ CSV_FIELDS = (
 )  # fmt: skip
 
 
+_DATA = "a report as plain data, as to_dict(report) returns it"
+
+
 def to_json(data: Mapping[str, Any], *, ascii_only: bool = False) -> str:
     r"""Return a report's data as JSON.
 
     Raises
     ------
-    ValueError
-        If a number is not finite: JSON has none for it.
+    TypeError, ValueError
+        If it is no mapping of names, something in it has no form in JSON, or a number is not finite.
 
     Examples
     --------
     >>> to_json({"bracketing": "A·B"}), to_json({"n": 2**70}, ascii_only=True)
     ('{\n  "bracketing": "A·B"\n}\n', '{\n  "n": 1180591620717411303424\n}\n')
     """
-    return json.dumps(data, indent=2, ensure_ascii=ascii_only, allow_nan=False) + "\n"
+    data = checked_mapping(data, "data", _DATA)
+    try:
+        return (
+            json.dumps(data, indent=2, ensure_ascii=checked_flag(ascii_only, "ascii_only"), allow_nan=False)
+            + "\n"
+        )
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"data: found what JSON has no form for ({error}), expected {_DATA}") from None
 
 
 def to_csv(data: Mapping[str, Any]) -> str:
@@ -41,6 +52,8 @@ def to_csv(data: Mapping[str, Any]) -> str:
     data : mapping
         What :func:`backprop.report.record.to_dict` returns.
     """
+    if "derivatives" not in checked_mapping(data, "data", _DATA):
+        raise ValueError(f"data: found no 'derivatives' in it, expected {_DATA}")
     rows = [
         [{"derivative": own["title"], "points": own["points"], **alternative}[field] for field in CSV_FIELDS]
         for own in data["derivatives"]
@@ -74,14 +87,14 @@ def require_writable(directory: Path, names: tuple[str, ...] = ()) -> None:
             raise OSError(f"found a directory {directory / name}, expected a file or nothing; move it away")
 
 
-def write_files(directory: Path, texts: Mapping[str, str]) -> list[Path]:
+def write_files(directory: str | os.PathLike[str], texts: Mapping[str, str]) -> list[Path]:
     """Write texts into a directory: all are written beside their places first, and only then renamed.
 
     A file is at any time the old one or the new one, whole. If writing fails, all are the old ones.
 
     Parameters
     ----------
-    directory : Path
+    directory : path-like
         Made if it is not there.
     texts : mapping of str to str
         Texts by file name; written as UTF-8.
@@ -102,6 +115,10 @@ def write_files(directory: Path, texts: Mapping[str, str]) -> list[Path]:
     ...     [path.name for path in write_files(Path(place) / "new", {"a.txt": "α"})]
     ['a.txt']
     """
+    directory = checked_path(directory, "directory")
+    texts = checked_mapping(texts, "texts", "texts by file name")
+    for name, text in texts.items():
+        checked_instance(text, f"texts[{name!r}]", str)
     require_writable(directory, tuple(texts))
     directory.mkdir(parents=True, exist_ok=True)
     beside = {name: directory / f".{name}.{os.getpid()}.part" for name in texts}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -223,7 +222,7 @@ class Graph:
             max_elements=max_elements,
             evaluations=evaluations,
             seconds=seconds,
-            seed=operator.index(seed),
+            seed=seed,
             check=check,
         )
 

@@ -20,7 +20,6 @@ from jacobians.graph.layers import trace_function
 from jacobians.graph.operations import special_rows
 from jacobians.graph.recorder import Recorder, TracingError
 from jacobians.graph.traced import Traced, assemble, operands_of
-from jacobians.numerics.arguments import checked_takes
 from jacobians.numerics.arrays import Array, as_array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.structures import Identity
@@ -120,7 +119,7 @@ def _follow(f: Any, args: list[Array], options: dict[str, Array], max_vertices: 
         special_rows()
     with followed:
         try:
-            return recorder, checked_takes(f, "f", traced, named)(*traced, **named)
+            return recorder, _fitting(f, "f", traced, named)(*traced, **named)
         except ValueError as error:  # NumPy's words, where it asked for a number and was refused one
             if isinstance(error.__cause__, TracingError):
                 raise error.__cause__ from None
@@ -180,3 +179,23 @@ def _names(f: Any, count: int) -> list[str]:
     except (TypeError, ValueError):
         known = []
     return (known + [f"x{place}" for place in range(len(known), count)])[:count]
+
+
+def _fitting(function: Any, name: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """Return a function whose signature fits what it is to be called with, or refuse it; a class is none."""
+    if isinstance(function, type):
+        raise TypeError(f"{name}: found the class {function.__name__}, expected a function of arrays")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # not all built-in functions tell theirs
+        return function
+    try:
+        signature.bind(*args, **options)
+    except TypeError:
+        count = len(args)
+        by_name = f" and {', '.join(options)}" if options else ""
+        raise TypeError(
+            f"{name}: found a signature {signature}, expected one that takes {count} "
+            f"array{'' if count == 1 else 's'}{by_name}"
+        ) from None
+    return function

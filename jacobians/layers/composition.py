@@ -12,6 +12,7 @@ import numpy as np
 
 from jacobians.function import INPUT, Function, Linearization, plain
 from jacobians.layers.recording import Record, _Recorded
+from jacobians.numerics.arguments import checked_integer, checked_mapping, checked_option
 from jacobians.numerics.arrays import Array, read_only
 
 
@@ -52,7 +53,10 @@ class Composition(_Recorded):
         return len(self.layers)
 
     def __getitem__(self, index: int) -> Function:
-        return self.layers[index]
+        place = checked_integer(index, "index", least=-len(self.layers), most=None)
+        if place >= len(self.layers):
+            raise IndexError(f"index: found {place}, expected at most {len(self.layers) - 1}, the last layer")
+        return self.layers[place]
 
     def __iter__(self) -> Iterator[Function]:
         return iter(self.layers)
@@ -101,8 +105,8 @@ class Composition(_Recorded):
         owners = self._owners()
         by_leaf: dict[int, dict[str, Any]] = {}
         leaves: dict[int, Function] = {}
-        for name, value in parameters.items():
-            leaf, own = owners[name]
+        for name, value in checked_mapping(parameters, "parameters", "arrays by name").items():
+            leaf, own = owners[checked_option(name, "parameters", owners)]
             leaves[id(leaf)] = leaf
             by_leaf.setdefault(id(leaf), {})[own] = value
         return self._rebuilt({key: leaves[key].bind(own) for key, own in by_leaf.items()})

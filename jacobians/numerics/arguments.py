@@ -6,11 +6,12 @@ Every sentence begins with the argument's name, and says what was found and what
 from __future__ import annotations
 
 import difflib
-import inspect
 import math
 import operator
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -259,7 +260,7 @@ def near(value: str, known: Iterable[str], aliases: Mapping[str, str] | None = N
     names = {name.lower(): name for name in known}
     written = value.lower().replace("_", "-")
     meant = (aliases or {}).get(written)
-    if meant is None:
+    if meant not in names.values():
         close = difflib.get_close_matches(value.lower(), names, n=1) or difflib.get_close_matches(
             written, names, n=1
         )
@@ -344,34 +345,42 @@ def checked_callable(value: T, name: str, expected: str) -> T:
     return value
 
 
-def checked_takes(function: Any, name: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
-    """Return a function whose signature fits what it is to be called with, or refuse it; a class is none.
+def checked_instance(value: Any, name: str, kind: type[T], more: str = "") -> T:
+    """Return an object of a class, or refuse what is none.
 
     Raises
     ------
     TypeError
-        If it is a class, or has another signature.
+        If it is an object of another class, or the class itself.
 
     Examples
     --------
-    >>> checked_takes(lambda x: x, "f", (1, 2), {})
+    >>> checked_instance("3", "cost", complex)
     Traceback (most recent call last):
     ...
-    TypeError: f: found a signature (x), expected one that takes 2 arrays
+    TypeError: cost: found '3', expected an instance of complex
     """
-    if isinstance(function, type):
-        raise TypeError(f"{name}: found the class {function.__name__}, expected a function of arrays")
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # not all built-in functions tell theirs
-        return function
-    try:
-        signature.bind(*args, **options)
-    except TypeError:
-        count = len(args)
-        by_name = f" and {', '.join(options)}" if options else ""
-        raise TypeError(
-            f"{name}: found a signature {signature}, expected one that takes {count} "
-            f"array{'' if count == 1 else 's'}{by_name}"
-        ) from None
-    return function
+    if not isinstance(value, kind):
+        raise TypeError(f"{name}: found {shown(value)}, expected an instance of {kind.__name__}{more}")
+    return value
+
+
+def checked_path(value: Any, name: str) -> Path:
+    """Return a path, or refuse what names no file.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither text nor a path of text, or holds a NUL.
+
+    Examples
+    --------
+    >>> checked_path("state.npz", "path").suffix
+    '.npz'
+    """
+    text = value if isinstance(value, str | os.PathLike) else None
+    if text is None or not isinstance(os.fspath(text), str):
+        raise TypeError(f"{name}: found {shown(value)}, expected a path as text or pathlib.Path")
+    if "\0" in os.fspath(text):
+        raise ValueError(f"{name}: found {shown(value)}, expected a path without NUL")
+    return Path(text)

@@ -226,10 +226,10 @@ def make_graph_plan(
     >>> make_graph_plan(graph)
     <GraphPlan optimal: 2 eliminations, 2 multiplications, 1 additions>
     """
+    structure, seed = checked_flag(structure, "structure"), checked_integer(seed, "seed", least=0, most=None)
     machine = engine(graph, structure)
     checked_flag(check, "check")
     limit = None if max_elements is None else checked_integer(max_elements, "max_elements", most=None)
-    structure, seed = checked_flag(structure, "structure"), checked_integer(seed, "seed", least=0, most=None)
     evaluations = checked_integer(evaluations, "evaluations")
     seconds = None if seconds is None else real_number(seconds, "seconds", least=0)
     aim = objective_of(objective, limit)

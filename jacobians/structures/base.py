@@ -220,13 +220,13 @@ class Jacobian(DenseForms):
     @without_float_errors
     def __add__(self, other: Any) -> Jacobian:
         if not isinstance(other, Jacobian):
-            return _left_to(other, "other", "a Jacobian; to add an array take Dense(…)")
+            return _left_to(other, "other", "__radd__", "a Jacobian; to add an array take Dense(…)")
         return Jacobian._sum(self, other)
 
     @without_float_errors
     def __mul__(self, factor: Any) -> Jacobian:
         if not isinstance(factor, int | float | np.integer | np.float64 | np.float32):
-            return _left_to(factor, "factor", "a real number; the product of Jacobians is J @ K")
+            return _left_to(factor, "factor", "__rmul__", "a real number; the product of Jacobians is J @ K")
         if isinstance(factor, int) and not isinstance(factor, bool):
             real_number(factor, "factor", infinite=True)  # an integer may be beyond the range of floats
         if self.home is not NUMPY:
@@ -238,7 +238,7 @@ class Jacobian(DenseForms):
     @without_float_errors
     def __truediv__(self, divisor: Any) -> Jacobian:
         if not isinstance(divisor, int | float | np.integer | np.float64 | np.float32):
-            return _left_to(divisor, "divisor", "a real number")
+            return _left_to(divisor, "divisor", "__rtruediv__", "a real number")
         number = real_number(divisor, "divisor", infinite=True)
         if number == 0:
             raise ZeroDivisionError("divisor: found 0, expected another number")
@@ -255,7 +255,7 @@ class Jacobian(DenseForms):
 
     def __sub__(self, other: Any) -> Jacobian:
         if not isinstance(other, Jacobian):
-            return _left_to(other, "other", "a Jacobian; to subtract an array take Dense(…)")
+            return _left_to(other, "other", "__rsub__", "a Jacobian; to subtract an array take Dense(…)")
         return self + -other
 
     # --- display: never expands J ----------------------------------------------------------------------
@@ -282,9 +282,10 @@ class Jacobian(DenseForms):
         return html_summary(self)
 
 
-def _left_to(value: Any, name: str, expected: str) -> Any:
+def _left_to(value: Any, name: str, method: str, expected: str) -> Any:
     """Return NotImplemented, which asks the other operand, or refuse one that can't know of Jacobians."""
-    if value is None or isinstance(value, complex | str | bytes | Iterable | np.generic | np.ndarray):
+    knows = hasattr(type(value), method) and not isinstance(value, type)
+    if not knows or isinstance(value, complex | str | bytes | Iterable | np.generic | np.ndarray):
         raise TypeError(f"{name}: found {shown(value)}, expected {expected}")
     return NotImplemented
 

@@ -115,7 +115,7 @@ class Kronecker(Jacobian):
         if isinstance(A, Identity) or isinstance(B, Identity):
             factor = B._expand(ledger) if isinstance(A, Identity) else A._expand(ledger)
             if out is None:
-                return self.place(factor)
+                return self._placed(factor)
             out[...] = 0
             self._place(self._blocks(out), factor)
             return out
@@ -141,7 +141,7 @@ class Kronecker(Jacobian):
             np.einsum("pr,qs->pqrs", left[point], right[point], out=blocks[point])
         return out
 
-    def place(self, factor: Array) -> Array:
+    def _placed(self, factor: Array) -> Array:
         """Return the dense form where one factor is an identity, from the dense form of the other.
 
         Entries are placed, not multiplied: beside an infinite number the zeros stay zeros.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 
-from jacobians.numerics.arguments import shown
+from jacobians.numerics.arguments import checked_callable, shown
 from jacobians.numerics.arrays import Array, read_only
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger, ShapeLedger
@@ -216,6 +216,10 @@ class Stored(LinearMap):
         **static
             What differs of :attr:`static`, at whatever depth.
         """
+        checked_callable(change, "change", "a function of an array")
+        for other in others:
+            if not isinstance(other, type(self)) or other.spec != self.spec:
+                raise TypeError(f"others: found {shown(other)}, expected a Jacobian of the spec {self.spec}")
         rest = [other.flatten() for other in others]
         arrays = {
             name: change(array, *(flat[name] for flat in rest)) for name, array in self.flatten().items()

@@ -13,6 +13,8 @@ import pytest
 
 from backprop.cli import main
 from backprop.report import Report, Settings, collect
+from backprop.report.settings import LOSSES
+from jacobians.layers.activations import ACTIVATIONS
 from verification import CheckReport
 
 TINY = ["report", "--layers", "64,10", "--epochs", "1"]
@@ -98,6 +100,42 @@ def test_what_is_not_right_gives_exit_status_1_and_says_where(
     assert f"∂(0.Affine)/∂W: {verdict}: so it was planted [here]" in out
     assert f"verdict: {verdict}" in out
     assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("command", ["report", "train"])
+@pytest.mark.parametrize(
+    ("option", "value", "meant"),
+    [
+        ("--activation", "logistic", "sigmoid"),
+        ("--activation", "Swish", "silu"),
+        ("--activation", "tahn", "tanh"),
+        ("--activation", "leaky-rleu", "leaky_relu"),
+        ("--loss", "mse", "mean-squared-error"),
+        ("--loss", "MSE", "mean-squared-error"),
+        ("--loss", "squared_eror", "squared-error"),
+        ("--loss", "categorical-crossentropy", "softmax-cross-entropy"),
+    ],
+)
+def test_a_choice_that_is_nearly_right_gets_the_list_and_the_nearest(capsys, command, option, value, meant):
+    assert main([command, option, value]) == 2
+    said = capsys.readouterr().err
+    assert f"backprop {command}: {option}: found" in said
+    assert said.rstrip().endswith(f"; did you mean {meant!r}?")
+    for name in ACTIVATIONS if option == "--activation" else LOSSES:
+        assert name in said
+
+
+def test_a_loss_that_the_command_does_not_take_is_not_proposed(capsys):
+    assert main(["train", "--loss", "bce"]) == 2
+    assert "binary-cross-entropy" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"), [(["notes", "--id", "b12x"], "B12"), (["cost", "100:diag"], "diagonal")]
+)
+def test_names_of_formulas_and_structures_that_are_nearly_right_get_the_nearest(capsys, arguments, meant):
+    assert main(arguments) == 2
+    assert f"did you mean {meant!r}?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from backprop.compiling import RecordingError, gradients
 from backprop.learning.targets import LOSSES
 from jacobians import Function, SquaredError
 from jacobians.numerics import threads
+from jacobians.numerics.arrays import MemoryBudgetError
 from jacobians.structures import Dense
 
 
@@ -272,3 +273,8 @@ def test_threads_have_the_error_state_of_the_caller(monkeypatch: pytest.MonkeyPa
         with np.errstate(over=state):  # type: ignore[arg-type]  # one of its literals
             threads.spread(work, [slice(0, 1), slice(1, 2)])
         assert seen == {state}
+
+
+def test_more_points_than_the_budget_holds_are_refused_before_anything_is_recorded() -> None:
+    with pytest.raises(MemoryBudgetError, match=r"the values of the widest layer .*compile for fewer points"):
+        backprop.compile_gradients(MLP.initialize([2, 3, 1], loss="squared-error", seed=0), 10**9)

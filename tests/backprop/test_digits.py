@@ -91,3 +91,8 @@ def test_the_file_holds_no_time_and_no_name(text):
 def test_a_damaged_file_is_refused(text, damage, found):
     with pytest.raises(RuntimeError, match=rf"digits\.csv\.gz: {found}.*reinstall the package"):
         parse_digits(damage(text))
+
+
+def test_digits_of_what_is_no_array_are_refused_by_name():
+    with pytest.raises(TypeError, match=r"^images: found {}, expected an instance of ndarray$"):
+        Digits({}, np.zeros(3, dtype=int))

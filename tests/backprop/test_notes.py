@@ -99,7 +99,7 @@ def test_a_claim_or_a_witness_that_raises_turns_its_row_red_alone() -> None:
 
 
 def test_one_witness_is_not_enough() -> None:
-    with pytest.raises(ValueError, match="X1: found 1 witnesses, expected at least two"):
+    with pytest.raises(ValueError, match="witnesses: found 1 of 'X1', expected at least two"):
         row([1.0], [1.0])
 
 

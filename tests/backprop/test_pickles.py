@@ -24,6 +24,7 @@ from backprop.report.collect import collect_network
 from jacobians import Function, Jacobian, Sequential, SoftmaxCrossEntropy, Spec, SquaredError, Tanh
 from jacobians.planning.trees import flat, nested
 from jacobians.structures import Dense, Diagonal
+from verification import check
 
 X, Y = np.random.default_rng(0).standard_normal((4, 3)), [0, 1, 1, 0]
 SPECS = [
@@ -89,6 +90,35 @@ def test_results_come_back_with_the_same_parts(make, returned):
     assert found is not value
     assert alike(found, value)
     assert str(found) == str(value)
+
+
+def read_only(value):
+    """Yield of each array in a result, at whatever depth, whether it is read-only."""
+    if isinstance(value, np.ndarray):
+        yield not value.flags.writeable
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from read_only(part)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, Chain):
+        for field in dataclasses.fields(value):
+            yield from read_only(getattr(value, field.name))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(
+            RESULTS[name]
+            for name in ("TrainingState", "Saliency", "MaximizedInput", "Descent", "Digits", "Report")
+        ),
+        lambda: check(np.sin, X[0], np.diag(np.cos(X[0]))),
+    ],
+)
+def test_arrays_of_results_are_read_only_after_pickle_and_copy_as_before(make, returned):
+    value = make()
+    before = list(read_only(value))
+    assert any(before)
+    assert list(read_only(returned(value))) == before
 
 
 # --- plans and chains ------------------------------------------------------------------------------------

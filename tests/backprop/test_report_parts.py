@@ -49,12 +49,11 @@ from verification.optional_packages import require_extras
         ),
         (
             {"activation": "tan"},
-            f"activation: found 'tan', expected one of {', '.join(ACTIVATIONS)}; choose one of these",
+            f"activation: found 'tan', expected one of {', '.join(ACTIVATIONS)}; did you mean 'tanh'?",
         ),
         (
             {"loss": "hinge"},
-            "loss: found 'hinge', expected one of softmax-cross-entropy, squared-error, mean-squared-error; "
-            "choose one of these",
+            "loss: found 'hinge', expected one of 'softmax-cross-entropy', 'squared-error', 'mean-squared-error'",
         ),
         ({"seed": "-1"}, "seed: found -1, expected a whole number of at least 0; write 0"),
         (

@@ -162,7 +162,7 @@ def calls_of(net: backprop.MLP, point: np.ndarray[Any, Any]) -> Iterator[Callabl
     yield lambda: [net.predict(batch), net.accuracy(batch, labels)]
     yield lambda: net.gradients(batch, labels)
     yield lambda: net.gradients(batch, labels, method="jacobians")
-    yield lambda: net.mean_gradients(batch, np.eye(2)[labels])
+    yield lambda: net._mean_gradients(batch, np.eye(2)[labels])
     yield lambda: net.deltas(batch, labels)
     yield lambda: backprop.tangent_kernel(net, batch)
     yield lambda: [backprop.saliency(net, point, 1).w, backprop.saliency(net, point, 1)(point)]

@@ -17,7 +17,7 @@ from verification.grading.limits import Limits
 from verification.grading.outputs import require_writable, write_text
 from verification.grading.points import Point
 from verification.grading.processes import Ending
-from verification.grading.results import ItemResult, SubmissionResult
+from verification.grading.results import SubmissionResult, item_result
 
 J = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, -6.0]])
 
@@ -299,7 +299,7 @@ RIGHT, WRONG = (
 
 def item_of(outcomes, **changes):
     options = {"marks": 3.0, "partial": True, "reveal": "diagnosis", "visibility": "visible"}
-    return ItemResult.of(task_of(), Item(Point("p"), **{**options, **changes}), outcomes)
+    return item_result(task_of(), Item(Point("p"), **{**options, **changes}), outcomes)
 
 
 def test_a_part_of_the_places_is_a_part_of_the_marks():

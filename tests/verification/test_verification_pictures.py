@@ -13,7 +13,7 @@ import pytest
 
 import verification
 from jacobians import Softmax
-from verification import check, error_map, pictures, step_curve, step_errors
+from verification import Picture, check, error_map, pictures, step_curve, step_errors
 
 ROOT = Path(__file__).resolve().parents[2]
 RNG = np.random.default_rng(5)
@@ -221,3 +221,9 @@ def test_numbers_of_a_curve_need_no_matplotlib():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
     assert {"Picture", "StepErrors", "error_map", "step_curve", "step_errors"} <= set(verification.__all__)
+
+
+def test_a_picture_of_no_text_is_refused_by_name():
+    for junk in (3, None, b"<svg/>"):
+        with pytest.raises(TypeError, match=r"^svg: found .*, expected an instance of str$"):
+            Picture(junk)

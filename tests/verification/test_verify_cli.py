@@ -319,7 +319,7 @@ def test_full_marks_end_with_0_and_the_files_are_written(verify, tmp_path):
         ),
         (
             [EXAMPLE / "assignment.toml", "mine.py", "--workers", "0"],
-            "workers: found 0, expected a number of at least 1",
+            "workers: found 0, expected an integer of at least 1",
         ),
         (
             [EXAMPLE / "assignment.toml", "mine.py", "--junit", "no/a.xml"],

@@ -37,9 +37,12 @@ def _options(
 
 
 def hide_types(command: Any) -> None:
-    """Leave out of the help pages what Typer says of types: ``<bool>`` of a flag, ``<list[str]>``."""
+    """Leave out of the help pages what Typer says of types: ``<bool>`` of a flag, ``<str>`` of an argument."""
     for own in (command, *getattr(command, "commands", {}).values()):
-        for parameter in own.params:
+        own_help = own.get_help_option(own.context_class(own))  # the command makes it once, and keeps it
+        for parameter in (*own.params, *(() if own_help is None else (own_help,))):
             if parameter.metavar is None:
                 is_flag = getattr(parameter, "is_flag", False)
                 parameter.metavar = "" if is_flag else str(parameter.name).upper()
+            if parameter.param_type_name == "argument" and hasattr(parameter, "display_type_rich"):
+                parameter.display_type_rich = lambda ctx: None  # its name stands in another column

@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from jacobians import Function
+from jacobians.numerics.arguments import near
 from jacobians.numerics.arrays import Array, real_array
 from verification.check import check
 from verification.commands.running import CallError, is_ours, users_code
@@ -196,7 +197,10 @@ def load_object(text: str, name: str) -> Any:
         raise CallError(f"{name}: importing {place} raised {type(error).__name__}: {error}") from error
     for part in attribute.split("."):
         if not hasattr(thing, part):
-            raise CallError(f"{name}: found no {part!r} in {place}, expected a name that is defined there")
+            known = [own for own in dir(thing) if not own.startswith("_")]
+            raise CallError(
+                f"{name}: found no {part!r} in {place}, expected a name that is defined there{near(part, known)}"
+            )
         thing = getattr(thing, part)
     return thing
 

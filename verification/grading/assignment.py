@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+from jacobians.numerics.arguments import checked_path
 from verification.grading.fields import AssignmentError, Fields
 from verification.grading.limits import Limits
 from verification.grading.points import Point, read_point
@@ -156,14 +157,16 @@ def load_assignment(path: str | Path) -> Assignment:
     ...
     verification.grading.fields.AssignmentError: no-such-file.toml: found no such file, expected an assignment in TOML
     """
-    path = Path(path)
+    path = checked_path(path, "assignment")
     try:
         with path.open("rb") as stream:
             table = tomllib.load(stream)
     except FileNotFoundError:
         raise AssignmentError(f"{path}: found no such file, expected an assignment in TOML") from None
     except OSError as error:
-        raise AssignmentError(f"{path}: can't be read: {error.strerror}") from None
+        raise AssignmentError(
+            f"{path}: found what can't be read ({error.strerror}), expected an assignment in TOML"
+        ) from None
     except RecursionError:
         raise AssignmentError(
             f"{path.name}: found hundreds of nested tables or lists, expected a few"

@@ -12,13 +12,19 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from jacobians.numerics.arguments import checked_integer
+from jacobians.numerics.arguments import (
+    checked_callable,
+    checked_flag,
+    checked_integer,
+    checked_list,
+    checked_path,
+)
 from verification.grading.answers import Answer, Fault, Transcript, ending_fault, read_answers
 from verification.grading.assignment import Assignment, Task, load_assignment
 from verification.grading.comparison import Outcome, judge
 from verification.grading.expected import Trial, expected_trials
 from verification.grading.processes import ContainmentError, Ending, Processes, readable_directories
-from verification.grading.results import ItemResult, SubmissionResult, labels
+from verification.grading.results import SubmissionResult, item_result, labels
 
 LARGEST_SUBMISSION = 1 << 20
 SLACK = 1 << 20  # bytes that a process may answer beyond twice the expected arrays
@@ -75,6 +81,9 @@ def grade(
     """
     if workers is not None:
         workers = checked_integer(workers, "workers")
+    confine = checked_flag(confine, "confine")
+    if done is not None:
+        checked_callable(done, "done", "a function of a SubmissionResult")
     if not isinstance(assignment, Assignment):
         assignment = load_assignment(assignment)
     sources = _read(submissions, [assignment.reference] if assignment.reference else [])
@@ -105,7 +114,9 @@ def _read(submissions: Sequence[str | Path], kept: Sequence[Path]) -> dict[str, 
 
     `kept` are files that are nobody's submission: the reference.
     """
-    paths = [Path(path) for path in submissions]
+    expected = "a list of paths of Python files"
+    given = checked_list(submissions, "submissions", expected)
+    paths = [checked_path(path, f"submissions[{place}]") for place, path in enumerate(given)]
     if not paths:
         raise ValueError("submissions: found none, expected at least one Python file")
     for path in paths:
@@ -203,7 +214,7 @@ def _mark(
                 answer: Answer | Fault = transcript.answers.get(number, fault)
                 outcomes[call.task.name, call.item].append(judge(answer, call.trial, call.task))
     items = tuple(
-        ItemResult.of(task, item, outcomes[task.name, number])
+        item_result(task, item, outcomes[task.name, number])
         for task in assignment.tasks
         for number, item in enumerate(task.items)
     )

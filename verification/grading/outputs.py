@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from jacobians.numerics.arguments import checked_flag, checked_instance, checked_list
 from verification.grading.results import ItemResult, SubmissionResult
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -35,7 +36,7 @@ def to_table(results: Sequence[SubmissionResult], *, items: bool = False) -> str
     <BLANKLINE>
     Signs: 1 submission, 0 with full marks
     """
-    rows = []
+    results, items, rows = _checked(results), checked_flag(items, "items"), []
     for result in results:
         rows.append([result.name, f"{result.marks:g}/{result.most:g}", "" if items else _remark(result)])
         if items:
@@ -58,6 +59,7 @@ def to_table(results: Sequence[SubmissionResult], *, items: bool = False) -> str
 
 def to_json(results: Sequence[SubmissionResult]) -> str:
     """Return all results as JSON, for staff: with what students are not told."""
+    results = _checked(results)
     data = {
         "schema": "explicit-jacobians/grades",
         "schema_version": 1,
@@ -82,6 +84,7 @@ def to_junit(results: Sequence[SubmissionResult]) -> str:
       </testsuite>
     </testsuites>
     """
+    results = _checked(results)
     counts = {"tests": 0, "failures": 0, "errors": 0}
     root = ElementTree.Element("testsuites", name=results[0].title if results else "")
     for result in results:
@@ -129,6 +132,7 @@ def to_gradescope(result: SubmissionResult) -> dict[str, Any]:
     >>> to_gradescope(SubmissionResult("ann.py", "Signs", (item,)))["tests"][0]["visibility"]
     'hidden'
     """
+    checked_instance(result, "result", SubmissionResult)
     return {
         "score": result.marks,
         "execution_time": round(result.seconds, 3),
@@ -148,6 +152,13 @@ def to_gradescope(result: SubmissionResult) -> dict[str, Any]:
             for item in result.items
         ],
     }
+
+
+def _checked(results: Any) -> list[SubmissionResult]:
+    found = checked_list(results, "results", "a list of SubmissionResult")
+    return [
+        checked_instance(result, f"results[{place}]", SubmissionResult) for place, result in enumerate(found)
+    ]
 
 
 def told(item: ItemResult) -> str:

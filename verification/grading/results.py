@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from verification.grading.assignment import Item, Task
 from verification.grading.comparison import Outcome, Verdict
@@ -42,32 +42,6 @@ class ItemResult:
     feedback: str
     detail: str
     visibility: str
-
-    @classmethod
-    def of(cls, task: Task, item: Item, outcomes: Sequence[Outcome]) -> Self:
-        """Return the result for the outcomes at all places of an item."""
-        right = [outcome for outcome in outcomes if outcome.verdict == "right"]
-        share = len(right) / len(outcomes)
-        if share < 1 and not item.partial:
-            share = 0.0
-        # the first that is not right is told; a remark on a right one otherwise
-        worst = next((outcome for outcome in outcomes if outcome.verdict != "right"), outcomes[0])
-        feedback, detail = worst.feedback(item.reveal), worst.detail
-        if len(outcomes) > 1 and len(right) < len(outcomes):
-            count = f"{len(right)} of {len(outcomes)} places right"
-            feedback = f"{count}; {feedback}" if feedback else ""
-            detail = f"{count}; {detail}"
-        return cls(
-            task.name,
-            item.name,
-            round(item.marks * share, 6),
-            item.marks,
-            worst.verdict,
-            worst.code,
-            feedback,
-            detail,
-            item.visibility,
-        )
 
     @property
     def passed(self) -> bool:
@@ -154,6 +128,32 @@ class SubmissionResult:
                 for item in self.items
             ],
         }
+
+
+def item_result(task: Task, item: Item, outcomes: Sequence[Outcome]) -> ItemResult:
+    """Return the result for the outcomes at all places of an item."""
+    right = [outcome for outcome in outcomes if outcome.verdict == "right"]
+    share = len(right) / len(outcomes)
+    if share < 1 and not item.partial:
+        share = 0.0
+    # the first that is not right is told; a remark on a right one otherwise
+    worst = next((outcome for outcome in outcomes if outcome.verdict != "right"), outcomes[0])
+    feedback, detail = worst.feedback(item.reveal), worst.detail
+    if len(outcomes) > 1 and len(right) < len(outcomes):
+        count = f"{len(right)} of {len(outcomes)} places right"
+        feedback = f"{count}; {feedback}" if feedback else ""
+        detail = f"{count}; {detail}"
+    return ItemResult(
+        task.name,
+        item.name,
+        round(item.marks * share, 6),
+        item.marks,
+        worst.verdict,
+        worst.code,
+        feedback,
+        detail,
+        item.visibility,
+    )
 
 
 def labels(paths: Sequence[Path]) -> list[str]:
