@@ -33,12 +33,12 @@ def _taken(row: Spec, b: Spec) -> list[Spec]:
     return [product_spec(S, b) for S in _takers(row)]
 
 
-def _sum_of(a: Iterable[Spec], b: Iterable[Spec]) -> Spec:
+def sum_of_spec(a: Iterable[Spec], b: Iterable[Spec]) -> Spec:
     """Return the spec of J₁·K₁ + J₂·K₂ + …, added from the left."""
     return reduce(sum_spec, map(product_spec, a, b))
 
 
-def _sum_cost(a: Sequence[Spec], b: Sequence[Spec]) -> Cost:
+def sum_of_cost(a: Sequence[Spec], b: Sequence[Spec]) -> Cost:
     """Return the cost of the products and of their sum."""
     total, *rest = map(product_spec, a, b)
     cost = sum(map(product_cost, a, b), ZERO_COST)
@@ -47,18 +47,19 @@ def _sum_cost(a: Sequence[Spec], b: Sequence[Spec]) -> Cost:
     return cost
 
 
-def _sum(L: Iterable[Jacobian], R: Iterable[Jacobian], ledger: Ledger) -> Jacobian:
+def sum_of(L: Iterable[Jacobian], R: Iterable[Jacobian], ledger: Ledger) -> Jacobian:
+    """Return the sum of the products."""
     return reduce(lambda a, b: add(a, b, ledger), (multiply(J, K, ledger) for J, K in zip(L, R, strict=True)))
 
 
 def _row_cost(a: Spec, b: Spec) -> Cost:
     """Return the cost of taking the parts, and of the rest."""
-    return sum((product_cost(S, b) for S in _takers(a)), _sum_cost(a.parts, _taken(a, b)))
+    return sum((product_cost(S, b) for S in _takers(a)), sum_of_cost(a.parts, _taken(a, b)))
 
 
 def _row(L: BlockRow, R: Jacobian, ledger: Ledger) -> Jacobian:
     """[J₁, J₂]·K = J₁·K₁ + J₂·K₂ with the rows of K parted as the columns of the block row."""
-    return _sum(L.blocks, [_rows(R, start, stop, ledger) for start, stop in pairwise(L.offsets)], ledger)
+    return sum_of(L.blocks, [_rows(R, start, stop, ledger) for start, stop in pairwise(L.offsets)], ledger)
 
 
 def _rows(R: Jacobian, start: int, stop: int, ledger: Ledger) -> Jacobian:
@@ -144,14 +145,14 @@ ROWS = (
     ),
     Row(
         "BlockRow", "BlockColumn", "[J₁, J₂]·[K₁; K₂] = J₁·K₁ + J₂·K₂",
-        lambda a, b: _sum_of(a.parts, b.parts),
-        lambda a, b: _sum_cost(a.parts, b.parts),
-        lambda L, R, ledger: _sum(L.blocks, R.blocks, ledger),
+        lambda a, b: sum_of_spec(a.parts, b.parts),
+        lambda a, b: sum_of_cost(a.parts, b.parts),
+        lambda L, R, ledger: sum_of(L.blocks, R.blocks, ledger),
         _blocks_meet,
     ),
     Row(
         "BlockRow", ANY, "[J₁, J₂]·K = J₁·K₁ + J₂·K₂",
-        lambda a, b: _sum_of(a.parts, _taken(a, b)), _row_cost, _row,
+        lambda a, b: sum_of_spec(a.parts, _taken(a, b)), _row_cost, _row,
     ),
     Row(ANY, "BlockColumn", "K·[J₁; J₂] by transposition", transposed_spec, transposed_cost, transposed),
     Row(

@@ -26,7 +26,7 @@ from jacobians.structures.stored import apply_cost, expansion_cost
 class Blocks(Jacobian):
     """What all that is made of blocks shares."""
 
-    _same: ClassVar[tuple[int, str] | None] = None  # the axis along which all blocks are of one size
+    _same: ClassVar[tuple[tuple[int, str], ...]] = ()  # the axes along which all blocks are of one size
     blocks: tuple[Jacobian, ...]
 
     def __init__(
@@ -38,8 +38,7 @@ class Blocks(Jacobian):
         batch_shape: Shape | None = None,
     ) -> None:
         found = checked_blocks(blocks)
-        if self._same is not None:
-            axis, word = self._same
+        for axis, word in self._same:
             sizes = [block.shape[axis] for block in found]
             if len(set(sizes)) > 1:
                 raise ValueError(f"blocks: found {sizes} {word}, expected the same number in each")
@@ -128,7 +127,7 @@ class BlockRow(Blocks):
     """
 
     structure = "BlockRow"
-    _same = (0, "rows")
+    _same = ((0, "rows"),)
 
     @property
     def common_factors(self) -> tuple[CommonFactor, ...]:
@@ -246,7 +245,7 @@ class BlockColumn(Blocks):
     """
 
     structure = "BlockColumn"
-    _same = (1, "columns")
+    _same = ((1, "columns"),)
 
     @staticmethod
     def _joined(blocks: Sequence[Spec]) -> Spec:
