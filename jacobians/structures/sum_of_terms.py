@@ -62,10 +62,6 @@ class Sum(Blocks):
         return " + ".join(part.label for part in spec.parts)
 
     @classmethod
-    def _transposed(cls, spec: Spec) -> Spec:
-        return spec.turned()
-
-    @classmethod
     def _additions(cls, spec: Spec, entries: Any, batch: Shape = ()) -> Cost:
         """Return those of the terms, from the left, each of so many entries a point."""
         cost, met = Cost(0, 0), broadcast(batch, spec.parts[0].batch)
@@ -94,11 +90,7 @@ class Sum(Blocks):
     def _diagonal(self) -> Array:
         return reduce(lambda a, b: a + b, (block._diagonal() for block in self.blocks))
 
-    def _transpose(self) -> Jacobian:
-        return Sum(self._transposed_blocks())
-
-    def _scale(self, factor: Any) -> Jacobian:
-        return Sum([block * factor for block in self.blocks])
+    _row_norms = Jacobian._row_norms  # of the sum, not of each term
 
     def _latex(self) -> str:
         return self._latex_blocks(" + ")
