@@ -11,7 +11,7 @@ import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.numerics.ledger import Ledger
-from jacobians.products.core import ANY, Row, count_products, multiply, product_cost, product_spec
+from jacobians.products.core import ANY, Row, count_products, multiply, product_cost, product_spec, remembered
 from jacobians.products.expansion import expand
 from jacobians.products.sums import add, sum_cost, sum_spec
 from jacobians.spec import Spec, owner
@@ -107,9 +107,14 @@ def fallback_cost(a: Spec, b: Spec) -> Count:
     return Count(*(np.where(cheaper, *pair) for pair in both))
 
 
+@remembered
+def _left_is_made_dense(a: Spec, b: Spec) -> bool:
+    return bool(_left_is_cheaper(*_fallbacks(a, b)))
+
+
 def fallback(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
     """J·K with the one made dense that makes it cheaper, K of equals."""
-    if _left_is_cheaper(*_fallbacks(L.spec, R.spec)):
+    if _left_is_made_dense(L.spec, R.spec):
         return multiply(expand(L, ledger), R, ledger)
     return multiply(L, expand(R, ledger), ledger)
 
@@ -135,13 +140,13 @@ ROWS = (
         ANY, "BlockRow", "J·[K₁, K₂] = [J·K₁, J·K₂]",
         lambda a, b: Spec.block_row(product_spec(a, part) for part in b.parts),
         lambda a, b: sum((product_cost(a, part) for part in b.parts), ZERO_COST),
-        lambda L, R, ledger: BlockRow([multiply(L, block, ledger) for block in R.blocks]),
+        lambda L, R, ledger: BlockRow.unchecked([multiply(L, block, ledger) for block in R.blocks]),
     ),
     Row(
         "BlockColumn", ANY, "[J₁; J₂]·K = [J₁·K; J₂·K]",
         lambda a, b: Spec.block_column(product_spec(part, b) for part in a.parts),
         lambda a, b: sum((product_cost(part, b) for part in a.parts), ZERO_COST),
-        lambda L, R, ledger: BlockColumn([multiply(block, R, ledger) for block in L.blocks]),
+        lambda L, R, ledger: BlockColumn.unchecked([multiply(block, R, ledger) for block in L.blocks]),
     ),
     Row(
         "BlockRow", "BlockColumn", "[J₁, J₂]·[K₁; K₂] = J₁·K₁ + J₂·K₂",

@@ -58,7 +58,7 @@ class Blocks(Jacobian):
             self.blocks = tuple(together(self.blocks, self.structure))
         if batch_shape is None:
             batch_shape = broadcast(*(block.batch_shape for block in self.blocks))
-        spec = self._joined([block.spec for block in self.blocks])
+        spec = self._joined(tuple([block.spec for block in self.blocks]))
         self._set(spec, *self._shapes(out_shape, in_shape), batch_shape)
 
     @staticmethod
