@@ -34,6 +34,8 @@ class DenseForms(Stored):
 
     def _row_norms(self) -> Array:
         """Return the norms of the rows: here of I·J, some rows at a time."""
+        if self._on_diagonal:
+            return np.abs(self._diagonal())
         turned, m = self._transpose(), self.shape[0]
         columns = (np.eye(m, min(_COLUMNS, m - start), -start, self.dtype) for start in range(0, m, _COLUMNS))
         return np.concatenate([euclidean(turned._apply(some, UNCOUNTED).mT) for some in columns], axis=-1)
