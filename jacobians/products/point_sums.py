@@ -27,7 +27,7 @@ from jacobians.products.blocks import (
 from jacobians.products.core import ANY, Row, either, multiply, product_cost, product_spec, put
 from jacobians.products.low_rank import dense_spec
 from jacobians.spec import Spec
-from jacobians.structures import Jacobian, PointSum, Sum
+from jacobians.structures import Jacobian, PointSum, SumOfTerms
 from jacobians.structures.point_sum import apart, apart_spec, spread
 
 # --- products --------------------------------------------------------------------------------------------
@@ -73,12 +73,12 @@ def _times_sum(L: PointSum, R: PointSum, ledger: Ledger) -> Jacobian:
 # fmt: off
 ROWS = (
     Row(
-        "Sum", ANY, "(J₁ + J₂)·K = J₁·K + J₂·K",
+        "SumOfTerms", ANY, "(J₁ + J₂)·K = J₁·K + J₂·K",
         lambda a, b: sum_of_spec(a.parts, [b] * len(a.parts)),
         lambda a, b: sum_of_cost(a.parts, [b] * len(a.parts)),
         lambda L, R, ledger: sum_of(L.blocks, [R] * len(L.blocks), ledger),
     ),
-    Row(ANY, "Sum", "K·(J₁ + J₂) by transposition", transposed_spec, transposed_cost, transposed),
+    Row(ANY, "SumOfTerms", "K·(J₁ + J₂) by transposition", transposed_spec, transposed_cost, transposed),
     Row(
         "PointSum", "PointSum", "(Σ J_p)·(Σ K_q) = Σ J_p·K_q of few pairs",
         lambda a, b: _of_terms(product_spec(*_pairs(a, b)), a.axes + b.axes),
@@ -159,25 +159,26 @@ def _with_terms(L: Sequence[Jacobian], others: Iterable[Jacobian], ledger: Ledge
             blocks.append(other)
         else:
             blocks[place] = sums.add(blocks[place], other, ledger)
-    return Sum.unchecked(blocks)
+    return SumOfTerms.unchecked(blocks)
 
 
 # fmt: off
 for _row in (
     *either(
         "PointSum", ANY, "Σ J_p + K, two terms",
-        lambda a, b: Sum._joined([a, b]), lambda a, b: ZERO_COST, lambda L, R, ledger: Sum.unchecked([L, R]),
+        lambda a, b: SumOfTerms._joined([a, b]), lambda a, b: ZERO_COST,
+        lambda L, R, ledger: SumOfTerms.unchecked([L, R]),
     ),
     Row("PointSum", "PointSum", "Σ J_p + Σ K_q, one list of terms", _listed, lambda a, b: ZERO_COST, _list, _one_list),
     *either(
-        "Sum", ANY, "(J₁ + J₂) + K, with the term that takes it in, or a term more",
-        lambda a, b: Sum._joined(_with_term(a.parts, b)),
+        "SumOfTerms", ANY, "(J₁ + J₂) + K, with the term that takes it in, or a term more",
+        lambda a, b: SumOfTerms._joined(_with_term(a.parts, b)),
         lambda a, b: _with_terms_cost(a.parts, [b]),
         lambda L, R, ledger: _with_terms(L.blocks, [R], ledger),
     ),
     Row(
-        "Sum", "Sum", "(J₁ + J₂) + (K₁ + K₂), term by term",
-        lambda a, b: Sum._joined(reduce(_with_term, b.parts, a.parts)),
+        "SumOfTerms", "SumOfTerms", "(J₁ + J₂) + (K₁ + K₂), term by term",
+        lambda a, b: SumOfTerms._joined(reduce(_with_term, b.parts, a.parts)),
         lambda a, b: _with_terms_cost(a.parts, b.parts),
         lambda L, R, ledger: _with_terms(L.blocks, R.blocks, ledger),
     ),

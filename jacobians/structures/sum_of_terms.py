@@ -16,7 +16,7 @@ from jacobians.structures.linear_map import Shape
 from jacobians.structures.stored import apply_cost, expansion_cost
 
 
-class Sum(Blocks):
+class SumOfTerms(Blocks):
     """J₁ + J₂ + … of one shape: a Gauss–Newton matrix and its damping. Stores what the terms store.
 
     A sum with a :class:`PointSum` is one, and so are its products where they keep a structure; other sums find
@@ -43,12 +43,12 @@ class Sum(Blocks):
     <Σ(5·Dense 2×2 ⊗ 5·Dense 3×3) + c·I₆: 6×6, out (2, 3), in (2, 3), 66 of 36 numbers stored>
     """
 
-    structure = "Sum"
+    structure = "SumOfTerms"
     _same = (0, "rows"), (1, "columns")
 
     @staticmethod
     def _joined(blocks: Sequence[Spec]) -> Spec:
-        return Spec.of("Sum", *blocks[0].shape, broadcast(*(part.batch for part in blocks)), blocks)
+        return Spec.of("SumOfTerms", *blocks[0].shape, broadcast(*(part.batch for part in blocks)), blocks)
 
     def _shapes(self, out_shape: Shape | None, in_shape: Shape | None) -> tuple[Shape | None, Shape | None]:
         first = self.blocks[0]

@@ -31,7 +31,7 @@ from jacobians.structures import (
     Repeat,
     ScaledIdentity,
     Selection,
-    Sum,
+    SumOfTerms,
     Toeplitz,
 )
 from jacobians.structures.sparse import sparse_spec
@@ -125,7 +125,7 @@ def over(points: Any, *parts: Spec) -> Spec:
 
 
 def total(*parts: Spec) -> Spec:
-    return Sum._joined(parts)
+    return SumOfTerms._joined(parts)
 
 
 # (left, right, result, cost): the structure of each product pinned, so that no row can go unnoticed

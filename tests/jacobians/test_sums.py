@@ -12,7 +12,15 @@ from jacobians import Cost, Spec
 from jacobians.numerics.ledger import Ledger
 from jacobians.products import sums
 from jacobians.products.sums import add, find_sum, sum_cost, sum_spec
-from jacobians.structures import BlockDiagonal, Diagonal, Jacobian, ScaledIdentity, Sum, Toeplitz, sum_row
+from jacobians.structures import (
+    BlockDiagonal,
+    Diagonal,
+    Jacobian,
+    ScaledIdentity,
+    SumOfTerms,
+    Toeplitz,
+    sum_row,
+)
 from jacobians.structures.sparse import sparse_spec
 
 
@@ -30,7 +38,7 @@ def over(points: int) -> Spec:
 
 
 def total(*terms: Spec) -> Spec:
-    return Sum._joined(terms)
+    return SumOfTerms._joined(terms)
 
 
 # (left, right, sum, additions)

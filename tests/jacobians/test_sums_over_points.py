@@ -22,7 +22,7 @@ from jacobians.structures import (
     Kronecker,
     PointSum,
     ScaledIdentity,
-    Sum,
+    SumOfTerms,
     Toeplitz,
 )
 
@@ -121,7 +121,7 @@ def test_products_and_sums_keep_their_terms_at_the_stated_cost(other: Jacobian) 
         for L, R, expected in pairs:
             ledger = Ledger()
             product = multiply(L, R, ledger)
-            assert product.structure in ("PointSum", "Sum")
+            assert product.structure in ("PointSum", "SumOfTerms")
             assert_allclose(product.dense(), expected, rtol=1e-10, atol=1e-10)
             Tally.reset()
             multiply(counting(L), counting(R))
@@ -129,7 +129,7 @@ def test_products_and_sums_keep_their_terms_at_the_stated_cost(other: Jacobian) 
         if other.shape[1] == 12:
             ledger = Ledger()
             total = add(J, other, ledger)
-            assert total.structure in ("PointSum", "Sum")
+            assert total.structure in ("PointSum", "SumOfTerms")
             assert_allclose(total.dense(), dense + other.dense(), rtol=1e-10, atol=1e-10)
             assert_allclose((other + J).T.dense(), (dense + other.dense()).T, rtol=1e-10, atol=1e-10)
             assert_allclose(total.diagonal(), np.diagonal(dense + other.dense()), rtol=1e-10, atol=1e-10)
@@ -157,7 +157,7 @@ def test_nothing_of_the_size_of_the_dense_form_is_made(monkeypatch: pytest.Monke
     damped = G + ScaledIdentity(0.5, 12)
     K = Kronecker(normal(3, 2), normal(4, 2))
     dense = K.dense()
-    for structure in (PointSum, Sum, Kronecker):
+    for structure in (PointSum, SumOfTerms, Kronecker):
         monkeypatch.setattr(structure, "_expand", refuse)
     product = K.T @ damped @ K
     assert_allclose(product.trace(), np.trace(dense.T @ (truth + np.eye(12) / 2) @ dense), rtol=1e-10)
@@ -176,4 +176,4 @@ def test_points_are_taken_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_terms_of_two_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"blocks: found \[2, 3\] rows, expected the same number in each"):
-        Sum([Identity(2), Identity(3)])
+        SumOfTerms([Identity(2), Identity(3)])
