@@ -128,7 +128,7 @@ class Spec:
     @classmethod
     def low_rank(cls, n: int, rank: int, batch: Batch = ()) -> Spec:
         """Return the spec of diag(d) + U Vᵀ with n×rank factors."""
-        return _made("DiagonalPlusLowRank", _sizes(n, n), _batch(batch), (), checked_integer(rank, "rank"))
+        return _made("DiagonalPlusLowRank", _sizes(n, n), _batch(batch), (), _rank(rank))
 
     @classmethod
     def selection(
@@ -163,7 +163,8 @@ class Spec:
     @classmethod
     def kronecker(cls, left: Spec, right: Spec) -> Spec:
         """Return the spec of left ⊗ right."""
-        left, right = _specs((left, right), "left, right")
+        if type(left) is not Spec or type(right) is not Spec:
+            _specs((left, right), "left, right")
         (p, r), (q, s) = left.shape, right.shape
         return _made("Kronecker", (p * q, r * s), broadcast(left.batch, right.batch), (left, right))
 
@@ -185,11 +186,6 @@ class Spec:
     def is_identity(self) -> bool:
         """Whether products with it are the other factor: an edge of ±1 of the literature."""
         return self.structure == "Identity"
-
-    @property
-    def is_zero(self) -> bool:
-        """Whether products with it are zeros, whatever the other factor is."""
-        return self.structure == "Zero"
 
     @property
     def is_dense(self) -> bool:
@@ -301,11 +297,23 @@ def _sizes(*numbers: Any) -> Any:
     return numbers
 
 
+def _rank(rank: Any) -> int:
+    return rank if type(rank) is int and rank > 0 else checked_integer(rank, "rank")
+
+
 def _batch(batch: Any) -> Any:
-    return checked_shape(batch, "batch") if batch != () or type(batch) is not tuple else batch
+    if type(batch) is tuple:
+        for size in batch:
+            if type(size) is not int or size < 1:
+                break
+        else:
+            return batch
+    return checked_shape(batch, "batch")
 
 
 def _specs(parts: Any, name: str) -> tuple[Spec, ...]:
+    if type(parts) is tuple and set(map(type, parts)) == {Spec}:
+        return parts  # what products ask with
     expected = "specs such as Spec.dense(2, 3)"
     found = tuple(checked_list(parts, name, expected))
     if not found or not all(isinstance(part, Spec) for part in found):

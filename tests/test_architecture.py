@@ -90,53 +90,6 @@ def test_an_upward_import_is_found(name, source, breaks):
     assert bool(upward_imports(name, source)) is breaks
 
 
-# --- no circle between files of the core ------------------------------------------------------------------
-
-
-def links(sources: Mapping[str, str]) -> dict[str, set[str]]:
-    """Return which modules each imports, wherever in the file; imports for annotations alone don't count."""
-    found: dict[str, set[str]] = {}
-    for name, source in sources.items():
-        tree = ast.parse(source)
-        for node in list(ast.walk(tree)):
-            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-                node.body = []
-        named = found[name] = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                named |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                whole = {f"{node.module}.{alias.name}" for alias in node.names}
-                named |= (whole & sources.keys()) | ({node.module} if whole - sources.keys() else set())
-        named &= sources.keys() - {name}
-    return found
-
-
-def in_circles(found: dict[str, set[str]]) -> set[str]:
-    """Return the modules that are left when all are taken away that import none of the others."""
-    left = {name: set(named) for name, named in found.items()}
-    while free := {name for name, named in left.items() if not named & left.keys()}:
-        left = {name: named for name, named in left.items() if name not in free}
-    while top := left.keys() - set().union(*left.values()):
-        left = {name: named for name, named in left.items() if name not in top}
-    return set(left)
-
-
-def test_the_core_has_no_circle_between_files():
-    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules("jacobians")}
-    sources = {
-        name.removesuffix(".__init__"): path.read_text(encoding="utf-8") for path, name in names.items()
-    }
-    assert in_circles(links(sources)) == set()
-
-
-def test_a_circle_is_found():
-    sources = {"a": "def f():\n    import b", "b": "from a import f", "c": "import a", "d": ""}
-    assert in_circles(links(sources)) == {"a", "b"}
-    sources["b"] = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a"
-    assert in_circles(links(sources)) == set()
-
-
 # --- names and sizes of files --------------------------------------------------------------------------
 
 

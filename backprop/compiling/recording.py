@@ -27,7 +27,7 @@ from backprop.compiling.shapes import (
     ufunc_result,
 )
 from jacobians.graph.operations import TABLE
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, Unnumbered
 
 _VIEWS = {function.__name__ for function, row in TABLE.items() if row.view}
 _FRESH = {
@@ -176,15 +176,18 @@ def _key(value: Any) -> Any:
     return (type(value).__name__, repr(value))
 
 
-class Recorded(NDArrayOperatorsMixin):
+class Recorded(NDArrayOperatorsMixin, Unnumbered):
     """An array of which shape and dtype are known, and what is done to it is written down."""
 
     __array_priority__ = 1000.0
     __hash__ = None  # type: ignore[assignment]  # as for ndarray: == is entry by entry
-    is_recorded = True
 
     def __init__(self, recording: Recording, node: Node) -> None:
         self.recording, self.node = recording, node
+
+    def beside(self, array: Array) -> Any:
+        """Return an array of numbers as a constant of the same recording."""
+        return self.recording.lift(array)
 
     # --- what NumPy calls ------------------------------------------------------------------------------
 

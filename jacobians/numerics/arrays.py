@@ -129,6 +129,14 @@ def _with_axes(array: Array, name: str, ndim: int | tuple[int, ...] | None) -> A
     return array
 
 
+class Unnumbered:
+    """An array with a shape and a dtype, but no numbers: base of those that record what is done to them."""
+
+    def beside(self, array: Array) -> Any:
+        """Return an array of numbers as one of this kind."""
+        raise NotImplementedError(f"{type(self).__name__}: found no method beside(array)")
+
+
 def is_recorded(value: Any) -> bool:
     """Return whether an array is recorded: it has a shape and a dtype, but no numbers.
 
@@ -138,7 +146,7 @@ def is_recorded(value: Any) -> bool:
     False
     """
     # asked of the class: arrays of other scalars refuse attributes that they don't know
-    return getattr(type(value), "is_recorded", False)
+    return issubclass(type(value), Unnumbered)
 
 
 def as_array(value: Any, dtype: Any = None) -> Any:
@@ -192,7 +200,8 @@ def alongside(array: Array, other: Any) -> Array:
     >>> alongside(np.ones(2), np.arange(2))
     array([1., 1.])
     """
-    return other.recording.lift(array) if is_recorded(other) else array
+    beside: Array = other.beside(array) if is_recorded(other) else array
+    return beside
 
 
 def private(array: Array) -> Array:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -56,12 +56,26 @@ def interval_plan(specs: Sequence[Spec]) -> IntervalPlan | None:
     if len(specs) < _FEWEST:
         return None
     carried = owner(specs[-1].structure)._carried(specs[-1])
-    # what zeros make of the last factor is Zero, and carries nothing
-    if carried is not None and not any(spec.is_zero for spec in specs):
+    if carried is not None and all(_lets_carry(spec, specs[-1]) for spec in {*specs[:-1]}):
         part, whole = carried
         core = interval_plan([*specs[:-1], part])
         return core and replace(core, spec=whole(core.spec))
     return _programme(_Kinds(specs)) if _within_int64(specs) else None
+
+
+@lru_cache(maxsize=4096)
+def _lets_carry(spec: Spec, last: Spec) -> bool:
+    """Return whether what a last factor carries stays beside its products: those with Zero and sums are others."""
+    carried = owner(last.structure)._carried(
+        replace(last, parts=(Spec.dense(spec.shape[1], 1), *last.parts[1:]))
+    )
+    if carried is None:
+        return False
+    part, whole = carried
+    carrying = whole(part)
+    return product_spec(spec, carrying) == whole(product_spec(spec, part)) and (
+        product_cost(spec, carrying) == product_cost(spec, part)
+    )
 
 
 def _within_int64(specs: Sequence[Spec]) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.numerics.ledger import Ledger
-from jacobians.products.core import ANY, Row, count_products, multiply, product_cost, product_spec
+from jacobians.products.core import ANY, Row, count_products, multiply, product_cost, product_spec, remembered
 from jacobians.products.expansion import expand
 from jacobians.products.sums import add, sum_cost, sum_spec
 from jacobians.spec import Spec, owner
@@ -33,12 +33,12 @@ def _taken(row: Spec, b: Spec) -> list[Spec]:
     return [product_spec(S, b) for S in _takers(row)]
 
 
-def _sum_of(a: Iterable[Spec], b: Iterable[Spec]) -> Spec:
+def sum_of_spec(a: Iterable[Spec], b: Iterable[Spec]) -> Spec:
     """Return the spec of J₁·K₁ + J₂·K₂ + …, added from the left."""
     return reduce(sum_spec, map(product_spec, a, b))
 
 
-def _sum_cost(a: Sequence[Spec], b: Sequence[Spec]) -> Cost:
+def sum_of_cost(a: Sequence[Spec], b: Sequence[Spec]) -> Cost:
     """Return the cost of the products and of their sum."""
     total, *rest = map(product_spec, a, b)
     cost = sum(map(product_cost, a, b), ZERO_COST)
@@ -47,18 +47,19 @@ def _sum_cost(a: Sequence[Spec], b: Sequence[Spec]) -> Cost:
     return cost
 
 
-def _sum(L: Iterable[Jacobian], R: Iterable[Jacobian], ledger: Ledger) -> Jacobian:
+def sum_of(L: Iterable[Jacobian], R: Iterable[Jacobian], ledger: Ledger) -> Jacobian:
+    """Return the sum of the products."""
     return reduce(lambda a, b: add(a, b, ledger), (multiply(J, K, ledger) for J, K in zip(L, R, strict=True)))
 
 
 def _row_cost(a: Spec, b: Spec) -> Cost:
     """Return the cost of taking the parts, and of the rest."""
-    return sum((product_cost(S, b) for S in _takers(a)), _sum_cost(a.parts, _taken(a, b)))
+    return sum((product_cost(S, b) for S in _takers(a)), sum_of_cost(a.parts, _taken(a, b)))
 
 
 def _row(L: BlockRow, R: Jacobian, ledger: Ledger) -> Jacobian:
     """[J₁, J₂]·K = J₁·K₁ + J₂·K₂ with the rows of K parted as the columns of the block row."""
-    return _sum(L.blocks, [_rows(R, start, stop, ledger) for start, stop in pairwise(L.offsets)], ledger)
+    return sum_of(L.blocks, [_rows(R, start, stop, ledger) for start, stop in pairwise(L.offsets)], ledger)
 
 
 def _rows(R: Jacobian, start: int, stop: int, ledger: Ledger) -> Jacobian:
@@ -106,9 +107,14 @@ def fallback_cost(a: Spec, b: Spec) -> Count:
     return Count(*(np.where(cheaper, *pair) for pair in both))
 
 
+@remembered
+def _left_is_made_dense(a: Spec, b: Spec) -> bool:
+    return bool(_left_is_cheaper(*_fallbacks(a, b)))
+
+
 def fallback(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
     """J·K with the one made dense that makes it cheaper, K of equals."""
-    if _left_is_cheaper(*_fallbacks(L.spec, R.spec)):
+    if _left_is_made_dense(L.spec, R.spec):
         return multiply(expand(L, ledger), R, ledger)
     return multiply(L, expand(R, ledger), ledger)
 
@@ -134,24 +140,24 @@ ROWS = (
         ANY, "BlockRow", "J·[K₁, K₂] = [J·K₁, J·K₂]",
         lambda a, b: Spec.block_row(product_spec(a, part) for part in b.parts),
         lambda a, b: sum((product_cost(a, part) for part in b.parts), ZERO_COST),
-        lambda L, R, ledger: BlockRow([multiply(L, block, ledger) for block in R.blocks]),
+        lambda L, R, ledger: BlockRow.unchecked([multiply(L, block, ledger) for block in R.blocks]),
     ),
     Row(
         "BlockColumn", ANY, "[J₁; J₂]·K = [J₁·K; J₂·K]",
         lambda a, b: Spec.block_column(product_spec(part, b) for part in a.parts),
         lambda a, b: sum((product_cost(part, b) for part in a.parts), ZERO_COST),
-        lambda L, R, ledger: BlockColumn([multiply(block, R, ledger) for block in L.blocks]),
+        lambda L, R, ledger: BlockColumn.unchecked([multiply(block, R, ledger) for block in L.blocks]),
     ),
     Row(
         "BlockRow", "BlockColumn", "[J₁, J₂]·[K₁; K₂] = J₁·K₁ + J₂·K₂",
-        lambda a, b: _sum_of(a.parts, b.parts),
-        lambda a, b: _sum_cost(a.parts, b.parts),
-        lambda L, R, ledger: _sum(L.blocks, R.blocks, ledger),
+        lambda a, b: sum_of_spec(a.parts, b.parts),
+        lambda a, b: sum_of_cost(a.parts, b.parts),
+        lambda L, R, ledger: sum_of(L.blocks, R.blocks, ledger),
         _blocks_meet,
     ),
     Row(
         "BlockRow", ANY, "[J₁, J₂]·K = J₁·K₁ + J₂·K₂",
-        lambda a, b: _sum_of(a.parts, _taken(a, b)), _row_cost, _row,
+        lambda a, b: sum_of_spec(a.parts, _taken(a, b)), _row_cost, _row,
     ),
     Row(ANY, "BlockColumn", "K·[J₁; J₂] by transposition", transposed_spec, transposed_cost, transposed),
     Row(

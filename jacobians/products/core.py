@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from jacobians.cost import Cost, Count, exactly
 from jacobians.numerics.arguments import shown
@@ -15,6 +15,8 @@ from jacobians.products.expansion import require_room
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Jacobian
 from jacobians.structures.devices import together
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 ANY = "*"
 
@@ -178,13 +180,23 @@ def rows_among(rows: Iterable[Row], left: str, right: str) -> tuple[Row, ...]:
     return tuple(row for row in rows if row.left in (ANY, left) and row.right in (ANY, right))
 
 
+_REMEMBERED: list[Any] = []
+
+
+def remembered(function: F) -> F:
+    """Look each pair of specs up once, until a table changes."""
+    cached = lru_cache(maxsize=65536)(function)
+    _REMEMBERED.append(cached)
+    return cast(F, cached)
+
+
 def forget() -> None:
-    """Forget what was looked up before the table changed."""
-    for looked_up in (_rows_for, product_spec, product_cost, _prepared):
+    """Forget what was looked up before a table changed."""
+    for looked_up in _REMEMBERED:
         looked_up.cache_clear()
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def _rows_for(left: str, right: str) -> tuple[Row, ...]:
     return rows_among(ROWS, left, right)
 
@@ -210,7 +222,7 @@ def find_row(left: Spec, right: Spec) -> Row:
     raise LookupError(f"product: found no row for {left.structure} · {right.structure}; add one by row(…)")
 
 
-@lru_cache(maxsize=65536)
+@remembered
 def product_spec(left: Spec, right: Spec) -> Spec:
     """Return the spec of left · right, without any numbers.
 
@@ -222,7 +234,7 @@ def product_spec(left: Spec, right: Spec) -> Spec:
     return find_row(left, right).result(left, right)
 
 
-@lru_cache(maxsize=65536)
+@remembered
 def product_cost(left: Spec, right: Spec) -> Cost:
     """Return the exact cost of left · right, without any numbers.
 
@@ -253,7 +265,7 @@ def count_products(left: Spec, right: Spec) -> Count:
     return Count(cost.multiplications, cost.additions)
 
 
-@lru_cache(maxsize=65536)
+@remembered
 def _prepared(left: Spec, right: Spec) -> tuple[Row, int]:
     """Return the row for two specs, and how many numbers the product stores."""
     row = find_row(left, right)
@@ -293,7 +305,9 @@ def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> J
         require_room(row.result(left.spec, right.spec), max(left.dtype.itemsize, right.dtype.itemsize))
     product = row.execute(left, right, Ledger() if ledger is None else ledger)
     batch = broadcast(left.batch_shape, right.batch_shape)
-    return product.reshaped(left.out_shape, right.in_shape).broadcast_batch(batch)
+    if product.out_shape != left.out_shape or product.in_shape != right.in_shape:
+        product = product.reshaped(left.out_shape, right.in_shape)
+    return product if product.batch_shape == batch else product.broadcast_batch(batch)
 
 
 def points(left: Spec, right: Spec) -> int:

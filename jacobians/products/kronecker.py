@@ -11,7 +11,7 @@ from jacobians.cost import Cost
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import namespace_of
-from jacobians.products.core import multiply, product_cost, product_spec
+from jacobians.products.core import multiply, product_cost, product_spec, remembered
 from jacobians.products.expansion import expand, expansion_cost, expansion_spec
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Dense, Jacobian, Kronecker
@@ -50,11 +50,13 @@ def into_second_of_left(L: Kronecker, R: Jacobian, ledger: Ledger) -> Jacobian:
 # --- Dense · (C ⊗ D) that does not collapse: contract one factor, then the other -------------------------
 
 
+@remembered
 def _stays_dense(factor: Spec) -> bool:
     """Return whether the product of a matrix with a factor is a matrix again."""
     return product_spec(Spec.dense(1, factor.shape[0]), factor).is_dense
 
 
+@remembered
 def _orders(left: Spec, right: Spec) -> tuple[Cost, Cost]:
     """Return the costs of contracting D first and of contracting C first, expansions apart."""
     m = left.shape[0]
@@ -97,5 +99,5 @@ def _last_axis(X: Array, factor: Jacobian, ledger: Ledger) -> Array:
     m, k, n = X.shape[-3:]
     xp = namespace_of(X)
     flat = Dense.unchecked(xp.reshape(X, (*X.shape[:-3], m * k, n)))
-    product = multiply(flat, factor, ledger).expand()
+    product = cast(Dense, multiply(flat, factor, ledger)).A
     return cast(Array, xp.reshape(product, (*product.shape[:-2], m, k, factor.shape[1])))

@@ -61,13 +61,6 @@ def diagonal_select(L: Diagonal, R: Selection, ledger: Ledger) -> Jacobian:
 # --- with matrices ---------------------------------------------------------------------------------------
 
 
-def _picked(S: Selection, matrix: Array, ledger: Ledger) -> Array:
-    rows = take_rows(matrix, np.maximum(S.indices, 0))
-    if S.weights is not None:
-        rows = ledger.scale(S.weights[..., None], rows)
-    return blank(rows, S.indices[..., None])
-
-
 def dense_select_cost(left: Spec, right: Spec) -> Count:
     """mn multiplications by weights; mn additions where columns may meet."""
     entries = points(left, right) * left.shape[0] * left.shape[1]
@@ -103,7 +96,7 @@ def select_low_rank_cost(left: Spec, right: Spec) -> Count:
 
 def select_low_rank(L: Selection, R: DiagonalPlusLowRank, ledger: Ledger) -> Jacobian:
     """S·(diag(d) + UVᵀ) = (SU)Vᵀ, and w_i·d[j_i] added at (i, j_i)."""
-    dense = ledger.matmul(_picked(L, R.U, ledger), R.V.mT)
+    dense = ledger.matmul(L._apply(R.U, ledger), R.V.mT)
     batch = dense.shape[:-2]
     diagonal = _take(R.d, L.indices)
     if L.weights is not None:

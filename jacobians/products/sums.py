@@ -6,7 +6,6 @@ One row per pair of structures, like the table of products; a sum that keeps no 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from jacobians.numerics.arrays import Array
 from jacobians.numerics.diagonals import diagonal_of, set_diagonal
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import NUMPY
-from jacobians.products.core import ANY, Row, checked_row, either, points, put, rows_among
+from jacobians.products.core import ANY, Row, checked_row, either, forget, points, put, remembered, rows_among
 from jacobians.products.expansion import expand, expansion_cost, require_room
 from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures import Dense, Diagonal, DiagonalPlusLowRank, Jacobian, ScaledIdentity
@@ -138,11 +137,11 @@ def sum_row(
     """
     made = checked_row(Row(left, right, formula, result, cost, execute, applies))
     put(ROWS, made, behind=("Zero",))
-    _rows_for.cache_clear()
+    forget()
     return made
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def _rows_for(left: str, right: str) -> tuple[Row, ...]:
     return rows_among(ROWS, left, right)
 

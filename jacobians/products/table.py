@@ -14,7 +14,7 @@ from jacobians.cost import ZERO_COST, Count
 from jacobians.products import blocks as bp
 from jacobians.products import kronecker as kp
 from jacobians.products import low_rank as lp
-from jacobians.products import repeated, sparse
+from jacobians.products import point_sums, repeated, sparse
 from jacobians.products import scaled as sc
 from jacobians.products import selection as sp
 from jacobians.products.core import ANY, Row, built_in, points, product_cost, product_spec
@@ -48,6 +48,7 @@ built_in(
     Row("Identity", ANY, "I·J = J", lambda a, b: b, lambda a, b: ZERO_COST, lambda L, R, ledger: R),
     Row(ANY, "Identity", "J·I = J", lambda a, b: a, lambda a, b: ZERO_COST, lambda L, R, ledger: L),
     *bp.ROWS,
+    *point_sums.ROWS,
     *sc.ROWS,
     *repeated.ROWS,
     *sparse.ROWS,

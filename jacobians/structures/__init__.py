@@ -20,6 +20,7 @@ from jacobians.structures.repeated import Repeat
 from jacobians.structures.scaled_identity import ScaledIdentity
 from jacobians.structures.selection import Permutation, Scatter, Selection
 from jacobians.structures.sparse import Sparse
+from jacobians.structures.sum_of_terms import SumOfTerms
 from jacobians.structures.toeplitz import Toeplitz
 from jacobians.structures.zero import Zero
 
@@ -40,6 +41,7 @@ __all__ = [
     "Scatter",
     "Selection",
     "Sparse",
+    "SumOfTerms",
     "Toeplitz",
     "Zero",
     "row",

@@ -56,6 +56,13 @@ class Jacobian(DenseForms):
     def _scale(self, factor: Any) -> Jacobian:
         """Return factor·J for a scalar."""
 
+    def _transpose(self) -> Jacobian:
+        if self._on_diagonal:
+            return self
+        raise NotImplementedError(
+            f"{self.structure}: found no method _transpose(), expected one that returns Jᵀ"
+        )
+
     @abstractmethod
     def _latex(self) -> str:
         """Return LaTeX of bounded length."""

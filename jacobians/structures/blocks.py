@@ -13,7 +13,7 @@ from jacobians.cost import ZERO_COST, Cost
 from jacobians.numerics.arguments import checked_list
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.ledger import UNCOUNTED, Ledger, summed_over
-from jacobians.spec import Spec, broadcast, points
+from jacobians.spec import Spec, broadcast, owner, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.common_factors import CommonFactor, common_factors
 from jacobians.structures.devices import together
@@ -26,7 +26,8 @@ from jacobians.structures.stored import apply_cost, expansion_cost
 class Blocks(Jacobian):
     """What all that is made of blocks shares."""
 
-    _same: ClassVar[tuple[int, str] | None] = None  # the axis along which all blocks are of one size
+    _same: ClassVar[tuple[tuple[int, str], ...]] = ()  # the axes along which all blocks are of one size
+    _turned: ClassVar[str] = ""  # what the transpose is; the same by default
     blocks: tuple[Jacobian, ...]
 
     def __init__(
@@ -38,8 +39,7 @@ class Blocks(Jacobian):
         batch_shape: Shape | None = None,
     ) -> None:
         found = checked_blocks(blocks)
-        if self._same is not None:
-            axis, word = self._same
+        for axis, word in self._same:
             sizes = [block.shape[axis] for block in found]
             if len(set(sizes)) > 1:
                 raise ValueError(f"blocks: found {sizes} {word}, expected the same number in each")
@@ -58,7 +58,7 @@ class Blocks(Jacobian):
             self.blocks = tuple(together(self.blocks, self.structure))
         if batch_shape is None:
             batch_shape = broadcast(*(block.batch_shape for block in self.blocks))
-        spec = self._joined([block.spec for block in self.blocks])
+        spec = self._joined(tuple([block.spec for block in self.blocks]))
         self._set(spec, *self._shapes(out_shape, in_shape), batch_shape)
 
     @staticmethod
@@ -92,8 +92,35 @@ class Blocks(Jacobian):
         broadcast_to = self.home.namespace.broadcast_to
         return [broadcast_to(block._expand(ledger), self.spec.batch + block.shape) for block in self.blocks]
 
-    def _transposed_blocks(self) -> list[Jacobian]:
-        return [block.T for block in self.blocks]
+    @classmethod
+    def _transposed(cls, spec: Spec) -> Spec:
+        return spec.turned(cls._turned or cls.structure)
+
+    @classmethod
+    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Cost:
+        """Those of the blocks."""
+        return sum((apply_cost(part, columns, batch) for part in spec.parts), ZERO_COST)
+
+    def _ends(self, axis: int) -> list[tuple[int, int]]:
+        """Return where each block begins and ends along an axis."""
+        return list(pairwise(accumulate((block.shape[axis] for block in self.blocks), initial=0)))
+
+    def _below(self, parts: Sequence[Array]) -> Array:
+        """Return what the blocks give, one below the other."""
+        xp, batch = self.home.namespace, np.broadcast_shapes(*(part.shape[:-2] for part in parts))
+        spread = [xp.broadcast_to(part, batch + tuple(part.shape[-2:])) for part in parts]
+        return cast(Array, xp.concat(spread, axis=-2))
+
+    def _row_norms(self) -> Array:
+        norms = [np.broadcast_to(b._row_norms(), (*self.spec.batch, b.shape[0])) for b in self.blocks]
+        return np.concatenate(norms, axis=-1)
+
+    def _transpose(self) -> Jacobian:
+        kind = owner(self._turned or self.structure)
+        return cast(Jacobian, kind([block.T for block in self.blocks]))
+
+    def _scale(self, factor: Any) -> Jacobian:
+        return type(self)([block * factor for block in self.blocks])
 
     def _summed(self) -> Jacobian:
         return type(self)([block._once().broadcast_batch(self.spec.batch).summed() for block in self.blocks])
@@ -128,7 +155,7 @@ class BlockRow(Blocks):
     """
 
     structure = "BlockRow"
-    _same = (0, "rows")
+    _same, _turned = ((0, "rows"),), "BlockColumn"
 
     @property
     def common_factors(self) -> tuple[CommonFactor, ...]:
@@ -156,10 +183,6 @@ class BlockRow(Blocks):
         return "[" + ", ".join(part.label for part in spec.parts) + "]"
 
     @classmethod
-    def _transposed(cls, spec: Spec) -> Spec:
-        return spec.turned("BlockColumn")
-
-    @classmethod
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Cost:
         """Those of the blocks, and of the sum of what they give."""
         cost, met = apply_cost(spec.parts[0], columns, batch), broadcast(batch, spec.parts[0].batch)
@@ -171,7 +194,7 @@ class BlockRow(Blocks):
     def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
         if out is None or ledger is not UNCOUNTED:
             return cast(Array, self.home.namespace.concat(self._expanded_blocks(ledger), axis=-1))
-        for block, (start, stop) in zip(self.blocks, pairwise(self.offsets), strict=True):
+        for block, (start, stop) in zip(self.blocks, self._ends(1), strict=True):
             _expand_into(block, out[..., start:stop])
         return out
 
@@ -212,12 +235,6 @@ class BlockRow(Blocks):
             norms.append(group.left._row_norms() * norm_of_parts(inner))
         return norm_of_parts(norms)
 
-    def _transpose(self) -> Jacobian:
-        return BlockColumn(self._transposed_blocks())
-
-    def _scale(self, factor: Any) -> Jacobian:
-        return BlockRow([block * factor for block in self.blocks])
-
     def _latex(self) -> str:
         blocks = self._latex_blocks(r",\; ")
         return rf"\left[{blocks}\right]"
@@ -246,7 +263,7 @@ class BlockColumn(Blocks):
     """
 
     structure = "BlockColumn"
-    _same = (1, "columns")
+    _same, _turned = ((1, "columns"),), "BlockRow"
 
     @staticmethod
     def _joined(blocks: Sequence[Spec]) -> Spec:
@@ -259,49 +276,22 @@ class BlockColumn(Blocks):
     def _label(cls, spec: Spec) -> str:
         return "[" + "; ".join(part.label for part in spec.parts) + "]"
 
-    @classmethod
-    def _transposed(cls, spec: Spec) -> Spec:
-        return spec.turned("BlockRow")
-
-    @classmethod
-    def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Cost:
-        """Those of the blocks."""
-        return sum((apply_cost(part, columns, batch) for part in spec.parts), ZERO_COST)
-
     def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
         if out is None or ledger is not UNCOUNTED:
             return cast(Array, self.home.namespace.concat(self._expanded_blocks(ledger), axis=-2))
-        for block, (start, stop) in zip(self.blocks, pairwise(self._starts()), strict=True):
+        for block, (start, stop) in zip(self.blocks, self._ends(0), strict=True):
             _expand_into(block, out[..., start:stop, :])
         return out
 
     def _apply(self, columns: Array, ledger: Ledger) -> Array:
-        parts = [block._apply(columns, ledger) for block in self.blocks]
-        batch = np.broadcast_shapes(*(part.shape[:-2] for part in parts))
-        xp = self.home.namespace
-        spread = [xp.broadcast_to(part, batch + tuple(part.shape[-2:])) for part in parts]
-        return cast(Array, xp.concat(spread, axis=-2))
+        return self._below([block._apply(columns, ledger) for block in self.blocks])
 
     def _pull(self, u: Array) -> Array:
         parts = (
             block._pull(summed_over(u[..., start:stop], block.spec.batch))
-            for block, (start, stop) in zip(self.blocks, pairwise(self._starts()), strict=True)
+            for block, (start, stop) in zip(self.blocks, self._ends(0), strict=True)
         )
         return _total(parts, UNCOUNTED)
-
-    def _row_norms(self) -> Array:
-        batch = self.spec.batch
-        norms = [np.broadcast_to(block._row_norms(), (*batch, block.shape[0])) for block in self.blocks]
-        return np.concatenate(norms, axis=-1)
-
-    def _starts(self) -> list[int]:
-        return [0, *accumulate(block.shape[0] for block in self.blocks)]
-
-    def _transpose(self) -> Jacobian:
-        return BlockRow(self._transposed_blocks())
-
-    def _scale(self, factor: Any) -> Jacobian:
-        return BlockColumn([block * factor for block in self.blocks])
 
     def _latex(self) -> str:
         blocks = self._latex_blocks(r" \\ ")

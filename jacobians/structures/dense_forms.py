@@ -11,6 +11,7 @@ from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.layouts import MatrixLayout, TensorLayout, VecOrder, to_matrix, to_tensor
 from jacobians.numerics.ledger import UNCOUNTED
 from jacobians.numerics.libraries import NUMPY, owned
+from jacobians.structures.euclidean import euclidean
 from jacobians.structures.linear_map import Shape
 from jacobians.structures.storage import Stored
 
@@ -30,6 +31,14 @@ class DenseForms(Stored):
             rows = self._apply(columns, UNCOUNTED)[..., start : start + size, :]
             found.append(np.diagonal(rows, axis1=-2, axis2=-1))
         return np.concatenate(found, axis=-1)
+
+    def _row_norms(self) -> Array:
+        """Return the norms of the rows: here of I·J, some rows at a time."""
+        if self._on_diagonal:
+            return np.abs(self._diagonal())
+        turned, m = self._transpose(), self.shape[0]
+        columns = (np.eye(m, min(_COLUMNS, m - start), -start, self.dtype) for start in range(0, m, _COLUMNS))
+        return np.concatenate([euclidean(turned._apply(some, UNCOUNTED).mT) for some in columns], axis=-1)
 
     # --- diagonal and trace ----------------------------------------------------------------------------
 

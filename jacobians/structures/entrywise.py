@@ -54,15 +54,8 @@ class Identity(Jacobian):
         size = checked_integer(n, "n")
         self._init(size, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
 
-    def _init(
-        self,
-        n: int,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-        dtype: Any = np.float64,
-    ) -> None:
-        self._set(Spec.identity(n), out_shape, in_shape, batch_shape, dtype)
+    def _init(self, n: int, *options: Any, **named: Any) -> None:
+        self._set(Spec.identity(n), *options, **named)
 
     @classmethod
     def _arrays(cls, spec: Spec) -> dict[str, Shape]:
@@ -71,14 +64,6 @@ class Identity(Jacobian):
     @classmethod
     def _label(cls, spec: Spec) -> str:
         return "I" + str(spec.shape[0]).translate(SUBSCRIPTS)
-
-    @classmethod
-    def _transposed(cls, spec: Spec) -> Spec:
-        return spec
-
-    @classmethod
-    def _expansion_cost(cls, spec: Spec) -> Cost:
-        return ZERO_COST
 
     @classmethod
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:
@@ -100,12 +85,6 @@ class Identity(Jacobian):
 
     def _diagonal(self) -> Array:
         return cast(Array, self.home.ones(self.shape[:1], self.dtype))
-
-    def _row_norms(self) -> Array:
-        return np.ones(self.shape[0], dtype=self.dtype)
-
-    def _transpose(self) -> Jacobian:
-        return self
 
     def _scale(self, factor: Any) -> Jacobian:
         return Diagonal.unchecked(self.home.full(self.shape[:1], factor, self.dtype))
@@ -171,27 +150,13 @@ class Diagonal(Jacobian):
             raise ValueError("d: found a scalar, expected the diagonal as an array of shape (n,)")
         self._init(array, *checked_options(out_shape, in_shape, batch_shape))
 
-    def _init(
-        self,
-        d: Array,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-    ) -> None:
+    def _init(self, d: Array, *options: Any, **named: Any) -> None:
         self.d = d
-        self._set(Spec.diagonal(d.shape[-1], tuple(d.shape[:-1])), out_shape, in_shape, batch_shape)
+        self._set(Spec.diagonal(d.shape[-1], tuple(d.shape[:-1])), *options, **named)
 
     @classmethod
     def _arrays(cls, spec: Spec) -> dict[str, Shape]:
         return {"d": spec.shape[:1]}
-
-    @classmethod
-    def _transposed(cls, spec: Spec) -> Spec:
-        return spec
-
-    @classmethod
-    def _expansion_cost(cls, spec: Spec) -> Cost:
-        return ZERO_COST
 
     @classmethod
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:
@@ -206,12 +171,6 @@ class Diagonal(Jacobian):
 
     def _diagonal(self) -> Array:
         return self.d
-
-    def _row_norms(self) -> Array:
-        return np.abs(self.d)
-
-    def _transpose(self) -> Jacobian:
-        return self
 
     def _scale(self, factor: Any) -> Jacobian:
         return Diagonal.unchecked(self.d * factor)
@@ -268,16 +227,10 @@ class Dense(Jacobian):
             )
         self._init(array, *checked_options(out_shape, in_shape, batch_shape))
 
-    def _init(
-        self,
-        A: Array,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-    ) -> None:
+    def _init(self, A: Array, *options: Any, **named: Any) -> None:
         self.A = A
         m, n = A.shape[-2:]
-        self._set(Spec.dense(m, n, tuple(A.shape[:-2])), out_shape, in_shape, batch_shape)
+        self._set(Spec.dense(m, n, tuple(A.shape[:-2])), *options, **named)
 
     @classmethod
     def _arrays(cls, spec: Spec) -> dict[str, Shape]:

@@ -76,20 +76,12 @@ class DiagonalPlusLowRank(Jacobian):
             raise ValueError(f"V: found shape {V.shape}, expected rank {U.shape[-1]}, the rank of U")
         self._init(d, U, V, *checked_options(out_shape, in_shape, batch_shape))
 
-    def _init(
-        self,
-        d: Array,
-        U: Array,
-        V: Array,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-    ) -> None:
+    def _init(self, d: Array, U: Array, V: Array, *options: Any, **named: Any) -> None:
         batch = broadcast(tuple(d.shape[:-1]), tuple(U.shape[:-2]), tuple(V.shape[:-2]))
         # one batch for all three, so that the spec tells what each product costs
         self.d = _for_batch(d, batch, 1)
         self.U, self.V = _for_batch(U, batch, 2), _for_batch(V, batch, 2)
-        self._set(Spec.low_rank(d.shape[-1], U.shape[-1], batch), out_shape, in_shape, batch_shape)
+        self._set(Spec.low_rank(d.shape[-1], U.shape[-1], batch), *options, **named)
 
     @classmethod
     def _arrays(cls, spec: Spec) -> dict[str, Shape]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import Any, cast
 
 import numpy as np
@@ -15,12 +16,11 @@ from jacobians.numerics.libraries import NUMPY
 from jacobians.spec import Batch, Spec, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.doors import checked_options
-from jacobians.structures.euclidean import euclidean
 from jacobians.structures.linear_map import Shape
 from jacobians.structures.storage import unflatten
 from jacobians.structures.stored import apply_cost, expansion_cost, stored_shapes
 
-_ROWS = 256  # of which norms are taken at a time
+_ENTRIES = 2**20  # of the terms, that are formed at a time
 
 
 class PointSum(Jacobian):
@@ -141,8 +141,22 @@ class PointSum(Jacobian):
             total = ledger.add(total, found[..., point, :, :])
         return total
 
+    def _runs(self, entries: int, ledger: Ledger) -> Iterator[Jacobian]:
+        """Yield the terms by runs of points, each of so many entries: few at a time where nobody counts."""
+        batch = self.terms.spec.batch
+        count = max(1, _ENTRIES // entries)
+        if ledger is not UNCOUNTED or self.home is not NUMPY or len(batch) > 1 or count >= batch[0]:
+            yield self.terms
+            return
+        terms = spread(self.terms)
+        for start in range(0, batch[0], count):
+            size = (min(count, batch[0] - start),)
+            some = slice(start, start + count)
+            yield terms.mapped(lambda a, s=some: a[s], spec=terms.spec.with_batch(size), batch_shape=size)
+
     def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
-        return self._total(self.terms._expand(ledger), ledger)
+        runs = self._runs(self.shape[0] * self.shape[1], ledger)
+        return reduce(ledger.add, (self._total(terms._expand(ledger), ledger) for terms in runs))
 
     def _apply(self, columns: Array, ledger: Ledger) -> Array:
         n, k = columns.shape[-2:]
@@ -153,17 +167,13 @@ class PointSum(Jacobian):
             return self.terms._transpose()._pull(vector)[:, None]
         xp = self.home.namespace
         spread_columns = xp.reshape(columns, (*lead, *(1,) * self.spec.axes, n, k)) if lead else columns
-        return self._total(self.terms._apply(spread_columns, ledger), ledger)
+        runs = self._runs(math.prod(lead) * max(self.shape) * k, ledger)
+        return reduce(
+            ledger.add, (self._total(terms._apply(spread_columns, ledger), ledger) for terms in runs)
+        )
 
     def _diagonal(self) -> Array:
         return self._total(self.terms._diagonal()[..., None], UNCOUNTED)[..., 0]
-
-    def _row_norms(self) -> Array:
-        turned, m, found = self._transpose(), self.shape[0], []
-        for start in range(0, m, _ROWS):
-            rows = np.eye(m, min(_ROWS, m - start), -start, dtype=self.dtype)
-            found.append(euclidean(turned._apply(rows, UNCOUNTED).mT))
-        return np.concatenate(found, axis=-1)
 
     def _summed(self) -> Jacobian:
         return PointSum.unchecked(self.terms)
@@ -186,3 +196,22 @@ def spread(J: Jacobian) -> Jacobian:
     xp, shapes = J.home.namespace, stored_shapes(spec)
     arrays = {name: xp.broadcast_to(array, shapes[name][0]) for name, array in J.flatten().items()}
     return unflatten(spec, arrays, J.static.changed(batch_shape=J.spec.batch))
+
+
+def apart(J: Jacobian, before: int, behind: int) -> Jacobian:
+    """Return a Jacobian whose batch axes, if it has any, have axes of length 1 before or behind them."""
+    batch = J.spec.batch
+    if not batch:
+        return J._once()
+    new = (*(1,) * before, *batch, *(1,) * behind)
+    xp = J.home.namespace
+    return spread(J).mapped(
+        lambda array: cast(Array, xp.reshape(array, (*new, *array.shape[len(batch) :]))),
+        spec=J.spec.with_batch(new),
+        batch_shape=new,
+    )
+
+
+def apart_spec(spec: Spec, before: int, behind: int) -> Spec:
+    """Return the spec of what :func:`apart` returns."""
+    return spec.with_batch((*(1,) * before, *spec.batch, *(1,) * behind)) if spec.batch else spec

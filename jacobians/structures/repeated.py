@@ -61,21 +61,10 @@ class Repeat(Jacobian):
         sizes = (checked_integer(k, "k"), checked_integer(p, "p"), checked_integer(q, "q"))
         self._init(*sizes, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
 
-    def _init(
-        self,
-        k: int,
-        p: int,
-        q: int,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-        dtype: Any = np.float64,
-        *,
-        summed: bool = False,
-    ) -> None:
+    def _init(self, k: int, p: int, q: int, *options: Any, summed: bool = False, **named: Any) -> None:
         m, n = (p * q, p * k * q) if summed else (p * k * q, p * q)
         spec = Spec.of(self.structure, m, n, times=k, behind=q, summed=summed)
-        self._set(spec, out_shape, in_shape, batch_shape, dtype)
+        self._set(spec, *options, **named)
 
     @classmethod
     def _sizes(cls, spec: Spec) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.cost import Count
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.diagonals import diagonal_matrix
@@ -63,19 +63,10 @@ class ScaledIdentity(Jacobian):
         unit = bool((np.abs(array) == 1).all())
         self._init(array, size, *checked_options(out_shape, in_shape, batch_shape), unit=unit)
 
-    def _init(
-        self,
-        c: Any,
-        n: int,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-        *,
-        unit: bool = False,
-    ) -> None:
+    def _init(self, c: Any, n: int, *options: Any, unit: bool = False, **named: Any) -> None:
         self.c = c if hasattr(c, "shape") else np.asarray(c)
         spec = Spec.of(self.structure, n, n, tuple(self.c.shape), unit=unit)
-        self._set(spec, out_shape, in_shape, batch_shape)
+        self._set(spec, *options, **named)
 
     @classmethod
     def _arrays(cls, spec: Spec) -> dict[str, Shape]:
@@ -84,14 +75,6 @@ class ScaledIdentity(Jacobian):
     @classmethod
     def _label(cls, spec: Spec) -> str:
         return f"{spec.points_label}{'±' if spec.unit else 'c·'}I{str(spec.shape[0]).translate(SUBSCRIPTS)}"
-
-    @classmethod
-    def _transposed(cls, spec: Spec) -> Spec:
-        return spec
-
-    @classmethod
-    def _expansion_cost(cls, spec: Spec) -> Cost:
-        return ZERO_COST
 
     @classmethod
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:
@@ -112,12 +95,6 @@ class ScaledIdentity(Jacobian):
 
     def _diagonal(self) -> Array:
         return cast(Array, spread_to(self.c[..., None], (*self.spec.batch, self.shape[0])))
-
-    def _row_norms(self) -> Array:
-        return np.abs(self._diagonal())
-
-    def _transpose(self) -> Jacobian:
-        return self
 
     def _scale(self, factor: Any) -> Jacobian:
         scaled = self.c * factor

@@ -39,12 +39,9 @@ class _Choice(Jacobian):
         indices: Array,
         size: int,
         weights: Array | None = None,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-        dtype: Any = np.float64,
-        *,
+        *options: Any,
         repeats: bool = True,
+        **named: Any,
     ) -> None:
         batch = broadcast(indices.shape[:-1], () if weights is None else weights.shape[:-1])
         lines = indices.shape[-1]
@@ -52,7 +49,7 @@ class _Choice(Jacobian):
         self.indices = np.broadcast_to(indices, (*batch, lines))
         self.weights = None if weights is None else np.broadcast_to(weights, (*batch, lines))
         spec = self._of_lines(lines, size, batch, weights is not None, repeats)
-        self._set(spec, out_shape, in_shape, batch_shape, dtype)
+        self._set(spec, *options, **named)
 
     @staticmethod
     @abstractmethod

@@ -69,18 +69,11 @@ class Sparse(Jacobian):
         spec = sparse_spec(int(shape[0]), int(shape[1]), (), rows, columns)
         self._init(data, spec, *checked_options(out_shape, in_shape, batch_shape))
 
-    def _init(
-        self,
-        data: Array,
-        spec: Spec,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-    ) -> None:
+    def _init(self, data: Array, spec: Spec, *options: Any, **named: Any) -> None:
         self.data = data
         rows, columns = places(spec)
         spec = sparse_spec(*spec.shape, tuple(data.shape[:-1]), rows, columns)
-        self._set(spec, out_shape, in_shape, batch_shape)
+        self._set(spec, *options, **named)
 
     @classmethod
     def _arrays(cls, spec: Spec) -> dict[str, Shape]:

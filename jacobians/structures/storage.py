@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 
+from jacobians.cost import ZERO_COST
 from jacobians.numerics.arguments import checked_callable, shown
 from jacobians.numerics.arrays import Array, read_only
 from jacobians.numerics.float_errors import without_float_errors
@@ -56,7 +57,7 @@ class Stored(LinearMap):
     @classmethod
     def _transposed(cls, spec: Spec) -> Spec:
         """Return the spec of the transpose: where nothing else is stated, that of the transpose of such a one."""
-        return cls._blank(spec)._transpose().spec
+        return spec if cls._on_diagonal else cls._blank(spec)._transpose().spec
 
     @classmethod
     def _taken_spec(cls, spec: Spec, rows: int | None, columns: int | None) -> Spec:
@@ -94,6 +95,8 @@ class Stored(LinearMap):
     @classmethod
     def _expansion_cost(cls, spec: Spec) -> Any:
         """Return what the dense form costs: where it isn't stated, counted on arrays of shapes alone."""
+        if cls._on_diagonal:
+            return ZERO_COST
         ledger = ShapeLedger()
         cls._blank(spec)._expand(ledger)
         return ledger.cost
@@ -129,7 +132,7 @@ class Stored(LinearMap):
         return made
 
     def _init(self, *stored: Any, **options: Any) -> None:
-        """Set the stored arrays, and by :meth:`_set` the spec that follows from them."""
+        """Set the stored arrays, and by :meth:`_set`, which takes what comes behind them, the spec that follows."""
         raise NotImplementedError(
             f"{self.structure}: found no method _init(…), expected one that takes what {self.structure} stores and "
             f"out_shape, in_shape, batch_shape, and calls self._set(spec, out_shape, in_shape, batch_shape)"
@@ -210,7 +213,7 @@ class Stored(LinearMap):
         ----------
         change : callable
         *others : Jacobian
-            Of the same spec.
+            Of the same structure, with the same parts.
         spec : Spec, optional
             That of the result, if it differs.
         **static
@@ -218,8 +221,11 @@ class Stored(LinearMap):
         """
         checked_callable(change, "change", "a function of an array")
         for other in others:
-            if not isinstance(other, type(self)) or other.spec != self.spec:
-                raise TypeError(f"others: found {shown(other)}, expected a Jacobian of the spec {self.spec}")
+            alike = isinstance(other, type(self)) and other.flatten().keys() == self.flatten().keys()
+            if not alike:
+                raise TypeError(
+                    f"others: found {shown(other)}, expected a {self.structure} of the same parts as {self.spec.label}"
+                )
         rest = [other.flatten() for other in others]
         arrays = {
             name: change(array, *(flat[name] for flat in rest)) for name, array in self.flatten().items()

@@ -66,21 +66,12 @@ class Toeplitz(Jacobian):
         size = checked_integer(n, "n", least=array.shape[-1])
         self._init(array, size, *checked_options(out_shape, in_shape, batch_shape))
 
-    def _init(
-        self,
-        kernel: Array,
-        n: int,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-        *,
-        full: bool = False,
-    ) -> None:
+    def _init(self, kernel: Array, n: int, *options: Any, full: bool = False, **named: Any) -> None:
         self.kernel = kernel
         k = kernel.shape[-1]
         m, n = (n, n - k + 1) if full else (n - k + 1, n)
         spec = Spec.of(self.structure, m, n, tuple(kernel.shape[:-1]), length=k, full=full)
-        self._set(spec, out_shape, in_shape, batch_shape)
+        self._set(spec, *options, **named)
 
     @classmethod
     def _arrays(cls, spec: Spec) -> dict[str, Shape]:

@@ -50,16 +50,8 @@ class Zero(Jacobian):
         shape = checked_integer(m, "m"), checked_integer(n, "n")
         self._init(*shape, *checked_options(out_shape, in_shape, batch_shape), checked_dtype(dtype))
 
-    def _init(
-        self,
-        m: int,
-        n: int,
-        out_shape: Shape | None = None,
-        in_shape: Shape | None = None,
-        batch_shape: Shape | None = None,
-        dtype: Any = np.float64,
-    ) -> None:
-        self._set(Spec.zero(m, n), out_shape, in_shape, batch_shape, dtype)
+    def _init(self, m: int, n: int, *options: Any, **named: Any) -> None:
+        self._set(Spec.zero(m, n), *options, **named)
 
     @classmethod
     def _arrays(cls, spec: Spec) -> dict[str, Shape]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import re
 from pathlib import Path
@@ -70,3 +71,36 @@ def test_a_structure() -> None:
     assert_allclose(done.jacobian.dense(), B @ truth @ B)
     assert done.cost == chain.plan("optimal").cost
     assert verification.check(lambda x: truth @ x, np.ones(3), J).verdict == "right"
+
+
+# --- what a structure of the library takes -----------------------------------------------------------------
+
+CORE = Path(__file__).resolve().parents[2] / "jacobians"
+
+
+def lines_about(name: str, source: str) -> int:
+    """Return how many lines the functions and the elements of tables take that name a structure."""
+    tree = ast.parse(source)
+    parts: list[ast.stmt | ast.expr] = []
+    for node in tree.body:
+        table = isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple | ast.List)
+        parts += node.value.elts if table else [node]  # type: ignore[attr-defined]  # known by the line before
+    about = [part for part in parts if name in ast.unparse(part) and not isinstance(part, ast.ImportFrom)]
+    return sum(int(part.end_lineno or 0) - part.lineno + 1 for part in about)
+
+
+def test_a_structure_of_the_library_is_its_file_and_its_rows() -> None:
+    # the graph and the layers make Jacobians of it; all others describe it
+    describing = [
+        path for path in CORE.rglob("*.py") if path.relative_to(CORE).parts[0] not in ("graph", "layers")
+    ]
+    naming = {
+        path.relative_to(CORE).as_posix(): source
+        for path in describing
+        if "BlockDiagonal" in (source := path.read_text(encoding="utf-8"))
+    }
+    own = naming.pop("structures/block_diagonal.py")
+    export = naming.pop("structures/__init__.py")
+    assert export.count("BlockDiagonal") == 2  # imported, and named in __all__
+    assert set(naming) == {"products/blocks.py"}
+    assert len(own.splitlines()) + lines_about("BlockDiagonal", naming["products/blocks.py"]) <= 110

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from jacobians.structures import (
     Repeat,
     ScaledIdentity,
     Selection,
+    SumOfTerms,
     Toeplitz,
 )
 from jacobians.structures.sparse import sparse_spec
@@ -113,6 +115,17 @@ def along(*parts: Spec) -> Spec:
 
 def repeat(k: int, n: int) -> Spec:
     return Repeat(k, q=n).spec
+
+
+def over(points: Any, *parts: Spec) -> Spec:
+    """Return the spec of a sum of Kronecker products over points."""
+    batch = points if isinstance(points, tuple) else (points,)
+    terms = Spec.kronecker(*(part.with_batch(batch) for part in parts))
+    return Spec.of("PointSum", *terms.shape, (), [terms], axes=len(batch))
+
+
+def total(*parts: Spec) -> Spec:
+    return SumOfTerms._joined(parts)
 
 
 # (left, right, result, cost): the structure of each product pinned, so that no row can go unnoticed
@@ -315,6 +328,46 @@ OBLONG: list[tuple[Spec, Spec, Spec, Cost]] = [
         along(Spec.dense(2, 3), Spec.diagonal(2)),
         along(Spec.dense(2, 3), Spec.diagonal(2)),
         Cost(8, 0),
+    ),
+    # 2·2 pairs of points, for each AC and BD 27 and 18
+    (
+        over(2, Spec.dense(3, 3), Spec.dense(3, 3)),
+        over(2, Spec.dense(3, 3), Spec.dense(3, 3)),
+        over((2, 2), Spec.dense(3, 3), Spec.dense(3, 3)),
+        Cost(216, 144),
+    ),
+    # more pairs than entries: the right one dense 5·16 and 4·16; then for each point B and A on 8 columns, and 4·16
+    (
+        over(5, Spec.dense(2, 2), Spec.dense(2, 2)),
+        over(5, Spec.dense(2, 2), Spec.dense(2, 2)),
+        Spec.dense(4, 4),
+        Cost(80 + 320, 64 + 160 + 64),
+    ),
+    # for each of 5 points AC 2·2·3 and 2·1·3, BD 2·2·1 and 2·1·1
+    (
+        over(5, Spec.dense(2, 2), Spec.dense(2, 2)),
+        Spec.kronecker(Spec.dense(2, 3), Spec.dense(2, 1)),
+        over(5, Spec.dense(2, 3), Spec.dense(2, 1)),
+        Cost(80, 40),
+    ),
+    (
+        Spec.kronecker(Spec.dense(3, 2), Spec.dense(1, 2)),
+        over(5, Spec.dense(2, 2), Spec.dense(2, 2)),
+        over(5, Spec.dense(3, 2), Spec.dense(1, 2)),
+        Cost(80, 40),
+    ),
+    # and cC, 6
+    (
+        total(over(5, Spec.dense(2, 2), Spec.dense(2, 2)), scaled(4)),
+        Spec.kronecker(Spec.dense(2, 3), Spec.dense(2, 1)),
+        total(over(5, Spec.dense(2, 3), Spec.dense(2, 1)), Spec.kronecker(Spec.dense(2, 3), Spec.dense(2, 1))),
+        Cost(86, 40),
+    ),
+    (
+        Spec.kronecker(Spec.dense(3, 2), Spec.dense(1, 2)),
+        total(over(5, Spec.dense(2, 2), Spec.dense(2, 2)), scaled(4)),
+        total(over(5, Spec.dense(3, 2), Spec.dense(1, 2)), Spec.kronecker(Spec.dense(3, 2), Spec.dense(1, 2))),
+        Cost(86, 40),
     ),
     (Spec.diagonal(3), Spec.identity(3), Spec.diagonal(3), Cost(0, 0)),
     (Spec.scatter(3, 2), Spec.diagonal(2), Spec.scatter(3, 2, weighted=True), Cost(0, 0)),

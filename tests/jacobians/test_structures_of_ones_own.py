@@ -196,6 +196,28 @@ def test_facts_that_disagree_are_told_by_name() -> None:
         _ = Spec.of("Missing", 3, 3).storage
 
 
+def test_what_a_class_has_to_write_is_told_where_it_is_asked_for() -> None:
+    written = {
+        name: value for name, value in vars(Circulant).items() if name not in ("_transpose", "structure")
+    }
+    untold = type("Untold", (Jacobian,), written | {"structure": "Untold"})
+    J = untold(C)
+    assert_allclose(J.matvec([1.0, 0.0, 0.0]), C)
+    with pytest.raises(
+        NotImplementedError, match=r"Untold: found no method _transpose\(\), expected one that"
+    ):
+        _ = J.T
+    with pytest.raises(NotImplementedError, match=r"Untold: found no method _take\(rows, columns\)"):
+        J._take(np.arange(2), None)
+    assert J._idle(0) is None
+
+
+def test_norms_of_rows_come_from_rows_where_a_class_has_no_formula() -> None:
+    written = {name: value for name, value in vars(Circulant).items() if name != "_row_norms"}
+    plain = type("Plain", (Jacobian,), written | {"structure": "Plain"})
+    assert_allclose(plain(C).row_norms(), np.linalg.norm(TRUTH, axis=1))
+
+
 # --- a layer whose derivative is a product -----------------------------------------------------------------
 
 

@@ -12,7 +12,15 @@ from jacobians import Cost, Spec
 from jacobians.numerics.ledger import Ledger
 from jacobians.products import sums
 from jacobians.products.sums import add, find_sum, sum_cost, sum_spec
-from jacobians.structures import BlockDiagonal, Diagonal, Jacobian, ScaledIdentity, Toeplitz, sum_row
+from jacobians.structures import (
+    BlockDiagonal,
+    Diagonal,
+    Jacobian,
+    ScaledIdentity,
+    SumOfTerms,
+    Toeplitz,
+    sum_row,
+)
 from jacobians.structures.sparse import sparse_spec
 
 
@@ -22,6 +30,15 @@ def thin(rows: list[int], columns: list[int]) -> Spec:
 
 def scaled(n: int, *, unit: bool = False) -> Spec:
     return Spec.of("ScaledIdentity", n, n, unit=unit)
+
+
+def over(points: int) -> Spec:
+    terms = Spec.kronecker(Spec.dense(2, 2, (points,)), Spec.dense(2, 2, (points,)))
+    return Spec.of("PointSum", 4, 4, (), [terms], axes=1)
+
+
+def total(*terms: Spec) -> Spec:
+    return SumOfTerms._joined(terms)
 
 
 # (left, right, sum, additions)
@@ -51,6 +68,12 @@ SUMS: list[tuple[Spec, Spec, Spec, int]] = [
     (Spec.identity(3), Spec.dense(3, 3, (5,)), Spec.dense(3, 3, (5,)), 15),
     (thin([0, 1], [0, 1]), thin([0, 1], [1, 1]), thin([0, 0, 1], [0, 1, 1]), 1),
     (Spec.selection(2, 3), Spec.dense(2, 3), Spec.dense(2, 3), 6),
+    (over(5), over(3), over(8), 0),
+    (over(5), scaled(4), total(over(5), scaled(4)), 0),
+    (Spec.dense(4, 4), over(5), total(over(5), Spec.dense(4, 4)), 0),
+    (total(over(5), scaled(4)), scaled(4), total(over(5), scaled(4)), 1),
+    (Spec.dense(4, 4), total(over(5), scaled(4)), total(over(5), scaled(4), Spec.dense(4, 4)), 0),
+    (total(over(5), Spec.diagonal(4)), total(over(3), scaled(4)), total(over(8), Spec.diagonal(4)), 4),
 ]
 
 

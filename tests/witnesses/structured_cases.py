@@ -211,6 +211,18 @@ def make_cases(n: int = 6, seed: int = 0) -> list[Case]:
             ),
             15 * (2 + (n // 2) ** 2),
         ),
+        Case(
+            "sum over points + multiple of the identity",
+            PointSum(Kronecker(B5, C5)) + ScaledIdentity(0.5, n),
+            sum(np.kron(b, c) for b, c in zip(B5, C5, strict=True)) + 0.5 * np.eye(n),
+            5 * (4 + (n // 2) ** 2) + 1,
+        ),
+        Case(
+            "sum over points + diagonal of 5 points",
+            PointSum(Kronecker(B5, C5)) + Diagonal(d5),
+            sum(np.kron(b, c) for b, c in zip(B5, C5, strict=True)) + _points([np.diag(d) for d in d5]),
+            5 * (4 + (n // 2) ** 2) + 5 * n,
+        ),
         Case("block column", BlockColumn([Dense(F.T), Dense(G.T)]), np.vstack([F.T, G.T]), n * n),
     ]
 
