@@ -119,6 +119,7 @@ def live_units(factors: Sequence[Jacobian]) -> LiveUnits | None:
 
     Examples
     --------
+    >>> from jacobians.structures import Dense
     >>> A, B = Dense(np.ones((1, 3))), Dense(np.ones((3, 2)))
     >>> live = live_units([A, Diagonal([2.0, 0.0, 5.0]), B])
     >>> live.specs, live.dropped
