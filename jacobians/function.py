@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def plain(value: Any) -> Array:
     """Return a value as an array; one of another library as it is."""
-    return value if is_foreign(value) else np.asarray(value)
+    return value if type(value) is np.ndarray or is_foreign(value) else np.asarray(value)
 
 
 class Linearization(NamedTuple):

@@ -211,7 +211,7 @@ def private(array: Array) -> Array:
 
 def read_only(array: Array) -> Array:
     """Return a view of `array` that can't be written through; an array of another library as it is."""
-    if is_foreign(array):
+    if type(array) is not np.ndarray and is_foreign(array):
         return array
     view = array.view()
     view.flags.writeable = False
