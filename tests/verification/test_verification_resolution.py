@@ -29,7 +29,8 @@ def test_a_sawtooth_within_the_steps_is_never_called_wrong(w):
 @pytest.mark.parametrize("w", FREQUENCIES)
 def test_differences_that_oscillations_mislead_contradict_no_symbols(w):
     for x in POINTS[:4]:
-        exact = [float(w * mpmath.cos(mpmath.mpf(w) * mpmath.mpf(float(t)))) for t in x]
+        with mpmath.workdps(50):
+            exact = [float(w * mpmath.cos(mpmath.mpf(w) * mpmath.mpf(float(t)))) for t in x]
         report = check(lambda x: np.sin(w * x), x, np.diag(exact))
         assert report.verdict == "right", report
         assert check(lambda x: np.sin(w * x), x, -np.diag(exact)).verdict == "wrong"
@@ -52,7 +53,7 @@ def test_only_the_output_that_is_too_fast_is_left_out():
         lambda x: x * 0,
     ],
 )
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+@pytest.mark.parametrize("scale", [0.1, 1.0, 30.0])
 def test_what_is_smooth_at_the_steps_is_not_too_fast(f, scale):
     for x in POINTS * scale:
         problem = Problem(f, x)
@@ -81,7 +82,7 @@ def test_a_saturated_softmax_of_a_library_is_not_called_wrong(f, lead):
 def test_only_code_that_is_not_traced_may_swallow_a_derivative():
     x = np.array([50.0, -2.0])
     assert (unseen(Problem(lambda x: x * 2, x, tracing=10**5)) == 0).all()
-    assert (unseen(Problem(lambda x: np.array([float(x[0])]), x)) < 1e-12).all()
+    assert (unseen(Problem(lambda x: np.array([float(x[0])]), x)) < 1e-11).all()
     assert (unseen(Problem(lambda x: np.array([float(x[0]) * 0]), x, tracing=10**5)) > 0).all()
     dead = lambda x: np.array([max(float(x[1]), 0.0), float(x[0])])  # noqa: E731
     assert check(dead, x, [[0.0, 0.0], [1.0, 0.0]]).verdict == "right"
@@ -135,12 +136,12 @@ def test_code_that_drops_the_fraction_has_the_derivative_of_what_it_keeps(f, slo
     [
         lambda x: (x > 0).astype(int) * x,
         lambda x: (x > 0).astype(float) * x,
-        lambda x: np.array([np.sum(x > 0, dtype=int) * x[0]]),
-        lambda x: x.astype(np.float64) * (x < 1).astype(np.int8),
+        lambda x: np.sum(x > 0, dtype=int) * x * np.array([1, 0]),
+        lambda x: x.astype(np.float64) * (x > 0).astype(np.int8),
     ],
 )
 def test_masks_may_become_whole_numbers_and_are_traced(f):
-    report = check(f, [0.5, -2.0])
+    report = check(f, [0.5, -2.0], np.diag([1.0, 0.0]))
     assert {w.name: w.status for w in report.witnesses}["symbolic"] == "agrees"
     assert report.passed
 

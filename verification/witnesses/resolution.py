@@ -15,7 +15,7 @@ PROBES = (
 )  # relative; far below the steps of the extrapolation, where gross errors still show
 GROSS = 0.1  # a part of a change: by less, the probe contradicts nothing
 STEADY = 1e-3  # noise above this part of a value, and of its linear change over the size of x, is none
-NOISES = 4.0  # of the noise, one that two values rarely have
+NOISES = 16.0  # of the noise, one that two values rarely have
 SAFETY = 8.0  # as in the comparison
 
 
@@ -50,7 +50,8 @@ def too_fast(problem: Problem, found: RichardsonResult) -> NDArray[np.bool_]:
         errors = np.abs(up - down) @ np.where(np.isfinite(found.error), found.error, 0).T
         allowed = GROSS * np.maximum(np.abs(change), np.abs(predicted)) + NOISES * problem.noise
         apart = (np.abs(change - predicted) > allowed + SAFETY * errors + UNDERFLOW).any(axis=0)
-        size = np.maximum(np.abs(problem.value.reshape(-1)), np.abs(slopes) @ np.abs(direction))
+        seen = np.where(np.abs(slopes) > SAFETY * found.error, np.abs(slopes), 0)
+        size = np.maximum(np.abs(problem.value.reshape(-1)), seen @ np.abs(direction))
         unsteady = problem.noise > np.maximum(STEADY * size, 4 * problem.rounding)
     return apart | unsteady
 
@@ -64,5 +65,5 @@ def unseen(problem: Problem) -> Array:
     x = np.abs(problem.point.reshape(1, -1).astype(np.float64))
     if problem.sizes is not None:
         return np.zeros_like(x)
-    largest = float(np.abs(problem.value).max(initial=0)) or float(x.max(initial=0))
+    largest = max(float(np.abs(problem.value).max(initial=0)), float(x.max(initial=0)))
     return np.asarray(SAFETY * problem.eps.max(initial=0) * largest / (FIRST_STEP * np.maximum(1, x)))
