@@ -8,7 +8,7 @@ import scipy.special
 from verification import check
 from verification.causes import Slip
 from verification.problem import Problem
-from verification.tracing.scalars import TracingError
+from verification.tracing.scalars import ComplexScalars, TracingError
 from verification.witnesses.finite_difference import richardson
 from verification.witnesses.resolution import too_fast, unseen
 
@@ -151,7 +151,9 @@ def test_the_refusal_of_whole_numbers_names_the_dtype():
     from verification.tracing.scalars import MpmathScalars
 
     x = traced([1.5], MpmathScalars(20))
-    with pytest.raises(TracingError, match="^ndarray.astype: dtype int64 of traced entries, expected one of real"):
+    with pytest.raises(
+        TracingError, match=r"^ndarray\.astype: dtype int64 of traced entries, expected one of real"
+    ):
         x.astype(np.int64)
     assert x.astype(np.float32).entries[0] == 1.5
 
@@ -164,3 +166,41 @@ def test_no_diagnosis_says_that_nothing_is_wrong_beside_a_verdict_that_is():
     assert report.verdict == "wrong"
     assert report.diagnosis.name != Slip.RIGHT
     assert "nothing is wrong" not in str(report)
+
+
+# --- complex numbers keep the digits of the value --------------------------------------------------------
+
+
+@pytest.mark.parametrize("x", [-0.9, -1e-3, 1e-5, -3e-8, 1e-9, 0.7, 12.0])
+@pytest.mark.parametrize(
+    ("name", "exact"),
+    [
+        ("log1p", mpmath.log1p),
+        ("expm1", mpmath.expm1),
+        ("log_expit", lambda t: -mpmath.log(1 + mpmath.exp(-t))),
+        ("arcsinh", mpmath.asinh),
+        ("tanh", mpmath.tanh),
+        ("erf", mpmath.erf),
+    ],
+)
+def test_complex_functions_lose_no_digit_of_their_real_part(name, exact, x):
+    found = ComplexScalars().primitives[name](complex(x, 1e-20 * abs(x))).real
+    with mpmath.workdps(40):
+        assert abs(found - exact(mpmath.mpf(x))) <= 1e-12 * abs(found)
+
+
+@pytest.mark.parametrize("x", [1e-9, -3e-8, 1e-6, 1e-4])
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [
+        (lambda x: np.log1p(x) / x, lambda t: 1 / (t * (1 + t)) - mpmath.log1p(t) / t**2),
+        (lambda x: np.expm1(x) / x, lambda t: mpmath.exp(t) / t - mpmath.expm1(t) / t**2),
+        (lambda x: np.sin(x) / x, lambda t: mpmath.cos(t) / t - mpmath.sin(t) / t**2),
+        (lambda x: np.arctan(x) / x, lambda t: 1 / (t * (1 + t * t)) - mpmath.atan(t) / t**2),
+    ],
+)
+def test_no_witness_contradicts_a_right_derivative_beside_a_removable_pole(f, slope, x):
+    with mpmath.workdps(50):
+        J = [[float(slope(mpmath.mpf(x)))]]
+    report = check(f, [x], J)
+    assert not [witness.name for witness in report.witnesses if witness.status == "disagrees"], report
