@@ -154,7 +154,7 @@ def test_a_wrong_call_is_one_sentence_and_status_2(
 def test_every_witness_notices_a_claim_that_is_off_by_a_thousandth() -> None:
     for row in formulas().values():
         claim = np.asarray(row.claim(), dtype=float)
-        part = 0.06 if row.id == "B4" else 1e-3  # an order of convergence is measured to 0.05
+        part = 0.06 if row.id in ("B4", "E9") else 1e-3  # an order of convergence is measured to 0.05
         off = claim + part * max(float(np.abs(claim).max()), 1.0)
         result = run(replace(row, claim=lambda off=off: off, slip=None))
         assert [finding.name for finding in result.witnesses if finding.agrees] == [], row.id
