@@ -79,13 +79,15 @@ def result_like(function: Any, args: Any, options: Any) -> tuple[tuple[int, ...]
 
 def keeps_entries(shape: tuple[int, ...], picks: Any) -> bool:
     """Return whether an index only adds axes of length 1, or takes them away."""
-    if ... in picks:
-        place = picks.index(...)
+    place = next((k for k, pick in enumerate(picks) if pick is ...), None)  # arrays have no truth value
+    if place is not None:
         hidden = len(shape) - sum(pick is not None for pick in picks) + 1
         picks = (*picks[:place], *[slice(None)] * hidden, *picks[place + 1 :])
     axes = iter(shape)
     return all(
-        pick is None or (isinstance(pick, slice) and pick == slice(None)) or (next_axis == 1 and pick == 0)
+        pick is None
+        or (isinstance(pick, slice) and pick == slice(None))
+        or (next_axis == 1 and type(pick) is int and pick == 0)
         for pick in picks
         if pick is None or (next_axis := next(axes)) is not None
     )
