@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import mpmath
 import numpy as np
+from truth_families import MORE, Draw, Rng
 
 from verification import check
 
@@ -29,18 +30,6 @@ STEP = mpmath.mpf(10) ** -120
 UNDECIDED = 0.03
 SHIFTS = 16  # inputs an ulp apart, at which float64's own loss is measured
 COMPLEX_STEP = 1e-10  # relative; of the derivative as float64 computes it
-
-
-class Draw(NamedTuple):
-    """A function as NumPy code, the same operations for mpmath, and a point."""
-
-    f: Callable[[Any], Any]
-    exact: Callable[[list[Any]], list[Any]]
-    x: Any
-    analytic: bool = True
-
-
-Rng = np.random.Generator
 
 
 def _matrix(entries: Any, k: int) -> Any:
@@ -302,6 +291,7 @@ FAMILIES: dict[str, Callable[[Rng], Draw]] = {
     "far points": far_points,
     "kinks nearby": kinks,
     "float32": single,
+    **MORE,
 }
 
 

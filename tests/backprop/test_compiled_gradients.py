@@ -237,7 +237,7 @@ def test_a_gradient_that_is_known_beforehand_is_given_out_as_a_copy(
     compiled = backprop.compile_gradients(net, points=4)
     compiled(x, y)["0.b"][:] = 7.0
     assert_gradients(net, compiled(x, y), x, y)
-    out = {name: np.empty_like(value) for name, value in net.parameters.items()}
+    out = {name: np.full_like(value, np.nan) for name, value in net.parameters.items()}
     assert_gradients(net, compiled(x, y, out), x, y)
     assert_gradients(net, out, x, y)
 

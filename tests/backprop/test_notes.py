@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from backprop.cli import main
 from backprop.notes import Formula, Result, Slip, Witness, formulas, run
 from backprop.notes.formula import compare_values
 from backprop.notes.page import markdown_page, text_page, verdict
+from backprop.notes.witnesses import matrix_product
 from jacobians import Affine, Jacobian
 
 IDS = (
@@ -147,3 +149,26 @@ def test_a_wrong_call_is_one_sentence_and_status_2(
     captured = capsys.readouterr()
     assert sentence in captured.err
     assert captured.out == ""
+
+
+def test_every_witness_notices_a_claim_that_is_off_by_a_thousandth() -> None:
+    for row in formulas().values():
+        claim = np.asarray(row.claim(), dtype=float)
+        part = 0.06 if row.id in ("B4", "E9") else 1e-3  # an order of convergence is measured to 0.05
+        off = claim + part * max(float(np.abs(claim).max()), 1.0)
+        result = run(replace(row, claim=lambda off=off: off, slip=None))
+        assert [finding.name for finding in result.witnesses if finding.agrees] == [], row.id
+
+
+def test_a_product_as_printed_is_numpys_or_names_the_shapes_that_do_not_meet() -> None:
+    rng = np.random.default_rng(0)
+    A, B, C = rng.normal(size=(2, 3)), rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
+    np.testing.assert_allclose(matrix_product(A, B, C), np.einsum("ij,jk,kl->il", A, B, C))
+    np.testing.assert_array_equal(matrix_product(A), A)
+    for factors, said in [
+        ((A, B, B), "2×4 times 3×4"),
+        ((A, np.ones(3)), "2×3 times 3"),
+        ((np.ones(3), B), "3 times 3×4"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{said}$"):
+            matrix_product(*factors)

@@ -126,6 +126,7 @@ def test_names_are_python_names() -> None:
     [
         np.eye(3), np.eye(2, 3), np.ones((2, 2), np.float32), np.arange(3, 9), np.array(2), np.array([0, 1, 2, -1, -1]),
         np.zeros((2, 3)), np.array([[True, False], [False, True]]), np.broadcast_to(np.arange(3), (4, 3)),
+        np.broadcast_to(np.arange(40), (30, 40)), np.broadcast_to(np.arange(6).reshape(2, 3), (4, 2, 3)),
         np.reshape(np.eye(6), (6, 1, 6, 1)), np.array([0.1, 0.2]), np.array([5]), np.array([1, 0]),
     ],
     ids=repr,

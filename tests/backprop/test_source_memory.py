@@ -31,6 +31,10 @@ OPERATIONS = {
     "row": lambda a: a[:1, :] * np.ones((SIZE, 1)),
     "sums": lambda a: a + np.sum(a, axis=0),
     "scale": lambda a: a * 0.5,
+    "axis": lambda a: a[None],
+    "axis inside": lambda a: a[:, None, :],
+    "reversed": lambda a: a[::-1],
+    "picked": lambda a: a[np.arange(SIZE)[::-1]],
 }
 TWO = ("add", "multiply", "matmul")
 
@@ -74,7 +78,7 @@ def point(seed: int) -> Any:
     return np.random.default_rng(seed).standard_normal((SIZE, SIZE))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(programs())
 def test_random_programs_give_what_numpy_gives(program: list[tuple[str, tuple[int, ...]]]) -> None:
     function, source = compiled(program)

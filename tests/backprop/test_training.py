@@ -319,6 +319,11 @@ def test_a_long_history_prints_its_ends():
     lines = str(result).splitlines()
     assert lines[0] == "MLP(3-4-2, tanh, softmax-cross-entropy), stopped by epochs"
     assert "… 25 more …" in lines
+    for epochs in (11, 12):  # the state before the first, too
+        lines = str(fit(network(), X, Y, epochs=epochs, learning_rate=0.1)).splitlines()[1:]
+        shown = [int(line.split()[1].rstrip(":")) for line in lines if line.startswith("epoch ")]
+        assert shown == ([*range(12)] if epochs == 11 else [0, 1, 2, 10, 11, 12])
+    lines = str(result).splitlines()
     assert lines[-1].startswith("epoch 30: loss ")
     assert repr(result).startswith(
         "<TrainingResult of MLP(3-4-2, tanh, softmax-cross-entropy): 30 epochs, loss "

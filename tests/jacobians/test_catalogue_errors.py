@@ -540,3 +540,12 @@ def test_weights_beside_a_product_are_never_broadcast() -> None:
     assert (product + bias).shape == (3, 3)
     with pytest.raises(ValueError, match="b: found shape"):
         Affine(np.ones((3, 2)), bias)
+
+
+@pytest.mark.parametrize("attribute", ["weight", "get_weights", "coefs_"])
+def test_a_layer_of_another_library_is_told_how_to_become_one(attribute: str) -> None:
+    foreign = type("Linear", (), {attribute: None})()
+    with pytest.raises(TypeError, match="; a layer of another library becomes one by its arrays: Affine"):
+        Sequential(foreign)
+    with pytest.raises(TypeError, match=r"expected a Function such as Affine\(W, b\) or Tanh\(\)$"):
+        Sequential(type("Other", (), {})())

@@ -1,5 +1,6 @@
 """Graphs and their plans against exhaustive search, dense path sums, counting, and published costs."""
 
+import dataclasses
 import itertools
 import json
 import random
@@ -330,3 +331,51 @@ def test_signs_are_free_among_scalars_and_printed_as_signs():
     with pytest.raises(ValueError, match="plan: found edges of ±1 without their signs"):
         signs.plan().to_source()
     assert "e1 * e0" in signs.plan(structure=False).to_source()
+
+
+@settings(max_examples=60, deadline=None)
+@given(structured_graphs(sizes=(1,), most_inner=6), st.randoms(use_true_random=False))
+def test_scalars_are_counted_as_on_plain_mappings_where_inner_vertices_are_outputs(graph, rng):
+    inner = range(len(graph.inputs), len(graph.vertices))
+    outputs = sorted({*graph.outputs, *rng.sample(inner, min(2, len(inner)))})
+    edges = [(edge.source, edge.target, Dense([[2.0]])) for edge in graph.edges]
+    several = Graph.from_edges(len(graph.inputs), len(graph.vertices), outputs, edges)
+    order = list(several.plan("forward").order)
+    rng.shuffle(order)
+    for structure in (True, False):
+        assert several.plan(order, structure=structure).cost == brute_force(several, order)[0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(structured_graphs(), st.sampled_from(["multiplications", "flops", "additions"]))
+def test_a_proven_plan_says_its_own_cost_as_the_bound(graph, objective):
+    plan = graph.plan(objective=objective)
+    assert plan.proven
+    expected = {
+        "multiplications": plan.cost.multiplications,
+        "additions": plan.cost.additions,
+        "flops": plan.cost.multiplications + plan.cost.additions,
+    }
+    assert plan.bound == expected[objective]
+
+
+def test_long_paths_are_proven_by_the_chain_plan():
+    sizes = np.random.default_rng(0).integers(1, 30, size=60).tolist()
+    specs = [Spec.dense(m, n) for n, m in itertools.pairwise(sizes)]
+    graph = Graph.from_edges(1, 60, [59], [(k, k + 1, spec) for k, spec in enumerate(specs)])
+    plan = graph.plan()
+    assert (plan.proven, plan.cost) == (True, cheapest(specs[::-1]).cost)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"inputs": (5,)}, "inputs: found vertex 5, expected 0 to 2"),
+        ({"outputs": (-1,)}, "outputs: found vertex -1, expected 0 to 2"),
+        ({"outputs": (2, 2)}, r"outputs: found \(2, 2\), expected each vertex once"),
+    ],
+)
+def test_ends_that_no_graph_has_are_refused_by_the_constructor_too(change, sentence):
+    graph = Graph.from_edges(1, 3, [2], [(0, 1, 0), (1, 2, 0)])
+    with pytest.raises(ValueError, match=sentence):
+        dataclasses.replace(graph, **change)

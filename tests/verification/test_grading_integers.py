@@ -129,6 +129,14 @@ def test_what_is_differentiated_by_is_real(assigned):
             "integers: found below = 0, expected",
         ),
         (
+            f"shapes = {{ x = [2] }}\nintegers = {{ y = [2], below = {2**31 + 1} }}\nseed = 1",
+            f"integers: found below = {2**31 + 1}, expected",
+        ),
+        (
+            "shapes = { x = [2] }\nintegers = { y = [2], below = true }\nseed = 1",
+            "integers: found below = True, expected",
+        ),
+        (
             "shapes = { x = [2], y = [2] }\nintegers = { y = [2], below = 2 }\nseed = 1",
             "found 'y' in shapes and in integers",
         ),

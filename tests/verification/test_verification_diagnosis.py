@@ -445,3 +445,22 @@ def test_the_inverse_in_place_of_its_transpose_is_a_transposed_gradient(f, gradi
     assert found.verdict == "wrong"
     assert found.diagnosis.name == "transposed"
     assert str(found.diagnosis).startswith("the gradient is transposed")
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 2), (2, 2), (4, 3)])
+@pytest.mark.parametrize("place", ["first", "last"])
+@pytest.mark.parametrize("row", [False, True])
+def test_what_a_bias_adds_is_named_wherever_it_stands(shape, place, row):
+    J = np.random.default_rng(3).normal(size=shape)
+    m, n = shape
+    wide = np.zeros((m + row, n + 1))
+    rows, columns = ((slice(row, None), slice(1, None)), (slice(m), slice(n)))[place == "last"]
+    wide[rows, columns] = J
+    corner = 0 if place == "first" else -1
+    wide[:, corner] = 0.7
+    if row:
+        wide[corner] = 0
+        wide[corner, corner] = 1
+    found = diagnose(wide, J)
+    assert found.name == "bias-column"
+    assert f"without the {place} " in found.sentence

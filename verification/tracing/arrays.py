@@ -71,9 +71,10 @@ class TracedArray(NDArrayOperatorsMixin):
         for keyword, default in _REFUSED_KEYWORDS.items():
             if kwargs.pop(keyword, default) is not default:
                 raise TracingError(f"{ufunc.__name__}: {keyword}= is not traced; use np.where on the result")
-        for ignored in ("dtype", "casting", "order", "subok", "signature"):
-            kwargs.pop(ignored, None)
         operands = [entries_of(value, self.scalars) for value in inputs[: ufunc.nin]]
+        refuse_whole_numbers(ufunc.__name__, kwargs.pop("dtype", None), *operands)
+        for ignored in ("casting", "order", "subok", "signature"):
+            kwargs.pop(ignored, None)
         if method == "__call__":
             result = apply_ufunc(self.scalars, ufunc.__name__, *operands, **kwargs)
         else:
@@ -179,7 +180,8 @@ class TracedArray(NDArrayOperatorsMixin):
         return TracedArray(self.entries.copy(), self.scalars)
 
     def astype(self, dtype: Any, **_: Any) -> TracedArray:
-        """Return a copy: scalars have no dtype, so none is changed to."""
+        """Return a copy: scalars have no dtype, so none is changed to; whole numbers are refused."""
+        refuse_whole_numbers("ndarray.astype", dtype, self.entries)
         return self.copy()
 
     def reshape(self, *shape: Any, **kwargs: Any) -> TracedArray:
@@ -308,6 +310,21 @@ def _scalar(entry: Any, scalars: Scalars) -> Any:
     if isinstance(entry, bool | int | float | np.generic):
         return scalars.constant(entry)
     raise TracingError(f"found {type(entry).__name__} beside traced entries, expected a number")
+
+
+def refuse_whole_numbers(name: str, dtype: Any, *operands: Entries) -> None:
+    """Raise if real numbers are made whole ones by a dtype: truth values are 0 and 1 in any."""
+    if dtype is None or np.dtype(dtype).kind not in "biu":
+        return
+    if not all(_is_truth(entry) for entries in operands for entry in entries.flat):
+        raise TracingError(
+            f"{name}: dtype {np.dtype(dtype)} of traced entries, expected one of real numbers: whole ones are "
+            f"piecewise constant"
+        )
+
+
+def _is_truth(entry: Any) -> bool:
+    return isinstance(entry, bool | np.bool_) or bool(getattr(entry, "is_Boolean", False))  # sympy's
 
 
 def apply_ufunc(scalars: Scalars, name: str, *operands: Entries, **kwargs: Any) -> Entries:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verification.tracing.arrays import TracedArray, apply_ufunc, entries_of
+from verification.tracing.arrays import TracedArray, apply_ufunc, entries_of, refuse_whole_numbers
 from verification.tracing.scalars import Scalars, TracingError
 
 Entries = NDArray[Any]
@@ -114,6 +114,7 @@ def reduction(fold: str) -> Callable[..., TracedArray]:
         if unknown or out is not None:
             keyword = min(unknown, default="out")
             raise TracingError(f"np.{fold}: {keyword}= is not traced; combine it with the result")
+        refuse_whole_numbers(f"np.{fold}", dtype, entries_of(a, scalars))
         keepdims = kwargs.get("keepdims", False) is True
         entries = reduce_entries(scalars, entries_of(a, scalars), folds(scalars)[fold], axis, keepdims)
         return TracedArray(entries, scalars)
@@ -144,6 +145,7 @@ def mean(
 ) -> TracedArray:
     """Return ``np.mean``: the sum divided by the count."""
     entries = entries_of(a, scalars)
+    refuse_whole_numbers("np.mean", dtype, entries)
     count = math.prod(entries.shape[k] for k in normalized_axes(axis, entries.ndim))
     total = reduce_entries(scalars, entries, scalars.sum, axis, keepdims is True)
     return TracedArray(total, scalars) / count
@@ -161,6 +163,7 @@ def variance(
 ) -> TracedArray:
     """Return ``np.var``: the sum of squares of a − mean(a), divided by count − ddof."""
     array = TracedArray(entries_of(a, scalars), scalars)
+    refuse_whole_numbers("np.var", dtype, array.entries)
     count = math.prod(array.shape[k] for k in normalized_axes(axis, array.ndim))
     centred = array - mean(scalars, array, axis, keepdims=True)
     total = reduce_entries(scalars, (centred * centred).entries, scalars.sum, axis, keepdims is True)

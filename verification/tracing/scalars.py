@@ -247,13 +247,6 @@ class ComplexScalars(Scalars):
         def expit(a: complex) -> complex:
             return 1 / (1 + cmath.exp(-a)) if a.real >= 0 else cmath.exp(a) / (1 + cmath.exp(a))
 
-        def log1p(a: complex) -> complex:
-            return complex(np.log1p(np.complex128(a)))
-
-        def logaddexp(a: complex, b: complex) -> complex:
-            large, small = _larger_first(a, b)
-            return large + log1p(cmath.exp(small - large))
-
         def special(name: str) -> Primitive:
             def call(a: complex) -> complex:
                 import scipy.special
@@ -261,6 +254,12 @@ class ComplexScalars(Scalars):
                 return complex(getattr(scipy.special, name)(np.complex128(a)))
 
             return call
+
+        log1p = special("log1p")  # NumPy's complex one loses small numbers
+
+        def logaddexp(a: complex, b: complex) -> complex:
+            large, small = _larger_first(a, b)
+            return large + log1p(cmath.exp(small - large))
 
         refused = (
             "absolute fabs sign heaviside maximum minimum fmax fmin conjugate less less_equal greater greater_equal "

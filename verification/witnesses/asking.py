@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from verification.witnesses.finite_difference import (
     imaginary_quotients,
     richardson,
 )
+from verification.witnesses.resolution import too_fast, unseen
 from verification.witnesses.symbolic import symbolic_value
 
 COMPLEX_BUDGET = 3_000_000  # scalar operations, about a second
@@ -71,7 +72,8 @@ def finite_difference(problem: Problem, budget: Budget) -> Evidence:
         raise UnavailableError(
             Cause.NOT_FINITE, "f is not finite around the point, on both sides in any direction"
         )
-    return Evidence(result.matrix, result.error, result.kinks)
+    error = np.where(too_fast(problem, result)[:, None], np.inf, result.error)
+    return Evidence(result.matrix, error, result.kinks, unseen=unseen(problem))
 
 
 def complex_steps(problem: Problem, budget: Budget) -> Evidence:
@@ -167,7 +169,7 @@ def ask(
         doubtful = np.any(comparison.wrong | comparison.unresolved, axis=0)
         if name == "finite-difference" and doubtful.any():
             kinks = evidence.kinks | _columns_on_a_kink(problem, np.flatnonzero(doubtful))[None, :]
-            evidence = Evidence(evidence.matrix, evidence.error, kinks, evidence.remark)
+            evidence = replace(evidence, kinks=kinks)
             comparison = compare(candidate, evidence, problem, dtype, rtol, atol=atol)
         cancelled = False
         lost = comparison.off_everywhere and not comparison.wrong.any()

@@ -33,6 +33,7 @@ FAINT = 1e-280  # an imaginary part below it may have come from one that underfl
 PROJECT_INSTEAD = 'check a candidate J without forming it: check(f, x, J, witnesses=["projections"])'
 SUBNORMAL = 5e-324  # the one absolute error of rounding
 UNDERFLOW = 4096 * SUBNORMAL  # what the gains of the code make of it
+NORMAL = float(np.finfo(np.float64).smallest_normal)
 
 
 class RichardsonResult(NamedTuple):
@@ -302,15 +303,21 @@ def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) ->
     """Neville's scheme over central differences at steps that fall by 4, entry by entry."""
     eps = np.maximum(float(np.finfo(problem.point.dtype).eps), problem.eps)
     middle = problem.value.reshape(1, -1)
+    subnormal = np.where(np.abs(middle) < NORMAL, np.abs(middle), 0)
     shape = (len(columns), problem.value.size)
     best, error = np.full(shape, np.nan), np.full(shape, np.inf)
-    kinks = np.zeros(shape, dtype=bool)
+    kinks, smallest, previous_gap = np.zeros(shape, dtype=bool), np.zeros(shape), np.full(shape, np.inf)
     previous: list[Array] = []
-    previous_gap: Array | None = None
     for level, (h, up, down, above, below) in enumerate(_levels(problem, columns, first, levels)):
         rounding = np.maximum(problem.noise, eps * np.maximum(np.abs(above), np.abs(below)))
-        constant = (above == middle) & (below == middle) & (h[:, None] > UNDERFLOW / FAINT)
-        noise = 2 * np.maximum(rounding, np.where(constant, 0, UNDERFLOW)) / h[:, None]
+        moved = np.maximum(np.abs(above - middle), np.abs(below - middle))
+        # a change that is no normal number, and gone at a smaller step, is the height of a stair
+        smallest = np.where((moved > 0) & (moved < NORMAL), moved, smallest)
+        coarse = (moved > 0) | (h[:, None] <= UNDERFLOW / FAINT)
+        gone = (moved == 0) & (smallest > 0)
+        stairs = np.where(coarse & ~gone, UNDERFLOW, np.maximum(smallest, subnormal))
+        error = np.where(gone, np.maximum(error, 2 * smallest / first[:, None]), error)
+        noise = 2 * np.maximum(rounding, stairs) / h[:, None]
         row = [(above.astype(np.float64) - below) / (up - down)[:, None]]
         for i, old in enumerate(previous):
             factor = LEVEL_RATIO ** (2 * (i + 1))
@@ -322,16 +329,10 @@ def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) ->
         apart = np.min([np.abs(found - best) for found in row], axis=0) - 4 * noise
         error = np.where(apart > error, apart, error)  # False for NaN
         gap = np.abs((above - middle) / up[:, None] - (below - middle) / down[:, None])
-        clear = gap > 20 * noise
-        if previous_gap is not None:
-            kinks = clear & (gap > 0.5 * previous_gap) & np.isfinite(gap)
-        settled = (
-            level + 1 >= LEAST_LEVELS
-            and not kinks.any()
-            and np.all(error <= np.maximum(1e-10 * np.abs(best), 4 * noise))
-        )
+        kinks = (gap > 20 * noise) & (gap > 0.5 * previous_gap) & np.isfinite(gap)
+        precise = np.all(error <= np.maximum(1e-10 * np.abs(best), 4 * noise))
         previous, previous_gap = row, gap
-        if settled:
+        if level + 1 >= LEAST_LEVELS and precise and not kinks.any():
             break
     return RichardsonResult(best.T.copy(), error.T.copy(), kinks.T.copy())
 
@@ -375,7 +376,7 @@ def imaginary_quotients(problem: Problem, step: Any = None) -> tuple[Array, Arra
         if faint.any() and large[j] > small[j]:
             again, steady_again = _steady_quotient(problem, j, large[j], wrapped)
             found, steady = np.where(faint, again, found), np.where(faint, steady_again, steady)
-            error[faint, j] = (lost / large[j])[faint]
+            error[faint, j] = np.maximum(lost / large[j], NORMAL)[faint]  # below it digits are lost
         steady |= np.abs(found) <= error[:, j]
         jacobian[:, j] = np.where(steady | (step is not None), found, np.nan)
     return jacobian, error

@@ -1,0 +1,69 @@
+"""What differences can't see: functions that are faster than their steps, and changes that rounding swallows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.numerics.arrays import Array
+from verification.problem import Problem
+from verification.witnesses.finite_difference import FIRST_STEP, UNDERFLOW, RichardsonResult
+
+PROBES = (
+    2.0**-30,
+    2.0**-36,
+)  # relative; far below the steps of the extrapolation, where gross errors still show
+GROSS = 0.1  # a part of a change: by less, the probe contradicts nothing
+STEADY = 1e-3  # noise above this part of a value, and of its linear change over the size of x, is none
+NOISES = 16.0  # of the noise, one that two values rarely have
+SAFETY = 8.0  # as in the comparison
+
+
+def too_fast(problem: Problem, found: RichardsonResult) -> NDArray[np.bool_]:
+    """Return the outputs, shape (m,), that move within the steps of the differences, so that these know nothing.
+
+    Differences at steps that fall by 4 may agree by chance where f repeats itself within each of them: a sawtooth's do
+    in one of four cases. Either what is left of smooth functions after sixth differences is as large as f, or a
+    tiny step along all entries gives another change than the extrapolated matrix.
+
+    Examples
+    --------
+    >>> from verification.witnesses.finite_difference import richardson
+    >>> problem = Problem(lambda x: np.array([np.sin(1e9 * x[0]), np.sin(x[0])]), [0.3])
+    >>> too_fast(problem, richardson(problem))
+    array([ True, False])
+    """
+    x = problem.point.reshape(-1)
+    none = np.zeros(problem.value.size, dtype=bool)
+    if x.dtype != np.float64:
+        return none  # a probe would be lost in the rounding of x
+    slopes = np.where(np.isfinite(found.matrix), found.matrix, 0)
+    direction = np.where(np.arange(x.size) % 2, -1.0, 1.0) * np.where(x == 0, 2.0**-10, np.abs(x))
+    points = np.stack([x + side * probe * direction for side in (1, -1) for probe in PROBES])
+    try:
+        values = problem.evaluate_many(points.reshape(-1, *problem.point.shape)).astype(np.float64)
+    except Exception:  # f's own
+        return none
+    with np.errstate(all="ignore"):
+        (above, below), (up, down) = np.split(values, 2), np.split(points, 2)
+        change, predicted = above - below, (up - down) @ slopes.T
+        errors = np.abs(up - down) @ np.where(np.isfinite(found.error), found.error, 0).T
+        allowed = GROSS * np.maximum(np.abs(change), np.abs(predicted)) + NOISES * problem.noise
+        apart = (np.abs(change - predicted) > allowed + SAFETY * errors + UNDERFLOW).any(axis=0)
+        seen = np.where(np.abs(slopes) > SAFETY * found.error, np.abs(slopes), 0)
+        size = np.maximum(np.abs(problem.value.reshape(-1)), seen @ np.abs(direction))
+        unsteady = problem.noise > np.maximum(STEADY * size, 4 * problem.rounding)
+    return apart | unsteady
+
+
+def unseen(problem: Problem) -> Array:
+    """Return how large a derivative may be, shape (1, n), that leaves all values as they are, to the last bit.
+
+    A logarithm of a softmax that is saturated is 0, and rounds a slope of 1e-22 away between terms of size 1. Where
+    code is traced, the size of its terms is known, and 0 is returned.
+    """
+    x = np.abs(problem.point.reshape(1, -1).astype(np.float64))
+    if problem.sizes is not None:
+        return np.zeros_like(x)
+    largest = max(float(np.abs(problem.value).max(initial=0)), float(x.max(initial=0)))
+    return np.asarray(SAFETY * problem.eps.max(initial=0) * largest / (FIRST_STEP * np.maximum(1, x)))
