@@ -66,6 +66,20 @@ def test_entries_that_are_chosen_by_their_values_are_chosen_anew():
     assert_followed(compiled, f, (-points[0], np.array([0.8, 0.3, 0.7])))
 
 
+@pytest.mark.parametrize("strategy", ["forward", "reverse"])
+def test_an_entry_that_is_chosen_twice_counts_twice(strategy):
+    W = np.array([[1.0, 2.0, 4.0], [3.0, 5.0, 7.0]])
+
+    def f(x, y):
+        chosen = W @ x[np.argmax(y, axis=1)]
+        return chosen * np.sum(np.where(y > 0.5, x[0], y) * y)
+
+    y = np.array([[3.0, 1.0], [2.0, 0.0], [0.0, 4.0]])
+    compiled = backprop.compile(f, np.array([1.0, 2.0]), y, strategy=strategy)
+    for at in (y, -y, y[:, ::-1]):
+        assert_followed(compiled, f, (np.array([0.5, -2.0]), at))
+
+
 def branch(x):
     if x[0] > 0:
         return x * x
@@ -154,6 +168,22 @@ def test_answers_are_arrays_of_the_callers_own():
     compiled(2 * A, 3 * x)
     for one, old in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(one, old)
+
+
+def test_one_matrix_that_is_the_answer_twice_is_returned_as_two_arrays():
+    W = np.array([[1.0, 2.0], [3.0, 4.0]])
+    compiled = backprop.compile(lambda x: (np.tanh(W @ x), np.tanh(W @ x) + 1), np.ones(2), form="arrays")
+    first, second = compiled(np.array([0.1, 0.2]))
+    np.testing.assert_array_equal(first, second)
+    assert not np.shares_memory(first, second)
+
+
+def test_a_plan_that_counts_every_edge_is_compiled_as_it_is():
+    plan = trace(product_of_norm, np.ones(2), np.ones(3)).plan("reverse", structure=False)
+    compiled = backprop.compile(plan)
+    assert not compiled.plan.structure
+    assert compiled.plan.cost == plan.cost
+    assert_followed(compiled, product_of_norm, (np.array([0.2, 0.3]), np.array([1.0, 2.0, 3.0])))
 
 
 def product_of_norm(x, y):
