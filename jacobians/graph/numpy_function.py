@@ -7,9 +7,9 @@ from typing import Any
 
 from jacobians.function import INPUT, Function
 from jacobians.graph.graph import Graph
-from jacobians.graph.tracing import trace
+from jacobians.graph.tracing import followed, trace
 from jacobians.numerics.arguments import checked_mapping
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, is_recorded
 from jacobians.structures import Jacobian
 
 
@@ -50,7 +50,9 @@ class _NumpyFunction(Function):
         return [found[places[name]] for name in names]
 
     def _graph(self, x: Array) -> Graph:
-        graph = trace(self._code, x, **{name: getattr(self, name) for name in self.parameter_names})
+        named = {name: getattr(self, name) for name in self.parameter_names}
+        recorded = any(map(is_recorded, (x, *named.values())))
+        graph = followed(self._code, [x], named) if recorded else trace(self._code, x, **named)
         if len(graph.outputs) != 1:
             raise ValueError(f"forward: found {len(graph.outputs)} results, expected one array")
         return graph

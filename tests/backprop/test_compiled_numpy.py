@@ -11,7 +11,7 @@ from structured_graphs import path_sums, structured_graphs
 
 import backprop
 from backprop.compiling.nodes import RecordingError
-from jacobians import Affine, Concatenate, Graph, Product, Residual, Sequential, Sum, Tanh, trace
+from jacobians import Affine, Concatenate, Graph, Product, Residual, Sequential, Sum, Tanh, from_numpy, trace
 from jacobians.graph import TracingError
 from jacobians.structures import Dense
 
@@ -246,3 +246,13 @@ def test_graphs_of_functions_take_the_input_and_the_parameters():
 def test_a_number_on_an_edge_is_an_argument():
     plan = Graph.from_edges(1, 3, [2], [(0, 1, Dense([[2.0]])), (1, 2, Dense([[5.0]]))]).plan()
     np.testing.assert_array_equal(backprop.compile(plan)(d1_d0=[[3.0]], d2_d1=[[7.0]]), [[21.0]])
+
+
+@pytest.mark.parametrize("by", ["input", "1.a", "0.W"])
+def test_a_layer_from_forward_code_is_compiled_in_a_network(by):
+    rng = np.random.default_rng(2)
+    layer = from_numpy(lambda x, a: np.tanh(a * x) * np.sum(x), parameters={"a": rng.normal(size=3)})
+    net = Sequential(Affine(rng.normal(size=(3, 2))), layer)
+    compiled = backprop.compile(net, by=by)
+    for x in rng.normal(size=(3, 2)):
+        np.testing.assert_allclose(compiled(x), net.jacobian(x, by).dense(), rtol=1e-9, atol=1e-12)
