@@ -1,6 +1,7 @@
 """The functions on whose graphs orders of elimination are compared, each written from its mathematics.
 
 Plain code of scalars (or, at the end, of arrays): it runs on floats, on NumPy's arrays, and on whatever traces them.
+Another library runs it with its own modules as `np` and `special` of a copy of this one.
 Each task is a row of `TASKS`: the function, a point, and where its mathematics stands.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import special
 
 Scalars = tuple[Any, ...]
 
@@ -189,14 +191,12 @@ def black_scholes_gradient(spot: Any, strike: Any, rate: Any, volatility: Any, y
     The Jacobian of this function is the price's Hessian. With N the normal distribution and φ its density:
     S·φ(d₁) = K·e^(−rT)·φ(d₂).
     """
-    from scipy.special import ndtr
-
     root = np.sqrt(years)
     spread = volatility * root
     d1 = (np.log(spot / strike) + (rate + 0.5 * volatility * volatility) * years) / spread
     d2 = d1 - spread
     discount = np.exp(-rate * years)
-    n1, n2 = ndtr(d1), ndtr(d2)
+    n1, n2 = special.ndtr(d1), special.ndtr(d2)
     density = np.exp(-0.5 * d1 * d1) * (1 / math.sqrt(2 * math.pi))
     vega = spot * density * root
     bond = discount * n2

@@ -10,6 +10,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import graph_tasks as tasks
 
+import backprop
+from verification import finite_difference_jacobian
+
 POINTS = {task.name: task.point for task in tasks.TASKS}
 
 
@@ -121,3 +124,20 @@ def test_the_networks_keep_their_invariants():
     order = [2, 0, 3, 1]  # an encoder without positions takes its rows in any order
     turned = tasks.encoder(POINTS["Encoder"][0][order], *POINTS["Encoder"][1:-2], np.ones(8), np.zeros(8))
     np.testing.assert_allclose(turned, out[order], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("task", tasks.TASKS, ids=lambda task: task.name)
+def test_the_code_of_each_task_gives_the_jacobians_that_differences_see(task):
+    compiled = backprop.compile(task.function, *task.point, evaluations=200)
+    answer = compiled(*task.point)
+    value = task.function(*task.point)
+    rows = answer if isinstance(value, tuple) else (answer,)
+    for k, row in enumerate(rows):
+        for place, matrix in enumerate(row):
+
+            def of_one(x, k=k, place=place):
+                result = task.function(*task.point[:place], x, *task.point[place + 1 :])
+                return np.asarray(result[k] if isinstance(result, tuple) else result)
+
+            expected = finite_difference_jacobian(of_one, task.point[place], method="richardson")
+            np.testing.assert_allclose(matrix, expected, rtol=1e-6, atol=1e-7)

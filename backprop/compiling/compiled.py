@@ -103,6 +103,8 @@ class CompiledGraph:
 
     def _door(self, value: Any, name: str) -> Array:
         node = self._kinds[name]
+        if type(value) is np.ndarray and value.dtype == node.dtype and value.shape == node.shape:
+            return value
         indices = node.dtype.kind == "i"  # of an edge
         array = np.asarray(value) if indices else real_array(value, name, foreign="refuse")
         if array.shape != node.shape:

@@ -335,6 +335,9 @@ def _module(
     shapes = {node.function: node.shape for node in trace.nodes if node.kind == "input"}
     unpacked = []
     for name, own in inputs.items():
+        if arguments is not None and shapes[name] == ():
+            unpacked.append(f"{own[0].name} = {name}.item()")
+            continue
         targets = ", ".join(entry.name for entry in own) + ("," if len(own) == 1 else "")
         unpacked.append(f"{targets} = {name if len(shapes[name]) == 1 else f'{name}.ravel()'}.tolist()")
     calls = [
@@ -347,27 +350,27 @@ def _module(
     imports = f"from math import {', '.join(functions)}\n" if functions else ""
     taken = "x" if arguments is None else ", ".join(arguments)
     called = "jacobian" if arguments is None else "jacobians"
-    packs, filled, made = [], [], []
-    first = 0
-    for number, dense in enumerate(results):
-        one = "" if arguments is None else str(number)
-        packs.append(f'    pack{one} = Struct("{dense.size}d").pack_into\n')
-        filled.append(f"        result{one} = empty({dense.shape})\n")
-        filled.append(
-            f"        pack{one}(result{one}, 0, {', '.join(answers[first : first + dense.size])})\n"
-        )
-        made.append(f"result{one}")
-        first += dense.size
-    answer = made[0] if arguments is None else f"({', '.join(made)},)"
+    ends = np.cumsum([0, *(dense.size for dense in results)]).tolist()
+    shape: tuple[int, ...] = (ends[-1],)
+    if arguments is None:
+        shape, answer = results[0].shape, "result"
+    elif len({dense.shape for dense in results}) == 1:
+        shape, answer = (len(results), *results[0].shape), "tuple(result)"
+    else:  # parts of one array, which don't overlap
+        parts = [
+            f"result[{start}:{stop}].reshape({dense.shape})"
+            for start, stop, dense in zip(ends, ends[1:], results, strict=False)
+        ]
+        answer = f"({', '.join(parts)},)"
     return (
         f"{imports}from struct import Struct\n\nimport numpy as np\n\n\n"
         f'def make(arrays):\n    """{title}\n\n    Takes the function for numbers that overflow or are not finite.\n'
         f'    Cost of a call: {trace.cost}.\n    """\n'
-        f"{''.join(packs)}    empty = np.empty\n\n"
+        f'    pack = Struct("{ends[-1]}d").pack_into\n    empty = np.empty\n\n'
         f"    def {called}({taken}):\n        try:\n{tried}\n"
         f"        except (ArithmeticError, ValueError):\n            return arrays({taken})\n"
         f"        if total - total != 0.0:\n            return arrays({taken})\n"
-        f"{''.join(filled)}        return {answer}\n\n"
+        f"        result = empty({shape})\n        pack(result, 0, {', '.join(answers)})\n        return {answer}\n\n"
         f"    return {called}\n"
     )
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from jacobians.function import INPUT, Function
-from jacobians.graph.tracing import trace
+from jacobians.graph.tracing import followed, trace
 from jacobians.layers.recording import Record, _Recorded
 from jacobians.numerics.arguments import checked_mapping
+from jacobians.numerics.arrays import as_array, is_recorded
 from jacobians.structures import Jacobian
 
 
@@ -51,8 +50,10 @@ class _NumpyFunction(_Code, _Recorded):
         """Add the vertices of the code; of a batch, which is followed point by point, one vertex."""
         if record.batch_ndim:
             return super(_Recorded, self)._record(record, source, prefix)
-        held = {name: getattr(self, name) for name in self.parameter_names}
-        graph = trace(self._code, np.asarray(record.steps[source].value), **held)
+        named = {name: getattr(self, name) for name in self.parameter_names}
+        x = as_array(record.steps[source].value)
+        recorded = any(map(is_recorded, (x, *named.values())))
+        graph = followed(self._code, [x], named) if recorded else trace(self._code, x, **named)
         if len(graph.outputs) != 1:
             raise ValueError(f"forward: found {len(graph.outputs)} results, expected one array")
         known = (INPUT, *self.parameter_names)

@@ -18,6 +18,7 @@ from jacobians.graph.creators import following
 from jacobians.graph.graph import Graph
 from jacobians.graph.layers import trace_function
 from jacobians.graph.operations import special_rows
+from jacobians.graph.randomness import states
 from jacobians.graph.recorder import Recorder, TracingError
 from jacobians.graph.traced import Traced, assemble, operands_of
 from jacobians.numerics.arrays import Array, as_array, real_array
@@ -69,10 +70,16 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
     given = {name: np.array(real_array(value, name, foreign="refuse")) for name, value in pairs}
     args, options = [given[name] for name in names], {name: given[name] for name in named}
     recorder, result = _follow(f, args, options, max_vertices)
+    first = states(f)
     graph = replace(_graph(recorder, result, len(given)), code=f, positional=len(points))
     again = f(*map(np.copy, args), **{name: value.copy() for name, value in options.items()})
     if not _same(graph, again):
         _refuse_other_numbers(recorder, _follow(f, args, options, max_vertices)[0])
+    if states(f) != first:
+        raise TracingError(
+            "f: draws random numbers, which its value at this point doesn't show; draw them before, and pass them as "
+            "an argument"
+        )
     return graph
 
 

@@ -114,4 +114,6 @@ def times(jacobian: ScaledIdentity, array: Array, c: Array, ledger: Ledger) -> A
     """Return c times an array: a sign is placed, not multiplied."""
     if not jacobian.spec.unit:
         return ledger.scale(c, array)
+    if isinstance(c, np.ndarray) and c.size == 1 and c.ndim <= np.ndim(array) and c.dtype.kind == "f":
+        return -array if c.item() < 0 else array  # one sign for all
     return cast(Array, jacobian.home.namespace.where(c < 0, -array, array))

@@ -11,7 +11,7 @@ from structured_graphs import path_sums, structured_graphs
 
 import backprop
 from backprop.compiling.nodes import RecordingError
-from jacobians import Affine, Concatenate, Graph, Product, Residual, Sequential, Sum, Tanh, trace
+from jacobians import Affine, Concatenate, Graph, Product, Residual, Sequential, Sum, Tanh, from_numpy, trace
 from jacobians.graph import TracingError
 from jacobians.structures import Dense
 
@@ -64,6 +64,20 @@ def test_entries_that_are_chosen_by_their_values_are_chosen_anew():
     compiled = backprop.compile(f, *points)
     assert_followed(compiled, f, points)
     assert_followed(compiled, f, (-points[0], np.array([0.8, 0.3, 0.7])))
+
+
+@pytest.mark.parametrize("strategy", ["forward", "reverse"])
+def test_an_entry_that_is_chosen_twice_counts_twice(strategy):
+    W = np.array([[1.0, 2.0, 4.0], [3.0, 5.0, 7.0]])
+
+    def f(x, y):
+        chosen = W @ x[np.argmax(y, axis=1)]
+        return chosen * np.sum(np.where(y > 0.5, x[0], y) * y)
+
+    y = np.array([[3.0, 1.0], [2.0, 0.0], [0.0, 4.0]])
+    compiled = backprop.compile(f, np.array([1.0, 2.0]), y, strategy=strategy)
+    for at in (y, -y, y[:, ::-1]):
+        assert_followed(compiled, f, (np.array([0.5, -2.0]), at))
 
 
 def branch(x):
@@ -156,6 +170,22 @@ def test_answers_are_arrays_of_the_callers_own():
         np.testing.assert_array_equal(one, old)
 
 
+def test_one_matrix_that_is_the_answer_twice_is_returned_as_two_arrays():
+    W = np.array([[1.0, 2.0], [3.0, 4.0]])
+    compiled = backprop.compile(lambda x: (np.tanh(W @ x), np.tanh(W @ x) + 1), np.ones(2), form="arrays")
+    first, second = compiled(np.array([0.1, 0.2]))
+    np.testing.assert_array_equal(first, second)
+    assert not np.shares_memory(first, second)
+
+
+def test_a_plan_that_counts_every_edge_is_compiled_as_it_is():
+    plan = trace(product_of_norm, np.ones(2), np.ones(3)).plan("reverse", structure=False)
+    compiled = backprop.compile(plan)
+    assert not compiled.plan.structure
+    assert compiled.plan.cost == plan.cost
+    assert_followed(compiled, product_of_norm, (np.array([0.2, 0.3]), np.array([1.0, 2.0, 3.0])))
+
+
 def product_of_norm(x, y):
     return np.tanh(x) * np.sum(y**2)
 
@@ -216,3 +246,13 @@ def test_graphs_of_functions_take_the_input_and_the_parameters():
 def test_a_number_on_an_edge_is_an_argument():
     plan = Graph.from_edges(1, 3, [2], [(0, 1, Dense([[2.0]])), (1, 2, Dense([[5.0]]))]).plan()
     np.testing.assert_array_equal(backprop.compile(plan)(d1_d0=[[3.0]], d2_d1=[[7.0]]), [[21.0]])
+
+
+@pytest.mark.parametrize("by", ["input", "1.a", "0.W"])
+def test_a_layer_from_forward_code_is_compiled_in_a_network(by):
+    rng = np.random.default_rng(2)
+    layer = from_numpy(lambda x, a: np.tanh(a * x) * np.sum(x), parameters={"a": rng.normal(size=3)})
+    net = Sequential(Affine(rng.normal(size=(3, 2))), layer)
+    compiled = backprop.compile(net, by=by)
+    for x in rng.normal(size=(3, 2)):
+        np.testing.assert_allclose(compiled(x), net.jacobian(x, by).dense(), rtol=1e-9, atol=1e-12)

@@ -1,5 +1,7 @@
 """Plain NumPy code as a graph: every row of the table of operations, textbook programs, and what is refused."""
 
+import random as random_numbers
+
 import numpy as np
 import pytest
 import scipy.special as sp
@@ -23,6 +25,8 @@ from jacobians.graph import TracingError
 from jacobians.graph.operations import TABLE, special_rows
 from jacobians.structures import Diagonal
 from verification import check, finite_difference_jacobian
+
+GENERATOR = np.random.default_rng(1)
 
 
 def dense_of(graph, output, source):
@@ -250,6 +254,33 @@ def test_random_numbers_are_refused_by_the_line_that_computes_with_them():
     with pytest.raises(TracingError, match=r"numpy.add is given other numbers .* pass them as an argument"):
         trace(lambda x: x + vars(np.random)["rand"](4), V)
     assert_right(lambda x: x * np.random.default_rng(0).uniform(size=4), V)
+
+
+@pytest.mark.parametrize("draw", [np.random.random, random_numbers.random, GENERATOR.random])
+def test_random_numbers_are_refused_where_the_value_hides_them(draw):
+    point = np.array([1.0, 2.0])
+
+    def f(x):
+        return x + (x - point) * draw()
+
+    with pytest.raises(
+        TracingError, match="f: draws random numbers, which its value at this point doesn't show"
+    ):
+        trace(f, point)
+
+
+def test_generators_that_a_function_holds_are_watched_and_seeded_ones_are_let_through():
+    point, held = np.array([1.0, 2.0]), np.random.default_rng(0)
+    with pytest.raises(TracingError, match="f: draws random numbers"):
+        trace(lambda x: x + (x - point) * held.random(), point)
+    with pytest.raises(TracingError, match="f: draws random numbers"):
+        trace(lambda x: x + (x - point) * GENERATOR.random(), point)
+
+    def seeded(x):
+        np.random.seed(3)  # noqa: NPY002  # what textbooks write
+        return x * np.random.random()  # noqa: NPY002
+
+    assert len(trace(seeded, point).edges) == 1
 
 
 def test_values_that_choose_entries_are_control_flow():

@@ -34,7 +34,8 @@ def _others(x: Array, axes: tuple[int, ...]) -> Array:
 
 def _first_best(x: Array, y: Array, axes: tuple[int, ...]) -> Array:
     """Return the number of the first entry that equals each extreme: a tie goes to the first."""
-    last = np.moveaxis(x == y, axes, range(-len(axes), 0))
+    trailing = tuple(range(x.ndim - len(axes), x.ndim)) == axes
+    last = (x == y) if trailing else np.moveaxis(x == y, axes, range(-len(axes), 0))
     numbers = np.moveaxis(numbering(x.shape), axes, range(-len(axes), 0))
     count = int(np.prod([x.shape[a] for a in axes], dtype=int))
     best = last.reshape(-1, count).argmax(axis=1)
