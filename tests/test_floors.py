@@ -7,6 +7,7 @@ import importlib
 import inspect
 import math
 import operator
+import re
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,6 +20,38 @@ ROOMS = ("jacobians", "verification", "backprop")  # each may import itself and 
 
 def modules(room: str) -> list[Path]:
     return sorted((ROOT / room).rglob("*.py"))
+
+
+# --- no names of what is above, not even as texts -------------------------------------------------------
+
+
+def texts_that_name(rooms: Iterable[str], source: str) -> list[str]:
+    """Return the texts in code, docstrings aside, that are names of modules of rooms."""
+    tree = ast.parse(source)
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
+        and any(re.fullmatch(rf"{room}(\.\w+)+", node.value) for room in rooms)
+    ]
+
+
+def test_no_text_of_a_room_names_a_module_above_it():
+    for floor, room in enumerate(ROOMS):
+        for path in modules(room):
+            assert texts_that_name(ROOMS[floor + 1 :], path.read_text("utf-8")) == [], path
+
+
+def test_a_text_that_names_a_module_above_is_found():
+    planted = "def f():\n    'see backprop.plan'\n    return load('backprop.plan'), 'of backprop.plan'"
+    assert texts_that_name(["backprop"], planted) == ["backprop.plan"]
 
 
 # --- no circles between files --------------------------------------------------------------------------
@@ -115,6 +148,7 @@ EVERYBODYS = (
         BaseException,
         types.CodeType,
     ),
+    np.random.PCG64(0),
     *(importlib.import_module(name) for name in ("ast", "select", "subprocess", "sys")),
 )
 PLAIN = {name for each in EVERYBODYS for name in dir(each)} | {"at", "args", "flags", "c_contiguous"}

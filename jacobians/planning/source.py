@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, cast
 
 from jacobians.planning.elimination import useful
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from jacobians.graph.graph import Edge
     from jacobians.planning.plan import GraphPlan
 
-_PRINTER = "backprop.compiling.graphs"  # a floor above: loaded by its name when code of arrays is asked for
 _TURNED = {"1.0": "-1.0", "-1.0": "1.0"}
 
 
@@ -20,7 +19,7 @@ def source(plan: GraphPlan, dense: bool) -> str:
     """Return the code of a plan: see :meth:`jacobians.planning.plan.GraphPlan.to_source`."""
     if is_scalar(plan.graph) and not dense:
         return scalar_source(plan)
-    return cast(str, import_module(_PRINTER).graph_source(plan, dense))
+    return cast(str, _printer().graph_source(plan, dense))
 
 
 def source_arguments(plan: GraphPlan, dense: bool) -> dict[str, Any]:
@@ -36,7 +35,20 @@ def source_arguments(plan: GraphPlan, dense: bool) -> dict[str, Any]:
             raise ValueError("graph: found edges without numbers, expected a Jacobian on every edge")
     if is_scalar(plan.graph) and not dense:
         return {"d": [float(edge.jacobian.dense()[0, 0]) for edge in plan.graph.edges if edge.jacobian]}
-    return cast("dict[str, Any]", import_module(_PRINTER).graph_arguments(plan.graph))
+    return cast("dict[str, Any]", _printer().graph_arguments(plan.graph))
+
+
+def _printer() -> Any:
+    """Return what is installed for printing code of arrays: an entry point, so that the core knows of nothing above it.
+
+    It has two functions, ``graph_source(plan, dense)`` and ``graph_arguments(graph)``.
+    """
+    for found in entry_points(group="jacobians.printers", name="arrays"):
+        return found.load()
+    raise ImportError(
+        "plan: found no entry point arrays of jacobians.printers, expected the one that installing this distribution "
+        "registers; install it again, or use execute()"
+    )
 
 
 def scalar_source(plan: GraphPlan) -> str:
