@@ -9,7 +9,7 @@ import pytest
 
 from verification.grading import to_gradescope, to_json, to_junit, to_table
 from verification.grading.answers import Answer, Fault, ending_fault, read_answers
-from verification.grading.assignment import Item, Task, Tolerance
+from verification.grading.assignment import Task, Tolerance
 from verification.grading.comparison import Outcome, judge
 from verification.grading.containment.runner import RefusalError, numbers_of
 from verification.grading.expected import Derivative, Trial
@@ -23,7 +23,17 @@ J = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, -6.0]])
 
 
 def task_of(tolerance=None, form="matrix"):
-    return Task("f", ("x",), "f", "", "", "x", "", form, tolerance or Tolerance(), ())
+    tolerance = tolerance or Tolerance()
+    return Task(
+        name="f",
+        arguments=["x"],
+        reference="f",
+        wrt="" if form == "value" else "x",
+        form=form,
+        relative=tolerance.relative,
+        absolute=tolerance.absolute,
+        point=[{"values": {"x": 1.0}}],
+    )
 
 
 def trial_of(answer=J):
@@ -299,7 +309,9 @@ RIGHT, WRONG = (
 
 def item_of(outcomes, **changes):
     options = {"marks": 3.0, "partial": True, "reveal": "diagnosis", "visibility": "visible"}
-    return ItemResult.of(task_of(), Item(Point("p"), **{**options, **changes}), outcomes)
+    options = {**options, **changes}
+    reveal = options.pop("reveal")
+    return ItemResult.of(task_of(), Point(name="p", values={"x": 1.0}, **options), outcomes, reveal)
 
 
 def test_a_part_of_the_places_is_a_part_of_the_marks():

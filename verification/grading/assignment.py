@@ -5,18 +5,17 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Annotated, Any, Literal, Self, get_args
 
-from verification.grading.fields import AssignmentError, Fields
+from pydantic import Field, PrivateAttr, Strict, ValidationError, field_validator, model_validator
+
+from verification.grading.fields import AssignmentError, Name, Names, Table, Text, refusal, sentence_of
 from verification.grading.limits import Limits
-from verification.grading.points import Point, read_point
+from verification.grading.points import Point, Reveal
 
-Reveal = Literal["nothing", "verdict", "diagnosis", "worst"]
-REVEALS = ("nothing", "verdict", "diagnosis", "worst")
 Form = Literal["matrix", "numerator", "mixed", "denominator", "gradient", "value"]
-FORMS = ("matrix", "numerator", "mixed", "denominator", "gradient", "value")
-VISIBILITIES = ("visible", "after_due_date", "after_published", "hidden")
-TOOLKIT = ["jacobians", "verification", "backprop"]
+FORMS: tuple[Form, ...] = get_args(Form)
+TOOLKIT = ("jacobians", "verification", "backprop")
 LARGEST_RELATIVE = 1e-2
 
 
@@ -37,103 +36,142 @@ class Tolerance:
     absolute: float = 0.0
 
 
-@dataclass(frozen=True)
-class Item:
-    """A point of a function, for which there are marks.
+class Task(Table):
+    """A function that a submission must define."""
 
-    Attributes
-    ----------
-    point : Point
-        Where the function is called: once, or at several random places.
-    marks : float
-        For all of it.
-    partial : bool
-        Whether a part of the random places gives a part of the marks.
-    reveal : {"nothing", "verdict", "diagnosis", "worst"}
-        What the student is told.
-    visibility : {"visible", "after_due_date", "after_published", "hidden"}
-        When the student sees the item at all: the words are Gradescope's.
-    """
-
-    point: Point
-    marks: float
-    partial: bool
-    reveal: Reveal
-    visibility: str
+    name: Name = Field(description="Its name.")
+    arguments: Names = Field(
+        min_length=1, description="The names of its arguments, which are passed by place."
+    )
+    reference: Name | Literal[""] = Field("", description="A function of the reference file: the answer.")
+    forward: Name | Literal[""] = Field(
+        "", description="A function of the reference file, in plain NumPy, that the witnesses differentiate."
+    )
+    toolkit: Text | Literal[""] = Field(
+        "",
+        description="A class of jacobians, or a function of the reference file that returns one of its Functions.",
+    )
+    wrt: str = Field("", description="The argument by which is differentiated.")
+    input: str = Field(
+        "", description="With toolkit: the argument that the function is applied to; the last one by default."
+    )
+    form: Form = Field("matrix", description="What the answer is.")
+    relative: float = Field(
+        1e-6,
+        gt=0,
+        le=LARGEST_RELATIVE,
+        description="The tolerance of an entry, as a part of the expected one.",
+    )
+    absolute: float = Field(0.0, ge=0, le=1e9, description="Added to it.")
+    reveal: Reveal | None = Field(None, description="What the student is told.")
+    points: Annotated[tuple[Point, ...], Strict(False)] = Field(alias="point", min_length=1)
 
     @property
-    def name(self) -> str:
-        """The name of the point."""
-        return self.point.name
+    def tolerance(self) -> Tolerance:
+        """How far an entry may be off."""
+        return Tolerance(self.relative, self.absolute)
+
+    @property
+    def taken(self) -> str:
+        """The argument of which `toolkit` is a function; the others are its parameters."""
+        return self.input or self.arguments[-1]
+
+    @field_validator("points", mode="after")
+    @classmethod
+    def _named(cls, points: tuple[Point, ...]) -> tuple[Point, ...]:
+        return tuple(
+            point if point.name else point.model_copy(update={"name": f"point {number}"})
+            for number, point in enumerate(points, 1)
+        )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if not (self.reference or self.forward or self.toolkit):
+            raise refusal(
+                "found no source of the expected answers, expected reference, forward or toolkit", whole=True
+            )
+        if self.toolkit and (self.reference or self.forward):
+            raise refusal("it alone; leave out reference and forward", "toolkit")
+        choices = f"one of {', '.join(map(repr, self.arguments))}"
+        derived = self.form != "value"
+        if derived and self.wrt not in self.arguments and (self.wrt or self.forward or self.toolkit):
+            raise refusal(choices, "wrt")
+        if self.wrt and not derived:
+            raise refusal("nothing beside form = 'value', which is no derivative", "wrt")
+        if self.input and not self.toolkit:
+            raise refusal("nothing without toolkit", "input")
+        if self.input and self.input not in self.arguments:
+            raise refusal(choices, "input")
+        for number, point in enumerate(self.points):
+            if set(point.given) != set(self.arguments):
+                raise refusal(
+                    f"found {', '.join(map(repr, point.given)) or 'nothing'}, expected every argument, "
+                    f"{', '.join(map(repr, self.arguments))}, once",
+                    "point",
+                    number,
+                    whole=True,
+                )
+        return self
 
 
-@dataclass(frozen=True)
-class Task:
-    """A function that a submission must define.
+class Settings(Table):
+    """What holds for all functions."""
 
-    Attributes
-    ----------
-    name : str
-        Its name.
-    arguments : tuple of str
-        The names of its arguments, which are passed by place.
-    reference, forward, toolkit : str
-        Where the expected answers come from; see docs/grading.md. An empty one is absent.
-    wrt : str
-        The argument by which is differentiated.
-    input : str
-        The argument of which `toolkit` is a function; the others are its parameters.
-    form : {"matrix", "numerator", "mixed", "denominator", "gradient", "value"}
-        What the answer is.
-    tolerance : Tolerance
-        How far it may be off.
-    items : tuple of Item
-        The points.
-    """
-
-    name: str
-    arguments: tuple[str, ...]
-    reference: str
-    forward: str
-    toolkit: str
-    wrt: str
-    input: str
-    form: Form
-    tolerance: Tolerance
-    items: tuple[Item, ...]
+    title: Text | Literal[""] = Field("", description="For the reports; by default the name of the file.")
+    reference: Text | Literal[""] = Field(
+        "",
+        description="The Python file beside the assignment with what functions name as reference and forward.",
+    )
+    reveal: Reveal = Field("diagnosis", description="What students are told.")
+    forbidden_imports: Names = Field(TOOLKIT, description="Packages that a submission is refused.")
+    accept_lists: bool = Field(False, description="Whether a list of numbers is taken for an array.")
 
 
-@dataclass(frozen=True)
-class Assignment:
-    """All that an assignment says.
+class Assignment(Table):
+    """All that an assignment says; its keys are those of the file."""
 
-    Attributes
-    ----------
-    title : str
-        For the reports.
-    reference : Path or None
-        The module with the functions that tasks name as `reference` and `forward`.
-    forbidden_imports : tuple of str
-        Packages that a submission is refused.
-    accept_lists : bool
-        Whether a list of numbers is taken for an array.
-    limits : Limits
-        What a submission may take.
-    tasks : tuple of Task
-        The functions.
-    """
+    settings: Settings = Field(Settings(), alias="assignment")
+    limits: Limits = Limits()
+    tasks: Annotated[tuple[Task, ...], Strict(False)] = Field(alias="function", min_length=1)
+    _path: Path = PrivateAttr(default=Path("assignment.toml"))
 
-    title: str
-    reference: Path | None
-    forbidden_imports: tuple[str, ...]
-    accept_lists: bool
-    limits: Limits
-    tasks: tuple[Task, ...]
+    @property
+    def title(self) -> str:
+        """For the reports."""
+        return self.settings.title or self._path.stem
+
+    @property
+    def reference(self) -> Path | None:
+        """The module with the functions that tasks name as `reference` and `forward`."""
+        return self._path.parent / self.settings.reference if self.settings.reference else None
 
     @property
     def marks(self) -> float:
         """The most that a submission can get."""
-        return sum(item.marks for task in self.tasks for item in task.items)
+        return sum(point.marks for task in self.tasks for point in task.points)
+
+    def reveal_of(self, task: Task, point: Point) -> Reveal:
+        """Return what students are told of a point: what it says itself, its function, or the assignment."""
+        return point.reveal or task.reveal or self.settings.reveal
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        for number, task in enumerate(self.tasks):
+            for key in ("reference", "forward"):
+                if getattr(task, key) and not self.settings.reference:
+                    raise refusal(
+                        "a function of the reference module; name its file as reference in [assignment]",
+                        "function",
+                        number,
+                        key,
+                    )
+        names = [task.name for task in self.tasks]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise refusal(f"found two functions {twice!r}, expected one; give it several points", whole=True)
+        if self.marks <= 0:
+            raise refusal("found no marks at all, expected a point with marks above 0", whole=True)
+        return self
 
 
 def load_assignment(path: str | Path) -> Assignment:
@@ -157,9 +195,25 @@ def load_assignment(path: str | Path) -> Assignment:
     verification.grading.fields.AssignmentError: no-such-file.toml: found no such file, expected an assignment in TOML
     """
     path = Path(path)
+    table = _table(path)
+    try:
+        assignment = Assignment.model_validate(table)
+    except ValidationError as error:
+        raise AssignmentError(sentence_of(error, Assignment, table, path.name)) from None
+    assignment._path = path
+    reference = assignment.reference
+    if reference is not None and not reference.is_file():
+        raise AssignmentError(
+            f"{path.name}: [assignment]: reference: found {assignment.settings.reference!r}, expected the name of "
+            f"a Python file beside the assignment"
+        )
+    return assignment
+
+
+def _table(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as stream:
-            table = tomllib.load(stream)
+            return tomllib.load(stream)
     except FileNotFoundError:
         raise AssignmentError(f"{path}: found no such file, expected an assignment in TOML") from None
     except OSError as error:
@@ -174,101 +228,3 @@ def load_assignment(path: str | Path) -> Assignment:
         raise AssignmentError(
             f"{path.name}: found an integer of thousands of digits, expected 64 bits"
         ) from None
-    whole = Fields(table, path.name)
-    for key in ("assignment", "limits", "function"):
-        whole.has(key)
-    whole.finish()  # before anything is missed that stands under a name with a slip
-    head = Fields(whole.table_of("assignment", {}), f"{path.name}: [assignment]")
-    title = head.text("title", path.stem)
-    reveal = _reveal(head, "diagnosis")
-    reference = path.parent / head.text("reference") if head.has("reference") else None
-    if reference is not None and not reference.is_file():
-        raise head.refuse("reference", "the name of a Python file beside the assignment")
-    forbidden = head.names("forbidden_imports", TOOLKIT)
-    accept_lists = head.flag("accept_lists", False)
-    head.finish()
-    limits = _limits(Fields(whole.table_of("limits", {}), f"{path.name}: [limits]"))
-    tasks = tuple(
-        _task(entry, f"{path.name}: function {number}", reveal, reference is not None)
-        for number, entry in enumerate(whole.tables("function"), 1)
-    )
-    names = [task.name for task in tasks]
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise AssignmentError(
-            f"{path.name}: found two functions {twice!r}, expected one; give it several points"
-        )
-    assignment = Assignment(title, reference, forbidden, accept_lists, limits, tasks)
-    if assignment.marks <= 0:
-        raise AssignmentError(f"{path.name}: found no marks at all, expected a point with marks above 0")
-    return assignment
-
-
-def _limits(fields: Fields) -> Limits:
-    usual = Limits()
-    limits = Limits(
-        seconds=fields.number("seconds", usual.seconds, least=0, above=True, most=86400),
-        cpu_seconds=fields.integer("cpu_seconds", usual.cpu_seconds, least=1, most=86400),
-        memory_mib=fields.integer("memory_mib", usual.memory_mib, least=256, most=1 << 20),
-        output_kib=fields.integer("output_kib", usual.output_kib, least=1, most=1 << 20),
-        file_mib=fields.integer("file_mib", usual.file_mib, least=0, most=1 << 20),
-        processes=fields.integer("processes", usual.processes, least=1, most=1 << 16),
-    )
-    fields.finish()
-    return limits
-
-
-def _reveal(fields: Fields, default: str) -> Reveal:
-    return cast(Reveal, fields.text("reveal", default, REVEALS))
-
-
-def _task(entry: object, place: str, reveal: Reveal, has_reference: bool) -> Task:
-    fields = Fields(entry, place)
-    name = fields.name("name")
-    fields.place = place = f"{place} ({name})"
-    arguments = fields.names("arguments")
-    reference, forward = fields.name("reference", ""), fields.name("forward", "")
-    toolkit = fields.name("toolkit", "")
-    form = cast(Form, fields.text("form", "matrix", FORMS))
-    if not arguments:
-        raise fields.refuse("arguments", "at least one name")
-    if not (reference or forward or toolkit):
-        raise AssignmentError(
-            f"{place}: found no source of the expected answers, expected reference, forward or toolkit"
-        )
-    if toolkit and (reference or forward):
-        raise fields.refuse("toolkit", "it alone", "leave out reference and forward")
-    for key in ("reference", "forward"):
-        if fields.table.get(key) and not has_reference:
-            raise fields.refuse(
-                key, "a function of the reference module", "name its file as reference in [assignment]"
-            )
-    wrt = fields.text("wrt", "", arguments) if form != "value" else ""
-    if not wrt and form != "value" and (forward or toolkit):
-        raise fields.refuse("wrt", f"one of {', '.join(map(repr, arguments))}")
-    taken = fields.text("input", arguments[-1], arguments) if toolkit else ""
-    tolerance = Tolerance(
-        fields.number("relative", 1e-6, least=0, above=True, most=LARGEST_RELATIVE),
-        fields.number("absolute", 0.0, least=0),
-    )
-    own_reveal = _reveal(fields, reveal)
-    items = tuple(
-        _item(point, f"{place}, point {number}", number, arguments, own_reveal)
-        for number, point in enumerate(fields.tables("point"), 1)
-    )
-    fields.finish()
-    return Task(name, arguments, reference, forward, toolkit, wrt, taken, form, tolerance, items)
-
-
-def _item(entry: object, place: str, number: int, arguments: tuple[str, ...], reveal: Reveal) -> Item:
-    fields = Fields(entry, place)
-    point = read_point(fields, f"point {number}", arguments)
-    item = Item(
-        point,
-        fields.number("marks", 1.0, least=0),
-        fields.flag("partial", True),
-        _reveal(fields, reveal),
-        fields.text("visibility", "visible", VISIBILITIES),
-    )
-    fields.finish()
-    return item

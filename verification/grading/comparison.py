@@ -10,8 +10,9 @@ import numpy as np
 from jacobians.numerics.arrays import Array
 from verification.diagnosis.diagnose import Diagnosis
 from verification.grading.answers import Answer, Fault
-from verification.grading.assignment import Reveal, Task, Tolerance
+from verification.grading.assignment import Task, Tolerance
 from verification.grading.expected import Trial
+from verification.grading.points import Reveal
 
 CANCELLED = 1e-3  # of the relative tolerance, as a part of the largest entry: for entries that cancel
 SINGLE = 2e-4  # the relative tolerance of answers in float32, if the task's is smaller
@@ -85,7 +86,7 @@ def judge(answer: Answer | Fault, trial: Trial, task: Task) -> Outcome:
 
     Examples
     --------
-    >>> task = Task("f", ("x",), "f", "", "", "", "", "value", Tolerance(), ())
+    >>> task = Task(name="f", arguments=["x"], reference="f", form="value", point=[{"values": {"x": 1.0}}])
     >>> judge(Answer(np.array([[1.0]])), Trial({}, np.array([1.0])), task).sentence
     'the shape is (1, 1), expected (1,); the numbers are right'
     """

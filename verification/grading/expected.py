@@ -108,11 +108,11 @@ def expected_trials(assignment: Assignment) -> dict[tuple[str, int], list[Trial]
     module = _reference_module(assignment)
     trials = {}
     for task in assignment.tasks:
-        for number, item in enumerate(task.items):
-            where = f"function {task.name!r}, {item.name!r}"
+        for number, point in enumerate(task.points):
+            where = f"function {task.name!r}, {point.name!r}"
             trials[task.name, number] = [
                 _trial(task, _real_by(task, place), module, f"{where}, place {k}")
-                for k, place in enumerate(item.point.places(), 1)
+                for k, place in enumerate(point.places(), 1)
             ]
     return trials
 
@@ -185,13 +185,13 @@ def _subject(
 ) -> tuple[Any, Array, str]:
     """Return the function that is differentiated, its input, and by what."""
     if task.toolkit:
-        parameters = {name: _copy(value) for name, value in place.items() if name != task.input}
+        parameters = {name: _copy(value) for name, value in place.items() if name != task.taken}
         f = _model(task.toolkit, module, where)(**parameters)
         if not isinstance(f, Function):
             raise AssignmentError(
                 f"{where}: toolkit: {task.toolkit!r} returned {type(f).__name__}, expected a jacobians.Function"
             )
-        return f, place[task.input], _parameter(task, f, where)
+        return f, place[task.taken], _parameter(task, f, where)
     forward = _function(module, task.forward, where)
     if task.form == "value":
         return lambda x: forward(*_copies(task, place)), place[task.arguments[0]], INPUT
@@ -222,7 +222,7 @@ def _model(name: str, module: ModuleType | None, where: str) -> Callable[..., An
 
 def _parameter(task: Task, f: Function, where: str) -> str:
     """Return the name that the Function has for the argument by which is differentiated: "0.W" for "W"."""
-    if task.wrt in (task.input, ""):
+    if task.wrt in (task.taken, ""):
         return INPUT
     names = [name for name in f.parameters if name == task.wrt or name.endswith(f".{task.wrt}")]
     if len(names) != 1:

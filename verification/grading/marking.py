@@ -182,7 +182,7 @@ def _mark(
         calls = [
             _Call(task, item, trial)
             for task in pending
-            for item in range(len(task.items))
+            for item in range(len(task.points))
             for trial in trials[task.name, item]
         ]
         try:
@@ -202,9 +202,9 @@ def _mark(
                 answer: Answer | Fault = transcript.answers.get(number, fault)
                 outcomes[call.task.name, call.item].append(judge(answer, call.trial, call.task))
     items = tuple(
-        ItemResult.of(task, item, outcomes[task.name, number])
+        ItemResult.of(task, point, outcomes[task.name, number], assignment.reveal_of(task, point))
         for task in assignment.tasks
-        for number, item in enumerate(task.items)
+        for number, point in enumerate(task.points)
     )
     return SubmissionResult(
         name,
@@ -235,7 +235,7 @@ def _ask(
     assignment: Assignment, calls: list[_Call], source: bytes, processes: Processes
 ) -> tuple[Transcript, Ending]:
     """Run one process that is asked for all `calls`, and take apart what it answered."""
-    readable = readable_directories("jacobians" not in assignment.forbidden_imports)
+    readable = readable_directories("jacobians" not in assignment.settings.forbidden_imports)
     arrays = [[call.trial.place[name] for name in call.task.arguments] for call in calls]
     expected = sum(call.trial.answer.nbytes for call in calls)
     head = json.dumps(
@@ -243,8 +243,8 @@ def _ask(
             "functions": [call.task.name for call in calls],
             "shapes": [[array.shape for array in given] for given in arrays],
             "dtypes": [[array.dtype.newbyteorder("<").str for array in given] for given in arrays],
-            "forbidden": assignment.forbidden_imports,
-            "accept_lists": assignment.accept_lists,
+            "forbidden": assignment.settings.forbidden_imports,
+            "accept_lists": assignment.settings.accept_lists,
             "largest": 2 * max(call.trial.answer.nbytes for call in calls) + SLACK // 4,
             "readable": readable,
         }

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from verification.grading.assignment import Item, Task
+from verification.grading.assignment import Task
 from verification.grading.comparison import Outcome, Verdict
+from verification.grading.points import Point, Reveal
 
 
 @dataclass(frozen=True)
@@ -44,29 +45,29 @@ class ItemResult:
     visibility: str
 
     @classmethod
-    def of(cls, task: Task, item: Item, outcomes: Sequence[Outcome]) -> Self:
-        """Return the result for the outcomes at all places of an item."""
+    def of(cls, task: Task, point: Point, outcomes: Sequence[Outcome], reveal: Reveal) -> Self:
+        """Return the result for the outcomes at all places of a point."""
         right = [outcome for outcome in outcomes if outcome.verdict == "right"]
         share = len(right) / len(outcomes)
-        if share < 1 and not item.partial:
+        if share < 1 and not point.partial:
             share = 0.0
         # the first that is not right is told; a remark on a right one otherwise
         worst = next((outcome for outcome in outcomes if outcome.verdict != "right"), outcomes[0])
-        feedback, detail = worst.feedback(item.reveal), worst.detail
+        feedback, detail = worst.feedback(reveal), worst.detail
         if len(outcomes) > 1 and len(right) < len(outcomes):
             count = f"{len(right)} of {len(outcomes)} places right"
             feedback = f"{count}; {feedback}" if feedback else ""
             detail = f"{count}; {detail}"
         return cls(
             task.name,
-            item.name,
-            round(item.marks * share, 6),
-            item.marks,
+            point.name,
+            round(point.marks * share, 6),
+            point.marks,
             worst.verdict,
             worst.code,
             feedback,
             detail,
-            item.visibility,
+            point.visibility,
         )
 
     @property
