@@ -26,7 +26,7 @@ def test_the_limits_have_the_defaults_of_the_page():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="submissions can't be contained there")
 def test_the_assignment_of_the_page_marks_the_example(tmp_path):
-    (block,) = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    block = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
     shutil.copy(EXAMPLE / "reference.py", tmp_path)
     (tmp_path / "assignment.toml").write_text(block, encoding="utf-8")
     names = ["right.py", "transposed.py"]

@@ -3,115 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, Strict, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, Strict, ValidationError, model_validator
 
-from verification.grading.fields import AssignmentError, Name, Names, Table, Text, refusal, sentence_of
+from verification.grading.fields import AssignmentError, Names, Table, Text, refusal, sentence_of
 from verification.grading.limits import Limits
 from verification.grading.points import Point, Reveal
+from verification.grading.tasks import Task
 
-Form = Literal["matrix", "numerator", "mixed", "denominator", "gradient", "value"]
-FORMS: tuple[Form, ...] = get_args(Form)
 TOOLKIT = ("jacobians", "verification", "backprop")
-LARGEST_RELATIVE = 1e-2
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far an entry may be off.
-
-    Attributes
-    ----------
-    relative : float
-        As a part of the expected entry; a thousandth of it, as a part of the largest expected entry, is allowed
-        everywhere, for entries that cancel.
-    absolute : float
-        Added to it.
-    """
-
-    relative: float = 1e-6
-    absolute: float = 0.0
-
-
-class Task(Table):
-    """A function that a submission must define."""
-
-    name: Name = Field(description="Its name.")
-    arguments: Names = Field(
-        min_length=1, description="The names of its arguments, which are passed by place."
-    )
-    reference: Name | Literal[""] = Field("", description="A function of the reference file: the answer.")
-    forward: Name | Literal[""] = Field(
-        "", description="A function of the reference file, in plain NumPy, that the witnesses differentiate."
-    )
-    toolkit: Text | Literal[""] = Field(
-        "",
-        description="A class of jacobians, or a function of the reference file that returns one of its Functions.",
-    )
-    wrt: str = Field("", description="The argument by which is differentiated.")
-    input: str = Field(
-        "", description="With toolkit: the argument that the function is applied to; the last one by default."
-    )
-    form: Form = Field("matrix", description="What the answer is.")
-    relative: float = Field(
-        1e-6,
-        gt=0,
-        le=LARGEST_RELATIVE,
-        description="The tolerance of an entry, as a part of the expected one.",
-    )
-    absolute: float = Field(0.0, ge=0, le=1e9, description="Added to it.")
-    reveal: Reveal | None = Field(None, description="What the student is told.")
-    points: Annotated[tuple[Point, ...], Strict(False)] = Field(alias="point", min_length=1)
-
-    @property
-    def tolerance(self) -> Tolerance:
-        """How far an entry may be off."""
-        return Tolerance(self.relative, self.absolute)
-
-    @property
-    def taken(self) -> str:
-        """The argument of which `toolkit` is a function; the others are its parameters."""
-        return self.input or self.arguments[-1]
-
-    @field_validator("points", mode="after")
-    @classmethod
-    def _named(cls, points: tuple[Point, ...]) -> tuple[Point, ...]:
-        return tuple(
-            point if point.name else point.model_copy(update={"name": f"point {number}"})
-            for number, point in enumerate(points, 1)
-        )
-
-    @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
-        if not (self.reference or self.forward or self.toolkit):
-            raise refusal(
-                "found no source of the expected answers, expected reference, forward or toolkit", whole=True
-            )
-        if self.toolkit and (self.reference or self.forward):
-            raise refusal("it alone; leave out reference and forward", "toolkit")
-        choices = f"one of {', '.join(map(repr, self.arguments))}"
-        derived = self.form != "value"
-        if derived and self.wrt not in self.arguments and (self.wrt or self.forward or self.toolkit):
-            raise refusal(choices, "wrt")
-        if self.wrt and not derived:
-            raise refusal("nothing beside form = 'value', which is no derivative", "wrt")
-        if self.input and not self.toolkit:
-            raise refusal("nothing without toolkit", "input")
-        if self.input and self.input not in self.arguments:
-            raise refusal(choices, "input")
-        for number, point in enumerate(self.points):
-            if set(point.given) != set(self.arguments):
-                raise refusal(
-                    f"found {', '.join(map(repr, point.given)) or 'nothing'}, expected every argument, "
-                    f"{', '.join(map(repr, self.arguments))}, once",
-                    "point",
-                    number,
-                    whole=True,
-                )
-        return self
 
 
 class Settings(Table):

@@ -10,9 +10,9 @@ import numpy as np
 from jacobians.numerics.arrays import Array
 from verification.diagnosis.diagnose import Diagnosis
 from verification.grading.answers import Answer, Fault
-from verification.grading.assignment import Task, Tolerance
-from verification.grading.expected import Trial
+from verification.grading.expected import Expected
 from verification.grading.points import Reveal
+from verification.grading.tasks import Task, Tolerance
 
 CANCELLED = 1e-3  # of the relative tolerance, as a part of the largest entry: for entries that cancel
 SINGLE = 2e-4  # the relative tolerance of answers in float32, if the task's is smaller
@@ -72,29 +72,30 @@ class Outcome:
         return "; ".join(part for part in (self.sentence, self.evidence, self.worst) if part)
 
 
-def judge(answer: Answer | Fault, trial: Trial, task: Task) -> Outcome:
+def judge(answer: Answer | Fault, expectation: Expected, task: Task) -> Outcome:
     """Compare one answer with the expected one.
 
     Parameters
     ----------
     answer : Answer or Fault
         What came back.
-    trial : Trial
+    expectation : Expected
         What is expected.
     task : Task
-        Its form and tolerance.
+        Its tolerance.
 
     Examples
     --------
     >>> task = Task(name="f", arguments=["x"], reference="f", form="value", point=[{"values": {"x": 1.0}}])
-    >>> judge(Answer(np.array([[1.0]])), Trial({}, np.array([1.0])), task).sentence
+    >>> expected = Expected(task.outputs[0], np.array([1.0]))
+    >>> judge(Answer(np.array([[1.0]])), expected, task).sentence
     'the shape is (1, 1), expected (1,); the numbers are right'
     """
     if isinstance(answer, Fault):
         return Outcome("no answer", answer.code, answer.sentence)
-    found, expected = answer.array, trial.answer
+    found, expected = answer.array, expectation.answer
     if found.shape != expected.shape:
-        return _of_shape(found, trial, task)
+        return _of_shape(found, expectation, task)
     finite = np.isfinite(found)
     if not finite.all():
         first = [int(k) for k in np.argwhere(~finite)[0]]
@@ -110,7 +111,7 @@ def judge(answer: Answer | Fault, trial: Trial, task: Task) -> Outcome:
     place = [int(k) for k in index]
     entry = f"worst entry {place}" if place else "worst entry"
     worst = f"{entry}: found {float(found[index])!r}, expected {float(expected[index])!r}"
-    diagnosis = _diagnosis(found, trial, task)
+    diagnosis = _diagnosis(found, expectation)
     sentence = diagnosis.sentence.partition(": found ")[0]  # where one entry is wrong it names both values
     if diagnosis.name == "right":
         sentence = "the deviation is small, and above the tolerance"
@@ -135,25 +136,25 @@ def deviation_excess(found: Array, expected: Array, tolerance: Tolerance) -> Arr
     return np.where((tolerated == 0) & (deviation > 0), np.inf, excess)
 
 
-def _of_shape(found: Array, trial: Trial, task: Task) -> Outcome:
-    expected = trial.answer
+def _of_shape(found: Array, expectation: Expected, task: Task) -> Outcome:
+    expected, form = expectation.answer, expectation.output.form
     sentence = f"the shape is {found.shape}, expected {expected.shape}"
     if found.size == expected.size and np.isfinite(found).all():
         if _equal(found.reshape(expected.shape), expected, task):
             sentence += "; the numbers are right"
         elif found.ndim == 2 and found.T.shape == expected.shape and _equal(found.T, expected, task):
             sentence += "; it is the transpose of the answer"
-    elif task.form == "matrix" and trial.derivative is not None and np.isfinite(found).all() and found.size:
-        diagnosis = _diagnosis(found, trial, task)
+    elif form == "matrix" and expectation.derivative is not None and np.isfinite(found).all() and found.size:
+        diagnosis = _diagnosis(found, expectation)
         if diagnosis.name not in ("shape", "unknown"):
             sentence += f"; {diagnosis.sentence}"
     return Outcome("wrong", "shape", sentence)
 
 
-def _diagnosis(found: Array, trial: Trial, task: Task) -> Diagnosis:
+def _diagnosis(found: Array, expectation: Expected) -> Diagnosis:
     try:
         with np.errstate(all="ignore"):
-            return trial.diagnose(found, task.form)
+            return expectation.diagnose(found)
     except Exception:  # the answer is anything at all, and the marks don't depend on what explains it
         return Diagnosis("unknown", "no known mistake fits", "")
 

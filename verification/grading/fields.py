@@ -161,7 +161,8 @@ def _phrase(schema: dict[str, Any], root: dict[str, Any], key: str) -> str:
         entry = resolved(schema.get("items", {}), root)
         if entry.get("type") == "object":
             return f"at least one [[{key}]]" if schema.get("minItems") else f"a list of tables [[{key}]]"
-        what = "name" if entry.get("pattern") == _NAME else "text"
+        named = "anyOf" in entry or entry.get("pattern") == _NAME  # a name alone stands for a table with it
+        what = "name" if named else "text"
         return f"at least one {what}" if schema.get("minItems") else f"a list of {what}s"
     if kind == "string":
         return "a name as Python has them" if schema.get("pattern") == _NAME else "a text"

@@ -12,12 +12,15 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from verification.grading.answers import Answer, Fault, Transcript, ending_fault, read_answers
-from verification.grading.assignment import Assignment, Task, load_assignment
+from verification.grading.answers import Fault, Transcript, ending_fault, read_answers
+from verification.grading.assignment import Assignment, load_assignment
 from verification.grading.comparison import Outcome, judge
+from verification.grading.containment.transfer import array_bytes, packed
 from verification.grading.expected import Trial, expected_trials
 from verification.grading.processes import ContainmentError, Ending, Processes, readable_directories
+from verification.grading.reference import question_of
 from verification.grading.results import ItemResult, SubmissionResult, labels
+from verification.grading.tasks import Task
 
 LARGEST_SUBMISSION = 1 << 20
 SLACK = 1 << 20  # bytes that a process may answer beyond twice the expected arrays
@@ -175,7 +178,7 @@ def _mark(
     assignment: Assignment, trials: Trials, name: str, source: bytes | Fault, processes: Processes
 ) -> SubmissionResult:
     """Run one submission until every function has had its chance, and mark what it answered."""
-    outcomes: dict[tuple[str, int], list[Outcome]] = {key: [] for key in trials}
+    outcomes: dict[tuple[str, int], list[list[Outcome]]] = {key: [] for key in trials}
     endings: list[Ending] = []
     pending = list(assignment.tasks)
     while pending:
@@ -199,12 +202,23 @@ def _mark(
         pending = pending[len(settled) :]
         for number, call in enumerate(calls):
             if call.task in settled:
-                answer: Answer | Fault = transcript.answers.get(number, fault)
-                outcomes[call.task.name, call.item].append(judge(answer, call.trial, call.task))
+                outcomes[call.task.name, call.item].append(
+                    [
+                        judge(transcript.answer(number, k) or fault, expected, call.task)
+                        for k, expected in enumerate(call.trial.expected)
+                    ]
+                )
     items = tuple(
-        ItemResult.of(task, point, outcomes[task.name, number], assignment.reveal_of(task, point))
+        ItemResult.of(
+            task,
+            point,
+            output,
+            [outcome[k] for outcome in outcomes[task.name, number]],
+            assignment.reveal_of(task, point),
+        )
         for task in assignment.tasks
         for number, point in enumerate(task.points)
+        for k, output in enumerate(task.outputs)
     )
     return SubmissionResult(
         name,
@@ -222,7 +236,11 @@ def _settled(pending: list[Task], calls: list[_Call], transcript: Transcript, en
 
     A function in which the process ended has lost what it did not answer; those after it get a new process.
     """
-    unanswered = [number for number in range(len(calls)) if number not in transcript.answers]
+    unanswered = [
+        number
+        for number, call in enumerate(calls)
+        if not transcript.is_whole(number, len(call.trial.expected))
+    ]
     if not unanswered or not transcript.imported or ending.end in ("failed", "stopped"):
         return pending
     place = pending.index(calls[unanswered[0]].task)
@@ -236,28 +254,30 @@ def _ask(
 ) -> tuple[Transcript, Ending]:
     """Run one process that is asked for all `calls`, and take apart what it answered."""
     readable = readable_directories("jacobians" not in assignment.settings.forbidden_imports)
-    arrays = [[call.trial.place[name] for name in call.task.arguments] for call in calls]
-    expected = sum(call.trial.answer.nbytes for call in calls)
+    inputs = [{name: call.trial.place[name] for name in call.task.inputs} for call in calls]
+    expected = sum(call.trial.nbytes for call in calls)
     head = json.dumps(
         {
-            "functions": [call.task.name for call in calls],
-            "shapes": [[array.shape for array in given] for given in arrays],
-            "dtypes": [[array.dtype.newbyteorder("<").str for array in given] for given in arrays],
+            "calls": [
+                {
+                    **question_of(call.task, call.task.name),
+                    "inputs": {name: packed(value) for name, value in given.items()},
+                }
+                for call, given in zip(calls, inputs, strict=True)
+            ],
             "forbidden": assignment.settings.forbidden_imports,
             "accept_lists": assignment.settings.accept_lists,
-            "largest": 2 * max(call.trial.answer.nbytes for call in calls) + SLACK // 4,
+            "largest": 2 * max(call.trial.nbytes for call in calls) + SLACK // 4,
             "readable": readable,
         }
     ).encode()
-    numbers = b"".join(
-        array.astype(array.dtype.newbyteorder("<")).tobytes() for given in arrays for array in given
-    )
+    numbers = b"".join(data for given in inputs for value in given.values() for data in array_bytes(value))
     request = struct.pack(">I", len(head)) + head + numbers
     ending = processes.run(
         source,
         request,
         assignment.limits,
-        largest=2 * expected + SLACK + 4096 * len(calls),
+        largest=2 * expected + SLACK + 4096 * sum(len(call.trial.expected) for call in calls),
         readable=readable,
     )
-    return read_answers(ending.answers, len(calls)), ending
+    return read_answers(ending.answers, [call.task.return_names for call in calls]), ending

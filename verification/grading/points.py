@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, Strict, WithJsonSchema, model_validator
 
 from jacobians.numerics.arrays import Array, real_array
-from verification.grading.fields import Name, Table, Text, refusal
+from verification.grading.fields import Name, Names, Table, Text, refusal
 
 MOST_TRIALS = 1000
 MOST_NUMBERS = 1_000_000
@@ -52,6 +53,11 @@ class Point(Table):
         None,
         description="What arguments are, all or in a table, where they are not float64, or int64 for integers.",
     )
+    constants: dict[Name, Any] = Field(
+        {},
+        description="For a random point: arguments that are the same at every place: true, a text, a table, 1e-5.",
+    )
+    none: Names = Field((), description="Arguments that are None.")
     sizes: dict[Name, Bounds] = Field(
         {}, description="A size for each name, or two bounds [low, high] between which it is drawn."
     )
@@ -68,15 +74,29 @@ class Point(Table):
     @property
     def given(self) -> dict[str, Any]:
         """What stands for each argument: a value, or a shape."""
-        if self.values is not None:
-            return self.values
+        return {**(self.values or {}), **self.constants, **dict.fromkeys(self.none), **self.drawn}
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """The shape of each argument that is drawn."""
         return {**(self.shapes or {}), **{key: axes for key, axes in self.integers.items() if key != "below"}}
 
-    def places(self) -> list[dict[str, Array]]:
-        """Return the arguments of every call, by name, each in its dtype; one without axes is an array too."""
+    def places(self) -> list[dict[str, Any]]:
+        """Return the arguments of every call, by name.
+
+        Numbers are arrays, each in its dtype, also those without axes; true and false, text and None stand for
+        themselves, and a table is a dict of such values.
+        """
+        none = dict.fromkeys(self.none)
         if self.values is not None:
-            return [{key: _array(key, value, self.dtype_of(key)) for key, value in self.values.items()}]
-        return [self._place(np.random.default_rng([self.seed or 0, number])) for number in range(self.count)]
+            return [
+                {key: _value(key, value, self.dtype_of(key)) for key, value in self.values.items()} | none
+            ]
+        fixed = {key: _value(key, value, None) for key, value in self.constants.items()} | none
+        return [
+            fixed | self._place(np.random.default_rng([self.seed or 0, number]))
+            for number in range(self.count)
+        ]
 
     def dtype_of(self, key: str) -> str | None:
         """Return the dtype that is asked for, None for the usual one."""
@@ -89,7 +109,7 @@ class Point(Table):
         bounds = {name: _bounds(value) for name, value in self.sizes.items()}
         sizes = {name: int(rng.integers(low, high + 1)) for name, (low, high) in sorted(bounds.items())}
         place: dict[str, Array] = {}
-        for name, axes in self.given.items():
+        for name, axes in self.drawn.items():
             shape = tuple(sizes[axis] if isinstance(axis, str) else axis for axis in axes)
             drawn: Any
             if name in self.integers:
@@ -108,20 +128,26 @@ class Point(Table):
     def _makes_sense(self) -> Self:
         if (self.values is None) == (self.shapes is None):
             raise refusal("found both or none of values and shapes, expected one of them", whole=True)
+        tables = {
+            name: getattr(self, name) or () for name in ("values", "shapes", "integers", "constants", "none")
+        }
+        for first, second in combinations(tables, 2):
+            for key in set(tables[first]) & set(tables[second]):
+                raise refusal(
+                    f"found {key!r} in {first} and in {second}, expected it in one of them", whole=True
+                )
         if self.values is not None:
-            for key in ("integers", "sizes", "count", "seed", "between"):
+            for key in ("integers", "constants", "sizes", "count", "seed", "between"):
                 if key in self.model_fields_set:
                     raise refusal("nothing beside values, which are no random ones", key)
             self._require_dtypes()
             for key, value in self.values.items():
-                _array(key, value, self.dtype_of(key))
+                _value(key, value, self.dtype_of(key))
         else:
             self._require_random()
         return self
 
     def _require_random(self) -> None:
-        for key in set(self.integers) & set(self.shapes or {}):
-            raise refusal(f"found {key!r} in shapes and in integers, expected it in one of them", whole=True)
         for key, bounds in self.sizes.items():
             low_high = [bounds, bounds] if type(bounds) is int else bounds
             if (
@@ -131,7 +157,9 @@ class Point(Table):
                 or not 1 <= low_high[0] <= low_high[1] <= MOST_NUMBERS
             ):
                 raise refusal("a size of at least 1, or two such bounds [low, high]", "sizes", key)
-        for key, axes in self.given.items():
+        for key, value in self.constants.items():
+            _value(key, value, None, "constants")
+        for key, axes in self.drawn.items():
             if not isinstance(axes, list) or not all(map(self._is_axis, axes)):
                 known = f" or out of {', '.join(map(repr, self.sizes))}" if self.sizes else ""
                 known = known or "; named ones are defined in sizes"
@@ -155,7 +183,7 @@ class Point(Table):
         largest = {key: _bounds(value)[1] for key, value in self.sizes.items()}
         total = sum(
             math.prod(largest[axis] if isinstance(axis, str) else axis for axis in axes)
-            for axes in self.given.values()
+            for axes in self.drawn.values()
         )
         if total * self.count > MOST_NUMBERS:
             raise refusal(
@@ -202,26 +230,40 @@ def _bounds(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
+def _value(key: str, value: Any, dtype: str | None, table: str = "values") -> Any:
+    """Return what the TOML holds: numbers as arrays, and everything else as it is."""
+    if isinstance(value, bool | str):
+        return value
+    if isinstance(value, dict):
+        return {inner: _value(f"{key}.{inner}", part, None, table) for inner, part in value.items()}
+    if isinstance(value, list) and value and all(isinstance(entry, str) for entry in value):
+        return value
+    return _array(f"{table}: {key}", value, dtype)
+
+
 def _array(key: str, value: Any, dtype: str | None) -> Array:
-    """Return what the TOML holds: integers stay integers, unless a dtype says otherwise."""
+    """Return an array: integers stay integers, and true and false themselves, unless a dtype says otherwise."""
+    flags = _of_flags(value)
+    if flags and dtype is None:
+        return np.asarray(value, bool)
     try:
         usual = "int64" if _of_integers(value) else "float64"
         integers = np.asarray(value, usual) if usual == "int64" else None
-        numbers = real_array(value, f"values: {key}")
+        numbers = real_array(value, key)
         array = (numbers if integers is None else integers).astype(dtype or usual)
     except OverflowError:
-        raise refusal(
-            f"values: {key}: found an integer that has no int64, expected 64 bits", whole=True
-        ) from None
+        raise refusal(f"{key}: found an integer that has no int64, expected 64 bits", whole=True) from None
     except (TypeError, ValueError) as error:
         raise refusal(str(error), whole=True) from None
     if not np.isfinite(array).all():
-        raise refusal(f"values: {key}: found NaN or infinity, expected finite numbers", whole=True)
+        raise refusal(f"{key}: found NaN or infinity, expected finite numbers", whole=True)
     if array.dtype.kind == "i" and not np.array_equal(array, numbers):
-        raise refusal(
-            f"values: {key}: found numbers that are no {array.dtype}, expected integers", whole=True
-        )
+        raise refusal(f"{key}: found numbers that are no {array.dtype}, expected integers", whole=True)
     return array
+
+
+def _of_flags(value: Any) -> bool:
+    return all(map(_of_flags, value)) if isinstance(value, list) and value else isinstance(value, bool)
 
 
 def _of_integers(value: Any) -> bool:

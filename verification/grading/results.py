@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from verification.grading.assignment import Task
 from verification.grading.comparison import Outcome, Verdict
 from verification.grading.points import Point, Reveal
+from verification.grading.tasks import Output, Task
 
 
 @dataclass(frozen=True)
 class ItemResult:
-    """What a submission got for one point of one function.
+    """What a submission got for one point of one function, or for one of the arrays that it returns there.
 
     Attributes
     ----------
@@ -45,8 +45,11 @@ class ItemResult:
     visibility: str
 
     @classmethod
-    def of(cls, task: Task, point: Point, outcomes: Sequence[Outcome], reveal: Reveal) -> Self:
-        """Return the result for the outcomes at all places of a point."""
+    def of(
+        cls, task: Task, point: Point, output: Output, outcomes: Sequence[Outcome], reveal: Reveal
+    ) -> Self:
+        """Return the result for one array that a function returns, with its outcomes at all places of a point."""
+        most = round(point.marks * output.share, 6)
         right = [outcome for outcome in outcomes if outcome.verdict == "right"]
         share = len(right) / len(outcomes)
         if share < 1 and not point.partial:
@@ -60,9 +63,9 @@ class ItemResult:
             detail = f"{count}; {detail}"
         return cls(
             task.name,
-            point.name,
-            round(point.marks * share, 6),
-            point.marks,
+            f"{point.name}, {output.name}" if output.name else point.name,
+            round(most * share, 6),
+            most,
             worst.verdict,
             worst.code,
             feedback,

@@ -12,18 +12,15 @@ import os
 import struct
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import numpy as np
+from .returned import RefusalError, numbers_of, parts_of
+from .transfer import fresh, is_changed, unpacked
 
 ANSWERS = 3
 LONGEST_TEXT = 2000
-
-
-class RefusalError(Exception):
-    """What was returned is no array of real numbers; the argument is one of the words of `answers.py`."""
 
 
 class ForbiddenImports:
@@ -42,55 +39,6 @@ class ForbiddenImports:
         """Raise ImportError for a forbidden package, leave others to the usual way."""
         if name.partition(".")[0] in self.names:
             raise ImportError(f"the assignment does not allow importing {name.partition('.')[0]}")
-
-
-def numbers_of(value: Any, accept_lists: bool = False) -> np.ndarray[Any, Any]:
-    """Return what a submission returned as an array of float32 or float64.
-
-    Parameters
-    ----------
-    value : object
-        An array, or a number, which is an array without axes.
-    accept_lists : bool
-        Whether lists and tuples of numbers are arrays.
-
-    Raises
-    ------
-    RefusalError
-        With one word: none, masked, matrix, list, ragged, string, object, complex, or the name of the type.
-
-    Examples
-    --------
-    >>> numbers_of(np.array([1, 2]))
-    array([1., 2.])
-    >>> numbers_of([1, 2])
-    Traceback (most recent call last):
-    ...
-    verification.grading.containment.runner.RefusalError: list
-    """
-    if value is None:
-        raise RefusalError("none")
-    if isinstance(value, np.ma.MaskedArray):
-        raise RefusalError("masked")
-    if isinstance(value, np.matrix):
-        raise RefusalError("matrix")
-    if isinstance(value, list | tuple) and not accept_lists:
-        raise RefusalError("list")
-    if isinstance(value, str | bytes):
-        raise RefusalError("string")
-    if not isinstance(value, np.ndarray | np.generic | list | tuple | bool | int | float | complex):
-        raise RefusalError(f"type {type(value).__name__}"[:100])
-    try:
-        array = np.asarray(value)
-    except (ValueError, OverflowError):
-        raise RefusalError("ragged") from None
-    kind = array.dtype.kind
-    if kind not in "biuf":
-        raise RefusalError(
-            {"O": "object", "U": "string", "S": "string", "c": "complex"}.get(kind, f"type {array.dtype}")
-        )
-    small = kind == "f" and array.dtype.itemsize <= 4
-    return np.ascontiguousarray(array, dtype="<f4" if small else "<f8").reshape(array.shape)
 
 
 class Channel:
@@ -125,15 +73,65 @@ class Channel:
         )
 
 
-def _received(stream: BinaryIO, shape: list[int], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return an argument in this machine's byte order."""
-    data = stream.read(dtype.itemsize * int(np.prod(shape)))
-    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
-
-
 def call(function: Any, arguments: list[Any]) -> Any:
     """Call a submission's function; a frame of its own, so that tracebacks can leave it out."""
     return function(*arguments)
+
+
+class MissingError(Exception):
+    """A function that the submission should define is not there; the argument is the word and the name."""
+
+
+def function_of(module: Any, name: str) -> Callable[..., Any]:
+    """Return a function of the submission.
+
+    Raises
+    ------
+    MissingError
+        If there is none of this name.
+    """
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise MissingError(f"{'missing' if function is None else 'not callable'} {name}")
+    return function
+
+
+def answered(module: Any, ask: dict[str, Any], inputs: dict[str, Any]) -> tuple[Any, list[bool]]:
+    """Call one function as it is written, and return what it returned, and which of its arguments it wrote to.
+
+    Parameters
+    ----------
+    module : object
+        What defines the function.
+    ask : dict
+        ``function`` and the names of its ``arguments``; and, where one of them is what another function of the
+        submission's returned, ``cache``: its ``argument``, ``function``, ``arguments``, and what to ``take``.
+    inputs : dict
+        The arguments by name.
+
+    Raises
+    ------
+    MissingError, RefusalError
+        If a function isn't there, or the other function returned nothing that could be taken.
+    """
+    function, cache = function_of(module, ask["function"]), ask.get("cache")
+    copies = {name: fresh(value) for name, value in inputs.items()}
+    if cache:
+        forward = function_of(module, cache["function"])
+        # copies of its own: what the function is given is what it would be given in the student's notebook
+        value = call(forward, [fresh(inputs[name]) for name in cache["arguments"]])
+        copies[cache["argument"]] = _taken(value, cache["take"])
+    value = call(function, [copies[name] for name in ask["arguments"]])
+    return value, [name in inputs and is_changed(copies[name], inputs[name]) for name in ask["arguments"]]
+
+
+def _taken(value: Any, take: int | str | None) -> Any:
+    if take is None:
+        return value
+    try:
+        return value[take]
+    except (TypeError, IndexError, KeyError):
+        raise RefusalError("cache") from None
 
 
 def main() -> None:
@@ -141,9 +139,8 @@ def main() -> None:
     with open(0, "rb", closefd=False) as stream:
         (length,) = struct.unpack(">I", stream.read(4))
         request = json.loads(stream.read(length))
-        arrays = [
-            [_received(stream, shape, np.dtype(dtype)) for shape, dtype in zip(shapes, dtypes, strict=True)]
-            for shapes, dtypes in zip(request["shapes"], request["dtypes"], strict=True)
+        inputs = [
+            {name: unpacked(tree, stream) for name, tree in ask["inputs"].items()} for ask in request["calls"]
         ]
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -165,39 +162,34 @@ def main() -> None:
         channel.send_error(None, error)
         return
     channel.send({"event": "imported"})
-    for number, (name, given) in enumerate(zip(request["functions"], arrays, strict=True)):
+    for number, ask in enumerate(request["calls"]):
         channel.send({"event": "begin", "call": number})
-        function = getattr(module, name, None)
-        if not callable(function):
-            channel.send(
-                {
-                    "event": "refused",
-                    "call": number,
-                    "word": "missing" if function is None else "not callable",
-                }
-            )
-            continue
         try:
-            copies = [np.array(array) if array.ndim else array.item() for array in given]
-            answer = numbers_of(call(function, copies), request["accept_lists"])
-            written = [not np.array_equal(a, b, equal_nan=True) for a, b in zip(copies, given, strict=True)]
-            header = {
-                "event": "answer",
-                "call": number,
-                "dtype": answer.dtype.str,
-                "shape": list(answer.shape),
-            }
-            if answer.nbytes > request["largest"]:
-                channel.send({**header, "event": "refused", "word": "large"})
-            else:
-                channel.send({**header, "written": written}, answer.tobytes())
-        except RefusalError as refusal:
+            value, written = answered(module, ask, inputs[number])
+            for output, part in enumerate(parts_of(value, ask["returns"])):
+                _send_part(channel, number, output, part, written, request)
+        except (MissingError, RefusalError) as refusal:
             channel.send({"event": "refused", "call": number, "word": str(refusal)})
         except BaseException as error:  # as above
             channel.send_error(number, error)
     channel.send({"event": "done"})
     sys.stdout.flush()
     os._exit(0)  # threads and exit handlers of the submission have nothing more to say
+
+
+def _send_part(
+    channel: Channel, call: int, output: int, part: Any, written: list[bool], request: dict[str, Any]
+) -> None:
+    header: dict[str, Any] = {"call": call, "output": output}
+    try:
+        answer = numbers_of(part, request["accept_lists"])
+        if answer.nbytes > request["largest"]:
+            raise RefusalError("large")
+    except RefusalError as refusal:
+        channel.send({**header, "event": "refused", "word": str(refusal)})
+        return
+    header |= {"dtype": answer.dtype.str, "shape": list(answer.shape), "written": written}
+    channel.send({**header, "event": "answer"}, answer.tobytes())
 
 
 def _below(path: str, directories: Sequence[str]) -> bool:
