@@ -18,6 +18,7 @@ from verification.grading.processes import Ending
 LONGEST_HEADER = 1 << 16
 MOST_AXES = 32
 LONGEST_MESSAGE = 300
+MOST_CELLS, MOST_REMARKS = 10_000, 20
 _DTYPES = ("<f8", "<f4")
 
 FAULTS = {
@@ -75,6 +76,8 @@ class Transcript:
         Why it could not.
     begun : int
         The last call that was begun, -1 for none.
+    remarks : list of str
+        The cells of a notebook that raised.
     """
 
     answers: dict[tuple[int, int], Answer | Fault] = field(default_factory=dict)
@@ -82,6 +85,7 @@ class Transcript:
     imported: bool = False
     refusal: Fault | None = None
     begun: int = -1
+    remarks: list[str] = field(default_factory=list)
 
     def answer(self, call: int, output: int) -> Answer | Fault | None:
         """Return what is known of one value that one call should return, None for nothing."""
@@ -105,7 +109,7 @@ def read_answers(data: bytes, calls: Sequence[Sequence[str]]) -> Transcript:
     Examples
     --------
     >>> read_answers(b"\xff" * 100, [()])
-    Transcript(answers={}, faults={}, imported=False, refusal=None, begun=-1)
+    Transcript(answers={}, faults={}, imported=False, refusal=None, begun=-1, remarks=[])
     """
     transcript, place = Transcript(), 0
     while place + 4 <= len(data):
@@ -133,6 +137,9 @@ def _note(
         transcript.imported = True
     elif event == "raised" and call is None and not transcript.imported:
         transcript.refusal = Fault("import", f"the submission can't be imported: {_raised(header)}")
+    elif event == "cell":
+        if _is_count(call, MOST_CELLS) and len(transcript.remarks) < MOST_REMARKS:
+            transcript.remarks.append(f"cell {call} raised {_raised(header)}")
     elif not _is_count(call, len(calls) - 1):
         return
     elif event == "begin":
@@ -192,6 +199,8 @@ def _refused(word: str, names: Sequence[str]) -> Fault:
 def _raised(header: dict[str, Any]) -> str:
     line = header.get("line")
     where = f" in line {line}" if _is_count(line, 10**9) else ""
+    if where and isinstance(header.get("file"), str) and header["file"]:
+        where += f" of {clean(header['file'], 100)}"
     name, message = clean(str(header.get("type")), 100), clean(str(header.get("message")), LONGEST_MESSAGE)
     return f"{name}{where}" + (f": {message}" if message else "")
 

@@ -13,6 +13,7 @@ from verification.grading.limits import Limits
 from verification.grading.points import Point, Reveal
 from verification.grading.tasks import Task
 
+_ENTRY = r"^([^\W\d]\w*/)*([^\W\d]\w*\.py|[^/\\]+\.ipynb)$"
 TOOLKIT = ("jacobians", "verification", "backprop")
 
 
@@ -23,6 +24,13 @@ class Settings(Table):
     reference: Text | Literal[""] = Field(
         "",
         description="The Python file beside the assignment with what functions name as reference and forward.",
+    )
+    entry: Annotated[str, Field(pattern=_ENTRY)] | Literal[""] = Field(
+        "",
+        description="The file of a folder or an archive that is imported; by default the only one at its top.",
+    )
+    drivers: Text | Literal[""] = Field(
+        "", description="The Python file beside the assignment with drivers: they run beside the submission."
     )
     reveal: Reveal = Field("diagnosis", description="What students are told.")
     forbidden_imports: Names = Field(TOOLKIT, description="Packages that a submission is refused.")
@@ -48,6 +56,16 @@ class Assignment(Table):
         return self._path.parent / self.settings.reference if self.settings.reference else None
 
     @property
+    def drivers(self) -> Path | None:
+        """The file of functions that open a submission, and run beside it."""
+        return self._path.parent / self.settings.drivers if self.settings.drivers else None
+
+    @property
+    def driver_code(self) -> str:
+        """Its text, which a submission's process gets."""
+        return "" if self.drivers is None else self.drivers.read_text(encoding="utf-8")
+
+    @property
     def marks(self) -> float:
         """The most that a submission can get."""
         return sum(point.marks for task in self.tasks for point in task.points)
@@ -59,14 +77,23 @@ class Assignment(Table):
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         for number, task in enumerate(self.tasks):
-            for key in ("reference", "forward"):
-                if getattr(task, key) and not self.settings.reference:
+            for key, home in (("reference", "reference"), ("forward", "reference"), ("driver", "drivers")):
+                if getattr(task, key) and not getattr(self.settings, home):
                     raise refusal(
-                        "a function of the reference module; name its file as reference in [assignment]",
+                        f"a function of the {'reference module' if home == 'reference' else 'file of drivers'}; "
+                        f"name its file as {home} in [assignment]",
                         "function",
                         number,
                         key,
                     )
+            if task.answers_by_driver and not self.settings.reference:
+                raise refusal(
+                    "found no source of the expected answers, expected a reference in [assignment] that the driver "
+                    "can open",
+                    "function",
+                    number,
+                    whole=True,
+                )
         names = [task.name for task in self.tasks]
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -103,11 +130,16 @@ def load_assignment(path: str | Path) -> Assignment:
     except ValidationError as error:
         raise AssignmentError(sentence_of(error, Assignment, table, path.name)) from None
     assignment._path = path
-    reference = assignment.reference
-    if reference is not None and not reference.is_file():
+    for key, file in (("reference", assignment.reference), ("drivers", assignment.drivers)):
+        if file is not None and not file.is_file():
+            raise AssignmentError(
+                f"{path.name}: [assignment]: {key}: found {getattr(assignment.settings, key)!r}, expected the name "
+                f"of a Python file beside the assignment"
+            )
+    if assignment.reference and assignment.drivers and assignment.reference.samefile(assignment.drivers):
         raise AssignmentError(
-            f"{path.name}: [assignment]: reference: found {assignment.settings.reference!r}, expected the name of "
-            f"a Python file beside the assignment"
+            f"{path.name}: [assignment]: drivers: found the reference, expected a file of its own: submissions "
+            f"can read it"
         )
     return assignment
 

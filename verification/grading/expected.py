@@ -17,6 +17,7 @@ from jacobians.numerics.layouts import from_tensor, to_tensor
 from verification.check import check
 from verification.diagnosis.diagnose import Diagnosis, diagnose
 from verification.grading.assignment import Assignment
+from verification.grading.containment.runner import driver_module
 from verification.grading.fields import AssignmentError
 from verification.grading.reference import finite, load_module, reference_answers, subject, value_of
 from verification.grading.tasks import Form, Output, Task
@@ -83,6 +84,14 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Code:
+    """What the course wrote: the reference file and the file of drivers."""
+
+    reference: ModuleType | None
+    drivers: ModuleType
+
+
+@dataclass(frozen=True)
 class Derivative:
     """A function at a point, and its Jacobian there, (m, n) in numerator layout and row-major vec."""
 
@@ -120,13 +129,13 @@ def expected_trials(assignment: Assignment) -> dict[tuple[str, int], list[Trial]
         If the reference can't be imported, a function is missing or raises, or an expected answer is not confirmed
         by the witnesses: a kink at the point, or a reference that is wrong.
     """
-    module = load_module(assignment.reference)
+    code = Code(load_module(assignment.reference), driver_module(assignment.driver_code))
     trials = {}
     for task in assignment.tasks:
         for number, point in enumerate(task.points):
             where = f"function {task.name!r}, {point.name!r}"
             trials[task.name, number] = [
-                _trial(task, _real_by(task, place), module, f"{where}, place {k}")
+                _trial(task, _real_by(task, place), code, f"{where}, place {k}")
                 for k, place in enumerate(point.places(), 1)
             ]
     return trials
@@ -143,14 +152,16 @@ def _real_by(task: Task, place: dict[str, Any]) -> dict[str, Any]:
     return place | real
 
 
-def _trial(task: Task, place: dict[str, Any], module: ModuleType | None, where: str) -> Trial:
+def _trial(task: Task, place: dict[str, Any], code: Code, where: str) -> Trial:
     try:
         with np.errstate(all="ignore"):
-            given = reference_answers(task, place, module, where) if task.reference else []
+            given = []
+            if task.reference or task.answers_by_driver:
+                given = reference_answers(task, place, code.reference, code.drivers, where)
             return Trial(
                 place,
                 tuple(
-                    _expected(task, output, place, given[k] if given else None, module, where)
+                    _expected(task, output, place, given[k] if given else None, code.reference, where)
                     for k, output in enumerate(task.outputs)
                 ),
             )

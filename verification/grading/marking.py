@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import stat
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +17,10 @@ from verification.grading.containment.transfer import array_bytes, packed
 from verification.grading.expected import Trial, expected_trials
 from verification.grading.processes import ContainmentError, Ending, Processes, readable_directories
 from verification.grading.reference import question_of
-from verification.grading.results import ItemResult, SubmissionResult, labels
+from verification.grading.results import ItemResult, SubmissionResult
+from verification.grading.submissions import Submission, read_submissions
 from verification.grading.tasks import Task
 
-LARGEST_SUBMISSION = 1 << 20
 SLACK = 1 << 20  # bytes that a process may answer beyond twice the expected arrays
 
 Trials = dict[tuple[str, int], list[Trial]]
@@ -52,7 +50,7 @@ def grade(
     assignment : Assignment, str or Path
         The assignment, or its file.
     submissions : sequence of str or Path
-        The files; all of them are read before the first is run.
+        The files: Python, notebooks, folders, `.zip` or `.tar.gz`; all are read before the first is run.
     workers : int, optional
         How many run at one time; by default as many as there are processors.
     done : callable, optional
@@ -79,7 +77,9 @@ def grade(
         raise ValueError(f"workers: found {workers!r}, expected a number of at least 1")
     if not isinstance(assignment, Assignment):
         assignment = load_assignment(assignment)
-    sources = _read(submissions, [assignment.reference] if assignment.reference else [])
+    sources = read_submissions(
+        submissions, [assignment.reference] if assignment.reference else [], assignment.settings.entry
+    )
     trials = expected_trials(assignment)
     results: dict[str, SubmissionResult] = {}
     with Processes(confine=confine) as processes:
@@ -102,67 +102,8 @@ def grade(
     return [results[name] for name in sources]
 
 
-def _read(submissions: Sequence[str | Path], kept: Sequence[Path]) -> dict[str, bytes | Fault]:
-    """Return the code of each, or why it has none: what a student handed in must not stop the marking of the others.
-
-    `kept` are files that are nobody's submission: the reference.
-    """
-    paths = [Path(path) for path in submissions]
-    if not paths:
-        raise ValueError("submissions: found none, expected at least one Python file")
-    for path in paths:
-        if not os.path.lexists(path):
-            raise ValueError(f"submissions: {path} can't be read: No such file or directory")
-    names = labels(paths)
-    reference = _identities(kept)
-    others = _identities(path for path in paths if not path.is_symlink())
-    sources: dict[str, bytes | Fault] = {}
-    for name, path in zip(names, paths, strict=True):
-        try:
-            sources[name] = _code(path, reference, others)
-        except (OSError, RuntimeError) as error:  # the latter of a circle of links
-            reason = getattr(error, "strerror", None) or "found a circle of links"
-            sources[name] = Fault("failed", f"not marked: the file can't be read: {reason}")
-    return sources
-
-
-def _identities(paths: Iterable[Path]) -> set[tuple[int, int]]:
-    """Return what a file is whatever its name: its device and its number there."""
-    found = set()
-    for path in paths:
-        with contextlib.suppress(OSError):
-            facts = path.stat()
-            found.add((facts.st_dev, facts.st_ino))
-    return found
-
-
-def _code(path: Path, reference: set[tuple[int, int]], others: set[tuple[int, int]]) -> bytes | Fault:
-    folder, target = path.parent.resolve(), path.resolve(strict=True)
-    if path.is_symlink() and not target.is_relative_to(folder):
-        return Fault(
-            "failed", "not marked: found a link that leaves the folder of the submission, expected a file"
-        )
-    identity = _identities([target])
-    if identity & reference or (path.is_symlink() and identity & others):
-        whose = "the reference" if identity & reference else "another submission"
-        return Fault("failed", f"not marked: found another name of {whose}, expected a file of its own")
-    descriptor = os.open(target, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)  # a pipe isn't waited for
-    try:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            return Fault("failed", "not marked: found no ordinary file, expected Python code")
-        if facts.st_size > LARGEST_SUBMISSION:
-            return Fault(
-                "failed",
-                f"not marked: found {facts.st_size:,} bytes, expected at most {LARGEST_SUBMISSION:,}",
-            )
-        return os.read(descriptor, LARGEST_SUBMISSION)
-    finally:
-        os.close(descriptor)
-
-
 def _marked(
-    assignment: Assignment, trials: Trials, name: str, source: bytes | Fault, processes: Processes
+    assignment: Assignment, trials: Trials, name: str, source: Submission | Fault, processes: Processes
 ) -> SubmissionResult:
     """Mark one submission; whatever goes wrong with it is told in its own result, and touches no other."""
     try:
@@ -175,11 +116,12 @@ def _marked(
 
 
 def _mark(
-    assignment: Assignment, trials: Trials, name: str, source: bytes | Fault, processes: Processes
+    assignment: Assignment, trials: Trials, name: str, source: Submission | Fault, processes: Processes
 ) -> SubmissionResult:
     """Run one submission until every function has had its chance, and mark what it answered."""
     outcomes: dict[tuple[str, int], list[list[Outcome]]] = {key: [] for key in trials}
     endings: list[Ending] = []
+    remarks: list[str] = []
     pending = list(assignment.tasks)
     while pending:
         calls = [
@@ -198,6 +140,7 @@ def _mark(
             transcript, ending = Transcript(imported=True), Ending("failed")
             fault = Fault("failed", f"not marked: {error}")
         endings.append(ending)
+        remarks += [remark for remark in transcript.remarks if remark not in remarks]
         settled = _settled(pending, calls, transcript, ending)
         pending = pending[len(settled) :]
         for number, call in enumerate(calls):
@@ -228,6 +171,7 @@ def _mark(
         "".join(ending.output for ending in endings)[:4000],
         sum(ending.left_behind for ending in endings),
         tuple(ending.end for ending in endings),
+        tuple(remarks),
     )
 
 
@@ -250,7 +194,7 @@ def _settled(pending: list[Task], calls: list[_Call], transcript: Transcript, en
 
 
 def _ask(
-    assignment: Assignment, calls: list[_Call], source: bytes, processes: Processes
+    assignment: Assignment, calls: list[_Call], source: Submission, processes: Processes
 ) -> tuple[Transcript, Ending]:
     """Run one process that is asked for all `calls`, and take apart what it answered."""
     readable = readable_directories("jacobians" not in assignment.settings.forbidden_imports)
@@ -260,11 +204,13 @@ def _ask(
         {
             "calls": [
                 {
-                    **question_of(call.task, call.task.name),
+                    **question_of(call.task, call.task.name, call.task.driver),
                     "inputs": {name: packed(value) for name, value in given.items()},
                 }
                 for call, given in zip(calls, inputs, strict=True)
             ],
+            "entry": source.entry,
+            "drivers": assignment.driver_code,
             "forbidden": assignment.settings.forbidden_imports,
             "accept_lists": assignment.settings.accept_lists,
             "largest": 2 * max(call.trial.nbytes for call in calls) + SLACK // 4,
@@ -274,7 +220,7 @@ def _ask(
     numbers = b"".join(data for given in inputs for value in given.values() for data in array_bytes(value))
     request = struct.pack(">I", len(head)) + head + numbers
     ending = processes.run(
-        source,
+        source.files,
         request,
         assignment.limits,
         largest=2 * expected + SLACK + 4096 * sum(len(call.trial.expected) for call in calls),

@@ -48,10 +48,11 @@ def load_module(path: Path | None, key: str = "reference") -> ModuleType | None:
     return module
 
 
-def question_of(task: Task, function: str) -> dict[str, Any]:
-    """Return how a function is called, as a runner reads it."""
+def question_of(task: Task, function: str, driver: str = "") -> dict[str, Any]:
+    """Return how a function or a driver is called, as a runner reads it."""
     question: dict[str, Any] = {
         "function": function,
+        "driver": driver,
         "arguments": task.arguments,
         "returns": task.return_names,
     }
@@ -67,11 +68,12 @@ def question_of(task: Task, function: str) -> dict[str, Any]:
 
 
 def reference_answers(
-    task: Task, place: Mapping[str, Any], module: ModuleType | None, where: str
+    task: Task, place: Mapping[str, Any], module: ModuleType | None, drivers: Any, where: str
 ) -> list[Array]:
     """Return what the reference answers, one array for each output; it is called as a submission is."""
+    question = question_of(task, task.reference, task.driver if task.answers_by_driver else "")
     try:
-        value, _ = answered(module, question_of(task, task.reference), dict(place))
+        value, _ = answered(module, question, dict(place), drivers)
     except MissingError as error:
         raise AssignmentError(
             f"{where}: found no function {str(error).rpartition(' ')[2]!r} in the reference module, expected one"

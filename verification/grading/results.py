@@ -103,6 +103,8 @@ class SubmissionResult:
         Processes that it left behind, and that were killed.
     endings : tuple of str
         How each of its processes ended.
+    remarks : tuple of str
+        What there is to say of the whole: the cells of a notebook that raised, and were left there.
     """
 
     name: str
@@ -112,6 +114,7 @@ class SubmissionResult:
     output: str = ""
     left_behind: int = 0
     endings: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def marks(self) -> float:
@@ -143,6 +146,7 @@ class SubmissionResult:
             "left_behind": self.left_behind,
             "endings": list(self.endings),
             "output": self.output,
+            "remarks": list(self.remarks),
             "items": [
                 {
                     "function": item.function,

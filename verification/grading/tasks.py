@@ -114,6 +114,10 @@ class Task(Table):
     cache: Cache | None = Field(
         None, description="An argument that is what another function of the submission returned."
     )
+    driver: Name | Literal[""] = Field(
+        "",
+        description="A function of the file of drivers that is called with the submission before the arguments.",
+    )
     reference: Name | Literal[""] = Field("", description="A function of the reference file: the answer.")
     forward: Name | Literal[""] = Field(
         "", description="A function of the reference file, in plain NumPy, that the witnesses differentiate."
@@ -166,6 +170,11 @@ class Task(Table):
         return tuple(name for name in names if name != self.upstream)
 
     @property
+    def answers_by_driver(self) -> bool:
+        """Whether the reference is opened by the driver, as a submission is, for the answers."""
+        return bool(self.driver) and not (self.reference or self.forward or self.toolkit)
+
+    @property
     def outputs(self) -> tuple[Output, ...]:
         """What it returns, one array or several."""
         if not self.returns:
@@ -199,10 +208,12 @@ class Task(Table):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        if not (self.reference or self.forward or self.toolkit):
+        if not (self.reference or self.forward or self.toolkit or self.driver):
             raise refusal(
                 "found no source of the expected answers, expected reference, forward or toolkit", whole=True
             )
+        if self.driver and self.cache is not None:
+            raise refusal("nothing beside driver, which can call what it needs", "cache")
         if self.toolkit and (self.reference or self.forward):
             raise refusal("it alone; leave out reference and forward", "toolkit")
         if self.cache is not None and self.cache.argument not in self.arguments:

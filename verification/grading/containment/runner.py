@@ -6,16 +6,17 @@ code, and gains no more by it than what it could have returned.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import struct
 import sys
 import traceback
+import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .loading import SINGLE, load_submission
 from .returned import RefusalError, numbers_of, parts_of
 from .transfer import fresh, is_changed, unpacked
 
@@ -54,23 +55,37 @@ class Channel:
         while data:
             data = data[os.write(self.descriptor, data) :]
 
-    def send_error(self, call: int | None, error: BaseException) -> None:
+    def send_error(self, call: int | None, error: BaseException, event: str = "raised") -> None:
         """Tell what a submission raised, and in which of its lines."""
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name != "call"]
-        own = [frame for frame in frames if frame.filename.endswith("submission.py")]
+        own = [
+            (place, frame.lineno)
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.name != "call" and (place := _own_file(frame.filename)) is not None
+        ]
+        if not own and isinstance(error, SyntaxError):
+            own = [(_own_file(str(error.filename)) or "", error.lineno)]
         try:
             text = str(error)
         except BaseException as second:  # a submission's own exception class
             text = f"its message raised {type(second).__name__}"
         self.send(
             {
-                "event": "raised",
+                "event": event,
                 "call": call,
                 "type": type(error).__name__[:100],
                 "message": text[:LONGEST_TEXT],
-                "line": own[-1].lineno if own else getattr(error, "lineno", None),
+                "line": own[-1][1] if own else None,
+                "file": own[-1][0] if own else "",
             }
         )
+
+
+def _own_file(name: str) -> str | None:
+    """Return how a file of the submission's is told: "" for the only one, its path, "cell 3"; None for others."""
+    if name.startswith("cell "):
+        return name
+    here = f"{Path.cwd()}/"
+    return name.removeprefix(here).removeprefix(SINGLE) if name.startswith(here) else None
 
 
 def call(function: Any, arguments: list[Any]) -> Any:
@@ -96,7 +111,16 @@ def function_of(module: Any, name: str) -> Callable[..., Any]:
     return function
 
 
-def answered(module: Any, ask: dict[str, Any], inputs: dict[str, Any]) -> tuple[Any, list[bool]]:
+def driver_module(code: str) -> types.ModuleType:
+    """Return the course's drivers, which run beside the submission."""
+    module = types.ModuleType("drivers")
+    exec(compile(code, "drivers.py", "exec"), module.__dict__)
+    return module
+
+
+def answered(
+    module: Any, ask: dict[str, Any], inputs: dict[str, Any], drivers: Any = None
+) -> tuple[Any, list[bool]]:
     """Call one function as it is written, and return what it returned, and which of its arguments it wrote to.
 
     Parameters
@@ -108,20 +132,23 @@ def answered(module: Any, ask: dict[str, Any], inputs: dict[str, Any]) -> tuple[
         submission's returned, ``cache``: its ``argument``, ``function``, ``arguments``, and what to ``take``.
     inputs : dict
         The arguments by name.
+    drivers : object
+        What defines the ``driver`` that `ask` may name: it is called with the module before the arguments.
 
     Raises
     ------
     MissingError, RefusalError
         If a function isn't there, or the other function returned nothing that could be taken.
     """
-    function, cache = function_of(module, ask["function"]), ask.get("cache")
+    cache, driver = ask.get("cache"), ask.get("driver")
+    function = function_of(drivers, driver) if driver else function_of(module, ask["function"])
     copies = {name: fresh(value) for name, value in inputs.items()}
     if cache:
         forward = function_of(module, cache["function"])
         # copies of its own: what the function is given is what it would be given in the student's notebook
         value = call(forward, [fresh(inputs[name]) for name in cache["arguments"]])
         copies[cache["argument"]] = _taken(value, cache["take"])
-    value = call(function, [copies[name] for name in ask["arguments"]])
+    value = call(function, [*([module] if driver else []), *(copies[name] for name in ask["arguments"])])
     return value, [name in inputs and is_changed(copies[name], inputs[name]) for name in ask["arguments"]]
 
 
@@ -150,14 +177,12 @@ def main() -> None:
     readable = [os.path.realpath(path) for path in request["readable"]]
     sys.path[:] = [path for path in sys.path if _below(path, readable)]
     sys.meta_path.insert(0, ForbiddenImports(request["forbidden"]))
-    sys.argv = ["submission.py"]
+    sys.argv = [request["entry"]]
     try:
-        spec = importlib.util.spec_from_file_location("submission", Path("submission.py").absolute())
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["submission"] = module
-        spec.loader.exec_module(module)
+        module = load_submission(
+            request["entry"], lambda number, error: channel.send_error(number, error, "cell")
+        )
+        drivers = driver_module(request["drivers"])
     except BaseException as error:  # sys.exit() too
         channel.send_error(None, error)
         return
@@ -165,7 +190,7 @@ def main() -> None:
     for number, ask in enumerate(request["calls"]):
         channel.send({"event": "begin", "call": number})
         try:
-            value, written = answered(module, ask, inputs[number])
+            value, written = answered(module, ask, inputs[number], drivers)
             for output, part in enumerate(parts_of(value, ask["returns"])):
                 _send_part(channel, number, output, part, written, request)
         except (MissingError, RefusalError) as refusal:
