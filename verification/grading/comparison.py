@@ -10,12 +10,9 @@ import numpy as np
 from jacobians.numerics.arrays import Array
 from verification.diagnosis.diagnose import Diagnosis
 from verification.grading.answers import Answer, Fault
-from verification.grading.expected import Expected
+from verification.grading.expected import Expected, deviation_excess
 from verification.grading.points import Reveal
-from verification.grading.tasks import Task, Tolerance
-
-CANCELLED = 1e-3  # of the relative tolerance, as a part of the largest entry: for entries that cancel
-SINGLE = 2e-4  # the relative tolerance of answers in float32, if the task's is smaller
+from verification.grading.tasks import Task
 
 Verdict = Literal["right", "wrong", "no answer"]
 
@@ -103,6 +100,7 @@ def judge(answer: Answer | Fault, expectation: Expected, task: Task) -> Outcome:
         return Outcome(
             "wrong", "not finite", f"NaN or infinity in {count}" + (f", first at {first}" if first else "")
         )
+    expected = expectation.nearest(found)
     excess = deviation_excess(found, expected, task.tolerance)
     notes = _notes(answer, task)
     if (excess <= 1).all():
@@ -119,30 +117,13 @@ def judge(answer: Answer | Fault, expectation: Expected, task: Task) -> Outcome:
     return Outcome("wrong", "wrong", sentence, diagnosis.evidence, worst)
 
 
-def deviation_excess(found: Array, expected: Array, tolerance: Tolerance) -> Array:
-    """Return the deviation of each entry by what is tolerated there: above 1 is wrong.
-
-    Examples
-    --------
-    >>> deviation_excess(np.array([1.0, 2e-9]), np.array([1.0, 0.0]), Tolerance(1e-6)).round(1)
-    array([0., 2.])
-    """
-    relative = max(tolerance.relative, SINGLE) if found.dtype == np.float32 else tolerance.relative
-    size = np.abs(expected)
-    tolerated = relative * np.maximum(size, CANCELLED * size.max(initial=0.0)) + tolerance.absolute
-    with np.errstate(over="ignore"):
-        deviation = np.abs(found.astype(np.float64) - expected)
-        excess = deviation / np.where(tolerated > 0, tolerated, 1.0)
-    return np.where((tolerated == 0) & (deviation > 0), np.inf, excess)
-
-
 def _of_shape(found: Array, expectation: Expected, task: Task) -> Outcome:
     expected, form = expectation.answer, expectation.output.form
     sentence = f"the shape is {found.shape}, expected {expected.shape}"
     if found.size == expected.size and np.isfinite(found).all():
-        if _equal(found.reshape(expected.shape), expected, task):
+        if _equal(found.reshape(expected.shape), expectation, task):
             sentence += "; the numbers are right"
-        elif found.ndim == 2 and found.T.shape == expected.shape and _equal(found.T, expected, task):
+        elif found.ndim == 2 and found.T.shape == expected.shape and _equal(found.T, expectation, task):
             sentence += "; it is the transpose of the answer"
     elif form == "matrix" and expectation.derivative is not None and np.isfinite(found).all() and found.size:
         diagnosis = _diagnosis(found, expectation)
@@ -159,8 +140,8 @@ def _diagnosis(found: Array, expectation: Expected) -> Diagnosis:
         return Diagnosis("unknown", "no known mistake fits", "")
 
 
-def _equal(found: Array, expected: Array, task: Task) -> bool:
-    return bool((deviation_excess(found, expected, task.tolerance) <= 1).all())
+def _equal(found: Array, expectation: Expected, task: Task) -> bool:
+    return bool((deviation_excess(found, expectation.nearest(found), task.tolerance) <= 1).all())
 
 
 def _notes(answer: Answer, task: Task) -> str:

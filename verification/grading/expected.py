@@ -6,12 +6,13 @@ They are computed in the marking process, before the first submission starts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from jacobians.function import INPUT
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.layouts import from_tensor, to_tensor
 from verification.check import check
@@ -19,10 +20,15 @@ from verification.diagnosis.diagnose import Diagnosis, diagnose
 from verification.grading.assignment import Assignment
 from verification.grading.containment.runner import driver_module
 from verification.grading.fields import AssignmentError
+from verification.grading.kinks import KINKS, one_sided
+from verification.grading.points import Point
 from verification.grading.reference import finite, load_module, reference_answers, subject, value_of
-from verification.grading.tasks import Form, Output, Task
+from verification.grading.tasks import Form, Output, Task, Tolerance
 from verification.witnesses.finite_difference import richardson_jacobian
 from verification.witnesses.symbolic import symbolic_jacobian
+
+CANCELLED = 1e-3  # of the relative tolerance, as a part of the largest entry: for entries that cancel
+SINGLE = 2e-4  # the relative tolerance of answers in float32, if the task's is smaller
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,18 @@ class Expected:
         In the form that is asked for.
     derivative : Derivative or None
         What is differentiated, where that is known: for the diagnosis.
+    bounds : tuple of numpy.ndarray or None
+        At a kink, between what each entry may lie; the answer lies there, too.
     """
 
     output: Output
     answer: Array
     derivative: Derivative | None = None
+    bounds: tuple[Array, Array] | None = None
+
+    def nearest(self, found: Array) -> Array:
+        """Return the expected answer that is nearest to what was found: there are several at a kink alone."""
+        return self.answer if self.bounds is None else np.clip(found, *self.bounds)
 
     def diagnose(self, found: Array) -> Diagnosis:
         """Return the most likely mistake of an answer that is wrong."""
@@ -135,7 +148,7 @@ def expected_trials(assignment: Assignment) -> dict[tuple[str, int], list[Trial]
         for number, point in enumerate(task.points):
             where = f"function {task.name!r}, {point.name!r}"
             trials[task.name, number] = [
-                _trial(task, _real_by(task, place), code, f"{where}, place {k}")
+                _trial(task, point, _real_by(task, place), code, f"{where}, place {k}")
                 for k, place in enumerate(point.places(), 1)
             ]
     return trials
@@ -152,7 +165,7 @@ def _real_by(task: Task, place: dict[str, Any]) -> dict[str, Any]:
     return place | real
 
 
-def _trial(task: Task, place: dict[str, Any], code: Code, where: str) -> Trial:
+def _trial(task: Task, point: Point, place: dict[str, Any], code: Code, where: str) -> Trial:
     try:
         with np.errstate(all="ignore"):
             given = []
@@ -161,7 +174,7 @@ def _trial(task: Task, place: dict[str, Any], code: Code, where: str) -> Trial:
             return Trial(
                 place,
                 tuple(
-                    _expected(task, output, place, given[k] if given else None, code.reference, where)
+                    _expected(task, point, output, place, given[k] if given else None, code.reference, where)
                     for k, output in enumerate(task.outputs)
                 ),
             )
@@ -173,6 +186,7 @@ def _trial(task: Task, place: dict[str, Any], code: Code, where: str) -> Trial:
 
 def _expected(
     task: Task,
+    point: Point,
     output: Output,
     place: dict[str, Any],
     given: Array | None,
@@ -206,12 +220,46 @@ def _expected(
         matrix = f.jacobian(x, wrt).dense()
     else:
         matrix = _by_witnesses(f, x)
-    report = check(f, x, matrix, wrt)
-    if not report.passed:
-        more = f"; {report.diagnosis}" if report.diagnosis is not None else ""
-        raise AssignmentError(f"{where}: the expected answer is not confirmed: {report.reason}{more}")
     derivative = Derivative(f, x, wrt, out_shape, in_shape, matrix)
-    return Expected(output, derivative.to_answer(output.form), derivative)
+    bounds = None
+    report = check(f, x, matrix, wrt) if point.confirm else None
+    if report is not None and not report.passed:
+        more = f"; {report.diagnosis}" if report.diagnosis is not None else ""
+        kink = report.cause in KINKS
+        if not kink or point.at_kink != "any" or wrt != INPUT:
+            hint = "; at_kink = 'any' accepts all between the one-sided derivatives" if kink else ""
+            raise AssignmentError(
+                f"{where}: the expected answer is not confirmed: {report.reason}{more}{hint}"
+            )
+        low, high = one_sided(f, x)
+        if given is None and not task.toolkit:  # what differences make of a kink is no answer
+            derivative = replace(derivative, matrix=(low + high) / 2)
+        excess = deviation_excess(derivative.matrix, np.clip(derivative.matrix, low, high), task.tolerance)
+        if not (excess <= 1).all():
+            raise AssignmentError(
+                f"{where}: the expected answer is not confirmed: at this kink {int((excess > 1).sum())} of its "
+                f"entries do not lie between the one-sided derivatives"
+            )
+        low_high = [replace(derivative, matrix=bound).to_answer(output.form) for bound in (low, high)]
+        bounds = (low_high[0], low_high[1])
+    return Expected(output, derivative.to_answer(output.form), derivative, bounds)
+
+
+def deviation_excess(found: Array, expected: Array, tolerance: Tolerance) -> Array:
+    """Return the deviation of each entry by what is tolerated there: above 1 is wrong.
+
+    Examples
+    --------
+    >>> deviation_excess(np.array([1.0, 2e-9]), np.array([1.0, 0.0]), Tolerance(1e-6)).round(1)
+    array([0., 2.])
+    """
+    relative = max(tolerance.relative, SINGLE) if found.dtype == np.float32 else tolerance.relative
+    size = np.abs(expected)
+    tolerated = relative * np.maximum(size, CANCELLED * size.max(initial=0.0)) + tolerance.absolute
+    with np.errstate(over="ignore"):
+        deviation = np.abs(found.astype(np.float64) - expected)
+        excess = deviation / np.where(tolerated > 0, tolerated, 1.0)
+    return np.where((tolerated == 0) & (deviation > 0), np.inf, excess)
 
 
 def _by_witnesses(f: Callable[[Any], Any], x: Array) -> Array:

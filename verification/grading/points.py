@@ -67,6 +67,15 @@ class Point(Table):
         None, min_length=2, max_length=2, description="Bounds of uniform numbers, in place of normal ones."
     )
     marks: float = Field(1.0, ge=0, le=1e9, description="For all places of the point.")
+    confirm: bool = Field(
+        True,
+        description="Whether the witnesses must confirm the expected answer; false where yours holds by itself.",
+    )
+    at_kink: Literal["refuse", "any"] = Field(
+        "refuse",
+        description="What is done where there is no derivative: end the marking, or accept all between the "
+        "one-sided derivatives.",
+    )
     partial: bool = Field(True, description="Whether a part of the places gives a part of the marks.")
     reveal: Reveal | None = Field(None, description="What the student is told.")
     visibility: Visibility = Field("visible", description="When the student sees it; Gradescope's words.")
