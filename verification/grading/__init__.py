@@ -7,6 +7,7 @@ from verification.grading.assignment import Assignment, load_assignment
 from verification.grading.fields import AssignmentError
 from verification.grading.marking import grade
 from verification.grading.outputs import to_gradescope, to_json, to_junit, to_table
+from verification.grading.prepared import prepare
 from verification.grading.processes import ContainmentError
 from verification.grading.results import ItemResult, SubmissionResult
 
@@ -18,6 +19,7 @@ __all__ = [
     "SubmissionResult",
     "grade",
     "load_assignment",
+    "prepare",
     "to_gradescope",
     "to_json",
     "to_junit",

@@ -5,6 +5,9 @@ They are computed in the marking process, before the first submission starts.
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -45,12 +48,19 @@ class Expected:
         What is differentiated, where that is known: for the diagnosis.
     bounds : tuple of numpy.ndarray or None
         At a kink, between what each entry may lie; the answer lies there, too.
+    known : callable or None
+        Returns the derivative with its function, where that has to be looked for: in code of the course, which need
+        not be there.
+    evidence : str
+        What the witnesses say of it, "" where they were not asked.
     """
 
     output: Output
     answer: Array
     derivative: Derivative | None = None
     bounds: tuple[Array, Array] | None = None
+    known: Callable[[], Derivative] | None = None
+    evidence: str = ""
 
     def nearest(self, found: Array) -> Array:
         """Return the expected answer that is nearest to what was found: there are several at a kink alone."""
@@ -59,14 +69,18 @@ class Expected:
     def diagnose(self, found: Array) -> Diagnosis:
         """Return the most likely mistake of an answer that is wrong."""
         known, form = self.derivative, self.output.form
+        if self.known is not None:
+            with contextlib.suppress(AssignmentError):
+                known = self.known()
         if known is None or form == "value":
             return diagnose(found, self.answer)
         if found.shape != self.answer.shape:
             plain = form in ("matrix", "gradient", "vjp")
             return diagnose(found, self.answer if plain else known.matrix)
-        return diagnose(
-            known.to_matrix(found, form), known.matrix, f=known.function, x=known.x, wrt=known.wrt
-        )
+        matrix = known.to_matrix(found, form)
+        if known.function is None:
+            return diagnose(matrix, known.matrix)
+        return diagnose(matrix, known.matrix, f=known.function, x=known.x, wrt=known.wrt)
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,9 @@ class Trial:
     def nbytes(self) -> int:
         """The bytes of all that is expected."""
         return sum(expected.answer.nbytes for expected in self.expected)
+
+
+Trials = dict[tuple[str, int], list[Trial]]
 
 
 @dataclass(frozen=True)
@@ -128,13 +145,32 @@ class Derivative:
         return self.matrix.reshape(self.in_shape) if form in ("gradient", "vjp") else self.matrix
 
 
-def expected_trials(assignment: Assignment) -> dict[tuple[str, int], list[Trial]]:
+def course_code(assignment: Assignment) -> Callable[[], Code]:
+    """Return what loads the code of the course, once, when it is asked."""
+
+    @functools.cache
+    def load() -> Code:
+        return Code(load_module(assignment.reference), driver_module(assignment.driver_code))
+
+    return load
+
+
+def expected_trials(
+    assignment: Assignment,
+    *,
+    seconds: float | None = None,
+    done: Callable[[str, float], object] | None = None,
+) -> Trials:
     """Return the trials of every point, by the name of the function and the number of its point.
 
     Parameters
     ----------
     assignment : Assignment
         What :func:`~verification.grading.assignment.load_assignment` returned.
+    seconds : float, optional
+        The time after which it gives up.
+    done : callable, optional
+        Called with the name of each answer and the seconds that it took.
 
     Raises
     ------
@@ -142,16 +178,41 @@ def expected_trials(assignment: Assignment) -> dict[tuple[str, int], list[Trial]
         If the reference can't be imported, a function is missing or raises, or an expected answer is not confirmed
         by the witnesses: a kink at the point, or a reference that is wrong.
     """
-    code = Code(load_module(assignment.reference), driver_module(assignment.driver_code))
-    trials = {}
+    code, trials, clock = course_code(assignment)(), {}, _Clock(seconds, done)
     for task in assignment.tasks:
         for number, point in enumerate(task.points):
             where = f"function {task.name!r}, {point.name!r}"
             trials[task.name, number] = [
-                _trial(task, point, _real_by(task, place), code, f"{where}, place {k}")
+                _trial(task, point, _real_by(task, place), code, f"{where}, place {k}", clock)
                 for k, place in enumerate(point.places(), 1)
             ]
     return trials
+
+
+class _Clock:
+    """What the answers cost, and when it is too much."""
+
+    def __init__(self, seconds: float | None, done: Callable[[str, float], object] | None) -> None:
+        self.seconds, self.done = seconds, done
+        self.start = self.last = time.perf_counter()
+        self.took: list[tuple[float, str]] = []
+
+    def tick(self, where: str) -> None:
+        """Note that an answer is there; raise if the time is over."""
+        now = time.perf_counter()
+        took, self.last = now - self.last, now
+        self.took.append((took, where))
+        if self.done is not None:
+            self.done(where, took)
+        if self.seconds is not None and now - self.start > self.seconds:
+            costly = "; ".join(
+                f"{place}: {cost:.1f} s" for cost, place in sorted(self.took, reverse=True)[:3]
+            )
+            raise AssignmentError(
+                f"the expected answers take longer than {self.seconds:g} s: {len(self.took)} were computed; the "
+                f"costly ones: {costly}; choose smaller sizes there, name a reference and confirm = false, or "
+                f"allow more time"
+            )
 
 
 def _real_by(task: Task, place: dict[str, Any]) -> dict[str, Any]:
@@ -165,19 +226,19 @@ def _real_by(task: Task, place: dict[str, Any]) -> dict[str, Any]:
     return place | real
 
 
-def _trial(task: Task, point: Point, place: dict[str, Any], code: Code, where: str) -> Trial:
+def _trial(task: Task, point: Point, place: dict[str, Any], code: Code, where: str, clock: _Clock) -> Trial:
     try:
         with np.errstate(all="ignore"):
             given = []
             if task.reference or task.answers_by_driver:
                 given = reference_answers(task, place, code.reference, code.drivers, where)
-            return Trial(
-                place,
-                tuple(
-                    _expected(task, point, output, place, given[k] if given else None, code.reference, where)
-                    for k, output in enumerate(task.outputs)
-                ),
-            )
+            expected = []
+            for k, output in enumerate(task.outputs):
+                own = f"{where}, {output.name}" if output.name else where
+                answer = given[k] if given else None
+                expected.append(_expected(task, point, output, place, answer, code.reference, own))
+                clock.tick(own)
+            return Trial(place, tuple(expected))
     except AssignmentError:
         raise
     except (Exception, SystemExit, GeneratorExit) as error:  # the reference is code of the course
@@ -193,7 +254,6 @@ def _expected(
     module: ModuleType | None,
     where: str,
 ) -> Expected:
-    where = f"{where}, {output.name}" if output.name else where
     if output.form == "value":
         return Expected(
             output, finite(value_of(task, place, module, where), where) if given is None else given
@@ -242,7 +302,8 @@ def _expected(
             )
         low_high = [replace(derivative, matrix=bound).to_answer(output.form) for bound in (low, high)]
         bounds = (low_high[0], low_high[1])
-    return Expected(output, derivative.to_answer(output.form), derivative, bounds)
+    evidence = "" if report is None else report.reason
+    return Expected(output, derivative.to_answer(output.form), derivative, bounds, evidence=evidence)
 
 
 def deviation_excess(found: Array, expected: Array, tolerance: Tolerance) -> Array:

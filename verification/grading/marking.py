@@ -14,7 +14,9 @@ from verification.grading.answers import Fault, Transcript, ending_fault, read_a
 from verification.grading.assignment import Assignment, load_assignment
 from verification.grading.comparison import Outcome, judge
 from verification.grading.containment.transfer import array_bytes, packed
-from verification.grading.expected import Trial, expected_trials
+from verification.grading.expected import Trial, Trials, expected_trials
+from verification.grading.fields import AssignmentError
+from verification.grading.prepared import prepared_path, prepared_trials
 from verification.grading.processes import ContainmentError, Ending, Processes, readable_directories
 from verification.grading.reference import question_of
 from verification.grading.results import ItemResult, SubmissionResult
@@ -22,8 +24,6 @@ from verification.grading.submissions import Submission, read_submissions
 from verification.grading.tasks import Task
 
 SLACK = 1 << 20  # bytes that a process may answer beyond twice the expected arrays
-
-Trials = dict[tuple[str, int], list[Trial]]
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,11 @@ def grade(
         raise ValueError(f"workers: found {workers!r}, expected a number of at least 1")
     if not isinstance(assignment, Assignment):
         assignment = load_assignment(assignment)
-    sources = read_submissions(
-        submissions, [assignment.reference] if assignment.reference else [], assignment.settings.entry
-    )
-    trials = expected_trials(assignment)
+    kept = [path for path in (assignment.reference, prepared_path(assignment)) if path is not None]
+    sources = read_submissions(submissions, kept, assignment.settings.entry)
+    if confine:
+        _require_hidden(assignment, kept)
+    trials = trials_of(assignment)
     results: dict[str, SubmissionResult] = {}
     with Processes(confine=confine) as processes:
         pool = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="grading")
@@ -100,6 +101,25 @@ def grade(
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return [results[name] for name in sources]
+
+
+def trials_of(assignment: Assignment) -> Trials:
+    """Return the expected answers: those that `verify prepare` wrote, or computed now."""
+    if prepared_path(assignment).is_file():
+        return prepared_trials(assignment)
+    return expected_trials(assignment)
+
+
+def _require_hidden(assignment: Assignment, files: Sequence[Path]) -> None:
+    """Raise where answers lie in a directory that submissions must be able to read."""
+    readable = readable_directories("jacobians" not in assignment.settings.forbidden_imports)
+    for path in files:
+        for directory in readable if path.is_file() else ():
+            if path.resolve().is_relative_to(directory):
+                raise AssignmentError(
+                    f"{path.name}: found it below {directory}, which submissions can read, expected another place; "
+                    f"move the assignment"
+                )
 
 
 def _marked(

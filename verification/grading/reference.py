@@ -34,6 +34,8 @@ def load_module(path: Path | None, key: str = "reference") -> ModuleType | None:
     """
     if path is None:
         return None
+    if not path.is_file():
+        raise AssignmentError(f"{key}: found no file {path.name!r}, expected it beside the assignment")
     spec = importlib.util.spec_from_file_location(f"assignment_{key}", path)
     if spec is None or spec.loader is None:
         raise AssignmentError(f"{key}: found {path.name!r}, expected the name of a Python file")
