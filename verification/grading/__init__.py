@@ -10,10 +10,12 @@ from verification.grading.outputs import to_gradescope, to_json, to_junit, to_ta
 from verification.grading.prepared import prepare
 from verification.grading.processes import ContainmentError
 from verification.grading.results import ItemResult, SubmissionResult
+from verification.grading.trying import Attempt, try_out
 
 __all__ = [
     "Assignment",
     "AssignmentError",
+    "Attempt",
     "ContainmentError",
     "ItemResult",
     "SubmissionResult",
@@ -24,4 +26,5 @@ __all__ = [
     "to_json",
     "to_junit",
     "to_table",
+    "try_out",
 ]

@@ -146,9 +146,9 @@ def _note(
         transcript.begun = max(transcript.begun, call)
     elif event in ("raised", "refused") and output is None:
         fault = (
-            Fault("raised", f"it raised {_raised(header)}")
+            raised_fault(_raised(header))
             if event == "raised"
-            else _refused(str(header.get("word")), calls[call])
+            else refused_fault(str(header.get("word")), calls[call])
         )
         transcript.faults.setdefault(call, fault)
     elif event == "answer" and output is None:
@@ -157,7 +157,7 @@ def _note(
         if event == "answer":
             transcript.answers[call, output] = _array(header, payload)
         elif event == "refused":
-            transcript.answers[call, output] = _refused(str(header.get("word")), calls[call])
+            transcript.answers[call, output] = refused_fault(str(header.get("word")), calls[call])
 
 
 def _array(header: dict[str, Any], payload: bytes) -> Answer | Fault:
@@ -178,7 +178,7 @@ def _array(header: dict[str, Any], payload: bytes) -> Answer | Fault:
     return Answer(array, tuple(place for place, flag in enumerate(places[:100]) if flag is True))
 
 
-def _refused(word: str, names: Sequence[str]) -> Fault:
+def refused_fault(word: str, names: Sequence[str]) -> Fault:
     """Return the fault for a word of the runner's: the word alone, or with a name or number after it."""
     if word in FAULTS:
         return Fault(word, FAULTS[word])
@@ -194,6 +194,17 @@ def _refused(word: str, names: Sequence[str]) -> Fault:
     if kind == "key":
         return Fault("count", f"it returned no {name}, {asked}")
     return Fault("type", f"it returned {clean(word.removeprefix('type '), 100)}, expected an array")
+
+
+def raised_fault(name: str, message: str = "") -> Fault:
+    """Return the fault for an exception.
+
+    Examples
+    --------
+    >>> raised_fault("ValueError", "no").sentence
+    'it raised ValueError: no'
+    """
+    return Fault("raised", f"it raised {name}" + (f": {clean(message, LONGEST_MESSAGE)}" if message else ""))
 
 
 def _raised(header: dict[str, Any]) -> str:

@@ -32,6 +32,10 @@ class Settings(Table):
     drivers: Text | Literal[""] = Field(
         "", description="The Python file beside the assignment with drivers: they run beside the submission."
     )
+    handout: Text | Literal[""] = Field(
+        "",
+        description="The Python file beside the assignment with forward functions that students have, too.",
+    )
     reveal: Reveal = Field("diagnosis", description="What students are told.")
     forbidden_imports: Names = Field(TOOLKIT, description="Packages that a submission is refused.")
     accept_lists: bool = Field(False, description="Whether a list of numbers is taken for an array.")
@@ -66,6 +70,11 @@ class Assignment(Table):
         return self._path.parent / self.settings.drivers if self.settings.drivers else None
 
     @property
+    def handout(self) -> Path | None:
+        """The file of forward functions that students have, too."""
+        return self._path.parent / self.settings.handout if self.settings.handout else None
+
+    @property
     def driver_code(self) -> str:
         """Its text, which a submission's process gets."""
         return "" if self.drivers is None else self.drivers.read_text(encoding="utf-8")
@@ -83,7 +92,8 @@ class Assignment(Table):
     def _makes_sense(self) -> Self:
         for number, task in enumerate(self.tasks):
             for key, home in (("reference", "reference"), ("forward", "reference"), ("driver", "drivers")):
-                if getattr(task, key) and not getattr(self.settings, home):
+                handed_out = key == "forward" and self.settings.handout
+                if getattr(task, key) and not getattr(self.settings, home) and not handed_out:
                     raise refusal(
                         f"a function of the {'reference module' if home == 'reference' else 'file of drivers'}; "
                         f"name its file as {home} in [assignment]",
@@ -108,13 +118,15 @@ class Assignment(Table):
         return self
 
 
-def load_assignment(path: str | Path) -> Assignment:
+def load_assignment(path: str | Path, *, handed_out: bool = False) -> Assignment:
     """Read an assignment from a TOML file; expected answers are not computed yet.
 
     Parameters
     ----------
     path : str or Path
         The file.
+    handed_out : bool
+        Whether it is a student's, who has no reference.
 
     Raises
     ------
@@ -136,8 +148,9 @@ def load_assignment(path: str | Path) -> Assignment:
         raise AssignmentError(sentence_of(error, Assignment, table, path.name)) from None
     assignment._path = path
     prepared = path.with_suffix(".expected.npz").is_file()  # then no reference is needed
-    for key, file in (("reference", assignment.reference), ("drivers", assignment.drivers)):
-        if file is not None and not file.is_file() and not (prepared and key == "reference"):
+    for key in ("reference", "drivers", "handout"):
+        file = getattr(assignment, key)
+        if file is not None and not file.is_file() and not ((prepared or handed_out) and key == "reference"):
             raise AssignmentError(
                 f"{path.name}: [assignment]: {key}: found {getattr(assignment.settings, key)!r}, expected the name "
                 f"of a Python file beside the assignment"

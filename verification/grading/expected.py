@@ -115,10 +115,20 @@ Trials = dict[tuple[str, int], list[Trial]]
 
 @dataclass(frozen=True)
 class Code:
-    """What the course wrote: the reference file and the file of drivers."""
+    """What the course wrote: the reference file, the file of drivers, and what students have, too."""
 
     reference: ModuleType | None
     drivers: ModuleType
+    handout: ModuleType | None = None
+
+    def forward_of(self, task: Task) -> ModuleType | None:
+        """Return the module that `forward` or `toolkit` is looked for in: the reference, or else the handout."""
+        wanted = task.forward or task.toolkit
+        return (
+            self.handout
+            if hasattr(self.handout, wanted) and not hasattr(self.reference, wanted)
+            else self.reference
+        )
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,8 @@ def course_code(assignment: Assignment) -> Callable[[], Code]:
 
     @functools.cache
     def load() -> Code:
-        return Code(load_module(assignment.reference), driver_module(assignment.driver_code))
+        reference, handout = load_module(assignment.reference), load_module(assignment.handout, "handout")
+        return Code(reference, driver_module(assignment.driver_code), handout)
 
     return load
 
@@ -236,7 +247,7 @@ def _trial(task: Task, point: Point, place: dict[str, Any], code: Code, where: s
             for k, output in enumerate(task.outputs):
                 own = f"{where}, {output.name}" if output.name else where
                 answer = given[k] if given else None
-                expected.append(_expected(task, point, output, place, answer, code.reference, own))
+                expected.append(_expected(task, point, output, place, answer, code.forward_of(task), own))
                 clock.tick(own)
             return Trial(place, tuple(expected))
     except AssignmentError:

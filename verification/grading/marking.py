@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from verification.grading.answers import Fault, Transcript, ending_fault, read_answers
 from verification.grading.assignment import Assignment, load_assignment
@@ -87,7 +88,7 @@ def grade(
         pool = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="grading")
         try:
             futures = [
-                pool.submit(_marked, assignment, trials, name, source, processes)
+                pool.submit(mark, assignment, trials, name, source, processes)
                 for name, source in sources.items()
             ]
             for future in as_completed(futures):
@@ -110,6 +111,11 @@ def trials_of(assignment: Assignment) -> Trials:
     return expected_trials(assignment)
 
 
+def question_for(task: Task) -> dict[str, Any]:
+    """Return how a submission's function is called, as its runner reads it."""
+    return question_of(task, task.name, task.driver)
+
+
 def _require_hidden(assignment: Assignment, files: Sequence[Path]) -> None:
     """Raise where answers lie in a directory that submissions must be able to read."""
     readable = readable_directories("jacobians" not in assignment.settings.forbidden_imports)
@@ -122,7 +128,7 @@ def _require_hidden(assignment: Assignment, files: Sequence[Path]) -> None:
                 )
 
 
-def _marked(
+def mark(
     assignment: Assignment, trials: Trials, name: str, source: Submission | Fault, processes: Processes
 ) -> SubmissionResult:
     """Mark one submission; whatever goes wrong with it is told in its own result, and touches no other."""
@@ -224,7 +230,7 @@ def _ask(
         {
             "calls": [
                 {
-                    **question_of(call.task, call.task.name, call.task.driver),
+                    **question_for(call.task),
                     "inputs": {name: packed(value) for name, value in given.items()},
                 }
                 for call, given in zip(calls, inputs, strict=True)

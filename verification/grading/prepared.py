@@ -164,7 +164,7 @@ def _expected(
     )
 
     def known() -> Derivative:
-        f, x, wrt = subject(task, output, place, code().reference, "the diagnosis")
+        f, x, wrt = subject(task, output, place, code().forward_of(task), "the diagnosis")
         return replace(derivative, function=f, x=x, wrt=wrt)
 
     # only a wrong answer asks for it: a right one needs no code of the course
@@ -176,7 +176,7 @@ def _expected(
 
 def _hashes(assignment: Assignment) -> dict[str, str]:
     """Return the hash of each file that the answers come from, those that are there."""
-    paths = (assignment.path, assignment.reference, assignment.drivers)
+    paths = (assignment.path, assignment.reference, assignment.drivers, assignment.handout)
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in paths
