@@ -23,6 +23,7 @@ from verification.grading import (
     to_table,
 )
 from verification.grading.outputs import require_writable, write_text
+from verification.grading.roster import read_roster, read_secret
 
 
 def run(
@@ -36,6 +37,25 @@ def run(
     workers: Annotated[
         int | None,
         typer.Option("--workers", help="How many run at one time.", show_default="one for each processor"),
+    ] = None,
+    roster: Annotated[
+        Path | None,
+        typer.Option(
+            "--roster", metavar="FILE", help="CSV with the columns id and submission.", show_default=False
+        ),
+    ] = None,
+    secret: Annotated[
+        Path | None,
+        typer.Option(
+            "--secret",
+            metavar="FILE",
+            help="What the seeds of students' own points come from, with their ids.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", help="The seed of own points itself, from a report.", show_default=False),
     ] = None,
     items: Annotated[bool, typer.Option("--items", help="A line for each point.")] = False,
     as_json: Annotated[
@@ -67,9 +87,18 @@ def run(
             raise CallError(
                 f"--gradescope: found {len(paths)} submissions, expected one: its results.json is that of one student"
             )
+        students = [] if roster is None else read_roster(roster)
         shown = not as_json and sys.stderr.isatty()
         with _progress(len(paths), shown=shown) as done, users_code("the reference"):
-            results = grade(assignment, paths, workers=workers, done=done)
+            results = grade(
+                assignment,
+                paths,
+                workers=workers,
+                roster=students,
+                secret=None if secret is None else read_secret(secret),
+                seed=seed,
+                done=done,
+            )
     except (AssignmentError, ContainmentError, ValueError) as error:
         raise CallError(str(error)) from error
     _write(results, junit, gradescope)

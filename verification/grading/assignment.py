@@ -36,6 +36,9 @@ class Settings(Table):
         "",
         description="The Python file beside the assignment with forward functions that students have, too.",
     )
+    seed_by: Literal["assignment", "student"] = Field(
+        "assignment", description="Whether random points are the same for all, or each student's own."
+    )
     reveal: Reveal = Field("diagnosis", description="What students are told.")
     forbidden_imports: Names = Field(TOOLKIT, description="Packages that a submission is refused.")
     accept_lists: bool = Field(False, description="Whether a list of numbers is taken for an array.")
@@ -83,6 +86,10 @@ class Assignment(Table):
     def marks(self) -> float:
         """The most that a submission can get."""
         return sum(point.marks for task in self.tasks for point in task.points)
+
+    def is_own(self, point: Point) -> bool:
+        """Return whether a point is another one for every student."""
+        return self.settings.seed_by == "student" and point.values is None
 
     def reveal_of(self, task: Task, point: Point) -> Reveal:
         """Return what students are told of a point: what it says itself, its function, or the assignment."""

@@ -171,6 +171,8 @@ def expected_trials(
     *,
     seconds: float | None = None,
     done: Callable[[str, float], object] | None = None,
+    student: int | None = None,
+    code: Callable[[], Code] | None = None,
 ) -> Trials:
     """Return the trials of every point, by the name of the function and the number of its point.
 
@@ -182,6 +184,10 @@ def expected_trials(
         The time after which it gives up.
     done : callable, optional
         Called with the name of each answer and the seconds that it took.
+    student : int, optional
+        Where points are a student's own: the seed, and the random points alone are returned; without it the others.
+    code : callable, optional
+        Returns the code of the course, where it is loaded already.
 
     Raises
     ------
@@ -189,13 +195,15 @@ def expected_trials(
         If the reference can't be imported, a function is missing or raises, or an expected answer is not confirmed
         by the witnesses: a kink at the point, or a reference that is wrong.
     """
-    code, trials, clock = course_code(assignment)(), {}, _Clock(seconds, done)
+    loaded, trials, clock = (code or course_code(assignment))(), {}, _Clock(seconds, done)
     for task in assignment.tasks:
         for number, point in enumerate(task.points):
+            if assignment.is_own(point) != (student is not None):
+                continue
             where = f"function {task.name!r}, {point.name!r}"
             trials[task.name, number] = [
-                _trial(task, point, _real_by(task, place), code, f"{where}, place {k}", clock)
-                for k, place in enumerate(point.places(), 1)
+                _trial(task, point, _real_by(task, place), loaded, f"{where}, place {k}", clock)
+                for k, place in enumerate(point.places(student), 1)
             ]
     return trials
 

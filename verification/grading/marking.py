@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from verification.grading.answers import Fault, Transcript, ending_fault, read_a
 from verification.grading.assignment import Assignment, load_assignment
 from verification.grading.comparison import Outcome, judge
 from verification.grading.containment.transfer import array_bytes, packed
-from verification.grading.expected import Trial, Trials, expected_trials
+from verification.grading.expected import Trial, Trials, course_code, expected_trials
 from verification.grading.fields import AssignmentError
 from verification.grading.prepared import prepared_path, prepared_trials
 from verification.grading.processes import ContainmentError, Ending, Processes, readable_directories
 from verification.grading.reference import question_of
 from verification.grading.results import ItemResult, SubmissionResult
+from verification.grading.roster import Student, seed_of, students_of
 from verification.grading.submissions import Submission, read_submissions
 from verification.grading.tasks import Task
 
@@ -41,6 +42,9 @@ def grade(
     submissions: Sequence[str | Path],
     *,
     workers: int | None = None,
+    roster: Sequence[Student] = (),
+    secret: bytes | None = None,
+    seed: int | None = None,
     done: Callable[[SubmissionResult], object] | None = None,
     confine: bool = True,
 ) -> list[SubmissionResult]:
@@ -54,6 +58,12 @@ def grade(
         The files: Python, notebooks, folders, `.zip` or `.tar.gz`; all are read before the first is run.
     workers : int, optional
         How many run at one time; by default as many as there are processors.
+    roster : sequence of Student, optional
+        Who handed in what: see :func:`~verification.grading.roster.read_roster`.
+    secret : bytes, optional
+        Where points are each student's own, of `seed_by = "student"`: what their seeds come from, with the ids.
+    seed : int, optional
+        The seed itself in its place, for all submissions: that of a report, to look again.
     done : callable, optional
         Called after each submission with its result, in the order in which they end.
     confine : bool
@@ -70,7 +80,8 @@ def grade(
     AssignmentError
         If the assignment is no assignment, or its expected answers are not confirmed.
     ValueError
-        If there are no submissions, one isn't there or comes twice, or `workers` is below 1.
+        If there are no submissions, one isn't there or comes twice, or `workers` is below 1; or if points are each
+        student's own, and there is neither a seed nor a secret and a line of the roster for every submission.
     ContainmentError
         Where submissions can't be contained: on Windows.
     """
@@ -82,15 +93,27 @@ def grade(
     sources = read_submissions(submissions, kept, assignment.settings.entry)
     if confine:
         _require_hidden(assignment, kept)
-    trials = trials_of(assignment)
+    students = students_of(sources, roster)
+    seeds = _seeds(assignment, sources, students, secret, seed)
+    trials, code = trials_of(assignment), course_code(assignment)
+
+    def marked(name: str, source: Submission | Fault, processes: Processes) -> SubmissionResult:
+        try:
+            more = expected_trials(assignment, student=seeds[name], code=code) if seeds else {}
+        except AssignmentError as error:  # of points that nobody else has
+            result = _not_marked(assignment, name, f"the expected answers: {error}")
+        else:
+            result = mark(assignment, trials | more, name, source, processes)
+        student = students[name].id if name in students else ""
+        return replace(result, student=student, seed=seeds.get(name))
+
+    if seeds:
+        code()  # an error in it is no submission's
     results: dict[str, SubmissionResult] = {}
     with Processes(confine=confine) as processes:
         pool = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="grading")
         try:
-            futures = [
-                pool.submit(mark, assignment, trials, name, source, processes)
-                for name, source in sources.items()
-            ]
+            futures = [pool.submit(marked, name, source, processes) for name, source in sources.items()]
             for future in as_completed(futures):
                 result = future.result()
                 results[result.name] = result
@@ -102,6 +125,34 @@ def grade(
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return [results[name] for name in sources]
+
+
+def _seeds(
+    assignment: Assignment,
+    names: Iterable[str],
+    students: Mapping[str, Student],
+    secret: bytes | None,
+    seed: int | None,
+) -> dict[str, int]:
+    """Return the seed of each submission's own points; none where all have the same points."""
+    if assignment.settings.seed_by != "student":
+        if seed is not None or secret is not None:
+            raise ValueError("seed: found one, expected none: the assignment doesn't say seed_by = 'student'")
+        return {}
+    if seed is not None:
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 64:
+            raise ValueError(f"seed: found {seed!r}, expected an integer of at least 0, below 2**64")
+        return dict.fromkeys(names, seed)
+    if secret is None:
+        raise ValueError(
+            "seed: found neither a seed nor a secret, expected one: points are each student's own"
+        )
+    unknown = [name for name in names if name not in students]
+    if unknown:
+        raise ValueError(
+            f"roster: found no student for {', '.join(unknown[:3])}, expected a line with its name as submission"
+        )
+    return {name: seed_of(students[name].id, secret) for name in names}
 
 
 def trials_of(assignment: Assignment) -> Trials:
@@ -126,6 +177,18 @@ def _require_hidden(assignment: Assignment, files: Sequence[Path]) -> None:
                     f"{path.name}: found it below {directory}, which submissions can read, expected another place; "
                     f"move the assignment"
                 )
+
+
+def _not_marked(assignment: Assignment, name: str, why: str) -> SubmissionResult:
+    """Return the result of a submission that staff must look at: nothing is wrong with it."""
+    outcome = Outcome("no answer", "failed", f"not marked: {why}")
+    items = tuple(
+        ItemResult.of(task, point, output, [outcome], assignment.reveal_of(task, point))
+        for task in assignment.tasks
+        for point in task.points
+        for output in task.outputs
+    )
+    return SubmissionResult(name, assignment.title, items)
 
 
 def mark(

@@ -90,8 +90,8 @@ class Point(Table):
         """The shape of each argument that is drawn."""
         return {**(self.shapes or {}), **{key: axes for key, axes in self.integers.items() if key != "below"}}
 
-    def places(self) -> list[dict[str, Any]]:
-        """Return the arguments of every call, by name.
+    def places(self, student: int | None = None) -> list[dict[str, Any]]:
+        """Return the arguments of every call, by name; of a random point those of one student, if one is named.
 
         Numbers are arrays, each in its dtype, also those without axes; true and false, text and None stand for
         themselves, and a table is a dict of such values.
@@ -102,8 +102,9 @@ class Point(Table):
                 {key: _value(key, value, self.dtype_of(key)) for key, value in self.values.items()} | none
             ]
         fixed = {key: _value(key, value, None) for key, value in self.constants.items()} | none
+        own = [] if student is None else [student]
         return [
-            fixed | self._place(np.random.default_rng([self.seed or 0, number]))
+            fixed | self._place(np.random.default_rng([self.seed or 0, number, *own]))
             for number in range(self.count)
         ]
 

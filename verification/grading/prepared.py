@@ -131,7 +131,10 @@ def _read(
     assignment: Assignment, entries: list[dict[str, Any]], archive: Any
 ) -> Iterator[tuple[tuple[str, int], list[Trial]]]:
     trials: Trials = {
-        (task.name, number): [] for task in assignment.tasks for number in range(len(task.points))
+        (task.name, number): []
+        for task in assignment.tasks
+        for number, point in enumerate(task.points)
+        if not assignment.is_own(point)
     }
     tasks, code = {task.name: task for task in assignment.tasks}, course_code(assignment)
     for number, entry in enumerate(entries):

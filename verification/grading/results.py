@@ -105,6 +105,10 @@ class SubmissionResult:
         How each of its processes ended.
     remarks : tuple of str
         What there is to say of the whole: the cells of a notebook that raised, and were left there.
+    student : str
+        The id from the roster, "" without one.
+    seed : int or None
+        That the student's own points come from.
     """
 
     name: str
@@ -115,6 +119,8 @@ class SubmissionResult:
     left_behind: int = 0
     endings: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    student: str = ""
+    seed: int | None = None
 
     @property
     def marks(self) -> float:
@@ -139,6 +145,8 @@ class SubmissionResult:
         """Return it as plain data for staff, with what students are not told."""
         return {
             "submission": self.name,
+            "student": self.student,
+            "seed": self.seed,
             "marks": self.marks,
             "most": self.most,
             "passed": self.passed,

@@ -102,7 +102,9 @@ def _public(assignment: Assignment) -> tuple[Assignment, tuple[str, ...]]:
         decided = bool(task.forward) and hasattr(handout, task.forward)
         points = []
         for point in task.points:
-            if point.visibility != "visible":
+            if assignment.is_own(point):
+                by_staff.append(f"{task.name}, {point.name}")
+            elif point.visibility != "visible":
                 hidden += 1
             elif decided:
                 points.append(point)
