@@ -22,6 +22,7 @@ from verification.grading import (
     to_junit,
     to_table,
 )
+from verification.grading.gradebook import Layout, to_gradebook, write_feedback, write_statistics
 from verification.grading.outputs import require_writable, write_text
 from verification.grading.roster import read_roster, read_secret
 
@@ -64,6 +65,26 @@ def run(
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.", show_default=False)
     ] = None,
+    gradebook: Annotated[
+        Path | None,
+        typer.Option("--gradebook", metavar="FILE", help="Write marks as CSV.", show_default=False),
+    ] = None,
+    layout: Annotated[Layout, typer.Option("--layout", help="The gradebook's columns.")] = "plain",
+    statistics: Annotated[
+        Path | None,
+        typer.Option(
+            "--statistics",
+            metavar="FILE",
+            help="Write what the class got wrong, as HTML or .json.",
+            show_default=False,
+        ),
+    ] = None,
+    feedback: Annotated[
+        Path | None,
+        typer.Option(
+            "--feedback", metavar="DIRECTORY", help="Write a text for each student.", show_default=False
+        ),
+    ] = None,
     gradescope: Annotated[
         Path | None,
         typer.Option(
@@ -80,9 +101,18 @@ def run(
     """
     paths = submissions or []
     try:
-        for path, option in ((junit, "--junit"), (gradescope, "--gradescope")):
+        for path, option in (
+            (junit, "--junit"),
+            (gradescope, "--gradescope"),
+            (gradebook, "--gradebook"),
+            (statistics, "--statistics"),
+        ):
             if path is not None:
                 require_writable(path, option)
+        if layout != "plain" and roster is None:
+            raise CallError(
+                f"--layout: found {layout!r} without --roster, expected one with the columns of {layout}"
+            )
         if gradescope is not None and len(paths) != 1:
             raise CallError(
                 f"--gradescope: found {len(paths)} submissions, expected one: its results.json is that of one student"
@@ -101,19 +131,27 @@ def run(
             )
     except (AssignmentError, ContainmentError, ValueError) as error:
         raise CallError(str(error)) from error
-    _write(results, junit, gradescope)
+    try:
+        _write(results, junit, gradescope)
+        if gradebook is not None:
+            write_text(gradebook, to_gradebook(results, students, layout))
+        if statistics is not None:
+            write_statistics(results, statistics)
+        if feedback is not None:
+            write_feedback(results, feedback)
+    except ValueError as error:
+        raise CallError(str(error)) from error
+    except OSError as error:
+        raise CallError(f"{error.filename}: can't be written: {error.strerror}") from error
     typer.echo(to_json(results) if as_json else to_table(results, items=items))
     return 0 if all(result.passed for result in results) else 1
 
 
 def _write(results: Sequence[SubmissionResult], junit: Path | None, gradescope: Path | None) -> None:
-    try:
-        if junit is not None:
-            write_text(junit, to_junit(results))
-        if gradescope is not None:
-            write_text(gradescope, json.dumps(to_gradescope(results[0]), indent=2, ensure_ascii=False))
-    except OSError as error:
-        raise CallError(f"{error.filename}: can't be written: {error.strerror}") from error
+    if junit is not None:
+        write_text(junit, to_junit(results))
+    if gradescope is not None:
+        write_text(gradescope, json.dumps(to_gradescope(results[0]), indent=2, ensure_ascii=False))
 
 
 @contextmanager

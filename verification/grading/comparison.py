@@ -33,6 +33,8 @@ class Outcome:
         More of it, which may name expected values.
     worst : str
         The worst entry with both values.
+    mistake : str
+        What the diagnosis names, without what belongs to this answer alone: the same for the same slip of others.
     """
 
     verdict: Verdict
@@ -40,6 +42,7 @@ class Outcome:
     sentence: str = ""
     evidence: str = ""
     worst: str = ""
+    mistake: str = ""
 
     def feedback(self, reveal: Reveal) -> str:
         """Return what a student is told.
@@ -114,7 +117,7 @@ def judge(answer: Answer | Fault, expectation: Expected, task: Task) -> Outcome:
     if diagnosis.name == "right":
         sentence = "the deviation is small, and above the tolerance"
     sentence += f"; {notes}" if notes else ""
-    return Outcome("wrong", "wrong", sentence, diagnosis.evidence, worst)
+    return Outcome("wrong", "wrong", sentence, diagnosis.evidence, worst, str(diagnosis.name))
 
 
 def _of_shape(found: Array, expectation: Expected, task: Task) -> Outcome:
@@ -129,7 +132,7 @@ def _of_shape(found: Array, expectation: Expected, task: Task) -> Outcome:
         diagnosis = _diagnosis(found, expectation)
         if diagnosis.name not in ("shape", "unknown"):
             sentence += f"; {diagnosis.sentence}"
-    return Outcome("wrong", "shape", sentence)
+    return Outcome("wrong", "shape", sentence, mistake="shape")
 
 
 def _diagnosis(found: Array, expectation: Expected) -> Diagnosis:

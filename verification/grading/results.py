@@ -32,6 +32,8 @@ class ItemResult:
         All that is known, for staff.
     visibility : str
         "visible", or when the student sees it.
+    mistake : str
+        What the diagnosis names, "" for none: see :class:`~verification.grading.comparison.Outcome`.
     """
 
     function: str
@@ -43,6 +45,7 @@ class ItemResult:
     feedback: str
     detail: str
     visibility: str
+    mistake: str = ""
 
     @classmethod
     def of(
@@ -71,6 +74,7 @@ class ItemResult:
             feedback,
             detail,
             point.visibility,
+            worst.mistake,
         )
 
     @property
@@ -163,6 +167,7 @@ class SubmissionResult:
                     "most": item.most,
                     "verdict": item.verdict,
                     "code": item.code,
+                    "mistake": item.mistake,
                     "visibility": item.visibility,
                     "feedback": item.feedback,
                     "detail": item.detail,
