@@ -65,6 +65,15 @@ def run(
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.", show_default=False)
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar="FILE",
+            help="Write each result there as it comes, and take from it what is marked already.",
+            show_default=False,
+        ),
+    ] = None,
     gradebook: Annotated[
         Path | None,
         typer.Option("--gradebook", metavar="FILE", help="Write marks as CSV.", show_default=False),
@@ -127,6 +136,7 @@ def run(
                 roster=students,
                 secret=None if secret is None else read_secret(secret),
                 seed=seed,
+                resume=resume,
                 done=done,
             )
     except (AssignmentError, ContainmentError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
@@ -17,7 +18,8 @@ from verification.grading.comparison import Outcome, judge
 from verification.grading.containment.transfer import array_bytes, packed
 from verification.grading.expected import Trial, Trials, course_code, expected_trials
 from verification.grading.fields import AssignmentError
-from verification.grading.prepared import prepared_path, prepared_trials
+from verification.grading.journal import Journal
+from verification.grading.prepared import hashes_of, prepared_path, prepared_trials
 from verification.grading.processes import ContainmentError, Ending, Processes, readable_directories
 from verification.grading.reference import question_of
 from verification.grading.results import ItemResult, SubmissionResult
@@ -45,6 +47,7 @@ def grade(
     roster: Sequence[Student] = (),
     secret: bytes | None = None,
     seed: int | None = None,
+    resume: str | Path | None = None,
     done: Callable[[SubmissionResult], object] | None = None,
     confine: bool = True,
 ) -> list[SubmissionResult]:
@@ -64,6 +67,9 @@ def grade(
         Where points are each student's own, of `seed_by = "student"`: what their seeds come from, with the ids.
     seed : int, optional
         The seed itself in its place, for all submissions: that of a report, to look again.
+    resume : str or Path, optional
+        A file that each result is written to as it comes, a line each. What it holds already, of the same bytes
+        handed in for the same assignment, is taken from it, and not marked again.
     done : callable, optional
         Called after each submission with its result, in the order in which they end.
     confine : bool
@@ -81,7 +87,8 @@ def grade(
         If the assignment is no assignment, or its expected answers are not confirmed.
     ValueError
         If there are no submissions, one isn't there or comes twice, or `workers` is below 1; or if points are each
-        student's own, and there is neither a seed nor a secret and a line of the roster for every submission.
+        student's own, and there is neither a seed nor a secret and a line of the roster for every submission; or if
+        `resume` is no such file, or one of another assignment.
     ContainmentError
         Where submissions can't be contained: on Windows.
     """
@@ -98,6 +105,9 @@ def grade(
     trials, code = trials_of(assignment), course_code(assignment)
 
     def marked(name: str, source: Submission | Fault, processes: Processes) -> SubmissionResult:
+        known = None if journal is None else journal.find(name, source, seeds.get(name))
+        if known is not None:
+            return known
         try:
             more = expected_trials(assignment, student=seeds[name], code=code) if seeds else {}
         except AssignmentError as error:  # of points that nobody else has
@@ -105,12 +115,16 @@ def grade(
         else:
             result = mark(assignment, trials | more, name, source, processes)
         student = students[name].id if name in students else ""
-        return replace(result, student=student, seed=seeds.get(name))
+        result = replace(result, student=student, seed=seeds.get(name))
+        if journal is not None:
+            journal.add(source, result)
+        return result
 
     if seeds:
         code()  # an error in it is no submission's
     results: dict[str, SubmissionResult] = {}
-    with Processes(confine=confine) as processes:
+    journal = None if resume is None else Journal(Path(resume), hashes_of(assignment))
+    with Processes(confine=confine) as processes, journal or contextlib.nullcontext():
         pool = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="grading")
         try:
             futures = [pool.submit(marked, name, source, processes) for name, source in sources.items()]

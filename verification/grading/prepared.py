@@ -91,7 +91,12 @@ def prepare(
             arrays[f"{number}-place"] = np.frombuffer(data, np.uint8)
             tree = {name: packed(value) for name, value in given}
             entries.append({"function": task, "point": point, "place": tree, "expected": wanted})
-    head = {"schema": SCHEMA, "schema_version": VERSION, "made_from": _hashes(assignment), "trials": entries}
+    head = {
+        "schema": SCHEMA,
+        "schema_version": VERSION,
+        "made_from": hashes_of(assignment),
+        "trials": entries,
+    }
     arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
     path = prepared_path(assignment)
     _write(path, arrays)
@@ -177,7 +182,7 @@ def _expected(
 # --- what it was made from -------------------------------------------------------------------------------
 
 
-def _hashes(assignment: Assignment) -> dict[str, str]:
+def hashes_of(assignment: Assignment) -> dict[str, str]:
     """Return the hash of each file that the answers come from, those that are there."""
     paths = (assignment.path, assignment.reference, assignment.drivers, assignment.handout)
     return {
@@ -188,7 +193,7 @@ def _hashes(assignment: Assignment) -> dict[str, str]:
 
 
 def _require_fresh(path: Path, made_from: dict[str, str], assignment: Assignment, again: str) -> None:
-    now = _hashes(assignment)
+    now = hashes_of(assignment)
     changed = [name for name, value in now.items() if made_from.get(name) != value]
     if changed:
         raise AssignmentError(

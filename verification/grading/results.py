@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -145,10 +145,34 @@ class SubmissionResult:
         """Return :attr:`passed`."""
         return self.passed
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return what :meth:`to_dict` wrote.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If it is something else.
+        """
+        names = [each.name for each in fields(ItemResult)]
+        return cls(
+            data["submission"],
+            data["assignment"],
+            tuple(ItemResult(**{name: item[name] for name in names}) for item in data["items"]),
+            data["seconds"],
+            data["output"],
+            data["left_behind"],
+            tuple(data["endings"]),
+            tuple(data["remarks"]),
+            data["student"],
+            data["seed"],
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for staff, with what students are not told."""
         return {
             "submission": self.name,
+            "assignment": self.title,
             "student": self.student,
             "seed": self.seed,
             "marks": self.marks,
