@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from jacobians.numerics.arrays import Array
+from verification.grading.containment.returned import LONGEST_TEXT
 from verification.grading.limits import Limits
 from verification.grading.processes import Ending
 
@@ -27,6 +28,7 @@ FAULTS = {
     "matrix": "it returned np.matrix, expected a plain array; convert it with np.asarray",
     "list": "it returned a list or tuple, expected an array; convert it with np.array",
     "ragged": "it returned a sequence with rows of different lengths, expected an array",
+    "no text": "it returned no text, expected one",
     "string": "it returned text, expected an array of numbers",
     "object": "it returned an array of dtype object, expected one of numbers",
     "complex": "it returned complex numbers, expected real ones",
@@ -54,10 +56,11 @@ class Fault:
 
 @dataclass(frozen=True)
 class Answer:
-    """An array, and the places of the arguments that the submission wrote to."""
+    """An array, and the places of the arguments that the submission wrote to; or a text in its place."""
 
     array: Array
     written: tuple[int, ...] = ()
+    text: str | None = None
 
 
 @dataclass
@@ -156,6 +159,9 @@ def _note(
     elif _is_count(output, max(0, len(calls[call]) - 1)) and (call, output) not in transcript.answers:
         if event == "answer":
             transcript.answers[call, output] = _array(header, payload)
+        elif event == "text":
+            text = clean(payload[: 4 * LONGEST_TEXT].decode("utf-8", "replace"), LONGEST_TEXT)
+            transcript.answers[call, output] = Answer(np.empty(0), text=text)
         elif event == "refused":
             transcript.answers[call, output] = refused_fault(str(header.get("word")), calls[call])
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from jacobians.numerics.arrays import Array
+from verification.causes import Slip
 from verification.diagnosis.diagnose import Diagnosis
 from verification.grading.answers import Answer, Fault
+from verification.grading.chains import BracketingError, multiplications_of
 from verification.grading.expected import Expected, deviation_excess
 from verification.grading.points import Reveal
 from verification.grading.tasks import Task
@@ -72,7 +75,9 @@ class Outcome:
         return "; ".join(part for part in (self.sentence, self.evidence, self.worst) if part)
 
 
-def judge(answer: Answer | Fault, expectation: Expected, task: Task) -> Outcome:
+def judge(
+    answer: Answer | Fault, expectation: Expected, task: Task, place: Mapping[str, Any] | None = None
+) -> Outcome:
     """Compare one answer with the expected one.
 
     Parameters
@@ -83,6 +88,8 @@ def judge(answer: Answer | Fault, expectation: Expected, task: Task) -> Outcome:
         What is expected.
     task : Task
         Its tolerance.
+    place : dict
+        The arguments: where a chain is bracketed, its sizes are among them.
 
     Examples
     --------
@@ -93,6 +100,10 @@ def judge(answer: Answer | Fault, expectation: Expected, task: Task) -> Outcome:
     """
     if isinstance(answer, Fault):
         return Outcome("no answer", answer.code, answer.sentence)
+    if expectation.output.form == "bracketing":
+        return _of_bracketing(answer, expectation, (place or {})[task.taken])
+    if answer.text is not None:
+        return Outcome("no answer", "forged", "it sent a text where an array was asked for")
     found, expected = answer.array, expectation.answer
     if found.shape != expected.shape:
         return _of_shape(found, expectation, task)
@@ -109,8 +120,8 @@ def judge(answer: Answer | Fault, expectation: Expected, task: Task) -> Outcome:
     if (excess <= 1).all():
         return Outcome("right", "right", notes)
     index = np.unravel_index(int(np.argmax(excess)), excess.shape)
-    place = [int(k) for k in index]
-    entry = f"worst entry {place}" if place else "worst entry"
+    entry_place = [int(k) for k in index]
+    entry = f"worst entry {entry_place}" if entry_place else "worst entry"
     worst = f"{entry}: found {float(found[index])!r}, expected {float(expected[index])!r}"
     diagnosis = _diagnosis(found, expectation)
     sentence = diagnosis.sentence.partition(": found ")[0]  # where one entry is wrong it names both values
@@ -118,6 +129,25 @@ def judge(answer: Answer | Fault, expectation: Expected, task: Task) -> Outcome:
         sentence = "the deviation is small, and above the tolerance"
     sentence += f"; {notes}" if notes else ""
     return Outcome("wrong", "wrong", sentence, diagnosis.evidence, worst, str(diagnosis.name))
+
+
+def _of_bracketing(answer: Answer, expectation: Expected, sizes: Array) -> Outcome:
+    """Judge a bracketing by what it costs: any that costs no more than the cheapest is right."""
+    if answer.text is None:
+        return Outcome("no answer", "type", "it returned an array, expected a text such as '(AB)C'")
+    least = int(expectation.answer)
+    try:
+        cost = multiplications_of(answer.text, [int(size) for size in sizes])
+    except BracketingError as error:
+        return Outcome("wrong", "bracketing", f"it is no bracketing of the chain: {error}")
+    if cost == least:
+        return Outcome("right", "right")
+    return Outcome(
+        "wrong",
+        "wrong",
+        f"this bracketing takes {cost:,} multiplications, and another one fewer",
+        worst=f"found {cost:,} multiplications, expected {least:,}",
+    )
 
 
 def _of_shape(found: Array, expectation: Expected, task: Task) -> Outcome:
@@ -128,6 +158,7 @@ def _of_shape(found: Array, expectation: Expected, task: Task) -> Outcome:
             sentence += "; the numbers are right"
         elif found.ndim == 2 and found.T.shape == expected.shape and _equal(found.T, expectation, task):
             sentence += "; it is the transpose of the answer"
+            return Outcome("wrong", "shape", sentence, mistake=str(Slip.TRANSPOSED))
     elif form == "matrix" and expectation.derivative is not None and np.isfinite(found).all() and found.size:
         diagnosis = _diagnosis(found, expectation)
         if diagnosis.name not in ("shape", "unknown"):

@@ -21,12 +21,13 @@ from jacobians.numerics.layouts import from_tensor, to_tensor
 from verification.check import check
 from verification.diagnosis.diagnose import Diagnosis, diagnose
 from verification.grading.assignment import Assignment
+from verification.grading.chains import fewest_multiplications
 from verification.grading.containment.runner import driver_module
 from verification.grading.fields import AssignmentError
 from verification.grading.kinks import KINKS, one_sided
 from verification.grading.points import Point
 from verification.grading.reference import finite, load_module, reference_answers, subject, value_of
-from verification.grading.tasks import Form, Output, Task, Tolerance
+from verification.grading.tasks import CHAIN_FORMS, PLAIN_FORMS, Form, Output, Task, Tolerance
 from verification.witnesses.finite_difference import richardson_jacobian
 from verification.witnesses.symbolic import symbolic_jacobian
 
@@ -72,7 +73,7 @@ class Expected:
         if self.known is not None:
             with contextlib.suppress(AssignmentError):
                 known = self.known()
-        if known is None or form == "value":
+        if known is None or form in PLAIN_FORMS:
             return diagnose(found, self.answer)
         if found.shape != self.answer.shape:
             plain = form in ("matrix", "gradient", "vjp")
@@ -273,6 +274,8 @@ def _expected(
     module: ModuleType | None,
     where: str,
 ) -> Expected:
+    if output.form in CHAIN_FORMS:
+        return Expected(output, np.asarray(float(fewest_multiplications(_sizes(place[task.taken], where)))))
     if output.form == "value":
         return Expected(
             output, finite(value_of(task, place, module, where), where) if given is None else given
@@ -340,6 +343,21 @@ def deviation_excess(found: Array, expected: Array, tolerance: Tolerance) -> Arr
         deviation = np.abs(found.astype(np.float64) - expected)
         excess = deviation / np.where(tolerated > 0, tolerated, 1.0)
     return np.where((tolerated == 0) & (deviation > 0), np.inf, excess)
+
+
+def _sizes(value: Any, where: str) -> list[int]:
+    """Return the sizes of a chain: factor i is sizes[i] × sizes[i + 1]."""
+    if (
+        not isinstance(value, np.ndarray)
+        or value.ndim != 1
+        or value.size < 2
+        or value.dtype.kind != "i"
+        or (value < 1).any()
+    ):
+        raise AssignmentError(
+            f"{where}: input: found no list of sizes, expected two integers above 0 or more"
+        )
+    return [int(size) for size in value]
 
 
 def _by_witnesses(f: Callable[[Any], Any], x: Array) -> Array:

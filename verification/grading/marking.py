@@ -250,7 +250,7 @@ def _mark(
             if call.task in settled:
                 outcomes[call.task.name, call.item].append(
                     [
-                        judge(transcript.answer(number, k) or fault, expected, call.task)
+                        judge(transcript.answer(number, k) or fault, expected, call.task, call.trial.place)
                         for k, expected in enumerate(call.trial.expected)
                     ]
                 )

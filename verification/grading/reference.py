@@ -57,6 +57,7 @@ def question_of(task: Task, function: str, driver: str = "") -> dict[str, Any]:
         "driver": driver,
         "arguments": task.arguments,
         "returns": task.return_names,
+        "texts": [k for k, output in enumerate(task.outputs) if output.form == "bracketing"],
     }
     if task.cache is not None:
         cache = task.cache

@@ -54,9 +54,10 @@ class ItemResult:
         """Return the result for one array that a function returns, with its outcomes at all places of a point."""
         most = round(point.marks * output.share, 6)
         right = [outcome for outcome in outcomes if outcome.verdict == "right"]
-        share = len(right) / len(outcomes)
-        if share < 1 and not point.partial:
-            share = 0.0
+        half = sum(outcome.mistake in task.half_marks_for for outcome in outcomes)
+        share = (len(right) + half / 2) / len(outcomes)
+        if len(right) < len(outcomes) and not point.partial:
+            share = 0.5 if len(right) + half == len(outcomes) else 0.0
         # the first that is not right is told; a remark on a right one otherwise
         worst = next((outcome for outcome in outcomes if outcome.verdict != "right"), outcomes[0])
         feedback, detail = worst.feedback(reveal), worst.detail

@@ -16,11 +16,19 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
+from verification.causes import Slip
 from verification.grading.fields import Name, Names, Table, Text, refusal
 from verification.grading.points import Point, Reveal
 
-Form = Literal["matrix", "numerator", "mixed", "denominator", "gradient", "vjp", "value"]
+Form = Literal[
+    "matrix", "numerator", "mixed", "denominator", "gradient", "vjp", "value", "multiplications", "bracketing"
+]
 FORMS: tuple[Form, ...] = get_args(Form)
+CHAIN_FORMS: frozenset[Form] = frozenset({"multiplications", "bracketing"})
+"""What is asked about a chain of matrices: ours computes the answer."""
+PLAIN_FORMS: frozenset[Form] = CHAIN_FORMS | {"value"}
+"""What is no derivative."""
+_SLIPS = {str(slip): str(slip) for slip in Slip} | {"constant-factor": "factor"}
 LARGEST_RELATIVE = 1e-2
 _PATH = r"^[^\W\d]\w*(\.[^\W\d]\w*)*$"
 
@@ -142,6 +150,9 @@ class Task(Table):
         description="The tolerance of an entry, as a part of the expected one.",
     )
     absolute: float = Field(0.0, ge=0, le=1e9, description="Added to it.")
+    half_if: Annotated[tuple[str, ...], Strict(False)] = Field(
+        (), description="Diagnoses for which half of the marks is given: transposed, sign, constant factor."
+    )
     reveal: Reveal | None = Field(None, description="What the student is told.")
     points: Annotated[tuple[Point, ...], Strict(False)] = Field(alias="point", min_length=1)
 
@@ -172,7 +183,10 @@ class Task(Table):
     @property
     def answers_by_driver(self) -> bool:
         """Whether the reference is opened by the driver, as a submission is, for the answers."""
-        return bool(self.driver) and not (self.reference or self.forward or self.toolkit)
+        source = self.reference or self.forward or self.toolkit
+        return (
+            bool(self.driver) and not source and not {output.form for output in self.outputs} <= CHAIN_FORMS
+        )
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -181,10 +195,15 @@ class Task(Table):
             return (Output("", self.form, self.wrt, 1.0),)
         total = sum(entry.marks for entry in self.returns)
         return tuple(
-            Output(entry.name, form, "" if form == "value" else self._wrt_of(entry), entry.marks / total)
+            Output(entry.name, form, "" if form in PLAIN_FORMS else self._wrt_of(entry), entry.marks / total)
             for entry in self.returns
             for form in (entry.form or self.form,)
         )
+
+    @property
+    def half_marks_for(self) -> frozenset[str]:
+        """The diagnoses for which half of the marks is given, as a diagnosis names them."""
+        return frozenset(_SLIPS[_hyphened(name)] for name in self.half_if)
 
     @property
     def return_names(self) -> tuple[str, ...]:
@@ -208,7 +227,11 @@ class Task(Table):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        if not (self.reference or self.forward or self.toolkit or self.driver):
+        asked = {output.form for output in self.outputs}
+        for name in self.half_if:
+            if _hyphened(name) not in _SLIPS:
+                raise refusal(f"some of {', '.join(map(repr, _SLIPS))}", "half_if")
+        if not (self.reference or self.forward or self.toolkit or self.driver or asked <= CHAIN_FORMS):
             raise refusal(
                 "found no source of the expected answers, expected reference, forward or toolkit", whole=True
             )
@@ -220,7 +243,7 @@ class Task(Table):
             raise refusal(_one_of(self.arguments), "cache", "argument")
         self._require_returns()
         self._require_wrt()
-        if self.input and not self.toolkit:
+        if self.input and not self.toolkit and not asked & CHAIN_FORMS:
             raise refusal("nothing without toolkit", "input")
         if self.input and self.input not in self.inputs:
             raise refusal(_one_of(self.inputs), "input")
@@ -250,9 +273,9 @@ class Task(Table):
     def _require_wrt(self) -> None:
         source = bool(self.forward or self.toolkit)
         for output in self.outputs:
-            if output.form == "value":
+            if output.form in PLAIN_FORMS:
                 if not self.returns and self.wrt:
-                    raise refusal("nothing beside form = 'value', which is no derivative", "wrt")
+                    raise refusal(f"nothing beside form = {output.form!r}, which is no derivative", "wrt")
             elif output.wrt not in self.inputs and (output.wrt or source):
                 what = f"for {output.name!r} wrt, " if output.name else ""
                 raise refusal(what + _one_of(self.inputs), "returns" if output.name else "wrt")
@@ -263,6 +286,10 @@ class Task(Table):
             raise refusal(_one_of(self.inputs), "upstream")
         if self.upstream and not vjp:
             raise refusal("nothing without form = 'vjp'", "upstream")
+
+
+def _hyphened(name: str) -> str:
+    return "-".join(name.lower().split())
 
 
 def _one_of(names: tuple[str, ...]) -> str:

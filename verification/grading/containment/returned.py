@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+LONGEST_TEXT = 2000
+
 
 class RefusalError(Exception):
     """What was returned is not what was asked for; the argument is one of the words of `answers.py`."""
@@ -59,6 +61,23 @@ def _inside(value: Any, name: str) -> Any:
             return RefusalError(f"key {name}")
         value = value[key]
     return value
+
+
+def text_of(value: Any) -> bytes:
+    """Return a text that a submission returned, where text was asked for.
+
+    Raises
+    ------
+    RefusalError
+        If it is something else, or very long.
+    """
+    if isinstance(value, RefusalError):
+        raise value
+    if not isinstance(value, str):
+        raise RefusalError("none" if value is None else "no text")
+    if len(value) > LONGEST_TEXT:
+        raise RefusalError("large")
+    return value.encode("utf-8", "replace")
 
 
 def numbers_of(value: Any, accept_lists: bool = False) -> np.ndarray[Any, Any]:

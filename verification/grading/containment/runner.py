@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .loading import SINGLE, load_submission
-from .returned import RefusalError, numbers_of, parts_of
+from .returned import RefusalError, numbers_of, parts_of, text_of
 from .transfer import fresh, is_changed, unpacked
 
 ANSWERS = 3
@@ -192,7 +192,10 @@ def main() -> None:
         try:
             value, written = answered(module, ask, inputs[number], drivers)
             for output, part in enumerate(parts_of(value, ask["returns"])):
-                _send_part(channel, number, output, part, written, request)
+                if output in ask["texts"]:
+                    _send_text(channel, number, output, part)
+                else:
+                    _send_part(channel, number, output, part, written, request)
         except (MissingError, RefusalError) as refusal:
             channel.send({"event": "refused", "call": number, "word": str(refusal)})
         except BaseException as error:  # as above
@@ -200,6 +203,13 @@ def main() -> None:
     channel.send({"event": "done"})
     sys.stdout.flush()
     os._exit(0)  # threads and exit handlers of the submission have nothing more to say
+
+
+def _send_text(channel: Channel, call: int, output: int, part: Any) -> None:
+    try:
+        channel.send({"event": "text", "call": call, "output": output}, text_of(part))
+    except RefusalError as refusal:
+        channel.send({"event": "refused", "call": call, "output": output, "word": str(refusal)})
 
 
 def _send_part(
