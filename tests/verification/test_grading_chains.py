@@ -88,7 +88,7 @@ def test_what_is_no_bracketing_says_why(text, sentence):
             "75000; B = 'A(BC)'",
             [0, 0],
             [
-                "wrong",
+                "wrong: it is another number",
                 "wrong: this bracketing takes 75,000 multiplications, and another one fewer; found 75,000 "
                 "multiplications, expected 7,500",
             ],

@@ -100,7 +100,7 @@ class Processes:
         if os.name != "posix":
             raise ContainmentError(
                 f"grading: found {sys.platform}, expected Linux or another POSIX system: "
-                f"submissions can't be contained here"
+                f"submissions can't be contained here; mark in a Linux container or in WSL"
             )
         self.confine = confine
         self._lock = threading.Lock()
