@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from verification.grading import grade, marking
+from verification.grading import course, grade
 from verification.grading.journal import Journal
 from verification.grading.results import ItemResult, SubmissionResult
 
@@ -39,13 +39,13 @@ def marked(place, count=6, **options):
 @pytest.fixture
 def runs(monkeypatch):
     """Count the submissions that are really run."""
-    names, mark = [], marking.mark
+    names, mark = [], course.mark
 
     def counted(assignment, trials, name, source, processes):
         names.append(name)
         return mark(assignment, trials, name, source, processes)
 
-    monkeypatch.setattr(marking, "mark", counted)
+    monkeypatch.setattr(course, "mark", counted)
     return names
 
 

@@ -74,6 +74,15 @@ def run(
             show_default=False,
         ),
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask",
+            metavar="ADDRESS",
+            help="Mark on the workers of this Dask scheduler.",
+            show_default=False,
+        ),
+    ] = None,
     gradebook: Annotated[
         Path | None,
         typer.Option("--gradebook", metavar="FILE", help="Write marks as CSV.", show_default=False),
@@ -137,6 +146,7 @@ def run(
                 secret=None if secret is None else read_secret(secret),
                 seed=seed,
                 resume=resume,
+                scheduler=dask,
                 done=done,
             )
     except (AssignmentError, ContainmentError, ValueError) as error:

@@ -23,9 +23,9 @@ from verification.grading.comparison import Outcome, judge
 from verification.grading.containment.loading import load_submission
 from verification.grading.containment.returned import RefusalError, numbers_of, parts_of, text_of
 from verification.grading.containment.runner import MissingError, answered, driver_module
+from verification.grading.course import mark, question_for
 from verification.grading.expected import Trial, Trials, expected_trials
 from verification.grading.fields import AssignmentError
-from verification.grading.marking import mark, question_for
 from verification.grading.outputs import to_table
 from verification.grading.processes import Processes
 from verification.grading.reference import load_module
