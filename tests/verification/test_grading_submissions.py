@@ -117,7 +117,14 @@ def test_an_entry_that_is_missing_or_not_the_only_one_is_told(tmp_path):
         "not marked: found no hw.py in it, expected that file; it holds a.py, b.py"
     )
     assert "found 2 files of code at its top, expected one" in sentence_of(path)
-    assert "found 0 files of code" in sentence_of(zipped(tmp_path / "b.zip", {}))
+    assert "found no ordinary file, expected Python code" in sentence_of(zipped(tmp_path / "b.zip", {}))
+    assert "found 0 files of code" in sentence_of(zipped(tmp_path / "c.zip", {"a.txt": ""}))
+
+
+def test_a_zip_that_is_packed_in_a_rare_way_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("hw.py", RIGHT)
+    assert "found 'hw.py' packed in a rare way, expected an ordinary zip" in sentence_of(tmp_path / "a.zip")
 
 
 # --- hostile archives --------------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ from verification.grading.containment.loading import SINGLE
 from verification.grading.results import labels
 
 MIB = 1 << 20
-LARGEST = {".py": MIB, ".ipynb": 16 * MIB}  # of a file that is handed in alone
-LARGEST_PACKAGE = 16 * MIB  # of all files of a folder or an archive together
+LARGEST = {".py": MIB, ".ipynb": 8 * MIB}  # of a file that is handed in alone
+LARGEST_PACKAGE = 8 * MIB  # of all files of a folder or an archive together
 MOST_FILES = 1000
 MOST_PARTS = 20  # of the path of a file
 _LEFT_OUT = ("__pycache__", "__MACOSX")
@@ -203,6 +203,10 @@ def _of_zip(data: bytes) -> dict[str, bytes]:
             mode = entry.external_attr >> 16
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise _RefusedError(f"found {entry.filename!r}, a link or a device, expected files alone")
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack at once
+                raise _RefusedError(
+                    f"found {entry.filename!r} packed in a rare way, expected an ordinary zip"
+                )
             if entry.flag_bits & 1:
                 raise _RefusedError(f"found {entry.filename!r} encrypted, expected files that can be read")
             if not entry.is_dir() and files.takes(entry.filename, entry.file_size):
@@ -233,6 +237,8 @@ def _of_tar(data: bytes) -> dict[str, bytes]:
 
 def _package(files: dict[str, bytes], entry: str) -> Submission:
     """Return a submission of several files; a folder that holds all of them is left out of their paths."""
+    if not files:
+        raise _RefusedError("found no ordinary file, expected Python code")
     while entry not in files and files and not any(_is_code(name) for name in files):
         tops = {name.partition("/")[0] for name in files}
         if len(tops) != 1:
