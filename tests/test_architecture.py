@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("jacobians", "verification", "backprop")  # each may import itself and what stands before it
 SAYS_NOTHING = {"util", "utils", "helper", "helpers", "common", "misc"}
 MOST_LINES = 400
-OPTIONAL = {"matplotlib", "typer", "rich", "jinja2"}  # these come with extras only
+OPTIONAL = {"matplotlib", "typer", "rich", "jinja2", "pydantic"}  # these come with extras only
 NOT_LOADED = {
     "jacobians": {"sympy", "scipy", *OPTIONAL},
     "verification": {"sympy", *OPTIONAL},

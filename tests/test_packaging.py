@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("jacobians", "verification", "backprop")
 PARTS = {"report", "cli", "certified", "arrays", "test"}
-ASIDE = {"speed"}  # threads for large products
+ASIDE = {"speed", "cluster"}  # threads for large products; marking on several machines
 GROUPS = {
     "dev",
     "mutation",

@@ -69,20 +69,23 @@ def sentence_of(action):
 def test_what_is_not_said_has_a_default(write):
     assignment = load_assignment(write(WHOLE))
     (task,) = assignment.tasks
-    (item,) = task.items
+    (point,) = task.points
     assert assignment.title == "a"
-    assert assignment.forbidden_imports == ("jacobians", "verification", "backprop")
-    assert not assignment.accept_lists
+    assert assignment.settings.forbidden_imports == ("jacobians", "verification", "backprop")
+    assert not assignment.settings.accept_lists
     assert assignment.limits.memory_mib == 1024
     assert (task.form, task.tolerance.relative, task.tolerance.absolute) == ("matrix", 1e-6, 0.0)
-    assert (item.marks, item.partial, item.reveal, item.visibility) == (1.0, True, "diagnosis", "visible")
+    assert (point.marks, point.partial, point.visibility) == (1.0, True, "visible")
+    assert assignment.reveal_of(task, point) == "diagnosis"
     assert assignment.marks == 1.0
 
 
 def test_what_is_revealed_is_inherited_downwards(write):
     text = WHOLE.replace("[assignment]", '[assignment]\nreveal = "verdict"') + 'reveal = "worst"\n'
     text += "[[function.point]]\nvalues = { W = [[1.0]], x = [1.0] }\n"
-    reveals = [item.reveal for item in load_assignment(write(text)).tasks[0].items]
+    assignment = load_assignment(write(text))
+    (task,) = assignment.tasks
+    reveals = [assignment.reveal_of(task, point) for point in task.points]
     assert reveals == ["worst", "verdict"]
 
 
@@ -116,7 +119,7 @@ def test_what_is_revealed_is_inherited_downwards(write):
             'name = "f-g"',
             "a.toml: function 1: name: found 'f-g', expected a name as Python has them",
         ),
-        ('name = "f"', "", "a.toml: function 1: name: found nothing, expected a text"),
+        ('name = "f"', "", "a.toml: function 1: name: found nothing, expected a name as Python has them"),
         ('["W", "x"]', "[]", "a.toml: function 1 (f): arguments: found [], expected at least one name"),
         (
             '["W", "x"]',
@@ -199,13 +202,13 @@ def test_what_is_revealed_is_inherited_downwards(write):
         (
             "values = { W = [[1.0, 2.0]], x = [0.5, 0.25] }",
             'shapes = { W = ["h"], x = [1] }\nseed = 1',
-            "a.toml: function 1 (f), point 1: shapes: found {'W': ['h'], 'x': [1]}, expected for 'W' a list of sizes, "
+            "a.toml: function 1 (f), point 1: shapes: W: found ['h'], expected a list of sizes, "
             "numbers; named ones are defined in sizes",
         ),
         (
             "values = { W = [[1.0, 2.0]], x = [0.5, 0.25] }",
             'shapes = { W = ["h"], x = [1] }\nseed = 1\nsizes = { h = [3, 2] }',
-            "a.toml: function 1 (f), point 1: sizes: found {'h': [3, 2]}, expected for 'h' a size of at least 1",
+            "a.toml: function 1 (f), point 1: sizes: h: found [3, 2], expected a size of at least 1",
         ),
         (
             "values = { W = [[1.0, 2.0]], x = [0.5, 0.25] }",
@@ -216,6 +219,21 @@ def test_what_is_revealed_is_inherited_downwards(write):
             "values = { W = [[1.0, 2.0]], x = [0.5, 0.25] }",
             "shapes = { W = [1], x = [1] }\nseed = 1\nbetween = [2, 1]",
             "a.toml: function 1 (f), point 1: between: found [2, 1], expected two numbers [low, high]",
+        ),
+        (
+            'name = "p"',
+            "seed = 3",
+            "a.toml: function 1 (f), point 1: seed: found 3, expected nothing beside values, which are no random ones",
+        ),
+        (
+            'wrt = "x"',
+            'wrt = "x"\nform = "value"',
+            "a.toml: function 1 (f): wrt: found 'x', expected nothing beside form = 'value', which is no derivative",
+        ),
+        (
+            'wrt = "x"',
+            'wrt = "x"\ninput = "x"',
+            "a.toml: function 1 (f): input: found 'x', expected nothing without toolkit",
         ),
         (
             "[[function]]",
@@ -244,20 +262,18 @@ def test_a_function_that_comes_twice_is_refused(write):
 
 
 def test_random_points_come_from_the_seed_alone():
-    point = Point(
-        "p", shapes={"W": ("h", "d"), "x": ("d",)}, sizes={"h": (2, 4), "d": (1, 3)}, count=20, seed=5
-    )
+    point = Point(shapes={"W": ["h", "d"], "x": ["d"]}, sizes={"h": [2, 4], "d": [1, 3]}, count=20, seed=5)
     first, again = point.places(), point.places()
     assert len(first) == 20
     for one, two in zip(first, again, strict=True):
         assert np.array_equal(one["W"], two["W"])
         assert one["W"].shape[1] == one["x"].shape[0]
     assert {place["W"].shape[0] for place in first} == {2, 3, 4}
-    assert not np.array_equal(Point("p", shapes={"x": (3,)}, seed=1).places()[0]["x"], first[0]["x"])
+    assert not np.array_equal(Point(shapes={"x": [3]}, seed=1).places()[0]["x"], first[0]["x"])
 
 
 def test_points_between_bounds():
-    point = Point("p", shapes={"x": (1000,)}, seed=5, between=(2.0, 3.0))
+    point = Point(shapes={"x": [1000]}, seed=5, between=(2.0, 3.0))
     (place,) = point.places()
     assert 2 <= place["x"].min() < 2.1 < 2.9 < place["x"].max() <= 3
 

@@ -74,7 +74,7 @@ def test_after_a_stop_nothing_more_is_started(tmp_path, token):
     with Processes() as processes:
         processes.stop()
         ending = processes.run(
-            b"", b"", load_assignment(written(tmp_path, token)[0]).limits, largest=1, readable=[]
+            {}, b"", load_assignment(written(tmp_path, token)[0]).limits, largest=1, readable=[]
         )
     assert ending.end == "stopped"
 

@@ -90,7 +90,7 @@ def test_the_reference_and_the_submission_get_the_same_types(assigned, tmp_path)
 
 def test_labels_are_drawn_below_their_number_of_classes(assigned):
     path = assigned(function("gradient", '["x", "y"]', GRADIENT, DRAWN))
-    places = load_assignment(path).tasks[0].items[0].point.places()
+    places = load_assignment(path).tasks[0].points[0].places()
     assert {place["y"].dtype for place in places} == {np.dtype(np.int64)}
     assert {place["x"].dtype for place in places} == {np.dtype(np.float64)}
     drawn = np.concatenate([place["y"] for place in places])

@@ -9,30 +9,40 @@ import pytest
 
 from verification.grading import to_gradescope, to_json, to_junit, to_table
 from verification.grading.answers import Answer, Fault, ending_fault, read_answers
-from verification.grading.assignment import Item, Task, Tolerance
 from verification.grading.comparison import Outcome, judge
-from verification.grading.containment.runner import RefusalError, numbers_of
-from verification.grading.expected import Derivative, Trial
+from verification.grading.containment.returned import RefusalError, numbers_of
+from verification.grading.expected import Derivative, Expected
 from verification.grading.limits import Limits
 from verification.grading.outputs import require_writable, write_text
 from verification.grading.points import Point
 from verification.grading.processes import Ending
-from verification.grading.results import SubmissionResult, item_result
+from verification.grading.results import ItemResult, SubmissionResult
+from verification.grading.tasks import Task, Tolerance
 
 J = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, -6.0]])
 
 
 def task_of(tolerance=None, form="matrix"):
-    return Task("f", ("x",), "f", "", "", "x", "", form, tolerance or Tolerance(), ())
+    tolerance = tolerance or Tolerance()
+    return Task(
+        name="f",
+        arguments=["x"],
+        reference="f",
+        wrt="" if form == "value" else "x",
+        form=form,
+        relative=tolerance.relative,
+        absolute=tolerance.absolute,
+        point=[{"values": {"x": 1.0}}],
+    )
 
 
-def trial_of(answer=J):
+def trial_of(answer=J, form="matrix"):
     derivative = Derivative(lambda x: answer @ x, np.ones(3), "input", (2,), (3,), answer)
-    return Trial({"x": np.ones(3)}, answer, derivative)
+    return Expected(task_of(form=form).outputs[0], answer, derivative)
 
 
 def judged(array, **options):
-    return judge(Answer(np.asarray(array)), trial_of(), task_of(**options))
+    return judge(Answer(np.asarray(array)), trial_of(form=options.get("form", "matrix")), task_of(**options))
 
 
 # --- what is an array ------------------------------------------------------------------------------------
@@ -104,7 +114,14 @@ def frame(payload=b"", **header):
 
 def answer_frame(call, array, **changes):
     array = np.asarray(array, dtype="<f8")
-    header = {"event": "answer", "call": call, "dtype": "<f8", "shape": list(array.shape), "written": [False]}
+    header = {
+        "event": "answer",
+        "call": call,
+        "output": 0,
+        "dtype": "<f8",
+        "shape": list(array.shape),
+        "written": [False],
+    }
     return frame(array.tobytes(), **{**header, **changes})
 
 
@@ -112,11 +129,11 @@ def test_the_first_answer_of_each_call_counts():
     data = (
         frame(event="imported") + answer_frame(1, [2.0]) + answer_frame(1, [3.0]) + answer_frame(0, [[1.0]])
     )
-    transcript = read_answers(data, 2)
+    transcript = read_answers(data, [(), ()])
     assert transcript.imported
     assert {call: answer.array.tolist() for call, answer in transcript.answers.items()} == {
-        1: [2.0],
-        0: [[1.0]],
+        (1, 0): [2.0],
+        (0, 0): [[1.0]],
     }
 
 
@@ -141,7 +158,7 @@ def test_the_first_answer_of_each_call_counts():
     ],
 )
 def test_bytes_that_make_no_sense_are_no_answer(data):
-    assert read_answers(data, 1).answers == {}
+    assert read_answers(data, [()]).answers == {}
 
 
 @pytest.mark.parametrize(
@@ -159,13 +176,13 @@ def test_bytes_that_make_no_sense_are_no_answer(data):
     ],
 )
 def test_an_answer_that_is_not_what_it_says_is_a_fault(changes):
-    (answer,) = read_answers(answer_frame(0, [1.0], **changes), 1).answers.values()
+    (answer,) = read_answers(answer_frame(0, [1.0], **changes), [()]).answers.values()
     assert answer == Fault("forged", "the answer does not hold what it announces")
 
 
 def test_what_a_submission_says_is_cleaned_and_cut():
     data = frame(event="raised", call=0, type="E\x1b[2J", message="x\n" * 1000, line=3)
-    (fault,) = read_answers(data, 1).answers.values()
+    (fault,) = read_answers(data, [()]).faults.values()
     assert fault.code == "raised"
     assert fault.sentence.startswith("it raised E [2J in line 3: x x x")
     assert fault.sentence.isprintable()
@@ -299,7 +316,12 @@ RIGHT, WRONG = (
 
 def item_of(outcomes, **changes):
     options = {"marks": 3.0, "partial": True, "reveal": "diagnosis", "visibility": "visible"}
-    return item_result(task_of(), Item(Point("p"), **{**options, **changes}), outcomes)
+    options = {**options, **changes}
+    reveal = options.pop("reveal")
+    task = task_of()
+    return ItemResult.of(
+        task, Point(name="p", values={"x": 1.0}, **options), task.outputs[0], outcomes, reveal
+    )
 
 
 def test_a_part_of_the_places_is_a_part_of_the_marks():

@@ -356,7 +356,7 @@ def test_without_the_extra_it_names_the_extra(monkeypatch, verify):
     assert verify("grade", "a.toml") == (
         2,
         "",
-        "verify grade: found no typer, no rich, expected installed packages; "
+        "verify grade: found no typer, no rich, no pydantic, expected installed packages; "
         'run pip install "explicit-jacobians[cli]"\n',
     )
 

@@ -126,7 +126,7 @@ def run_app(name: str, make: Callable[[], typer.Typer], argv: Sequence[str] | No
     arguments = list(sys.argv[1:] if argv is None else argv)
     path = " ".join([name, *[word for word in arguments[:1] if not word.startswith("-")]])
     try:
-        require_extras("cli", "typer", "rich")
+        require_extras("cli", "typer", "rich", "pydantic")
         status = _status(name, path, make(), arguments)
         sys.stdout.flush()
     except (CallError, ImportError) as error:

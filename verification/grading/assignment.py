@@ -3,147 +3,138 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, Strict, ValidationError, model_validator
 
 from jacobians.numerics.arguments import checked_path
-from verification.grading.fields import AssignmentError, Fields
+from verification.grading.fields import AssignmentError, Names, Table, Text, refusal, sentence_of
 from verification.grading.limits import Limits
-from verification.grading.points import Point, read_point
+from verification.grading.points import Point, Reveal
+from verification.grading.tasks import Task
 
-Reveal = Literal["nothing", "verdict", "diagnosis", "worst"]
-REVEALS = ("nothing", "verdict", "diagnosis", "worst")
-Form = Literal["matrix", "numerator", "mixed", "denominator", "gradient", "value"]
-FORMS = ("matrix", "numerator", "mixed", "denominator", "gradient", "value")
-VISIBILITIES = ("visible", "after_due_date", "after_published", "hidden")
-TOOLKIT = ["jacobians", "verification", "backprop"]
-LARGEST_RELATIVE = 1e-2
+_ENTRY = r"^([^\W\d]\w*/)*([^\W\d]\w*\.py|[^/\\]+\.ipynb)$"
+TOOLKIT = ("jacobians", "verification", "backprop")
 
 
-@dataclass(frozen=True)
-class Tolerance:
-    """How far an entry may be off.
+class Settings(Table):
+    """What holds for all functions."""
 
-    Attributes
-    ----------
-    relative : float
-        As a part of the expected entry; a thousandth of it, as a part of the largest expected entry, is allowed
-        everywhere, for entries that cancel.
-    absolute : float
-        Added to it.
-    """
+    title: Text | Literal[""] = Field("", description="For the reports; by default the name of the file.")
+    reference: Text | Literal[""] = Field(
+        "",
+        description="The Python file beside the assignment with what functions name as reference and forward.",
+    )
+    entry: Annotated[str, Field(pattern=_ENTRY)] | Literal[""] = Field(
+        "",
+        description="The file of a folder or an archive that is imported; by default the only one at its top.",
+    )
+    drivers: Text | Literal[""] = Field(
+        "", description="The Python file beside the assignment with drivers: they run beside the submission."
+    )
+    handout: Text | Literal[""] = Field(
+        "",
+        description="The Python file beside the assignment with forward functions that students have, too.",
+    )
+    seed_by: Literal["assignment", "student"] = Field(
+        "assignment", description="Whether random points are the same for all, or each student's own."
+    )
+    reveal: Reveal = Field("diagnosis", description="What students are told.")
+    forbidden_imports: Names = Field(TOOLKIT, description="Packages that a submission is refused.")
+    accept_lists: bool = Field(False, description="Whether a list of numbers is taken for an array.")
 
-    relative: float = 1e-6
-    absolute: float = 0.0
 
+class Assignment(Table):
+    """All that an assignment says; its keys are those of the file."""
 
-@dataclass(frozen=True)
-class Item:
-    """A point of a function, for which there are marks.
-
-    Attributes
-    ----------
-    point : Point
-        Where the function is called: once, or at several random places.
-    marks : float
-        For all of it.
-    partial : bool
-        Whether a part of the random places gives a part of the marks.
-    reveal : {"nothing", "verdict", "diagnosis", "worst"}
-        What the student is told.
-    visibility : {"visible", "after_due_date", "after_published", "hidden"}
-        When the student sees the item at all: the words are Gradescope's.
-    """
-
-    point: Point
-    marks: float
-    partial: bool
-    reveal: Reveal
-    visibility: str
+    settings: Settings = Field(Settings(), alias="assignment")
+    limits: Limits = Limits()
+    tasks: Annotated[tuple[Task, ...], Strict(False)] = Field(alias="function", min_length=1)
+    _path: Path = PrivateAttr(default=Path("assignment.toml"))
 
     @property
-    def name(self) -> str:
-        """The name of the point."""
-        return self.point.name
+    def path(self) -> Path:
+        """The file."""
+        return self._path
 
+    @property
+    def title(self) -> str:
+        """For the reports."""
+        return self.settings.title or self._path.stem
 
-@dataclass(frozen=True)
-class Task:
-    """A function that a submission must define.
+    @property
+    def reference(self) -> Path | None:
+        """The module with the functions that tasks name as `reference` and `forward`."""
+        return self._path.parent / self.settings.reference if self.settings.reference else None
 
-    Attributes
-    ----------
-    name : str
-        Its name.
-    arguments : tuple of str
-        The names of its arguments, which are passed by place.
-    reference, forward, toolkit : str
-        Where the expected answers come from; see docs/grading.md. An empty one is absent.
-    wrt : str
-        The argument by which is differentiated.
-    input : str
-        The argument of which `toolkit` is a function; the others are its parameters.
-    form : {"matrix", "numerator", "mixed", "denominator", "gradient", "value"}
-        What the answer is.
-    tolerance : Tolerance
-        How far it may be off.
-    items : tuple of Item
-        The points.
-    """
+    @property
+    def drivers(self) -> Path | None:
+        """The file of functions that open a submission, and run beside it."""
+        return self._path.parent / self.settings.drivers if self.settings.drivers else None
 
-    name: str
-    arguments: tuple[str, ...]
-    reference: str
-    forward: str
-    toolkit: str
-    wrt: str
-    input: str
-    form: Form
-    tolerance: Tolerance
-    items: tuple[Item, ...]
+    @property
+    def handout(self) -> Path | None:
+        """The file of forward functions that students have, too."""
+        return self._path.parent / self.settings.handout if self.settings.handout else None
 
-
-@dataclass(frozen=True)
-class Assignment:
-    """All that an assignment says.
-
-    Attributes
-    ----------
-    title : str
-        For the reports.
-    reference : Path or None
-        The module with the functions that tasks name as `reference` and `forward`.
-    forbidden_imports : tuple of str
-        Packages that a submission is refused.
-    accept_lists : bool
-        Whether a list of numbers is taken for an array.
-    limits : Limits
-        What a submission may take.
-    tasks : tuple of Task
-        The functions.
-    """
-
-    title: str
-    reference: Path | None
-    forbidden_imports: tuple[str, ...]
-    accept_lists: bool
-    limits: Limits
-    tasks: tuple[Task, ...]
+    @property
+    def driver_code(self) -> str:
+        """Its text, which a submission's process gets."""
+        return "" if self.drivers is None else self.drivers.read_text(encoding="utf-8")
 
     @property
     def marks(self) -> float:
         """The most that a submission can get."""
-        return sum(item.marks for task in self.tasks for item in task.items)
+        return sum(point.marks for task in self.tasks for point in task.points)
+
+    def is_own(self, point: Point) -> bool:
+        """Return whether a point is another one for every student."""
+        return self.settings.seed_by == "student" and point.values is None
+
+    def reveal_of(self, task: Task, point: Point) -> Reveal:
+        """Return what students are told of a point: what it says itself, its function, or the assignment."""
+        return point.reveal or task.reveal or self.settings.reveal
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        for number, task in enumerate(self.tasks):
+            for key, home in (("reference", "reference"), ("forward", "reference"), ("driver", "drivers")):
+                handed_out = key == "forward" and self.settings.handout
+                if getattr(task, key) and not getattr(self.settings, home) and not handed_out:
+                    raise refusal(
+                        f"a function of the {'reference module' if home == 'reference' else 'file of drivers'}; "
+                        f"name its file as {home} in [assignment]",
+                        "function",
+                        number,
+                        key,
+                    )
+            if task.answers_by_driver and not self.settings.reference:
+                raise refusal(
+                    "found no source of the expected answers, expected a reference in [assignment] that the driver "
+                    "can open",
+                    "function",
+                    number,
+                    whole=True,
+                )
+        names = [task.name for task in self.tasks]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise refusal(f"found two functions {twice!r}, expected one; give it several points", whole=True)
+        if self.marks <= 0:
+            raise refusal("found no marks at all, expected a point with marks above 0", whole=True)
+        return self
 
 
-def load_assignment(path: str | Path) -> Assignment:
+def load_assignment(path: str | Path, *, handed_out: bool = False) -> Assignment:
     """Read an assignment from a TOML file; expected answers are not computed yet.
 
     Parameters
     ----------
     path : str or Path
         The file.
+    handed_out : bool
+        Whether it is a student's, who has no reference.
 
     Raises
     ------
@@ -158,9 +149,32 @@ def load_assignment(path: str | Path) -> Assignment:
     verification.grading.fields.AssignmentError: no-such-file.toml: found no such file, expected an assignment in TOML
     """
     path = checked_path(path, "assignment")
+    table = _table(path)
+    try:
+        assignment = Assignment.model_validate(table)
+    except ValidationError as error:
+        raise AssignmentError(sentence_of(error, Assignment, table, path.name)) from None
+    assignment._path = path
+    prepared = path.with_suffix(".expected.npz").is_file()  # then no reference is needed
+    for key in ("reference", "drivers", "handout"):
+        file = getattr(assignment, key)
+        if file is not None and not file.is_file() and not ((prepared or handed_out) and key == "reference"):
+            raise AssignmentError(
+                f"{path.name}: [assignment]: {key}: found {getattr(assignment.settings, key)!r}, expected the name "
+                f"of a Python file beside the assignment"
+            )
+    if assignment.settings.drivers and assignment.settings.reference == assignment.settings.drivers:
+        raise AssignmentError(
+            f"{path.name}: [assignment]: drivers: found the reference, expected a file of its own: submissions "
+            f"can read it"
+        )
+    return assignment
+
+
+def _table(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as stream:
-            table = tomllib.load(stream)
+            return tomllib.load(stream)
     except FileNotFoundError:
         raise AssignmentError(f"{path}: found no such file, expected an assignment in TOML") from None
     except OSError as error:
@@ -177,101 +191,3 @@ def load_assignment(path: str | Path) -> Assignment:
         raise AssignmentError(
             f"{path.name}: found an integer of thousands of digits, expected 64 bits"
         ) from None
-    whole = Fields(table, path.name)
-    for key in ("assignment", "limits", "function"):
-        whole.has(key)
-    whole.finish()  # before anything is missed that stands under a name with a slip
-    head = Fields(whole.table_of("assignment", {}), f"{path.name}: [assignment]")
-    title = head.text("title", path.stem)
-    reveal = _reveal(head, "diagnosis")
-    reference = path.parent / head.text("reference") if head.has("reference") else None
-    if reference is not None and not reference.is_file():
-        raise head.refuse("reference", "the name of a Python file beside the assignment")
-    forbidden = head.names("forbidden_imports", TOOLKIT)
-    accept_lists = head.flag("accept_lists", False)
-    head.finish()
-    limits = _limits(Fields(whole.table_of("limits", {}), f"{path.name}: [limits]"))
-    tasks = tuple(
-        _task(entry, f"{path.name}: function {number}", reveal, reference is not None)
-        for number, entry in enumerate(whole.tables("function"), 1)
-    )
-    names = [task.name for task in tasks]
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise AssignmentError(
-            f"{path.name}: found two functions {twice!r}, expected one; give it several points"
-        )
-    assignment = Assignment(title, reference, forbidden, accept_lists, limits, tasks)
-    if assignment.marks <= 0:
-        raise AssignmentError(f"{path.name}: found no marks at all, expected a point with marks above 0")
-    return assignment
-
-
-def _limits(fields: Fields) -> Limits:
-    usual = Limits()
-    limits = Limits(
-        seconds=fields.number("seconds", usual.seconds, least=0, above=True, most=86400),
-        cpu_seconds=fields.integer("cpu_seconds", usual.cpu_seconds, least=1, most=86400),
-        memory_mib=fields.integer("memory_mib", usual.memory_mib, least=256, most=1 << 20),
-        output_kib=fields.integer("output_kib", usual.output_kib, least=1, most=1 << 20),
-        file_mib=fields.integer("file_mib", usual.file_mib, least=0, most=1 << 20),
-        processes=fields.integer("processes", usual.processes, least=1, most=1 << 16),
-    )
-    fields.finish()
-    return limits
-
-
-def _reveal(fields: Fields, default: str) -> Reveal:
-    return cast(Reveal, fields.text("reveal", default, REVEALS))
-
-
-def _task(entry: object, place: str, reveal: Reveal, has_reference: bool) -> Task:
-    fields = Fields(entry, place)
-    name = fields.name("name")
-    fields.place = place = f"{place} ({name})"
-    arguments = fields.names("arguments")
-    reference, forward = fields.name("reference", ""), fields.name("forward", "")
-    toolkit = fields.name("toolkit", "")
-    form = cast(Form, fields.text("form", "matrix", FORMS))
-    if not arguments:
-        raise fields.refuse("arguments", "at least one name")
-    if not (reference or forward or toolkit):
-        raise AssignmentError(
-            f"{place}: found no source of the expected answers, expected reference, forward or toolkit"
-        )
-    if toolkit and (reference or forward):
-        raise fields.refuse("toolkit", "it alone", "; leave out reference and forward")
-    for key in ("reference", "forward"):
-        if fields.table.get(key) and not has_reference:
-            raise fields.refuse(
-                key, "a function of the reference module", "; name its file as reference in [assignment]"
-            )
-    wrt = fields.text("wrt", "", arguments) if form != "value" else ""
-    if not wrt and form != "value" and (forward or toolkit):
-        raise fields.refuse("wrt", f"one of {', '.join(map(repr, arguments))}")
-    taken = fields.text("input", arguments[-1], arguments) if toolkit else ""
-    tolerance = Tolerance(
-        fields.number("relative", 1e-6, least=0, above=True, most=LARGEST_RELATIVE),
-        fields.number("absolute", 0.0, least=0),
-    )
-    own_reveal = _reveal(fields, reveal)
-    items = tuple(
-        _item(point, f"{place}, point {number}", number, arguments, own_reveal)
-        for number, point in enumerate(fields.tables("point"), 1)
-    )
-    fields.finish()
-    return Task(name, arguments, reference, forward, toolkit, wrt, taken, form, tolerance, items)
-
-
-def _item(entry: object, place: str, number: int, arguments: tuple[str, ...], reveal: Reveal) -> Item:
-    fields = Fields(entry, place)
-    point = read_point(fields, f"point {number}", arguments)
-    item = Item(
-        point,
-        fields.number("marks", 1.0, least=0),
-        fields.flag("partial", True),
-        _reveal(fields, reveal),
-        fields.text("visibility", "visible", VISIBILITIES),
-    )
-    fields.finish()
-    return item

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from jacobians.numerics.arrays import Array
+from verification.causes import Slip
 from verification.diagnosis.diagnose import Diagnosis
 from verification.grading.answers import Answer, Fault
-from verification.grading.assignment import Reveal, Task, Tolerance
-from verification.grading.expected import Trial
-
-CANCELLED = 1e-3  # of the relative tolerance, as a part of the largest entry: for entries that cancel
-SINGLE = 2e-4  # the relative tolerance of answers in float32, if the task's is smaller
+from verification.grading.chains import BracketingError, multiplications_of
+from verification.grading.expected import Expected, deviation_excess
+from verification.grading.points import Reveal
+from verification.grading.tasks import Task
 
 Verdict = Literal["right", "wrong", "no answer"]
 
@@ -35,6 +36,8 @@ class Outcome:
         More of it, which may name expected values.
     worst : str
         The worst entry with both values.
+    mistake : str
+        What the diagnosis names, without what belongs to this answer alone: the same for the same slip of others.
     """
 
     verdict: Verdict
@@ -42,6 +45,7 @@ class Outcome:
     sentence: str = ""
     evidence: str = ""
     worst: str = ""
+    mistake: str = ""
 
     def feedback(self, reveal: Reveal) -> str:
         """Return what a student is told.
@@ -71,29 +75,38 @@ class Outcome:
         return "; ".join(part for part in (self.sentence, self.evidence, self.worst) if part)
 
 
-def judge(answer: Answer | Fault, trial: Trial, task: Task) -> Outcome:
+def judge(
+    answer: Answer | Fault, expectation: Expected, task: Task, place: Mapping[str, Any] | None = None
+) -> Outcome:
     """Compare one answer with the expected one.
 
     Parameters
     ----------
     answer : Answer or Fault
         What came back.
-    trial : Trial
+    expectation : Expected
         What is expected.
     task : Task
-        Its form and tolerance.
+        Its tolerance.
+    place : dict
+        The arguments: where a chain is bracketed, its sizes are among them.
 
     Examples
     --------
-    >>> task = Task("f", ("x",), "f", "", "", "", "", "value", Tolerance(), ())
-    >>> judge(Answer(np.array([[1.0]])), Trial({}, np.array([1.0])), task).sentence
+    >>> task = Task(name="f", arguments=["x"], reference="f", form="value", point=[{"values": {"x": 1.0}}])
+    >>> expected = Expected(task.outputs[0], np.array([1.0]))
+    >>> judge(Answer(np.array([[1.0]])), expected, task).sentence
     'the shape is (1, 1), expected (1,); the numbers are right'
     """
     if isinstance(answer, Fault):
         return Outcome("no answer", answer.code, answer.sentence)
-    found, expected = answer.array, trial.answer
+    if expectation.output.form == "bracketing":
+        return _of_bracketing(answer, expectation, (place or {})[task.taken])
+    if answer.text is not None:
+        return Outcome("no answer", "forged", "it sent a text where an array was asked for")
+    found, expected = answer.array, expectation.answer
     if found.shape != expected.shape:
-        return _of_shape(found, trial, task)
+        return _of_shape(found, expectation, task)
     finite = np.isfinite(found)
     if not finite.all():
         first = [int(k) for k in np.argwhere(~finite)[0]]
@@ -101,64 +114,70 @@ def judge(answer: Answer | Fault, trial: Trial, task: Task) -> Outcome:
         return Outcome(
             "wrong", "not finite", f"NaN or infinity in {count}" + (f", first at {first}" if first else "")
         )
+    expected = expectation.nearest(found)
     excess = deviation_excess(found, expected, task.tolerance)
     notes = _notes(answer, task)
     if (excess <= 1).all():
         return Outcome("right", "right", notes)
     index = np.unravel_index(int(np.argmax(excess)), excess.shape)
-    place = [int(k) for k in index]
-    entry = f"worst entry {place}" if place else "worst entry"
+    entry_place = [int(k) for k in index]
+    entry = f"worst entry {entry_place}" if entry_place else "worst entry"
     worst = f"{entry}: found {float(found[index])!r}, expected {float(expected[index])!r}"
-    diagnosis = _diagnosis(found, trial, task)
+    if expectation.output.form == "multiplications":  # a factor or a sign of one number tells the number
+        return Outcome("wrong", "wrong", "it is another number", worst=worst)
+    diagnosis = _diagnosis(found, expectation)
     sentence = diagnosis.sentence.partition(": found ")[0]  # where one entry is wrong it names both values
     if diagnosis.name == "right":
         sentence = "the deviation is small, and above the tolerance"
     sentence += f"; {notes}" if notes else ""
-    return Outcome("wrong", "wrong", sentence, diagnosis.evidence, worst)
+    return Outcome("wrong", "wrong", sentence, diagnosis.evidence, worst, str(diagnosis.name))
 
 
-def deviation_excess(found: Array, expected: Array, tolerance: Tolerance) -> Array:
-    """Return the deviation of each entry by what is tolerated there: above 1 is wrong.
+def _of_bracketing(answer: Answer, expectation: Expected, sizes: Array) -> Outcome:
+    """Judge a bracketing by what it costs: any that costs no more than the cheapest is right."""
+    if answer.text is None:
+        return Outcome("no answer", "type", "it returned an array, expected a text such as '(AB)C'")
+    least = int(expectation.answer)
+    try:
+        cost = multiplications_of(answer.text, [int(size) for size in sizes])
+    except BracketingError as error:
+        return Outcome("wrong", "bracketing", f"it is no bracketing of the chain: {error}")
+    if cost == least:
+        return Outcome("right", "right")
+    return Outcome(
+        "wrong",
+        "wrong",
+        f"this bracketing takes {cost:,} multiplications, and another one fewer",
+        worst=f"found {cost:,} multiplications, expected {least:,}",
+    )
 
-    Examples
-    --------
-    >>> deviation_excess(np.array([1.0, 2e-9]), np.array([1.0, 0.0]), Tolerance(1e-6)).round(1)
-    array([0., 2.])
-    """
-    relative = max(tolerance.relative, SINGLE) if found.dtype == np.float32 else tolerance.relative
-    size = np.abs(expected)
-    tolerated = relative * np.maximum(size, CANCELLED * size.max(initial=0.0)) + tolerance.absolute
-    with np.errstate(over="ignore"):
-        deviation = np.abs(found.astype(np.float64) - expected)
-        excess = deviation / np.where(tolerated > 0, tolerated, 1.0)
-    return np.where((tolerated == 0) & (deviation > 0), np.inf, excess)
 
-
-def _of_shape(found: Array, trial: Trial, task: Task) -> Outcome:
-    expected = trial.answer
+def _of_shape(found: Array, expectation: Expected, task: Task) -> Outcome:
+    expected, form = expectation.answer, expectation.output.form
     sentence = f"the shape is {found.shape}, expected {expected.shape}"
     if found.size == expected.size and np.isfinite(found).all():
-        if _equal(found.reshape(expected.shape), expected, task):
+        if _equal(found.reshape(expected.shape), expectation, task):
             sentence += "; the numbers are right"
-        elif found.ndim == 2 and found.T.shape == expected.shape and _equal(found.T, expected, task):
+        elif found.ndim == 2 and found.T.shape == expected.shape and _equal(found.T, expectation, task):
             sentence += "; it is the transpose of the answer"
-    elif task.form == "matrix" and trial.derivative is not None and np.isfinite(found).all() and found.size:
-        diagnosis = _diagnosis(found, trial, task)
+            return Outcome("wrong", "shape", sentence, mistake=str(Slip.TRANSPOSED))
+    elif form == "matrix" and expectation.derivative is not None and np.isfinite(found).all() and found.size:
+        diagnosis = _diagnosis(found, expectation)
         if diagnosis.name not in ("shape", "unknown"):
             sentence += f"; {diagnosis.sentence}"
-    return Outcome("wrong", "shape", sentence)
+    return Outcome("wrong", "shape", sentence, mistake="shape")
 
 
-def _diagnosis(found: Array, trial: Trial, task: Task) -> Diagnosis:
+def _diagnosis(found: Array, expectation: Expected) -> Diagnosis:
     try:
         with np.errstate(all="ignore"):
-            return trial.diagnose(found, task.form)
+            return expectation.diagnose(found)
     except Exception:  # the answer is anything at all, and the marks don't depend on what explains it
         return Diagnosis("unknown", "no known mistake fits", "")
 
 
-def _equal(found: Array, expected: Array, task: Task) -> bool:
-    return bool((deviation_excess(found, expected, task.tolerance) <= 1).all())
+def _equal(found: Array, expectation: Expected, task: Task) -> bool:
+    return bool((deviation_excess(found, expectation.nearest(found), task.tolerance) <= 1).all())
 
 
 def _notes(answer: Answer, task: Task) -> str:

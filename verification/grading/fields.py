@@ -1,139 +1,182 @@
-"""Reading a table of an assignment: every field has a type and bounds, and an unknown one is an error."""
+"""Tables of an assignment as models: one source for what is accepted, for the error sentences, and for the schema."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from jacobians.numerics.arguments import near, shown
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic_core import PydanticCustomError
+
+from jacobians.numerics.arguments import near
+
+LONGEST = 60
+_NAME = r"^[^\W\d]\w*$"
 
 
 class AssignmentError(ValueError):
     """The assignment is not one; the message names the place, what was found, what was expected."""
 
 
-class Fields:
-    """A table of TOML whose fields are taken out one by one.
+class Table(BaseModel):
+    """A table of TOML: every key has a type and bounds, and an unknown one is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=False)
+
+
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        raise refusal("every name once")
+    return names
+
+
+Text = Annotated[str, Field(pattern=r"\S")]
+Name = Annotated[str, Field(pattern=_NAME)]
+Names = Annotated[tuple[Name, ...], Strict(False), AfterValidator(_once)]
+
+
+def refusal(expected: str, *place: str | int, whole: bool = False) -> PydanticCustomError:
+    """Return the error for a value that is not what it should be, to be raised by a validator.
 
     Parameters
     ----------
+    expected : str
+        What was expected, with the way out; or, if `whole`, the sentence from the word "found" on.
+    *place : str or int
+        The way from what is validated to what is wrong.
+    whole : bool
+        Whether `expected` says what was found, too.
+    """
+    # the message is a template of pydantic's, so that the sentence goes in as data
+    return PydanticCustomError(
+        "assignment", "{sentence}", {"sentence": expected, "place": list(place), "whole": whole}
+    )
+
+
+def sentence_of(error: ValidationError, model: type[Table], table: object, file: str) -> str:
+    """Return the first thing that is wrong, with its place, what was found, what was expected.
+
+    Parameters
+    ----------
+    error : ValidationError
+        What the model raised; its types and places are read, not its sentences.
+    model : type
+        The model, whose schema says what was expected.
     table : object
-        What the TOML holds there.
-    place : str
-        Where: every error begins with it.
+        What the TOML holds.
+    file : str
+        Its name, with which the sentence begins.
 
     Examples
     --------
-    >>> fields = Fields({"marks": 2, "mark": 1}, "point 1")
-    >>> fields.number("marks", 1, least=0)
-    2.0
-    >>> fields.finish()
-    Traceback (most recent call last):
-    ...
-    verification.grading.fields.AssignmentError: point 1: found the key 'mark', expected none but 'marks'...
+    >>> class Point(Table):
+    ...     marks: float = Field(1.0, ge=0, le=10)
+    >>> for table in ({"mark": 1}, {"marks": -1}):
+    ...     try:
+    ...         Point.model_validate(table)
+    ...     except ValidationError as error:
+    ...         sentence_of(error, Point, table, "a.toml")
+    "a.toml: found the key 'mark', expected none but 'marks'; is 'marks' meant?"
+    'a.toml: marks: found -1, expected a number of at least 0 and at most 10'
     """
+    errors = error.errors(include_url=False)
+    # a slip in a name comes first: what it should have been is missing, too
+    unknown = [found for found in errors if found["type"] == "extra_forbidden"]
+    first = min(unknown or errors[:1], key=lambda found: len(found["loc"]))
+    context: dict[str, Any] = first.get("ctx", {})
+    schema = model.model_json_schema()
+    place = [*first["loc"], *context.get("place", ())]
+    if unknown:
+        node = _Walk(schema, table, file)
+        node.follow(place[:-1])
+        known, key = list(node.schema.get("properties", ())), str(place[-1])
+        return f"{node.place}: found the key {key!r}, expected none but {', '.join(map(repr, known))}{near(key, known)}"
+    node = _Walk(schema, table, file)
+    node.follow(place)
+    if context.get("whole"):
+        return f"{node.place}: {context['sentence']}"
+    expected = context.get("sentence") or _phrase(node.schema, node.root, node.key)
+    return f"{node.place}: found {node.found}, expected {expected}"
 
-    def __init__(self, table: object, place: str) -> None:
-        self.place = place
-        if not isinstance(table, dict):
-            raise AssignmentError(f"{place}: found {shown(table)}, expected a table")
-        self.table: Mapping[str, Any] = table
-        self.known: list[str] = []
 
-    def has(self, key: str) -> bool:
-        """Return whether there is such a field."""
-        self.known.append(key)
-        return key in self.table
+class _Walk:
+    """A way through a schema and the data beside it, and what to call where it ends."""
 
-    def refuse(self, key: str, expected: str, hint: str = "") -> AssignmentError:
-        """Return the error for a field that is not what it should be."""
-        found = shown(self.table[key]) if key in self.table else "nothing"
-        return AssignmentError(f"{self.place}: {key}: found {found}, expected {expected}{hint}")
+    def __init__(self, schema: dict[str, Any], data: object, file: str) -> None:
+        self.root, self.schema, self.data = schema, schema, data
+        self.place, self.key, self.missing = file, "", False
+        self.separator = ": "
 
-    def text(self, key: str, default: str | None = None, choices: Iterable[str] | None = None) -> str:
-        """Return a text; None as default says that it must be there."""
-        expected = "a text" if choices is None else f"one of {', '.join(map(repr, choices))}"
-        if not self.has(key):
-            if default is None:
-                raise self.refuse(key, expected)
-            return default
-        value = self.table[key]
-        if not isinstance(value, str) or (choices is not None and value not in choices) or not value.strip():
-            hint = near(value, choices) if isinstance(value, str) and choices is not None else ""
-            raise self.refuse(key, expected, hint)
-        return value
+    @property
+    def found(self) -> str:
+        return "nothing" if self.missing else shown(self.data)
 
-    def name(self, key: str, default: str | None = None) -> str:
-        """Return the name of a Python function or argument; an empty default says that it may be absent."""
-        value = self.text(key, default)
-        if value and not value.isidentifier():
-            raise self.refuse(key, "a name as Python has them")
-        return value
+    def follow(self, steps: Sequence[str | int]) -> None:
+        for step in steps:
+            schema = resolved(self.schema, self.root)
+            if isinstance(step, int):
+                item = resolved(schema.get("items", {}), self.root)
+                if not isinstance(self.data, list) or item.get("type") != "object":
+                    return  # an entry of a list of words or numbers: the list is told
+                self.data, self.schema = self.data[step], item
+                name = self.data.get("name") if isinstance(self.data, dict) else None
+                own = f" ({name})" if self.key == "function" and _is_name(name) else ""
+                self.place = self.place.rpartition(self.separator)[0]
+                separator = ", " if ": function " in self.place else ": "
+                self.place += f"{separator}{self.key} {step + 1}{own}"
+                continue
+            inside = schema.get("properties", {}).get(step, schema.get("additionalProperties"))
+            if not isinstance(inside, dict) and not isinstance(self.data, dict):
+                return
+            if schema is self.root and "properties" in resolved(inside or {}, self.root):
+                self.place += f": [{step}]"
+            else:
+                self.place += f": {step}"
+            self.separator, self.key = ": ", step
+            self.schema = inside if isinstance(inside, dict) else {}
+            known = isinstance(self.data, dict) and step in self.data
+            self.missing = not known
+            self.data = self.data[step] if isinstance(self.data, dict) and known else None
 
-    def names(self, key: str, default: list[str] | None = None) -> tuple[str, ...]:
-        """Return several names."""
-        if not self.has(key) and default is not None:
-            return tuple(default)
-        value = self.table.get(key)
-        if not isinstance(value, list) or not all(
-            isinstance(name, str) and name.isidentifier() for name in value
-        ):
-            raise self.refuse(key, "a list of names")
-        if len(set(value)) != len(value):
-            raise self.refuse(key, "every name once")
-        return tuple(value)
 
-    def flag(self, key: str, default: bool) -> bool:
-        """Return true or false."""
-        value = self.table.get(key, default) if self.has(key) else default
-        if not isinstance(value, bool):
-            raise self.refuse(key, "true or false")
-        return value
+def resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """Return what a schema stands for: the definition that it refers to, and the choice that is not null."""
+    if "$ref" in schema:
+        return resolved(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
+    choices = [choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"]
+    return resolved(choices[0], root) if len(choices) == 1 else schema
 
-    def number(
-        self, key: str, default: float, *, least: float, most: float = 1e9, above: bool = False
-    ) -> float:
-        """Return a number within bounds; `above` says that the lower one is excluded."""
-        value = self.table.get(key, default) if self.has(key) else default
-        fits = isinstance(value, int | float) and not isinstance(value, bool)
-        if not fits or not (least < value if above else least <= value) or not value <= most:
-            raise self.refuse(
-                key, f"a number {'above' if above else 'of at least'} {least:g} and at most {most:g}"
-            )
-        return float(value)
 
-    def integer(self, key: str, default: int, *, least: int, most: int = 10**9) -> int:
-        """Return an integer within bounds."""
-        value = self.table.get(key, default) if self.has(key) else default
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise self.refuse(key, f"an integer from {least} to {most}")
-        return value
+def _phrase(schema: dict[str, Any], root: dict[str, Any], key: str) -> str:
+    """Return in words what a schema accepts."""
+    schema = resolved(schema, root)
+    if "anyOf" in schema:
+        return " or ".join(_phrase(choice, root, key) for choice in schema["anyOf"])
+    if "enum" in schema:
+        return f"one of {', '.join(map(repr, schema['enum']))}"
+    least, above, most = (schema.get(name) for name in ("minimum", "exclusiveMinimum", "maximum"))
+    kind = schema.get("type")
+    if kind == "array":
+        entry = resolved(schema.get("items", {}), root)
+        if entry.get("type") == "object":
+            return f"at least one [[{key}]]" if schema.get("minItems") else f"a list of tables [[{key}]]"
+        named = "anyOf" in entry or entry.get("pattern") == _NAME  # a name alone stands for a table with it
+        what = "name" if named else "text"
+        return f"at least one {what}" if schema.get("minItems") else f"a list of {what}s"
+    if kind == "string":
+        return "a name as Python has them" if schema.get("pattern") == _NAME else "a text"
+    if kind == "integer":
+        return f"an integer from {least} to {most}"
+    if kind == "number":
+        return f"a number {f'of at least {least:g}' if above is None else f'above {above:g}'} and at most {most:g}"
+    return {"boolean": "true or false", "object": "a table"}[str(kind)]
 
-    def tables(self, key: str) -> list[Any]:
-        """Return an array of tables, which must not be empty."""
-        value = self.table.get(key) if self.has(key) else None
-        if not isinstance(value, list) or not value:
-            raise self.refuse(key, f"at least one [[{key}]]")
-        return value
 
-    def table_of(self, key: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return a table as it is."""
-        value = self.table.get(key, default) if self.has(key) else default
-        if not isinstance(value, dict):
-            raise self.refuse(key, "a table")
-        return value
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isidentifier()
 
-    def finish(self) -> None:
-        """Raise if there is a field that nobody asked for.
 
-        Raises
-        ------
-        AssignmentError
-            With the nearest name that is known.
-        """
-        for key in self.table:
-            if key not in self.known:
-                names = ", ".join(map(repr, dict.fromkeys(self.known)))
-                raise AssignmentError(
-                    f"{self.place}: found the key {key!r}, expected none but {names}{near(key, self.known)}"
-                )
+def shown(value: object) -> str:
+    """Return what was found, in one short line."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "…"

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from pydantic import Field
+
+from verification.grading.fields import Table
+
 MIB = 1 << 20
+DAY = 86400
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Table):
     """The limits of a submission's process; the units are in the names.
-
-    Attributes
-    ----------
-    seconds : float
-        Of time that passes, for each process that is started for it: one, and one more after each that ended early.
-    cpu_seconds : int
-        Of computing, for each of its processes; the start of the interpreter counts.
-    memory_mib : int
-        Of address space, with that of the interpreter and NumPy (about 100 MiB), for each of its processes; and of
-        memory that is in use, for all of them together.
-    output_kib : int
-        Of what it prints.
-    file_mib : int
-        Of one file that it writes.
-    processes : int
-        Processes and threads at one time, the first of them included.
 
     Examples
     --------
@@ -34,12 +21,31 @@ class Limits:
     1024
     """
 
-    seconds: float = 60.0
-    cpu_seconds: int = 20
-    memory_mib: int = 1024
-    output_kib: int = 1024
-    file_mib: int = 16
-    processes: int = 32
+    seconds: float = Field(
+        60.0,
+        gt=0,
+        le=DAY,
+        description="Of time that passes, for each process that is started for it: one, and one more after each "
+        "that ended early.",
+    )
+    cpu_seconds: int = Field(
+        20,
+        ge=1,
+        le=DAY,
+        description="Of computing, for each of its processes; the start of the interpreter counts.",
+    )
+    memory_mib: int = Field(
+        1024,
+        ge=256,
+        le=1 << 20,
+        description="Of address space, with that of the interpreter and NumPy (about 100 MiB), for each of its "
+        "processes; and of memory that is in use, for all of them together.",
+    )
+    output_kib: int = Field(1024, ge=1, le=1 << 20, description="Of what it prints.")
+    file_mib: int = Field(16, ge=0, le=1 << 20, description="Of one file that it writes.")
+    processes: int = Field(
+        32, ge=1, le=1 << 16, description="Processes and threads at one time, the first of them included."
+    )
 
     def to_order(self, answers: int, tasks: int) -> dict[str, Any]:
         """Return them in bytes for a supervisor.

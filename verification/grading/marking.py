@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import stat
-import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from jacobians.numerics.arguments import (
     checked_callable,
     checked_flag,
+    checked_instance,
     checked_integer,
     checked_list,
     checked_path,
 )
-from verification.grading.answers import Answer, Fault, Transcript, ending_fault, read_answers
-from verification.grading.assignment import Assignment, Task, load_assignment
-from verification.grading.comparison import Outcome, judge
-from verification.grading.expected import Trial, expected_trials
-from verification.grading.processes import ContainmentError, Ending, Processes, readable_directories
-from verification.grading.results import SubmissionResult, item_result, labels
+from verification.grading.answers import Fault
+from verification.grading.assignment import Assignment, load_assignment
+from verification.grading.cluster import mark_on_cluster
+from verification.grading.course import Course, course_of
+from verification.grading.fields import AssignmentError
+from verification.grading.journal import Journal
+from verification.grading.prepared import hashes_of, prepared_path
+from verification.grading.processes import Processes, readable_directories
+from verification.grading.results import SubmissionResult
+from verification.grading.roster import Student, seed_of, students_of
+from verification.grading.submissions import Submission, read_submissions
 
-LARGEST_SUBMISSION = 1 << 20
 SLACK = 1 << 20  # bytes that a process may answer beyond twice the expected arrays
-
-Trials = dict[tuple[str, int], list[Trial]]
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One call of one function: which item, and which of its places."""
-
-    task: Task
-    item: int
-    trial: Trial
 
 
 def grade(
@@ -46,6 +37,11 @@ def grade(
     submissions: Sequence[str | Path],
     *,
     workers: int | None = None,
+    roster: Sequence[Student] = (),
+    secret: bytes | None = None,
+    seed: int | None = None,
+    resume: str | Path | None = None,
+    scheduler: str | None = None,
     done: Callable[[SubmissionResult], object] | None = None,
     confine: bool = True,
 ) -> list[SubmissionResult]:
@@ -56,9 +52,20 @@ def grade(
     assignment : Assignment, str or Path
         The assignment, or its file.
     submissions : sequence of str or Path
-        The files; all of them are read before the first is run.
+        The files: Python, notebooks, folders, `.zip` or `.tar.gz`; all are read before the first is run.
     workers : int, optional
         How many run at one time; by default as many as there are processors.
+    roster : sequence of Student, optional
+        Who handed in what: see :func:`~verification.grading.roster.read_roster`.
+    secret : bytes, optional
+        Where points are each student's own, of `seed_by = "student"`: what their seeds come from, with the ids.
+    seed : int, optional
+        The seed itself in its place, for all submissions: that of a report, to look again.
+    resume : str or Path, optional
+        A file that each result is written to as it comes, a line each. What it holds already, of the same bytes
+        handed in for the same assignment, is taken from it, and not marked again.
+    scheduler : str, optional
+        The address of a Dask scheduler, whose workers mark in place of this machine: with the extra `cluster`.
     done : callable, optional
         Called after each submission with its result, in the order in which they end.
     confine : bool
@@ -75,7 +82,9 @@ def grade(
     AssignmentError
         If the assignment is no assignment, or its expected answers are not confirmed.
     ValueError
-        If there are no submissions, one isn't there or comes twice, or `workers` is below 1.
+        If there are no submissions, one isn't there or comes twice, or `workers` is below 1; or if points are each
+        student's own, and there is neither a seed nor a secret and a line of the roster for every submission; or if
+        `resume` is no such file, or one of another assignment; or if no scheduler answers.
     ContainmentError
         Where submissions can't be contained: on Windows.
     """
@@ -84,192 +93,117 @@ def grade(
     confine = checked_flag(confine, "confine")
     if done is not None:
         checked_callable(done, "done", "a function of a SubmissionResult")
+    if seed is not None:
+        seed = checked_integer(seed, "seed", least=0, most=None)
+    if secret is not None:
+        checked_instance(secret, "secret", bytes)
+    if scheduler is not None:
+        checked_instance(scheduler, "scheduler", str)
+    roster = [
+        checked_instance(one, f"roster[{k}]", Student)
+        for k, one in enumerate(checked_list(roster, "roster", "a list of Student"))
+    ]
+    submissions = [
+        checked_path(path, f"submissions[{place}]")
+        for place, path in enumerate(checked_list(submissions, "submissions", "a list of paths"))
+    ]
     if not isinstance(assignment, Assignment):
         assignment = load_assignment(assignment)
-    sources = _read(submissions, [assignment.reference] if assignment.reference else [])
-    trials = expected_trials(assignment)
-    results: dict[str, SubmissionResult] = {}
+    kept = [path for path in (assignment.reference, prepared_path(assignment)) if path is not None]
+    sources = read_submissions(submissions, kept, assignment.settings.entry)
+    if confine:
+        _require_hidden(assignment, kept)
+    students = students_of(sources, roster)
+    seeds = _seeds(assignment, sources, students, secret, seed)
+    course = course_of(assignment)
+    if seeds:
+        course.code()  # an error in it is no submission's
+    journal = None if resume is None else Journal(checked_path(resume, "resume"), hashes_of(assignment))
+    with journal or contextlib.nullcontext():
+        results: dict[str, SubmissionResult] = {}
+        for name, source in sources.items():
+            known = None if journal is None else journal.find(name, source, seeds.get(name))
+            if known is not None:
+                results[name] = known
+        pending = {name: source for name, source in sources.items() if name not in results}
+        coming = (
+            _mark_here(course, pending, seeds, workers, confine)
+            if scheduler is None
+            else mark_on_cluster(course, pending, seeds, scheduler, confine)
+        )
+        for known in list(results.values()):
+            if done is not None:
+                done(known)
+        with contextlib.closing(coming):  # whatever ends this, nothing is left running
+            for fresh in coming:
+                student = students[fresh.name].id if fresh.name in students else ""
+                result = results[fresh.name] = replace(fresh, student=student)
+                if journal is not None:
+                    journal.add(sources[result.name], result)
+                if done is not None:
+                    done(result)
+    return [results[name] for name in sources]
+
+
+def _mark_here(
+    course: Course,
+    pending: Mapping[str, Submission | Fault],
+    seeds: Mapping[str, int],
+    workers: int | None,
+    confine: bool,
+) -> Generator[SubmissionResult, None, None]:
+    """Yield the result of each submission as it comes from processes of this machine."""
     with Processes(confine=confine) as processes:
         pool = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="grading")
         try:
             futures = [
-                pool.submit(_marked, assignment, trials, name, source, processes)
-                for name, source in sources.items()
+                pool.submit(course.result, name, source, seeds.get(name), processes)
+                for name, source in pending.items()
             ]
             for future in as_completed(futures):
-                result = future.result()
-                results[result.name] = result
-                if done is not None:
-                    done(result)
+                yield future.result()
         except BaseException:
             processes.stop()
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return [results[name] for name in sources]
 
 
-def _read(submissions: Sequence[str | Path], kept: Sequence[Path]) -> dict[str, bytes | Fault]:
-    """Return the code of each, or why it has none: what a student handed in must not stop the marking of the others.
-
-    `kept` are files that are nobody's submission: the reference.
-    """
-    expected = "a list of paths of Python files"
-    given = checked_list(submissions, "submissions", expected)
-    paths = [checked_path(path, f"submissions[{place}]") for place, path in enumerate(given)]
-    if not paths:
-        raise ValueError("submissions: found none, expected at least one Python file")
-    for path in paths:
-        if not os.path.lexists(path):
-            raise ValueError(f"submissions: {path} can't be read: No such file or directory")
-    names = labels(paths)
-    reference = _identities(kept)
-    others = _identities(path for path in paths if not path.is_symlink())
-    sources: dict[str, bytes | Fault] = {}
-    for name, path in zip(names, paths, strict=True):
-        try:
-            sources[name] = _code(path, reference, others)
-        except (OSError, RuntimeError) as error:  # the latter of a circle of links
-            reason = getattr(error, "strerror", None) or "found a circle of links"
-            sources[name] = Fault("failed", f"not marked: the file can't be read: {reason}")
-    return sources
-
-
-def _identities(paths: Iterable[Path]) -> set[tuple[int, int]]:
-    """Return what a file is whatever its name: its device and its number there."""
-    found = set()
-    for path in paths:
-        with contextlib.suppress(OSError):
-            facts = path.stat()
-            found.add((facts.st_dev, facts.st_ino))
-    return found
-
-
-def _code(path: Path, reference: set[tuple[int, int]], others: set[tuple[int, int]]) -> bytes | Fault:
-    folder, target = path.parent.resolve(), path.resolve(strict=True)
-    if path.is_symlink() and not target.is_relative_to(folder):
-        return Fault(
-            "failed", "not marked: found a link that leaves the folder of the submission, expected a file"
+def _seeds(
+    assignment: Assignment,
+    names: Iterable[str],
+    students: Mapping[str, Student],
+    secret: bytes | None,
+    seed: int | None,
+) -> dict[str, int]:
+    """Return the seed of each submission's own points; none where all have the same points."""
+    if assignment.settings.seed_by != "student":
+        if seed is not None or secret is not None:
+            raise ValueError("seed: found one, expected none: the assignment doesn't say seed_by = 'student'")
+        return {}
+    if seed is not None:
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 64:
+            raise ValueError(f"seed: found {seed!r}, expected an integer of at least 0, below 2**64")
+        return dict.fromkeys(names, seed)
+    if secret is None:
+        raise ValueError(
+            "seed: found neither a seed nor a secret, expected one: points are each student's own"
         )
-    identity = _identities([target])
-    if identity & reference or (path.is_symlink() and identity & others):
-        whose = "the reference" if identity & reference else "another submission"
-        return Fault("failed", f"not marked: found another name of {whose}, expected a file of its own")
-    descriptor = os.open(target, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)  # a pipe isn't waited for
-    try:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            return Fault("failed", "not marked: found no ordinary file, expected Python code")
-        if facts.st_size > LARGEST_SUBMISSION:
-            return Fault(
-                "failed",
-                f"not marked: found {facts.st_size:,} bytes, expected at most {LARGEST_SUBMISSION:,}",
-            )
-        return os.read(descriptor, LARGEST_SUBMISSION)
-    finally:
-        os.close(descriptor)
-
-
-def _marked(
-    assignment: Assignment, trials: Trials, name: str, source: bytes | Fault, processes: Processes
-) -> SubmissionResult:
-    """Mark one submission; whatever goes wrong with it is told in its own result, and touches no other."""
-    try:
-        return _mark(assignment, trials, name, source, processes)
-    except Exception as error:
-        fault = Fault(
-            "failed", f"not marked: the marking of this submission failed: {type(error).__name__}: {error}"
+    unknown = [name for name in names if name not in students]
+    if unknown:
+        raise ValueError(
+            f"roster: found no student for {', '.join(unknown[:3])}, expected a line with its name as submission"
         )
-        return _mark(assignment, trials, name, fault, processes)
+    return {name: seed_of(students[name].id, secret) for name in names}
 
 
-def _mark(
-    assignment: Assignment, trials: Trials, name: str, source: bytes | Fault, processes: Processes
-) -> SubmissionResult:
-    """Run one submission until every function has had its chance, and mark what it answered."""
-    outcomes: dict[tuple[str, int], list[Outcome]] = {key: [] for key in trials}
-    endings: list[Ending] = []
-    pending = list(assignment.tasks)
-    while pending:
-        calls = [
-            _Call(task, item, trial)
-            for task in pending
-            for item in range(len(task.items))
-            for trial in trials[task.name, item]
-        ]
-        try:
-            if isinstance(source, Fault):
-                transcript, ending, fault = Transcript(imported=True), Ending("failed"), source
-            else:
-                transcript, ending = _ask(assignment, calls, source, processes)
-                fault = transcript.refusal or ending_fault(ending, assignment.limits)
-        except (ContainmentError, OSError) as error:  # of this machine; the others may be luckier
-            transcript, ending = Transcript(imported=True), Ending("failed")
-            fault = Fault("failed", f"not marked: {error}")
-        endings.append(ending)
-        settled = _settled(pending, calls, transcript, ending)
-        pending = pending[len(settled) :]
-        for number, call in enumerate(calls):
-            if call.task in settled:
-                answer: Answer | Fault = transcript.answers.get(number, fault)
-                outcomes[call.task.name, call.item].append(judge(answer, call.trial, call.task))
-    items = tuple(
-        item_result(task, item, outcomes[task.name, number])
-        for task in assignment.tasks
-        for number, item in enumerate(task.items)
-    )
-    return SubmissionResult(
-        name,
-        assignment.title,
-        items,
-        sum(ending.seconds for ending in endings),
-        "".join(ending.output for ending in endings)[:4000],
-        sum(ending.left_behind for ending in endings),
-        tuple(ending.end for ending in endings),
-    )
-
-
-def _settled(pending: list[Task], calls: list[_Call], transcript: Transcript, ending: Ending) -> list[Task]:
-    """Return the functions whose marks are decided: at least one, so that the marking ends.
-
-    A function in which the process ended has lost what it did not answer; those after it get a new process.
-    """
-    unanswered = [number for number in range(len(calls)) if number not in transcript.answers]
-    if not unanswered or not transcript.imported or ending.end in ("failed", "stopped"):
-        return pending
-    place = pending.index(calls[unanswered[0]].task)
-    if unanswered[0] > transcript.begun and place > 0:
-        return pending[:place]  # it ended before this function was called
-    return pending[: place + 1]
-
-
-def _ask(
-    assignment: Assignment, calls: list[_Call], source: bytes, processes: Processes
-) -> tuple[Transcript, Ending]:
-    """Run one process that is asked for all `calls`, and take apart what it answered."""
-    readable = readable_directories("jacobians" not in assignment.forbidden_imports)
-    arrays = [[call.trial.place[name] for name in call.task.arguments] for call in calls]
-    expected = sum(call.trial.answer.nbytes for call in calls)
-    head = json.dumps(
-        {
-            "functions": [call.task.name for call in calls],
-            "shapes": [[array.shape for array in given] for given in arrays],
-            "dtypes": [[array.dtype.newbyteorder("<").str for array in given] for given in arrays],
-            "forbidden": assignment.forbidden_imports,
-            "accept_lists": assignment.accept_lists,
-            "largest": 2 * max(call.trial.answer.nbytes for call in calls) + SLACK // 4,
-            "readable": readable,
-        }
-    ).encode()
-    numbers = b"".join(
-        array.astype(array.dtype.newbyteorder("<")).tobytes() for given in arrays for array in given
-    )
-    request = struct.pack(">I", len(head)) + head + numbers
-    ending = processes.run(
-        source,
-        request,
-        assignment.limits,
-        largest=2 * expected + SLACK + 4096 * len(calls),
-        readable=readable,
-    )
-    return read_answers(ending.answers, len(calls)), ending
+def _require_hidden(assignment: Assignment, files: Sequence[Path]) -> None:
+    """Raise where answers lie in a directory that submissions must be able to read."""
+    readable = readable_directories("jacobians" not in assignment.settings.forbidden_imports)
+    for path in files:
+        for directory in readable if path.is_file() else ():
+            if path.resolve().is_relative_to(directory):
+                raise AssignmentError(
+                    f"{path.name}: found it below {directory}, which submissions can read, expected another place; "
+                    f"move the assignment"
+                )

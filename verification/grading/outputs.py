@@ -48,6 +48,7 @@ def to_table(results: Sequence[SubmissionResult], *, items: bool = False) -> str
                 ]
                 for item in result.items
             ]
+            rows += [["", "", remark] for remark in result.remarks]
     head = ["submission", "marks", "remark"]
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(2)]
     lines = [f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}".rstrip() for row in [head, *rows]]
@@ -136,7 +137,7 @@ def to_gradescope(result: SubmissionResult) -> dict[str, Any]:
     return {
         "score": result.marks,
         "execution_time": round(result.seconds, 3),
-        "output": result.title,
+        "output": "\n".join([result.title, *result.remarks]),
         "output_format": "text",
         "stdout_visibility": "hidden",
         "tests": [
@@ -177,7 +178,7 @@ def point_name(result: SubmissionResult, item: ItemResult) -> str:
 def _remark(result: SubmissionResult) -> str:
     for item in result.items:
         if not item.passed and told(item):
-            return f"{item.function}, {item.point}: {item.feedback}"
+            return "; ".join([f"{item.function}, {item.point}: {item.feedback}", *result.remarks[:1]])
     return next(
         (f"{item.function}, {point_name(result, item)}" for item in result.items if not item.passed), ""
     )

@@ -2,228 +2,279 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import math
+from itertools import combinations
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from pydantic import Field, Strict, WithJsonSchema, model_validator
 
 from jacobians.numerics.arrays import Array, real_array
-from verification.grading.fields import AssignmentError, Fields
+from verification.grading.fields import Name, Names, Table, Text, refusal
 
 MOST_TRIALS = 1000
 MOST_NUMBERS = 1_000_000
+REALS, INTEGERS = ("float64", "float32"), ("int64", "int32")
+
+Reveal = Literal["nothing", "verdict", "diagnosis", "worst"]
+Visibility = Literal["visible", "after_due_date", "after_published", "hidden"]
+_SIZE = {"type": "integer", "minimum": 1, "maximum": MOST_NUMBERS}
+_AXIS = {"anyOf": [_SIZE, {"type": "string"}]}
+_BOUNDS = {"anyOf": [_SIZE, {"type": "array", "items": _SIZE, "minItems": 2, "maxItems": 2}]}
+_DTYPE = {"enum": [*REALS, *INTEGERS]}
+Shape = Annotated[Any, WithJsonSchema({"type": "array", "items": _AXIS})]
+Bounds = Annotated[Any, WithJsonSchema(_BOUNDS)]
+Dtype = Annotated[
+    Any, WithJsonSchema({"anyOf": [_DTYPE, {"type": "object", "additionalProperties": _DTYPE}]})
+]
 
 
-@dataclass(frozen=True)
-class Point:
-    """Where a function is called.
-
-    Attributes
-    ----------
-    name : str
-        For the reports.
-    values : dict
-        The arguments of a point that is written down; empty for a random one.
-    shapes : dict
-        For a random point: for each argument the sizes of its axes, numbers or names out of `sizes`.
-    sizes : dict
-        The bounds between which each named size is drawn.
-    count : int
-        How many random places.
-    seed : int
-        From which they are drawn.
-    between : tuple of float or None
-        The bounds of uniform numbers; None for standard normal ones.
-    below : int or str
-        For a random point: where some arguments are integers, which a dtype says, the size, a number or a name, that
-        they stay below; they begin at 0, as labels do.
-    dtypes : dict
-        What an argument is, where it is not float64: "float32", "int64", "int32".
+class Point(Table):
+    """A point of a function, for which there are marks: where it is called, once or at several random places.
 
     Examples
     --------
-    >>> point = Point("p", shapes={"W": ("h", 2), "x": (2,)}, sizes={"h": (3, 3)}, count=1, seed=0)
+    >>> point = Point(shapes={"W": ["h", 2], "x": [2]}, sizes={"h": 3}, count=1, seed=0)
     >>> {name: array.shape for name, array in point.places()[0].items()}
     {'W': (3, 2), 'x': (2,)}
     """
 
-    name: str
-    values: dict[str, Array] = field(default_factory=dict)
-    shapes: dict[str, tuple[int | str, ...]] = field(default_factory=dict)
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
-    count: int = 1
-    seed: int = 0
-    between: tuple[float, float] | None = None
-    below: int | str = 0
-    dtypes: dict[str, str] = field(default_factory=dict)
+    name: Text = Field("", description="For the reports.")
+    values: dict[Name, Any] | None = Field(None, description="Each argument of a point that is written down.")
+    shapes: dict[Name, Shape] | None = Field(
+        None, description="For a random point: for each argument the sizes of its axes, numbers or names."
+    )
+    integers: dict[Name, Any] = Field(
+        {},
+        description="Random integers: an argument's shape each, and `below`, a number or a name out of sizes, that "
+        "they stay below; they begin at 0, as labels do.",
+    )
+    dtype: Dtype = Field(
+        None,
+        description="What arguments are, all or in a table, where they are not float64, or int64 for integers.",
+    )
+    constants: dict[Name, Any] = Field(
+        {},
+        description="For a random point: arguments that are the same at every place: true, a text, a table, 1e-5.",
+    )
+    none: Names = Field((), description="Arguments that are None.")
+    sizes: dict[Name, Bounds] = Field(
+        {}, description="A size for each name, or two bounds [low, high] between which it is drawn."
+    )
+    count: int = Field(1, ge=1, le=MOST_TRIALS, description="How many random places.")
+    seed: int | None = Field(None, ge=0, le=10**9, description="From which they are drawn.")
+    between: Annotated[tuple[float, ...], Strict(False)] | None = Field(
+        None, min_length=2, max_length=2, description="Bounds of uniform numbers, in place of normal ones."
+    )
+    marks: float = Field(1.0, ge=0, le=1e9, description="For all places of the point.")
+    confirm: bool = Field(
+        True,
+        description="Whether the witnesses must confirm the expected answer; false where yours holds by itself.",
+    )
+    at_kink: Literal["refuse", "any"] = Field(
+        "refuse",
+        description="What is done where there is no derivative: end the marking, or accept all between the "
+        "one-sided derivatives.",
+    )
+    partial: bool = Field(True, description="Whether a part of the places gives a part of the marks.")
+    reveal: Reveal | None = Field(None, description="What the student is told.")
+    visibility: Visibility = Field("visible", description="When the student sees it; Gradescope's words.")
 
-    def places(self) -> list[dict[str, Array]]:
-        """Return the arguments of every call, by name, each in its dtype; one without axes is an array too."""
-        if self.values:
-            return [self.values]
-        return [self._place(np.random.default_rng([self.seed, number])) for number in range(self.count)]
+    @property
+    def given(self) -> dict[str, Any]:
+        """What stands for each argument: a value, or a shape."""
+        return {**(self.values or {}), **self.constants, **dict.fromkeys(self.none), **self.drawn}
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """The shape of each argument that is drawn."""
+        return {**(self.shapes or {}), **{key: axes for key, axes in self.integers.items() if key != "below"}}
+
+    def places(self, student: int | None = None) -> list[dict[str, Any]]:
+        """Return the arguments of every call, by name; of a random point those of one student, if one is named.
+
+        Numbers are arrays, each in its dtype, also those without axes; true and false, text and None stand for
+        themselves, and a table is a dict of such values.
+        """
+        none = dict.fromkeys(self.none)
+        if self.values is not None:
+            return [
+                {key: _value(key, value, self.dtype_of(key)) for key, value in self.values.items()} | none
+            ]
+        fixed = {key: _value(key, value, None) for key, value in self.constants.items()} | none
+        own = [] if student is None else [student]
+        return [
+            fixed | self._place(np.random.default_rng([self.seed or 0, number, *own]))
+            for number in range(self.count)
+        ]
+
+    def dtype_of(self, key: str) -> str | None:
+        """Return the dtype that is asked for, None for the usual one."""
+        drawn = key in self.integers
+        if isinstance(self.dtype, dict):
+            return self.dtype.get(key, INTEGERS[0] if drawn else None)
+        return INTEGERS[0] if drawn else self.dtype
 
     def _place(self, rng: np.random.Generator) -> dict[str, Array]:
-        sizes = {name: int(rng.integers(low, high + 1)) for name, (low, high) in sorted(self.sizes.items())}
+        bounds = {name: _bounds(value) for name, value in self.sizes.items()}
+        sizes = {name: int(rng.integers(low, high + 1)) for name, (low, high) in sorted(bounds.items())}
         place: dict[str, Array] = {}
-        for name, axes in self.shapes.items():
+        for name, axes in self.drawn.items():
             shape = tuple(sizes[axis] if isinstance(axis, str) else axis for axis in axes)
-            dtype = np.dtype(self.dtypes.get(name, "float64"))
             drawn: Any
-            if dtype.kind == "i":
-                below = sizes[self.below] if isinstance(self.below, str) else self.below
-                drawn = rng.integers(0, below, shape)
+            if name in self.integers:
+                below = self.integers["below"]
+                drawn = rng.integers(0, sizes[below] if isinstance(below, str) else below, shape)
             elif self.between is None:
                 drawn = rng.standard_normal(shape)
             else:
-                drawn = rng.uniform(*self.between, shape)
-            place[name] = np.asarray(drawn, dtype)  # a shape of () draws a number
+                drawn = rng.uniform(self.between[0], self.between[1], shape)
+            place[name] = np.asarray(drawn, self.dtype_of(name) or "float64")  # a shape of () draws a number
         return place
 
+    # --- what makes no sense ------------------------------------------------------------------------------
 
-def read_point(fields: Fields, usual: str, arguments: tuple[str, ...]) -> Point:
-    """Read what a ``[[function.point]]`` says about where the function is called.
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if (self.values is None) == (self.shapes is None):
+            raise refusal("found both or none of values and shapes, expected one of them", whole=True)
+        tables = {
+            name: getattr(self, name) or () for name in ("values", "shapes", "integers", "constants", "none")
+        }
+        for first, second in combinations(tables, 2):
+            for key in set(tables[first]) & set(tables[second]):
+                raise refusal(
+                    f"found {key!r} in {first} and in {second}, expected it in one of them", whole=True
+                )
+        if self.values is not None:
+            for key in ("integers", "constants", "sizes", "count", "seed", "between"):
+                if key in self.model_fields_set:
+                    raise refusal("nothing beside values, which are no random ones", key)
+            self._require_dtypes()
+            for key, value in self.values.items():
+                _value(key, value, self.dtype_of(key))
+        else:
+            self._require_random()
+        return self
 
-    Parameters
-    ----------
-    fields : Fields
-        The table.
-    usual : str
-        The name of a point that has none.
-    arguments : tuple of str
-        What must have a value or a shape.
-
-    Raises
-    ------
-    AssignmentError
-        If something is missing, or is not what it should be.
-    """
-    name = fields.text("name", usual)
-    if fields.has("values") == fields.has("shapes"):
-        raise AssignmentError(
-            f"{fields.place}: found both or none of values and shapes, expected one of them"
+    def _require_random(self) -> None:
+        for key, bounds in self.sizes.items():
+            low_high = [bounds, bounds] if type(bounds) is int else bounds
+            if (
+                not isinstance(low_high, list)
+                or len(low_high) != 2
+                or not all(type(n) is int for n in low_high)
+                or not 1 <= low_high[0] <= low_high[1] <= MOST_NUMBERS
+            ):
+                raise refusal("a size of at least 1, or two such bounds [low, high]", "sizes", key)
+        for key, value in self.constants.items():
+            _value(key, value, None, "constants")
+        for key, axes in self.drawn.items():
+            if not isinstance(axes, list) or not all(map(self._is_axis, axes)):
+                known = f" or out of {', '.join(map(repr, self.sizes))}" if self.sizes else ""
+                known = known or "; named ones are defined in sizes"
+                table = "integers" if key in self.integers else "shapes"
+                raise refusal(f"a list of sizes, numbers{known}", table, key)
+        self._require_dtypes()
+        if self.between is not None and not -1e300 < self.between[0] < self.between[1] < 1e300:
+            raise refusal("two numbers [low, high]", "between")
+        below = self.integers.get("below")
+        fits = (isinstance(below, str) and below in self.sizes) or (
+            type(below) is int and 1 <= below <= 1 << 31
         )
-    given = dict(fields.table_of("values" if "values" in fields.table else "shapes"))
-    integers = dict(fields.table_of("integers", {})) if "shapes" in fields.table else {}
-    below = integers.pop("below", None)
-    for key in set(integers) & set(given):
-        raise AssignmentError(
-            f"{fields.place}: found {key!r} in shapes and in integers, expected it in one of them"
+        if self.integers and not (fits and len(self.integers) > 1):
+            raise refusal(
+                f"integers: found below = {below!r}, expected a number of at least 1 or a name out of sizes, as in "
+                f'integers = {{ y = ["N"], below = "C" }}',
+                whole=True,
+            )
+        if self.seed is None:
+            raise refusal("an integer from 0 to 1000000000", "seed")
+        largest = {key: _bounds(value)[1] for key, value in self.sizes.items()}
+        total = sum(
+            math.prod(largest[axis] if isinstance(axis, str) else axis for axis in axes)
+            for axes in self.drawn.values()
         )
-    given |= integers
-    if set(given) != set(arguments):
-        raise AssignmentError(
-            f"{fields.place}: found {', '.join(map(repr, given)) or 'nothing'}, expected every argument, "
-            f"{', '.join(map(repr, arguments))}, once"
-        )
-    if "values" in fields.table:
-        dtypes = _dtypes(fields, arguments, ("float64", "float32", "int64", "int32"))
-        return Point(name, {key: _value(fields.place, key, given[key], dtypes.get(key)) for key in arguments})
-    sizes = {key: _bounds(fields, key, value) for key, value in fields.table_of("sizes", {}).items()}
-    shapes = {key: _axes(fields, key, given[key], sizes) for key in arguments}
-    between = None
-    if fields.has("between"):
-        value = fields.table["between"]
-        numbers = isinstance(value, list) and len(value) == 2 and all(type(n) in (int, float) for n in value)
-        if not numbers or not -1e300 < value[0] < value[1] < 1e300:
-            raise fields.refuse("between", "two numbers [low, high]")
-        between = (float(value[0]), float(value[1]))
-    dtypes = dict.fromkeys(integers, "int64")
-    dtypes |= _dtypes(fields, tuple(integers), ("int64", "int32"), of_all=False)
-    dtypes |= _dtypes(fields, tuple(key for key in given if key not in integers), ("float64", "float32"))
-    if bool(integers) != (below is not None) or not (
-        below is None or below in sizes or (type(below) is int and 1 <= below <= 1 << 31)
-    ):
-        raise AssignmentError(
-            f"{fields.place}: integers: found below = {below!r}, expected a number of at least 1 or a name out of "
-            f'sizes, as in integers = {{ y = ["N"], below = "C" }}'
-        )
-    point = Point(
-        name,
-        {},
-        shapes,
-        sizes,
-        fields.integer("count", 1, least=1, most=MOST_TRIALS),
-        fields.integer("seed", -1, least=0),
-        between,
-        0 if below is None else below,
-        dtypes,
-    )
-    largest = {key: high for key, (_, high) in sizes.items()}
-    total = sum(
-        int(np.prod([largest[axis] if isinstance(axis, str) else axis for axis in axes], dtype=float))
-        for axes in shapes.values()
-    )
-    if total * point.count > MOST_NUMBERS:
-        raise AssignmentError(
-            f"{fields.place}: found {total * point.count:,} numbers, expected at most {MOST_NUMBERS:,}; "
-            f"choose smaller sizes or a smaller count"
-        )
-    return point
+        if total * self.count > MOST_NUMBERS:
+            raise refusal(
+                f"found {total * self.count:,} numbers, expected at most {MOST_NUMBERS:,}; choose smaller sizes or "
+                f"a smaller count",
+                whole=True,
+            )
+
+    def _is_axis(self, axis: object) -> bool:
+        if isinstance(axis, str):
+            return axis in self.sizes
+        return isinstance(axis, int) and not isinstance(axis, bool) and 1 <= axis <= MOST_NUMBERS
+
+    def _require_dtypes(self) -> None:
+        drawn = [key for key in self.given if key in self.integers]
+        others = [key for key in self.given if key not in self.integers]
+        if self.dtype is None:
+            return
+        if not isinstance(self.dtype, str | dict):
+            raise refusal("a dtype, or a table of an argument's dtype", "dtype")
+        for keys, choices in (
+            (drawn, INTEGERS),
+            (others, (*REALS, *INTEGERS) if self.values is not None else REALS),
+        ):
+            found = (
+                [self.dtype]
+                if isinstance(self.dtype, str) and keys is others
+                else [self.dtype[key] for key in keys if key in self.dtype]
+                if isinstance(self.dtype, dict)
+                else []
+            )
+            if not all(dtype in choices for dtype in found):
+                raise refusal(
+                    f"for {', '.join(map(repr, keys))} one of {', '.join(map(repr, choices))}", "dtype"
+                )
+        for key in self.dtype if isinstance(self.dtype, dict) else ():
+            if key not in self.given:
+                raise refusal(
+                    f"the key {key!r} to be an argument: {', '.join(map(repr, self.given))}", "dtype"
+                )
 
 
-def _dtypes(
-    fields: Fields, arguments: tuple[str, ...], choices: tuple[str, ...], of_all: bool = True
-) -> dict[str, str]:
-    """Return the dtypes that a point names for some arguments: one for all of them, or a table."""
-    if not fields.has("dtype"):
-        return {}
-    value = fields.table["dtype"]
-    if isinstance(value, str):
-        value = dict.fromkeys(arguments, value) if of_all else {}
-    if not isinstance(value, dict):
-        raise fields.refuse("dtype", "a dtype, or a table of an argument's dtype")
-    found = {key: dtype for key, dtype in value.items() if key in arguments}
-    if not all(dtype in choices for dtype in found.values()):
-        raise fields.refuse(
-            "dtype", f"for {', '.join(map(repr, arguments))} one of {', '.join(map(repr, choices))}"
-        )
-    return found
+def _bounds(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
-def _value(place: str, key: str, value: Any, dtype: str | None) -> Array:
-    """Return what the TOML holds: integers stay integers, unless a dtype says otherwise."""
+def _value(key: str, value: Any, dtype: str | None, table: str = "values") -> Any:
+    """Return what the TOML holds: numbers as arrays, and everything else as it is."""
+    if isinstance(value, bool | str):
+        return value
+    if isinstance(value, dict):
+        return {inner: _value(f"{key}.{inner}", part, None, table) for inner, part in value.items()}
+    if isinstance(value, list) and value and all(isinstance(entry, str) for entry in value):
+        return value
+    return _array(f"{table}: {key}", value, dtype)
+
+
+def _array(key: str, value: Any, dtype: str | None) -> Array:
+    """Return an array: integers stay integers, and true and false themselves, unless a dtype says otherwise."""
+    flags = _of_flags(value)
+    if flags and dtype is None:
+        return np.asarray(value, bool)
     try:
         usual = "int64" if _of_integers(value) else "float64"
         integers = np.asarray(value, usual) if usual == "int64" else None
         numbers = real_array(value, key)
         array = (numbers if integers is None else integers).astype(dtype or usual)
     except OverflowError:
-        raise AssignmentError(
-            f"{place}: values: {key}: found an integer that has no int64, expected 64 bits"
-        ) from None
+        raise refusal(f"{key}: found an integer that has no int64, expected 64 bits", whole=True) from None
     except (TypeError, ValueError) as error:
-        raise AssignmentError(f"{place}: values: {error}") from None
+        raise refusal(str(error), whole=True) from None
     if not np.isfinite(array).all():
-        raise AssignmentError(f"{place}: values: {key}: found NaN or infinity, expected finite numbers")
+        raise refusal(f"{key}: found NaN or infinity, expected finite numbers", whole=True)
     if array.dtype.kind == "i" and not np.array_equal(array, numbers):
-        raise AssignmentError(
-            f"{place}: values: {key}: found numbers that are no {array.dtype}, expected integers"
-        )
+        raise refusal(f"{key}: found numbers that are no {array.dtype}, expected integers", whole=True)
     return array
+
+
+def _of_flags(value: Any) -> bool:
+    return all(map(_of_flags, value)) if isinstance(value, list) and value else isinstance(value, bool)
 
 
 def _of_integers(value: Any) -> bool:
     return all(map(_of_integers, value)) if isinstance(value, list) and value else type(value) is int
-
-
-def _bounds(fields: Fields, key: str, value: Any) -> tuple[int, int]:
-    bounds = [value, value] if type(value) is int else value
-    if (
-        not isinstance(bounds, list)
-        or len(bounds) != 2
-        or not all(type(n) is int for n in bounds)
-        or not 1 <= bounds[0] <= bounds[1] <= MOST_NUMBERS
-    ):
-        raise fields.refuse("sizes", f"for {key!r} a size of at least 1, or two such bounds [low, high]")
-    return bounds[0], bounds[1]
-
-
-def _axes(fields: Fields, key: str, value: Any, sizes: dict[str, tuple[int, int]]) -> tuple[int | str, ...]:
-    axes = value if isinstance(value, list) else None
-    if axes is None or not all(
-        n in sizes if isinstance(n, str) else type(n) is int and 1 <= n <= MOST_NUMBERS for n in axes
-    ):
-        known = f" or out of {', '.join(map(repr, sizes))}" if sizes else "; named ones are defined in sizes"
-        raise fields.refuse("shapes", f"for {key!r} a list of sizes, numbers{known}")
-    return tuple(axes)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -100,7 +100,7 @@ class Processes:
         if os.name != "posix":
             raise ContainmentError(
                 f"grading: found {sys.platform}, expected Linux or another POSIX system: "
-                f"submissions can't be contained here"
+                f"submissions can't be contained here; mark in a Linux container or in WSL"
             )
         self.confine = confine
         self._lock = threading.Lock()
@@ -129,14 +129,22 @@ class Processes:
                     supervisor.stdin.close()
 
     def run(
-        self, source: bytes, request: bytes, limits: Limits, *, largest: int, readable: Sequence[str]
+        self,
+        files: Mapping[str, bytes],
+        request: bytes,
+        limits: Limits,
+        *,
+        largest: int,
+        readable: Sequence[str],
     ) -> Ending:
         """Run one submission to its end, and to the end of all that it started.
 
         Parameters
         ----------
-        source, request : bytes
-            The submission, and what its runner reads on standard input.
+        files : dict
+            What was handed in, by the path inside the submission's directory.
+        request : bytes
+            What its runner reads on standard input.
         limits : Limits
             What it may take.
         largest : int
@@ -153,7 +161,9 @@ class Processes:
         try:
             directory = base / "submission"
             directory.mkdir()
-            (directory / "submission.py").write_bytes(source)
+            for name, data in files.items():
+                (directory / name).parent.mkdir(parents=True, exist_ok=True)
+                (directory / name).write_bytes(data)
             (base / "request").write_bytes(request)
             order = {
                 "command": [sys.executable, "-I", "-B", "-c", _START.format("runner"), str(_HERE)],

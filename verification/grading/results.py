@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from verification.grading.assignment import Item, Task
 from verification.grading.comparison import Outcome, Verdict
+from verification.grading.points import Point, Reveal
+from verification.grading.tasks import Output, Task
 
 
 @dataclass(frozen=True)
 class ItemResult:
-    """What a submission got for one point of one function.
+    """What a submission got for one point of one function, or for one of the arrays that it returns there.
 
     Attributes
     ----------
@@ -31,6 +32,8 @@ class ItemResult:
         All that is known, for staff.
     visibility : str
         "visible", or when the student sees it.
+    mistake : str
+        What the diagnosis names, "" for none: see :class:`~verification.grading.comparison.Outcome`.
     """
 
     function: str
@@ -42,6 +45,38 @@ class ItemResult:
     feedback: str
     detail: str
     visibility: str
+    mistake: str = ""
+
+    @classmethod
+    def of(
+        cls, task: Task, point: Point, output: Output, outcomes: Sequence[Outcome], reveal: Reveal
+    ) -> Self:
+        """Return the result for one array that a function returns, with its outcomes at all places of a point."""
+        most = round(point.marks * output.share, 6)
+        right = [outcome for outcome in outcomes if outcome.verdict == "right"]
+        half = sum(outcome.mistake in task.half_marks_for for outcome in outcomes)
+        share = (len(right) + half / 2) / len(outcomes)
+        if len(right) < len(outcomes) and not point.partial:
+            share = 0.5 if len(right) + half == len(outcomes) else 0.0
+        # the first that is not right is told; a remark on a right one otherwise
+        worst = next((outcome for outcome in outcomes if outcome.verdict != "right"), outcomes[0])
+        feedback, detail = worst.feedback(reveal), worst.detail
+        if len(outcomes) > 1 and len(right) < len(outcomes):
+            count = f"{len(right)} of {len(outcomes)} places right"
+            feedback = f"{count}; {feedback}" if feedback else ""
+            detail = f"{count}; {detail}"
+        return cls(
+            task.name,
+            f"{point.name}, {output.name}" if output.name else point.name,
+            round(most * share, 6),
+            most,
+            worst.verdict,
+            worst.code,
+            feedback,
+            detail,
+            point.visibility,
+            worst.mistake,
+        )
 
     @property
     def passed(self) -> bool:
@@ -73,6 +108,12 @@ class SubmissionResult:
         Processes that it left behind, and that were killed.
     endings : tuple of str
         How each of its processes ended.
+    remarks : tuple of str
+        What there is to say of the whole: the cells of a notebook that raised, and were left there.
+    student : str
+        The id from the roster, "" without one.
+    seed : int or None
+        That the student's own points come from.
     """
 
     name: str
@@ -82,6 +123,9 @@ class SubmissionResult:
     output: str = ""
     left_behind: int = 0
     endings: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    student: str = ""
+    seed: int | None = None
 
     @property
     def marks(self) -> float:
@@ -102,10 +146,36 @@ class SubmissionResult:
         """Return :attr:`passed`."""
         return self.passed
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return what :meth:`to_dict` wrote.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If it is something else.
+        """
+        names = [each.name for each in fields(ItemResult)]
+        return cls(
+            data["submission"],
+            data["assignment"],
+            tuple(ItemResult(**{name: item[name] for name in names}) for item in data["items"]),
+            data["seconds"],
+            data["output"],
+            data["left_behind"],
+            tuple(data["endings"]),
+            tuple(data["remarks"]),
+            data["student"],
+            data["seed"],
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for staff, with what students are not told."""
         return {
             "submission": self.name,
+            "assignment": self.title,
+            "student": self.student,
+            "seed": self.seed,
             "marks": self.marks,
             "most": self.most,
             "passed": self.passed,
@@ -113,6 +183,7 @@ class SubmissionResult:
             "left_behind": self.left_behind,
             "endings": list(self.endings),
             "output": self.output,
+            "remarks": list(self.remarks),
             "items": [
                 {
                     "function": item.function,
@@ -121,6 +192,7 @@ class SubmissionResult:
                     "most": item.most,
                     "verdict": item.verdict,
                     "code": item.code,
+                    "mistake": item.mistake,
                     "visibility": item.visibility,
                     "feedback": item.feedback,
                     "detail": item.detail,
@@ -128,32 +200,6 @@ class SubmissionResult:
                 for item in self.items
             ],
         }
-
-
-def item_result(task: Task, item: Item, outcomes: Sequence[Outcome]) -> ItemResult:
-    """Return the result for the outcomes at all places of an item."""
-    right = [outcome for outcome in outcomes if outcome.verdict == "right"]
-    share = len(right) / len(outcomes)
-    if share < 1 and not item.partial:
-        share = 0.0
-    # the first that is not right is told; a remark on a right one otherwise
-    worst = next((outcome for outcome in outcomes if outcome.verdict != "right"), outcomes[0])
-    feedback, detail = worst.feedback(item.reveal), worst.detail
-    if len(outcomes) > 1 and len(right) < len(outcomes):
-        count = f"{len(right)} of {len(outcomes)} places right"
-        feedback = f"{count}; {feedback}" if feedback else ""
-        detail = f"{count}; {detail}"
-    return ItemResult(
-        task.name,
-        item.name,
-        round(item.marks * share, 6),
-        item.marks,
-        worst.verdict,
-        worst.code,
-        feedback,
-        detail,
-        item.visibility,
-    )
 
 
 def labels(paths: Sequence[Path]) -> list[str]:

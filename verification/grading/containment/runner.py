@@ -6,24 +6,22 @@ code, and gains no more by it than what it could have returned.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import struct
 import sys
 import traceback
-from collections.abc import Sequence
+import types
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import numpy as np
+from .loading import SINGLE, load_submission
+from .returned import RefusalError, numbers_of, parts_of, text_of
+from .transfer import fresh, is_changed, unpacked
 
 ANSWERS = 3
 LONGEST_TEXT = 2000
-
-
-class RefusalError(Exception):
-    """What was returned is no array of real numbers; the argument is one of the words of `answers.py`."""
 
 
 class ForbiddenImports:
@@ -44,55 +42,6 @@ class ForbiddenImports:
             raise ImportError(f"the assignment does not allow importing {name.partition('.')[0]}")
 
 
-def numbers_of(value: Any, accept_lists: bool = False) -> np.ndarray[Any, Any]:
-    """Return what a submission returned as an array of float32 or float64.
-
-    Parameters
-    ----------
-    value : object
-        An array, or a number, which is an array without axes.
-    accept_lists : bool
-        Whether lists and tuples of numbers are arrays.
-
-    Raises
-    ------
-    RefusalError
-        With one word: none, masked, matrix, list, ragged, string, object, complex, or the name of the type.
-
-    Examples
-    --------
-    >>> numbers_of(np.array([1, 2]))
-    array([1., 2.])
-    >>> numbers_of([1, 2])
-    Traceback (most recent call last):
-    ...
-    verification.grading.containment.runner.RefusalError: list
-    """
-    if value is None:
-        raise RefusalError("none")
-    if isinstance(value, np.ma.MaskedArray):
-        raise RefusalError("masked")
-    if isinstance(value, np.matrix):
-        raise RefusalError("matrix")
-    if isinstance(value, list | tuple) and not accept_lists:
-        raise RefusalError("list")
-    if isinstance(value, str | bytes):
-        raise RefusalError("string")
-    if not isinstance(value, np.ndarray | np.generic | list | tuple | bool | int | float | complex):
-        raise RefusalError(f"type {type(value).__name__}"[:100])
-    try:
-        array = np.asarray(value)
-    except (ValueError, OverflowError):
-        raise RefusalError("ragged") from None
-    kind = array.dtype.kind
-    if kind not in "biuf":
-        raise RefusalError(
-            {"O": "object", "U": "string", "S": "string", "c": "complex"}.get(kind, f"type {array.dtype}")
-        )
-    small = kind == "f" and array.dtype.itemsize <= 4
-    return np.ascontiguousarray(array, dtype="<f4" if small else "<f8").reshape(array.shape)
-
-
 class Channel:
     """Frames on a descriptor: a length, a header of JSON, and the bytes that the header announces."""
 
@@ -106,29 +55,37 @@ class Channel:
         while data:
             data = data[os.write(self.descriptor, data) :]
 
-    def send_error(self, call: int | None, error: BaseException) -> None:
+    def send_error(self, call: int | None, error: BaseException, event: str = "raised") -> None:
         """Tell what a submission raised, and in which of its lines."""
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name != "call"]
-        own = [frame for frame in frames if frame.filename.endswith("submission.py")]
+        own = [
+            (place, frame.lineno)
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.name != "call" and (place := _own_file(frame.filename)) is not None
+        ]
+        if not own and isinstance(error, SyntaxError):
+            own = [(_own_file(str(error.filename)) or "", error.lineno)]
         try:
             text = str(error)
         except BaseException as second:  # a submission's own exception class
             text = f"its message raised {type(second).__name__}"
         self.send(
             {
-                "event": "raised",
+                "event": event,
                 "call": call,
                 "type": type(error).__name__[:100],
                 "message": text[:LONGEST_TEXT],
-                "line": own[-1].lineno if own else getattr(error, "lineno", None),
+                "line": own[-1][1] if own else None,
+                "file": own[-1][0] if own else "",
             }
         )
 
 
-def _received(stream: BinaryIO, shape: list[int], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return an argument in this machine's byte order."""
-    data = stream.read(dtype.itemsize * int(np.prod(shape)))
-    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+def _own_file(name: str) -> str | None:
+    """Return how a file of the submission's is told: "" for the only one, its path, "cell 3"; None for others."""
+    if name.startswith("cell "):
+        return name
+    here = f"{Path.cwd()}/"
+    return name.removeprefix(here).removeprefix(SINGLE) if name.startswith(here) else None
 
 
 def call(function: Any, arguments: list[Any]) -> Any:
@@ -136,14 +93,81 @@ def call(function: Any, arguments: list[Any]) -> Any:
     return function(*arguments)
 
 
+class MissingError(Exception):
+    """A function that the submission should define is not there; the argument is the word and the name."""
+
+
+def function_of(module: Any, name: str) -> Callable[..., Any]:
+    """Return a function of the submission.
+
+    Raises
+    ------
+    MissingError
+        If there is none of this name.
+    """
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise MissingError(f"{'missing' if function is None else 'not callable'} {name}")
+    return function
+
+
+def driver_module(code: str) -> types.ModuleType:
+    """Return the course's drivers, which run beside the submission."""
+    module = types.ModuleType("drivers")
+    exec(compile(code, "drivers.py", "exec"), module.__dict__)
+    return module
+
+
+def answered(
+    module: Any, ask: dict[str, Any], inputs: dict[str, Any], drivers: Any = None
+) -> tuple[Any, list[bool]]:
+    """Call one function as it is written, and return what it returned, and which of its arguments it wrote to.
+
+    Parameters
+    ----------
+    module : object
+        What defines the function.
+    ask : dict
+        ``function`` and the names of its ``arguments``; and, where one of them is what another function of the
+        submission's returned, ``cache``: its ``argument``, ``function``, ``arguments``, and what to ``take``.
+    inputs : dict
+        The arguments by name.
+    drivers : object
+        What defines the ``driver`` that `ask` may name: it is called with the module before the arguments.
+
+    Raises
+    ------
+    MissingError, RefusalError
+        If a function isn't there, or the other function returned nothing that could be taken.
+    """
+    cache, driver = ask.get("cache"), ask.get("driver")
+    function = function_of(drivers, driver) if driver else function_of(module, ask["function"])
+    copies = {name: fresh(value) for name, value in inputs.items()}
+    if cache:
+        forward = function_of(module, cache["function"])
+        # copies of its own: what the function is given is what it would be given in the student's notebook
+        value = call(forward, [fresh(inputs[name]) for name in cache["arguments"]])
+        copies[cache["argument"]] = _taken(value, cache["take"])
+    value = call(function, [*([module] if driver else []), *(copies[name] for name in ask["arguments"])])
+    return value, [name in inputs and is_changed(copies[name], inputs[name]) for name in ask["arguments"]]
+
+
+def _taken(value: Any, take: int | str | None) -> Any:
+    if take is None:
+        return value
+    try:
+        return value[take]
+    except (TypeError, IndexError, KeyError):
+        raise RefusalError("cache") from None
+
+
 def main() -> None:
     """Answer the request on standard input, and end."""
     with open(0, "rb", closefd=False) as stream:
         (length,) = struct.unpack(">I", stream.read(4))
         request = json.loads(stream.read(length))
-        arrays = [
-            [_received(stream, shape, np.dtype(dtype)) for shape, dtype in zip(shapes, dtypes, strict=True)]
-            for shapes, dtypes in zip(request["shapes"], request["dtypes"], strict=True)
+        inputs = [
+            {name: unpacked(tree, stream) for name, tree in ask["inputs"].items()} for ask in request["calls"]
         ]
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -153,51 +177,54 @@ def main() -> None:
     readable = [os.path.realpath(path) for path in request["readable"]]
     sys.path[:] = [path for path in sys.path if _below(path, readable)]
     sys.meta_path.insert(0, ForbiddenImports(request["forbidden"]))
-    sys.argv = ["submission.py"]
+    sys.argv = [request["entry"]]
     try:
-        spec = importlib.util.spec_from_file_location("submission", Path("submission.py").absolute())
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["submission"] = module
-        spec.loader.exec_module(module)
+        module = load_submission(
+            request["entry"], lambda number, error: channel.send_error(number, error, "cell")
+        )
+        drivers = driver_module(request["drivers"])
     except BaseException as error:  # sys.exit() too
         channel.send_error(None, error)
         return
     channel.send({"event": "imported"})
-    for number, (name, given) in enumerate(zip(request["functions"], arrays, strict=True)):
+    for number, ask in enumerate(request["calls"]):
         channel.send({"event": "begin", "call": number})
-        function = getattr(module, name, None)
-        if not callable(function):
-            channel.send(
-                {
-                    "event": "refused",
-                    "call": number,
-                    "word": "missing" if function is None else "not callable",
-                }
-            )
-            continue
         try:
-            copies = [np.array(array) if array.ndim else array.item() for array in given]
-            answer = numbers_of(call(function, copies), request["accept_lists"])
-            written = [not np.array_equal(a, b, equal_nan=True) for a, b in zip(copies, given, strict=True)]
-            header = {
-                "event": "answer",
-                "call": number,
-                "dtype": answer.dtype.str,
-                "shape": list(answer.shape),
-            }
-            if answer.nbytes > request["largest"]:
-                channel.send({**header, "event": "refused", "word": "large"})
-            else:
-                channel.send({**header, "written": written}, answer.tobytes())
-        except RefusalError as refusal:
+            value, written = answered(module, ask, inputs[number], drivers)
+            for output, part in enumerate(parts_of(value, ask["returns"])):
+                if output in ask["texts"]:
+                    _send_text(channel, number, output, part)
+                else:
+                    _send_part(channel, number, output, part, written, request)
+        except (MissingError, RefusalError) as refusal:
             channel.send({"event": "refused", "call": number, "word": str(refusal)})
         except BaseException as error:  # as above
             channel.send_error(number, error)
     channel.send({"event": "done"})
     sys.stdout.flush()
     os._exit(0)  # threads and exit handlers of the submission have nothing more to say
+
+
+def _send_text(channel: Channel, call: int, output: int, part: Any) -> None:
+    try:
+        channel.send({"event": "text", "call": call, "output": output}, text_of(part))
+    except RefusalError as refusal:
+        channel.send({"event": "refused", "call": call, "output": output, "word": str(refusal)})
+
+
+def _send_part(
+    channel: Channel, call: int, output: int, part: Any, written: list[bool], request: dict[str, Any]
+) -> None:
+    header: dict[str, Any] = {"call": call, "output": output}
+    try:
+        answer = numbers_of(part, request["accept_lists"])
+        if answer.nbytes > request["largest"]:
+            raise RefusalError("large")
+    except RefusalError as refusal:
+        channel.send({**header, "event": "refused", "word": str(refusal)})
+        return
+    header |= {"dtype": answer.dtype.str, "shape": list(answer.shape), "written": written}
+    channel.send({**header, "event": "answer"}, answer.tobytes())
 
 
 def _below(path: str, directories: Sequence[str]) -> bool:

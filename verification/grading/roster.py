@@ -1,0 +1,138 @@
+"""Who handed in what: a roster of ids, and the seed of each student's own points."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+LEAST_SECRET = 16  # bytes
+LARGEST = 16 << 20
+
+
+@dataclass(frozen=True)
+class Student:
+    """A line of a roster.
+
+    Attributes
+    ----------
+    id : str
+        From the roster: nothing that a student chooses.
+    submission : str
+        The name of the file or folder, with or without its ending.
+    columns : dict
+        Everything else: what a gradebook wants back.
+    """
+
+    id: str
+    submission: str
+    columns: Mapping[str, str]
+
+
+def read_roster(path: str | Path) -> list[Student]:
+    """Read a roster: CSV with a head, and the columns ``id`` and ``submission`` among others.
+
+    Raises
+    ------
+    ValueError
+        If it can't be read, a column is missing, a line is short of them, or an id or submission comes twice.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ValueError(
+                f"roster: {path.name}: found more than {LARGEST:,} bytes, expected a table of students"
+            )
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"roster: {path} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"roster: {path.name}: found no text in UTF-8, expected CSV") from None
+    reader = csv.DictReader(io.StringIO(text))
+    for name in ("id", "submission"):
+        if name not in (reader.fieldnames or ()):
+            found = ", ".join(reader.fieldnames or ()) or "nothing"
+            raise ValueError(
+                f"roster: {path.name}: found the columns {found}, expected id and submission among them"
+            )
+    students = []
+    for number, row in enumerate(reader, 2):
+        if not row["id"] or not row["submission"]:
+            raise ValueError(
+                f"roster: {path.name}: line {number}: found no id or no submission, expected both"
+            )
+        more = {key: value or "" for key, value in row.items() if key not in ("id", "submission", None)}
+        students.append(Student(row["id"].strip(), row["submission"].strip(), more))
+    for name, values in (
+        ("id", [student.id for student in students]),
+        ("submission", [student.submission for student in students]),
+    ):
+        twice = (
+            next((value for value in values if values.count(value) > 1), None)
+            if len(set(values)) < len(values)
+            else None
+        )
+        if twice is not None:
+            raise ValueError(
+                f"roster: {path.name}: found the {name} {twice!r} twice, expected every one once"
+            )
+    return students
+
+
+def students_of(names: Iterable[str], roster: Iterable[Student]) -> dict[str, Student]:
+    """Return the student of each submission that the roster knows.
+
+    A submission belongs to the line that names it, or one of the folders that it lies in, with or without ending.
+
+    Examples
+    --------
+    >>> roster = [Student("7", "ann", {}), Student("8", "bob.py", {})]
+    >>> {name: student.id for name, student in students_of(["ann/hw1.py", "bob.py", "eve.py"], roster).items()}
+    {'ann/hw1.py': '7', 'bob.py': '8'}
+    """
+    by_name = {student.submission: student for student in roster}
+    found = {}
+    for name in names:
+        path = PurePosixPath(name)
+        for key in (name, path.name, path.name.partition(".")[0], *path.parts[:-1]):
+            if key in by_name:
+                found[name] = by_name[key]
+                break
+    return found
+
+
+def seed_of(student: str, secret: bytes) -> int:
+    """Return the seed of a student's points: 64 bits of HMAC-SHA256(secret, id), that nobody can find without it.
+
+    Examples
+    --------
+    >>> seed_of("7", b"a secret of the staff's") == seed_of("7", b"a secret of the staff's")
+    True
+    >>> seed_of("7", b"a secret of the staff's") == seed_of("8", b"a secret of the staff's")
+    False
+    """
+    return int.from_bytes(hmac.digest(secret, student.encode(), hashlib.sha256)[:8], "big")
+
+
+def read_secret(path: str | Path) -> bytes:
+    """Return the secret that seeds come from.
+
+    Raises
+    ------
+    ValueError
+        If it can't be read or is short.
+    """
+    try:
+        secret = Path(path).read_bytes().strip()
+    except OSError as error:
+        raise ValueError(f"secret: {path} can't be read: {error.strerror}") from None
+    if len(secret) < LEAST_SECRET:
+        raise ValueError(
+            f"secret: found {len(secret)} bytes, expected at least {LEAST_SECRET}; make one with "
+            f"python -c 'import secrets; print(secrets.token_hex())'"
+        )
+    return secret
