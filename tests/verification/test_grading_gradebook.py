@@ -65,6 +65,12 @@ def test_canvas_gets_its_columns_back_also_for_who_handed_in_nothing():
     assert eve["Homework"] == ""
 
 
+def test_a_student_who_handed_in_twice_has_two_lines():
+    twice = SubmissionResult("ann/second.py", "Homework", (RIGHT, SECRET), student="7")
+    ann, again, _ = rows(to_gradebook([ANN, twice], ROSTER))
+    assert [(row["id"], row["Homework"]) for row in (ann, again)] == [("7", "1"), ("7", "2")]
+
+
 def test_moodle_and_gradescope_get_theirs():
     roster = [Student("7", "ann", {"Email address": "a@x", "Email": "a@x", "Name": "Ann"})]
     (ann,) = rows(to_gradebook([ANN], roster, "moodle"))

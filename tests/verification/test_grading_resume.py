@@ -72,6 +72,8 @@ def test_a_line_that_was_cut_off_is_marked_again(place, runs):
     assert len(marked(place, 2)) == 2
     assert len(runs) == 3
     assert len((place / "r.jsonl").read_text(encoding="utf-8").splitlines()) == 3
+    assert len(marked(place, 2)) == 2
+    assert len(runs) == 3
 
 
 def test_a_file_of_another_assignment_or_none_is_refused(place):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -91,6 +92,26 @@ def test_where_nothing_can_be_contained_the_file_runs_here(handed_out, monkeypat
     for name, passed in (("right.py", True), ("wrong.py", False)):
         assert trying.try_out(str(handed_out), str(handed_out.parent / name)).passed is passed
     assert sys.path == before
+
+
+def test_nothing_that_only_posix_has_is_needed(handed_out):
+    """Trying, preparing and starting in an interpreter that lacks what Windows lacks."""
+    code = (
+        "import os\n"
+        "for name in ('O_NONBLOCK', 'O_NOFOLLOW', 'fchmod', 'getsid', 'killpg', 'setsid', 'geteuid'):\n"
+        "    delattr(os, name)\n"
+        "import sys\n"
+        "sys.modules['fcntl'] = sys.modules['resource'] = None\n"
+        "from verification.grading import load_assignment, prepare, trying\n"
+        "from verification.grading.starting import write_first_assignment\n"
+        "trying.CONTAINED = False\n"
+        f"place = {str(handed_out.parent)!r}\n"
+        "assert trying.try_out(place + '/hw.toml', place + '/right.py').passed\n"
+        "write_first_assignment(place + '/new')\n"
+        "prepare(load_assignment(place + '/new/assignment.toml'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_decides_nothing_is_refused(handed_out):

@@ -33,7 +33,11 @@ def run(
     ],
     submissions: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="SUBMISSION.py...", help="What was handed in.", show_default=False),
+        typer.Argument(
+            metavar="SUBMISSION...",
+            help="What was handed in: .py, .ipynb, folders, .zip, .tar.gz.",
+            show_default=False,
+        ),
     ] = None,
     workers: Annotated[
         int | None,

@@ -73,8 +73,10 @@ def to_gradebook(
         "moodle": [title, "Feedback comments"],
         "gradescope": ["Total Score", "Max Points", "Status"],
     }[layout]
-    by_student = {result.student: result for result in results if result.student}
-    rows = [_row(layout, student, by_student.get(student.id)) for student in roster]
+    rows = []
+    for student in roster:  # a line for each submission of a student's, so that none gets lost
+        own: list[SubmissionResult | None] = [result for result in results if result.student == student.id]
+        rows += [_row(layout, student, result) for result in own or [None]]
     known = {student.id for student in roster}
     rows += [_row(layout, None, result) for result in results if result.student not in known]
     stream = io.StringIO()

@@ -216,7 +216,8 @@ def write_text(path: Path, text: str) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text if text.endswith("\n") else text + "\n")
-            os.fchmod(stream.fileno(), 0o644)
+            if hasattr(os, "fchmod"):  # not on Windows
+                os.fchmod(stream.fileno(), 0o644)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

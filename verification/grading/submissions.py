@@ -25,6 +25,10 @@ LARGEST = {".py": MIB, ".ipynb": 8 * MIB}  # of a file that is handed in alone
 LARGEST_PACKAGE = 8 * MIB  # of all files of a folder or an archive together
 MOST_FILES = 1000
 MOST_PARTS = 20  # of the path of a file
+# a pipe isn't waited for, and no link followed, where there are such things
+_FLAGS = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_NOFOLLOW", "O_BINARY"):
+    _FLAGS |= getattr(os, _name, 0)
 _LEFT_OUT = ("__pycache__", "__MACOSX")
 _ARCHIVES = (".zip", ".tar.gz", ".tgz")
 
@@ -126,7 +130,7 @@ def _identities(paths: Iterable[Path]) -> set[tuple[int, int]]:
 def _bytes_of(path: Path, reference: set[tuple[int, int]], most: int) -> bytes:
     if _identities([path]) & reference:
         raise _RefusedError("found another name of the reference, expected a file of its own")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)  # a pipe isn't waited for
+    descriptor = os.open(path, _FLAGS)
     with os.fdopen(descriptor, "rb") as stream:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
