@@ -16,7 +16,7 @@ from verification.grading.limits import Limits
 from verification.grading.outputs import require_writable, write_text
 from verification.grading.points import Point
 from verification.grading.processes import Ending
-from verification.grading.results import ItemResult, SubmissionResult
+from verification.grading.results import SubmissionResult, item_result
 from verification.grading.tasks import Task, Tolerance
 
 J = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, -6.0]])
@@ -319,9 +319,7 @@ def item_of(outcomes, **changes):
     options = {**options, **changes}
     reveal = options.pop("reveal")
     task = task_of()
-    return ItemResult.of(
-        task, Point(name="p", values={"x": 1.0}, **options), task.outputs[0], outcomes, reveal
-    )
+    return item_result(task, Point(name="p", values={"x": 1.0}, **options), task.outputs[0], outcomes, reveal)
 
 
 def test_a_part_of_the_places_is_a_part_of_the_marks():

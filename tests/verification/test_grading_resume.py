@@ -11,7 +11,7 @@ import pytest
 
 from verification.grading import course, grade
 from verification.grading.journal import Journal
-from verification.grading.results import ItemResult, SubmissionResult
+from verification.grading.results import ItemResult, SubmissionResult, submission_result
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="submissions can't be contained there")
 
@@ -54,7 +54,7 @@ def test_what_is_marked_is_not_marked_again(place, runs):
     assert sorted(runs) == ["s0.py", "s1.py", "s2.py"]
     again = marked(place)
     assert sorted(runs) == [f"s{number}.py" for number in range(6)]
-    assert again[:3] == [SubmissionResult.from_dict(result.to_dict()) for result in first]
+    assert again[:3] == [submission_result(result.to_dict()) for result in first]
     assert [result.marks for result in again] == [0.0, 1.0] * 3
 
 

@@ -17,7 +17,7 @@ from verification.grading.fields import AssignmentError
 from verification.grading.prepared import prepared_path, prepared_trials
 from verification.grading.processes import ContainmentError, Ending, Processes, readable_directories
 from verification.grading.reference import question_of
-from verification.grading.results import ItemResult, SubmissionResult
+from verification.grading.results import SubmissionResult, item_result
 from verification.grading.submissions import Submission
 from verification.grading.tasks import Task
 
@@ -80,7 +80,7 @@ def not_marked(assignment: Assignment, name: str, why: str) -> SubmissionResult:
     """Return the result of a submission that staff must look at: nothing is wrong with it."""
     outcome = Outcome("no answer", "failed", f"not marked: {why}")
     items = tuple(
-        ItemResult.of(task, point, output, [outcome], assignment.reveal_of(task, point))
+        item_result(task, point, output, [outcome], assignment.reveal_of(task, point))
         for task in assignment.tasks
         for point in task.points
         for output in task.outputs
@@ -138,7 +138,7 @@ def _mark(
                     ]
                 )
     items = tuple(
-        ItemResult.of(
+        item_result(
             task,
             point,
             output,

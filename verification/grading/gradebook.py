@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from verification.grading.outputs import to_table, write_text
+from jacobians.numerics.arguments import checked_option, checked_path
+from verification.grading.outputs import checked_results, to_table, write_text
 from verification.grading.results import SubmissionResult
-from verification.grading.roster import Student
+from verification.grading.roster import Student, checked_roster
 
 Layout = Literal["plain", "canvas", "moodle", "gradescope"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -59,8 +60,8 @@ def to_gradebook(
     id,submission,Signs,out of,"f, point 1"
     7,ann.py,1,2,1
     """
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout: found {layout!r}, expected one of {', '.join(map(repr, LAYOUTS))}")
+    results, roster = checked_results(results), checked_roster(roster)
+    checked_option(layout, "layout", LAYOUTS)
     if layout != "plain" and not roster:
         raise ValueError(
             f"layout: found {layout!r} without a roster, expected one: its columns go back to {layout}"
@@ -131,7 +132,7 @@ def write_feedback(results: Sequence[SubmissionResult], directory: str | Path) -
     ValueError
         If the directory can't be made.
     """
-    directory = Path(directory)
+    results, directory = checked_results(results), checked_path(directory, "directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -164,6 +165,7 @@ def to_statistics(results: Sequence[SubmissionResult]) -> dict[str, Any]:
     >>> data["mean"], data["points"][0]["mistakes"]
     (1.0, [{'mistake': 'the sign is wrong', 'count': 1}])
     """
+    results = checked_results(results)
     marks = sorted(result.marks for result in results)
     points = []
     for number, item in enumerate(results[0].items if results else ()):

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from verification.grading.answers import Fault
-from verification.grading.results import SubmissionResult
+from verification.grading.results import SubmissionResult, submission_result
 from verification.grading.submissions import Submission
 
 SCHEMA = "explicit-jacobians/journal"
@@ -96,7 +96,7 @@ class Journal:
             head, *entries = map(json.loads, lines)
             if head["schema"] != SCHEMA:
                 raise KeyError("schema")
-            found = {entry["key"]: SubmissionResult.from_dict(entry["result"]) for entry in entries}
+            found = {entry["key"]: submission_result(entry["result"]) for entry in entries}
         except (ValueError, KeyError, TypeError):
             raise ValueError(
                 f"resume: {self.path.name}: found no results of `verify grade`, expected these or a new file"

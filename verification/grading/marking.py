@@ -26,7 +26,7 @@ from verification.grading.journal import Journal
 from verification.grading.prepared import hashes_of, prepared_path
 from verification.grading.processes import Processes, readable_directories
 from verification.grading.results import SubmissionResult
-from verification.grading.roster import Student, seed_of, students_of
+from verification.grading.roster import Student, checked_roster, seed_of, students_of
 from verification.grading.submissions import Submission, read_submissions
 
 SLACK = 1 << 20  # bytes that a process may answer beyond twice the expected arrays
@@ -99,10 +99,7 @@ def grade(
         checked_instance(secret, "secret", bytes)
     if scheduler is not None:
         checked_instance(scheduler, "scheduler", str)
-    roster = [
-        checked_instance(one, f"roster[{k}]", Student)
-        for k, one in enumerate(checked_list(roster, "roster", "a list of Student"))
-    ]
+    roster = checked_roster(roster)
     submissions = [
         checked_path(path, f"submissions[{place}]")
         for place, path in enumerate(checked_list(submissions, "submissions", "a list of paths"))

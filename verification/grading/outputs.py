@@ -36,7 +36,7 @@ def to_table(results: Sequence[SubmissionResult], *, items: bool = False) -> str
     <BLANKLINE>
     Signs: 1 submission, 0 with full marks
     """
-    results, items, rows = _checked(results), checked_flag(items, "items"), []
+    results, items, rows = checked_results(results), checked_flag(items, "items"), []
     for result in results:
         rows.append([result.name, f"{result.marks:g}/{result.most:g}", "" if items else _remark(result)])
         if items:
@@ -60,7 +60,7 @@ def to_table(results: Sequence[SubmissionResult], *, items: bool = False) -> str
 
 def to_json(results: Sequence[SubmissionResult]) -> str:
     """Return all results as JSON, for staff: with what students are not told."""
-    results = _checked(results)
+    results = checked_results(results)
     data = {
         "schema": "explicit-jacobians/grades",
         "schema_version": 1,
@@ -85,7 +85,7 @@ def to_junit(results: Sequence[SubmissionResult]) -> str:
       </testsuite>
     </testsuites>
     """
-    results = _checked(results)
+    results = checked_results(results)
     counts = {"tests": 0, "failures": 0, "errors": 0}
     root = ElementTree.Element("testsuites", name=results[0].title if results else "")
     for result in results:
@@ -155,7 +155,7 @@ def to_gradescope(result: SubmissionResult) -> dict[str, Any]:
     }
 
 
-def _checked(results: Any) -> list[SubmissionResult]:
+def checked_results(results: Any) -> list[SubmissionResult]:
     found = checked_list(results, "results", "a list of SubmissionResult")
     return [
         checked_instance(result, f"results[{place}]", SubmissionResult) for place, result in enumerate(found)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT
+from jacobians.numerics.arguments import checked_callable, checked_instance, real_number
 from verification.grading.assignment import Assignment
 from verification.grading.containment.transfer import array_bytes, packed, unpacked
 from verification.grading.expected import (
@@ -71,6 +72,10 @@ def prepare(
     AssignmentError
         If an answer is not confirmed, or the time is over.
     """
+    checked_instance(assignment, "assignment", Assignment)
+    seconds = None if seconds is None else real_number(seconds, "seconds", least=0)
+    if done is not None:
+        checked_callable(done, "done", "a function of a name and a number")
     trials = expected_trials(assignment, seconds=seconds, done=done)
     arrays: dict[str, Any] = {}
     entries: list[dict[str, Any]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from verification.grading.comparison import Outcome, Verdict
 from verification.grading.points import Point, Reveal
@@ -47,37 +47,6 @@ class ItemResult:
     visibility: str
     mistake: str = ""
 
-    @classmethod
-    def of(
-        cls, task: Task, point: Point, output: Output, outcomes: Sequence[Outcome], reveal: Reveal
-    ) -> Self:
-        """Return the result for one array that a function returns, with its outcomes at all places of a point."""
-        most = round(point.marks * output.share, 6)
-        right = [outcome for outcome in outcomes if outcome.verdict == "right"]
-        half = sum(outcome.mistake in task.half_marks_for for outcome in outcomes)
-        share = (len(right) + half / 2) / len(outcomes)
-        if len(right) < len(outcomes) and not point.partial:
-            share = 0.5 if len(right) + half == len(outcomes) else 0.0
-        # the first that is not right is told; a remark on a right one otherwise
-        worst = next((outcome for outcome in outcomes if outcome.verdict != "right"), outcomes[0])
-        feedback, detail = worst.feedback(reveal), worst.detail
-        if len(outcomes) > 1 and len(right) < len(outcomes):
-            count = f"{len(right)} of {len(outcomes)} places right"
-            feedback = f"{count}; {feedback}" if feedback else ""
-            detail = f"{count}; {detail}"
-        return cls(
-            task.name,
-            f"{point.name}, {output.name}" if output.name else point.name,
-            round(most * share, 6),
-            most,
-            worst.verdict,
-            worst.code,
-            feedback,
-            detail,
-            point.visibility,
-            worst.mistake,
-        )
-
     @property
     def passed(self) -> bool:
         """True if the submission is right at every place."""
@@ -86,6 +55,37 @@ class ItemResult:
     def __bool__(self) -> bool:
         """Return :attr:`passed`."""
         return self.passed
+
+
+def item_result(
+    task: Task, point: Point, output: Output, outcomes: Sequence[Outcome], reveal: Reveal
+) -> ItemResult:
+    """Return the result for one array that a function returns, with its outcomes at all places of a point."""
+    most = round(point.marks * output.share, 6)
+    right = [outcome for outcome in outcomes if outcome.verdict == "right"]
+    half = sum(outcome.mistake in task.half_marks_for for outcome in outcomes)
+    share = (len(right) + half / 2) / len(outcomes)
+    if len(right) < len(outcomes) and not point.partial:
+        share = 0.5 if len(right) + half == len(outcomes) else 0.0
+    # the first that is not right is told; a remark on a right one otherwise
+    worst = next((outcome for outcome in outcomes if outcome.verdict != "right"), outcomes[0])
+    feedback, detail = worst.feedback(reveal), worst.detail
+    if len(outcomes) > 1 and len(right) < len(outcomes):
+        count = f"{len(right)} of {len(outcomes)} places right"
+        feedback = f"{count}; {feedback}" if feedback else ""
+        detail = f"{count}; {detail}"
+    return ItemResult(
+        task.name,
+        f"{point.name}, {output.name}" if output.name else point.name,
+        round(most * share, 6),
+        most,
+        worst.verdict,
+        worst.code,
+        feedback,
+        detail,
+        point.visibility,
+        worst.mistake,
+    )
 
 
 @dataclass(frozen=True)
@@ -146,29 +146,6 @@ class SubmissionResult:
         """Return :attr:`passed`."""
         return self.passed
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Return what :meth:`to_dict` wrote.
-
-        Raises
-        ------
-        KeyError, TypeError
-            If it is something else.
-        """
-        names = [each.name for each in fields(ItemResult)]
-        return cls(
-            data["submission"],
-            data["assignment"],
-            tuple(ItemResult(**{name: item[name] for name in names}) for item in data["items"]),
-            data["seconds"],
-            data["output"],
-            data["left_behind"],
-            tuple(data["endings"]),
-            tuple(data["remarks"]),
-            data["student"],
-            data["seed"],
-        )
-
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for staff, with what students are not told."""
         return {
@@ -228,3 +205,26 @@ def labels(paths: Sequence[Path]) -> list[str]:
         # a name that is no text on this system is shown with escapes
         found.append("/".join(path.parts[-count:]).encode("utf-8", "backslashreplace").decode())
     return found
+
+
+def submission_result(data: Mapping[str, Any]) -> SubmissionResult:
+    """Return the result that :meth:`SubmissionResult.to_dict` wrote down.
+
+    Raises
+    ------
+    KeyError, TypeError
+        If it is something else.
+    """
+    names = [each.name for each in fields(ItemResult)]
+    return SubmissionResult(
+        data["submission"],
+        data["assignment"],
+        tuple(ItemResult(**{name: item[name] for name in names}) for item in data["items"]),
+        data["seconds"],
+        data["output"],
+        data["left_behind"],
+        tuple(data["endings"]),
+        tuple(data["remarks"]),
+        data["student"],
+        data["seed"],
+    )

@@ -9,6 +9,9 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+from jacobians.numerics.arguments import checked_instance, checked_list, checked_path
 
 LEAST_SECRET = 16  # bytes
 LARGEST = 16 << 20
@@ -33,6 +36,12 @@ class Student:
     columns: Mapping[str, str]
 
 
+def checked_roster(roster: Any) -> list[Student]:
+    """Return a roster, or refuse what is none."""
+    given = checked_list(roster, "roster", "a list of Student")
+    return [checked_instance(one, f"roster[{place}]", Student) for place, one in enumerate(given)]
+
+
 def read_roster(path: str | Path) -> list[Student]:
     """Read a roster: CSV with a head, and the columns ``id`` and ``submission`` among others.
 
@@ -41,7 +50,7 @@ def read_roster(path: str | Path) -> list[Student]:
     ValueError
         If it can't be read, a column is missing, a line is short of them, or an id or submission comes twice.
     """
-    path = Path(path)
+    path = checked_path(path, "roster")
     try:
         if path.stat().st_size > LARGEST:
             raise ValueError(
@@ -49,7 +58,9 @@ def read_roster(path: str | Path) -> list[Student]:
             )
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ValueError(f"roster: {path} can't be read: {error.strerror}") from None
+        raise ValueError(
+            f"roster: found {path}, which can't be read ({error.strerror}), expected a table in CSV"
+        ) from None
     except UnicodeDecodeError:
         raise ValueError(f"roster: {path.name}: found no text in UTF-8, expected CSV") from None
     reader = csv.DictReader(io.StringIO(text))
@@ -126,10 +137,13 @@ def read_secret(path: str | Path) -> bytes:
     ValueError
         If it can't be read or is short.
     """
+    path = checked_path(path, "secret")
     try:
-        secret = Path(path).read_bytes().strip()
+        secret = path.read_bytes().strip()
     except OSError as error:
-        raise ValueError(f"secret: {path} can't be read: {error.strerror}") from None
+        raise ValueError(
+            f"secret: found {path}, which can't be read ({error.strerror}), expected a file of random bytes"
+        ) from None
     if len(secret) < LEAST_SECRET:
         raise ValueError(
             f"secret: found {len(secret)} bytes, expected at least {LEAST_SECRET}; make one with "

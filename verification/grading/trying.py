@@ -29,7 +29,7 @@ from verification.grading.fields import AssignmentError
 from verification.grading.outputs import to_table
 from verification.grading.processes import Processes
 from verification.grading.reference import load_module
-from verification.grading.results import ItemResult, SubmissionResult
+from verification.grading.results import SubmissionResult, item_result
 from verification.grading.submissions import Submission, read_submissions
 from verification.grading.tasks import CHAIN_FORMS, Task
 
@@ -174,7 +174,7 @@ def _in_this_process(
             ]
             reveal = assignment.reveal_of(task, point)
             items += [
-                ItemResult.of(task, point, output, [outcome[k] for outcome in outcomes], reveal)
+                item_result(task, point, output, [outcome[k] for outcome in outcomes], reveal)
                 for k, output in enumerate(task.outputs)
             ]
     return SubmissionResult(name, assignment.title, tuple(items), remarks=remarks)
