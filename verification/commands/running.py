@@ -124,7 +124,7 @@ def run_app(name: str, make: Callable[[], typer.Typer], argv: Sequence[str] | No
         What is said after Ctrl-C.
     """
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w")  # as long as the process lives
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # as long as the process lives
     if sys.stdout is None:
         return _refuse(name, "standard output can't be written: it is closed")
     for stream in (sys.stdout, sys.stderr):
