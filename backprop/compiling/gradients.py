@@ -15,7 +15,7 @@ from backprop.learning.network import MLP
 from backprop.learning.targets import target_rows
 from jacobians import Function
 from jacobians.numerics.arguments import checked_integer
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.threads import LEAST_FLOPS, blas_threads, halves, spread
 
@@ -57,6 +57,12 @@ class CompiledGradients:
         self.points = checked_integer(points, "points")
         self._network = network
         self._dtype = network.dtype
+        require_budget(
+            (self.points, sum(network.sizes)),
+            network.dtype.itemsize,
+            "the outputs of all layers at all points",
+            "compile the gradients for fewer points, and add up what several calls give",
+        )
         self._names = list(network.parameters)
         self._layers: tuple[Function, ...] = ()  # those whose affine ones are known
         self._affine: list[Any] = []
@@ -225,6 +231,8 @@ def compile_gradients(network: MLP, points: int) -> CompiledGradients:
         If an argument is refused.
     RecordingError
         If a layer or a loss of one's own does what straight-line code can't.
+    MemoryBudgetError
+        If the outputs of all layers at so many points are more than 2 GiB.
 
     Examples
     --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from backprop.compiling import RecordingError, gradients
 from backprop.learning.targets import LOSSES
 from jacobians import Function, SquaredError
 from jacobians.numerics import threads
+from jacobians.numerics.arrays import MemoryBudgetError
 from jacobians.structures import Dense
 
 
@@ -272,3 +274,15 @@ def test_threads_have_the_error_state_of_the_caller(monkeypatch: pytest.MonkeyPa
         with np.errstate(over=state):  # type: ignore[arg-type]  # one of its literals
             threads.spread(work, [slice(0, 1), slice(1, 2)])
         assert seen == {state}
+
+
+@pytest.mark.parametrize("points", [10**8, 10**9, 10**15])
+def test_compiled_gradients_keep_a_budget(points):
+    net = MLP.initialize([4, 3, 2], seed=0)
+    backprop.compile_gradients(net, points=2)  # what is imported with its first use takes memory too
+    tracemalloc.start()
+    with pytest.raises(MemoryBudgetError, match=r"the outputs of all layers at all points .* would take"):
+        backprop.compile_gradients(net, points=points)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
