@@ -26,6 +26,15 @@ VISIBLE = 1e-6  # of a row: a deviation that is smaller needs no excuse
 NATURAL_RESOLUTION = 1e-7  # the same, for a row of zeros, as a part of the terms that cancel in it
 
 
+def _least_numbers(eps: Array) -> tuple[Array, Array]:
+    """Return the smallest positive number and the smallest normal one of the floats that each value rounds to."""
+    kinds = [np.finfo(name) for name in ("float16", "float32", "float64")]
+    finds = [next(kind for kind in kinds if unit >= kind.eps) for unit in eps]
+    columns = [(float(kind.smallest_subnormal), float(kind.smallest_normal)) for kind in finds]
+    least, normal = np.array(columns).T.reshape(2, -1, 1)
+    return least, normal
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The Jacobian that a witness found.
@@ -142,8 +151,16 @@ def compare(
         cancelled = natural if sizes is None else np.where(np.isfinite(sizes), sizes, natural)
         rounding = ROUNDINGS * eps * (np.minimum(rows, columns) + cancelled)
         # what underflows in a factor has lost a subnormal number, and grows with the factors beside it
-        growth = HALF_GROWTH if dtype == "float16" else UNDERFLOW_GROWTH
-        underflow = growth * float(limits.smallest_subnormal)
+        least, normal = (
+            np.maximum(own, part)
+            for own, part in zip(
+                (float(limits.smallest_subnormal), float(limits.smallest_normal)),
+                _least_numbers(problem.eps),
+                strict=True,
+            )
+        )
+        half = (dtype == "float16") | (problem.eps.reshape(-1, 1) >= np.finfo(np.float16).eps)
+        underflow = np.where(half, HALF_GROWTH, UNDERFLOW_GROWTH) * least
         deviation = np.abs(candidate.astype(np.float64) - expected)
         tolerated = relative * size + rounding + error + underflow + atol
         known = np.isfinite(expected) & np.isfinite(error) & ~evidence.kinks
@@ -160,7 +177,7 @@ def compare(
         zero = size <= 2 * evidence.error  # what is larger is seen, though not to three digits
         small = steady.reshape(-1, 1) & zero & (error <= NATURAL_RESOLUTION * natural)
         precise = (error <= RESOLUTION * scale + atol) | (error <= underflow) | small
-        if 0 < size.max() <= float(limits.smallest_normal):
+        if size.max() > 0 and np.all(rows <= normal):
             precise = np.zeros_like(known)
         part = np.where(known & (deviation > 0), deviation / np.where(rows > 0, rows, scale), 0)
         noisy = (excess <= 1) & (rows <= tolerated)  # a row of nothing but noise has no size to be a part of

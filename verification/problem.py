@@ -19,10 +19,12 @@ from verification.tracing.functions import register
 from verification.tracing.rounding import Sizes, sizes
 from verification.tracing.scalars import Scalars
 
-BLOCK_BYTES = 4 * 1024**2
-"""The most that the points and values of one batched call may take: what a cache holds with all that comes between."""
+BLOCK_BYTES = 4 * 1024**2  # the most that the points and values of one batched call take: what a cache holds
 LARGEST_TRACE = 200_000
 """Numbers in the point and the parameters; one trace makes an object of each."""
+FAR = 2.0**8  # of entries above it steps in proportion to x may be larger than what f is smooth on
+TOO_FAR = 2.0**44  # and of those above it the machine has too few numbers for steps of the size 1
+LEAST_PART = 2.0**-26  # of x, in units of which the noise is measured
 NOISE_STEP = 2.0**-22  # relative; sixth differences of smooth code are then far below its rounding
 
 register()
@@ -185,11 +187,21 @@ class Problem:
         """
         if self.guessed is not None:
             return np.full(self.value.size, self.guessed)
+        sizes = np.abs(self.point.reshape(-1))
+        rms = self._sixth_differences(sizes)
+        if np.any(sizes > FAR):  # f may bend within such steps; smaller ones tell, if f rounds within them
+            near = self._sixth_differences(np.minimum(sizes, np.maximum(FAR, LEAST_PART * sizes)))
+            rounds = near > self.eps * np.abs(self.value.reshape(-1)) / 64
+            rms = np.where(rounds, np.fmin(rms, near), rms)
+        floor = self.eps * np.abs(self.value.reshape(-1).astype(np.float64))
+        return np.maximum(np.maximum(floor, self.rounding), np.where(np.isfinite(rms), rms, 0))
+
+    def _sixth_differences(self, sizes: Array) -> Array:
+        """Return the rounding noise of each value, as steps of 2⁻²² of some sizes of the entries of x show it."""
         x = self.point.reshape(-1)
-        direction = np.where(np.arange(x.size) % 2, -1.0, 1.0) * np.where(x == 0, 2.0**-10, np.abs(x))
-        steps = np.arange(10.0) * NOISE_STEP
+        direction = np.where(np.arange(x.size) % 2, -1.0, 1.0) * np.where(x == 0, 2.0**-10, sizes)
         estimates = []
-        for side in (steps, -steps):
+        for side in (np.arange(10.0) * NOISE_STEP, np.arange(10.0) * -NOISE_STEP):
             points = (x + side[:, None] * direction).astype(x.dtype)
             try:
                 values = self.evaluate_many(points.reshape((-1, *self.point.shape))).astype(np.float64)
@@ -199,9 +211,7 @@ class Problem:
                 mean = np.mean(np.diff(values, n=6, axis=0) ** 2, axis=0)
                 estimates.append(3 * np.sqrt(mean / 924))  # 924 = 12!/(6!)²
         # A kink that is near looks like noise, on its side.
-        rms = functools.reduce(np.fmin, estimates) if estimates else np.zeros(self.value.size)
-        floor = self.eps * np.abs(self.value.reshape(-1).astype(np.float64))
-        return np.maximum(np.maximum(floor, self.rounding), np.where(np.isfinite(rms), rms, 0))
+        return np.asarray(functools.reduce(np.fmin, estimates) if estimates else np.zeros(self.value.size))
 
     def evaluate(self, point: Array) -> Array:
         """Return f at one point, checked; non-finite values pass without a warning."""

@@ -55,11 +55,14 @@ class CompiledGradients:
                 f"network: found {type(network).__name__}, expected an MLP; see compile_gradients"
             )
         self.points = checked_integer(points, "points")
-        require_budget(
-            (self.points, max(network.sizes)), 8, "the values of the widest layer", "compile for fewer points"
-        )
         self._network = network
         self._dtype = network.dtype
+        require_budget(
+            (self.points, sum(network.sizes)),
+            network.dtype.itemsize,
+            "the outputs of all layers at all points",
+            "compile the gradients for fewer points, and add up what several calls give",
+        )
         self._names = list(network.parameters)
         self._layers: tuple[Function, ...] = ()  # those whose affine ones are known
         self._affine: list[Any] = []
@@ -228,6 +231,8 @@ def compile_gradients(network: MLP, points: int) -> CompiledGradients:
         If an argument is refused.
     RecordingError
         If a layer or a loss of one's own does what straight-line code can't.
+    MemoryBudgetError
+        If the outputs of all layers at so many points are more than 2 GiB.
 
     Examples
     --------

@@ -212,3 +212,41 @@ def test_help_pages_name_values_and_no_types(tmp_path, command, name):
     page = run(command, name, "--help", cwd=tmp_path).stdout
     assert "--help" in page
     assert not re.search("<(bool|int|str|Path|list)", page)
+
+
+def test_exceptions_of_a_kind_of_the_users_own_choose_no_status(tmp_path):
+    leave = "raise type('Over', (BaseException,), {})('that\\nis all')"
+    (tmp_path / "s.py").write_text(LAYER.format(leave=leave), encoding="utf-8")
+    done = run(VERIFY, "jacobian", "s.py:leaves", "s.py:J", "--at", "[0.5]", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "verify jacobian: s.py:leaves or s.py:J raised Over: that is all\n"
+
+
+@pytest.mark.parametrize("handler", ["os._exit(0)", "sys.exit(0)", "1 / 0"])
+def test_what_is_left_for_the_end_of_the_process_chooses_no_status(tmp_path, handler):
+    leave = f"__import__('atexit').register(lambda: {handler}); return np.cos(x)"
+    (tmp_path / "s.py").write_text(LAYER.format(leave=leave), encoding="utf-8")
+    done = run(VERIFY, "jacobian", "s.py:leaves", "s.py:J", "--at", "[0.5]", cwd=tmp_path)
+    assert (done.returncode, done.stdout.split(":")[0]) == (1, "wrong")
+
+
+def test_what_is_left_for_the_end_of_the_process_prints_to_standard_error(tmp_path):
+    leave = "__import__('atexit').register(lambda: print('bye')); return np.sin(x)"
+    (tmp_path / "s.py").write_text(LAYER.format(leave=leave), encoding="utf-8")
+    done = run(VERIFY, "jacobian", "s.py:leaves", "s.py:J", "--at", "[0.5]", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["verdict"] == "right"
+    assert "bye" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell that closes descriptors")
+def test_a_closed_channel_is_no_verdict(tmp_path):
+    (tmp_path / "s.py").write_text(LAYER.format(leave="print('hi'); return np.sin(x)"), encoding="utf-8")
+
+    def with_closed(descriptor):
+        call = [*VERIFY, "jacobian", "s.py:leaves", "s.py:J", "--shape", "2", "--json"]
+        return run(["sh", "-c", f'exec "$@" {descriptor}>&-', "sh"], *call, cwd=tmp_path)
+
+    done = with_closed(1)
+    assert (done.returncode, done.stderr) == (2, "verify: standard output can't be written: it is closed\n")
+    done = with_closed(2)
+    assert (done.returncode, json.loads(done.stdout)["verdict"]) == (0, "right")

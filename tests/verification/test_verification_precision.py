@@ -70,3 +70,21 @@ def test_the_precision_is_read_off_each_value():
     assert Problem(lambda x: f(x)[[0, 3, 4]], [1.7]).eps.tolist() == eps[:1] * 3
     assert Problem(lambda x: x.astype(np.float16), [1.7]).eps.tolist() == eps[2:]
     assert Problem(f, [1.7], guessed=0.0).eps.tolist() == eps[:1] * 5
+
+
+@pytest.mark.parametrize("name", ["float32", "float16"])
+def test_entries_below_what_the_floats_of_f_hold_are_not_wrong_in_a_more_precise_jacobian(name):
+    def softmax(x):
+        e = np.exp(x - np.max(x))
+        return (e / e.sum()).astype(name)
+
+    for x in (np.array([200.0, 65.0, 66.0, -51.0]), np.array([0.0, -150.0, 90.0])):
+        e = np.exp(x - x.max())
+        p = e / e.sum()
+        J = np.diag(p) - np.outer(p, p)  # most entries are far below the smallest number of f's floats
+        assert check(softmax, x, J).verdict != "wrong"
+        wrong = J.copy()
+        wrong[0, 1] += 0.5
+        assert check(softmax, x, wrong).verdict != "right"
+    scaled = lambda x: (np.float32(1e-41) * np.sin(x)).astype(np.float32)  # noqa: E731
+    assert check(scaled, [0.3, 1.0], 2e-41 * np.diag(np.cos([0.3, 1.0]))).verdict != "right"

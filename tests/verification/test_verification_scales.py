@@ -182,3 +182,54 @@ def test_a_tiny_entry_is_not_moved_beyond_its_own_size_to_call_a_derivative_wron
     J = np.diag(np.cos(y))
     J[0, 0] *= 1.01
     assert taylor_test(np.sin, y, J).verdict == "wrong"
+
+
+def _by_differences_alone(f):
+    return lambda x: np.array([float(f(float(entry))) for entry in x])
+
+
+FAR_FROM_0 = {
+    "a period of 2 at 4096": (
+        lambda t: np.sin(np.pi * t),
+        lambda t: np.pi * np.cos(np.pi * t),
+        [4096, -8192],
+    ),
+    "a period of 2π at 1e6": (np.sin, np.cos, [2e6, 4e6]),
+    "a period of 2π at 1e8": (np.sin, np.cos, [1e8, 2e8]),
+    "seconds since 1970": (
+        lambda t: np.tanh(t - 1.7e9),
+        lambda t: np.cosh(t - 1.7e9) ** -2,
+        [1.7e9 + 0.3, 1.7e9 - 2],
+    ),
+    "a narrow bell": (
+        lambda t: np.exp(-((t - 1e6) ** 2)),
+        lambda t: -2 * (t - 1e6) * np.exp(-((t - 1e6) ** 2)),
+        [1e6 + 0.5, 1e6 - 1],
+    ),
+    "as smooth as x is large": (np.log, lambda t: 1 / t, [1e8, 1e100]),
+}
+
+
+@pytest.mark.parametrize("name", FAR_FROM_0)
+def test_functions_that_bend_within_a_small_part_of_x_are_judged_by_steps_that_do_not(name):
+    f, slope, x = FAR_FROM_0[name]
+    x = np.array(x, dtype=float)
+    J = np.diag(slope(x))
+    for code in (f, _by_differences_alone(f)):
+        assert check(code, x, J).verdict == "right"
+        assert check(code, x, 1.001 * J).verdict == "wrong"
+        assert check(code, x, -J).verdict == "wrong"
+        assert check(code, x, 0 * J).verdict == "wrong"
+        assert taylor_test(code, x, J).verdict == "right"
+        assert taylor_test(code, x, 1.01 * J).verdict == "wrong"
+        projected = [check(code, x, c, witnesses=["projections"]).verdict for c in (J, -J)]
+        assert projected[0] != "wrong"
+        assert projected[1] != "right"
+
+
+def test_kinks_at_a_distance_that_is_small_beside_x_are_none_of_x():
+    f = _by_differences_alone(lambda t: abs(t - 1e6))
+    x = np.array([1e6 + 0.3, 1e6 - 0.25])
+    assert check(f, x, np.diag([1.0, -1.0])).verdict == "right"
+    assert check(f, x, np.diag([1.0, 1.0])).verdict == "wrong"
+    assert check(f, [1e6, 2.0], np.diag([1.0, -1.0])).verdict == "undecided"

@@ -6,6 +6,7 @@ Nothing else ends with 1, and no code of a user's chooses a status: see :func:`u
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import sys
@@ -49,7 +50,8 @@ def users_code(what: str) -> Iterator[None]:
     Raises
     ------
     CallError
-        If it raises SystemExit, or calls ``os._exit``; other exceptions are left to the caller.
+        If it raises SystemExit, or calls ``os._exit``, or raises what is no Exception; other exceptions, and Ctrl-C,
+        are left to the caller.
     """
     process, leave = os.getpid(), os._exit
 
@@ -62,7 +64,9 @@ def users_code(what: str) -> Iterator[None]:
     try:
         with _output_to_errors(), contextlib.redirect_stdout(sys.stderr):
             yield
-    except (SystemExit, GeneratorExit) as error:
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # SystemExit, GeneratorExit, or a kind of the user's own
         text = f": {error}" if str(error) else ""
         raise CallError(f"{what} raised {type(error).__name__}{text}") from None
     finally:
@@ -119,6 +123,10 @@ def run_app(name: str, make: Callable[[], typer.Typer], argv: Sequence[str] | No
     interrupted : str
         What is said after Ctrl-C.
     """
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # as long as the process lives
+    if sys.stdout is None:
+        return _refuse(name, "standard output can't be written: it is closed")
     for stream in (sys.stdout, sys.stderr):
         # a terminal that has no letter for ∂ shows an escape in its place
         if hasattr(stream, "reconfigure"):
@@ -129,6 +137,9 @@ def run_app(name: str, make: Callable[[], typer.Typer], argv: Sequence[str] | No
         require_extras("cli", "typer", "rich", "pydantic")
         status = _status(name, path, make(), arguments)
         sys.stdout.flush()
+        if argv is None:  # what somebody's code left for the end of the process chooses no status either
+            with users_code("code that runs at the end of the process"):
+                atexit._run_exitfuncs()
     except (CallError, ImportError) as error:
         return _refuse(path, " ".join(str(error).split()))  # it may hold what somebody's code said
     except KeyboardInterrupt:

@@ -156,6 +156,7 @@ def to_gradescope(result: SubmissionResult) -> dict[str, Any]:
 
 
 def checked_results(results: Any) -> list[SubmissionResult]:
+    """Return what was marked, or refuse what is none."""
     found = checked_list(results, "results", "a list of SubmissionResult")
     return [
         checked_instance(result, f"results[{place}]", SubmissionResult) for place, result in enumerate(found)

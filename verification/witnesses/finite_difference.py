@@ -16,9 +16,10 @@ from jacobians.function import INPUT
 from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array, real_array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
-from verification.problem import Problem
+from verification.problem import FAR, Problem
 from verification.tracing.arrays import entries_of
 from verification.tracing.scalars import ComplexScalars
+from verification.witnesses.neighbours import Neighbours, blocks_of
 
 Method = Literal["central", "forward", "complex-step", "richardson"]
 
@@ -30,6 +31,7 @@ LEAST_LEVELS = 4  # before the extrapolation may end: their points go into one b
 COMPLEX_STEP = 1e-20  # relative; no subtraction, so nothing is lost by a step that small
 LARGE_COMPLEX_STEP = 1e-8  # the error of the quotient is its square
 FAINT = 1e-280  # an imaginary part below it may have come from one that underflowed
+CONVINCING = 1e-6  # of an entry: beside what steps of the size 1 find with a smaller error is no kink
 PROJECT_INSTEAD = 'check a candidate J without forming it: check(f, x, J, witnesses=["projections"])'
 SUBNORMAL = 5e-324  # the one absolute error of rounding
 UNDERFLOW = 4096 * SUBNORMAL  # what the gains of the code make of it
@@ -185,41 +187,6 @@ def _taken(problem: Problem, columns: Array, h: Array) -> tuple[Array, Array]:
     return moved, taken
 
 
-class _Neighbours:
-    """The points beside x that differ from it in one entry each, in memory that is filled once for all blocks.
-
-    Parameters
-    ----------
-    problem : Problem
-    most : int
-        The most points of a call.
-    """
-
-    def __init__(self, problem: Problem, most: int) -> None:
-        self.problem, self.x = problem, problem.point.reshape(-1)
-        self.points = np.empty((most, self.x.size), dtype=self.x.dtype)
-        self.points[...] = self.x
-        self.changed = np.empty(0, dtype=np.intp)  # the columns of the points that were asked for last
-
-    def values(self, columns: Array, *moved: Array) -> Array:
-        """Return f where entry j is replaced, for some columns j and each of `moved`: one batched call.
-
-        The result has shape (len(moved), count, m); the next call may write to it.
-        """
-        self.points[np.arange(len(self.changed)), self.changed] = self.x[self.changed]
-        self.changed = np.tile(columns, len(moved))
-        points = self.points[: len(self.changed)]
-        points[np.arange(len(points)), self.changed] = np.concatenate(moved)
-        values = self.problem.evaluate_many(points.reshape(-1, *self.problem.point.shape))
-        return values.reshape(len(moved), len(columns), -1)
-
-
-def _blocks(problem: Problem, columns: Array, sides: int) -> list[slice]:
-    """Return the columns in blocks, whose points on all sides go into one batched call."""
-    block = max(1, problem.block // sides)
-    return [slice(start, start + block) for start in range(0, len(columns), block)]
-
-
 def _differences(problem: Problem, method: str, step: Any) -> Array:
     eps = max(float(np.finfo(problem.point.dtype).eps), problem.returned)
     relative = eps ** (1 / 3) if method == "central" else eps**0.5
@@ -239,8 +206,8 @@ def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array
     below, down = _taken(problem, columns, -h) if method == "central" else (None, np.zeros_like(up))
     rows = np.empty((len(columns), problem.value.size), dtype=problem.value.dtype)
     sides = [above] if below is None else [above, below]
-    blocks = _blocks(problem, columns, len(sides))
-    neighbours = _Neighbours(problem, len(sides) * len(columns[blocks[0]])) if blocks else None
+    blocks = blocks_of(problem, columns, len(sides))
+    neighbours = Neighbours(problem, len(sides) * len(columns[blocks[0]])) if blocks else None
     for part in blocks:
         assert neighbours is not None
         right, *left = neighbours.values(columns[part], *(side[part] for side in sides))
@@ -271,13 +238,32 @@ def richardson(problem: Problem, step: Any = None, levels: int = MOST_LEVELS) ->
                 if old is not result.error:
                     old[:, poor] = np.where(better, new, old[:, poor])
             result.error[:, poor] = np.minimum(result.error[:, poor], again.error)
+        if (sizes > FAR).any():  # steps of the size 1 contest what steps in proportion to x found
+            result = _contested(problem, result, sizes)
     return RichardsonResult(*(part.reshape(m, n) for part in result))
 
 
-def _in_blocks(problem: Problem, columns: Array, first: Array, levels: int) -> RichardsonResult:
+def _contested(problem: Problem, found: RichardsonResult, sizes: Array) -> RichardsonResult:
+    """Return what was found again, where steps of the size 1 let it stand, or else what those find."""
+    far = np.flatnonzero(sizes > FAR)
+    least = LEVEL_RATIO ** (LEAST_LEVELS + 1) * np.spacing(sizes[far])
+    first = np.maximum(FIRST_STEP, least).astype(sizes.dtype)
+    again = _in_blocks(problem, far, first, MOST_LEVELS, [part[:, far].T for part in found[:2]])
+    matrix, error, kinks = (part.copy() for part in found)
+    vague = again.error > CONVINCING * np.abs(again.matrix)
+    matrix[:, far], error[:, far], kinks[:, far] = *again[:2], again.kinks | (kinks[:, far] & vague)
+    return RichardsonResult(matrix, error, kinks)
+
+
+def _in_blocks(
+    problem: Problem, columns: Array, first: Array, levels: int, known: Any = None
+) -> RichardsonResult:
     """Extrapolate block by block of columns: all that a block needs stays in the cache."""
     sides = 2 * min(levels, LEAST_LEVELS)
-    parts = [_extrapolate(problem, columns[p], first[p], levels) for p in _blocks(problem, columns, sides)]
+    parts = [
+        _extrapolate(problem, columns[p], first[p], levels, known and [part[p] for part in known])
+        for p in blocks_of(problem, columns, sides)
+    ]
     return RichardsonResult(*(np.concatenate(part, axis=1) for part in zip(*parts, strict=True)))
 
 
@@ -288,7 +274,7 @@ def _levels(
     smallest = 4 * np.spacing(np.abs(problem.point.reshape(-1)[columns]))
     falling = [first / LEVEL_RATIO**level for level in range(levels)]
     steps = list(takewhile(lambda h: not np.any(h < smallest), falling))
-    neighbours = _Neighbours(problem, 2 * len(columns) * min(len(steps), LEAST_LEVELS))
+    neighbours = Neighbours(problem, 2 * len(columns) * min(len(steps), LEAST_LEVELS))
     for together in (steps[:LEAST_LEVELS], *([h] for h in steps[LEAST_LEVELS:])):
         taken = [(_taken(problem, columns, h), _taken(problem, columns, -h)) for h in together]
         moved = [entries for sides in taken for entries, _ in sides]
@@ -299,13 +285,15 @@ def _levels(
             yield h, up, down, above, below
 
 
-def _extrapolate(problem: Problem, columns: Array, first: Array, levels: int) -> RichardsonResult:
-    """Neville's scheme over central differences at steps that fall by 4, entry by entry."""
+def _extrapolate(
+    problem: Problem, columns: Array, first: Array, levels: int, known: Any = None
+) -> RichardsonResult:
+    """Neville's scheme over central differences at steps that fall by 4, entry by entry; `known` from larger ones."""
     eps = np.maximum(float(np.finfo(problem.point.dtype).eps), problem.eps)
     middle = problem.value.reshape(1, -1)
     subnormal = np.where(np.abs(middle) < NORMAL, np.abs(middle), 0)
     shape = (len(columns), problem.value.size)
-    best, error = np.full(shape, np.nan), np.full(shape, np.inf)
+    best, error = known or (np.full(shape, np.nan), np.full(shape, np.inf))
     kinks, smallest, previous_gap = np.zeros(shape, dtype=bool), np.zeros(shape), np.full(shape, np.inf)
     previous: list[Array] = []
     for level, (h, up, down, above, below) in enumerate(_levels(problem, columns, first, levels)):

@@ -11,7 +11,7 @@ from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.structures import Jacobian
-from verification.problem import Problem
+from verification.problem import TOO_FAR, Problem
 
 STEPS = 2.0 ** -np.arange(2.0, 15.0)
 FITTED = 4  # smallest steps above the noise: a small error of J shows last
@@ -19,7 +19,7 @@ RIGHT_ORDER, WRONG_ORDER = 1.8, 1.2
 CONSTANT_ORDER = 0.7  # below it the remainder doesn't fall with h as an error of J does: rounding, or a jump
 POWER = 1e-3  # of h ‖J v‖: where the rounding hides more than that, remainders within it say nothing
 LEAST_SIZE = 1e-3  # entries that are smaller are moved as far as one of this size
-FAR = 2.0**20  # of entries above it the steps are relative: 1 is lost in their rounding, or nearly
+LARGE = 2.0**20  # of entries above it the steps are relative: 1 is lost in their rounding, or nearly
 
 
 class TaylorResult(NamedTuple):
@@ -119,6 +119,11 @@ def remainder(problem: Problem, matrix: Any, seed: int, *dtypes: Any) -> TaylorR
     x = problem.point.reshape(-1).astype(np.float64)
     direction = np.random.default_rng(seed).normal(size=x.size)
     result = _along(problem, matrix, direction * _sizes(x), dtypes)
+    far = (np.abs(x) > LARGE) & (np.abs(x) < TOO_FAR)
+    if result.verdict != "right" and far.any():
+        # f may bend within steps in proportion to such an entry, as sin does: those of the size 1 are asked
+        near = _along(problem, matrix, direction * np.where(far, 1, _sizes(x)), dtypes)
+        result = result if near.verdict == "undecided" else near
     faint = (x != 0) & (np.abs(x) < LEAST_SIZE)
     if result.verdict != "wrong" or not faint.any():
         return result
@@ -177,6 +182,6 @@ def _along(problem: Problem, matrix: Any, direction: Array, dtypes: Any) -> Tayl
 def _sizes(x: Array) -> Array:
     """Return how far each entry is moved: as its own size below 1, and an entry that is 0 as far as the largest."""
     sizes = np.abs(x)
-    own = np.where(sizes > FAR, sizes, np.minimum(1, sizes))
+    own = np.where(sizes > LARGE, sizes, np.minimum(1, sizes))
     typical = min(1.0, float(sizes.max())) or 1.0
     return np.asarray(np.where(sizes == 0, typical, np.maximum(LEAST_SIZE, own)))
