@@ -17,7 +17,7 @@ from jacobians.graph.creators import following
 from jacobians.graph.graph import Graph
 from jacobians.graph.layers import trace_function
 from jacobians.graph.operations import special_rows
-from jacobians.graph.recorder import Recorder, TracingError
+from jacobians.graph.recorder import Call, Recorder, TracingError
 from jacobians.graph.traced import Traced, assemble, operands_of
 from jacobians.numerics.arguments import checked_takes
 from jacobians.numerics.arrays import Array, real_array
@@ -60,6 +60,19 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
                 f"f: found a Function with {len(points)} points and {unknown}, expected x and wrt=[…]"
             )
         return trace_function(f, points[0], named.get("wrt"), max_vertices)
+    return record(f, *points, max_vertices=max_vertices, **named)[0]
+
+
+def record(
+    f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, keeps_calls: bool = False, **named: Any
+) -> tuple[Graph, dict[int, Call]]:
+    """Return the graph of a NumPy callable, and how each vertex was computed if `keeps_calls`.
+
+    Raises
+    ------
+    TracingError
+        If f does what can't be followed; the message names the operation and the line.
+    """
     if not callable(f):
         raise TypeError(f"f: found {type(f).__name__}, expected a callable or a Function")
     if not points and not named:
@@ -68,17 +81,19 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
     pairs = [*zip(names, points, strict=True), *named.items()]
     given = {name: np.array(real_array(value, name, foreign="refuse")) for name, value in pairs}
     args, options = [given[name] for name in names], {name: given[name] for name in named}
-    recorder, result = _follow(f, args, options, max_vertices)
+    recorder, result = follow_code(f, args, options, max_vertices, keeps_calls)
     graph = _graph(recorder, result, len(given))
     again = f(*map(np.copy, args), **{name: value.copy() for name, value in options.items()})
     if not _same(graph, again):
-        _refuse_other_numbers(recorder, _follow(f, args, options, max_vertices)[0])
-    return graph
+        _refuse_other_numbers(recorder, follow_code(f, args, options, max_vertices)[0])
+    return graph, recorder.calls
 
 
-def _follow(f: Any, args: list[Array], options: dict[str, Array], max_vertices: int) -> tuple[Recorder, Any]:
+def follow_code(
+    f: Any, args: list[Array], options: dict[str, Array], max_vertices: int, keeps_calls: bool = False
+) -> tuple[Recorder, Any]:
     """Run the code on arrays that are followed; the first vertices are the arguments."""
-    recorder = Recorder(max_vertices)
+    recorder = Recorder(max_vertices, keeps_calls=keeps_calls)
 
     def argument(array: Array, name: str) -> Traced:
         made = Traced(recorder, array, recorder.add(name, array, "input"))

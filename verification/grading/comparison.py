@@ -142,7 +142,12 @@ def _of_shape(found: Array, trial: Trial, task: Task) -> Outcome:
             sentence += "; the numbers are right"
         elif found.ndim == 2 and found.T.shape == expected.shape and _equal(found.T, expected, task):
             sentence += "; it is the transpose of the answer"
-    elif task.form == "matrix" and trial.derivative is not None and np.isfinite(found).all() and found.size:
+    elif (
+        task.form in ("matrix", "gradient")
+        and trial.derivative is not None
+        and np.isfinite(found).all()
+        and found.size
+    ):
         diagnosis = _diagnosis(found, trial, task)
         if diagnosis.name not in ("shape", "unknown"):
             sentence += f"; {diagnosis.sentence}"

@@ -60,8 +60,12 @@ class Trial:
         known = self.derivative
         if known is None or form == "value":
             return diagnose(found, self.answer)
+        if found.shape != self.answer.shape and form == "gradient":
+            return diagnose(
+                found, known.matrix, f=known.function, x=known.x, wrt=known.wrt, in_shape=known.in_shape
+            )
         if found.shape != self.answer.shape:
-            return diagnose(found, self.answer if form in ("matrix", "gradient") else known.matrix)
+            return diagnose(found, self.answer if form == "matrix" else known.matrix)
         return diagnose(
             known.to_matrix(found, form), known.matrix, f=known.function, x=known.x, wrt=known.wrt
         )
