@@ -186,7 +186,7 @@ def of_blocks(found: Array, right: Array, out_shape: Shape, in_shape: Shape) -> 
         (blocks.mean(axis=0), f"it is the mean of the Jacobians of {count} points"),
     ):
         if found.size == made.size and found.shape[-1] == n and _near(found.reshape(made.shape), made):
-            return Slip.SHAPE, said
+            return Slip.PER_POINT, said
     return None
 
 

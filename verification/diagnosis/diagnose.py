@@ -23,11 +23,12 @@ from verification.diagnosis.two_mistakes import two_mistakes
 EXPLAINED = 1e-4  # a mistake fits if what it leaves unexplained is this part of the deviation
 SAME = 1e-6  # relative: nothing to explain
 CERTAIN = 0.6  # the cost of a mistake beside which no other is looked for
+UNNAMED = {True: 0.8, False: 1.45}  # the cost of a constant factor that is one of the usual, or any number
 NEAR = 1.2  # so much less simple may be what is told beside the simplest
 TWO = 2.0  # the cost of what is no simple mistake any more
 SHOWN = 2  # of the other mistakes that fit, in the text
 
-COSTS: dict[str, float] = {Slip.SIGN: 0.5, Slip.ZERO: 0.5, Slip.TRANSPOSED: 0.7, Slip.VEC_ORDER: 0.8}
+COSTS: dict[str, float] = {Slip.SIGN: 0.5, Slip.TRANSPOSED: 0.7, Slip.VEC_ORDER: 0.8}
 """How simple the mistakes are that need no code; the others cost 1.2, in the order in which they are tried."""
 
 
@@ -190,7 +191,7 @@ def _diagnose(
             (cost, name, said, one.reshape(right.shape)) for cost, name, said, one in gradients(raw, in_shape)
         ]
     for cost, name, said, matrix in targets[same:]:
-        if _left_over(Mistake(name, said, matrix), right, weights, size) <= EXPLAINED:
+        if size and _left_over(Mistake(name, said, matrix), right, weights, size) <= EXPLAINED:
             fits.append(Fit(cost, name, said))
     fits += [Fit(1.0, *one) for one in _of_shape(raw, right, out_shape, in_shape)]
     fits += [Fit(cost, name, said) for cost, name, said, wrong in of_symmetric(right, in_shape)
@@ -203,7 +204,7 @@ def _diagnose(
         fits += explain(code, point, right, targets, raw)
     fits = [fit for fit in ranked(fits) if fit.cost <= min(one.cost for one in fits) + NEAR]
     if scalings:
-        fits = _with_origin(scalings[0], fits)
+        fits = _with_origin(scalings[0], bool(_factor(found, right, factors)), fits)
     if not fits and same:
         fits = [Fit(1.0, guess.name, guess.sentence) for guess in places(found, right)]
     if not fits:
@@ -243,12 +244,15 @@ def _of_shape(raw: Array, right: Array, out_shape: Shape, in_shape: Shape) -> li
     return [one for one in found if one is not None] + missing
 
 
-def _with_origin(scaling: Mistake, fits: list[Fit]) -> list[Fit]:
+def _with_origin(scaling: Mistake, known: bool, fits: list[Fit]) -> list[Fit]:
     """Return the fits behind the bare factor, which is told with the factor of the code that may be the reason."""
     origin = [fit for fit in fits if fit.name in (Slip.FACTOR, Slip.MISSING_FACTOR) and fit.cost < TWO]
     rest = [fit for fit in fits if fit not in origin]
-    if scaling.name != Slip.FACTOR or not origin:
-        return [Fit(1.0, scaling.name, scaling.sentence), *rest]
+    plain = Fit(1.0, scaling.name, scaling.sentence)
+    if rest and min(fit.cost for fit in rest) < min((fit.cost for fit in origin), default=UNNAMED[known]):
+        return [*rest, plain, *origin]
+    if scaling.name not in (Slip.FACTOR, Slip.ZERO) or not origin:
+        return [plain, *rest]
     said = scaling.sentence.partition(", with ")[0]
     reasons = " or ".join(fit.sentence for fit in origin[:SHOWN])
     return [Fit(1.0, scaling.name, f"{said}, as where {reasons}"), *rest]

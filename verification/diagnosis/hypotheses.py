@@ -95,5 +95,5 @@ def _uses(tape: Tape) -> Iterator[Hypothesis]:
                 which = "first" if k == 0 else "last" if k == len(uses) - 1 else f"number {k + 1}"
                 said = f"of the {len(uses)} uses of {value_name(tape, source)} only the {which} counts"
                 yield Hypothesis(
-                    0.95 if len(uses) > 2 else 1.4, Slip.ONE_USE, f"{said}; expected their sum", changed, {}
+                    0.85 if len(uses) > 2 else 1.4, Slip.ONE_USE, f"{said}; expected their sum", changed, {}
                 )

@@ -161,7 +161,9 @@ def left_out(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
             said = f"a term of the product rule is left out: by {what}, at {name_of(call)}"
         else:
             said = f"the path by {what} through {name_of(call)} is left out"
-        yield Variant(0.95 if name_of(call) in REDUCTIONS else 1.0, Slip.MISSING_PATH, said, ((edge, None),))
+        meets = len({one.source for one in tape.edges[vertex] if one.source in tape.active}) > 1
+        cost = 0.88 if name_of(call) in REDUCTIONS else 0.9 if meets else 1.1
+        yield Variant(cost, Slip.MISSING_PATH, said, ((edge, None),))
 
 
 @mutation

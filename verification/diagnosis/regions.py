@@ -197,9 +197,8 @@ def variants(tape: Tape, region: Region) -> Iterator[Variant]:
     yield variant(
         1.0 + extra, Slip.MISSING_DERIVATIVE, f"the derivative of {name} is left out", lambda rows: rows
     )
-    yield variant(
-        1.1 + extra, Slip.FUNCTION_FOR_DERIVATIVE, f"{name} stands for its derivative", by_entries(y)
-    )
+    cost = 1.1 + extra if region.elementwise else 0.85
+    yield variant(cost, Slip.FUNCTION_FOR_DERIVATIVE, f"{name} stands for its derivative", by_entries(y))
     twice = lambda rows: own(own(rows))  # noqa: E731
     yield variant(1.6 + extra, Slip.APPLIED_TWICE, f"the derivative of {name} is applied twice", twice)
     if (later := at_value(tape, region, y)) is not None:
@@ -212,7 +211,7 @@ def variants(tape: Tape, region: Region) -> Iterator[Variant]:
         diagonal = np.diag(matrix).copy()
         if not np.allclose(matrix, np.diag(diagonal), rtol=0, atol=1e-14 * np.abs(matrix).max(initial=0)):
             said = f"{name} is taken entry by entry: only the diagonal of its Jacobian is used"
-            yield variant(1.0, Slip.ELEMENTWISE, said, by_entries(diagonal))
+            yield variant(0.85, Slip.ELEMENTWISE, said, by_entries(diagonal))
         if not np.allclose(matrix, matrix.T, rtol=1e-10, atol=0):
             yield variant(
                 1.3, Slip.MATRIX_TRANSPOSED, f"the Jacobian of {name} is transposed", _weighted_by(matrix.T)

@@ -25,7 +25,7 @@ def other_values(tape: Tape) -> Iterator[tuple[float, str, str, Tape]]:
     """Yield (cost, slip, sentence, tape): a spread with ddof = 1, an ε, a target or a constant factor left out."""
     found: dict[tuple[Any, ...], dict[int, Array | Call]] = {}
     for vertex, call in tape.calls.items():
-        if vertex in tape.active and call.operands:
+        if call.operands:
             frames = call.frames
             where = f" ({frames[0].function}, line {frames[0].line})" if frames else ""
             position = tuple((frame.file, frame.position) for frame in frames)
@@ -46,6 +46,11 @@ def _changes(tape: Tape, vertex: int, call: Call) -> Iterator[tuple[float, str, 
             said = f"{name} divides by {count - 1} (ddof = 1), expected {count}"
             yield 2.0, Slip.WRONG_VALUE, said, value * (np.sqrt(ratio) if name == "std" else ratio)
     if call.function not in (np.add, np.subtract, np.multiply, np.divide):
+        return
+    if vertex not in tape.active:
+        for k, other in enumerate(call.args if name == "*" else ()):
+            said = f"the factor {operand(tape, call, (k,))} is left out in all that follows from it"
+            yield 1.6, Slip.MISSING_FACTOR, said, _with(call, k, np.ones_like(other))
         return
     active = [place for place, source, _ in call.operands if source in tape.active]
     for k, other in enumerate(call.args):
