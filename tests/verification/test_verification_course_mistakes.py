@@ -332,7 +332,7 @@ CASES = {
         "x",
         lambda dout, x, gamma, beta: dout * gamma / normalised(x, 0)[1],
         "missing-path",
-        "through mean is left out",
+        "statistics are held constant: mean in line",
     ),
     "variance constant": (
         batch_norm,

@@ -225,7 +225,7 @@ def _diagnose(
             return Diagnosis(Slip.SHAPE, "the shape is wrong", evidence)
     first, *others = fits
     return Diagnosis(
-        first.name, first.sentence, evidence, tuple(dict.fromkeys(one.sentence for one in others))
+        str(first.name), first.sentence, evidence, tuple(dict.fromkeys(one.sentence for one in others))
     )
 
 

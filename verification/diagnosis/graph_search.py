@@ -14,8 +14,8 @@ from jacobians.numerics.arrays import Array
 from verification.causes import Slip
 from verification.diagnosis.answers import before_the_sum
 from verification.diagnosis.constant_factors import ratio
-from verification.diagnosis.hypotheses import Hypothesis, hypotheses
-from verification.diagnosis.mutations import pool, value_name
+from verification.diagnosis.hypotheses import USES, Hypothesis, hypotheses
+from verification.diagnosis.mutations import REDUCTIONS, name_of, pool, value_name
 from verification.diagnosis.tape import Edge, Pull, Tape, pull_of, tape_of
 from verification.diagnosis.values import LEAST, other_values
 
@@ -132,7 +132,11 @@ class Search:
         made = hypotheses(self.tape)
         paths: list[tuple[Hypothesis, Array]] = []
         size = float(np.linalg.norm(self.right))
-        drops = [one for one in made if one.name == Slip.MISSING_PATH]
+        drops = [
+            one
+            for one in made
+            if one.name == Slip.MISSING_PATH and all(pull is None for pull in one.edges.values())
+        ]
         for one in drops:
             share = self.base[0] - self.predicted(one)
             if float(np.linalg.norm(share)) <= 1e-12 * size:
@@ -143,7 +147,7 @@ class Search:
             rest = self.predicted(Hypothesis(0, "", "", self.null, {}))
             if float(np.linalg.norm(rest - self.base[0])) > 1e-9 * size:
                 self.null = {}
-        for one in made:
+        for one in [*self._statistics([one for one, _ in paths]), *made]:
             if self.tape.spent > WORK:
                 break
             if not self.null or not self.consider(
@@ -165,6 +169,22 @@ class Search:
                 self.consider(other, cost, name, sentence)
             if self.tape.spent > WORK:
                 break
+
+    def _statistics(self, drops: list[Hypothesis]) -> Iterator[Hypothesis]:
+        """Yield what it gives to hold two or all sums, means, … constant that reach the output beside another path."""
+        held = [
+            one
+            for one in drops
+            if all(
+                pull is None and name_of(self.tape.calls[edge.target]) in REDUCTIONS
+                for edge, pull in one.edges.items()
+            )
+        ]
+        several = [list(pair) for pair in itertools.combinations(held, 2)] if len(held) <= USES else []
+        for chosen in (*several, *([held] if len(held) > 2 else [])):
+            edges = {edge: pull for one in chosen for edge, pull in one.edges.items()}
+            where = ", ".join(dict.fromkeys(_of_reduction(self.tape, one) for one in chosen))
+            yield Hypothesis(0.95, Slip.MISSING_PATH, f"statistics are held constant: {where}", edges, {})
 
     def _shares(self, paths: list[tuple[Hypothesis, Array]]) -> None:
         """Note where a path is there with another factor."""
@@ -260,6 +280,11 @@ class Search:
             both = Hypothesis(0, "", "", {**one.edges, **two.edges}, {})
             sentence = f"{one.sentence}, and {two.sentence}"
             self.consider(self.predicted(both, self.null), one.cost + two.cost, Slip.MISSING_PATH, sentence)
+
+
+def _of_reduction(tape: Tape, one: Hypothesis) -> str:
+    call = tape.calls[next(iter(one.edges)).target]
+    return f"{name_of(call)} in line {call.frames[0].line}" if call.frames else name_of(call)
 
 
 def _known(value: float, factors: Mapping[float, str]) -> tuple[float, str] | None:

@@ -89,11 +89,14 @@ def _uses(tape: Tape) -> Iterator[Hypothesis]:
                 used.setdefault(edge.source, []).append(edge)
     for source, uses in used.items():
         if len(uses) > 1:
+            sites = {(call.name, call.frames[:1][0].position if call.frames else 0)
+                     for call in (tape.calls.get(edge.target) for edge in uses) if call is not None}  # fmt: skip
+            shared = len(uses) > 2 and len(sites) == 1  # of a loop
             places = range(len(uses)) if len(uses) <= USES else (0, len(uses) - 1)
             for k in places:
                 changed: dict[Edge, Pull | None] = {edge: None for j, edge in enumerate(uses) if j != k}
                 which = "first" if k == 0 else "last" if k == len(uses) - 1 else f"number {k + 1}"
                 said = f"of the {len(uses)} uses of {value_name(tape, source)} only the {which} counts"
                 yield Hypothesis(
-                    0.85 if len(uses) > 2 else 1.4, Slip.ONE_USE, f"{said}; expected their sum", changed, {}
+                    0.85 if shared else 1.4, Slip.ONE_USE, f"{said}; expected their sum", changed, {}
                 )
