@@ -104,9 +104,9 @@ class Slip(StrEnum):
     REPEATED_INDEX, ONE_USE, MASK, REVERSED, PLACE
         Repeated indices assigned; one use of several counted; the mask of a maximum or a condition; a kernel or an
         answer turned; parts in another place.
-    NOT_SUMMED, WRONG_AXIS, PER_POINT, REGULARISATION, EXTRA_ENTRIES, SYMMETRY
-        Not summed, or over another axis; the blocks of a batch, or their sum; c times the parameter; a border that is
-        not dropped; one triangle, or S + Sᵀ, of a symmetric answer.
+    NOT_SUMMED, WRONG_AXIS, PER_POINT, HESSIAN, REGULARISATION, EXTRA_ENTRIES, SYMMETRY
+        Not summed, or over another axis; the blocks of a batch, or their sum; the Hessian for the gradient; c times
+        the parameter; a border that is not dropped; one triangle, or S + Sᵀ, of a symmetric answer.
     """
 
     RIGHT = "right"
@@ -146,6 +146,7 @@ class Slip(StrEnum):
     NOT_SUMMED = "not-summed"
     WRONG_AXIS = "wrong-axis"
     PER_POINT = "per-point"
+    HESSIAN = "hessian"
     REGULARISATION = "regularisation"
     EXTRA_ENTRIES = "extra-entries"
     SYMMETRY = "symmetry"

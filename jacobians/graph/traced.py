@@ -133,6 +133,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         reductions = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+        if method == "reduce" and ufunc is np.hypot and kwargs.get("initial", 0) == 0:
+            kwargs.pop("initial", None)  # of lengths the square root of a sum of squares
+            return self._apply(np.linalg.norm, inputs[:1], {"axis": 0, **kwargs})
         if method == "reduce" and ufunc in reductions:
             axis = kwargs.pop("axis", 0)
             return self._apply(reductions[ufunc], inputs[:1], {"axis": axis, **kwargs})

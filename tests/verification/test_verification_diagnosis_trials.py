@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jacobians import LayerNorm
 from verification import check
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "diagnosis_trials.py"
@@ -79,6 +80,31 @@ Y = np.linalg.inv(S)
         (inverse, S, np.diag(-1 / S.ravel() ** 2), "elementwise", "entry by entry"),
         (inverse, S, -np.kron(Y, Y), "matrix-transposed", "one factor is not transposed"),
         (inverse, S, np.kron(Y, Y.T), "sign", "−J"),
+        (lambda z: z @ S @ z, x[:3], S + S.T, "hessian", "expected the gradient"),
+        (
+            lambda z: np.linalg.solve(S, z),
+            x[:3],
+            S,
+            "missing-factor",
+            "the matrix of solve stands for its inverse",
+        ),
+        (lambda z: np.cumsum(z**2), x, np.diag(2 * x), "elementwise", "cumsum is taken entry by entry"),
+        (
+            lambda z: z / np.linalg.norm(z),
+            x,
+            np.eye(4) / np.linalg.norm(x),
+            "missing-path",
+            "through norm is left out",
+        ),
+        (lambda z: S @ z @ S, S.T @ S, np.kron(S, S), "matrix-transposed", "is transposed at @"),
+        (
+            lambda z: z + np.tanh(S @ z),
+            x[:3],
+            np.diag(1 - np.tanh(S @ x[:3]) ** 2) @ S,
+            "missing-path",
+            "the term z",
+        ),
+        (LayerNorm(), x, np.eye(4) / np.sqrt(x.var() + 1e-5), "missing-path", "statistics are held constant"),
     ],
 )
 def test_a_mistake_in_plain_code_is_named_by_a_check(f, at, candidate, name, words):
@@ -88,6 +114,29 @@ def test_a_mistake_in_plain_code_is_named_by_a_check(f, at, candidate, name, wor
 
 def per_point(X):
     return np.tanh(X @ W.T)
+
+
+def softmax_of_rows(Z):
+    e = np.exp(Z - Z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def test_a_softmax_over_the_wrong_axis_is_named():
+    Z, D = RNG.normal(size=(4, 3)), RNG.normal(size=(4, 3))
+    P = softmax_of_rows(Z)
+    for mean, words in (((P * D).sum(), "all entries"), ((P * D).sum(axis=0), "axis 0")):
+        found = check(lambda Z: np.sum(D * softmax_of_rows(Z)), Z, (P * (D - mean)).reshape(1, -1)).diagnosis
+        assert (found.name, words in found.sentence) == ("wrong-axis", True), str(found)
+
+
+def test_an_answer_for_symmetric_arguments_is_recognised():
+    B = S @ S.T
+    log_det = lambda M: 2 * np.sum(np.log(np.diag(np.linalg.cholesky(M))))  # noqa: E731
+    found = check(log_det, B, np.linalg.inv(B).reshape(1, -1)).diagnosis
+    assert (found.name, found.sentence) == (
+        "symmetry",
+        "it is right for symmetric arguments: f reads one triangle only",
+    )
 
 
 def test_the_blocks_of_a_batch_are_recognised():

@@ -78,7 +78,7 @@ def operand(tape: Tape, call: Call, place: tuple[Any, ...]) -> str:
     value = at(call.args, call.kwargs, place)
     if value.ndim == 0:
         return f"{value.item():.6g}"
-    return f"of shape {value.shape}"
+    return f"the array of shape {value.shape}"
 
 
 def value_name(tape: Tape, vertex: int) -> str:
@@ -307,7 +307,10 @@ def reductions(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
                 one = _one_entry(call, edge, x, k)
                 if one is not None:
                     said = f"only the {which} of {count} entries counts in {name}"
-                    yield Variant(2.5, Slip.MISSING_PATH, said, ((edge, one),))
+                    yield Variant(1.5, Slip.MISSING_PATH, said, ((edge, one),))
+                    if name == "mean":
+                        whole = lambda rows, one=one, count=count: count * one(rows)  # noqa: E731
+                        yield Variant(1.5, Slip.MISSING_PATH, f"{said}, undivided", ((edge, whole),))
         if name in ("norm", "std"):
             pull = _then(summed, x)
             yield Variant(

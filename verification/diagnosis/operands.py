@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,6 +23,9 @@ from verification.diagnosis.mutations import (
     scaled,
 )
 from verification.diagnosis.tape import Edge, Pull, Tape, by_entries, pull_of, unchanged
+
+LARGEST_TURNED = 64
+"""The entries of a value whose Jacobian is formed, to transpose it."""
 
 # --- operands ----------------------------------------------------------------------------------------------
 
@@ -54,19 +56,25 @@ def operands(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
                 if pull := again(call, edge.place, where, wrong):
                     said = f"{label} stands for {name} at {name_of(call)}"
                     yield Variant(2.0, Slip.WRONG_VALUE, said, ((edge, pull),))
-    shape = np.shape(tape.values[vertex])
+    for edge in tape.edges[vertex] if call.function not in ELEMENTWISE else ():
+        source, shape = np.shape(tape.values[edge.source]), np.shape(tape.values[vertex])
+        if source == shape:
+            said = f"the factor of {name_of(call)} is left out"
+            yield Variant(1.4, Slip.MISSING_FACTOR, said, ((edge, unchanged),))
+
+
+@mutation
+def turned(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
+    """The Jacobian of an operation that keeps the shape, and isn't elementwise, is transposed."""
+    size = np.size(tape.values[vertex])
+    if call.function in ELEMENTWISE or not 1 < size <= LARGEST_TURNED:
+        return
     for edge in tape.edges[vertex]:
-        source = np.shape(tape.values[edge.source])
-        if source == shape and 1 < math.prod(shape) <= 64 and call.function not in ELEMENTWISE:
-            matrix = edge.pull(np.eye(math.prod(shape)))
+        if np.shape(tape.values[edge.source]) == np.shape(tape.values[vertex]):
+            matrix = edge.pull(np.eye(size))
             if not np.allclose(matrix, matrix.T, rtol=1e-12, atol=0):
-                pull = pull_of(Dense(matrix.T.copy()))
-                yield Variant(
-                    1.5,
-                    Slip.MATRIX_TRANSPOSED,
-                    f"the Jacobian of {name_of(call)} is transposed",
-                    ((edge, pull),),
-                )
+                said = f"the Jacobian of {name_of(call)} is transposed"
+                yield Variant(1.5, Slip.MATRIX_TRANSPOSED, said, ((edge, pull_of(Dense(matrix.T.copy()))),))
 
 
 # --- moves and linear algebra ------------------------------------------------------------------------------
@@ -115,40 +123,49 @@ def moved(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
             for label, value in pool(tape, x):
                 said = f"the condition of where is {label} > 0, expected that of the code"
                 yield Variant(1.7, Slip.MASK, said, ((edge, by_entries(value > 0)),))
-        if (
-            getattr(call.function, "__module__", "") == "numpy.linalg"
-            and x.ndim == 2
-            and x.shape[0] == x.shape[1]
-        ):
-            n = len(x)
-            yield Variant(
-                1.2,
-                Slip.MATRIX_TRANSPOSED,
-                f"what {name} hands back is transposed",
-                ((edge, _turned_back(edge, n)),),
+
+
+@mutation
+def of_matrices(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
+    """The rules of inverse, determinant and solution: a factor missing, not transposed, or entry by entry."""
+    name = name_of(call)
+    if getattr(call.function, "__module__", "") != "numpy.linalg" or np.ndim(call.args[0]) != 2:
+        return
+    y = np.asarray(tape.values[vertex])
+    for edge in tape.edges[vertex]:
+        x = np.asarray(tape.values[edge.source])
+        rows: list[tuple[float, Slip, str, Pull]] = []
+        if x.ndim == 2 and x.shape[0] == x.shape[1]:
+            said = f"what {name} hands back is transposed"
+            rows.append((1.2, Slip.MATRIX_TRANSPOSED, said, _turned_back(edge, len(x))))
+        if name == "inv":
+            eye = np.eye(len(x))
+            rows += [
+                (1.2, Slip.ELEMENTWISE, "the inverse is taken entry by entry: −1/x²", by_entries(-1 / x**2)),
+                (
+                    1.2,
+                    Slip.MATRIX_TRANSPOSED,
+                    "in the derivative of inv one factor is not transposed",
+                    _kron(-y, y),
+                ),
+            ]
+            said = "in the derivative of inv one of its two factors is missing"
+            pairs = ((-y, eye), (-y.T, eye), (-eye, y), (-eye, y.T))
+            rows += [(1.3, Slip.MISSING_FACTOR, said, _kron(*pair)) for pair in pairs]
+        if name == "solve" and edge.place == (1,):
+            said = "the matrix of solve stands for its inverse"
+            rows.append(
+                (1.2, Slip.MISSING_FACTOR, said, _kron(np.asarray(call.args[0]), np.eye(y.size // len(y))))
             )
-            if name == "inv":
-                weights = (-1 / x**2).reshape(-1)
-                yield Variant(1.2, Slip.ELEMENTWISE, "the inverse is taken entry by entry: −1/x²",
-                              ((edge, by_entries(weights)),))  # fmt: skip
-                for power, said in (
-                    (y, "one of its two factors is missing"),
-                    (y.T, "one of its two factors is missing"),
-                ):
-                    left = pull_of(Dense(-np.kron(power, np.eye(n))))
-                    yield Variant(
-                        1.3, Slip.MISSING_FACTOR, f"in the derivative of inv {said}", ((edge, left),)
-                    )
-                    right = pull_of(Dense(-np.kron(np.eye(n), power)))
-                    yield Variant(
-                        1.3, Slip.MISSING_FACTOR, f"in the derivative of inv {said}", ((edge, right),)
-                    )
-                turned_one = pull_of(Dense(-np.kron(y, y)))
-                yield Variant(1.2, Slip.MATRIX_TRANSPOSED, "in the derivative of inv one factor is not transposed",
-                              ((edge, turned_one),))  # fmt: skip
-            if name == "det":
-                yield Variant(1.3, Slip.MISSING_FACTOR, "the determinant is left out as a factor",
-                              ((edge, scaled(edge, 1 / float(y) if y else 1.0)),))  # fmt: skip
+        if name == "det" and y:
+            said = "the determinant is left out as a factor"
+            rows.append((1.3, Slip.MISSING_FACTOR, said, scaled(edge, 1 / float(y))))
+        for cost, slip, said, pull in rows:
+            yield Variant(cost, slip, said, ((edge, pull),))
+
+
+def _kron(A: Array, B: Array) -> Pull:
+    return pull_of(Dense(np.kron(A, B)))
 
 
 def _turned_back(edge: Edge, n: int) -> Pull:

@@ -6,6 +6,7 @@ in its place, taken at another value, entry by entry, once more.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from jacobians.graph.recorder import Frame
 from jacobians.numerics.arrays import Array
 from jacobians.structures import Dense
 from verification.causes import Slip
-from verification.diagnosis.mutations import ELEMENTWISE, Variant, name_of, pool
+from verification.diagnosis.mutations import ELEMENTWISE, PRODUCTS, Variant, name_of, pool
 from verification.diagnosis.tape import Edge, Pull, Tape, by_entries, pull_of
 
 LONGEST = 6
@@ -56,7 +57,7 @@ class Region(NamedTuple):
 def regions(tape: Tape) -> Iterator[Region]:
     """Yield the regions of a tape: runs of elementwise steps, and calls of functions."""
     seen = set()
-    for region in (*_calls(tape), *_runs(tape)):
+    for region in (*_calls(tape), *_runs(tape), *_single(tape)):
         key = region.source, region.target
         if key not in seen:
             seen.add(key)
@@ -99,6 +100,16 @@ def _step(tape: Tape, vertex: int) -> tuple[Edge, ...]:
     shapes = {np.shape(tape.values[edge.source]) for edge in edges}
     alone = len({edge.source for edge in edges}) == 1 and shapes == {np.shape(tape.values[vertex])}
     return edges if alone else ()
+
+
+def _single(tape: Tape) -> Iterator[Region]:
+    """Yield operations that are no elementwise ones, and keep the shape: a softmax, a cumulated sum."""
+    for vertex, call in tape.calls.items():
+        edges = tuple(edge for edge in tape.edges[vertex] if edge.source in tape.active)
+        if call.function in ELEMENTWISE or name_of(call) in PRODUCTS or len(edges) != 1:
+            continue
+        if np.shape(tape.values[edges[0].source]) == np.shape(tape.values[vertex]):
+            yield Region(edges[0].source, vertex, (vertex,), edges, name_of(call), False, call.frames)
 
 
 def _spelled(tape: Tape, steps: Sequence[int]) -> str:
@@ -212,6 +223,8 @@ def variants(tape: Tape, region: Region) -> Iterator[Variant]:
         if not np.allclose(matrix, np.diag(diagonal), rtol=0, atol=1e-14 * np.abs(matrix).max(initial=0)):
             said = f"{name} is taken entry by entry: only the diagonal of its Jacobian is used"
             yield variant(0.85, Slip.ELEMENTWISE, said, by_entries(diagonal))
+        for said, pull in _softmax_sums(own, x, y):
+            yield variant(1.1, Slip.WRONG_AXIS, f"in the derivative of {name} {said}", pull)
         if not np.allclose(matrix, matrix.T, rtol=1e-10, atol=0):
             yield variant(
                 1.3, Slip.MATRIX_TRANSPOSED, f"the Jacobian of {name} is transposed", _weighted_by(matrix.T)
@@ -220,6 +233,26 @@ def variants(tape: Tape, region: Region) -> Iterator[Variant]:
         if (elsewhere := at_value(tape, region, value)) is not None:
             said = f"the derivative of {name} is taken at {label}, expected at its own argument"
             yield variant(1.9 + extra, Slip.WRONG_POINT, said, elsewhere[1])
+
+
+def _softmax_sums(own: Pull, x: Array, p: Array) -> Iterator[tuple[str, Pull]]:
+    """Yield the Jacobian of a softmax, u ↦ p (u − Σ p u), with the sum over other axes than its own."""
+
+    def over(axes: tuple[int, ...]) -> Pull:
+        def pull(rows: Array) -> Array:
+            u = rows.reshape(-1, *x.shape)
+            mean = (p * u).sum(axis=tuple(axis + 1 for axis in axes), keepdims=True)
+            return np.asarray((p * (u - mean)).reshape(len(rows), -1))
+
+        return pull
+
+    probe = np.random.default_rng(0).normal(size=(1, x.size))
+    sets = [axes for count in range(1, x.ndim + 1) for axes in itertools.combinations(range(x.ndim), count)]
+    own_axes = [axes for axes in sets if np.allclose(own(probe), over(axes)(probe), rtol=1e-9, atol=1e-12)]
+    for axes in sets if own_axes else []:
+        if axes not in own_axes:
+            which = "all entries" if len(axes) == x.ndim else f"axis {', '.join(map(str, axes))}"
+            yield f"the sum runs over {which}, expected axis {', '.join(map(str, own_axes[0]))}", over(axes)
 
 
 def _weighted_by(matrix: Array) -> Pull:
