@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from jacobians.function import INPUT
 from jacobians.numerics.arrays import real_array
+from verification.arguments import require_choice
 from verification.check import check
 from verification.problem import EvaluationError, Problem
+from verification.report import Reveal
 
 
-def assert_gradient(f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, **options: Any) -> None:
+def assert_gradient(
+    f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, reveal: Reveal = "all", **options: Any
+) -> None:
     """Raise AssertionError, with the report, unless the gradient of a scalar function is right; for tests.
 
     A gradient has the shape of what it is taken by (denominator layout), as ``MLP.gradients`` returns it. Its row-major
@@ -28,6 +32,8 @@ def assert_gradient(f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, **optio
         The point x.
     wrt : str
         "input", or the name of a parameter of a Function.
+    reveal : {"verdict", "diagnosis", "worst", "all"}
+        What the message tells; in a cell for students "all" would print the answer.
     **options
         Further arguments of :func:`~verification.check`, such as ``rtol`` and ``witnesses``.
 
@@ -47,6 +53,7 @@ def assert_gradient(f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, **optio
     AssertionError: gradient by input: found shape (2, 1), expected (2,), the shape of the input
     """
     __tracebackhide__ = True  # pytest shows the line that called
+    require_choice(reveal, "reveal", get_args(Reveal))
     for name in ("layout", "jacobian"):
         if name in options:
             raise TypeError(f"{name}: found {options[name]!r}, expected none: a gradient has the shape of x")
@@ -81,4 +88,4 @@ def assert_gradient(f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, **optio
         )
     report = check(f, x, array.reshape(1, -1), wrt, **options)
     if not report.passed:
-        raise AssertionError(f"gradient by {wrt}, shape {shape}: {report}")
+        raise AssertionError(f"gradient by {wrt}, shape {shape}: {report.told(reveal)}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from jacobians.numerics.arguments import real_number
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
-from verification.arguments import require_whole
+from verification.arguments import require_choice, require_whole
 from verification.backward_calls import (
     BackwardError,
     Calls,
@@ -24,7 +24,7 @@ from verification.causes import Cause, Slip
 from verification.check import check
 from verification.options import require_absolute
 from verification.problem import EvaluationError
-from verification.report import CheckReport, Verdict
+from verification.report import CheckReport, Reveal, Verdict, told
 from verification.witnesses.finite_difference import richardson_jacobian
 
 WITNESSES = ("finite-difference", "complex-step")
@@ -61,12 +61,22 @@ class GradientRow:
         """Return whether the verdict is "right"."""
         return self.verdict == "right"
 
-    def __str__(self) -> str:
-        lines = [f"{self.name} {self.shape}: {self.verdict}: {self.reason}"]
+    @property
+    def _worst(self) -> list[str]:
         worst = None if self.report is None else self.report.worst
-        if worst is not None and self.verdict != "right":
-            place = f" {list(worst.in_index)}" if worst.in_index else ""
-            lines.append(f"  worst entry{place}: found {worst.found!r}, expected {worst.expected!r}")
+        if worst is None or self.verdict == "right":
+            return []
+        place = f" {list(worst.in_index)}" if worst.in_index else ""
+        return [f"  worst entry{place}: found {worst.found!r}, expected {worst.expected!r}"]
+
+    def told(self, reveal: Reveal) -> str:
+        """Return what is told of the row: see :meth:`CheckReport.told <verification.CheckReport.told>`."""
+        return (
+            str(self) if reveal == "all" else f"{self.name} {self.shape}: {told(self, reveal, self._worst)}"
+        )
+
+    def __str__(self) -> str:
+        lines = [f"{self.name} {self.shape}: {self.verdict}: {self.reason}", *self._worst]
         if self.diagnosis is not None:
             lines.append(f"  diagnosis: {self.diagnosis}")
         return "\n".join(lines)
@@ -119,12 +129,15 @@ class BackwardReport:
             f"{name}: found no such input, expected one of {', '.join(row.name for row in self.rows)}"
         )
 
-    def __str__(self) -> str:
+    def told(self, reveal: Reveal) -> str:
+        """Return what is told of the report: of each row the verdict, the diagnosis, the worst entry, or all."""
         good = sum(row.verdict == "right" for row in self.rows)
-        lines = [f"{self.verdict}: {good} of {len(self.rows)} gradients are right"]
-        return "\n".join(
-            [*lines, *self.writes, *map(str, self.rows), *(f"note: {note}" for note in self.notes)]
-        )
+        lines = [f"{self.verdict}: {good} of {len(self.rows)} gradients are right", *self.writes]
+        notes = [f"note: {note}" for note in self.notes] if reveal != "verdict" else []
+        return "\n".join([*lines, *(row.told(reveal) for row in self.rows), *notes])
+
+    def __str__(self) -> str:
+        return self.told("all")
 
 
 @without_float_errors
@@ -228,13 +241,17 @@ def check_backward(
     return BackwardReport(tuple(rows), tuple(writes), tuple(notes), given)
 
 
-def assert_backward(forward: Any, backward: Any = None, *arguments: Any, **options: Any) -> None:
+def assert_backward(
+    forward: Any, backward: Any = None, *arguments: Any, reveal: Reveal = "all", **options: Any
+) -> None:
     """Raise AssertionError, with the report, unless a backward pass is right; for tests.
 
     Parameters
     ----------
     forward, backward, *arguments, **options
         As for :func:`check_backward`.
+    reveal : {"verdict", "diagnosis", "worst", "all"}
+        What the message tells of each gradient; in a cell for students "all" would print the answer.
 
     Raises
     ------
@@ -246,9 +263,10 @@ def assert_backward(forward: Any, backward: Any = None, *arguments: Any, **optio
     >>> assert_backward(lambda x: (x**2, x), lambda dout, x: 2 * x * dout, x=np.array([1.0, 3.0]))
     """
     __tracebackhide__ = True  # pytest shows the line that called
+    require_choice(reveal, "reveal", get_args(Reveal))
     report = check_backward(forward, backward, *arguments, **options)
     if not report.passed:
-        raise AssertionError(str(report))
+        raise AssertionError(report.told(reveal))
 
 
 def _fault_of(calls: Calls, outputs: tuple[Array, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,13 +14,14 @@ from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.layouts import TensorLayout, VecOrder
 from jacobians.structures import Jacobian
+from verification.arguments import require_choice
 from verification.candidate import CandidateError, candidate_of, matrix_of
 from verification.causes import Cause, Slip
 from verification.comparison import RELATIVE, Comparison, precision
 from verification.constrained import Directions
 from verification.options import require_absolute, require_options, witness_names
 from verification.problem import EvaluationError, Problem
-from verification.report import CheckReport, Witness, Worst
+from verification.report import CheckReport, Reveal, Witness, Worst
 from verification.verdict import decide, needs_both_sides, where_steps_are_too_large, with_adjoint
 from verification.witnesses.adjoint import PROJECTIONS, adjoint_witness, check_by_projections
 from verification.witnesses.asking import Budget, ask, takes_square_matrices, taylor
@@ -222,6 +223,7 @@ def assert_jacobian(
     jacobian: Jacobian | ArrayLike | Callable[[Array], Any] | None = None,
     *,
     at: ArrayLike,
+    reveal: Reveal = "all",
     **options: Any,
 ) -> None:
     """Raise AssertionError, with the report, unless the Jacobian of f is right; for tests.
@@ -232,6 +234,8 @@ def assert_jacobian(
         As for :func:`check`.
     at : array_like
         The point.
+    reveal : {"verdict", "diagnosis", "worst", "all"}
+        What the message tells; in a cell for students "all" would print the answer.
     **options
         Further arguments of :func:`check`.
 
@@ -246,9 +250,10 @@ def assert_jacobian(
     >>> assert_jacobian(np.sin, np.diag(np.cos([0.5, 1.0])), at=[0.5, 1.0])
     """
     __tracebackhide__ = True  # pytest shows the line that called
+    require_choice(reveal, "reveal", get_args(Reveal))
     report = check(f, at, jacobian, **options)
     if not report.passed:
-        raise AssertionError(str(report))
+        raise AssertionError(report.told(reveal))
 
 
 # --- what is asked before any number is compared ---------------------------------------------------------

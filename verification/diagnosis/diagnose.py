@@ -59,6 +59,11 @@ class Diagnosis:
         """The slips that the name stands for: one, or two that were made at once."""
         return tuple(map(Slip, self.name.split("+")))
 
+    @property
+    def without_values(self) -> str:
+        """The sentence without an expected value."""
+        return self.sentence.partition(": found ")[0]
+
     def __str__(self) -> str:
         more = [f"{len(self.others) - SHOWN} more"] if len(self.others) > SHOWN else []
         also = f"; also fits: {'; '.join([*self.others[:SHOWN], *more])}" if self.others else ""

@@ -110,7 +110,7 @@ def judge(answer: Answer | Fault, trial: Trial, task: Task) -> Outcome:
     entry = f"worst entry {place}" if place else "worst entry"
     worst = f"{entry}: found {float(found[index])!r}, expected {float(expected[index])!r}"
     diagnosis = _diagnosis(found, trial, task)
-    sentence = diagnosis.sentence.partition(": found ")[0]  # where one entry is wrong it names both values
+    sentence = diagnosis.without_values  # where one entry is wrong the sentence names both
     if diagnosis.name == "right":
         sentence = "the deviation is small, and above the tolerance"
     sentence += f"; {notes}" if notes else ""
