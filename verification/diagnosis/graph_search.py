@@ -223,14 +223,12 @@ class Search:
                 ]
         bases = [(self.right, "")] + [(self.right - share, one.sentence) for one, share in paths]
         for target in self.targets:
+            scaled = ratio(target.rows, self.right) * self.right
+            if float(np.linalg.norm(target.rows - scaled)) <= FITS * float(np.linalg.norm(self.right)):
+                continue  # a constant factor of the whole says it simpler
             for base, beside in bases:
                 off = (target.rows - base).reshape(-1) / self.rows[0, 0]
                 size = float(np.linalg.norm(off))
-                whole = ratio(target.rows, self.right)
-                if float(np.linalg.norm(target.rows - whole * self.right)) <= FITS * float(
-                    np.linalg.norm(self.right)
-                ):
-                    continue  # a constant factor of the whole says it simpler
                 if size * abs(self.rows[0, 0]) <= 1e-9 * float(np.linalg.norm(base)):
                     continue
                 for part, what in parts:
