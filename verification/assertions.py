@@ -7,8 +7,9 @@ from typing import Any, get_args
 import numpy as np
 
 from jacobians.function import INPUT
-from jacobians.numerics.arrays import real_array
+from jacobians.numerics.arrays import Array, real_array
 from verification.arguments import require_choice
+from verification.causes import Slip
 from verification.check import check
 from verification.problem import EvaluationError, Problem
 from verification.report import Reveal
@@ -85,7 +86,25 @@ def assert_gradient(
         hint = "; it may be transposed" if array.shape == shape[::-1] and len(shape) > 1 else ""
         raise AssertionError(
             f"gradient by {wrt}: found shape {array.shape}, expected {shape}, the shape of {of}{hint}"
+            f"{'' if reveal == 'verdict' else _form(array, problem)}"
         )
     report = check(f, x, array.reshape(1, -1), wrt, **options)
     if not report.passed:
         raise AssertionError(f"gradient by {wrt}, shape {shape}: {report.told(reveal)}")
+
+
+def _form(array: Array, problem: Problem) -> str:
+    """Return what a gradient of another shape is, measured by differences; "" where that isn't known."""
+    if array.size == problem.point.size:
+        return ""  # the shape says it
+    from verification.diagnosis.diagnose import diagnose
+    from verification.witnesses.finite_difference import richardson
+
+    try:
+        right = richardson(problem).matrix
+        found = diagnose(
+            array, right, f=problem.f, x=problem.x, wrt=problem.wrt, in_shape=problem.point.shape
+        )
+    except Exception:  # the sentence about the shape stands without an explanation
+        return ""
+    return "" if found.name in (Slip.UNKNOWN, Slip.NOT_FINITE) else f"\ndiagnosis: {found.without_values}"
