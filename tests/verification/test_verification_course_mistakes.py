@@ -272,7 +272,7 @@ CASES = {
         affine,
         AFFINE,
         "b",
-        lambda dout, x, w, b: dout.sum(0)[None, None],
+        lambda dout, x, w, b: dout.sum(0, keepdims=True),
         "shape",
         "expected (3,)",
     ),
@@ -610,6 +610,6 @@ def test_a_mistake_of_students_is_named_first(case):
     forward, arguments, wrt, wrong, name, words = CASES[case]
     loss, given = loss_of(forward, arguments, wrt)
     x = arguments[wrt]
-    right = finite_difference_jacobian(loss, x, method="richardson").reshape(1, -1)
+    right = finite_difference_jacobian(loss, x, method="richardson").reshape(x.shape)
     found = diagnose(wrong(*given), right, f=loss, x=x)
     assert (found.name, words in found.sentence) == (name, True), str(found)

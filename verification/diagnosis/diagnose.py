@@ -136,6 +136,7 @@ def diagnose(
         raise TypeError(f"wrt: found {wrt!r}, expected {INPUT!r} or the name of a parameter of a Function")
     out_shape, in_shape = _given(out_shape, "out_shape"), _given(in_shape, "in_shape")
     out_shape, in_shape = _shapes(right, f, x, wrt, out_shape, in_shape)
+    shapes = found.shape, right.shape
     right = right.reshape(math.prod(out_shape), math.prod(in_shape)).astype(np.float64)
     raw = found.astype(np.float64)
     raw = raw.reshape(in_shape) if raw.shape == right.shape and len(right) == 1 else raw
@@ -144,7 +145,7 @@ def diagnose(
         count = int((~np.isfinite(found)).sum())
         return Diagnosis("not-finite", "the candidate is not finite", f"in {count} of {found.size} entries")
     with np.errstate(all="ignore"):  # products of wrong factors may overflow
-        return _diagnose(
+        diagnosis = _diagnose(
             raw,
             found,
             right,
@@ -155,6 +156,10 @@ def diagnose(
             in_shape,
             batch_size,
         )
+    if diagnosis.name == Slip.RIGHT and shapes[1] == in_shape != shapes[0]:  # a gradient with another axis
+        said = f"the shape is {shapes[0]}, expected {in_shape}; the numbers stand in order"
+        return Diagnosis(str(Slip.SHAPE), said, "")
+    return diagnosis
 
 
 def _diagnose(
