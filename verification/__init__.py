@@ -5,6 +5,8 @@ Importing this package loads neither sympy nor SciPy: each witness imports what 
 
 from jacobians import __version__
 from verification.assertions import assert_gradient
+from verification.backward import BackwardReport, GradientRow, assert_backward, check_backward
+from verification.backward_calls import layer_functions
 from verification.check import assert_jacobian, check
 from verification.diagnosis.diagnose import Diagnosis, diagnose
 from verification.pictures import Picture, error_map, step_curve
@@ -25,10 +27,12 @@ from verification.witnesses.taylor import TaylorResult, taylor_test
 
 __all__ = [
     "AdjointResult",
+    "BackwardReport",
     "Budget",
     "CheckReport",
     "Diagnosis",
     "Enclosure",
+    "GradientRow",
     "NotAnalyticError",
     "Picture",
     "RichardsonResult",
@@ -41,15 +45,18 @@ __all__ = [
     "Worst",
     "__version__",
     "adjoint_test",
+    "assert_backward",
     "assert_gradient",
     "assert_jacobian",
     "block_derivative",
     "block_jacobian",
     "certified_jacobian",
     "check",
+    "check_backward",
     "diagnose",
     "error_map",
     "finite_difference_jacobian",
+    "layer_functions",
     "richardson_jacobian",
     "step_curve",
     "step_errors",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from jacobians.function import INPUT
-from jacobians.numerics.arguments import shown
-from jacobians.numerics.arrays import real_array
+from jacobians.numerics.arguments import checked_option, shown
+from jacobians.numerics.arrays import Array, real_array
+from verification.causes import Slip
 from verification.check import check
 from verification.problem import EvaluationError, Problem
+from verification.report import Reveal
 
 
-def assert_gradient(f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, **options: Any) -> None:
+def assert_gradient(
+    f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, reveal: Reveal = "all", **options: Any
+) -> None:
     """Raise AssertionError, with the report, unless the gradient of a scalar function is right; for tests.
 
     A gradient has the shape of what it is taken by (denominator layout), as ``MLP.gradients`` returns it. Its row-major
@@ -29,6 +33,8 @@ def assert_gradient(f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, **optio
         The point x.
     wrt : str
         "input", or the name of a parameter of a Function.
+    reveal : {"verdict", "diagnosis", "worst", "all"}
+        What the message tells; in a cell for students "all" would print the answer.
     **options
         Further arguments of :func:`~verification.check`, such as ``rtol`` and ``witnesses``.
 
@@ -48,6 +54,7 @@ def assert_gradient(f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, **optio
     AssertionError: gradient by input: found shape (2, 1), expected (2,), the shape of the input
     """
     __tracebackhide__ = True  # pytest shows the line that called
+    checked_option(reveal, "reveal", get_args(Reveal))
     for name in ("layout", "jacobian"):
         if name in options:
             raise TypeError(
@@ -81,7 +88,25 @@ def assert_gradient(f: Any, gradient: Any, *, at: Any, wrt: str = INPUT, **optio
         hint = "; it may be transposed" if array.shape == shape[::-1] and len(shape) > 1 else ""
         raise AssertionError(
             f"gradient by {wrt}: found shape {array.shape}, expected {shape}, the shape of {of}{hint}"
+            f"{'' if reveal == 'verdict' else _form(array, problem)}"
         )
     report = check(f, x, array.reshape(1, -1), wrt, **options)
     if not report.passed:
-        raise AssertionError(f"gradient by {wrt}, shape {shape}: {report}")
+        raise AssertionError(f"gradient by {wrt}, shape {shape}: {report.told(reveal)}")
+
+
+def _form(array: Array, problem: Problem) -> str:
+    """Return what a gradient of another shape is, measured by differences; "" where that isn't known."""
+    if array.size == problem.point.size:
+        return ""  # the shape says it
+    from verification.diagnosis.diagnose import diagnose
+    from verification.witnesses.finite_difference import richardson
+
+    try:
+        right = richardson(problem).matrix
+        found = diagnose(
+            array, right, f=problem.f, x=problem.x, wrt=problem.wrt, in_shape=problem.point.shape
+        )
+    except Exception:  # the sentence about the shape stands without an explanation
+        return ""
+    return "" if found.name in (Slip.UNKNOWN, Slip.NOT_FINITE) else f"\ndiagnosis: {found.without_values}"

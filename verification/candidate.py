@@ -9,7 +9,7 @@ import numpy as np
 from jacobians.function import Function
 from jacobians.numerics.arguments import checked_option
 from jacobians.numerics.arrays import Array, MemoryBudgetError, real_array
-from jacobians.numerics.layouts import TensorLayout, from_tensor
+from jacobians.numerics.layouts import TensorLayout, VecOrder, column_major_order, from_tensor
 from jacobians.numerics.libraries import NUMPY
 from jacobians.structures import Jacobian
 from verification.problem import Problem
@@ -69,7 +69,11 @@ def candidate_of(jacobian: Any, problem: Problem, x: Array) -> Any:
 
 
 def matrix_of(
-    candidate: Any, problem: Problem, layout: TensorLayout | None, max_bytes: int | None
+    candidate: Any,
+    problem: Problem,
+    layout: TensorLayout | None,
+    max_bytes: int | None,
+    vec: VecOrder = "row",
 ) -> Array | None:
     """Return the candidate as an (m, n) matrix; None for a structured one that is too large to form.
 
@@ -87,6 +91,11 @@ def matrix_of(
     m, n = problem.shape
     if layout is not None:
         checked_option(layout, "layout", get_args(TensorLayout))
+    checked_option(vec, "vec", get_args(VecOrder))
+    if vec == "column" and (layout is not None or isinstance(candidate, Jacobian)):
+        raise ValueError(
+            "vec: found 'column' for a Jacobian or a tensor, expected it for an array of shape (m, n)"
+        )
     if isinstance(candidate, Jacobian):
         if candidate.home is not NUMPY:
             raise TypeError(
@@ -121,6 +130,11 @@ def matrix_of(
             f"the candidate has shape {array.shape}, expected ({m}, {n}), the sizes of f(x) and of {problem.wrt}{hint}",
             array,
         )
+    if vec == "column":
+        rows, columns = (column_major_order(shape) for shape in (problem.value.shape, problem.point.shape))
+        ordered = np.empty_like(array)
+        ordered[np.ix_(rows, columns)] = array
+        return ordered
     return array
 
 

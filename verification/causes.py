@@ -97,6 +97,16 @@ class Slip(StrEnum):
     SOFTMAX_ELEMENTWISE, MATRIX_TRANSPOSED, MISSING_FACTOR, ORDER, SHIFTED
         The chain rule: softmax entry by entry; a factor transposed, left out, or in another place; the derivative by
         another parameter.
+    MISSING_PATH, MISSING_CONSTANT, WRONG_VALUE, OTHER_DERIVATIVE, ELEMENTWISE, APPLIED_TWICE
+        In the graph of the code: an edge, or a constant such as a target, is left out; another value of the same
+        shape is used; another function's derivative; a Jacobian that isn't diagonal is taken entry by entry; one is
+        applied twice.
+    REPEATED_INDEX, ONE_USE, MASK, REVERSED, PLACE
+        Repeated indices assigned; one use of several counted; the mask of a maximum or a condition; a kernel or an
+        answer turned; parts in another place.
+    NOT_SUMMED, WRONG_AXIS, PER_POINT, HESSIAN, REGULARISATION, EXTRA_ENTRIES, SYMMETRY
+        Not summed, or over another axis; the blocks of a batch, or their sum; the Hessian for the gradient; c times
+        the parameter; a border that is not dropped; one triangle, or S + Sᵀ, of a symmetric answer.
     """
 
     RIGHT = "right"
@@ -122,3 +132,21 @@ class Slip(StrEnum):
     MISSING_FACTOR = "missing-factor"
     ORDER = "order"
     SHIFTED = "shifted"
+    MISSING_PATH = "missing-path"
+    MISSING_CONSTANT = "missing-constant"
+    WRONG_VALUE = "wrong-value"
+    OTHER_DERIVATIVE = "other-derivative"
+    ELEMENTWISE = "elementwise"
+    APPLIED_TWICE = "applied-twice"
+    REPEATED_INDEX = "repeated-index"
+    ONE_USE = "one-use"
+    MASK = "mask"
+    REVERSED = "reversed"
+    PLACE = "place"
+    NOT_SUMMED = "not-summed"
+    WRONG_AXIS = "wrong-axis"
+    PER_POINT = "per-point"
+    HESSIAN = "hessian"
+    REGULARISATION = "regularisation"
+    EXTRA_ENTRIES = "extra-entries"
+    SYMMETRY = "symmetry"

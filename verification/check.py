@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jacobians.function import INPUT
+from jacobians.numerics.arguments import checked_option
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
-from jacobians.numerics.layouts import TensorLayout
+from jacobians.numerics.layouts import TensorLayout, VecOrder
 from jacobians.structures import Jacobian
 from verification.candidate import CandidateError, candidate_of, matrix_of
 from verification.causes import Cause, Slip
 from verification.comparison import RELATIVE, Comparison, precision
+from verification.constrained import Directions
 from verification.options import require_absolute, require_options, witness_names
 from verification.problem import EvaluationError, Problem
-from verification.report import CheckReport, Witness, Worst
+from verification.report import CheckReport, Reveal, Witness, Worst
 from verification.verdict import decide, needs_both_sides, where_steps_are_too_large, with_adjoint
 from verification.witnesses.adjoint import PROJECTIONS, adjoint_witness, check_by_projections
 from verification.witnesses.asking import Budget, ask, takes_square_matrices, taylor
@@ -38,6 +40,8 @@ def check(
     wrt: str = INPUT,
     *,
     layout: TensorLayout | None = None,
+    vec: VecOrder = "row",
+    on: Any = None,
     witnesses: Iterable[str] | None = None,
     rtol: float | None = None,
     atol: float = 0.0,
@@ -65,6 +69,11 @@ def check(
     layout : {"numerator", "mixed", "denominator"}, optional
         Says that `jacobian` is a tensor: of shape out_shape + reversed(in_shape), out_shape + in_shape, or
         in_shape + reversed(out_shape).
+    vec : {"row", "column"}
+        The vec order of an array of shape (m, n): "column" for rows and columns counted down the columns.
+    on : {"symmetric", "lower"} or array_like of shape (p, …), optional
+        The set that x lies in: the candidate is compared along its directions alone, E_ij + E_ji for symmetric
+        matrices, or the p directions that are given in the shape of x.
     witnesses : iterable of str, optional
         Which to ask, out of "finite-difference", "block-identity", "complex-step", "symbolic", "certified"; by
         default all, the Taylor test beside them, and the one-sided derivatives of f where a step of it has a kink.
@@ -128,10 +137,13 @@ def check(
     try:
         with np.errstate(all="ignore"):  # what overflows is named in the report
             candidate = candidate_of(jacobian, problem, given)
-            matrix = matrix_of(candidate, problem, layout, 0 if projections else max_bytes)
+            matrix = matrix_of(candidate, problem, layout, 0 if projections else max_bytes, vec)
     except CandidateError as error:
         diagnosis = None if error.array is None else _diagnosis_of_shape(error.array, problem)
         return CheckReport("wrong", str(error), diagnosis=diagnosis, cause=Cause.FORM, **described)
+    if on is not None:
+        options = {"witnesses": witnesses, "rtol": rtol, "atol": atol, "budget": budget, "seed": seed}
+        return _check_on(on, problem, candidate.expand() if matrix is None else matrix, described, options)
     if matrix is None or projections:
         unformed = candidate if isinstance(candidate, Jacobian) else matrix
         return check_by_projections(problem, unformed, described, seed=seed, rtol=rtol)
@@ -176,6 +188,19 @@ def check(
     )
 
 
+def _check_on(
+    on: Any, problem: Problem, matrix: Array, described: dict[str, Any], options: dict[str, Any]
+) -> CheckReport:
+    """Return the verdict along the directions of a set of inputs."""
+    directions = Directions(on, problem.point)
+    report = check(directions.function(problem), directions.coordinates, matrix @ directions.basis, **options)
+    worst = report.worst
+    if worst is not None:
+        worst = replace(worst, in_index=directions.index(worst.index[1]))
+    reason = f"{report.reason}, {directions.remark}"
+    return replace(report, reason=reason, worst=worst, **{**described, "candidate": report.candidate})
+
+
 def _half(value: Any) -> list[Any]:
     """Return float16 if an argument is of it: the doors make float32 of it, and its rounding stays."""
     dtype = value.dtype if isinstance(value, Jacobian) else getattr(np.asarray(value), "dtype", None)
@@ -202,6 +227,7 @@ def assert_jacobian(
     jacobian: Jacobian | ArrayLike | Callable[[Array], Any] | None = None,
     *,
     at: ArrayLike,
+    reveal: Reveal = "all",
     **options: Any,
 ) -> None:
     """Raise AssertionError, with the report, unless the Jacobian of f is right; for tests.
@@ -212,6 +238,8 @@ def assert_jacobian(
         As for :func:`check`.
     at : array_like
         The point.
+    reveal : {"verdict", "diagnosis", "worst", "all"}
+        What the message tells; in a cell for students "all" would print the answer.
     **options
         Further arguments of :func:`check`.
 
@@ -226,9 +254,10 @@ def assert_jacobian(
     >>> assert_jacobian(np.sin, np.diag(np.cos([0.5, 1.0])), at=[0.5, 1.0])
     """
     __tracebackhide__ = True  # pytest shows the line that called
+    checked_option(reveal, "reveal", get_args(Reveal))
     report = check(f, at, jacobian, **options)
     if not report.passed:
-        raise AssertionError(str(report))
+        raise AssertionError(report.told(reveal))
 
 
 # --- what is asked before any number is compared ---------------------------------------------------------

@@ -1,33 +1,54 @@
 """A pytest plugin, registered by installation; ``pytest -p no:verification.pytest_plugin`` leaves it out.
 
-It gives the fixtures `check_jacobian` and `check_gradient`; a failure shows the report, and the line of the test.
+It gives the fixtures `check_jacobian`, `check_gradient` and `check_backward`; a failure shows the report, or the part
+of it that the option `verification_reveal` allows, and the line of the test.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, get_args
 
 import pytest
 
-from verification.report import CheckReport
+from jacobians.numerics.arguments import checked_option
+from verification.report import CheckReport, Reveal
+
+REVEAL = "verification_reveal"
+"""The option of pytest's configuration: what a failure of the fixtures tells."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option."""
+    parser.addini(REVEAL, "what a failed check tells: verdict, diagnosis, worst or all", default="all")
 
 
 @pytest.fixture(name="check_jacobian", scope="session")
-def check_jacobian_fixture() -> Callable[..., CheckReport]:
+def check_jacobian_fixture(pytestconfig: pytest.Config) -> Callable[..., CheckReport]:
     """Give :func:`check_jacobian`."""
-    return check_jacobian
+    return partial(check_jacobian, reveal=pytestconfig.getini(REVEAL))
 
 
 @pytest.fixture(name="check_gradient", scope="session")
-def check_gradient_fixture() -> Callable[..., None]:
+def check_gradient_fixture(pytestconfig: pytest.Config) -> Callable[..., None]:
     """Give :func:`verification.assert_gradient`."""
     from verification.assertions import assert_gradient
 
-    return assert_gradient
+    return partial(assert_gradient, reveal=pytestconfig.getini(REVEAL))
 
 
-def check_jacobian(f: Any, jacobian: Any = None, *, at: Any, **options: Any) -> CheckReport:
+@pytest.fixture(name="check_backward", scope="session")
+def check_backward_fixture(pytestconfig: pytest.Config) -> Callable[..., None]:
+    """Give :func:`verification.assert_backward`."""
+    from verification.backward import assert_backward
+
+    return partial(assert_backward, reveal=pytestconfig.getini(REVEAL))
+
+
+def check_jacobian(
+    f: Any, jacobian: Any = None, *, at: Any, reveal: Reveal = "all", **options: Any
+) -> CheckReport:
     """Check a Jacobian in a test, and return the report of one that is right.
 
     Parameters
@@ -36,6 +57,8 @@ def check_jacobian(f: Any, jacobian: Any = None, *, at: Any, **options: Any) -> 
         As for :func:`verification.check`.
     at : array_like
         The point.
+    reveal : {"verdict", "diagnosis", "worst", "all"}
+        What a failure tells.
     **options
         Further arguments of :func:`verification.check`, such as ``wrt``, ``layout`` and ``rtol``.
 
@@ -53,7 +76,8 @@ def check_jacobian(f: Any, jacobian: Any = None, *, at: Any, **options: Any) -> 
     from verification.check import check
 
     __tracebackhide__ = True  # pytest shows the line that called
+    checked_option(reveal, "reveal", get_args(Reveal))
     report = check(f, at, jacobian, **options)
     if not report.passed:
-        raise AssertionError(f"the Jacobian is {report}")
+        raise AssertionError(f"the Jacobian is {report.told(reveal)}")
     return report

@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from jacobians.numerics.arguments import checked_option
 from jacobians.numerics.arrays import Array
 from jacobians.pickling import Pickled
 from verification.causes import Cause
@@ -14,6 +15,8 @@ from verification.causes import Cause
 if TYPE_CHECKING:
     from verification.pictures import Picture
 
+Reveal = Literal["verdict", "diagnosis", "worst", "all"]
+"""What a failure tells: in a cell for students the whole report would be the answer."""
 Verdict = Literal["right", "wrong", "undecided"]
 Status = Literal["agrees", "disagrees", "undecided", "unavailable"]
 
@@ -45,6 +48,19 @@ def sentence(cause: Cause, count: int, of: int) -> str:
     """
     where = " in {count} of {of} entries" if cause in (Cause.KINK, Cause.BENDS) else ""
     return (SENTENCES[cause] + where).format(count=count, of=of)
+
+
+def told(report: Any, reveal: Reveal, worst: list[str]) -> str:
+    """Return what is told of something with a verdict, a reason and a diagnosis; `worst` are lines with values."""
+    checked_option(reveal, "reveal", get_args(Reveal))
+    if reveal == "all":
+        return str(report)
+    if reveal == "verdict":
+        return str(report.verdict)
+    lines = [f"{report.verdict}: {report.reason}"]
+    if report.diagnosis is not None:
+        lines.append(f"diagnosis: {report.diagnosis.without_values}")
+    return "\n".join([*lines, *(worst if reveal == "worst" else [])])
 
 
 @dataclass(frozen=True)
@@ -195,6 +211,22 @@ class CheckReport(Pickled):
         if self.diagnosis is not None:
             lines.append(f"diagnosis: {self.diagnosis}")
         return "\n".join(lines)
+
+    def told(self, reveal: Reveal) -> str:
+        """Return what is told of the report: the verdict, the diagnosis, the worst entry with both values, or all.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from verification import check
+        >>> report = check(lambda x: x**2, [1.0, 2.0], -np.diag([2.0, 4.0]))
+        >>> report.told("verdict")
+        'wrong'
+        >>> print(report.told("diagnosis"))
+        wrong: ... witnesses that ran disagree (...)
+        diagnosis: the sign is wrong: the candidate is −J
+        """
+        return told(self, reveal, [f"worst entry {self._worst_entry()}"] if self.worst is not None else [])
 
     def _subject(self) -> str:
         m, n = self.shape or (0, 0)

@@ -4,30 +4,81 @@ from __future__ import annotations
 
 import dis
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from types import FrameType
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from jacobians.graph.graph import Edge, Vertex
+from jacobians.graph.operations.table import Place, Rule, Steps
 from jacobians.numerics.arrays import Array
 from jacobians.structures import Jacobian
 
 _OWN = str(Path(__file__).resolve().parent.parent)
 _NUMPY = str(Path(np.__file__).resolve().parent)
 
+FOLLOWING = "follow_code"
+"""The name of the function under which followed code runs."""
+
 
 class TracingError(TypeError):
     """The function does something that can't be followed; the message names it and the line."""
 
 
+class Frame(NamedTuple):
+    """A call of a function that was running: its name, file and line, the place in its code, and which call it was."""
+
+    function: str
+    file: str
+    line: int
+    position: int
+    number: int
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """How a vertex was computed: enough to compute it, and its Jacobians, again from other operands.
+
+    Attributes
+    ----------
+    name : str
+        Of the operation, as the vertex has it.
+    function : callable or None
+        What was called.
+    rule : callable
+        The rule of its row in the table of operations.
+    args, kwargs : tuple, dict
+        The operands and options as plain values.
+    operands : tuple of (place, vertex, steps)
+        Which of them are followed, and the Jacobian by each.
+    part : int or None
+        Which of several values it is.
+    frames : tuple of Frame
+        The functions that were running, the innermost first.
+    """
+
+    name: str
+    function: Any
+    rule: Rule
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    operands: tuple[tuple[Place, int, Steps], ...]
+    part: int | None
+    frames: tuple[Frame, ...]
+
+
+def _is_own(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    return name.startswith((_OWN, _NUMPY, "<__array_function__"))
+
+
 def _user_frame() -> Any:
     """Return the frame of the code that called, outside this package and NumPy."""
     frame: Any = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith((_OWN, _NUMPY)) and not name.startswith("<__array_function__"):
-            break
+    while frame is not None and _is_own(frame):
         frame = frame.f_back
     return frame
 
@@ -47,11 +98,31 @@ def writes_into_unfollowed() -> bool:
 class Recorder:
     """The vertices and edges that were made so far."""
 
-    def __init__(self, max_vertices: int) -> None:
+    def __init__(self, max_vertices: int, *, keeps_calls: bool = False) -> None:
         self.vertices: list[Vertex] = []
         self.edges: list[Edge] = []
         self.max_vertices = max_vertices
         self.control_flow = False
+        self.calls: dict[int, Call] = {}
+        self._keeps_calls = keeps_calls
+        self._frames: dict[int, tuple[FrameType, int]] = {}  # held, so that no number is given twice
+
+    def note(
+        self, vertex: Any, row: tuple[str, Any, Rule], given: tuple[Any, Any], operands: Any, part: int | None
+    ) -> None:
+        """Write down how a vertex was computed, where that is asked for."""
+        if self._keeps_calls:
+            self.calls[vertex] = Call(*row, *given, tuple(operands), part, self._running())
+
+    def _running(self) -> tuple[Frame, ...]:
+        found, frame = [], sys._getframe(1)
+        while frame is not None and frame.f_code.co_name != FOLLOWING:
+            if not _is_own(frame):
+                _, number = self._frames.setdefault(id(frame), (frame, len(self._frames)))
+                code = frame.f_code
+                found.append(Frame(code.co_name, code.co_filename, frame.f_lineno, frame.f_lasti, number))
+            frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+        return tuple(found)
 
     def add(self, name: str, value: Array, operation: str) -> int:
         """Add a vertex, and return its number."""

@@ -73,8 +73,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         self, name: str, rule: Any, args: Any, kwargs: Any, view: bool = False, function: Any = None
     ) -> Any:
         operands = list(operands_of(args)) + list(operands_of(kwargs))
+        given = _plain(args), _plain(kwargs)
         try:
-            value, jacobian = rule(function, _plain(args), _plain(kwargs))
+            value, jacobian = rule(function, *given)
         except TracingError:
             raise
         except TypeError as error:
@@ -88,15 +89,20 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
             if as_array(part).dtype.kind not in "fiub":
                 refuse(name, f"gives {as_array(part).dtype} values, expected real numbers")
         try:
-            found = [(vertex, jacobian(place)) for place, vertex in active]
+            found = [(place, vertex, jacobian(place)) for place, vertex in active]
         except TypeError as error:
             refuse(name, str(error))
+        row = name, function, rule
         if not isinstance(value, list | tuple):
-            return self._vertex_of(name, value, found, base)
+            made = self._vertex_of(name, value, [one[1:] for one in found], base)
+            self._recorder.note(made._vertex, row, given, found, None)
+            return made
         parts = []
         for k, part in enumerate(value):
-            own = [(vertex, J[k]) for vertex, J in found if J[k] is not None]
-            parts.append(self._vertex_of(name, part, own, base) if own else part)
+            own = [(place, vertex, J[k]) for place, vertex, J in found if J[k] is not None]
+            parts.append(self._vertex_of(name, part, [one[1:] for one in own], base) if own else part)
+            if own:
+                self._recorder.note(parts[-1]._vertex, row, given, own, k)
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
 
     def _vertex_of(self, name: str, value: Any, found: Any, base: Traced | None) -> Traced:
@@ -140,6 +146,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         reductions = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+        if method == "reduce" and ufunc is np.hypot and kwargs.get("initial", 0) == 0:
+            kwargs.pop("initial", None)  # of lengths the square root of a sum of squares
+            return self._apply(np.linalg.norm, inputs[:1], {"axis": 0, **kwargs})
         if method == "reduce" and ufunc in reductions:
             axis = kwargs.pop("axis", 0)
             return self._apply(reductions[ufunc], inputs[:1], {"axis": axis, **kwargs})

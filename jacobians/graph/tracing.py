@@ -19,7 +19,7 @@ from jacobians.graph.graph import Graph
 from jacobians.graph.layers import trace_function
 from jacobians.graph.operations import special_rows
 from jacobians.graph.randomness import states
-from jacobians.graph.recorder import Recorder, TracingError
+from jacobians.graph.recorder import Call, Recorder, TracingError
 from jacobians.graph.traced import Traced, assemble, operands_of
 from jacobians.numerics.arrays import Array, as_array, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -61,6 +61,19 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
                 f"f: found a Function with {len(points)} points and {unknown}, expected x and wrt=[…]"
             )
         return trace_function(f, points[0], named.get("wrt"), max_vertices)
+    return record(f, *points, max_vertices=max_vertices, **named)[0]
+
+
+def record(
+    f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, keeps_calls: bool = False, **named: Any
+) -> tuple[Graph, dict[int, Call]]:
+    """Return the graph of a NumPy callable, and how each vertex was computed if `keeps_calls`.
+
+    Raises
+    ------
+    TracingError
+        If f does what can't be followed; the message names the operation and the line.
+    """
     if not callable(f):
         raise TypeError(f"f: found {type(f).__name__}, expected a callable or a Function")
     if not points and not named:
@@ -69,18 +82,18 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
     pairs = [*zip(names, points, strict=True), *named.items()]
     given = {name: np.array(real_array(value, name, foreign="refuse")) for name, value in pairs}
     args, options = [given[name] for name in names], {name: given[name] for name in named}
-    recorder, result = _follow(f, args, options, max_vertices)
+    recorder, result = follow_code(f, args, options, max_vertices, keeps_calls)
     first = states(f)
     graph = replace(_graph(recorder, result, len(given)), code=f, positional=len(points))
     again = f(*map(np.copy, args), **{name: value.copy() for name, value in options.items()})
     if not _same(graph, again):
-        _refuse_other_numbers(recorder, _follow(f, args, options, max_vertices)[0])
+        _refuse_other_numbers(recorder, follow_code(f, args, options, max_vertices)[0])
     if states(f) != first:
         raise TracingError(
             "f: draws random numbers, which its value at this point doesn't show; draw them before, and pass them as "
             "an argument"
         )
-    return graph
+    return graph, recorder.calls
 
 
 def followed(
@@ -93,13 +106,15 @@ def followed(
     TracingError
         If f does what can't be followed; on recorded arrays a branch on values, too.
     """
-    recorder, result = _follow(f, list(args), dict(named), max_vertices)
+    recorder, result = follow_code(f, list(args), dict(named), max_vertices)
     return _graph(recorder, result, len(args) + len(named))
 
 
-def _follow(f: Any, args: list[Array], options: dict[str, Array], max_vertices: int) -> tuple[Recorder, Any]:
+def follow_code(
+    f: Any, args: list[Array], options: dict[str, Array], max_vertices: int, keeps_calls: bool = False
+) -> tuple[Recorder, Any]:
     """Run the code on arrays that are followed; the first vertices are the arguments."""
-    recorder = Recorder(max_vertices)
+    recorder = Recorder(max_vertices, keeps_calls=keeps_calls)
 
     def argument(array: Array, name: str) -> Traced:
         made = Traced(recorder, array, recorder.add(name, array, "input"))

@@ -23,6 +23,7 @@ from jacobians import (
 )
 from jacobians.graph import TracingError
 from jacobians.graph.operations import TABLE, special_rows
+from jacobians.graph.tracing import record
 from jacobians.structures import Diagonal
 from verification import check, finite_difference_jacobian
 
@@ -468,3 +469,30 @@ def test_what_is_no_callable_or_has_no_point_is_refused():
         trace(Tanh(), V, V)
     with pytest.raises(ValueError, match="wrt: found 'W'"):
         trace(Tanh(), V, wrt=["W"])
+
+
+def test_lengths_by_hypot_are_norms():
+    def lengths(X):
+        return np.hypot.reduce(X, axis=-1, initial=0) * np.hypot.reduce(X)[0]
+
+    assert check(lengths, R, dense_of(trace(lengths, R), trace(lengths, R).outputs[0], 0)).passed
+    with pytest.raises(TracingError, match=r"hypot\.reduce is not in the table"):
+        trace(lambda X: np.hypot.reduce(X, axis=-1, initial=2.0), R)
+
+
+def test_calls_are_kept_with_the_functions_that_were_running():
+    def inner(z):
+        return np.tanh(z) * 2.0
+
+    def outer(z):
+        return inner(z) + inner(-z)
+
+    graph, calls = record(outer, V, keeps_calls=True)
+    tanh = [calls[k] for k, vertex in enumerate(graph.vertices) if vertex.operation == "numpy.tanh"]
+    assert [[frame.function for frame in call.frames] for call in tanh] == [["inner", "outer"]] * 2
+    assert tanh[0].frames[0].number != tanh[1].frames[0].number  # two calls
+    assert tanh[0].frames[1].number == tanh[1].frames[1].number
+    value, jacobian = tanh[0].rule(tanh[0].function, (2 * V,), {})  # again, from another operand
+    assert np.allclose(value, np.tanh(2 * V))
+    assert np.allclose(jacobian((0,)).dense(), np.diag(1 - np.tanh(2 * V) ** 2))
+    assert record(outer, V)[1] == {}

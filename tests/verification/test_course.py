@@ -1,9 +1,15 @@
-"""The two functions with the signatures of course code, without the faults of their originals."""
+"""The functions with the signatures of course code, without the faults of their originals."""
 
 import numpy as np
 import pytest
 
-from verification.course import eval_numerical_gradient_array, rel_error
+from verification.course import (
+    eval_numerical_gradient,
+    eval_numerical_gradient_array,
+    grad_check_sparse,
+    gradient_check_n,
+    rel_error,
+)
 
 RNG = np.random.default_rng(11)
 
@@ -123,3 +129,59 @@ def test_shapes_that_differ_and_nothing_at_all_are_refused(x, y, sentence):
     with pytest.raises(ValueError, match=r"x") as caught:
         rel_error(x, y)
     assert str(caught.value) == sentence
+
+
+# --- gradients of losses -----------------------------------------------------------------------------------------
+
+
+def loss(x):
+    return np.sum(np.tanh(x) ** 2)
+
+
+def slope(x):
+    return 2 * np.tanh(x) * (1 - np.tanh(x) ** 2)
+
+
+def test_the_gradient_of_a_loss_and_what_is_printed(capsys):
+    x = RNG.standard_normal((2, 2))
+    found = eval_numerical_gradient(loss, x)
+    assert rel_error(found, slope(x)) < 1e-8
+    assert capsys.readouterr().out.splitlines()[0].startswith("(0, 0) ")
+    assert eval_numerical_gradient(loss, x, verbose=False).shape == (2, 2)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ValueError, match=r"f\(x\): found shape \(2, 2\), expected one number"):
+        eval_numerical_gradient(np.tanh, x)
+
+
+def test_sampled_entries_show_a_wrong_gradient(capsys):
+    x = RNG.standard_normal((30, 40))
+    assert grad_check_sparse(loss, x, slope(x), 5) < 1e-6
+    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert grad_check_sparse(loss, x, 1.1 * slope(x), 3) > 0.01
+    assert np.isnan(grad_check_sparse(loss, x, np.nan * x, 1))
+    with pytest.raises(ValueError, match="analytic_grad: found shape"):
+        grad_check_sparse(loss, x, slope(x).T)
+    with pytest.raises(ValueError, match="num_checks: found 0, expected a whole number of at least 1"):
+        grad_check_sparse(loss, x, slope(x), 0)
+
+
+def test_all_parameters_of_a_net_at_once(capsys):
+    X, Y = RNG.standard_normal((3, 5)), RNG.standard_normal((2, 5))
+    parameters = {"W1": RNG.standard_normal((2, 3)), "b1": RNG.standard_normal((2, 1))}
+
+    def forward(X, Y, parameters):
+        A = np.tanh(parameters["W1"] @ X + parameters["b1"])
+        return np.sum((A - Y) ** 2) / 5, A
+
+    A = forward(X, Y, parameters)[1]
+    d = 2 * (A - Y) * (1 - A**2) / 5
+    gradients = {"dW1": d @ X.T, "db1": d.sum(axis=1, keepdims=True), "dA": d}
+    assert gradient_check_n(parameters, gradients, X, Y, 1e-5, True, forward=forward) < 2e-7
+    assert "works" in capsys.readouterr().out
+    wrong = gradients | {"db1": 2 * gradients["db1"]}
+    assert gradient_check_n(parameters, wrong, X, Y, print_msg=True, forward=forward) > 0.01
+    assert "has a mistake" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="gradients: found dA, expected dW1 for W1"):
+        gradient_check_n(parameters, {"dA": d}, X, Y, forward=forward)
+    with pytest.raises(ValueError, match=r"db1: found shape \(2,\), expected \(2, 1\), that of b1"):
+        gradient_check_n(parameters, gradients | {"db1": d.sum(axis=1)}, X, Y, forward=forward)

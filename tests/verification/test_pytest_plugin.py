@@ -62,7 +62,7 @@ def test_gradients_fail_with_the_report_and_the_line_of_the_test(pytester):
         [
             ">       check_gradient(energy, W, at=W)",
             "E       AssertionError: gradient by input, shape (2, 3): wrong: *",
-            "E       diagnosis: a constant factor is wrong: the candidate is ½·J *",
+            "E       diagnosis: a constant factor is wrong: the candidate is ½·J, as where the exponent 2 is left out*",
             "*found shape (3, 2), expected (2, 3), the shape of the input; it may be transposed",
             "*undecided: kink within the step*",
         ]

@@ -113,3 +113,14 @@ def test_a_call_that_makes_no_sense_is_no_failed_assertion():
         TypeError, match=r"^layout: found 'mixed', expected none: a gradient has the shape of x$"
     ):
         assert_gradient(energy, 2 * X, at=X, layout="mixed")
+
+
+def test_a_gradient_of_another_shape_is_explained():
+    x, dout = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]]), np.array([[0.5, -1.0], [2.0, 0.3], [-0.7, 1.1]])
+    loss = lambda b: np.sum(dout * np.tanh(x + b))  # noqa: E731
+    unsummed = dout * (1 - np.tanh(x) ** 2)
+    with pytest.raises(AssertionError, match="diagnosis: it is not summed over axis 0"):
+        assert_gradient(loss, unsummed, at=np.zeros(2))
+    with pytest.raises(AssertionError) as told:
+        assert_gradient(loss, unsummed, at=np.zeros(2), reveal="verdict")
+    assert "diagnosis" not in str(told.value)

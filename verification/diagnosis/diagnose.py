@@ -8,20 +8,29 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.function import INPUT
+from jacobians.function import INPUT, Function
 from jacobians.numerics.arguments import checked_integer, checked_shape, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from verification.causes import Slip
+from verification.diagnosis.answers import gradients, of_blocks, of_missing_entries, of_symmetric
 from verification.diagnosis.constant_factors import Factors, ratio
+from verification.diagnosis.graph_search import Fit, explain, ranked
 from verification.diagnosis.layouts import Shape, forms
 from verification.diagnosis.mistakes import Mistake, mistakes
+from verification.diagnosis.places import places, row_weights, unexplained
 from verification.diagnosis.two_mistakes import two_mistakes
 
 EXPLAINED = 1e-4  # a mistake fits if what it leaves unexplained is this part of the deviation
 SAME = 1e-6  # relative: nothing to explain
-STEP_ERRORS = (1e-12, 2e-3)  # relative deviations that differences with a bad step have
+CERTAIN = 0.6  # the cost of a mistake beside which no other is looked for
+UNNAMED = {True: 0.8, False: 1.45}  # the cost of a constant factor that is one of the usual, or any number
+NEAR = 1.2  # so much less simple may be what is told beside the simplest
+TWO = 2.0  # the cost of what is no simple mistake any more
 SHOWN = 2  # of the other mistakes that fit, in the text
+
+COSTS: dict[str, float] = {Slip.SIGN: 0.5, Slip.TRANSPOSED: 0.7, Slip.VEC_ORDER: 0.8}
+"""How simple the mistakes are that need no code; the others cost 1.2, in the order in which they are tried."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,11 @@ class Diagnosis:
     def causes(self) -> tuple[Slip, ...]:
         """The slips that the name stands for: one, or two that were made at once."""
         return tuple(map(Slip, self.name.split("+")))
+
+    @property
+    def without_values(self) -> str:
+        """The sentence without an expected value."""
+        return self.sentence.partition(": found ")[0]
 
     def __str__(self) -> str:
         more = [f"{len(self.others) - SHOWN} more"] if len(self.others) > SHOWN else []
@@ -106,7 +120,7 @@ def diagnose(
     --------
     >>> J = np.array([[1.0, 2.0], [3.0, 4.0]])
     >>> print(diagnose(-J, J))
-    the sign is wrong: the candidate is −J (deviation 2.0 relative to J, 0.0e+00 of it unexplained)
+    the sign is wrong: the candidate is −J (deviation 2.0 relative to J)
     >>> diagnose(J.T, J).name, diagnose(J / 2, J).sentence
     ('transposed', 'a constant factor is wrong: the candidate is ½·J')
     """
@@ -122,18 +136,34 @@ def diagnose(
     out_shape = None if out_shape is None else checked_shape(out_shape, "out_shape")
     in_shape = None if in_shape is None else checked_shape(in_shape, "in_shape")
     out_shape, in_shape = _shapes(right, f, x, wrt, out_shape, in_shape)
+    shapes = found.shape, right.shape
     right = right.reshape(math.prod(out_shape), math.prod(in_shape)).astype(np.float64)
+    raw = found.astype(np.float64)
+    raw = raw.reshape(in_shape) if raw.shape == right.shape and len(right) == 1 else raw
     found = _as_matrix(found, right, in_shape).astype(np.float64)
     if not np.isfinite(found).all():
         count = int((~np.isfinite(found)).sum())
         return Diagnosis("not-finite", "the candidate is not finite", f"in {count} of {found.size} entries")
     with np.errstate(all="ignore"):  # products of wrong factors may overflow
-        return _diagnose(
-            found, right, f, None if x is None else real_array(x, "x"), wrt, out_shape, in_shape, batch_size
+        diagnosis = _diagnose(
+            raw,
+            found,
+            right,
+            f,
+            None if x is None else real_array(x, "x"),
+            wrt,
+            out_shape,
+            in_shape,
+            batch_size,
         )
+    if diagnosis.name == Slip.RIGHT and shapes[1] == in_shape != shapes[0]:  # a gradient with another axis
+        said = f"the shape is {shapes[0]}, expected {in_shape}; the numbers stand in order"
+        return Diagnosis(str(Slip.SHAPE), said, "")
+    return diagnosis
 
 
 def _diagnose(
+    raw: Array,
     found: Array,
     right: Array,
     f: Any,
@@ -144,41 +174,98 @@ def _diagnose(
     batch_size: int | None,
 ) -> Diagnosis:
     same = found.shape == right.shape
-    weights = _weights(right)
+    weights = row_weights(right)
     size = float(np.linalg.norm(weights * right))
     deviation = float(np.linalg.norm(weights * (found - right))) if same else size
     if same and deviation <= SAME * size:
         return Diagnosis("right", "nothing is wrong: the candidate equals the expected answer", "")
     factors = Factors.of(math.prod(out_shape), math.prod(in_shape), batch_size)
-    guesses = _factor(found, right, factors) if same else []
-    guesses += mistakes(right, f, point, wrt, out_shape, in_shape)
-    fitting = [(guess, _left_over(guess, found, weights, deviation)) for guess in guesses]
-    fitting = [(guess, left) for guess, left in fitting if left <= EXPLAINED]
+    guesses = list(mistakes(right, f, point, wrt, out_shape, in_shape))
+    fits = [
+        Fit(COSTS.get(guess.name, 1.2), guess.name, guess.sentence)
+        for guess in guesses
+        if _left_over(guess, found, weights, deviation) <= EXPLAINED
+    ]
+    scalings = [*_factor(found, right, factors), *_any_factor(found, right)][:1] if same else []
+    scalings = [
+        guess
+        for guess in scalings
+        if _left_over(guess, found, weights, deviation) <= EXPLAINED
+        and not any(fit.cost < CERTAIN for fit in fits)
+    ]
     taken_back = list(forms(found, out_shape, in_shape))
-    if not fitting and same:
-        fitting = [(guess, 0.0) for guess in (*_places(found, right), *_any_factor(found, right))]
-    elif not fitting:
-        mended = [
-            (Mistake(*form), _left_over(Mistake(*form), right, weights, deviation)) for form in taken_back
+    targets = [(0.0, "", "", found)] if same else []
+    targets += [(0.5 if one.name == Slip.SHAPE else 0.3, *one) for one in taken_back]
+    if len(right) == 1:
+        targets += [
+            (cost, name, said, one.reshape(right.shape)) for cost, name, said, one in gradients(raw, in_shape)
         ]
-        fitting = [(form, left) for form, left in mended if left <= EXPLAINED]
-    if not fitting:
+    for cost, name, said, matrix in targets[same:]:
+        if size and _left_over(Mistake(name, said, matrix), right, weights, size) <= EXPLAINED:
+            fits.append(Fit(cost, name, said))
+    fits += [Fit(1.0, *one) for one in _of_shape(raw, right, out_shape, in_shape)]
+    fits += [Fit(cost, name, said) for cost, name, said, wrong in of_symmetric(right, in_shape)
+             if same and _left_over(Mistake(name, said, wrong), found, weights, deviation) <= EXPLAINED]  # fmt: skip
+    if not fits and not scalings and isinstance(f, Function):
         pairs = two_mistakes(found, right, guesses, taken_back, factors, weights, EXPLAINED)
-        fitting = [(guess, 0.0) for guess in pairs]
+        fits = [Fit(3.0, guess.name, guess.sentence) for guess in pairs]
+    code = _code_of(f, point, wrt, bool(fits or scalings))
+    if code is not None and point is not None and not any(fit.cost < CERTAIN for fit in fits):
+        fits += explain(code, point, right, targets, raw)
+    fits = [fit for fit in ranked(fits) if fit.cost <= min(one.cost for one in fits) + NEAR]
+    if scalings:
+        fits = _with_origin(scalings[0], bool(_factor(found, right, factors)), fits)
+    if not fits and same:
+        fits = [Fit(1.0, guess.name, guess.sentence) for guess in places(found, right)]
+    if not fits:
+        guesses += _factor(found, right, factors) if same else []
+        pairs = two_mistakes(found, right, guesses, taken_back, factors, weights, EXPLAINED)
+        fits = [Fit(3.0, guess.name, guess.sentence) for guess in pairs]
     relative = deviation / size if size else math.inf
     if same:
-        if not fitting:
-            return _unknown(found, right, relative)
+        if not fits:
+            return Diagnosis(
+                *unexplained(found, right, relative, raw.shape if len(right) == 1 else found.shape)
+            )
         amount = f"{relative:.1f}" if relative.is_integer() else f"{relative:.2g}"
-        by = f"deviation {amount} relative to J" if size else "J is 0"
-        evidence = f"{by}, {fitting[0][1]:.1e} of it unexplained"
+        evidence = f"deviation {amount} relative to J" if size else "J is 0"
     else:
-        evidence = f"found shape {found.shape}, expected {right.shape}"
-        if not fitting:
+        evidence = f"found shape {raw.shape}, expected {in_shape if len(right) == 1 else right.shape}"
+        if not fits:
             return Diagnosis(Slip.SHAPE, "the shape is wrong", evidence)
-    (first, _), *others = fitting
-    also = dict.fromkeys(guess.sentence for guess, _ in others if guess.sentence != first.sentence)
-    return Diagnosis(first.name, first.sentence, evidence, tuple(also))
+    first, *others = fits
+    return Diagnosis(
+        str(first.name), first.sentence, evidence, tuple(dict.fromkeys(one.sentence for one in others))
+    )
+
+
+def _code_of(f: Any, point: Array | None, wrt: str, explained: bool) -> Any:
+    """Return the plain code whose graph is mutated: of a Function only where its layers explained nothing."""
+    if point is None or wrt != INPUT or not callable(f):
+        return None
+    if not isinstance(f, Function):
+        return f
+    return None if explained else lambda x: f._forward(x, 0)
+
+
+def _of_shape(raw: Array, right: Array, out_shape: Shape, in_shape: Shape) -> list[tuple[str, str]]:
+    found = [] if raw.shape == right.shape else [of_blocks(raw, right, out_shape, in_shape)]
+    missing = list(of_missing_entries(raw, right.reshape(in_shape))) if len(right) == 1 else []
+    return [one for one in found if one is not None] + missing
+
+
+def _with_origin(scaling: Mistake, known: bool, fits: list[Fit]) -> list[Fit]:
+    """Return the fits behind the bare factor, which is told with the factor of the code that may be the reason."""
+    origin = [fit for fit in fits if fit.name in (Slip.FACTOR, Slip.MISSING_FACTOR) and fit.cost < TWO]
+    rest = [fit for fit in fits if fit not in origin]
+    plain = Fit(1.0, scaling.name, scaling.sentence)
+    if rest and min(fit.cost for fit in rest) < min((fit.cost for fit in origin), default=UNNAMED[known]):
+        return [*rest, plain, *origin]
+    if scaling.name not in (Slip.FACTOR, Slip.ZERO) or not origin:
+        return [plain, *rest]
+    said = scaling.sentence.partition(", with ")[0]
+    reasons = " or ".join(fit.sentence for fit in origin[:SHOWN])
+    return [Fit(1.0, scaling.name, f"{said}, as where {reasons}"), *rest]
 
 
 def _shapes(
@@ -218,20 +305,13 @@ def _as_matrix(found: Array, right: Array, in_shape: Shape) -> Array:
     return found
 
 
-def _weights(right: Array) -> Array:
-    """Return a weight for each row, so that outputs of different size count alike."""
-    rows = np.abs(right).max(axis=1, keepdims=True)
-    largest = float(rows.max())
-    return 1 / np.where(rows > 0, rows, largest if largest > 0 else 1.0)
-
-
 def _left_over(guess: Mistake, found: Array, weights: Array, deviation: float) -> float:
     if guess.matrix.shape != found.shape or not np.isfinite(guess.matrix).all():
         return math.inf
     if len(found) != len(weights):  # other rows, as those of a transpose
         weights, deviation = (
-            _weights(guess.matrix),
-            float(np.linalg.norm(_weights(guess.matrix) * guess.matrix)),
+            row_weights(guess.matrix),
+            float(np.linalg.norm(row_weights(guess.matrix) * guess.matrix)),
         )
     return float(np.linalg.norm(weights * (found - guess.matrix))) / (deviation or 1.0)
 
@@ -261,45 +341,3 @@ def _any_factor(found: Array, right: Array) -> list[Mistake]:
             Mistake("factor", f"a constant factor is wrong: the candidate is {value:.6g}·J", value * right)
         ]
     return []
-
-
-def _places(found: Array, right: Array) -> list[Mistake]:
-    """Return where the candidate is wrong, if that is one entry, row or column of several."""
-    weights = _weights(right)
-    wrong = weights * np.abs(found - right) > 1e-5 * np.maximum(weights * np.abs(right), 1e-3)
-    if not wrong.any():
-        return []
-    rows, columns = np.flatnonzero(wrong.any(axis=1)), np.flatnonzero(wrong.any(axis=0))
-    m, n = right.shape
-    low, high = STEP_ERRORS
-    deviation = np.linalg.norm(found - right) / max(float(np.linalg.norm(right)), np.finfo(float).tiny)
-    if low < deviation < high and np.count_nonzero(right) > 1:
-        off = np.abs(found - right)[right != 0] / np.abs(right)[right != 0]
-        if off.min() > 1e-4 * off.max() and not np.any(found[right == 0]):
-            return []  # all of J that isn't 0 is off by little, as in the Jacobian of a layer with one live unit
-    if len(rows) == len(columns) == 1 and m * n > 1:
-        i, j = int(rows[0]), int(columns[0])
-        sentence = f"a single entry is wrong, [{i}, {j}]: found {found[i, j]:.6g}, expected {right[i, j]:.6g}"
-        return [Mistake("entry", sentence, found)]
-    if len(rows) == 1 and m > 1:
-        return [Mistake("row", f"a single row is wrong, that of output {int(rows[0])}", found)]
-    if len(columns) == 1 and n > 1:
-        return [Mistake("column", f"a single column is wrong, that of input {int(columns[0])}", found)]
-    return []
-
-
-def _unknown(found: Array, right: Array, relative: float) -> Diagnosis:
-    low, high = STEP_ERRORS
-    if low < relative < high:
-        return Diagnosis(
-            "noise",
-            "the deviation has the size of a step error: differences with a step too large or too small, or float32",
-            f"deviation {relative:.1e} relative to J, without a pattern",
-        )
-    i, j = (int(k) for k in np.unravel_index(int(np.argmax(np.abs(found - right))), right.shape))
-    return Diagnosis(
-        "unknown",
-        "no known mistake fits",
-        f"{f'deviation {relative:.2g} relative to J' if right.any() else 'J is 0'}, largest at [{i}, {j}]: "
-        f"found {found[i, j]:.6g}, expected {right[i, j]:.6g}",
-    )

@@ -126,7 +126,7 @@ def judge(
     if expectation.output.form == "multiplications":  # a factor or a sign of one number tells the number
         return Outcome("wrong", "wrong", "it is another number", worst=worst)
     diagnosis = _diagnosis(found, expectation)
-    sentence = diagnosis.sentence.partition(": found ")[0]  # where one entry is wrong it names both values
+    sentence = diagnosis.without_values  # where one entry is wrong the sentence names both
     if diagnosis.name == "right":
         sentence = "the deviation is small, and above the tolerance"
     sentence += f"; {notes}" if notes else ""
@@ -161,7 +161,12 @@ def _of_shape(found: Array, expectation: Expected, task: Task) -> Outcome:
         elif found.ndim == 2 and found.T.shape == expected.shape and _equal(found.T, expectation, task):
             sentence += "; it is the transpose of the answer"
             return Outcome("wrong", "shape", sentence, mistake=str(Slip.TRANSPOSED))
-    elif form == "matrix" and expectation.derivative is not None and np.isfinite(found).all() and found.size:
+    elif (
+        form in ("matrix", "gradient")
+        and expectation.derivative is not None
+        and np.isfinite(found).all()
+        and found.size
+    ):
         diagnosis = _diagnosis(found, expectation)
         if diagnosis.name not in ("shape", "unknown"):
             sentence += f"; {diagnosis.sentence}"

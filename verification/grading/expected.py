@@ -75,8 +75,12 @@ class Expected:
                 known = self.known()
         if known is None or form in PLAIN_FORMS:
             return diagnose(found, self.answer)
+        if found.shape != self.answer.shape and form == "gradient":
+            return diagnose(
+                found, known.matrix, f=known.function, x=known.x, wrt=known.wrt, in_shape=known.in_shape
+            )
         if found.shape != self.answer.shape:
-            plain = form in ("matrix", "gradient", "vjp")
+            plain = form in ("matrix", "vjp")
             return diagnose(found, self.answer if plain else known.matrix)
         matrix = known.to_matrix(found, form)
         if known.function is None:
