@@ -1,0 +1,138 @@
+"""What the derivatives of one formula share: its text, sizes, assumptions and value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jacobians.formulas.declarations import declarations
+from jacobians.formulas.differentiation import substituted
+from jacobians.formulas.inference import infer
+from jacobians.formulas.lowering import Lowering
+from jacobians.formulas.matrix_form import MatrixForm
+from jacobians.formulas.nodes import Sym, Tensor
+from jacobians.formulas.parser import parse
+from jacobians.formulas.tree import FormulaError
+from jacobians.numerics.arguments import near, shown
+from jacobians.numerics.arrays import real_array
+
+Axes = tuple[tuple[int, ...], ...]
+
+
+class Context:
+    """What a formula's derivatives share: its text, sizes, assumptions and value."""
+
+    def __init__(self, source: str, declare: Mapping[str, Any] | None) -> None:
+        declared = declarations(declare)
+        program = parse(source)
+        self.source, self.shapes = " ".join(source.split()), infer(program, declared)
+        self.program = program
+        self.tags = {name: said.tags for name, said in declared.items()}
+        self.lets = {name for name, _ in program.lets}
+        for name in declared:
+            if name not in self.shapes.names:
+                hint = near(name, self.shapes.variables)
+                raise FormulaError(f"declare: found {name!r}, expected names of the formula{hint}")
+        low = Lowering(self.shapes, {})
+        for name, node in program.lets:
+            low.define(name, low.lower(node))
+        value = low.lower(program.body)
+        self.value = value.closed()
+        rows = len(value.rows)
+        labels = tuple(range(len(value.labels)))
+        self.out: Axes = tuple(axis for axis in (labels[:rows], labels[rows:]) if axis)
+
+    def form(self, vec: str = "row") -> MatrixForm:
+        """Return a writer of matrix notation."""
+        shapes = {name: self.shape(name) for name in self.shapes.variables}
+        rows = frozenset(name for name, (r, c) in shapes.items() if not r and c)
+        return MatrixForm(vec, rows, frozenset(n for n, (r, c) in shapes.items() if len(r) > 1 or len(c) > 1))
+
+    def shape(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
+        """Return the sizes of a variable's rows and columns."""
+        rows, columns = self.shapes.names[name]
+        return self.shapes.final(rows), self.shapes.final(columns)
+
+    def shape_text(self, name: str) -> str:
+        """Return a variable's shape as text."""
+        return self.shapes.shown(self.shapes.names[name])
+
+    def sym(self, name: str) -> Sym:
+        """Return a variable, without what is assumed of it."""
+        rows, columns = self.shape(name)
+        return Sym(name, (*rows, *columns))
+
+    def assumed(self, tensor: Tensor) -> Tensor:
+        """Return a tensor with all assumptions on its variables."""
+        if not any(self.tags.values()):
+            return tensor
+        return substituted(tensor, lambda sym: Sym(sym.name, sym.sizes, self.tags.get(sym.name, frozenset())))
+
+    def variable(self, by: Any) -> tuple[str, bool]:
+        """Return a variable's name, and whether its free entries alone are meant."""
+        name, half = by, False
+        names = ", ".join(name for name in self.shapes.variables) or "none"
+        if isinstance(by, str):
+            name = "".join(by.split())
+            half = name.startswith("vech(") and name.endswith(")")
+            name = name[5:-1] if half else name
+        if name in self.lets and isinstance(name, str):
+            raise FormulaError(
+                f"by: found {name!r}, which a line of the formula defines, expected one of {names}"
+            )
+        if not isinstance(name, str) or name not in self.shapes.variables:
+            hint = near(name, self.shapes.variables) if isinstance(name, str) else ""
+            raise FormulaError(
+                f"by: found {shown(by)}, expected one of the formula's variables, {names}{hint}"
+            )
+        if half:
+            rows, columns = self.shape(name)
+            if rows != columns or not rows:
+                raise FormulaError(
+                    f"by: found vech({name}), and {name} is {self.shape_text(name)}, expected a square matrix; "
+                    f"declare it 'symmetric'"
+                )
+        return name, half
+
+    def numbers(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+        """Return arrays of the variables and numbers of the sizes, checked."""
+        arrays: dict[str, Any] = {}
+        sizes: dict[str, int] = {}
+        for name in values:
+            if name not in self.shapes.variables:
+                raise FormulaError(
+                    f"{name}: found a value for it, expected values for {', '.join(self.shapes.variables)}"
+                )
+        for name in self.shapes.variables:
+            if name not in values:
+                raise FormulaError(
+                    f"{name}: found no value, expected one for each of {', '.join(self.shapes.variables)}"
+                )
+            array = real_array(values[name], name)
+            groups = [group for group in self.shape(name) if group]
+            if array.ndim == 2 and len(groups) < 2 and 1 in array.shape:
+                array = array.reshape(-1) if groups else array.reshape(())
+            if array.ndim != len(groups):
+                raise FormulaError(
+                    f"{name}: found an array of shape {array.shape}, expected {self.shape_text(name)}"
+                )
+            for group, length in zip(groups, array.shape, strict=True):
+                self._bind(name, group, length, sizes)
+            arrays[name] = array
+        for name in self.shapes.variables:
+            for place, group in enumerate(group for group in self.shape(name) if group):
+                if all(not isinstance(atom, str) or atom in sizes for atom in group):
+                    expected = int(np.prod([sizes[a] if isinstance(a, str) else a for a in group]))
+                    if arrays[name].shape[place] != expected:
+                        raise FormulaError(
+                            f"{name}: found an array of shape {arrays[name].shape}, expected "
+                            f"{self.shape_text(name)} with "
+                            + ", ".join(f"{letter} = {number}" for letter, number in sorted(sizes.items()))
+                        )
+        return arrays, sizes
+
+    def _bind(self, name: str, group: tuple[str | int, ...], length: int, sizes: dict[str, int]) -> None:
+        if len(group) == 1 and isinstance(group[0], str):
+            sizes.setdefault(group[0], length)

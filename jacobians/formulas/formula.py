@@ -1,0 +1,310 @@
+"""Closed forms to users: `derive`, and the derivative as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jacobians.formulas.conditions import conditions
+from jacobians.formulas.context import Axes, Context
+from jacobians.formulas.contraction import Numbers
+from jacobians.formulas.differentiation import Differentiation, expanded
+from jacobians.formulas.index_text import IndexText
+from jacobians.formulas.matrix_form import NoFormError
+from jacobians.formulas.nodes import Tensor
+from jacobians.formulas.text import size_text, text
+from jacobians.formulas.tree import FormulaError, Node, count
+from jacobians.numerics.arguments import checked_option
+
+VECS = ("row", "column")
+LAYOUTS = ("numerator", "denominator")
+TENSOR_LAYOUTS = ("numerator", "denominator", "mixed")
+MOST_EXPANDED = 8
+"""Up to how many terms the form that is multiplied out is tried beside the factored one."""
+
+
+class Form:
+    """A formula in matrix notation, printed as text.
+
+    Parameters
+    ----------
+    tree : Node
+        What is written.
+    """
+
+    def __init__(self, tree: Node) -> None:
+        self.tree = tree
+
+    def __repr__(self) -> str:
+        return text(self.tree)
+
+
+class Derivative:
+    """The derivative of a formula as a formula; `derive` makes it.
+
+    ``print(d)`` shows the gradient in the input's shape for a number, else the Jacobian matrix, and says which.
+    """
+
+    def __init__(self, context: Context, out: Axes, tensor: Tensor, by: str, half: bool) -> None:
+        self._context, self._out, self._by, self._half = context, out, by, half
+        first = sum(len(axis) for axis in out)
+        rows, columns = context.shape(by)
+        labels = tuple(range(first, first + len(rows) + len(columns)))
+        self._in: Axes = tuple(axis for axis in (labels[: len(rows)], labels[len(rows) :]) if axis)
+        self._sides = labels[: len(rows)], labels[len(rows) :]
+        self._plain = tensor  # without what is assumed of the variables by which is differentiated
+        self._tensor = context.assumed(tensor)
+        self._chosen: dict[Any, Any] = {}
+
+    # --- forms -------------------------------------------------------------------------------------------------
+
+    def _tree(self, rows: tuple[int, ...], columns: tuple[int, ...], vec: str) -> Node | None:
+        """Return the shorter of the factored form and the one multiplied out, or None without matrix form."""
+        key = (rows, columns, vec)
+        if key not in self._chosen:
+            form = self._context.form(vec)
+            found = []
+            spread = expanded(self._tensor)
+            for tensor in (self._tensor, spread if len(spread.terms) <= MOST_EXPANDED else None):
+                if tensor is None or (tensor is spread and spread.digest == self._tensor.digest):
+                    continue
+                try:
+                    found.append(form.of(tensor, rows, columns))
+                except NoFormError:
+                    continue
+            best = found[0] if found else None
+            if len(found) > 1 and count(found[1]) <= 0.75 * count(found[0]):
+                best = found[1]
+            self._chosen[key] = best
+        return self._chosen[key]
+
+    def matrix(self, vec: str = "row", layout: str = "numerator") -> Form:
+        """Return the Jacobian matrix in matrix notation.
+
+        Parameters
+        ----------
+        vec : str
+            "row" or "column": how outputs and inputs that are matrices are stacked.
+        layout : str
+            "numerator" (outputs × inputs) or "denominator" (its transpose).
+
+        Raises
+        ------
+        FormulaError
+            If there is no matrix notation for it; `tensor` always has one.
+        """
+        tree = self._matrix_tree(vec, layout)
+        if tree is None:
+            raise FormulaError(
+                f"matrix: found a derivative of {self._context.source!r} by {self._by} without matrix notation, "
+                f"expected one that has it; print(d) and d.tensor() show its entries"
+            )
+        return Form(tree)
+
+    def _matrix_tree(self, vec: str, layout: str) -> Node | None:
+        checked_option(vec, "vec", VECS)
+        checked_option(layout, "layout", LAYOUTS)
+        step = 1 if vec == "row" else -1
+        rows = tuple(label for axis in self._out[::step] for label in axis)
+        columns = tuple(label for axis in self._in[::step] for label in axis)
+        return self._tree(rows, columns, vec) if layout == "numerator" else self._tree(columns, rows, vec)
+
+    @property
+    def gradient(self) -> Form:
+        """The gradient of a number in the shape of the input.
+
+        Raises
+        ------
+        FormulaError
+            If the formula is no number.
+        """
+        if self._out:
+            raise FormulaError(
+                f"gradient: found {self._context.source!r}, which is no number, expected one; use d.matrix() "
+                f"or d.tensor()"
+            )
+        tree = self._tree(*self._sides, "row")
+        if tree is None:
+            raise FormulaError(
+                f"gradient: found a gradient of {self._context.source!r} without matrix notation, expected one that "
+                f"has it; d.tensor() shows its entries"
+            )
+        return Form(tree)
+
+    def tensor(self, layout: str = "numerator") -> str:
+        """Return the derivative in index notation.
+
+        Parameters
+        ----------
+        layout : str
+            "numerator" (out_shape + reversed in_shape), "mixed" (out_shape + in_shape) or "denominator" (in_shape +
+            reversed out_shape).
+        """
+        checked_option(layout, "layout", TENSOR_LAYOUTS)
+        left, right = (self._in, self._out) if layout == "denominator" else (self._out, self._in)
+        axes = (*left, *(right if layout == "mixed" else right[::-1]))
+        order = tuple(label for axis in axes for label in axis)
+        return IndexText(self._context.form()).tensor(self._tensor, order)
+
+    @property
+    def text(self) -> str:
+        """What ``print(d)`` shows first: the formula alone."""
+        tree = self._tree(*self._sides, "row") if not self._out else self._matrix_tree("row", "numerator")
+        return self.tensor("mixed") if tree is None else text(tree)
+
+    @property
+    def kind(self) -> str:
+        """What `text` is: gradient, Jacobian or tensor, with its shape and conventions."""
+        shape = self._context.shape_text(self._by)
+        if self._half:
+            return f"gradient by vech({self._by}), {self._by} symmetric: the vech of this matrix, {shape}"
+        free = f", {self._by} unconstrained" if "symmetric" in self._context.tags.get(self._by, ()) else ""
+        if not self._out and self._tree(*self._sides, "row") is not None:
+            return f"gradient, in the shape of {self._by}: {shape}{free}"
+        if self._matrix_tree("row", "numerator") is None:
+            return f"tensor of shape out + in (mixed layout){free}"
+        sizes = [self._tensor.sizes[label] for axis in self._out for label in axis]
+        columns = [self._tensor.sizes[label] for axis in self._in for label in axis]
+        order = ", row-major vec" if len(self._out) > 1 or len(self._in) > 1 else ""
+        return f"Jacobian {size_text(sizes)}×{size_text(columns)}, numerator layout{order}{free}"
+
+    def __str__(self) -> str:
+        lines = [self.text, f"  {self.kind}"]
+        if self.conditions:
+            lines.append(f"  where {'; '.join(self.conditions)}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<derivative of {self._context.source!r} by {self._by}: {self.text}>"
+
+    # --- facts -------------------------------------------------------------------------------------------------
+
+    @property
+    def conditions(self) -> list[str]:
+        """Where the derivative holds, such as ``X is invertible`` and ``x ≠ 0``."""
+        form = self._context.form()
+        value = self._context.assumed(self._context.value)
+        return conditions(form, value, self._tensor)
+
+    @property
+    def sizes(self) -> dict[str, tuple[str, ...]]:
+        """The sizes of all variables, as letters and numbers: () for a number, ("n",) for a vector."""
+        names = self._context.shapes.variables
+        return {name: tuple(size_text(size) for size in self._context.shape(name) if size) for name in names}
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """The shape of what `evaluate` gives, out_shape + in_shape, in letters and numbers."""
+        return tuple(
+            size_text([self._tensor.sizes[label] for label in axis]) for axis in (*self._out, *self._in)
+        )
+
+    def derive(self, by: str) -> Derivative:
+        """Return the derivative of this derivative by a variable: Hessians, and so on; its outputs are out + in.
+
+        Raises
+        ------
+        FormulaError
+            If `by` is no variable of the formula.
+        """
+        name, half = self._context.variable(by)
+        if half or self._half:
+            raise FormulaError(
+                "by: found vech(…) in a derivative of second order, expected the name of a variable"
+            )
+        tensor = Differentiation(self._context.sym(name)).of(self._plain)
+        return Derivative(self._context, (*self._out, *self._in), tensor, name, half)
+
+    def evaluate(self, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:
+        """Return the derivative's numbers, of shape out_shape + in_shape (mixed layout).
+
+        Parameters
+        ----------
+        **values : array_like
+            A value for each variable, of the shape that `sizes` names; sizes follow from them.
+
+        Returns
+        -------
+        ndarray
+            For vech(X), a vector of the entries on and below the diagonal, column by column.
+
+        Raises
+        ------
+        FormulaError
+            If a value is missing, or sizes do not match.
+        """
+        arrays, sizes = self._context.numbers(values)
+        made = Numbers(arrays, sizes).of(self._plain)
+        shape = [int(np.prod([made.shape[la] for la in axis])) for axis in (*self._out, *self._in)]
+        made = np.reshape(made, shape)
+        if self._half:
+            rows, columns = np.triu_indices(made.shape[-1])
+            made = made[..., columns, rows]  # down each column, from the diagonal
+        return np.array(made)
+
+
+def derive(formula: str, by: str, *, declare: Mapping[str, Any] | None = None) -> Derivative:
+    """Return the derivative of a formula by one of its variables, in closed form with sizes as letters.
+
+    Parameters
+    ----------
+    formula : str
+        In a small language: ``x'*A*x``, ``A.*B``, ``X^-1``, ``norm2(X*w-y)^2``, with lines ``h = relu(W*x+b);`` before
+        it. Small letters are columns and capitals matrices unless declared.
+    by : str
+        The variable. ``"vech(X)"`` stands for the free entries of a symmetric X; ``"X"`` is always unconstrained.
+    declare : mapping, optional
+        Sizes and assumptions by name: ``{"W": "h×d", "l": "scalar", "S": "symmetric positive definite"}``.
+
+    Returns
+    -------
+    Derivative
+
+    Raises
+    ------
+    FormulaError, ShapeError
+        If the text is not understood or sizes do not match; the sentence names the part and the way out. Both are
+        ValueErrors.
+
+    Notes
+    -----
+    Numerator layout and row-major vec, unless named otherwise; the gradient of a number is shown in the shape of the
+    input. Rules of differentiation as in Magnus and Neudecker, *Matrix Differential Calculus*, in index form.
+
+    Examples
+    --------
+    >>> print(derive("x'*A*x", "x"))
+    (A + Aᵀ)·x
+      gradient, in the shape of x: n×1
+    >>> d = derive("W*x + b", "W", declare={"W": "h×d", "b": "h"})
+    >>> d.matrix(vec="row"), d.matrix(vec="column")
+    (I_h ⊗ xᵀ, xᵀ ⊗ I_h)
+    >>> d.tensor("numerator")
+    'T[i,j,k] = δ[i,k]·x[j]'
+    """
+    context = Context(formula, declare)
+    name, half = context.variable(by)
+    tensor = Differentiation(context.sym(name)).of(context.value)
+    if half:
+        tensor = _by_free_entries(tensor, len(context.out), context)
+    return Derivative(context, context.out, tensor, name, half)
+
+
+def _by_free_entries(tensor: Tensor, outputs: int, context: Context) -> Tensor:
+    """Return G + Gᵀ − G∘I for the unconstrained gradient G: the derivative by an entry that stands twice."""
+    from jacobians.formulas.nodes import Delta, Factor, fresh
+    from jacobians.formulas.normal import close
+
+    if outputs:
+        raise FormulaError(
+            f"by: found vech(…) for {context.source!r}, which is no number, expected a formula of a number; derive "
+            f"by the matrix instead"
+        )
+    i, j = fresh(2)
+    diagonal = [
+        t._replace(number=-t.number, factors=(*t.factors, Factor(Delta(tensor.sizes[0]), (i, j))))
+        for t in tensor.at((i, j))
+    ]
+    return close([*tensor.at((i, j)), *tensor.at((j, i)), *diagonal], (i, j), tensor.sizes)

@@ -1,0 +1,290 @@
+"""Closed forms: right tensors and right lines, judged by differences of the forward text and by reading lines "
+"back."""
+
+import math
+
+import formula_values as witness
+import numpy as np
+import pytest
+import random_formulas
+from identities import IDENTITIES
+
+from jacobians.formulas import FormulaError, derive
+from jacobians.formulas.functions import ELEMENTWISE
+from jacobians.formulas.parser import parse
+from jacobians.formulas.text import text
+from jacobians.formulas.tree import Node, count
+from jacobians.formulas.values import Values
+
+
+def point(d, formula, by, seed):
+    """Return values, sizes and the difference quotient at a point where it is good, or skip the seed."""
+    context = d._context
+    shapes = {name: context.shape(name) for name in context.shapes.variables}
+    for attempt in range(seed, seed + 400, 20):
+        values, sizes = witness.points(shapes, context.tags, attempt)
+        try:
+            with np.errstate(all="ignore"):
+                slope = witness.difference(formula, by, values, sizes)
+                again = witness.difference(formula, by, values, sizes, h=5e-4)
+        except np.linalg.LinAlgError:
+            continue
+        said = [c.removesuffix(" is invertible") for c in d.conditions if c.endswith(" is invertible")]
+        if any(np.linalg.cond(read_back(line, values, sizes)) > 1e3 for line in said):
+            continue
+        scale = 1 + np.abs(slope).max()
+        if np.isfinite(slope).all() and np.abs(slope - again).max() < 1e-6 * scale and scale < 1e4:
+            return values, sizes, slope
+    raise AssertionError("no point without singularities")
+
+
+def flat(values):
+    return {name: a.item() if a.size == 1 else a.ravel() if 1 in a.shape else a for name, a in values.items()}
+
+
+def read_back(line, values, sizes, vec="row"):
+    """Return the value of a printed line; names and sizes are those of the formula."""
+    program = parse(line)
+    at = Values({name: np.atleast_2d(a) for name, a in values.items()}, sizes, vec)
+    for name, node in program.lets:
+        at.values[name] = at.of(node)
+    return at.of(program.body)
+
+
+def same(a, b):
+    return a.shape == b.shape and np.allclose(a, b, rtol=2e-5, atol=2e-6 * (1 + np.abs(b).max()))
+
+
+def permuted(matrix, out_shape, in_shape, vec):
+    if vec == "row":
+        return matrix
+    full = matrix.reshape((*out_shape, *in_shape))
+    o, i = len(out_shape), len(in_shape)
+    order = (*range(o)[::-1], *range(o, o + i)[::-1])
+    return full.transpose(order).reshape(matrix.shape)
+
+
+def shapes_of(d, sizes):
+    def number(text):
+        return math.prod(int(part) if part.isdigit() else sizes[part] for part in text.split("·"))
+
+    lengths = [number(text) for text in d.shape]
+    return lengths[: len(d._out)], lengths[len(d._out) :]
+
+
+def lines_of(d, sizes, slope):
+    """Return every printed line with the array that it must be."""
+    out, inside = shapes_of(d, sizes)
+    if not d._out:
+        shape = d._context.shape(d._by)
+        rows = [math.prod(a if isinstance(a, int) else sizes[a] for a in group) for group in shape]
+        if (gradient := d._tree(*d._sides, "row")) is not None:
+            yield text(gradient), slope.reshape(rows), "row"
+    for vec in ("row", "column"):
+        for layout in ("numerator", "denominator"):
+            if d._matrix_tree(vec, layout) is not None:
+                expected = permuted(slope, out, inside, vec)
+                yield repr(d.matrix(vec, layout)), expected if layout == "numerator" else expected.T, vec
+
+
+def judge(formula, by, declare, seeds=(1, 2)):
+    d = derive(formula, by, declare=declare)
+    for seed in seeds:
+        values, sizes, slope = point(d, formula, by, seed)
+        found = d.evaluate(**flat(values))
+        assert same(found.reshape(slope.shape), slope), f"wrong tensor of {formula} by {by}"
+        for line, expected, vec in lines_of(d, sizes, slope):
+            read = read_back(line, values, sizes, vec)
+            assert same(read, expected), f"wrong line for {formula} by {by}: {line}"
+    return d
+
+
+@pytest.mark.parametrize("row", IDENTITIES, ids=lambda row: f"{row.formula} by {row.by} {row.form}")
+def test_an_identity_is_derived_and_printed_right(row):
+    judge(row.formula, row.by, row.declare)
+
+
+@pytest.mark.parametrize("row", IDENTITIES, ids=lambda row: f"{row.formula} by {row.by} {row.form}")
+def test_the_textbook_says_the_same(row):
+    d = derive(row.formula, row.by, declare=row.declare)
+    values, sizes, slope = point(d, row.formula, row.by, 1)
+    laid_out = {
+        "gradient": lambda: slope.reshape(values[row.by].shape),
+        "row": lambda: slope,
+        "denominator": lambda: slope.T,
+        "column": lambda: permuted(slope, *shapes_of(d, sizes), "column"),
+    }
+    expected = laid_out[row.form]()
+    assert same(witness.value(row.textbook, values, sizes), expected)
+
+
+@pytest.mark.parametrize("row", IDENTITIES, ids=lambda row: f"{row.formula} by {row.by} {row.form}")
+def test_a_line_is_about_as_long_as_the_textbook_s(row):
+    d = derive(row.formula, row.by, declare=row.declare)
+    layout = "denominator" if row.form == "denominator" else "numerator"
+    tree = (
+        d.gradient.tree
+        if row.form == "gradient"
+        else d._matrix_tree("column" if row.form == "column" else "row", layout)
+    )
+    assert count(tree) <= 1.5 * count(parse(row.textbook).body) + 1
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_each_function_of_the_table_has_its_slope_in_both_signs(name):
+    inner = "sin(x)/2" if name.startswith("arc") else "1 + sin(x)/2" if name == "log" else "2*x"
+    judge(f"{name}({inner})", "x", {}, seeds=(1, 2, 3))
+
+
+EVERY_FUNCTION = """
+inv(A)*x by A
+det(A)*x by A
+logdet(A)*x by A
+tr(A)*x by A
+sum(A) by A
+sum(A, axis=0) by A
+sum(A, axis=1) by A
+mean(A) by A
+mean(A, axis=0)*y by A
+logsumexp(x) by x
+softmax(x) by x
+logsoftmax(x) by x
+softmax(A, axis=1) by A
+softmax(A, axis=0)*x by A
+logsoftmax(A, axis=1)*x by A
+logsumexp(A, axis=1) by A
+logsumexp(A, axis=0)*y by A
+norm2(x) by x
+norm1(x) by x
+normF(A) by A
+diag(A) by A
+diag(x)*A by x
+vec(A) by A
+kron(A, x) by x
+kron(A, B) by A
+transpose(A)*x by A
+dot(x, B*y) by x
+outer(x, y) by y
+max(x, A*y) by y
+min(x, A*y) by x
+sqrt(exp(x)) by x
+square(x) by x
+exp(x).^y by x
+exp(x).^y by y
+x.^-2 by x
+A^3 by A
+A^-2 by A
+A^0*x by x
+(x'*y)^-3 by x
+1/(1+exp(-x'*y)) by x
+x'*vec(A) by A
+pi*x by x
+tr(A*A')*x by A
+(x'*A*x)^(3/2) by x
+sum(softmax(A, axis=1).*B) by A
+tr(kron(A, B)) by A
+h = tanh(A*x); sum(h.*h) by A
+"""
+
+
+@pytest.mark.parametrize("line", EVERY_FUNCTION.strip().splitlines())
+def test_each_function_and_kind_of_power_is_derived_and_printed_right(line):
+    formula, by = line.rsplit(" by ", 1)
+    judge(formula, by, {}, seeds=(1,))
+
+
+BAD = [
+    ("x*y", "x", "x*y: sizes do not match: x is m×1, y is n×1; 1 columns meet n rows. Both are columns: x'*y is "
+     "a number, x.*y is elementwise, x*y' is a matrix"),
+    ("norm2(A, x)", "x", "norm2(A, x): found 2 arguments of norm2, expected 1"),
+    ("1/x", "x", "1/x: sizes do not match: 1 is a number, x is m×1; / needs a number below; write 1./x for "
+     "entry by entry"),
+    ("x'*A*", "x", "formula: found the end of the text after \"x'*A*\", expected a name, a number or an opening "
+     "bracket"),
+    ("(x", "x", "formula: found the end of the text after '(x', expected ')', for '(' at letter 1 is not closed"),
+    ("x)", "x", "formula: found ')' at letter 2 after 'x', expected no closing bracket here: none is open"),
+    ("", "x", "formula: found an empty text, expected a formula such as \"x'*A*x\""),
+    ("sigmiod(x)", "x", "formula: found 'sigmiod' at letter 1, expected a function that is known (nearest: "
+     "sigmoid), or a "
+     "sign such as * before the bracket"),
+    ("A+x", "x", "A+x: sizes do not match: A is m×n, x is m×1; all must have one size; repeat the vector by a "
+     "product with "
+     "ones, b*ones(n)'"),
+    ("x^2", "x", "x^2: sizes do not match: x is m×1, not square, and a square matrix was expected; x.^2 is "
+     "entry by entry, "
+     "x'*x a number"),
+    ("softmax(X)", "X", "softmax(X): sizes do not match: X is m×n, a matrix, and a vector was expected; name "
+     "axis=0 down the "
+     "columns or axis=1 along the rows"),
+    ("x'*x", "y", "by: found 'y', expected one of the formula's variables, x"),
+    ("x/0", "x", "x/0: found a division by 0, expected a number that is not 0 below the line"),
+    ("__import__('os')", "x", "formula: found '__import__' at letter 1, expected a function that is known, or a "
+     "sign such as "
+     "* before the bracket"),
+    ("x.__class__", "x", "formula: found '.' at letter 2, expected names, numbers, brackets and + - * / ^ ' .* "
+     "./ .^"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("formula", "by", "sentence"), BAD)
+def test_bad_input_gets_one_sentence_with_the_part_and_the_way_out(formula, by, sentence):
+    with pytest.raises(FormulaError) as caught:
+        derive(formula, by)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["(" * 500 + "x" + ")" * 500, "x" + "'" * 500, "x" * 30_000, "-(" * 300 + "x" + ")" * 300, "1e999*x",
+     "9" * 99 + "*x", "2x", "x y", "X^2.5", "X^9999", "x = y = z", "x;y", "h = x;", "[x;y]", "x[1]", "x\x00", "sin",
+     "x'*A*x where", "x = 3; x"],
+)  # fmt: skip
+def test_hostile_text_is_refused_in_one_sentence(formula):
+    with pytest.raises(FormulaError) as caught:
+        derive(formula, "x")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_number_does_not_eat_the_dot_of_an_operator():
+    assert derive("sum(1./x)", "x").text == derive("sum(1 ./ x)", "x").text == "−(1 ⊘ x∘²)"
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"x": "foo bar"}, "declare['x']: found 'foo bar', expected sizes such as 'm×n'"),
+        ({"y": "n"}, "declare: found 'y', expected names of the formula"),
+        (
+            {"x": "symmetric m×n"},
+            "declare['x']: found 'symmetric m×n', expected a square size for such a matrix",
+        ),
+        ({"x": "0"}, "declare['x']: found a size of 0 in '0', expected at least 1"),
+        ("x: n", "declare: found 'x: n', expected names with sizes"),
+    ],
+)
+def test_a_declaration_that_is_not_understood_is_refused(said, sentence):
+    with pytest.raises(FormulaError) as caught:
+        derive("x'*x", "x", declare=said)
+    assert str(caught.value).startswith(sentence)
+
+
+# --- random expressions -----------------------------------------------------------------------------------
+
+
+def names_in(node: Node) -> set[str]:
+    return {node.value} if node.op == "name" else set().union(*map(names_in, node.args))
+
+
+def judge_random(seed, seeds=(1,)):
+    formula = random_formulas.formula(seed, depth=2 + seed % 2)
+    names = names_in(parse(formula).body)
+    for by in sorted(names & {"x", "X"}):
+        declare = {name: size for name, size in random_formulas.DECLARED.items() if name in names}
+        judge(formula, by, declare, seeds)
+
+
+@pytest.mark.parametrize("first", range(0, 200, 20))
+def test_random_expressions_are_derived_and_printed_right(first):
+    for seed in range(first, first + 20):
+        judge_random(seed)
