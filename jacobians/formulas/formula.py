@@ -12,8 +12,11 @@ from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
 from jacobians.formulas.differentiation import Differentiation, expanded
 from jacobians.formulas.index_text import IndexText
+from jacobians.formulas.latex import latex
 from jacobians.formulas.matrix_form import NoFormError
 from jacobians.formulas.nodes import Tensor
+from jacobians.formulas.numpy_code import EinsumCode, NumpyCode
+from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.text import size_text, text
 from jacobians.formulas.tree import FormulaError, Node, count
 from jacobians.numerics.arguments import checked_option
@@ -26,19 +29,34 @@ MOST_EXPANDED = 8
 
 
 class Form:
-    """A formula in matrix notation, printed as text.
+    """A formula in matrix notation, printed as text; a derivative makes it.
 
     Parameters
     ----------
     tree : Node
         What is written.
+    shapes : Shapes
+        The sizes of its names.
+    vec : str
+        What vec means in it.
     """
 
-    def __init__(self, tree: Node) -> None:
-        self.tree = tree
+    def __init__(self, tree: Node, shapes: Shapes, vec: str) -> None:
+        self.tree, self._shapes, self._vec = tree, shapes, vec
+
+    def code(self) -> str:
+        """Return the formula as an expression in NumPy, vectors as arrays of one axis."""
+        return NumpyCode(self._shapes, self._vec).of(self.tree)
 
     def __repr__(self) -> str:
         return text(self.tree)
+
+    def latex(self) -> str:
+        """Return the formula as LaTeX."""
+        return latex(self.tree)
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
 
 
 class Derivative:
@@ -101,7 +119,7 @@ class Derivative:
                 f"matrix: found a derivative of {self._context.source!r} by {self._by} without matrix notation, "
                 f"expected one that has it; print(d) and d.tensor() show its entries"
             )
-        return Form(tree)
+        return Form(tree, self._context.shapes, vec)
 
     def _matrix_tree(self, vec: str, layout: str) -> Node | None:
         checked_option(vec, "vec", VECS)
@@ -131,7 +149,7 @@ class Derivative:
                 f"gradient: found a gradient of {self._context.source!r} without matrix notation, expected one that "
                 f"has it; d.tensor() shows its entries"
             )
-        return Form(tree)
+        return Form(tree, self._context.shapes, "row")
 
     def tensor(self, layout: str = "numerator") -> str:
         """Return the derivative in index notation.
@@ -147,6 +165,34 @@ class Derivative:
         axes = (*left, *(right if layout == "mixed" else right[::-1]))
         order = tuple(label for axis in axes for label in axis)
         return IndexText(self._context.form()).tensor(self._tensor, order)
+
+    def latex(self) -> str:
+        """Return what ``print(d)`` shows first as LaTeX.
+
+        Raises
+        ------
+        FormulaError
+            If there is no matrix notation for it.
+        """
+        return (self.matrix() if self._out else self.gradient).latex()
+
+    def _repr_latex_(self) -> str | None:
+        tree = self._matrix_tree("row", "numerator") if self._out else self._tree(*self._sides, "row")
+        return None if tree is None else f"${latex(tree)}$"
+
+    def code(self) -> str:
+        """Return einsum code of the derivative, of shape out_shape + in_shape (mixed layout).
+
+        Its names are the variables, as arrays without axes of length 1, and the sizes as integers.
+
+        Raises
+        ------
+        FormulaError
+            If a function inside has an argument of more than two axes.
+        """
+        code = EinsumCode(self._context.form(), self._context.shapes).of(self._tensor)
+        grouped = any(len(axis) > 1 for axis in (*self._out, *self._in))
+        return f"np.reshape({code}, ({', '.join(self.shape).replace('·', '*')},))" if grouped else code
 
     @property
     def text(self) -> str:

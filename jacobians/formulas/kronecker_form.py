@@ -34,6 +34,7 @@ class KroneckerForm:
             made.append((r, c, self._part(graph, part, r, c)))
         if not made:
             return num(1)
+        made = _paired(made)
         return self._kronecker(graph, made, rows, columns)
 
     def _parts(self, graph: Graph, free: Sequence[int]) -> list[set[int]]:
@@ -181,6 +182,18 @@ class KroneckerForm:
         if swapped.op == "mul":
             return mul(*(factor for factor in swapped.args if not _identity(factor)))
         return swapped
+
+
+def _paired(
+    made: list[tuple[tuple[int, ...], tuple[int, ...], Node]],
+) -> list[tuple[tuple[int, ...], tuple[int, ...], Node]]:
+    """Return parts with several lone columns and as many lone rows put together: u ⊗ x ⊗ vᵀ ⊗ yᵀ is u·vᵀ ⊗ x·yᵀ."""
+    up = [part for part in made if len(part[0]) == 1 and not part[1]]
+    across = [part for part in made if len(part[1]) == 1 and not part[0]]
+    if len(up) != len(across) or len(up) < 2:
+        return made
+    pairs = [(u[0], v[1], mul(u[2], v[2])) for u, v in zip(up, across, strict=True)]
+    return pairs + [part for part in made if part not in up and part not in across]
 
 
 def _identity(node: Node) -> bool:

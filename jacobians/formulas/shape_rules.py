@@ -220,7 +220,8 @@ def _whole(node: Node, name: str, axis: int | None, inner: list[Shape], shapes: 
             raise FormulaError(
                 f'{shapes.part(node)}: found vech inside a formula, expected it in by="vech(X)" only'
             )
-        return (*shapes.resolve(shape[0]), *shapes.resolve(shape[1])), ()
+        first, second = shape if shapes.vec == "row" else shape[::-1]
+        return (*shapes.resolve(first), *shapes.resolve(second)), ()
     if name == "transpose":
         return shape[1], shape[0]
     a, b = inner

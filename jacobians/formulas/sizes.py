@@ -33,7 +33,7 @@ class Shapes:
     """The sizes of a formula's names and parts."""
 
     def __init__(self, source: str, declared: Mapping[str, Declaration], names: Iterable[str] = ()) -> None:
-        self.source, self.declared = source, declared
+        self.source, self.declared, self.vec = source, declared, "row"
         self.bound: dict[Unknown, Size] = {}
         self.letters: dict[Unknown, str] = {}
         self.of: dict[int, Shape] = {}
@@ -41,6 +41,13 @@ class Shapes:
         self.names: dict[str, Shape] = {}
         self.variables: list[str] = []
         self.taken = set(names) | {s for d in declared.values() for s in d.sizes or ()}
+
+    def with_vec(self, vec: str) -> Shapes:
+        """Return the same names for parts in which vec means another order."""
+        made = Shapes(self.source, self.declared)
+        made.bound, made.letters, made.names, made.taken = self.bound, self.letters, self.names, self.taken
+        made.vec = vec
+        return made
 
     # --- unification -----------------------------------------------------------------------------------------
 

@@ -41,11 +41,12 @@ def text(node: Node) -> str:
     return _WRITERS[node.op](node)
 
 
-def _binding(node: Node) -> int:
+def binding(node: Node) -> int:
+    """Return how tightly the outermost sign of a tree binds."""
     if node.op == "num":
         return 3 if node.value.denominator != 1 else 4 if node.value < 0 else _TIGHT
     if node.op == "neg":
-        return min(4, _binding(node.args[0]))
+        return min(4, binding(node.args[0]))
     if node.op in ("eye", "ones", "zeros", "size") and _product_of_sizes(node):
         return 1 if node.op in ("eye", "ones") else 3
     return _BINDING.get(node.op, _TIGHT)
@@ -56,7 +57,7 @@ def _product_of_sizes(node: Node) -> bool:
 
 
 def _in(node: Node, least: int) -> str:
-    return text(node) if _binding(node) >= least else f"({text(node)})"
+    return text(node) if binding(node) >= least else f"({text(node)})"
 
 
 def _add(node: Node) -> str:

@@ -142,6 +142,8 @@ def transposed(node: Node) -> Node:
         return node
     if node.op == "T":
         return node.args[0]
+    if node.op == "add" and set(map(transposed, node.args)) == set(node.args):
+        return node
     if node.op == "neg":
         return negated(transposed(node.args[0]))
     if node.op == "mul":

@@ -7,10 +7,12 @@ import formula_values as witness
 import numpy as np
 import pytest
 import random_formulas
+import scipy.special
 from identities import IDENTITIES
 
 from jacobians.formulas import FormulaError, derive
 from jacobians.formulas.functions import ELEMENTWISE
+from jacobians.formulas.latex import latex, text_of_latex
 from jacobians.formulas.parser import parse
 from jacobians.formulas.text import text
 from jacobians.formulas.tree import Node, count
@@ -80,22 +82,38 @@ def lines_of(d, sizes, slope):
         rows = [math.prod(a if isinstance(a, int) else sizes[a] for a in group) for group in shape]
         if (gradient := d._tree(*d._sides, "row")) is not None:
             yield text(gradient), slope.reshape(rows), "row"
+            yield text_of_latex(latex(gradient)), slope.reshape(rows), "row"
     for vec in ("row", "column"):
         for layout in ("numerator", "denominator"):
             if d._matrix_tree(vec, layout) is not None:
                 expected = permuted(slope, out, inside, vec)
-                yield repr(d.matrix(vec, layout)), expected if layout == "numerator" else expected.T, vec
+                expected = expected if layout == "numerator" else expected.T
+                yield repr(d.matrix(vec, layout)), expected, vec
+                yield text_of_latex(d.matrix(vec, layout).latex()), expected, vec
 
 
 def judge(formula, by, declare, seeds=(1, 2)):
     d = derive(formula, by, declare=declare)
     for seed in seeds:
         values, sizes, slope = point(d, formula, by, seed)
-        found = d.evaluate(**flat(values))
+        arrays = flat(values)
+        found = d.evaluate(**arrays)
         assert same(found.reshape(slope.shape), slope), f"wrong tensor of {formula} by {by}"
         for line, expected, vec in lines_of(d, sizes, slope):
             read = read_back(line, values, sizes, vec)
             assert same(read, expected), f"wrong line for {formula} by {by}: {line}"
+        scope = {"np": np, "scipy": scipy, **sizes, **arrays}
+        assert same(np.reshape(eval(d.code(), scope), slope.shape), slope), f"wrong code: {d.code()}"
+        for vec in ("row", "column"):
+            if d._matrix_tree(vec, "numerator") is not None:
+                code = d.matrix(vec).code()
+                expected = permuted(slope, *shapes_of(d, sizes), vec)
+                assert same(
+                    np.broadcast_to(eval(code, scope), expected.shape)
+                    if d._out == ()
+                    else np.reshape(eval(code, scope), expected.shape),
+                    expected,
+                ), f"wrong code: {code}"
     return d
 
 
