@@ -7,6 +7,7 @@ from jacobians import __version__
 from verification.assertions import assert_gradient
 from verification.check import assert_jacobian, check
 from verification.diagnosis.diagnose import Diagnosis, diagnose
+from verification.formulas import FormulaReport, check_formula, same_formula
 from verification.pictures import Picture, error_map, step_curve
 from verification.report import CheckReport, Witness, Worst
 from verification.tracing.scalars import NotAnalyticError, TracingError, UndecidedError
@@ -29,6 +30,7 @@ __all__ = [
     "CheckReport",
     "Diagnosis",
     "Enclosure",
+    "FormulaReport",
     "NotAnalyticError",
     "Picture",
     "RichardsonResult",
@@ -47,10 +49,12 @@ __all__ = [
     "block_jacobian",
     "certified_jacobian",
     "check",
+    "check_formula",
     "diagnose",
     "error_map",
     "finite_difference_jacobian",
     "richardson_jacobian",
+    "same_formula",
     "step_curve",
     "step_errors",
     "symbolic_jacobian",

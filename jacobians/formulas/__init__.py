@@ -5,7 +5,8 @@ the rules, ``matrix_form`` the way back, ``text`` what is printed, ``values`` an
 functions are rows of ``functions``.
 """
 
-from jacobians.formulas.formula import Derivative, derive
+from jacobians.formulas.derivation import derive
+from jacobians.formulas.formula import Derivative
 from jacobians.formulas.tree import FormulaError, ShapeError
 
 __all__ = ["Derivative", "FormulaError", "ShapeError", "derive"]

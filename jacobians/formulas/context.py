@@ -14,7 +14,9 @@ from jacobians.formulas.lowering import Lowering
 from jacobians.formulas.matrix_form import MatrixForm
 from jacobians.formulas.nodes import Sym, Tensor
 from jacobians.formulas.parser import parse
-from jacobians.formulas.tree import FormulaError
+from jacobians.formulas.shape_rules import SIZED, shape_of
+from jacobians.formulas.sizes import CONSTANTS, SCALAR
+from jacobians.formulas.tree import FormulaError, Program
 from jacobians.numerics.arguments import near, shown
 from jacobians.numerics.arrays import real_array
 
@@ -69,6 +71,22 @@ class Context:
         if not any(self.tags.values()):
             return tensor
         return substituted(tensor, lambda sym: Sym(sym.name, sym.sizes, self.tags.get(sym.name, frozenset())))
+
+    def fits(self, program: Program) -> None:
+        """Refuse a formula with names that this one has not, or whose sizes do not match."""
+        shapes = self.shapes.with_vec("row")
+        shapes.source, known, lets = program.source, set(self.shapes.variables), dict(program.lets)
+        stack, sizes = [program.body, *lets.values()], set(self.shapes.taken) - known
+        while stack:
+            node = stack.pop()
+            if node.op == "name" and node.value not in known | lets.keys() | sizes | CONSTANTS.keys():
+                expected = f"expected the variables of {self.source!r}: {', '.join(sorted(known))}"
+                raise FormulaError(f"candidate: found {node.value!r}, {expected}{near(node.value, known)}")
+            stack += [arg for arg in node.args if not (node.op == "call" and node.value in SIZED)]
+        shapes.names = {**shapes.names, **dict.fromkeys(sizes - set(lets), SCALAR)}
+        for name, node in program.lets:
+            shapes.names[name] = shape_of(node, shapes)
+        shape_of(program.body, shapes)
 
     def variable(self, by: Any) -> tuple[str, bool]:
         """Return a variable's name, and whether its free entries alone are meant."""

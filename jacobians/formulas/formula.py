@@ -1,8 +1,7 @@
-"""Closed forms to users: `derive`, and the derivative as a value."""
+"""A derivative as a value: its forms, facts and numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.numpy_code import EinsumCode, NumpyCode
 from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.text import size_text, text
-from jacobians.formulas.tree import FormulaError, Node, count
+from jacobians.formulas.tree import FormulaError, Node, Program, count
 from jacobians.numerics.arguments import checked_option
 
 VECS = ("row", "column")
@@ -247,6 +246,81 @@ class Derivative:
             size_text([self._tensor.sizes[label] for label in axis]) for axis in (*self._out, *self._in)
         )
 
+    @property
+    def formula(self) -> str:
+        """The text that was derived."""
+        return self._context.source
+
+    @property
+    def program(self) -> Program:
+        """The tree of that text."""
+        return self._context.program
+
+    @property
+    def by(self) -> str:
+        """The variable."""
+        return self._by
+
+    @property
+    def half(self) -> bool:
+        """Whether it is the derivative by the free entries of a symmetric matrix."""
+        return self._half
+
+    @property
+    def outputs(self) -> int:
+        """How many of the axes of `shape` are the formula's own."""
+        return len(self._out)
+
+    def axes(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
+        """Return a variable's sizes of rows and columns, () for 1."""
+        return self._context.shape(name)
+
+    def assumptions(self, name: str) -> frozenset[str]:
+        """Return what was declared of a variable."""
+        return self._context.tags.get(name, frozenset())
+
+    def fits(self, program: Program) -> None:
+        """Refuse a formula with names that this one has not, or whose sizes do not match.
+
+        Raises
+        ------
+        FormulaError
+        """
+        self._context.fits(program)
+
+    def terms(self) -> list[str]:
+        """Return the terms of the derivative, multiplied out, as text: gradients of numbers, else in index notation."""
+        form = self._context.form()
+        sides = self._sides if not self._out else None
+        found = []
+        for term in self._spread.terms:
+            one = Tensor(self._spread.sizes, (term,))
+            try:
+                found.append(
+                    text(form.of(one, *sides))
+                    if sides
+                    else IndexText(form).tensor(one, range(len(one.sizes)))
+                )
+            except NoFormError:
+                found.append(IndexText(form).tensor(one, range(len(one.sizes))))
+        return found
+
+    def lines(self) -> list[tuple[str, str, str, str]]:
+        """Return all that can be printed in matrix notation: what it is, its text, LaTeX and NumPy code."""
+        found: list[tuple[str, Form]] = []
+        if not self._out and self._tree(*self._sides, "row") is not None:
+            found.append((f"gradient, in the shape of {self._by}", self.gradient))
+        for vec in VECS:
+            order = f", {vec}-major vec" if len(self.shape) > 1 else ""
+            for layout in LAYOUTS:
+                if self._matrix_tree(vec, layout) is not None:
+                    found.append((f"Jacobian, {layout} layout{order}", self.matrix(vec, layout)))
+        return [(kind, repr(form), form.latex(), form.code()) for kind, form in found]
+
+    @property
+    def _spread(self) -> Tensor:
+        return expanded(self._tensor)
+
     def derive(self, by: str) -> Derivative:
         """Return the derivative of this derivative by a variable: Hessians, and so on; its outputs are out + in.
 
@@ -282,75 +356,18 @@ class Derivative:
             If a value is missing, or sizes do not match.
         """
         arrays, sizes = self._context.numbers(values)
-        made = Numbers(arrays, sizes).of(self._plain)
+        return self._shaped(Numbers(arrays, sizes).of(self._plain))
+
+    def evaluate_without(self, term: int, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:
+        """Return what `evaluate` gives, without one of `terms`."""
+        arrays, sizes = self._context.numbers(values)
+        rest = self._spread.terms[:term] + self._spread.terms[term + 1 :]
+        return self._shaped(Numbers(arrays, sizes).of(Tensor(self._tensor.sizes, rest)))
+
+    def _shaped(self, made: Any) -> np.ndarray[Any, np.dtype[Any]]:
         shape = [int(np.prod([made.shape[la] for la in axis])) for axis in (*self._out, *self._in)]
         made = np.reshape(made, shape)
         if self._half:
             rows, columns = np.triu_indices(made.shape[-1])
             made = made[..., columns, rows]  # down each column, from the diagonal
         return np.array(made)
-
-
-def derive(formula: str, by: str, *, declare: Mapping[str, Any] | None = None) -> Derivative:
-    """Return the derivative of a formula by one of its variables, in closed form with sizes as letters.
-
-    Parameters
-    ----------
-    formula : str
-        In a small language: ``x'*A*x``, ``A.*B``, ``X^-1``, ``norm2(X*w-y)^2``, with lines ``h = relu(W*x+b);`` before
-        it. Small letters are columns and capitals matrices unless declared.
-    by : str
-        The variable. ``"vech(X)"`` stands for the free entries of a symmetric X; ``"X"`` is always unconstrained.
-    declare : mapping, optional
-        Sizes and assumptions by name: ``{"W": "h×d", "l": "scalar", "S": "symmetric positive definite"}``.
-
-    Returns
-    -------
-    Derivative
-
-    Raises
-    ------
-    FormulaError, ShapeError
-        If the text is not understood or sizes do not match; the sentence names the part and the way out. Both are
-        ValueErrors.
-
-    Notes
-    -----
-    Numerator layout and row-major vec, unless named otherwise; the gradient of a number is shown in the shape of the
-    input. Rules of differentiation as in Magnus and Neudecker, *Matrix Differential Calculus*, in index form.
-
-    Examples
-    --------
-    >>> print(derive("x'*A*x", "x"))
-    (A + Aᵀ)·x
-      gradient, in the shape of x: n×1
-    >>> d = derive("W*x + b", "W", declare={"W": "h×d", "b": "h"})
-    >>> d.matrix(vec="row"), d.matrix(vec="column")
-    (I_h ⊗ xᵀ, xᵀ ⊗ I_h)
-    >>> d.tensor("numerator")
-    'T[i,j,k] = δ[i,k]·x[j]'
-    """
-    context = Context(formula, declare)
-    name, half = context.variable(by)
-    tensor = Differentiation(context.sym(name)).of(context.value)
-    if half:
-        tensor = _by_free_entries(tensor, len(context.out), context)
-    return Derivative(context, context.out, tensor, name, half)
-
-
-def _by_free_entries(tensor: Tensor, outputs: int, context: Context) -> Tensor:
-    """Return G + Gᵀ − G∘I for the unconstrained gradient G: the derivative by an entry that stands twice."""
-    from jacobians.formulas.nodes import Delta, Factor, fresh
-    from jacobians.formulas.normal import close
-
-    if outputs:
-        raise FormulaError(
-            f"by: found vech(…) for {context.source!r}, which is no number, expected a formula of a number; derive "
-            f"by the matrix instead"
-        )
-    i, j = fresh(2)
-    diagonal = [
-        t._replace(number=-t.number, factors=(*t.factors, Factor(Delta(tensor.sizes[0]), (i, j))))
-        for t in tensor.at((i, j))
-    ]
-    return close([*tensor.at((i, j)), *tensor.at((j, i)), *diagonal], (i, j), tensor.sizes)

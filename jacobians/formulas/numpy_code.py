@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Sequence
 
 from jacobians.formulas.functions import ELEMENTWISE, WHOLE
@@ -16,6 +17,17 @@ _ATOMS = {"name", "call", "eye", "ones", "zeros", "comm", "size"}
 
 def _product(size: Sequence[str | int]) -> str:
     return "*".join(map(str, size)) or "1"
+
+
+def python_name(name: str) -> str:
+    """Return a variable's name in Python code: words of Python's and names of modules get an underscore.
+
+    Examples
+    --------
+    >>> python_name("lambda"), python_name("x")
+    ('lambda_', 'x')
+    """
+    return f"{name}_" if keyword.iskeyword(name) or name in ("np", "scipy") else name
 
 
 class NumpyCode:
@@ -49,7 +61,7 @@ class NumpyCode:
             return (
                 "np.pi"
                 if node.value in ("pi", "π") and node.value not in self.shapes.names
-                else str(node.value)
+                else python_name(node.value)
             )
         if op == "size":
             return f"({_product(node.value)})" if len(node.value) > 1 else _product(node.value)

@@ -49,8 +49,9 @@ class Values:
     def _power(self, node: Node) -> Any:
         base, exponent = self.all(node.args)
         if base.size == 1 or node.op == "epow":
-            if exponent.size == 1 and float(exponent.item()).is_integer() and exponent.item() >= 0:
-                return base ** int(exponent.item())
+            power = exponent.item() if exponent.size == 1 else 0.5
+            if np.imag(power) == 0 and float(np.real(power)).is_integer() and np.real(power) >= 0:
+                return base ** int(np.real(power))
             return base**exponent
         return np.linalg.matrix_power(base, int(exponent.item()))
 
