@@ -65,7 +65,7 @@ def _right_for_symmetric(
     for point in points:
         a = point.values[variable]
         values = {**point.values, variable: (a + a.T) / 2}
-        arrays = {name: without_ones(v) for name, v in values.items()}
+        arrays = {name: without_ones(values[name]) for name in d.sizes}
         jacobian = d.evaluate(**arrays).reshape(point.jacobian.shape)
         there = Point(values, point.sizes, jacobian)
         found, right = value_at(own, there, vec), expected(there)
@@ -75,5 +75,5 @@ def _right_for_symmetric(
 
 
 def _without(d: Derivative, point: Point, left_out: int) -> Any:
-    arrays = {name: without_ones(v) for name, v in point.values.items()}
+    arrays = {name: without_ones(point.values[name]) for name in d.sizes}
     return d.evaluate_without(left_out, **arrays).reshape(point.jacobian.shape)

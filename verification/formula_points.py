@@ -102,7 +102,12 @@ def _confirmed(d: Derivative, values: dict[str, Any], sizes: dict[str, int]) -> 
         raise AssertionError(
             f"the derivative of {d.formula!r} by {d.by} is wrong here, a fault of this package: {report}"
         )
-    return Point(values, sizes, jacobian) if report.passed else None
+    if not report.passed:
+        return None
+    at = Values(values, sizes)
+    for name, node in d.program.lets:  # a printed line may speak of them
+        at.values[name] = at.of(node)
+    return Point(at.values, sizes, jacobian)
 
 
 def without_ones(a: Any) -> Any:

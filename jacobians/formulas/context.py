@@ -7,20 +7,46 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.formulas.contraction import Numbers
 from jacobians.formulas.declarations import declarations
-from jacobians.formulas.differentiation import substituted
+from jacobians.formulas.differentiation import Differentiation, substituted
 from jacobians.formulas.inference import infer
 from jacobians.formulas.lowering import Lowering
 from jacobians.formulas.matrix_form import MatrixForm
-from jacobians.formulas.nodes import Sym, Tensor
+from jacobians.formulas.nodes import Factor, Sym, Tensor, fresh
+from jacobians.formulas.normal import close
 from jacobians.formulas.parser import parse
 from jacobians.formulas.shape_rules import SIZED, shape_of
 from jacobians.formulas.sizes import CONSTANTS, SCALAR
-from jacobians.formulas.tree import FormulaError, Program
+from jacobians.formulas.text import text
+from jacobians.formulas.tree import FormulaError, Node, Program
 from jacobians.numerics.arguments import near, shown
 from jacobians.numerics.arrays import real_array
 
 Axes = tuple[tuple[int, ...], ...]
+
+
+MOST_UNFOLDED = 40
+"""Up to how many parts a formula's lines are put into one another; beyond, their names stand in the answer."""
+
+
+def _unfolded(program: Program) -> int:
+    """Return how many parts a formula has with all lines put in."""
+    sizes: dict[str, int] = {}
+
+    def size(node: Node) -> int:
+        if node.op == "name":
+            return sizes.get(node.value, 1)
+        return 1 + sum(map(size, node.args))
+
+    for name, node in program.lets:
+        sizes[name] = size(node)
+    return size(program.body)
+
+
+def names_in(node: Node) -> set[str]:
+    """Return the names in a tree."""
+    return {node.value} if node.op == "name" else set().union(*map(names_in, node.args))
 
 
 class Context:
@@ -38,8 +64,14 @@ class Context:
                 hint = near(name, self.shapes.variables)
                 raise FormulaError(f"declare: found {name!r}, expected names of the formula{hint}")
         low = Lowering(self.shapes, {})
+        self.lines: dict[str, Tensor] = {}
+        named = _unfolded(program) > MOST_UNFOLDED
         for name, node in program.lets:
-            low.define(name, low.lower(node))
+            line = low.lower(node)
+            if named:  # the name stands for itself: text and time grow with the number of lines
+                self.lines[name] = line.closed()
+            else:
+                low.define(name, line)
         value = low.lower(program.body)
         self.value = value.closed()
         rows = len(value.rows)
@@ -48,9 +80,18 @@ class Context:
 
     def form(self, vec: str = "row") -> MatrixForm:
         """Return a writer of matrix notation."""
-        shapes = {name: self.shape(name) for name in self.shapes.variables}
+        shapes = {name: self.shape(name) for name in self.shapes.names}
         rows = frozenset(name for name, (r, c) in shapes.items() if not r and c)
         return MatrixForm(vec, rows, frozenset(n for n, (r, c) in shapes.items() if len(r) > 1 or len(c) > 1))
+
+    def where(self, tree: Node) -> str:
+        """Return what the names of lines in a tree stand for, as the end of its text."""
+        wanted, found = names_in(tree), []
+        for name, node in reversed(self.program.lets if self.lines else ()):
+            if name in wanted:
+                found.append(f"{name} = {text(node)}")
+                wanted |= names_in(node)
+        return f" where {', '.join(reversed(found))}" if found else ""
 
     def shape(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
         """Return the sizes of a variable's rows and columns."""
@@ -65,6 +106,25 @@ class Context:
         """Return a variable, without what is assumed of it."""
         rows, columns = self.shape(name)
         return Sym(name, (*rows, *columns))
+
+    def differentiated(self, tensor: Tensor, name: str) -> Tensor:
+        """Return the derivative of a tensor by a variable.
+
+        With named lines it is a sum over those that hold the variable themselves: what the tensor owes to the line, as
+        a chain from the outputs, times the line's own derivative.
+        """
+        variable = self.sym(name)
+        direct = Differentiation(variable, {})
+        free, by = fresh(len(tensor.sizes)), fresh(len(variable.sizes))
+        terms = direct.of(tensor).at((*free, *by))
+        for line, value in self.lines.items():
+            own = direct.of(value)
+            if own.zero:
+                continue
+            through = fresh(len(value.sizes))
+            chain = Factor(Differentiation(self.sym(line), self.lines).of(tensor), (*free, *through))
+            terms += [t._replace(factors=(chain, *t.factors)) for t in own.at((*through, *by))]
+        return close(terms, (*free, *by), (*tensor.sizes, *variable.sizes))
 
     def assumed(self, tensor: Tensor) -> Tensor:
         """Return a tensor with all assumptions on its variables."""
@@ -149,6 +209,8 @@ class Context:
                             f"{self.shape_text(name)} with "
                             + ", ".join(f"{letter} = {number}" for letter, number in sorted(sizes.items()))
                         )
+        for name, line in self.lines.items():
+            arrays[name] = Numbers(arrays, sizes).of(line)
         return arrays, sizes
 
     def _bind(self, name: str, group: tuple[str | int, ...], length: int, sizes: dict[str, int]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from jacobians.formulas.context import Context
-from jacobians.formulas.differentiation import Differentiation
 from jacobians.formulas.formula import Derivative
 from jacobians.formulas.nodes import Delta, Factor, Tensor, fresh
 from jacobians.formulas.normal import close
@@ -54,7 +53,7 @@ def derive(formula: str, by: str, *, declare: Mapping[str, Any] | None = None) -
     """
     context = Context(formula, declare)
     name, half = context.variable(by)
-    tensor = Differentiation(context.sym(name)).of(context.value)
+    tensor = context.differentiated(context.value, name)
     if half:
         tensor = _by_free_entries(tensor, len(context.out), context)
     return Derivative(context, context.out, tensor, name, half)

@@ -5,7 +5,7 @@ The derivative of a tensor has its axes followed by those of the variable.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from jacobians.formulas.determinants import inverse
@@ -33,10 +33,18 @@ def slope(name: str, arg: Tensor) -> Tensor:
 
 
 class Differentiation:
-    """Differentiates by one variable, and remembers what it has differentiated."""
+    """Differentiates by one variable, and remembers what it has differentiated.
 
-    def __init__(self, variable: Sym) -> None:
-        self.variable = variable
+    Parameters
+    ----------
+    variable : Sym
+        The variable.
+    lines : mapping
+        What names of lines stand for: their derivatives are named nodes, found once.
+    """
+
+    def __init__(self, variable: Sym, lines: Mapping[str, Tensor]) -> None:
+        self.variable, self.lines = variable, lines
         self.known: dict[str, Tensor] = {}
         self.dependent: dict[str, bool] = {}
 
@@ -51,10 +59,11 @@ class Differentiation:
 
     def depends(self, node: Sym | Delta | Fn | Tensor) -> bool:
         """Return whether the variable occurs in a node."""
-        if isinstance(node, Sym):
-            return node.name == self.variable.name
         if isinstance(node, Delta):
             return False
+        if isinstance(node, Sym):
+            line = self.lines.get(node.name)
+            return node.name == self.variable.name or (line is not None and self.depends(line))
         if node.digest not in self.dependent:
             if isinstance(node, Fn):
                 found = any(self.depends(arg) for arg in node.args)
@@ -82,6 +91,8 @@ class Differentiation:
         return made
 
     def _node(self, node: Sym | Delta | Fn | Tensor, labels: Labels, by: Labels) -> list[Term]:
+        if isinstance(node, Sym) and node.name != self.variable.name:
+            return [Term(1, (), (Factor(self.of(self.lines[node.name]), (*labels, *by)),))]
         if isinstance(node, Sym):
             deltas = (Factor(Delta(s), (a, b)) for s, a, b in zip(node.sizes, labels, by, strict=True))
             return [Term(1, (), tuple(deltas))]
@@ -164,6 +175,20 @@ def expanded(tensor: Tensor) -> Tensor:
     """Return a tensor with all brackets multiplied out."""
     free = fresh(len(tensor.sizes))
     return close(tensor.at(free), free, tensor.sizes, spread=True)
+
+
+def spread_terms(tensor: Tensor, known: dict[str, int] | None = None) -> int:
+    """Return at most how many terms `expanded` makes."""
+    known = {} if known is None else known
+    if tensor.digest not in known:
+        total = 0
+        for term in tensor.terms:
+            number = 1
+            for node, _, exponent in term.factors:
+                number *= spread_terms(node, known) if isinstance(node, Tensor) and exponent == 1 else 1
+            total += number
+        known[tensor.digest] = total
+    return known[tensor.digest]
 
 
 def substituted(

@@ -9,13 +9,12 @@ import numpy as np
 from jacobians.formulas.conditions import conditions
 from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
-from jacobians.formulas.differentiation import Differentiation, expanded
+from jacobians.formulas.differentiation import expanded, spread_terms
 from jacobians.formulas.index_text import IndexText
 from jacobians.formulas.latex import latex
 from jacobians.formulas.matrix_form import NoFormError
 from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.numpy_code import EinsumCode, NumpyCode
-from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.text import size_text, text
 from jacobians.formulas.tree import FormulaError, Node, Program, count
 from jacobians.numerics.arguments import checked_option
@@ -34,21 +33,21 @@ class Form:
     ----------
     tree : Node
         What is written.
-    shapes : Shapes
-        The sizes of its names.
+    context : Context
+        The sizes of its names, and what names of lines stand for.
     vec : str
         What vec means in it.
     """
 
-    def __init__(self, tree: Node, shapes: Shapes, vec: str) -> None:
-        self.tree, self._shapes, self._vec = tree, shapes, vec
+    def __init__(self, tree: Node, context: Context, vec: str) -> None:
+        self.tree, self._shapes, self._vec, self._where = tree, context.shapes, vec, context.where(tree)
 
     def code(self) -> str:
         """Return the formula as an expression in NumPy, vectors as arrays of one axis."""
         return NumpyCode(self._shapes, self._vec).of(self.tree)
 
     def __repr__(self) -> str:
-        return text(self.tree)
+        return text(self.tree) + self._where
 
     def latex(self) -> str:
         """Return the formula as LaTeX."""
@@ -82,10 +81,9 @@ class Derivative:
         key = (rows, columns, vec)
         if key not in self._chosen:
             form = self._context.form(vec)
-            found = []
-            spread = expanded(self._tensor)
-            for tensor in (self._tensor, spread if len(spread.terms) <= MOST_EXPANDED else None):
-                if tensor is None or (tensor is spread and spread.digest == self._tensor.digest):
+            found: list[Node] = []
+            for tensor in (self._tensor, self._spread):
+                if found and tensor.digest == self._tensor.digest:
                     continue
                 try:
                     found.append(form.of(tensor, rows, columns))
@@ -118,7 +116,7 @@ class Derivative:
                 f"matrix: found a derivative of {self._context.source!r} by {self._by} without matrix notation, "
                 f"expected one that has it; print(d) and d.tensor() show its entries"
             )
-        return Form(tree, self._context.shapes, vec)
+        return Form(tree, self._context, vec)
 
     def _matrix_tree(self, vec: str, layout: str) -> Node | None:
         checked_option(vec, "vec", VECS)
@@ -148,7 +146,7 @@ class Derivative:
                 f"gradient: found a gradient of {self._context.source!r} without matrix notation, expected one that "
                 f"has it; d.tensor() shows its entries"
             )
-        return Form(tree, self._context.shapes, "row")
+        return Form(tree, self._context, "row")
 
     def tensor(self, layout: str = "numerator") -> str:
         """Return the derivative in index notation.
@@ -182,7 +180,7 @@ class Derivative:
     def code(self) -> str:
         """Return einsum code of the derivative, of shape out_shape + in_shape (mixed layout).
 
-        Its names are the variables, as arrays without axes of length 1, and the sizes as integers.
+        Its names are the variables and the named lines, as arrays without axes of length 1, and the sizes as integers.
 
         Raises
         ------
@@ -197,7 +195,7 @@ class Derivative:
     def text(self) -> str:
         """What ``print(d)`` shows first: the formula alone."""
         tree = self._tree(*self._sides, "row") if not self._out else self._matrix_tree("row", "numerator")
-        return self.tensor("mixed") if tree is None else text(tree)
+        return self.tensor("mixed") if tree is None else text(tree) + self._context.where(tree)
 
     @property
     def kind(self) -> str:
@@ -230,8 +228,8 @@ class Derivative:
     def conditions(self) -> list[str]:
         """Where the derivative holds, such as ``X is invertible`` and ``x ≠ 0``."""
         form = self._context.form()
-        value = self._context.assumed(self._context.value)
-        return conditions(form, value, self._tensor)
+        before = [self._context.assumed(t) for t in (*self._context.lines.values(), self._context.value)]
+        return conditions(form, *before, self._tensor)
 
     @property
     def sizes(self) -> dict[str, tuple[str, ...]]:
@@ -319,7 +317,9 @@ class Derivative:
 
     @property
     def _spread(self) -> Tensor:
-        return expanded(self._tensor)
+        few = spread_terms(self._tensor) <= MOST_EXPANDED * 4
+        spread = expanded(self._tensor) if few else self._tensor
+        return spread if len(spread.terms) <= MOST_EXPANDED else self._tensor
 
     def derive(self, by: str) -> Derivative:
         """Return the derivative of this derivative by a variable: Hessians, and so on; its outputs are out + in.
@@ -334,7 +334,7 @@ class Derivative:
             raise FormulaError(
                 "by: found vech(…) in a derivative of second order, expected the name of a variable"
             )
-        tensor = Differentiation(self._context.sym(name)).of(self._plain)
+        tensor = self._context.differentiated(self._plain, name)
         return Derivative(self._context, (*self._out, *self._in), tensor, name, half)
 
     def evaluate(self, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:

@@ -98,6 +98,10 @@ def judge(formula, by, declare, seeds=(1, 2)):
         values, sizes, slope = point(d, formula, by, seed)
         arrays = flat(values)
         found = d.evaluate(**arrays)
+        lines = Values(values, sizes)
+        for name, node in parse(formula).lets:
+            values[name] = lines.values[name] = lines.of(node)
+        arrays = flat(values)
         assert same(found.reshape(slope.shape), slope), f"wrong tensor of {formula} by {by}"
         for line, expected, vec in lines_of(d, sizes, slope):
             read = read_back(line, values, sizes, vec)
@@ -306,3 +310,99 @@ def judge_random(seed, seeds=(1,)):
 def test_random_expressions_are_derived_and_printed_right(first):
     for seed in range(first, first + 20):
         judge_random(seed)
+
+
+def residual(layers):
+    names = ["x", *(f"h{k}" for k in range(1, layers + 1))]
+    lines = [f"{names[k]} = {names[k - 1]} + tanh(W{k}*{names[k - 1]});" for k in range(1, layers + 1)]
+    return " ".join([*lines, f"h{layers}"]), {f"W{k}": "n×n" for k in range(1, layers + 1)}
+
+
+@pytest.mark.parametrize("by", ["x", "W1", "W3", "W5"])
+@pytest.mark.parametrize("last", ["", "sum(h5.*h5)"])
+def test_named_lines_stand_in_the_answer_and_it_is_right(by, last):
+    formula, declare = residual(5)
+    formula = formula.removesuffix("h5") + (last or "h5")
+    d = judge(formula, by, declare, seeds=(1,))
+    assert d._context.lines
+    if by == "x" or last:
+        assert " where h1 = " in d.text
+
+
+def test_text_grows_linearly_with_named_lines():
+    lengths = [len(derive(formula, "x", declare=said).text) for formula, said in map(residual, (4, 8, 12))]
+    assert lengths[2] - lengths[1] < 1.2 * (lengths[1] - lengths[0]) + 20
+
+
+HESSIANS = """
+logsumexp(A*x) | x | x | Aᵀ·(diag(softmax(A·x)) − softmax(A·x)·softmax(A·x)ᵀ)·A
+y'*tanh(W*x) | W | W | −2·(diag(y ⊙ tanh(W·x) ⊙ (1 − tanh(W·x)∘²)) ⊗ x·xᵀ)
+x'*A*x | x | x | A + Aᵀ
+logdet(X) | X | X | −(X⁻ᵀ ⊗ X⁻¹)·K_n,n
+tr(X'*A*X) | X | X | (A + Aᵀ) ⊗ I_n
+norm2(x) | x | x | I_n/‖x‖ − x·xᵀ/‖x‖³
+normF(A*X-B)^2 | X | X | 2·(Aᵀ·A ⊗ I_p)
+tr(inv(X)) | X | X | (X⁻ᵀ ⊗ X⁻¹·X⁻¹ + X⁻ᵀ·X⁻ᵀ ⊗ X⁻¹)·K_n,n
+norm2(W*x-y)^2 | W | W | 2·(I_m ⊗ x·xᵀ)
+norm2(W*x-y)^2 | W | x | 2·(W ⊗ x + (W·x − y) ⊗ I_n)
+det(X) | X | X | det(X)·(vec(X⁻ᵀ)·vec(X⁻ᵀ)ᵀ − (X⁻ᵀ ⊗ X⁻¹)·K_n,n)
+tr(X^3) | X | X | 3·(Xᵀ ⊗ I_n + I_n ⊗ X)·K_n,n
+sum(tanh(A*X)) | X | X | −2·(Aᵀ ⊗ I_p)·diag(vec(tanh(A·X) ⊙ (1 − tanh(A·X)∘²)))·(A ⊗ I_p)
+tr(X*A*X'*B) | X | X | Bᵀ ⊗ A + B ⊗ Aᵀ
+normF(X)^2 | X | X | 2·(I_m ⊗ I_n)
+sum(exp(x)) | x | x | diag(exp(x))
+normF(X'*X)^2 | X | X |
+a'*inv(X)*b | X | X |
+-y'*log(softmax(W*x)) | W | W |
+norm2(U*tanh(W*x)-y)^2 | W | W |
+norm2(U*tanh(W*x)-y)^2 | W | U |
+x'*inv(S)*x | S | x |
+x'*inv(S)*x | S | S |
+exp(x'*A*x) | x | x |
+x'*A*x/(x'*x) | x | x |
+sum(log(1 + exp(-y.*(X*w)))) | w | w |
+sum(A.*X.*X) | X | X |
+tr(A*X*B*X) | X | X |
+b'*X'*X*c | X | X |
+logdet(X'*X) | X | X |
+normF(U*V' - Y)^2 | U | V |
+sum(sin(X*B)) | X | X |
+tr(exp(X)) | X | X |
+sum(X.^3) | X | X |
+a'*X*X*b | X | X |
+tr(X)^2 | X | X |
+x'*A*y | x | A |
+norm2(A*x-b) | x | x |
+a'*softmax(x) | x | x |
+sum(softmax(X, axis=1).*B) | X | X |
+"""
+
+
+@pytest.mark.parametrize("line", HESSIANS.strip().splitlines())
+def test_a_second_derivative_is_right_against_differences_of_the_first(line):
+    formula, by, again, text_expected = (part.strip() for part in line.split("|"))
+    first = derive(formula, by)
+    second = first.derive(again)
+    values, sizes, _ = point(first, formula, by, 1)
+
+    def moved(step, place):
+        a = np.array(values[again])
+        a[place] += step
+        return first.evaluate(**flat({**values, again: a})).ravel()
+
+    h = 1e-4
+    columns = [
+        (8 * moved(h, p) - 8 * moved(-h, p) - moved(2 * h, p) + moved(-2 * h, p)) / (12 * h)
+        for p in np.ndindex(*values[again].shape)
+    ]
+    expected = np.stack(columns, axis=1)
+    found = second.evaluate(**flat(values))
+    assert same(found.reshape(expected.shape), expected)
+    for kind, line_of_text, tex, _ in second.lines():
+        vec = "column" if "column" in kind else "row"
+        wanted = permuted(expected, *shapes_of(second, sizes), vec)
+        wanted = wanted.T if "denominator" in kind else wanted
+        assert same(read_back(line_of_text, values, sizes, vec), wanted), line_of_text
+        assert same(read_back(text_of_latex(tex), values, sizes, vec), wanted), tex
+    if text_expected:
+        assert second.text == text_expected
