@@ -55,6 +55,7 @@ def derive(formula: str, by: str, *, declare: Mapping[str, Any] | None = None) -
     name, half = context.variable(by)
     tensor = context.differentiated(context.value, name)
     if half:
+        context.tags[name] = context.tags.get(name, frozenset()) | {"symmetric"}
         tensor = _by_free_entries(tensor, len(context.out), context)
     return Derivative(context, context.out, tensor, name, half)
 

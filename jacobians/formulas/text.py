@@ -104,7 +104,7 @@ def _had(node: Node) -> str:
 def _superscript(exponent: Node) -> str:
     if exponent.op == "num" and exponent.value.denominator == 1:
         return str(exponent.value.numerator).translate(_SUPER)
-    return f"^({text(exponent)})"
+    return f"^{text(exponent)}" if exponent.op == "name" else f"^({text(exponent)})"
 
 
 def _pow(node: Node) -> str:

@@ -2,6 +2,7 @@
 "back."""
 
 import math
+from dataclasses import replace
 
 import formula_values as witness
 import numpy as np
@@ -10,7 +11,7 @@ import random_formulas
 import scipy.special
 from identities import IDENTITIES
 
-from jacobians.formulas import FormulaError, derive
+from jacobians.formulas import FormulaError, derive, differentiation, normal
 from jacobians.formulas.functions import ELEMENTWISE
 from jacobians.formulas.latex import latex, text_of_latex
 from jacobians.formulas.parser import parse
@@ -310,6 +311,111 @@ def judge_random(seed, seeds=(1,)):
 def test_random_expressions_are_derived_and_printed_right(first):
     for seed in range(first, first + 20):
         judge_random(seed)
+
+
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if name not in ("sign", "step")])
+def test_a_flipped_row_of_the_table_is_seen(name, monkeypatch):
+    monkeypatch.setitem(ELEMENTWISE, name, replace(ELEMENTWISE[name], slope=f"-({ELEMENTWISE[name].slope})"))
+    differentiation._slope_tree.cache_clear()
+    with pytest.raises(AssertionError, match="wrong tensor"):
+        test_each_function_of_the_table_has_its_slope_in_both_signs(name)
+    differentiation._slope_tree.cache_clear()
+
+
+RULES = {
+    "power": ("exp(x).^y", "y"),
+    "softmax": ("softmax(x)", "x"),
+    "logsumexp": ("logsumexp(x)", "x"),
+    "inv": ("inv(A)", "A"),
+    "det": ("det(A)", "A"),
+    "logdet": ("logdet(A)", "A"),
+}
+
+
+@pytest.mark.parametrize("name", differentiation._RULES)
+@pytest.mark.parametrize("change", ["a sign", "a term"])
+def test_a_flipped_sign_or_a_dropped_term_of_a_rule_is_seen(name, change, monkeypatch):
+    right = differentiation._RULES[name]
+
+    def wrong(*args):
+        first, *rest = right(*args)
+        return [first._replace(number=-first.number), *rest] if change == "a sign" else rest
+
+    monkeypatch.setitem(differentiation._RULES, name, wrong)
+    with pytest.raises(AssertionError, match="wrong tensor"):
+        judge(*RULES[name], {})
+
+
+@pytest.mark.parametrize(
+    ("rule", "formula", "declare"),
+    [
+        ("_without_deltas", "A*x", {}),
+        ("_merged", "x.*x.*x", {}),
+        ("_alone", "-y'*log(softmax(x))", {"y": "probability"}),
+        ("_cancelled", "tr(inv(A)*A*X)*x", {}),
+    ],
+)
+def test_a_rule_of_the_normal_form_is_used(rule, formula, declare, monkeypatch):
+    plain = derive(formula, "x", declare=declare).text
+    off = {"_alone": lambda factors, bound: None, "_cancelled": lambda factors, bound: None}
+    monkeypatch.setattr(normal, rule, off.get(rule, lambda factors, *bound: factors))
+    assert derive(formula, "x", declare=declare).text != plain
+
+
+def test_a_symmetric_variable_is_never_guessed():
+    free = derive("logdet(X)", "X", declare={"X": "symmetric"})
+    half = derive("logdet(X)", "vech(X)", declare={"X": "symmetric"})
+    assert (free.text, half.text) == ("X⁻¹", "2·X⁻¹ − diag(diag(X⁻¹))")
+    assert "X unconstrained" in str(free)
+    assert "by vech(X)" in str(half)
+    x = np.array([2.0, 0.5, -0.3, 3.0, 0.7, 4.0])
+
+    def full(v):
+        return np.array([[v[0], v[1], v[2]], [v[1], v[3], v[4]], [v[2], v[4], v[5]]])
+
+    h = 1e-5
+    slopes = [
+        (np.linalg.slogdet(full(x + h * e))[1] - np.linalg.slogdet(full(x - h * e))[1]) / (2 * h)
+        for e in np.eye(6)
+    ]
+    assert np.allclose(half.evaluate(X=full(x)), slopes, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("formula", "by", "said"),
+    [
+        ("logdet(X)", "X", ["X is invertible"]),
+        ("norm2(x)", "x", ["x ≠ 0"]),
+        ("norm1(x)", "x", ["x ≠ 0"]),
+        ("sum(log(A*x))", "x", ["A·x > 0", "A·x ≠ 0"]),
+        ("a'*x/(b'*x)", "x", ["bᵀ·x ≠ 0"]),
+        ("relu(x)", "x", ["x ≠ 0"]),
+        ("x'*A*x", "x", []),
+    ],
+)
+def test_conditions_are_named(formula, by, said):
+    assert derive(formula, by).conditions == said
+
+
+def test_values_that_do_not_fit_are_refused():
+    d = derive("x'*A*x", "x")
+    with pytest.raises(FormulaError, match="A: found no value, expected one for each of x, A"):
+        d.evaluate(x=[1.0, 2.0])
+    with pytest.raises(FormulaError, match=r"A: found an array of shape \(2, 3\), expected n×n with n = 2"):
+        d.evaluate(x=[1.0, 2.0], A=np.ones((2, 3)))
+    with pytest.raises(FormulaError, match="q: found a value for it, expected values for x, A"):
+        d.evaluate(q=1.0)
+
+
+def test_layouts_are_those_of_the_conventions():
+    d = derive("W*x + b", "W", declare={"W": "h×d", "b": "h"})
+    assert [d.tensor(layout) for layout in ("numerator", "mixed", "denominator")] == [
+        "T[i,j,k] = δ[i,k]·x[j]",
+        "T[i,j,k] = δ[i,j]·x[k]",
+        "T[i,j,k] = δ[k,i]·x[j]",
+    ]
+    assert repr(d.matrix(layout="denominator")) == "I_h ⊗ x"
+    assert (d.sizes["W"], d.shape) == (("h", "d"), ("h", "h", "d"))
 
 
 def residual(layers):
