@@ -48,7 +48,8 @@ class NumpyCode:
 
     def _in(self, node: Node) -> str:
         code = self._code(node)
-        return code if node.op in _ATOMS or (node.op == "num" and code.isdigit()) else f"({code})"
+        bare = node.op in _ATOMS or code.isidentifier() or code.isdigit()
+        return code if bare else f"({code})"
 
     def _code(self, node: Node) -> str:
         op, args = node.op, node.args
