@@ -38,7 +38,7 @@ def _name(node: Node) -> str:
     if word in _GREEK:
         return f"\\{_GREEK[word]}"
     match = re.fullmatch(r"([A-Za-zͰ-Ͽ])(\d+)", word)
-    if match is not None:
+    if match is not None and match[1] not in "IK":  # I_{3} is the identity
         letter = f"\\{_GREEK[match[1]]}" if match[1] in _GREEK else match[1]
         return f"{letter}_{{{match[2]}}}"
     return word if len(word) == 1 else rf"\mathrm{{{word.replace('_', chr(92) + '_')}}}"
@@ -257,11 +257,7 @@ class _Reader:
         if letter.startswith("\\"):
             raise FormulaError(f"latex: found {word!r}, expected what .latex() writes")
         below = self.subscript()
-        return (
-            f"{letter}_{below}"
-            if below and letter in ("I", "K") and not below[0].isdigit()
-            else letter + below
-        ), False
+        return (f"{letter}_{below}" if below and letter in ("I", "K") else letter + below), False
 
     def function(self, name: str) -> str:
         axis = self.subscript()

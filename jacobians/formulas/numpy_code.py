@@ -148,7 +148,7 @@ class EinsumCode:
         Raises
         ------
         FormulaError
-            If a function inside has an argument of more than two axes.
+            If a function along one axis, or a power, has arguments of more than two axes.
         """
         terms = [self._term(term, tensor) for term in tensor.terms]
         shape = ", ".join(map(str, tensor.sizes))
@@ -190,6 +190,20 @@ class EinsumCode:
         )
         return f"({code})**{power}" if power > 0 else f"({code})**({power})"
 
+    def _function(self, node: Fn, arg: Tensor) -> str:
+        inner = self.of(arg)
+        if node.name in ELEMENTWISE:
+            return ELEMENTWISE[node.name].code.format(inner)
+        if node.name in ("inv", "det", "logdet"):
+            rows = _product(arg.sizes[: len(arg.sizes) // 2])
+            code = WHOLE[node.name].code.format(f"np.reshape({inner}, ({rows}, {rows}))")
+            return f"np.reshape({code}, ({', '.join(map(str, node.sizes))}))" if node.sizes else code
+        if len(node.along) == len(arg.sizes):  # SciPy takes all axes by default
+            return WHOLE[node.name].code.format(inner)
+        raise FormulaError(
+            "code: found a function along one of more than two axes, expected at most two; use d.evaluate(…)"
+        )
+
     def _node(self, node: Sym | Delta | Fn | Tensor) -> str:
         if isinstance(node, Sym) and node.name != "π":
             return (
@@ -202,8 +216,8 @@ class EinsumCode:
         except NoFormError:
             if isinstance(node, Tensor):
                 return self.of(node)
-            if isinstance(node, Fn) and node.name in ELEMENTWISE:
-                return ELEMENTWISE[node.name].code.format(self.of(node.args[0]))
+            if isinstance(node, Fn) and len(node.args) == 1:
+                return self._function(node, node.args[0])
         raise FormulaError(
-            "code: found a function of an array of more than two axes, expected at most two; use d.evaluate(…)"
+            "code: found a power of arrays of more than two axes, expected at most two; use d.evaluate(…)"
         )

@@ -14,6 +14,7 @@ from identities import IDENTITIES
 from jacobians.formulas import FormulaError, derive, differentiation, normal
 from jacobians.formulas.functions import ELEMENTWISE
 from jacobians.formulas.latex import latex, text_of_latex
+from jacobians.formulas.numpy_code import python_name
 from jacobians.formulas.parser import parse
 from jacobians.formulas.text import text
 from jacobians.formulas.tree import Node, count
@@ -107,7 +108,8 @@ def judge(formula, by, declare, seeds=(1, 2)):
         for line, expected, vec in lines_of(d, sizes, slope):
             read = read_back(line, values, sizes, vec)
             assert same(read, expected), f"wrong line for {formula} by {by}: {line}"
-        scope = {"np": np, "scipy": scipy, **sizes, **arrays}
+        named = {python_name(name): array for name, array in arrays.items()}
+        scope = {"np": np, "scipy": scipy, **sizes, **named}
         assert same(np.reshape(eval(d.code(), scope), slope.shape), slope), f"wrong code: {d.code()}"
         for vec in ("row", "column"):
             if d._matrix_tree(vec, "numerator") is not None:
@@ -207,6 +209,20 @@ tr(A*A')*x by A
 sum(softmax(A, axis=1).*B) by A
 tr(kron(A, B)) by A
 h = tanh(A*x); sum(h.*h) by A
+A*kron(x, y) by x
+A*vec(X) by X
+kron(A, B)*x by A
+inv(kron(A, B)) by B
+logdet(kron(A, A)) by A
+softmax(vec(X)) by X
+logsumexp(vec(X)) by X
+sum(X, axis=0)*X' by X
+diag(diag(A))*x by A
+diag(x)*diag(y) by x
+diag(A*B) by A
+kron(x', A) by x
+np.*x by np
+α.*β_1 by β_1
 """
 
 
@@ -214,6 +230,26 @@ h = tanh(A*x); sum(h.*h) by A
 def test_each_function_and_kind_of_power_is_derived_and_printed_right(line):
     formula, by = line.rsplit(" by ", 1)
     judge(formula, by, {}, seeds=(1,))
+
+
+@pytest.mark.parametrize(
+    ("formula", "by", "declare"),
+    [
+        ("r*A*x", "r", {"r": "1×n"}),
+        ("r'*x'", "r", {"r": "row"}),
+        ("sum(tanh(r*A))", "r", {"r": "row"}),
+        ("softmax(r)", "r", {"r": "row n"}),
+        ("A*x", "A", {"A": "3×2"}),
+        ("x'*y*x", "x", {"x": "3"}),
+        ("n*x", "x", {"x": "n"}),
+        ("x'*A*x", "A", {"A": "orthogonal"}),
+        ("x'*A*A*x", "x", {"A": "symmetric"}),
+        ("tr(A*X*A*X)", "X", {"A": "diagonal", "X": "symmetric"}),
+        ("sum(p)*p", "p", {"p": "probability"}),
+    ],
+)
+def test_declared_shapes_and_assumptions_are_kept(formula, by, declare):
+    judge(formula, by, declare)
 
 
 BAD = [
