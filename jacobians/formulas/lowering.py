@@ -27,6 +27,22 @@ from jacobians.formulas.shape_rules import SIZED, size_argument
 from jacobians.formulas.sizes import CONSTANTS, Shapes
 from jacobians.formulas.tree import FormulaError, Node
 
+MOST_EXPONENT = 1_000_000
+"""How large an exponent that is a number may be."""
+
+MOST_BITS = 4_000
+"""How many bits a number of a formula may have."""
+
+
+def checked_number(number: Number, exponent: Number = 1) -> Number:
+    """Return a number whose power is no giant, or refuse it."""
+    bits = max(abs(number.numerator).bit_length() - 1, number.denominator.bit_length() - 1)
+    if bits * exponent > MOST_BITS:
+        raise FormulaError(
+            f"formula: found a number of more than {MOST_BITS:,} bits, expected a smaller one; give it a name"
+        )
+    return number
+
 
 class Lowering:
     """Turns the trees of one formula into index form; names stand for variables or for values of `let` lines."""
@@ -125,7 +141,7 @@ class Lowering:
         factors: list[Factor] = []
         for value in values:
             term = self._single(value)
-            number = number * term.number
+            number = checked_number(number * term.number)
             for size, exponent in term.monomial:
                 by, monomial = times_size(monomial, size, exponent)
                 number = number * by
@@ -167,6 +183,13 @@ class Lowering:
     def raised(self, value: Value, exponent: Number) -> Value:
         """Return value^exponent, entry by entry."""
         tensor = value.closed()
+        size = exponent if exponent >= 0 else -exponent
+        if size > MOST_EXPONENT:
+            raise FormulaError(
+                f"formula: found an exponent above {MOST_EXPONENT:,}, expected a smaller one; name it"
+            )
+        for inner in tensor.terms if len(tensor.terms) == 1 else ():
+            checked_number(inner.number, size)
         term = rewritten_power(tensor, exponent) or power(tensor, exponent)
         names = dict(enumerate(value.labels))
         return Value(value.rows, value.columns, value.sizes, (relabel(term, names),))

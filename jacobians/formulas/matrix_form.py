@@ -7,6 +7,7 @@ product of the connected parts (``kronecker_form``), or has no matrix form.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -131,7 +132,7 @@ class MatrixForm:
         number = Fraction(term.number)
         if chain.op == "neg":
             number, parts = -number, chain.args[0].args if chain.args[0].op == "mul" else chain.args
-        return Piece(number, (*up, *graph.up), (*down, *graph.down), tuple(parts))
+        return Piece(number, (*up, *_powers(graph.up)), (*down, *_powers(graph.down)), tuple(parts))
 
     def _place(self, graph: Graph, factor: Factor) -> None:
         node, labels, exponent = factor
@@ -152,6 +153,12 @@ class MatrixForm:
             graph.vectors.setdefault(labels[0], []).append(made)
         else:
             graph.edges.append((labels[0], labels[1], made))
+
+
+def _powers(numbers: list[Node]) -> list[Node]:
+    """Return numbers with equal ones as a power."""
+    counts = Counter(numbers)
+    return [raised(node, times, "pow") if times > 1 else node for node, times in counts.items()]
 
 
 __all__ = ["MatrixForm", "NoFormError"]

@@ -296,7 +296,7 @@ def test_bad_input_gets_one_sentence_with_the_part_and_the_way_out(formula, by, 
     "formula",
     ["(" * 500 + "x" + ")" * 500, "x" + "'" * 500, "x" * 30_000, "-(" * 300 + "x" + ")" * 300, "1e999*x",
      "9" * 99 + "*x", "2x", "x y", "X^2.5", "X^9999", "x = y = z", "x;y", "h = x;", "[x;y]", "x[1]", "x\x00", "sin",
-     "x'*A*x where", "x = 3; x"],
+     "x'*A*x where", "x = 3; x", "2^(10^9)*x", "(10^300)^300*x", "x.^(10^9)", "*".join(["9" * 50] * 99) + "*x"],
 )  # fmt: skip
 def test_hostile_text_is_refused_in_one_sentence(formula):
     with pytest.raises(FormulaError) as caught:
@@ -548,3 +548,7 @@ def test_a_second_derivative_is_right_against_differences_of_the_first(line):
         assert same(read_back(text_of_latex(tex), values, sizes, vec), wanted), tex
     if text_expected:
         assert second.text == text_expected
+
+
+def test_equal_numbers_are_a_power():
+    assert derive("(x'*x)*(x'*x)*(a'*x)", "x").text == "4·(xᵀ·x)·(aᵀ·x)·x + (xᵀ·x)²·a"
