@@ -19,7 +19,7 @@ from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
 if TYPE_CHECKING:  # what follows is loaded with its first use
-    from jacobians.formulas import Derivative, FormulaError, derive
+    from jacobians.formulas import FormulaError, derive
     from jacobians.graph import Graph, from_numpy, trace
     from jacobians.layers.augmented import AddUnit, AugmentedAffine, DropUnit, PassUnit
     from jacobians.layers.branches import Concatenate, Product, Residual, Sum
@@ -45,7 +45,6 @@ __all__ = [
     "Concatenate",
     "Cost",
     "CrossEntropy",
-    "Derivative",
     "Determinant",
     "DropUnit",
     "Elementwise",
@@ -100,7 +99,7 @@ _LATER = {
     "layers.augmented": "AddUnit AugmentedAffine DropUnit PassUnit",
     "layers.cross_entropy": "BinaryCrossEntropy CrossEntropy SigmoidBinaryCrossEntropy",
     "layers.determinants": "Determinant Inverse LogDeterminant",
-    "formulas": "Derivative FormulaError derive",
+    "formulas": "FormulaError derive",
     "graph": "Graph from_numpy trace",
     "layers.losses": "MeanSquaredError SoftmaxCrossEntropy SquaredError",
     "layers.matrix_functions": "Gram GramLoss LinearMap QuadraticForm Trace Transpose",
