@@ -58,6 +58,10 @@ class FormulaReport:
     points: int
     worst: float
 
+    def __bool__(self) -> bool:
+        """Return `passed`: a report is not true because it exists."""
+        return self.passed
+
     @property
     def passed(self) -> bool:
         """Whether the candidate is right."""
