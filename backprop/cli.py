@@ -1,4 +1,4 @@
-"""The command `backprop`: report, cost, train, notes.
+"""The command `backprop`: report, cost, derive, train, notes.
 
 A command is a function in a file of its own in `backprop/commands/`; it returns the exit status: 0 right,
 1 something is wrong or undecided, 2 the call was wrong.
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _app() -> typer.Typer:
     from backprop.commands.cost import run as cost
+    from backprop.commands.derive import run as derive
     from backprop.commands.notes import run as notes
     from backprop.commands.report import run as report
     from backprop.commands.train import run as train
@@ -46,6 +47,7 @@ def _app() -> typer.Typer:
     )
     app.command("report")(report)
     app.command("cost")(cost)
+    app.command("derive")(derive)
     app.command("train")(train)
     app.command("notes")(notes)
     return app

@@ -19,6 +19,7 @@ from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
 if TYPE_CHECKING:  # what follows is loaded with its first use
+    from jacobians.formulas import FormulaError, derive
     from jacobians.graph import Graph, from_numpy, trace
     from jacobians.layers.augmented import AddUnit, AugmentedAffine, DropUnit, PassUnit
     from jacobians.layers.branches import Concatenate, Product, Residual, Sum
@@ -48,6 +49,7 @@ __all__ = [
     "DropUnit",
     "Elementwise",
     "Flatten",
+    "FormulaError",
     "Function",
     "Gram",
     "GramLoss",
@@ -87,6 +89,7 @@ __all__ = [
     "Tanh",
     "Trace",
     "Transpose",
+    "derive",
     "from_numpy",
     "pairwise_products",
     "trace",
@@ -96,6 +99,7 @@ _LATER = {
     "layers.augmented": "AddUnit AugmentedAffine DropUnit PassUnit",
     "layers.cross_entropy": "BinaryCrossEntropy CrossEntropy SigmoidBinaryCrossEntropy",
     "layers.determinants": "Determinant Inverse LogDeterminant",
+    "formulas": "FormulaError derive",
     "graph": "Graph from_numpy trace",
     "layers.losses": "MeanSquaredError SoftmaxCrossEntropy SquaredError",
     "layers.matrix_functions": "Gram GramLoss LinearMap QuadraticForm Trace Transpose",

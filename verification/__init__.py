@@ -9,6 +9,7 @@ from verification.backward import BackwardReport, GradientRow, assert_backward, 
 from verification.backward_calls import layer_functions
 from verification.check import assert_jacobian, check
 from verification.diagnosis.diagnose import Diagnosis, diagnose
+from verification.formulas import FormulaReport, check_formula, same_formula
 from verification.pictures import Picture, error_map, step_curve
 from verification.report import CheckReport, Witness, Worst
 from verification.tracing.scalars import NotAnalyticError, TracingError, UndecidedError
@@ -32,6 +33,7 @@ __all__ = [
     "CheckReport",
     "Diagnosis",
     "Enclosure",
+    "FormulaReport",
     "GradientRow",
     "NotAnalyticError",
     "Picture",
@@ -53,11 +55,13 @@ __all__ = [
     "certified_jacobian",
     "check",
     "check_backward",
+    "check_formula",
     "diagnose",
     "error_map",
     "finite_difference_jacobian",
     "layer_functions",
     "richardson_jacobian",
+    "same_formula",
     "step_curve",
     "step_errors",
     "symbolic_jacobian",

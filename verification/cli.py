@@ -1,4 +1,4 @@
-"""The command `verify`: jacobian, grade, prepare, try, init, schema, gradescope.
+"""The command `verify`: jacobian, formula, grade, prepare, try, init, schema, gradescope.
 
 A command is a function in a file of its own in `verification/commands/`; it returns the exit status: 0 right,
 1 something is wrong or undecided, 2 the call was wrong.
@@ -32,11 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _app() -> typer.Typer:
-    from verification.commands import attempt, grade, jacobian, prepare, start
+    from verification.commands import attempt, formula, grade, jacobian, prepare, start
     from verification.commands.application import new_app
 
     app = new_app("verify", "Check Jacobians by independent witnesses, and mark assignments.")
     app.command("jacobian")(jacobian.run)
+    app.command("formula")(formula.run)
     app.command("grade")(grade.run)
     app.command("prepare")(prepare.run)
     app.command("try")(attempt.run)

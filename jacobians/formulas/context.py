@@ -1,0 +1,218 @@
+"""What the derivatives of one formula share: its text, sizes, assumptions and value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jacobians.formulas.contraction import Numbers
+from jacobians.formulas.declarations import declarations
+from jacobians.formulas.differentiation import Differentiation, substituted
+from jacobians.formulas.inference import infer
+from jacobians.formulas.lowering import Lowering
+from jacobians.formulas.matrix_form import MatrixForm
+from jacobians.formulas.nodes import Factor, Sym, Tensor, fresh
+from jacobians.formulas.normal import close
+from jacobians.formulas.parser import parse
+from jacobians.formulas.shape_rules import SIZED, shape_of
+from jacobians.formulas.sizes import CONSTANTS, SCALAR
+from jacobians.formulas.text import text
+from jacobians.formulas.tree import FormulaError, Node, Program
+from jacobians.numerics.arguments import near, shown
+from jacobians.numerics.arrays import real_array
+
+Axes = tuple[tuple[int, ...], ...]
+
+
+MOST_UNFOLDED = 40
+"""Up to how many parts a formula's lines are put into one another; beyond, their names stand in the answer."""
+
+
+def _unfolded(program: Program) -> int:
+    """Return how many parts a formula has with all lines put in."""
+    sizes: dict[str, int] = {}
+
+    def size(node: Node) -> int:
+        if node.op == "name":
+            return sizes.get(node.value, 1)
+        return 1 + sum(map(size, node.args))
+
+    for name, node in program.lets:
+        sizes[name] = size(node)
+    return size(program.body)
+
+
+def names_in(node: Node) -> set[str]:
+    """Return the names in a tree."""
+    return {node.value} if node.op == "name" else set().union(*map(names_in, node.args))
+
+
+class Context:
+    """What a formula's derivatives share: its text, sizes, assumptions and value."""
+
+    def __init__(self, source: str, declare: Mapping[str, Any] | None) -> None:
+        declared = declarations(declare)
+        program = parse(source)
+        self.source, self.shapes = " ".join(source.split()), infer(program, declared)
+        self.program = program
+        self.tags = {name: said.tags for name, said in declared.items()}
+        self.lets = {name for name, _ in program.lets}
+        for name in declared:
+            if name not in self.shapes.names:
+                hint = near(name, self.shapes.variables)
+                raise FormulaError(f"declare: found {name!r}, expected names of the formula{hint}")
+        low = Lowering(self.shapes, {})
+        self.lines: dict[str, Tensor] = {}
+        named = _unfolded(program) > MOST_UNFOLDED
+        for name, node in program.lets:
+            line = low.lower(node)
+            if named:  # the name stands for itself: text and time grow with the number of lines
+                self.lines[name] = line.closed()
+            else:
+                low.define(name, line)
+        value = low.lower(program.body)
+        self.value = value.closed()
+        rows = len(value.rows)
+        labels = tuple(range(len(value.labels)))
+        self.out: Axes = tuple(axis for axis in (labels[:rows], labels[rows:]) if axis)
+
+    def form(self, vec: str = "row") -> MatrixForm:
+        """Return a writer of matrix notation."""
+        shapes = {name: self.shape(name) for name in self.shapes.names}
+        rows = frozenset(name for name, (r, c) in shapes.items() if not r and c)
+        return MatrixForm(vec, rows, frozenset(n for n, (r, c) in shapes.items() if len(r) > 1 or len(c) > 1))
+
+    def where(self, tree: Node) -> str:
+        """Return what the names of lines in a tree stand for, as the end of its text."""
+        wanted, found = names_in(tree), []
+        for name, node in reversed(self.program.lets if self.lines else ()):
+            if name in wanted:
+                found.append(f"{name} = {text(node)}")
+                wanted |= names_in(node)
+        return f" where {', '.join(reversed(found))}" if found else ""
+
+    def shape(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
+        """Return the sizes of a variable's rows and columns."""
+        rows, columns = self.shapes.names[name]
+        return self.shapes.final(rows), self.shapes.final(columns)
+
+    def shape_text(self, name: str) -> str:
+        """Return a variable's shape as text."""
+        return self.shapes.shown(self.shapes.names[name])
+
+    def sym(self, name: str) -> Sym:
+        """Return a variable, without what is assumed of it."""
+        rows, columns = self.shape(name)
+        return Sym(name, (*rows, *columns))
+
+    def differentiated(self, tensor: Tensor, name: str) -> Tensor:
+        """Return the derivative of a tensor by a variable.
+
+        With named lines it is a sum over those that hold the variable themselves: what the tensor owes to the line, as
+        a chain from the outputs, times the line's own derivative.
+        """
+        variable = self.sym(name)
+        direct = Differentiation(variable, {})
+        free, by = fresh(len(tensor.sizes)), fresh(len(variable.sizes))
+        terms = direct.of(tensor).at((*free, *by))
+        for line, value in self.lines.items():
+            own = direct.of(value)
+            if own.zero:
+                continue
+            through = fresh(len(value.sizes))
+            chain = Factor(Differentiation(self.sym(line), self.lines).of(tensor), (*free, *through))
+            terms += [t._replace(factors=(chain, *t.factors)) for t in own.at((*through, *by))]
+        return close(terms, (*free, *by), (*tensor.sizes, *variable.sizes))
+
+    def assumed(self, tensor: Tensor) -> Tensor:
+        """Return a tensor with all assumptions on its variables."""
+        if not any(self.tags.values()):
+            return tensor
+        return substituted(tensor, lambda sym: Sym(sym.name, sym.sizes, self.tags.get(sym.name, frozenset())))
+
+    def fits(self, program: Program) -> None:
+        """Refuse a formula with names that this one has not, or whose sizes do not match."""
+        shapes = self.shapes.with_vec("row")
+        shapes.source, known, lets = program.source, set(self.shapes.variables), dict(program.lets)
+        stack, sizes = [program.body, *lets.values()], set(self.shapes.taken) - known
+        while stack:
+            node = stack.pop()
+            if node.op == "name" and node.value not in known | lets.keys() | sizes | CONSTANTS.keys():
+                expected = f"expected the variables of {self.source!r}: {', '.join(sorted(known))}"
+                raise FormulaError(f"candidate: found {node.value!r}, {expected}{near(node.value, known)}")
+            stack += [arg for arg in node.args if not (node.op == "call" and node.value in SIZED)]
+        shapes.names = {**shapes.names, **dict.fromkeys(sizes - set(lets), SCALAR)}
+        for name, node in program.lets:
+            shapes.names[name] = shape_of(node, shapes)
+        shape_of(program.body, shapes)
+
+    def variable(self, by: Any) -> tuple[str, bool]:
+        """Return a variable's name, and whether its free entries alone are meant."""
+        name, half = by, False
+        names = ", ".join(name for name in self.shapes.variables) or "none"
+        if isinstance(by, str):
+            name = "".join(by.split())
+            half = name.startswith("vech(") and name.endswith(")")
+            name = name[5:-1] if half else name
+        if name in self.lets and isinstance(name, str):
+            raise FormulaError(
+                f"by: found {name!r}, which a line of the formula defines, expected one of {names}"
+            )
+        if not isinstance(name, str) or name not in self.shapes.variables:
+            hint = near(name, self.shapes.variables) if isinstance(name, str) else ""
+            raise FormulaError(
+                f"by: found {shown(by)}, expected one of the formula's variables, {names}{hint}"
+            )
+        if half:
+            rows, columns = self.shape(name)
+            if rows != columns or not rows:
+                raise FormulaError(
+                    f"by: found vech({name}), and {name} is {self.shape_text(name)}, expected a square matrix; "
+                    f"declare it 'symmetric'"
+                )
+        return name, half
+
+    def numbers(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+        """Return arrays of the variables and numbers of the sizes, checked."""
+        arrays: dict[str, Any] = {}
+        sizes: dict[str, int] = {}
+        for name in values:
+            if name not in self.shapes.variables:
+                raise FormulaError(
+                    f"{name}: found a value for it, expected values for {', '.join(self.shapes.variables)}"
+                )
+        for name in self.shapes.variables:
+            if name not in values:
+                raise FormulaError(
+                    f"{name}: found no value, expected one for each of {', '.join(self.shapes.variables)}"
+                )
+            array = real_array(values[name], name)
+            groups = [group for group in self.shape(name) if group]
+            if array.ndim == 2 and len(groups) < 2 and 1 in array.shape:
+                array = array.reshape(-1) if groups else array.reshape(())
+            if array.ndim != len(groups):
+                raise FormulaError(
+                    f"{name}: found an array of shape {array.shape}, expected {self.shape_text(name)}"
+                )
+            for group, length in zip(groups, array.shape, strict=True):
+                self._bind(name, group, length, sizes)
+            arrays[name] = array
+        for name in self.shapes.variables:
+            for place, group in enumerate(group for group in self.shape(name) if group):
+                if all(not isinstance(atom, str) or atom in sizes for atom in group):
+                    expected = int(np.prod([sizes[a] if isinstance(a, str) else a for a in group]))
+                    if arrays[name].shape[place] != expected:
+                        raise FormulaError(
+                            f"{name}: found an array of shape {arrays[name].shape}, expected "
+                            f"{self.shape_text(name)} with "
+                            + ", ".join(f"{letter} = {number}" for letter, number in sorted(sizes.items()))
+                        )
+        for name, line in self.lines.items():
+            arrays[name] = Numbers(arrays, sizes).of(line)
+        return arrays, sizes
+
+    def _bind(self, name: str, group: tuple[str | int, ...], length: int, sizes: dict[str, int]) -> None:
+        if len(group) == 1 and isinstance(group[0], str):
+            sizes.setdefault(group[0], length)

@@ -1,0 +1,373 @@
+"""A derivative as a value: its forms, facts and numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jacobians.formulas.conditions import conditions
+from jacobians.formulas.context import Axes, Context
+from jacobians.formulas.contraction import Numbers
+from jacobians.formulas.differentiation import expanded, spread_terms
+from jacobians.formulas.index_text import IndexText
+from jacobians.formulas.latex import latex
+from jacobians.formulas.matrix_form import NoFormError
+from jacobians.formulas.nodes import Tensor
+from jacobians.formulas.numpy_code import EinsumCode, NumpyCode
+from jacobians.formulas.text import size_text, text
+from jacobians.formulas.tree import FormulaError, Node, Program, count
+from jacobians.numerics.arguments import checked_option
+
+VECS = ("row", "column")
+LAYOUTS = ("numerator", "denominator")
+TENSOR_LAYOUTS = ("numerator", "denominator", "mixed")
+MOST_EXPANDED = 8
+"""Up to how many terms the form that is multiplied out is tried beside the factored one."""
+
+
+class Form:
+    """A formula in matrix notation, printed as text; a derivative makes it.
+
+    Parameters
+    ----------
+    tree : Node
+        What is written.
+    context : Context
+        The sizes of its names, and what names of lines stand for.
+    vec : str
+        What vec means in it.
+    """
+
+    def __init__(self, tree: Node, context: Context, vec: str) -> None:
+        self.tree, self._shapes, self._vec, self._where = tree, context.shapes, vec, context.where(tree)
+
+    def code(self) -> str:
+        """Return the formula as an expression in NumPy, vectors as arrays of one axis."""
+        return NumpyCode(self._shapes, self._vec).of(self.tree)
+
+    def __repr__(self) -> str:
+        return text(self.tree) + self._where
+
+    def latex(self) -> str:
+        """Return the formula as LaTeX."""
+        return latex(self.tree)
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+
+class Derivative:
+    """The derivative of a formula as a formula; `derive` makes it.
+
+    ``print(d)`` shows the gradient in the input's shape for a number, else the Jacobian matrix, and says which.
+    """
+
+    def __init__(self, context: Context, out: Axes, tensor: Tensor, by: str, half: bool) -> None:
+        self._context, self._out, self._by, self._half = context, out, by, half
+        first = sum(len(axis) for axis in out)
+        rows, columns = context.shape(by)
+        labels = tuple(range(first, first + len(rows) + len(columns)))
+        self._in: Axes = tuple(axis for axis in (labels[: len(rows)], labels[len(rows) :]) if axis)
+        self._sides = labels[: len(rows)], labels[len(rows) :]
+        self._plain = tensor  # without what is assumed of the variables by which is differentiated
+        self._tensor = context.assumed(tensor)
+        self._chosen: dict[Any, Any] = {}
+
+    # --- forms -------------------------------------------------------------------------------------------------
+
+    def _tree(self, rows: tuple[int, ...], columns: tuple[int, ...], vec: str) -> Node | None:
+        """Return the shorter of the factored form and the one multiplied out, or None without matrix form."""
+        key = (rows, columns, vec)
+        if key not in self._chosen:
+            form = self._context.form(vec)
+            found: list[Node] = []
+            for tensor in (self._tensor, self._spread):
+                if found and tensor.digest == self._tensor.digest:
+                    continue
+                try:
+                    found.append(form.of(tensor, rows, columns))
+                except NoFormError:
+                    continue
+            best = found[0] if found else None
+            if len(found) > 1 and count(found[1]) <= 0.75 * count(found[0]):
+                best = found[1]
+            self._chosen[key] = best
+        return self._chosen[key]
+
+    def matrix(self, vec: str = "row", layout: str = "numerator") -> Form:
+        """Return the Jacobian matrix in matrix notation.
+
+        Parameters
+        ----------
+        vec : str
+            "row" or "column": how outputs and inputs that are matrices are stacked.
+        layout : str
+            "numerator" (outputs × inputs) or "denominator" (its transpose).
+
+        Raises
+        ------
+        FormulaError
+            If there is no matrix notation for it; `tensor` always has one.
+        """
+        tree = self._matrix_tree(vec, layout)
+        if tree is None:
+            raise FormulaError(
+                f"matrix: found a derivative of {self._context.source!r} by {self._by} without matrix notation, "
+                f"expected one that has it; print(d) and d.tensor() show its entries"
+            )
+        return Form(tree, self._context, vec)
+
+    def _matrix_tree(self, vec: str, layout: str) -> Node | None:
+        checked_option(vec, "vec", VECS)
+        checked_option(layout, "layout", LAYOUTS)
+        step = 1 if vec == "row" else -1
+        rows = tuple(label for axis in self._out[::step] for label in axis)
+        columns = tuple(label for axis in self._in[::step] for label in axis)
+        return self._tree(rows, columns, vec) if layout == "numerator" else self._tree(columns, rows, vec)
+
+    @property
+    def gradient(self) -> Form:
+        """The gradient of a number in the shape of the input.
+
+        Raises
+        ------
+        FormulaError
+            If the formula is no number.
+        """
+        if self._out:
+            raise FormulaError(
+                f"gradient: found {self._context.source!r}, which is no number, expected one; use d.matrix() "
+                f"or d.tensor()"
+            )
+        tree = self._tree(*self._sides, "row")
+        if tree is None:
+            raise FormulaError(
+                f"gradient: found a gradient of {self._context.source!r} without matrix notation, expected one that "
+                f"has it; d.tensor() shows its entries"
+            )
+        return Form(tree, self._context, "row")
+
+    def tensor(self, layout: str = "numerator") -> str:
+        """Return the derivative in index notation.
+
+        Parameters
+        ----------
+        layout : str
+            "numerator" (out_shape + reversed in_shape), "mixed" (out_shape + in_shape) or "denominator" (in_shape +
+            reversed out_shape).
+        """
+        checked_option(layout, "layout", TENSOR_LAYOUTS)
+        left, right = (self._in, self._out) if layout == "denominator" else (self._out, self._in)
+        axes = (*left, *(right if layout == "mixed" else right[::-1]))
+        order = tuple(label for axis in axes for label in axis)
+        return IndexText(self._context.form()).tensor(self._tensor, order)
+
+    def latex(self) -> str:
+        """Return what ``print(d)`` shows first as LaTeX.
+
+        Raises
+        ------
+        FormulaError
+            If there is no matrix notation for it.
+        """
+        return (self.matrix() if self._out else self.gradient).latex()
+
+    def _repr_latex_(self) -> str | None:
+        tree = self._matrix_tree("row", "numerator") if self._out else self._tree(*self._sides, "row")
+        return None if tree is None else f"${latex(tree)}$"
+
+    def code(self) -> str:
+        """Return einsum code of the derivative, of shape out_shape + in_shape (mixed layout).
+
+        Its names are the variables and the named lines, as arrays without axes of length 1, and the sizes as integers.
+
+        Raises
+        ------
+        FormulaError
+            If a function inside has an argument of more than two axes.
+        """
+        code = EinsumCode(self._context.form(), self._context.shapes).of(self._tensor)
+        grouped = any(len(axis) > 1 for axis in (*self._out, *self._in))
+        return f"np.reshape({code}, ({', '.join(self.shape).replace('·', '*')},))" if grouped else code
+
+    @property
+    def text(self) -> str:
+        """What ``print(d)`` shows first: the formula alone."""
+        tree = self._tree(*self._sides, "row") if not self._out else self._matrix_tree("row", "numerator")
+        return self.tensor("mixed") if tree is None else text(tree) + self._context.where(tree)
+
+    @property
+    def kind(self) -> str:
+        """What `text` is: gradient, Jacobian or tensor, with its shape and conventions."""
+        shape = self._context.shape_text(self._by)
+        if self._half:
+            return f"gradient by vech({self._by}), {self._by} symmetric: the vech of this matrix, {shape}"
+        free = f", {self._by} unconstrained" if "symmetric" in self._context.tags.get(self._by, ()) else ""
+        if not self._out and self._tree(*self._sides, "row") is not None:
+            return f"gradient, in the shape of {self._by}: {shape}{free}"
+        if self._matrix_tree("row", "numerator") is None:
+            return f"tensor of shape out + in (mixed layout){free}"
+        sizes = [self._tensor.sizes[label] for axis in self._out for label in axis]
+        columns = [self._tensor.sizes[label] for axis in self._in for label in axis]
+        order = ", row-major vec" if len(self._out) > 1 or len(self._in) > 1 else ""
+        return f"Jacobian {size_text(sizes)}×{size_text(columns)}, numerator layout{order}{free}"
+
+    def __str__(self) -> str:
+        lines = [self.text, f"  {self.kind}"]
+        if self.conditions:
+            lines.append(f"  where {'; '.join(self.conditions)}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<derivative of {self._context.source!r} by {self._by}: {self.text}>"
+
+    # --- facts -------------------------------------------------------------------------------------------------
+
+    @property
+    def conditions(self) -> list[str]:
+        """Where the derivative holds, such as ``X is invertible`` and ``x ≠ 0``."""
+        form = self._context.form()
+        before = [self._context.assumed(t) for t in (*self._context.lines.values(), self._context.value)]
+        return conditions(form, *before, self._tensor)
+
+    @property
+    def sizes(self) -> dict[str, tuple[str, ...]]:
+        """The sizes of all variables, as letters and numbers: () for a number, ("n",) for a vector."""
+        names = self._context.shapes.variables
+        return {name: tuple(size_text(size) for size in self._context.shape(name) if size) for name in names}
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """The shape of what `evaluate` gives, out_shape + in_shape, in letters and numbers."""
+        return tuple(
+            size_text([self._tensor.sizes[label] for label in axis]) for axis in (*self._out, *self._in)
+        )
+
+    @property
+    def formula(self) -> str:
+        """The text that was derived."""
+        return self._context.source
+
+    @property
+    def program(self) -> Program:
+        """The tree of that text."""
+        return self._context.program
+
+    @property
+    def by(self) -> str:
+        """The variable."""
+        return self._by
+
+    @property
+    def half(self) -> bool:
+        """Whether it is the derivative by the free entries of a symmetric matrix."""
+        return self._half
+
+    @property
+    def outputs(self) -> int:
+        """How many of the axes of `shape` are the formula's own."""
+        return len(self._out)
+
+    def axes(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
+        """Return a variable's sizes of rows and columns, () for 1."""
+        return self._context.shape(name)
+
+    def assumptions(self, name: str) -> frozenset[str]:
+        """Return what was declared of a variable."""
+        return self._context.tags.get(name, frozenset())
+
+    def fits(self, program: Program) -> None:
+        """Refuse a formula with names that this one has not, or whose sizes do not match.
+
+        Raises
+        ------
+        FormulaError
+        """
+        self._context.fits(program)
+
+    def terms(self) -> list[str]:
+        """Return the terms of the derivative, multiplied out, as text: gradients of numbers, else in index notation."""
+        form = self._context.form()
+        sides = self._sides if not self._out else None
+        found = []
+        for term in self._spread.terms:
+            one = Tensor(self._spread.sizes, (term,))
+            try:
+                found.append(
+                    text(form.of(one, *sides))
+                    if sides
+                    else IndexText(form).tensor(one, range(len(one.sizes)))
+                )
+            except NoFormError:
+                found.append(IndexText(form).tensor(one, range(len(one.sizes))))
+        return found
+
+    def lines(self) -> list[tuple[str, str, str, str]]:
+        """Return all that can be printed in matrix notation: what it is, its text, LaTeX and NumPy code."""
+        found: list[tuple[str, Form]] = []
+        if not self._out and self._tree(*self._sides, "row") is not None:
+            found.append((f"gradient, in the shape of {self._by}", self.gradient))
+        for vec in VECS:
+            order = f", {vec}-major vec" if len(self.shape) > 1 else ""
+            for layout in LAYOUTS:
+                if self._matrix_tree(vec, layout) is not None:
+                    found.append((f"Jacobian, {layout} layout{order}", self.matrix(vec, layout)))
+        return [(kind, repr(form), form.latex(), form.code()) for kind, form in found]
+
+    @property
+    def _spread(self) -> Tensor:
+        few = spread_terms(self._tensor) <= MOST_EXPANDED * 4
+        spread = expanded(self._tensor) if few else self._tensor
+        return spread if len(spread.terms) <= MOST_EXPANDED else self._tensor
+
+    def derive(self, by: str) -> Derivative:
+        """Return the derivative of this derivative by a variable: Hessians, and so on; its outputs are out + in.
+
+        Raises
+        ------
+        FormulaError
+            If `by` is no variable of the formula.
+        """
+        name, half = self._context.variable(by)
+        if half or self._half:
+            raise FormulaError(
+                "by: found vech(…) in a derivative of second order, expected the name of a variable"
+            )
+        tensor = self._context.differentiated(self._plain, name)
+        return Derivative(self._context, (*self._out, *self._in), tensor, name, half)
+
+    def evaluate(self, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:
+        """Return the derivative's numbers, of shape out_shape + in_shape (mixed layout).
+
+        Parameters
+        ----------
+        **values : array_like
+            A value for each variable, of the shape that `sizes` names; sizes follow from them.
+
+        Returns
+        -------
+        ndarray
+            For vech(X), a vector of the entries on and below the diagonal, column by column.
+
+        Raises
+        ------
+        FormulaError
+            If a value is missing, or sizes do not match.
+        """
+        arrays, sizes = self._context.numbers(values)
+        return self._shaped(Numbers(arrays, sizes).of(self._plain))
+
+    def evaluate_without(self, term: int, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:
+        """Return what `evaluate` gives, without one of `terms`."""
+        arrays, sizes = self._context.numbers(values)
+        rest = self._spread.terms[:term] + self._spread.terms[term + 1 :]
+        return self._shaped(Numbers(arrays, sizes).of(Tensor(self._tensor.sizes, rest)))
+
+    def _shaped(self, made: Any) -> np.ndarray[Any, np.dtype[Any]]:
+        shape = [int(np.prod([made.shape[la] for la in axis])) for axis in (*self._out, *self._in)]
+        made = np.reshape(made, shape)
+        if self._half:
+            rows, columns = np.triu_indices(made.shape[-1])
+            made = made[..., columns, rows]  # down each column, from the diagonal
+        return np.array(made)

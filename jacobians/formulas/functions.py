@@ -1,0 +1,157 @@
+"""The functions of the language, a row each: derivative, where it holds, kinks, NumPy, LaTeX.
+
+An elementwise row's derivative is written in the language itself, in z. What a row shares with an activation (the
+values and the kinks) it takes from the table of the activations; it states nothing twice.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jacobians.layers.activations import ACTIVATIONS
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """A function entry by entry.
+
+    Parameters
+    ----------
+    slope : str
+        f′(z), in the language.
+    code : str
+        f(z) as NumPy code.
+    f : callable
+        f on arrays.
+    domain : str
+        Where f is defined, as a condition on ``{0}``; empty for everywhere.
+    kinks : str
+        What must hold of ``{0}`` so that f′ exists; empty for smooth functions.
+    latex : str
+        The name in LaTeX.
+    text : str
+        The name in text, where it is another.
+    """
+
+    slope: str
+    code: str
+    f: Callable[[Any], Any]
+    domain: str = ""
+    kinks: str = ""
+    latex: str = ""
+    text: str = ""
+
+
+def _erf(z: Any) -> Any:
+    from scipy.special import erf  # SciPy only for those who use it
+
+    return erf(z)
+
+
+def _activation(name: str, slope: str, code: str, latex: str = "", text: str = "") -> Elementwise:
+    row = ACTIVATIONS[name]()
+    kinks = " and ".join(f"{{0}} ≠ {kink:g}" for kink in row.kinks)
+    return Elementwise(slope, code, row.f, kinks=kinks, latex=latex, text=text)
+
+
+_NEVER_ZERO = "{0} ≠ 0"
+
+ELEMENTWISE: dict[str, Elementwise] = {
+    "exp": Elementwise("exp(z)", "np.exp({0})", np.exp, latex=r"\exp"),
+    "log": Elementwise("1./z", "np.log({0})", np.log, domain="{0} > 0", latex=r"\log"),
+    "sin": Elementwise("cos(z)", "np.sin({0})", np.sin, latex=r"\sin"),
+    "cos": Elementwise("-sin(z)", "np.cos({0})", np.cos, latex=r"\cos"),
+    "tan": Elementwise("1 + tan(z).^2", "np.tan({0})", np.tan, domain="cos({0}) ≠ 0", latex=r"\tan"),
+    "sinh": Elementwise("cosh(z)", "np.sinh({0})", np.sinh, latex=r"\sinh"),
+    "cosh": Elementwise("sinh(z)", "np.cosh({0})", np.cosh, latex=r"\cosh"),
+    "arcsin": Elementwise("1./(1 - z.^2).^(1/2)", "np.arcsin({0})", np.arcsin, domain="|{0}| < 1", latex=r"\arcsin"),
+    "arccos": Elementwise("-1./(1 - z.^2).^(1/2)", "np.arccos({0})", np.arccos, domain="|{0}| < 1", latex=r"\arccos"),
+    "arctan": Elementwise("1./(1 + z.^2)", "np.arctan({0})", np.arctan, latex=r"\arctan"),
+    "arcsinh": Elementwise("1./(1 + z.^2).^(1/2)", "np.arcsinh({0})", np.arcsinh),
+    "arctanh": Elementwise("1./(1 - z.^2)", "np.arctanh({0})", np.arctanh, domain="|{0}| < 1"),
+    "erf": Elementwise("2/pi^(1/2)*exp(-z.^2)", "scipy.special.erf({0})", _erf),
+    "abs": Elementwise("sign(z)", "np.abs({0})", np.abs, kinks=_NEVER_ZERO),
+    "sign": Elementwise("0", "np.sign({0})", np.sign, kinks=_NEVER_ZERO),
+    "step": Elementwise("0", "np.heaviside({0}, 0)", lambda z: np.heaviside(z, 0), kinks=_NEVER_ZERO),
+    "sigmoid": _activation("sigmoid", "sigmoid(z).*(1 - sigmoid(z))", "1/(1 + np.exp(-({0})))", r"\sigma", "σ"),
+    "tanh": _activation("tanh", "1 - tanh(z).^2", "np.tanh({0})", r"\tanh"),
+    "softplus": _activation("softplus", "sigmoid(z)", "np.logaddexp(0, {0})"),
+    "relu": _activation("relu", "step(z)", "np.maximum({0}, 0)"),
+    "leaky_relu": _activation("leaky_relu", "0.01 + 0.99*step(z)", "np.where({0} > 0, {0}, 0.01*({0}))"),
+    "silu": _activation("silu", "sigmoid(z) + z.*sigmoid(z).*(1 - sigmoid(z))", "({0})/(1 + np.exp(-({0})))"),
+    "gelu": _activation(
+        "gelu",
+        "1/2 + erf(z/2^(1/2))/2 + z.*exp(-z.^2/2)/(2*pi)^(1/2)",
+        "({0})*(1 + scipy.special.erf(({0})/np.sqrt(2)))/2",
+    ),
+    "elu": _activation("elu", "exp(-relu(-z))", "np.where({0} > 0, {0}, np.expm1(np.minimum({0}, 0)))"),
+}  # fmt: skip
+"""Functions entry by entry, by name."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A function of whole arrays: how many arguments it takes, its NumPy code, condition and LaTeX."""
+
+    arguments: tuple[int, ...] = (1,)
+    code: str = ""
+    domain: str = ""
+    latex: str = ""
+    axis: bool = False
+
+
+WHOLE: dict[str, Whole] = {
+    "inv": Whole(code="np.linalg.inv({0})", domain="{0} is invertible"),
+    "det": Whole(code="np.linalg.det({0})", latex=r"\det"),
+    "logdet": Whole(code="np.linalg.slogdet({0})[1]", domain="det({0}) > 0", latex=r"\log\det"),
+    "tr": Whole(code="np.trace({0})", latex=r"\operatorname{tr}"),
+    "sum": Whole(code="np.sum({0})", latex=r"\operatorname{sum}", axis=True),
+    "mean": Whole(code="np.mean({0})", axis=True),
+    "logsumexp": Whole(code="scipy.special.logsumexp({0})", axis=True),
+    "softmax": Whole(code="scipy.special.softmax({0})", axis=True),
+    "logsoftmax": Whole(code="scipy.special.log_softmax({0})", axis=True),
+    "norm2": Whole(code="np.linalg.norm({0})"),
+    "norm1": Whole(code="np.sum(np.abs({0}))"),
+    "normF": Whole(code="np.linalg.norm({0})"),
+    "diag": Whole(code="np.diag({0})", latex=r"\operatorname{diag}"),
+    "vec": Whole(code="np.ravel({0})", latex=r"\operatorname{vec}"),
+    "vech": Whole(code="", latex=r"\operatorname{vech}"),
+    "kron": Whole((2,), "np.kron({0}, {1})"),
+    "transpose": Whole(code="({0}).T"),
+    "dot": Whole((2,), "np.dot({0}, {1})"),
+    "outer": Whole((2,), "np.outer({0}, {1})"),
+    "max": Whole((2,), "np.maximum({0}, {1})", latex=r"\max"),
+    "min": Whole((2,), "np.minimum({0}, {1})", latex=r"\min"),
+    "sqrt": Whole(code="np.sqrt({0})"),
+    "square": Whole(code="({0})**2"),
+    "eye": Whole(code="np.eye({0})"),
+    "ones": Whole((1, 2), "np.ones({0})"),
+    "zeros": Whole((1, 2), "np.zeros({0})"),
+    "K": Whole((2,)),
+}
+"""Functions of whole arrays, by name. Those that are no node of their own become products, sums and powers."""
+
+ALIASES = {
+    "σ": "sigmoid", "sigma": "sigmoid", "logistic": "sigmoid", "expit": "sigmoid", "ln": "log", "trace": "tr",
+    "norm": "norm2", "Tr": "tr", "atan": "arctan", "asin": "arcsin", "acos": "arccos", "log_softmax": "logsoftmax",
+    "T": "transpose", "heaviside": "step", "swish": "silu", "arsinh": "arcsinh", "artanh": "arctanh",
+    "inverse": "inv", "fro": "normF", "I": "eye", "commutation": "K", "lse": "logsumexp", "sgn": "sign",
+    "log_det": "logdet", "maximum": "max", "minimum": "min", "Diag": "diag",
+}  # fmt: skip
+"""Other names of the same functions."""
+
+
+def known_function(name: str) -> bool:
+    """Return whether the language has a function of that name."""
+    return name in ELEMENTWISE or name in WHOLE
+
+
+def closest_function(name: str) -> str:
+    """Return a hint at the function whose name is nearest, or nothing."""
+    near = difflib.get_close_matches(name, [*ELEMENTWISE, *WHOLE, *ALIASES], n=1, cutoff=0.6)
+    return f" (nearest: {near[0]})" if near else ""

@@ -1,0 +1,164 @@
+"""Matrix notation read off the graph of a term.
+
+Summed labels are contracted: two matrices at a label are a product, a vector between them a diag, a loop a trace or a
+diagonal (``reduction``). What is left between rows and columns is a matrix, or, for more than one label, a Kronecker
+product of the connected parts (``kronecker_form``), or has no matrix form.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from jacobians.formulas.functions import ELEMENTWISE
+from jacobians.formulas.kronecker_form import KroneckerForm
+from jacobians.formulas.nodes import Atom, Delta, Factor, Fn, Sym, Tensor, Term
+from jacobians.formulas.reduction import Graph, NoFormError, entrywise, raised
+from jacobians.formulas.sums import Piece, collected
+from jacobians.formulas.tree import Node, call, is_number, name, num, transposed
+
+
+class MatrixForm:
+    """Writes tensors in matrix notation, in one vec order.
+
+    Parameters
+    ----------
+    vec : str
+        "row" or "column".
+    rows_named, grouped : frozenset of str
+        The variables that are rows, and those with a side whose size is a product.
+    """
+
+    def __init__(self, vec: str, rows_named: frozenset[str], grouped: frozenset[str]) -> None:
+        self.vec, self.rows_named, self.grouped = vec, rows_named, grouped
+        self.known: dict[Any, Node] = {}
+
+    # --- tensors -----------------------------------------------------------------------------------------------
+
+    def of(self, tensor: Tensor, rows: Sequence[int], columns: Sequence[int]) -> Node:
+        """Return a tensor with labels `rows` down and `columns` across, or raise NoFormError."""
+        key = (tensor.digest, tuple(rows), tuple(columns))
+        if key not in self.known:
+            sizes = dict(enumerate(tensor.sizes))
+            ends = tuple(sizes[r] for r in rows), tuple(sizes[c] for c in columns)
+            pieces = [self.term(term, rows, columns, sizes) for term in tensor.terms]
+            self.known[key] = collected(pieces, *ends)
+        return self.known[key]
+
+    def node(self, factor: Factor) -> Node:
+        """Return a factor's node without exponent: a number, a column, or a matrix in the order of its labels."""
+        made = self._node(factor.node)
+        return replace(made, symmetric=True) if len(factor.labels) == 2 and factor.node.symmetric else made
+
+    def _node(self, node: Sym | Delta | Fn | Tensor) -> Node:
+        if len(node.sizes) > 2:
+            raise NoFormError
+        if isinstance(node, Sym):
+            if node.name in self.grouped:  # a column of m·n entries is no matrix of m×n
+                raise NoFormError
+            made = name(node.name)
+            return transposed(made) if node.name in self.rows_named else made
+        if isinstance(node, Delta):
+            return Node("eye", value=(node.size,))
+        if isinstance(node, Tensor):
+            return self.of(node, *((0,), (1,))[: len(node.sizes)], *[()] * (2 - len(node.sizes)))
+        return self._function(node)
+
+    def _function(self, node: Fn) -> Node:
+        def arg(place: int = 0) -> Node:
+            inner = node.args[place]
+            if len(inner.sizes) > 2:
+                raise NoFormError
+            return self.of(inner, *((0,), (1,))[: len(inner.sizes)], *[()] * (2 - len(inner.sizes)))
+
+        if node.name in ELEMENTWISE or node.name in ("det", "logdet"):
+            return call(node.name, arg())
+        if node.name == "inv":
+            return Node("pow", (arg(), num(-1)))
+        if node.name == "power":
+            base, exponent = arg(0), arg(1)
+            return Node("epow" if node.sizes else "pow", (base, exponent))
+        inner = node.args[0]
+        if len(node.along) == len(inner.sizes):
+            if len(inner.sizes) < 2:
+                return call(node.name, arg())
+            if node.name == "logsumexp":
+                return call(node.name, call("vec", arg()))
+            raise NoFormError
+        if len(inner.sizes) == 2:
+            made = Node("call", (arg(),), (node.name, ("axis", node.along[0])))
+            return transposed(made) if node.name == "logsumexp" and node.along == (0,) else made
+        raise NoFormError
+
+    def norm(self, tensor: Tensor) -> Node | None:
+        """Return ‖v‖ for the tensor Σ v²."""
+        if tensor.sizes or len(tensor.terms) != 1:
+            return None
+        (term,) = tensor.terms
+        if term.number != 1 or term.monomial or not term.factors:
+            return None
+        labels = set(term.factors[0].labels)
+        if not labels or len(labels) > 2 or any(set(f.labels) != labels for f in term.factors):
+            return None
+        if any(not isinstance(f.exponent, int) or f.exponent % 2 for f in term.factors):
+            return None
+        order = term.factors[0].labels
+        halves = []
+        for f in term.factors:
+            made = raised(self.node(f), f.exponent // 2, "epow")
+            halves.append(made if f.labels == order else transposed(made))
+        return call("norm2" if len(labels) == 1 else "normF", entrywise(halves))
+
+    # --- terms -------------------------------------------------------------------------------------------------
+
+    def term(
+        self, term: Term, rows: Sequence[int], columns: Sequence[int], sizes: Mapping[int, Atom]
+    ) -> Piece:
+        """Return one term as a piece of a sum."""
+        graph = Graph(dict(sizes))
+        for factor in term.factors:
+            self._place(graph, factor)
+        free = {*rows, *columns}
+        graph.contract(free)
+        chain = KroneckerForm(self.vec).operator(graph, tuple(rows), tuple(columns))
+        up = [Node("size", value=(s,)) if e == 1 else Node("pow", (Node("size", value=(s,)), num(e)))
+              for s, e in term.monomial if e > 0]  # fmt: skip
+        down = [Node("size", value=(s,)) if e == -1 else Node("pow", (Node("size", value=(s,)), num(-e)))
+                for s, e in term.monomial if e < 0]  # fmt: skip
+        parts = chain.args if chain.op == "mul" else () if is_number(chain, 1) else (chain,)
+        number = Fraction(term.number)
+        if chain.op == "neg":
+            number, parts = -number, chain.args[0].args if chain.args[0].op == "mul" else chain.args
+        return Piece(number, (*up, *_powers(graph.up)), (*down, *_powers(graph.down)), tuple(parts))
+
+    def _place(self, graph: Graph, factor: Factor) -> None:
+        node, labels, exponent = factor
+        graph.sizes.update(zip(labels, node.sizes, strict=True))
+        if not labels:
+            norm = (
+                self.norm(node) if isinstance(node, Tensor) and Fraction(exponent).denominator == 2 else None
+            )
+            made, power = (norm, 2 * exponent) if norm is not None else (self.node(factor), exponent)
+            if (made.op == "call" and made.value == "exp") or power > 0:
+                graph.up.append(raised(made, power, "pow"))
+            else:
+                graph.down.append(raised(made, -power, "pow"))
+            return
+        made = raised(self.node(factor), exponent, "epow")
+        made = replace(made, symmetric=len(labels) == 2 and node.symmetric)
+        if len(labels) == 1:
+            graph.vectors.setdefault(labels[0], []).append(made)
+        else:
+            graph.edges.append((labels[0], labels[1], made))
+
+
+def _powers(numbers: list[Node]) -> list[Node]:
+    """Return numbers with equal ones as a power."""
+    counts = Counter(numbers)
+    return [raised(node, times, "pow") if times > 1 else node for node, times in counts.items()]
+
+
+__all__ = ["MatrixForm", "NoFormError"]

@@ -1,0 +1,260 @@
+"""Index form: sums of products of nodes whose axes carry labels. Every key holds sizes.
+
+A term is a number, a monomial in sizes and factors ``(node, labels, exponent)``; a label that is not free is summed. A
+free label without a factor is a broadcast: 𝟏. Equality is that of digests, which do not depend on the names of labels
+nor on the order of terms and factors; the order in which a person wrote them is kept for printing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, NamedTuple
+
+Atom = str | int
+Number = int | Fraction
+Monomial = tuple[tuple[str, int], ...]
+Labels = tuple[int, ...]
+
+
+class Factor(NamedTuple):
+    """A node at its labels, raised entry by entry to an exponent."""
+
+    node: Sym | Delta | Fn | Tensor
+    labels: Labels
+    exponent: Number = 1
+
+
+class Term(NamedTuple):
+    """A number times a monomial in sizes times factors."""
+
+    number: Number
+    monomial: Monomial
+    factors: tuple[Factor, ...]
+
+
+_counter = itertools.count(1 << 20)
+
+
+def fresh(number: int) -> Labels:
+    """Return labels that nobody has; those of a closed tensor are small."""
+    return tuple(itertools.islice(_counter, number))
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Sym:
+    """A variable: its name, the sizes of its axes, and what is assumed of it."""
+
+    name: str
+    sizes: tuple[Atom, ...]
+    tags: frozenset[str] = frozenset()
+
+    @cached_property
+    def digest(self) -> str:
+        """The key: name, sizes and assumptions."""
+        return _digest("sym", self.name, self.sizes, sorted(self.tags))
+
+    @cached_property
+    def symmetric(self) -> bool:
+        """Whether the two axes may be exchanged."""
+        return "symmetric" in self.tags and len(self.sizes) == 2
+
+
+@dataclass(frozen=True, eq=False)
+class Delta:
+    """Kronecker's δ of a size."""
+
+    size: Atom
+    symmetric = True
+
+    @property
+    def sizes(self) -> tuple[Atom, ...]:
+        """The sizes of both axes."""
+        return (self.size, self.size)
+
+    @cached_property
+    def digest(self) -> str:
+        """The key, with the size."""
+        return _digest("delta", self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Fn:
+    """A function of tensors: entry by entry, or of the whole array along the axes that `along` names."""
+
+    name: str
+    args: tuple[Tensor, ...]
+    sizes: tuple[Atom, ...]
+    along: tuple[int, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """The key: function, arguments and sizes."""
+        return _digest("fn", self.name, [arg.digest for arg in self.args], self.sizes, self.along)
+
+    @cached_property
+    def symmetric(self) -> bool:
+        """Whether the two axes may be exchanged."""
+        return len(self.sizes) == 2 and not self.along and all(arg.symmetric for arg in self.args)
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A sum of terms with free labels 0, 1, …, one for each size."""
+
+    sizes: tuple[Atom, ...]
+    terms: tuple[Term, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """The key: sizes and the terms' keys in sorted order."""
+        return _digest(
+            "tensor", self.sizes, sorted((term_key(t, len(self.sizes)), str(t.number)) for t in self.terms)
+        )
+
+    @cached_property
+    def symmetric(self) -> bool:
+        """Whether the two axes may be exchanged."""
+        if len(self.sizes) != 2 or self.sizes[0] != self.sizes[1]:
+            return False
+        swapped = Tensor(self.sizes, tuple(relabel(term, {0: 1, 1: 0}) for term in self.terms))
+        return swapped.digest == self.digest
+
+    def at(self, labels: Sequence[int]) -> list[Term]:
+        """Return the terms at labels, with fresh labels for what is summed."""
+        return [instantiate(term, labels) for term in self.terms]
+
+    @property
+    def zero(self) -> bool:
+        """Whether there is no term."""
+        return not self.terms
+
+
+# --- labels ------------------------------------------------------------------------------------------------
+
+
+def relabel(term: Term, names: dict[int, int]) -> Term:
+    """Return a term with other labels; those without a new name stay."""
+    return Term(
+        term.number,
+        term.monomial,
+        tuple(
+            Factor(n, tuple([names.get(label, label) for label in labels]), e)
+            for n, labels, e in term.factors
+        ),
+    )
+
+
+def instantiate(term: Term, free: Sequence[int]) -> Term:
+    """Return a closed term at labels."""
+    names = dict(enumerate(free))
+    for _, labels, _ in term.factors:
+        for label in labels:
+            if label not in names:
+                names[label] = next(_counter)
+    return relabel(term, names)
+
+
+def times_size(monomial: Monomial, size: Atom, exponent: int = 1) -> tuple[Number, Monomial]:
+    """Return a number and a monomial: `monomial` times a power of a size."""
+    if isinstance(size, int):
+        return Fraction(size) ** exponent, monomial
+    powers = dict(monomial)
+    powers[size] = powers.get(size, 0) + exponent
+    return 1, tuple(sorted((s, e) for s, e in powers.items() if e))
+
+
+def times(a: Monomial, b: Monomial) -> Monomial:
+    """Return the product of two monomials."""
+    if not a or not b:
+        return a or b
+    powers = dict(a)
+    for size, exponent in b:
+        powers[size] = powers.get(size, 0) + exponent
+    return tuple(sorted((s, e) for s, e in powers.items() if e))
+
+
+def plain(number: Number) -> Number:
+    """Return a fraction that is an integer as one."""
+    return number.numerator if isinstance(number, Fraction) and number.denominator == 1 else number
+
+
+# --- canonical keys ------------------------------------------------------------------------------------------
+
+
+def term_key(term: Term, free: int) -> str:
+    """Return a key of a closed term without its number, the same for all names of labels and orders of factors."""
+    return _digest(term.monomial, canonical_factors(term.factors, range(free)))
+
+
+def canonical_factors(factors: Iterable[Factor], free: Iterable[int]) -> tuple[Any, ...]:
+    """Return factors as plain data under canonical labels: colours refined by the neighbours, ties tried out."""
+    factors = list(factors)
+    colour: dict[int, int] = {label: place for place, label in enumerate(free)}
+    first = len(colour)
+    bound = sorted({label for factor in factors for label in factor.labels} - colour.keys())
+    data = [(f.node.digest, str(f.exponent), f.labels, f.node.symmetric) for f in factors]
+    colour.update(dict.fromkeys(bound, first))
+    budget = [200]
+    return _least(data, bound, _refined(data, bound, colour, first), first, budget)
+
+
+def _signature(entry: tuple[Any, ...], colour: dict[int, int]) -> tuple[Any, ...]:
+    digest, exponent, labels, symmetric = entry
+    colours = [colour[label] for label in labels]
+    return digest, exponent, tuple(sorted(colours) if symmetric else colours)
+
+
+def _refined(data: list[Any], bound: list[int], colour: dict[int, int], first: int) -> dict[int, int]:
+    classes = len({colour[label] for label in bound})
+    while classes < len(bound):
+        seen: dict[int, list[Any]] = {label: [] for label in bound}
+        for entry in data:
+            signature = _signature(entry, colour)
+            for place, label in enumerate(entry[2]):
+                if label in seen:
+                    seen[label].append((signature, 0 if entry[3] else place))
+        keys = {label: (colour[label], sorted(seen[label])) for label in bound}
+        ranks: dict[Any, int] = {}
+        for key in sorted(keys.values()):
+            ranks.setdefault(repr(key), first + len(ranks))
+        colour = {**colour, **{label: ranks[repr(key)] for label, key in keys.items()}}
+        if len(ranks) == classes:
+            break
+        classes = len(ranks)
+    return colour
+
+
+def _least(
+    data: list[Any], bound: list[int], colour: dict[int, int], first: int, budget: list[int]
+) -> tuple[Any, ...]:
+    groups: dict[int, list[int]] = {}
+    for label in bound:
+        groups.setdefault(colour[label], []).append(label)
+    tied = next((groups[c] for c in sorted(groups) if len(groups[c]) > 1), None)
+    if tied is None:
+        names = {label: first + place for place, label in enumerate(sorted(bound, key=lambda la: colour[la]))}
+        names.update({label: c for label, c in colour.items() if c < first})
+        return tuple(sorted(_signature(entry, names) for entry in data))
+    best: tuple[Any, ...] | None = None
+    for label in tied:
+        if best is not None and budget[0] <= 0:
+            break
+        budget[0] -= 1
+        split = {
+            la: 2 * c + 1 if la in groups.get(c, ()) and la != label else 2 * c
+            for la, c in colour.items()
+            if c >= first
+        }
+        split.update({la: c for la, c in colour.items() if c < first})
+        found = _least(data, bound, _refined(data, bound, split, first), first, budget)
+        best = found if best is None or found < best else best
+    return best or ()

@@ -1,0 +1,368 @@
+"""The small language of formulas: text to tree, by recursive descent.
+
+``x'*A*x``, ``A.*B``, ``X^-1``, ``norm2(X*w-y)^2`` and lines ``h = relu(W*x+b); …`` before the formula; and all that the
+printer of text writes: ``Xᵀ·A``, ``A ⊗ B``, ``u ⊙ v``, ``x∘²``, ``X⁻ᵀ``, ``I_n``, ``𝟏_n``, ``K_m,n``, ``where p = …``.
+From loose to tight: sums, ⊗, ⊙, products and quotients (``* · / .* ./``, from the left), signs, powers and transposes.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import NamedTuple
+
+from jacobians.formulas.functions import ALIASES, closest_function, known_function
+from jacobians.formulas.tree import MOST_NESTED, FormulaError, Node, Program
+
+MOST_LETTERS = 20_000
+"""How long a formula may be."""
+
+_SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_WORD = r"(?:(?![ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹])\w)"
+_SIZE = r"(?:(?![ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹])[^\W_])+"
+_TOKENS = re.compile(
+    rf"""(?P<space>[ \t\r]+)
+    |(?P<comm>K_(?P<commm>{_SIZE}),(?P<commn>{_SIZE}))
+    |(?P<eye>I_(?P<eyen>{_SIZE}))
+    |(?P<ones>𝟏_(?P<onesn>{_SIZE}))
+    |(?P<zeros>0_(?P<zerosm>{_SIZE})(?:×(?P<zerosn>{_SIZE}))?)
+    |(?P<number>(?:\d+(?:\.(?![*/^'])\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
+    |(?P<name>(?!\d){_WORD}+)
+    |(?P<super>⁻?[ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹]+)
+    |(?P<op>\.\*|\./|\.\^|\.'|‖_F|[-+*/^'()\[\],;=\n·⊙⊗⊘∘−×|‖√:@])""",
+    re.VERBOSE,
+)
+_SAME = {"·": "*", "−": "-", "⊙": "(.)", "⊗": "(x)", "⊘": "(/)", ".'": "'", "@": "*"}
+
+
+class Token(NamedTuple):
+    """A word of the text, with its place."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+    sizes: tuple[str, ...] = ()
+
+
+def parse(source: str) -> Program:
+    """Return the tree of a formula.
+
+    Raises
+    ------
+    FormulaError
+        If the text is no formula; the sentence names the part and says what was expected.
+
+    Examples
+    --------
+    >>> parse("x'*A*x").body.op
+    'mul'
+    """
+    if not isinstance(source, str):
+        raise TypeError(
+            f'formula: found an object of type {type(source).__name__}, expected text such as "x\'*A*x"'
+        )
+    if len(source) > MOST_LETTERS:
+        raise FormulaError(
+            f"formula: found {len(source):,} letters, expected at most {MOST_LETTERS:,}; write parts on lines of their "
+            f"own, `h = …;`, or derive them one by one"
+        )
+    return _Parser(source).program()
+
+
+def _tokens(source: str) -> list[Token]:
+    found, place, depth = [], 0, 0
+    while place < len(source):
+        match = _TOKENS.match(source, place)
+        if match is None:
+            raise FormulaError(
+                f"formula: found {source[place]!r} at letter {place + 1}, expected names, numbers, brackets and "
+                f"+ - * / ^ ' .* ./ .^"
+            )
+        kind = match.lastgroup or ""
+        kind = next(
+            k for k in ("space", "comm", "eye", "ones", "zeros", "number", "name", "super", "op") if match[k]
+        )
+        text = match[kind]
+        if kind != "space":
+            sizes = tuple(match[f"{kind}{end}"] or "" for end in "mn" if f"{kind}{end}" in match.groupdict())
+            depth += (text in ("(", "[")) - (text in (")", "]"))
+            if not (text == "\n" and depth > 0):
+                found.append(Token(kind, _SAME.get(text, text), place, match.end(), sizes))
+        place = match.end()
+    return [*found, Token("end", "", len(source), len(source))]
+
+
+def _size(text: str) -> tuple[str | int, ...]:
+    return () if text in ("", "1") else (int(text) if text.isdigit() else text,)
+
+
+class _Parser:
+    def __init__(self, source: str) -> None:
+        self.source, self.tokens, self.place, self.level = source, _tokens(source), 0, 0
+
+    # --- words ---------------------------------------------------------------------------------------------
+
+    @property
+    def next(self) -> Token:
+        return self.tokens[self.place]
+
+    def take(self) -> Token:
+        token = self.next
+        self.place += token.kind != "end"
+        return token
+
+    def accept(self, *texts: str) -> Token | None:
+        token = self.next
+        return self.take() if token.kind == "op" and token.text in texts else None
+
+    def fail(self, expected: str) -> FormulaError:
+        token = self.next
+        if token.kind == "end":
+            what = "the end of the text"
+        else:
+            what = f"{self.source[token.start : token.end]!r} at letter {token.start + 1}"
+        before = self.source[max(0, token.start - 20) : token.start].strip()
+        return FormulaError(
+            f"formula: found {what}{f' after {before!r}' if before else ''}, expected {expected}"
+        )
+
+    def expect(self, text: str, opened: Token) -> Token:
+        token = self.accept(text)
+        if token is None:
+            if self.next.kind in ("name", "number", "eye", "ones") or self.next.text == "(":
+                raise self.fail("a sign such as * between two factors")
+            raise self.fail(f"{text!r}, for {opened.text!r} at letter {opened.start + 1} is not closed")
+        return token
+
+    def node(self, op: str, start: int, *args: Node, value: object = None) -> Node:
+        made = Node(op, args, value, (start, self.tokens[self.place - 1].end))
+        if made.depth > MOST_NESTED:
+            raise FormulaError(
+                f"formula: found more than {MOST_NESTED} levels, expected fewer; name parts on lines of their own, "
+                f"`h = …;`"
+            )
+        return made
+
+    # --- lines ---------------------------------------------------------------------------------------------
+
+    def program(self) -> Program:
+        lets: list[tuple[str, Node]] = []
+        body: Node | None = None
+        while self.accept(";", "\n"):
+            pass
+        while self.next.kind != "end":
+            if body is not None:
+                raise self.fail("nothing more: the line before has no name; write `name = …;` or put it last")
+            following = self.tokens[self.place + 1] if self.place + 1 < len(self.tokens) else self.next
+            if self.next.kind == "name" and following.text == "=":
+                lets.append(self.definition([name for name, _ in lets]))
+            else:
+                body = self.sum()
+                if self.next.kind == "name" and self.next.text == "where":
+                    lets += self.where()
+            if self.next.kind != "end" and not self.accept(";", "\n"):
+                if self.next.text == "=":
+                    raise self.fail("one name before `=`")
+                if self.next.kind == "op" and self.next.text in ")]":
+                    raise self.fail("no closing bracket here: none is open")
+                raise self.fail("a sign such as * between two factors, or the end")
+            while self.accept(";", "\n"):
+                pass
+        if body is None:
+            if lets:
+                raise FormulaError(
+                    f"formula: found only definitions, expected a formula last, such as {lets[-1][0]!r}"
+                )
+            raise FormulaError('formula: found an empty text, expected a formula such as "x\'*A*x"')
+        return Program(self.source, tuple(lets), body)
+
+    def definition(self, before: list[str]) -> tuple[str, Node]:
+        token = self.take()
+        if token.text in before:
+            raise FormulaError(
+                f"formula: found {token.text!r} defined twice, expected a new name for each line"
+            )
+        self.take()
+        return token.text, self.sum()
+
+    def where(self) -> list[tuple[str, Node]]:
+        self.take()
+        lets: list[tuple[str, Node]] = []
+        while True:
+            if self.next.kind != "name" or self.tokens[self.place + 1].text != "=":
+                raise self.fail("`name = …` after `where`")
+            lets.append(self.definition([name for name, _ in lets]))
+            if not self.accept(","):
+                return lets
+
+    # --- expressions, loose to tight -------------------------------------------------------------------------
+
+    def sum(self) -> Node:
+        start = self.next.start
+        self.level += 1
+        if self.level > MOST_NESTED:
+            raise FormulaError(
+                f"formula: found more than {MOST_NESTED} brackets in one another, expected fewer; name parts on lines "
+                f"of their own, `h = …;`"
+            )
+        terms = [self.kronecker()]
+        while sign := self.accept("+", "-"):
+            at = self.next.start
+            term = self.kronecker()
+            terms.append(self.node("neg", at, term) if sign.text == "-" else term)
+        self.level -= 1
+        return terms[0] if len(terms) == 1 else self.node("add", start, *terms)
+
+    def kronecker(self) -> Node:
+        start = self.next.start
+        factors = [self.entrywise()]
+        while self.accept("(x)"):
+            factors.append(self.entrywise())
+        return factors[0] if len(factors) == 1 else self.node("kron", start, *factors)
+
+    def entrywise(self) -> Node:
+        start = self.next.start
+        made, own = self.product(), ""
+        while token := self.accept("(.)", "(/)"):
+            op = "had" if token.text == "(.)" else "hdiv"
+            right = self.product()
+            made = self.node(op, start, *(made.args if op == own == "had" else (made,)), right)
+            own = op
+        return made
+
+    def product(self) -> Node:
+        start = self.next.start
+        made, own = self.signed(), ""
+        while token := self.accept("*", "/", ".*", "./"):
+            op = {"*": "mul", "/": "div", ".*": "had", "./": "hdiv"}[token.text]
+            right = self.signed()
+            if op == own and op in ("mul", "had"):
+                made = self.node(op, start, *made.args, right)
+            else:
+                made = self.node(op, start, made, right)
+            own = op
+        return made
+
+    def signed(self) -> Node:
+        signs = []
+        while token := self.accept("-", "+"):
+            signs.append(token)
+        made = self.powers()
+        negative = [token for token in signs if token.text == "-"]
+        return self.node("neg", negative[0].start, made) if len(negative) % 2 else made
+
+    def powers(self) -> Node:
+        start = self.next.start
+        made = self.primary()
+        while True:
+            if self.accept("'"):
+                made = self.node("T", start, made)
+            elif token := self.accept("^", ".^"):
+                made = self.node("pow" if token.text == "^" else "epow", start, made, self.exponent())
+            elif self.accept("∘"):
+                exponent = self.superscript() if self.next.kind == "super" else None
+                if exponent is None:
+                    if not self.accept("^"):
+                        raise self.fail("an exponent after ∘")
+                    exponent = self.exponent()
+                made = self.node("epow", start, made, exponent)
+            elif self.next.kind == "super":
+                made = self.raised(made, start)
+            else:
+                return made
+
+    def superscript(self) -> Node:
+        token = self.take()
+        digits = token.text.translate(_SUPER)
+        if not re.fullmatch(r"-?\d+", digits):
+            self.place -= 1
+            raise self.fail("an exponent of digits")
+        return Node("num", value=Fraction(int(digits)), span=(token.start, token.end))
+
+    def raised(self, base: Node, start: int) -> Node:
+        text = self.next.text
+        if text.strip("ᵀ") == "":
+            self.take()
+            for _ in text:
+                base = self.node("T", start, base)
+            return base
+        if text == "⁻ᵀ":
+            token = self.take()
+            one = Node("num", value=Fraction(-1), span=(token.start, token.end))
+            return self.node("T", start, self.node("pow", start, base, one))
+        return self.node("pow", start, base, self.superscript())
+
+    def exponent(self) -> Node:
+        start = self.next.start
+        negative = bool(self.accept("-"))
+        if not negative:
+            self.accept("+")
+        made = self.primary()
+        return self.node("neg", start, made) if negative else made
+
+    def primary(self) -> Node:
+        token = self.next
+        if token.kind == "number":
+            self.take()
+            exponent = re.search(r"[eE]([+-]?\d+)", token.text)
+            if len(token.text) > 60 or (exponent is not None and abs(int(exponent[1])) > 300):
+                self.place -= 1
+                raise self.fail("a number of at most 60 digits and an exponent of at most 300")
+            return self.node("num", token.start, value=Fraction(token.text))
+        if token.kind in ("eye", "ones", "zeros", "comm"):
+            self.take()
+            sizes = tuple(_size(text) for text in token.sizes)
+            return self.node(token.kind, token.start, value=sizes[0] if len(sizes) == 1 else sizes)
+        if token.kind == "name":
+            return self.named()
+        if opened := self.accept("("):
+            inner = self.sum()
+            self.expect(")", opened)
+            return Node(inner.op, inner.args, inner.value, (opened.start, self.tokens[self.place - 1].end))
+        if opened := self.accept("|", "‖"):
+            inner = self.sum()
+            if opened.text == "‖" and self.accept("‖_F"):
+                return self.node("call", opened.start, inner, value="normF")
+            self.expect(opened.text, opened)
+            return self.node("call", opened.start, inner, value="abs" if opened.text == "|" else "norm2")
+        if token.text == "[":
+            raise self.fail(
+                "a name, a number or a round bracket; stacking with [ ] is not part of the language"
+            )
+        if opened := self.accept("√"):
+            return self.node("call", opened.start, self.primary(), value="sqrt")
+        raise self.fail("a name, a number or an opening bracket")
+
+    def named(self) -> Node:
+        token = self.take()
+        opened = self.accept("(")
+        if opened is None:
+            return self.node("name", token.start, value=token.text)
+        function = ALIASES.get(token.text, token.text)
+        if not known_function(function):
+            self.place -= 2
+            raise self.fail(
+                f"a function that is known{closest_function(token.text)}, or a sign such as * before the bracket"
+            )
+        args: list[Node] = []
+        options: list[tuple[str, int]] = []
+        while not self.accept(")"):
+            if (args or options) and not self.accept(","):
+                self.expect(")", opened)
+                break
+            following = self.tokens[self.place + 1] if self.place + 1 < len(self.tokens) else self.next
+            if self.next.kind == "name" and following.text == "=":
+                options.append(self.option())
+            else:
+                args.append(self.sum())
+        value = (function, *options) if options else function
+        return self.node("call", token.start, *args, value=value)
+
+    def option(self) -> tuple[str, int]:
+        name = self.take()
+        self.take()
+        negative = bool(self.accept("-"))
+        if name.text != "axis" or self.next.kind != "number" or not self.next.text.isdigit():
+            raise self.fail("axis=0 or axis=1, the only option of a function")
+        return "axis", -int(self.take().text) if negative else int(self.take().text)

@@ -1,0 +1,260 @@
+"""The shape of each kind of part, from the shapes of its own parts; what does not fit is refused with a sentence."""
+
+from __future__ import annotations
+
+from jacobians.formulas.functions import ELEMENTWISE, WHOLE
+from jacobians.formulas.sizes import CONSTANTS, SCALAR, Shape, Shapes, Size
+from jacobians.formulas.tree import FormulaError, Node, ShapeError
+
+
+def shape_of(node: Node, shapes: Shapes) -> Shape:
+    """Return the shape of a node, and note it and those of all its parts."""
+    if id(node) in shapes.of:
+        return shapes.of[id(node)]
+    inner = [] if node.op == "call" and node.value in SIZED else [shape_of(arg, shapes) for arg in node.args]
+    made = _RULES[node.op](node, inner, shapes)
+    shapes.of[id(node)] = made
+    shapes.kept.append(node)
+    return made
+
+
+def _mismatch(
+    shapes: Shapes, node: Node, left: Node, a: Shape, right: Node, b: Shape, why: str
+) -> ShapeError:
+    return ShapeError(
+        f"{shapes.part(node)}: sizes do not match: {shapes.is_(left, a)}, {shapes.is_(right, b)}; {why}"
+    )
+
+
+def _name(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
+    name = node.value
+    if name in shapes.names:
+        return shapes.names[name]
+    if name in CONSTANTS and name not in shapes.declared:
+        return SCALAR
+    if name in shapes.size_letters():
+        if name in shapes.declared:
+            raise FormulaError(
+                f"formula: found {name} as a name and as a size, expected two letters; rename the size"
+            )
+        return SCALAR
+    if (name in ELEMENTWISE or name in WHOLE) and name not in shapes.declared:
+        raise FormulaError(f"formula: found the function {name} without brackets, expected {name}(…)")
+    return shapes.variable(name)
+
+
+def _same(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
+    """Return the one shape of a sum or an elementwise product; numbers go with all shapes."""
+    made, first = inner[0], node.args[0]
+    for arg, shape in zip(node.args[1:], inner[1:], strict=True):
+        if shapes.scalar(made):
+            made, first = shape, arg
+        elif not shapes.scalar(shape) and not (
+            shapes.unify(made[0], shape[0]) and shapes.unify(made[1], shape[1])
+        ):
+            out = "all must have one size"
+            if shapes.vector(made) and shapes.vector(shape):
+                out += "; transpose one with '"
+            elif shapes.vector(made) != shapes.vector(shape):
+                column = shapes.column(shape) if shapes.vector(shape) else shapes.column(made)
+                out += "; repeat the vector by a product with ones, " + (
+                    "b*ones(n)'" if column else "ones(m)*b"
+                )
+            raise _mismatch(shapes, node, first, made, arg, shape, out)
+    return made
+
+
+def _product(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
+    made, left = inner[0], node.args[0]
+    for arg, shape in zip(node.args[1:], inner[1:], strict=True):
+        if shapes.scalar(made) or shapes.scalar(shape):
+            made = shape if shapes.scalar(made) else made
+        elif shapes.unify(made[1], shape[0]):
+            made = (made[0], shape[1])
+        else:
+            shapes.shown(made), shapes.shown(shape)  # letters in the order in which a reader meets them
+            columns = shapes.shown((made[1], ())).removesuffix("×1").replace("a number", "1")
+            rows = shapes.shown((shape[0], ())).removesuffix("×1").replace("a number", "1")
+            a, b = shapes.part(left), shapes.part(arg)
+            out = f"{columns} columns meet {rows} rows"
+            if shapes.column(made) and shapes.column(shape):
+                out += (
+                    f". Both are columns: {a}'*{b} is a number, {a}.*{b} is elementwise, {a}*{b}' is a matrix"
+                )
+            elif shapes.column(shape) or shapes.column(made):
+                out += "; transpose one with ', or declare a number as 'scalar'"
+            else:
+                out += "; transpose one with ', or use .* entry by entry"
+            raise _mismatch(shapes, node, left, made, arg, shape, out)
+        left = (
+            Node("mul", span=(node.args[0].span[0], arg.span[1])) if arg.span and node.args[0].span else arg
+        )
+    return made
+
+
+def _quotient(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
+    if not shapes.scalar(inner[1]):
+        a, b = (shapes.part(arg) for arg in node.args)
+        out = f"{a}*inv({b}) for a product with the inverse, " if not shapes.vector(inner[1]) else ""
+        raise ShapeError(
+            f"{shapes.part(node)}: sizes do not match: {shapes.is_(node.args[0], inner[0])}, "
+            f"{shapes.is_(node.args[1], inner[1])}; / needs a number below; write {out}{a}./{b} for entry by entry"
+        )
+    return inner[0]
+
+
+def _kron(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
+    rows: Size = ()
+    columns: Size = ()
+    for shape in inner:
+        rows, columns = (*rows, *shape[0]), (*columns, *shape[1])
+    return rows, columns
+
+
+def square(node: Node, of: Node, shape: Shape, shapes: Shapes) -> Shape:
+    """Return a shape that is square, or refuse it."""
+    if shapes.vector(shape) or not shapes.unify(shape[0], shape[1]):
+        raise ShapeError(
+            f"{shapes.part(node)}: sizes do not match: {shapes.is_(of, shape)}, not square, and a square matrix was "
+            "expected"
+            + ("; x.^2 is entry by entry, x'*x a number" if node.op == "pow" else "; A'*A or A*A' is square")
+        )
+    return shape
+
+
+def _power(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
+    if not shapes.scalar(inner[1]):
+        raise ShapeError(
+            f"{shapes.part(node)}: sizes do not match: {shapes.is_(node.args[1], inner[1])}, and a number was expected "
+            f"as exponent; .^ is entry by entry"
+        )
+    return inner[0] if shapes.scalar(inner[0]) else square(node, node.args[0], inner[0], shapes)
+
+
+SIZED = {"eye", "ones", "zeros", "K"}
+"""Functions whose arguments are sizes."""
+
+
+def size_argument(node: Node, arg: Node, shapes: Shapes) -> Size:
+    """Return the size that an argument names: a letter, a number, or products and powers of them."""
+    if arg.op == "num" and arg.value.denominator == 1 and arg.value >= 1:
+        return () if arg.value == 1 else (int(arg.value),)
+    if arg.op == "name":
+        if arg.value in shapes.names and arg.value not in shapes.size_letters():
+            raise FormulaError(
+                f"{shapes.part(node)}: found the variable {arg.value}, expected a size such as n or 3"
+            )
+        shapes.taken.add(arg.value)
+        return (arg.value,)
+    if arg.op == "mul":
+        return tuple(atom for factor in arg.args for atom in size_argument(node, factor, shapes))
+    if (
+        arg.op == "pow"
+        and arg.args[1].op == "num"
+        and arg.args[1].value.denominator == 1
+        and 0 < arg.args[1].value < 9
+    ):
+        return size_argument(node, arg.args[0], shapes) * int(arg.args[1].value)
+    raise FormulaError(f"{shapes.part(node)}: found {shapes.part(arg)}, expected a size such as n or 3")
+
+
+def _call(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
+    name, options = (node.value, ()) if isinstance(node.value, str) else (node.value[0], node.value[1:])
+    expected = WHOLE[name].arguments if name in WHOLE else (1,)
+    if len(node.args) not in expected:
+        raise FormulaError(
+            f"{shapes.part(node)}: found {len(node.args)} arguments of {name}, expected "
+            f"{' or '.join(str(number) for number in expected)}"
+        )
+    if options and not (name in WHOLE and WHOLE[name].axis and options[0][1] in (0, 1) and len(options) == 1):
+        raise FormulaError(
+            f"{shapes.part(node)}: found axis={options[0][1]} of {name}, expected "
+            + ("axis=0 or axis=1" if name in WHOLE and WHOLE[name].axis else "no axis")
+        )
+    if name in ELEMENTWISE or name in ("sqrt", "square"):
+        return inner[0]
+    if name in SIZED:
+        sizes = [size_argument(node, arg, shapes) for arg in node.args]
+        if name == "K":
+            return (*sizes[0], *sizes[1]), (*sizes[1], *sizes[0])
+        return (sizes[0], sizes[0]) if name == "eye" else (sizes[0], sizes[1] if len(sizes) > 1 else ())
+    if name in ("max", "min"):
+        return _same(node, inner, shapes)
+    if name == "kron":
+        return _kron(node, inner, shapes)
+    return _whole(node, name, options[0][1] if options else None, inner, shapes)
+
+
+def _whole(node: Node, name: str, axis: int | None, inner: list[Shape], shapes: Shapes) -> Shape:
+    shape, of = inner[0], node.args[0]
+    if name in ("det", "logdet", "tr", "inv"):
+        if not shapes.scalar(shape):
+            square(node, of, shape, shapes)
+        return shape if name == "inv" else SCALAR
+    if name in ("sum", "mean", "norm1", "normF") and axis is None:
+        return SCALAR
+    if name in ("logsumexp", "softmax", "logsoftmax", "norm2") and axis is None:
+        if not shapes.vector(shape) and not shapes.scalar(shape):
+            out = (
+                "normF(…) for Frobenius' norm"
+                if name == "norm2"
+                else "axis=0 down the columns or axis=1 along the rows"
+            )
+            raise ShapeError(
+                f"{shapes.part(node)}: sizes do not match: {shapes.is_(of, shape)}, a matrix, and a vector was "
+                f"expected; name {out}"
+            )
+        return shape if name in ("softmax", "logsoftmax") else SCALAR
+    if axis is not None:
+        if name in ("softmax", "logsoftmax"):
+            return shape
+        return ((), shape[1]) if axis == 0 else (shape[0], ())
+    if name == "diag":
+        if shapes.vector(shape):
+            entries = shape[0] if shapes.column(shape) else shape[1]
+            return entries, entries
+        return square(node, of, shape, shapes)[0], ()
+    if name in ("vec", "vech"):
+        if name == "vech":
+            square(node, of, shape, shapes)
+            raise FormulaError(
+                f'{shapes.part(node)}: found vech inside a formula, expected it in by="vech(X)" only'
+            )
+        first, second = shape if shapes.vec == "row" else shape[::-1]
+        return (*shapes.resolve(first), *shapes.resolve(second)), ()
+    if name == "transpose":
+        return shape[1], shape[0]
+    a, b = inner
+    for arg, one in zip(node.args, inner, strict=True):
+        if not shapes.column(one):
+            raise ShapeError(
+                f"{shapes.part(node)}: sizes do not match: {shapes.is_(arg, one)}, and {name} takes two columns; "
+                f"{'tr(A*B)' if name == 'dot' else 'kron(A, B)'} is for matrices"
+            )
+    if name == "outer":
+        return a[0], b[0]
+    if not shapes.unify(a[0], b[0]):
+        raise _mismatch(shapes, node, node.args[0], a, node.args[1], b, "both must have one size")
+    return SCALAR
+
+
+_RULES = {
+    "num": lambda node, inner, shapes: SCALAR,
+    "size": lambda node, inner, shapes: SCALAR,
+    "name": _name,
+    "eye": lambda node, inner, shapes: (node.value, node.value),
+    "ones": lambda node, inner, shapes: (node.value, ()),
+    "zeros": lambda node, inner, shapes: node.value,
+    "comm": lambda node, inner, shapes: ((*node.value[0], *node.value[1]), (*node.value[1], *node.value[0])),
+    "add": _same,
+    "had": _same,
+    "hdiv": _same,
+    "neg": lambda node, inner, shapes: inner[0],
+    "mul": _product,
+    "div": _quotient,
+    "kron": _kron,
+    "T": lambda node, inner, shapes: (inner[0][1], inner[0][0]),
+    "pow": _power,
+    "epow": _same,
+    "call": _call,
+}

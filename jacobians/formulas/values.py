@@ -1,0 +1,163 @@
+"""Numbers from a tree: NumPy on matrices, part by part; nothing of index form, so that it can judge what is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from jacobians.formulas.functions import ELEMENTWISE
+from jacobians.formulas.sizes import CONSTANTS
+from jacobians.formulas.tree import FormulaError, Node
+
+
+class Values:
+    """Evaluates trees at values of names; everything is a matrix, numbers are 1×1 and vectors have one row or column.
+
+    Parameters
+    ----------
+    values : mapping
+        A 2-D array for each name.
+    sizes : mapping
+        An integer for each letter.
+    vec : str
+        "row" or "column": what vec means.
+    """
+
+    def __init__(self, values: Mapping[str, Any], sizes: Mapping[str, int], vec: str = "row") -> None:
+        self.values, self.sizes, self.order = dict(values), sizes, "C" if vec == "row" else "F"
+
+    def of(self, node: Node) -> Any:
+        """Return a tree's value as a 2-D array."""
+        return np.atleast_2d(_RULES[node.op](self, node))
+
+    def all(self, nodes: tuple[Node, ...]) -> list[Any]:
+        """Return the values of several trees."""
+        return [self.of(node) for node in nodes]
+
+    def size(self, size: Any) -> int:
+        """Return a size as a number."""
+        return int(np.prod([atom if isinstance(atom, int) else self.sizes[atom] for atom in size], dtype=int))
+
+    def _name(self, node: Node) -> Any:
+        if node.value in self.values:
+            return self.values[node.value]
+        return CONSTANTS[node.value] if node.value in CONSTANTS else self.sizes[node.value]
+
+    def _power(self, node: Node) -> Any:
+        base, exponent = self.all(node.args)
+        if base.size == 1 or node.op == "epow":
+            power = exponent.item() if exponent.size == 1 else 0.5
+            if np.imag(power) == 0 and float(np.real(power)).is_integer() and np.real(power) >= 0:
+                return base ** int(np.real(power))
+            return base**exponent
+        return np.linalg.matrix_power(base, int(exponent.item()))
+
+    def _number(self, node: Node) -> int:
+        """Return a size that is written as a part."""
+        return round(float(self.of(node).item()))
+
+    def _call(self, node: Node) -> Any:
+        name, axis = (node.value, None) if isinstance(node.value, str) else (node.value[0], node.value[1][1])
+        if name in ("eye", "ones", "zeros", "K"):
+            numbers = [self._number(arg) for arg in node.args]
+            if name == "K":
+                return commutation(*numbers)
+            return np.eye(numbers[0]) if name == "eye" else getattr(np, name)((*numbers, 1)[:2])
+        args = self.all(node.args)
+        if name in ELEMENTWISE:
+            return ELEMENTWISE[name].f(args[0])
+        if name == "vec":
+            return np.reshape(args[0], (-1, 1), order=self.order)  # type: ignore[call-overload]
+        if axis is not None:
+            return _ALONG[name](args[0], axis)
+        if name in _ALONG and name in ("softmax", "logsoftmax"):
+            return np.reshape(_ALONG[name](args[0].reshape(1, -1), 1), args[0].shape)
+        return _WHOLE[name](*args)
+
+
+def commutation(m: int, n: int) -> Any:
+    """Return K_m,n, for which K_m,n vec X = vec Xᵀ with X of m×n and vec down the columns.
+
+    Examples
+    --------
+    >>> commutation(1, 2)
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    return np.eye(m * n)[np.arange(m * n).reshape(n, m).T.ravel()]
+
+
+def _logsumexp(a: Any, axis: int | None = None) -> Any:
+    most = np.max(a, axis=axis, keepdims=True)
+    return np.log(np.sum(np.exp(a - most), axis=axis, keepdims=True)) + most
+
+
+def _diagonal(a: Any) -> Any:
+    return np.diag(np.ravel(a)) if 1 in a.shape else np.diag(a)[:, None]
+
+
+_ALONG: dict[str, Callable[[Any, int], Any]] = {
+    "sum": lambda a, axis: a.sum(axis=axis, keepdims=True),
+    "mean": lambda a, axis: a.mean(axis=axis, keepdims=True),
+    "logsumexp": _logsumexp,
+    "softmax": lambda a, axis: np.exp(a - _logsumexp(a, axis)),
+    "logsoftmax": lambda a, axis: a - _logsumexp(a, axis),
+}
+
+_WHOLE: dict[str, Callable[..., Any]] = {
+    "tr": lambda a: np.trace(a),
+    "sum": lambda a: np.sum(a),
+    "mean": lambda a: np.mean(a),
+    "det": lambda a: np.linalg.det(a),
+    "logdet": lambda a: np.linalg.slogdet(a)[1],
+    "inv": lambda a: np.linalg.inv(a),
+    "logsumexp": _logsumexp,
+    "norm2": lambda a: np.sqrt(np.sum(a * a)),
+    "normF": lambda a: np.sqrt(np.sum(a * a)),
+    "norm1": lambda a: np.sum(np.abs(a)),
+    "diag": _diagonal,
+    "transpose": lambda a: a.T,
+    "kron": np.kron,
+    "dot": lambda a, b: np.sum(a * b),
+    "outer": lambda a, b: a @ b.T,
+    "max": np.maximum,
+    "min": np.minimum,
+    "sqrt": np.sqrt,
+    "square": lambda a: a * a,
+}
+
+
+def _times(a: Any, b: Any) -> Any:
+    return a * b if a.size == 1 or b.size == 1 else a @ b
+
+
+def _quotient(a: Any, b: Any) -> Any:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return a / b
+
+
+_RULES: dict[str, Callable[[Values, Node], Any]] = {
+    "num": lambda at, node: float(node.value),
+    "name": Values._name,
+    "size": lambda at, node: float(at.size(node.value)),
+    "eye": lambda at, node: np.eye(at.size(node.value)),
+    "ones": lambda at, node: np.ones((at.size(node.value), 1)),
+    "zeros": lambda at, node: np.zeros([at.size(size) for size in node.value]),
+    "comm": lambda at, node: commutation(*(at.size(size) for size in node.value)),
+    "add": lambda at, node: reduce(np.add, at.all(node.args)),
+    "neg": lambda at, node: -at.of(node.args[0]),
+    "mul": lambda at, node: reduce(_times, at.all(node.args)),
+    "div": lambda at, node: _quotient(*at.all(node.args)),
+    "had": lambda at, node: reduce(np.multiply, at.all(node.args)),
+    "hdiv": lambda at, node: reduce(_quotient, at.all(node.args)),
+    "kron": lambda at, node: reduce(np.kron, at.all(node.args)),
+    "T": lambda at, node: at.of(node.args[0]).T,
+    "pow": Values._power,
+    "epow": Values._power,
+    "call": Values._call,
+}
+
+__all__ = ["FormulaError", "Values", "commutation"]

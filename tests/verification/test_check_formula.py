@@ -1,0 +1,140 @@
+"""Formulas under check: right ones pass in every layout, wrong ones fail with what is wrong with them."""
+
+import json
+
+import pytest
+
+from backprop.cli import main as backprop
+from jacobians.formulas import FormulaError
+from jacobians.formulas.functions import ELEMENTWISE
+from verification import check_formula, same_formula
+from verification.cli import main as verify
+
+
+@pytest.mark.parametrize(
+    ("formula", "by", "candidate", "layout"),
+    [
+        ("x'*A*x", "x", "(A + A')*x", "gradient, in the shape of x"),
+        ("x'*A*x", "x", "x'*(A + A')", "Jacobian, numerator layout"),
+        ("tr(A*X)", "X", "A'", "gradient, in the shape of X"),
+        ("W*x", "W", "kron(eye(h), x')", "Jacobian, numerator layout, row-major vec"),
+        ("W*x", "W", "kron(x', eye(h))", "Jacobian, numerator layout, column-major vec"),
+        ("W*x", "W", "I_h ⊗ x", "Jacobian, denominator layout, row-major vec"),
+        ("x'*A*x", "x", r"\left(A + A^{\top}\right) x", "gradient, in the shape of x"),
+        ("sum(log(x))", "x", "1./x", "gradient, in the shape of x"),
+        ("lambda*norm2(x)^2", "x", "2*lambda*x", "gradient, in the shape of x"),
+    ],
+)
+def test_a_right_candidate_passes_and_its_layout_is_named(formula, by, candidate, layout):
+    declare = {"W": "h×d"} if "W" in formula else {"lambda": "scalar"} if "lambda" in formula else None
+    report = check_formula(formula, by, candidate, declare=declare)
+    assert (report.verdict, report.layout, report.points) == ("right", layout, 2)
+
+
+@pytest.mark.parametrize(
+    ("formula", "by", "candidate", "diagnosis"),
+    [
+        ("x'*A*x", "x", "2*A*x", "right for symmetric A"),
+        ("x'*A*x", "x", "A*x", "one term of 2 is missing: Aᵀ·x"),
+        ("x'*A*x", "x", "-(A + A')*x", "the sign is wrong"),
+        ("x'*A*x", "x", "(A + A')*x/2", "a constant factor is wrong: 0.5 times"),
+        ("logdet(X)", "X", "X^-1", "right for symmetric X"),
+        ("tr(A*X*B)", "X", "B*A", "transposed: gradient, in the shape of X"),
+    ],
+)
+def test_a_wrong_candidate_is_diagnosed(formula, by, candidate, diagnosis):
+    report = check_formula(formula, by, candidate)
+    assert (report.verdict, report.diagnosis) == ("wrong", diagnosis)
+    assert not report
+    assert "wrong" in str(report)
+
+
+@pytest.mark.parametrize(
+    "formula", ["x'*A*x", "softmax(A*x)", "norm1(x)", "sum(log(x))", "lambda*x", "tanh(A*x).*x"]
+)
+def test_every_printed_line_of_ours_is_judged(formula):
+    declare = {"lambda": "scalar"} if "lambda" in formula else None
+    report = check_formula(formula, "x", declare=declare)
+    assert (report.verdict, report.points) == ("right", 2)
+    assert report.worst < 1e-9
+
+
+def test_a_wrong_printer_is_caught(monkeypatch):
+    from jacobians.formulas import text
+
+    monkeypatch.setitem(text._WRITERS, "T", lambda node: text.text(node.args[0]))
+    report = check_formula("x'*A*x", "x")
+    assert report.verdict == "wrong"
+    assert "is not the derivative" in report.diagnosis
+
+
+def test_a_wrong_row_of_the_table_is_caught(monkeypatch):
+    from dataclasses import replace
+
+    from jacobians.formulas import differentiation
+
+    differentiation._slope_tree.cache_clear()
+    monkeypatch.setitem(ELEMENTWISE, "cos", replace(ELEMENTWISE["cos"], slope="sin(z)"))
+    with pytest.raises(AssertionError, match="a fault of this package"):
+        check_formula("cos(x)", "x")
+    differentiation._slope_tree.cache_clear()
+
+
+def test_a_formula_without_points_is_undecided():
+    assert check_formula("log(-x'*x)", "x").verdict == "undecided"
+
+
+def test_names_that_the_formula_has_not_are_refused():
+    with pytest.raises(FormulaError) as caught:
+        check_formula("x'*A*x", "x", "2*B*x")
+    assert str(caught.value) == "candidate: found 'B', expected the variables of \"x'*A*x\": A, x"
+
+
+def test_two_formulas_are_compared():
+    assert same_formula("tr(A*B*C)", "tr(C*A*B)")
+    assert same_formula("logsumexp(x)", "log(sum(exp(x)))")
+    assert not same_formula("tr(A*B*C)", "tr(B*A*C)", declare=dict.fromkeys("ABC", "n×n"))
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "status"),
+    [
+        (verify, ["formula", "x'*A*x", "x", "2*A*x"], 1),
+        (verify, ["formula", "x'*A*x", "x", "(A+A')*x"], 0),
+        (verify, ["formula", "x'*A*x", "x", "2*q*x"], 2),
+        (verify, ["formula", "W*x", "W", "kron(eye(h), x')", "--declare", "W: h×d", "--json"], 0),
+        (backprop, ["derive", "x'*A*x", "x"], 0),
+        (backprop, ["derive", "x*y", "x"], 2),
+        (backprop, ["derive", "x'*A*x", "x", "--declare", "A"], 2),
+        (backprop, ["derive", "x'*A*x", "x", "--latex", "--numpy"], 2),
+        (backprop, ["derive", "x'*A*x", "x", "--check"], 0),
+    ],
+)
+def test_the_commands_end_with_their_status(command, words, status, capsys):
+    assert command(words) == status
+    shown = capsys.readouterr()
+    assert bool(shown.err) is (status == 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ([], "tanh(W·x + b)"),
+        (["--vec", "column"], "xᵀ ⊗ diag(1 − tanh(W·x + b)∘²)"),
+        (["--vec", "row", "--layout", "denominator"], "diag(1 − tanh(W·x + b)∘²) ⊗ x"),
+        (["--tensor", "--layout", "mixed"], "T[i,j,k] = δ[i,j]"),
+        (["--latex"], r"\operatorname{diag}"),
+        (["--numpy"], "np.einsum('"),
+    ],
+)
+def test_the_command_prints_what_is_asked(options, shown, capsys):
+    assert backprop(["derive", "tanh(W*x+b)", "W", "--declare", "W: h×d", *options]) == 0
+    assert shown in capsys.readouterr().out
+
+
+def test_the_commands_print_json_alone(capsys):
+    assert backprop(["derive", "x'*A*x", "x", "--json", "--hessian"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["derivative"], data["sizes"]) == ("A + Aᵀ", {"x": ["n"], "A": ["n", "n"]})
+    assert verify(["formula", "x'*A*x", "x", "2*A*x", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["diagnosis"] == "right for symmetric A"

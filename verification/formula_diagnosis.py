@@ -1,0 +1,79 @@
+"""What is wrong with a formula, as far as one simple change explains it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jacobians.formulas import Derivative
+from jacobians.formulas.tree import Program
+from verification.formula_points import Expected, Point, layouts_of, value_at, without_ones
+
+
+def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> str:
+    """Return what is wrong with a candidate, as far as one simple change explains it."""
+    for _, expected, vec in layouts_of(d):
+        found = [(value_at(own, p, vec), expected(p)) for p in points]
+        if any(a.shape != b.shape for a, b in found):
+            continue
+        factors = [float(np.vdot(b, a) / max(np.vdot(b, b), 1e-300)) for a, b in found]
+        exact = all(
+            np.allclose(a, f * b, rtol=1e-6, atol=1e-9) for (a, b), f in zip(found, factors, strict=True)
+        )
+        if exact and np.allclose(factors, factors[0], rtol=1e-6) and factors[0] != 0:
+            return (
+                "the sign is wrong"
+                if np.isclose(factors[0], -1)
+                else f"a constant factor is wrong: {factors[0]:.4g} times"
+            )
+        for variable in _square(d):
+            if _right_for_symmetric(own, d, expected, vec, points, variable):
+                return f"right for symmetric {variable}"
+        parts = d.terms()
+        for left_out, part in enumerate(parts):
+            rest = [_without(d, p, left_out) for p in points]
+            whole = [expected(Point(p.values, p.sizes, r)) for p, r in zip(points, rest, strict=True)]
+            if len(parts) > 1 and all(
+                np.allclose(a, w, rtol=1e-6, atol=1e-9) for (a, _), w in zip(found, whole, strict=True)
+            ):
+                return f"one term of {len(parts)} is missing: {part}"
+    for name, expected, vec in layouts_of(d):
+        turned = [(value_at(own, p, vec).T, expected(p)) for p in points]
+        if all(a.shape == b.shape and np.allclose(a, b) for a, b in turned):
+            return f"transposed: {name}"
+    laid_out = [expected(p).shape for p in points for _, expected, _ in layouts_of(d)]
+    shapes = sorted({value_at(own, p).shape for p in points})
+    if not set(shapes) & set(laid_out):
+        return f"its shape is {' and '.join(f'{m}×{n}' for m, n in shapes)} at these sizes"
+    return ""
+
+
+def _square(d: Derivative) -> list[str]:
+    """Return the variables that are square and not declared symmetric."""
+    found = []
+    for name in d.sizes:
+        rows, columns = d.axes(name)
+        if rows == columns and rows and "symmetric" not in d.assumptions(name):
+            found.append(name)
+    return found
+
+
+def _right_for_symmetric(
+    own: Program, d: Derivative, expected: Expected, vec: str, points: list[Point], variable: str
+) -> bool:
+    for point in points:
+        a = point.values[variable]
+        values = {**point.values, variable: (a + a.T) / 2}
+        arrays = {name: without_ones(values[name]) for name in d.sizes}
+        jacobian = d.evaluate(**arrays).reshape(point.jacobian.shape)
+        there = Point(values, point.sizes, jacobian)
+        found, right = value_at(own, there, vec), expected(there)
+        if found.shape != right.shape or not np.allclose(found, right, rtol=1e-6, atol=1e-9):
+            return False
+    return True
+
+
+def _without(d: Derivative, point: Point, left_out: int) -> Any:
+    arrays = {name: without_ones(point.values[name]) for name in d.sizes}
+    return d.evaluate_without(left_out, **arrays).reshape(point.jacobian.shape)

@@ -1,0 +1,163 @@
+"""Points of random values and distinct sizes at which the witnesses confirm a formula's derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from jacobians.formulas import Derivative
+from jacobians.formulas.tree import Program
+from jacobians.formulas.values import Values
+from verification.check import check
+
+WITNESSES = ("finite-difference", "complex-step")
+MOST_DRAWS = 60
+
+
+@dataclass(frozen=True)
+class Point:
+    """Values at random sizes, with the derivative there as the witnesses confirmed it."""
+
+    values: dict[str, Any]
+    sizes: dict[str, int]
+    jacobian: Any  # outputs × inputs, row-major vec
+
+
+def confirmed_points(d: Derivative, points: int, seed: int) -> list[Point]:
+    """Return points at which the witnesses confirm the derivative, fewer where too few are found."""
+    found: list[Point] = []
+    for draw in range(MOST_DRAWS):
+        if len(found) == points:
+            break
+        rng = np.random.default_rng([seed, draw])
+        sizes = _sizes(d, rng)
+        values = {name: _sample(d, name, sizes, rng, positive=draw % 2 == 1) for name in d.sizes}
+        with np.errstate(all="ignore"):
+            try:
+                point = _confirmed(d, values, sizes)
+            except np.linalg.LinAlgError:
+                continue
+        if point is not None:
+            found.append(point)
+    return found
+
+
+def _sizes(d: Derivative, rng: np.random.Generator) -> dict[str, int]:
+    letters = sorted({part for shape in d.sizes.values() for text in shape for part in text.split("·")})
+    letters = [letter for letter in letters if not letter.isdigit()]
+    pool = rng.permutation(np.arange(2, 2 + max(3, len(letters))))
+    return {letter: int(size) for letter, size in zip(letters, pool, strict=False)}
+
+
+def _sample(
+    d: Derivative, name: str, sizes: Mapping[str, int], rng: np.random.Generator, *, positive: bool
+) -> Any:
+    rows, columns = (
+        prod(sizes[atom] if isinstance(atom, str) else atom for atom in size) for size in d.axes(name)
+    )
+    a: Any = rng.normal(size=(rows, columns))
+    tags = d.assumptions(name)
+    if "positive definite" in tags:
+        return a @ a.T / rows + np.eye(rows)
+    if "orthogonal" in tags:
+        return np.linalg.qr(a)[0]
+    if "diagonal" in tags:
+        return np.diag(1 + np.abs(np.diag(a)))
+    if "symmetric" in tags:
+        return (a + a.T) / 2
+    if "probability" in tags:
+        return np.exp(a) / np.exp(a).sum()
+    return np.exp(a / 2) if positive or "positive" in tags else a
+
+
+def value_at(
+    program: Program, point: Point, vec: str = "row", changed: Mapping[str, Any] | None = None
+) -> Any:
+    """Return a formula's value at a point, as a 2-D array."""
+    at = Values({**point.values, **(changed or {})}, point.sizes, vec)
+    for name, node in program.lets:
+        at.values[name] = at.of(node)
+    return at.of(program.body)
+
+
+def _confirmed(d: Derivative, values: dict[str, Any], sizes: dict[str, int]) -> Point | None:
+    """Return a point whose derivative the witnesses confirm to be ours; None where they cannot."""
+    x = values[d.by]
+    draft = Point(values, sizes, None)
+
+    def f(entries: Any) -> Any:
+        return np.ravel(value_at(d.program, draft, changed={d.by: np.reshape(entries, x.shape)}))
+
+    if not np.isfinite(f(x.ravel())).all():
+        return None
+    arrays = {name: without_ones(a) for name, a in values.items()}
+    jacobian = d.evaluate(**arrays).reshape(f(x.ravel()).size, x.size)
+    report = check(f, x.ravel(), jacobian=jacobian, witnesses=WITNESSES)
+    if report.verdict == "wrong":
+        raise AssertionError(
+            f"the derivative of {d.formula!r} by {d.by} is wrong here, a fault of this package: {report}"
+        )
+    if not report.passed:
+        return None
+    at = Values(values, sizes)
+    for name, node in d.program.lets:  # a printed line may speak of them
+        at.values[name] = at.of(node)
+    return Point(at.values, sizes, jacobian)
+
+
+def without_ones(a: Any) -> Any:
+    """Return an array without axes of length 1."""
+    return a.reshape([n for n in a.shape if n != 1])
+
+
+# --- layouts ---------------------------------------------------------------------------------------------------
+
+Expected = Callable[[Point], Any]
+
+
+def layouts_of(d: Derivative) -> list[tuple[str, Expected, str]]:
+    """Return each way to lay out the derivative: its name, its array at a point, and what vec means there."""
+    found: list[tuple[str, Expected, str]] = []
+    if not d.outputs:
+        found.append(
+            (f"gradient, in the shape of {d.by}", lambda p: p.jacobian.reshape(p.values[d.by].shape), "row")
+        )
+    for vec in ("row", "column"):
+        order = f", {vec}-major vec" if len(d.shape) > 1 else ""
+        found.append((f"Jacobian, numerator layout{order}", partial(_stacked, d, vec), vec))
+        found.append((f"Jacobian, denominator layout{order}", partial(_turned, d, vec), vec))
+    return found
+
+
+def _turned(d: Derivative, vec: str, point: Point) -> Any:
+    return _stacked(d, vec, point).T
+
+
+def _stacked(d: Derivative, vec: str, point: Point) -> Any:
+    if vec == "row":
+        return point.jacobian
+    lengths = [prod(int(point.sizes.get(part, part)) for part in text.split("·")) for text in d.shape]
+    out = d.outputs
+    order = (*range(out)[::-1], *range(out, len(lengths))[::-1])
+    return point.jacobian.reshape(lengths).transpose(order).reshape(point.jacobian.shape)
+
+
+def error_of(program: Program, expected: Expected, points: list[Point], vec: str) -> float:
+    """Return the largest error relative to the largest entry; infinity where shapes differ or do not fit."""
+    worst = 0.0
+    for point in points:
+        try:
+            found, right = value_at(program, point, vec), expected(point)
+        except ValueError:  # a line that was printed may not even fit together
+            return float("inf")
+        if found.size == 1 and right.size == 1:
+            found = found.reshape(right.shape)
+        if found.shape != right.shape or not np.isfinite(found).all():
+            return float("inf")
+        worst = max(worst, float(np.abs(found - right).max() / max(np.abs(right).max(), 1e-12)))
+    return worst
