@@ -147,6 +147,7 @@ EVERYBODYS = (
         inspect.BoundArguments,
         BaseException,
         types.CodeType,
+        types.FunctionType,
     ),
     np.random.PCG64(0),
     *(importlib.import_module(name) for name in ("ast", "select", "subprocess", "sys")),

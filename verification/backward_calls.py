@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.numerics.arguments import shown
+from jacobians.numerics.arguments import checked_mapping, shown
 from jacobians.numerics.arrays import Array, real_array
 
 PREFIXES = ("d", "d_", "grad_", "g_", "dL", "dLd", "dl_d")
@@ -309,7 +309,8 @@ def layer_functions(
     >>> check_backward(*passes, x=np.arange(3.0), a=np.array([2.0])).verdict
     'right'
     """
-    attributes = dict(parameters or {})
+    names = {} if parameters is None else parameters
+    attributes = checked_mapping(names, "parameters", "names by names, such as {'W': 'dLdW'}")
     if not callable(make):
         raise TypeError(f"make: found {shown(make)}, expected a class or a function that returns a layer")
     if not all(isinstance(one, str) for pair in attributes.items() for one in pair):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.numerics.arguments import checked_integer, real_number
+from jacobians.numerics.arguments import checked_integer, checked_mapping, real_number
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from verification.problem import require_function
@@ -151,6 +151,7 @@ def eval_numerical_gradient(f: Callable[[Any], Any], x: Any, verbose: bool = Tru
     >>> eval_numerical_gradient(lambda x: np.sum(x**2), [1, 2, 3], verbose=False).round(6)
     array([2., 4., 6.])
     """
+    require_function(f)
     point = real_array(x, "x").astype(np.float64)
     value = _value(f, point)
     if value.size != 1:
@@ -199,6 +200,7 @@ def grad_check_sparse(
     >>> error = grad_check_sparse(lambda x: np.sum(x**2), [1.0, 2.0], [2.0, 5.0], num_checks=1, seed=1)
     numerical: 2.000000 analytic: 2.000000, relative error: ...
     """
+    require_function(f)
     point, analytic = real_array(x, "x").astype(np.float64), real_array(analytic_grad, "analytic_grad")
     if analytic.shape != point.shape:
         raise ValueError(
@@ -266,6 +268,8 @@ def gradient_check_n(
     True
     """
     require_function(forward)
+    parameters = checked_mapping(parameters, "parameters", "arrays by name, such as {'W1': …}")
+    gradients = checked_mapping(gradients, "gradients", "arrays by name, such as {'dW1': …}")
     numerical, analytic = [], []
     points = {name: real_array(value, name).astype(np.float64) for name, value in parameters.items()}
     for name, point in points.items():

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from jacobians.graph.reading import read_edges
-from jacobians.numerics.arguments import checked_flag, shown
+from jacobians.numerics.arguments import checked_flag, checked_integer, checked_list, shown
 from jacobians.numerics.arrays import Array
 from jacobians.planning.picture import graph_svg
 from jacobians.planning.plan import GraphPlan, make_graph_plan
@@ -194,12 +194,15 @@ class Graph:
         >>> Graph.from_edges(2, 3, [2], [(0, 2, 0), (1, 2, 0)]).by([1])
         <Graph: 3 vertices, 1 input, 1 output, 1 edge>
         """
-        reached, edges = set(inputs), []
+        most = len(self.vertices) - 1
+        given = enumerate(checked_list(inputs, "inputs", "places of vertices"))
+        places = tuple(checked_integer(place, f"inputs[{k}]", least=0, most=most) for k, place in given)
+        reached, edges = set(places), []
         for edge in sorted(self.edges, key=lambda edge: edge.target):
             if edge.source in reached:
                 reached.add(edge.target)
                 edges.append(edge)
-        return Graph(self.vertices, tuple(inputs), self.outputs, tuple(edges), self.control_flow)
+        return Graph(self.vertices, places, self.outputs, tuple(edges), self.control_flow)
 
     def plan(
         self,

@@ -119,7 +119,7 @@ class GraphPlan:
         array([[ 6., 12.],
                [42., 56.]])
         """
-        return source(self, dense)
+        return source(self, checked_flag(dense, "dense"))
 
     def source_arguments(self, *, dense: bool = False) -> dict[str, Any]:
         """Return the arguments of :meth:`to_source`'s function by name, with the numbers of the graph.
@@ -129,7 +129,7 @@ class GraphPlan:
         ValueError
             If an edge has no numbers.
         """
-        return source_arguments(self, dense)
+        return source_arguments(self, checked_flag(dense, "dense"))
 
     def picture(self) -> str:
         """Return the graph as SVG, with the place in the order and the cost at each vertex that is eliminated."""

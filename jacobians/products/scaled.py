@@ -76,7 +76,7 @@ def _signed(S: ScaledIdentity, J: Selection | Scatter, ledger: Ledger) -> Jacobi
         weights = spread_to(c, (*S.spec.batch, J.indices.shape[-1]))
     else:
         weights = times(S, J.weights, c, ledger)
-    return J.reweighted(weights)
+    return J._reweighted(weights)
 
 
 def _signed_spec(scaled: Spec, choice: Spec) -> Spec:

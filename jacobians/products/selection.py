@@ -45,7 +45,7 @@ def weights_cost(left: Spec, right: Spec) -> Count:
 def _with_weights(S: Selection, weights: Array, ledger: Ledger) -> Selection:
     if S.weights is not None:
         weights = ledger.scale(S.weights, weights)
-    return S.reweighted(weights)
+    return S._reweighted(weights)
 
 
 def select_diagonal(L: Selection, R: Diagonal, ledger: Ledger) -> Jacobian:

@@ -79,7 +79,7 @@ class _Choice(Jacobian):
         values = np.ones((), dtype=self.dtype) if self.weights is None else self.weights
         return blank(np.broadcast_to(values, self.spec.batch + self.indices.shape[-1:]), self.indices)
 
-    def reweighted(self, weights: Array | None) -> Self:
+    def _reweighted(self, weights: Array | None) -> Self:
         """Return the same choice with other weights."""
         size = self.spec.shape[1 - self._line_axis]
         return type(self).unchecked(self.indices, size, weights, repeats=self.spec.repeats)
@@ -87,7 +87,7 @@ class _Choice(Jacobian):
     def _scale(self, factor: Any) -> Jacobian:
         ones = self.weights is None
         lines = self.indices.shape[-1]
-        return self.reweighted(np.full(lines, factor, self.dtype) if ones else self.weights * factor)
+        return self._reweighted(np.full(lines, factor, self.dtype) if ones else self.weights * factor)
 
     def _lines(self, size: int) -> Array:
         """Return the dense form with lines as rows."""

@@ -161,7 +161,7 @@ def test_sampled_entries_show_a_wrong_gradient(capsys):
     assert np.isnan(grad_check_sparse(loss, x, np.nan * x, 1))
     with pytest.raises(ValueError, match="analytic_grad: found shape"):
         grad_check_sparse(loss, x, slope(x).T)
-    with pytest.raises(ValueError, match="num_checks: found 0, expected a whole number of at least 1"):
+    with pytest.raises(ValueError, match="num_checks: found 0, expected an integer of at least 1"):
         grad_check_sparse(loss, x, slope(x), 0)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.numerics.arrays import Array
-from verification.problem import Problem
+from verification.problem import FAR, Problem
 from verification.witnesses.finite_difference import FIRST_STEP, UNDERFLOW, RichardsonResult
 
 PROBES = (
@@ -38,7 +38,10 @@ def too_fast(problem: Problem, found: RichardsonResult) -> NDArray[np.bool_]:
     if x.dtype != np.float64:
         return none  # a probe would be lost in the rounding of x
     slopes = np.where(np.isfinite(found.matrix), found.matrix, 0)
-    direction = np.where(np.arange(x.size) % 2, -1.0, 1.0) * np.where(x == 0, 2.0**-10, np.abs(x))
+    sizes = np.where(x == 0, 2.0**-10, np.abs(x))
+    # far from 0 the differences take steps of the size 1, too; what is below them is still above the rounding of x
+    sizes = np.where(sizes > FAR, np.maximum(1.0, 2.0**-18 * sizes), sizes)
+    direction = np.where(np.arange(x.size) % 2, -1.0, 1.0) * sizes
     points = np.stack([x + side * probe * direction for side in (1, -1) for probe in PROBES])
     try:
         values = problem.evaluate_many(points.reshape(-1, *problem.point.shape)).astype(np.float64)
