@@ -16,6 +16,7 @@ from jacobians.numerics.arguments import checked_flag, checked_option, checked_s
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.planning.dead_units import LiveUnits, live_units
 from jacobians.structures import Dense
+from jacobians.structures.equality import same
 
 if TYPE_CHECKING:
     from backprop.matrix_free import MatrixFreeChain
@@ -253,9 +254,7 @@ class Chain:
             return NotImplemented
         if (self.names, self.specs) != (other.names, other.specs):
             return False
-        if self.jacobians is None or other.jacobians is None:
-            return self.jacobians is other.jacobians
-        return all(map(_same, self.jacobians, other.jacobians))
+        return same(self.jacobians, other.jacobians)
 
     def __hash__(self) -> int:
         return hash((self.names, self.specs))
@@ -274,26 +273,6 @@ class Chain:
         if len(factors) > 8:
             factors = [*factors[:4], f"… {len(factors) - 8} more …", *factors[-4:]]
         return f"Chain({' · '.join(factors)})"
-
-
-def _same(one: Jacobian, other: Jacobian) -> bool:
-    """Return whether two Jacobians of one spec hold the same numbers, NaN at the same places included."""
-    if one is other:
-        return True
-    mine, theirs = one.flatten(), other.flatten()
-    return (
-        type(one) is type(other)
-        and one.static == other.static
-        and all(
-            value is theirs[name]
-            or (
-                isinstance(value, np.ndarray)
-                and isinstance(theirs[name], np.ndarray)
-                and np.array_equal(value, theirs[name], equal_nan=True)
-            )
-            for name, value in mine.items()
-        )
-    )
 
 
 def _listed(values: Any, name: str, what: str) -> list[Any]:

@@ -9,6 +9,7 @@ from jacobians import Cost, Jacobian
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger
 from jacobians.planning.bracketing import evaluate
+from jacobians.structures.equality import equal_by_value
 
 if TYPE_CHECKING:
     from backprop.plan import Plan
@@ -30,6 +31,9 @@ class Execution:
     jacobian: Jacobian
     cost: Cost
     plan: Plan
+
+    def __eq__(self, other: object) -> bool:
+        return equal_by_value(self, other)
 
 
 @without_float_errors

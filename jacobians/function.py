@@ -21,6 +21,7 @@ from jacobians.numerics.libraries import is_foreign, kind_name, namespace_of, re
 from jacobians.pickling import Pickled
 from jacobians.planning.bracketing import product
 from jacobians.structures import BlockRow, Jacobian, stack
+from jacobians.structures.equality import equal_by_value
 from jacobians.written import INPUT as INPUT
 from jacobians.written import Written, is_floats
 
@@ -54,6 +55,12 @@ class Linearization(NamedTuple):
 
     values: tuple[Array, ...]
     jacobians: tuple[Jacobian, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return equal_by_value(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not equal_by_value(self, other)
 
     @property
     def value(self) -> Array:

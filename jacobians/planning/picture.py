@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {
     "Identity": "#7a8b99", "ScaledIdentity": "#4f6d7a", "Diagonal": "#1f77b4", "DiagonalPlusLowRank": "#17becf",
-    "Kronecker": "#8338ec", "BlockDiagonal": "#b5179e", "Toeplitz": "#e07a00", "Sparse": "#8c6d1f",
+    "Kronecker": "#8338ec", "Toeplitz": "#e07a00", "Sparse": "#8c6d1f",
     "Selection": "#3a9d4f", "Scatter": "#3a9d4f", "Repeat": "#86b83a", "Zero": "#c9c9c9", "Dense": "#c1121f",
 }  # fmt: skip
 _OTHER = "#333333"

@@ -12,7 +12,7 @@ import numpy as np
 from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.numerics.ledger import Ledger
 from jacobians.products.core import ANY, Row, count_products, multiply, product_cost, product_spec, remembered
-from jacobians.products.expansion import expand
+from jacobians.products.expansion import expand, expansion_spec
 from jacobians.products.sums import add, sum_cost, sum_spec
 from jacobians.spec import Spec, owner
 from jacobians.structures import BlockColumn, BlockDiagonal, BlockRow, Dense, Diagonal, Jacobian, Selection
@@ -110,6 +110,13 @@ def fallback_cost(a: Spec, b: Spec) -> Count:
 @remembered
 def _left_is_made_dense(a: Spec, b: Spec) -> bool:
     return bool(_left_is_cheaper(*_fallbacks(a, b)))
+
+
+def fallback_spec(a: Spec, b: Spec) -> Spec:
+    """Return the spec of what is executed, where a product with a dense factor may keep some structure."""
+    if _left_is_made_dense(a, b):
+        return product_spec(expansion_spec(a), b)
+    return product_spec(a, expansion_spec(b))
 
 
 def fallback(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:

@@ -17,6 +17,7 @@ from jacobians.products import sums
 from jacobians.products.blocks import (
     fallback,
     fallback_cost,
+    fallback_spec,
     sum_of,
     sum_of_cost,
     sum_of_spec,
@@ -25,7 +26,6 @@ from jacobians.products.blocks import (
     transposed_spec,
 )
 from jacobians.products.core import ANY, Row, either, multiply, product_cost, product_spec, put
-from jacobians.products.low_rank import dense_spec
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian, PointSum, SumOfTerms
 from jacobians.structures.point_sum import apart, apart_spec, spread
@@ -86,7 +86,7 @@ ROWS = (
     ),
     Row(
         "PointSum", "PointSum", "(Σ J_p)·(Σ K_q), one of the two made dense",
-        dense_spec, fallback_cost, fallback,
+        fallback_spec, fallback_cost, fallback,
     ),
     Row(
         "PointSum", ANY, "(Σ J_p)·K = Σ J_p·K",

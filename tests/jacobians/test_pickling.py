@@ -13,6 +13,8 @@ from numpy.testing import assert_array_equal
 from structured_cases import CASES, Case
 
 import backprop
+import verification
+from backprop import Chain
 from jacobians import Affine, Sequential, SquaredError, Tanh
 from jacobians.layers.activations import ACTIVATIONS
 from jacobians.numerics.libraries import NUMPY
@@ -70,3 +72,25 @@ def test_another_precision(case: Case) -> None:
     assert (found.dtype, found.spec) == (np.dtype("float32"), case.jacobian.spec)
     assert found.dense().dtype == np.float32
     assert np.allclose(found.dense(), case.truth, atol=1e-5)
+
+
+RESULTS: dict[str, Callable[[], Any]] = {
+    "linearization": lambda: Sequential(Affine(np.eye(3)), Tanh()).linearize([0.1, np.nan, 0.3]),
+    "taylor": lambda: verification.taylor_test(np.tanh, [0.1, 0.2], np.diag(1 - np.tanh([0.1, 0.2]) ** 2)),
+    "richardson": lambda: verification.richardson_jacobian(np.tanh, [0.1, 0.2]),
+    "steps": lambda: verification.step_errors(np.tanh, [0.1, 0.2]),
+    "symbolic": lambda: verification.symbolic_jacobian(np.tanh, [0.1, 0.2]),
+    "certified": lambda: verification.certified_jacobian(np.tanh, [0.1, 0.2]),
+    "execution": lambda: Chain([[[1.0, 2.0]], [[3.0], [np.nan]]]).plan().execute(),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_results_with_arrays_are_equal_to_their_copies_and_to_no_other(name: str) -> None:
+    result = RESULTS[name]()
+    again = pickle.loads(pickle.dumps(result))
+    assert again == result
+    assert (again != result) is False
+    other = next(RESULTS[key]() for key in RESULTS if key != name)
+    assert result != other
+    assert (result == other) is False

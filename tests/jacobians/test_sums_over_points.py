@@ -8,6 +8,7 @@ from counting_scalars import Tally, counting, counting_constants
 from numpy.testing import assert_allclose
 from structured_cases import CASES, Case
 
+from backprop import Chain
 from jacobians import Affine, Cost
 from jacobians.numerics.ledger import Ledger
 from jacobians.products import multiply, product_cost
@@ -177,3 +178,14 @@ def test_points_are_taken_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> No
 def test_terms_of_two_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"blocks: found \[2, 3\] rows, expected the same number in each"):
         SumOfTerms([Identity(2), Identity(3)])
+
+
+def test_a_product_of_two_sums_over_points_is_what_it_is_planned_to_be():
+    by_name = {case.name: case for case in CASES}
+    outer, total = by_name["column ⊗ row"], by_name["sum over points + multiple of the identity"]
+    chain = Chain([outer.jacobian, total.jacobian, total.jacobian])
+    for strategy in ("left", "right", "optimal"):
+        execution = chain.plan(strategy).execute()
+        assert execution.cost == chain.plan(strategy).cost
+        assert execution.jacobian.spec == chain.plan(strategy).spec
+        assert_allclose(execution.jacobian.dense(), outer.truth @ total.truth @ total.truth, rtol=1e-10)

@@ -18,6 +18,7 @@ import numpy as np
 from jacobians.function import INPUT
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
+from jacobians.structures.equality import equal_by_value
 from verification.problem import Problem
 from verification.tracing.graph import GraphScalars, Step, accumulate
 from verification.tracing.scalars import Primitive, UndecidedError
@@ -40,6 +41,12 @@ class Enclosure(NamedTuple):
 
     middle: Array
     radius: Array
+
+    def __eq__(self, other: object) -> bool:
+        return equal_by_value(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not equal_by_value(self, other)
 
 
 class BallScalars(GraphScalars):

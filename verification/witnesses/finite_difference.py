@@ -16,6 +16,7 @@ from jacobians.function import INPUT
 from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array, real_array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
+from jacobians.structures.equality import equal_by_value
 from verification.problem import FAR, Problem
 from verification.tracing.arrays import entries_of
 from verification.tracing.scalars import ComplexScalars
@@ -54,6 +55,12 @@ class RichardsonResult(NamedTuple):
     matrix: Array
     error: Array
     kinks: NDArray[np.bool_]
+
+    def __eq__(self, other: object) -> bool:
+        return equal_by_value(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not equal_by_value(self, other)
 
 
 @without_float_errors

@@ -10,6 +10,7 @@ import numpy as np
 from jacobians.function import INPUT
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
+from jacobians.structures.equality import equal_by_value
 from verification.problem import Problem
 from verification.tracing.scalars import NotAnalyticError, TracingError
 from verification.witnesses.finite_difference import (
@@ -49,6 +50,9 @@ class StepErrors:
     defaults: dict[str, float]
     reference: str
     resolution: float
+
+    def __eq__(self, other: object) -> bool:
+        return equal_by_value(self, other)
 
 
 @without_float_errors

@@ -15,6 +15,7 @@ import numpy as np
 from jacobians.function import INPUT
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
+from jacobians.structures.equality import equal_by_value
 from verification.problem import Problem
 from verification.witnesses.finite_difference import PROJECT_INSTEAD
 
@@ -32,6 +33,12 @@ class SymbolicJacobian(NamedTuple):
 
     matrix: Any
     value: Array
+
+    def __eq__(self, other: object) -> bool:
+        return equal_by_value(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not equal_by_value(self, other)
 
 
 @without_float_errors

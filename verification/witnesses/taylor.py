@@ -11,6 +11,7 @@ from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.structures import Jacobian
+from jacobians.structures.equality import equal_by_value
 from verification.problem import TOO_FAR, Problem
 
 STEPS = 2.0 ** -np.arange(2.0, 15.0)
@@ -46,6 +47,12 @@ class TaylorResult(NamedTuple):
     steps: Array
     remainders: Array
     fitted: Array
+
+    def __eq__(self, other: object) -> bool:
+        return equal_by_value(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not equal_by_value(self, other)
 
     def __bool__(self) -> bool:
         return self.verdict == "right"
