@@ -12,7 +12,7 @@ import numpy as np
 
 from jacobians import structures
 from jacobians.cost import ZERO_COST, Cost, Count, exactly
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import DEFAULT_MAX_BYTES, Array
 from jacobians.numerics.diagonals import diagonal_of, set_diagonal
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import NUMPY
@@ -169,6 +169,14 @@ def sum_cost(a: Spec, b: Spec) -> Cost:
     return exactly(find_sum(a, b).cost(a, b))
 
 
+@remembered
+def _prepared(a: Spec, b: Spec) -> tuple[Row, Spec, int]:
+    """Return the row for two specs, what the sum is, and how many numbers it stores."""
+    row = find_sum(a, b)
+    spec = row.result(a, b)
+    return row, spec, spec.storage
+
+
 def add(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobian:
     """Return left + right in the structure that the two have in common.
 
@@ -193,13 +201,16 @@ def add(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobi
     array([[2., 0.],
            [0., 3.]])
     """
-    row = find_sum(left.spec, right.spec)
+    row, spec, storage = _prepared(left.spec, right.spec)
     if left.home is not right.home:
         left, right = together((left, right), "sum")
-    require_room(row.result(left.spec, right.spec), np.result_type(left.dtype, right.dtype).itemsize)
-    total = row.execute(left, right, ledger or Ledger())
-    batch = np.broadcast_shapes(left.batch_shape, right.batch_shape)
-    return total.reshaped(left.out_shape, left.in_shape).broadcast_batch(batch)
+    if storage * max(left.dtype.itemsize, right.dtype.itemsize) > DEFAULT_MAX_BYTES:
+        require_room(spec, max(left.dtype.itemsize, right.dtype.itemsize))
+    total = row.execute(left, right, Ledger() if ledger is None else ledger)
+    batch = broadcast(left.batch_shape, right.batch_shape)
+    if total.out_shape != left.out_shape or total.in_shape != left.in_shape:
+        total = total.reshaped(left.out_shape, left.in_shape)
+    return total if total.batch_shape == batch else total.broadcast_batch(batch)
 
 
 Jacobian._sum = add
