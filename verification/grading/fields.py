@@ -76,7 +76,7 @@ def sentence_of(error: ValidationError, model: type[Table], table: object, file:
     ...         Point.model_validate(table)
     ...     except ValidationError as error:
     ...         sentence_of(error, Point, table, "a.toml")
-    "a.toml: found the key 'mark', expected none but 'marks'; is 'marks' meant?"
+    "a.toml: found the key 'mark', expected none but 'marks'; did you mean 'marks'?"
     'a.toml: marks: found -1, expected a number of at least 0 and at most 10'
     """
     errors = error.errors(include_url=False)
