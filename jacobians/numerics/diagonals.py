@@ -62,6 +62,8 @@ def set_diagonal(matrix: Array, values: Array) -> Array:
     n = matrix.shape[-1]
     if is_foreign(matrix):
         return cast(Array, home_of(matrix).namespace.where(_eye(matrix, n), values[..., None, :], matrix))
+    if isinstance(matrix, np.ndarray) and not matrix.flags.writeable:
+        matrix = matrix.copy()  # of a run on shapes, whose results are a repeated zero
     matrix[..., np.arange(n), np.arange(n)] = values
     return matrix
 

@@ -27,7 +27,7 @@ def _as_choice(J: Repeat) -> Jacobian:
     numbers = np.arange(p * q).reshape(p, 1, q)
     indices = np.broadcast_to(numbers, (p, k, q)).reshape(-1)
     kind = Scatter if J.spec.summed and k > 1 else Selection  # of one each it is a permutation
-    made = kind.unchecked(indices, p * q, repeats=k > 1)
+    made = kind.unchecked(indices, p * q, repeats=k > 1, dtype=J.dtype)
     made.home = J.home
     return made
 

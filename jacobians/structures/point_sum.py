@@ -195,7 +195,9 @@ def spread(J: Jacobian) -> Jacobian:
         return J
     xp, shapes = J.home.namespace, stored_shapes(spec)
     arrays = {name: xp.broadcast_to(array, shapes[name][0]) for name, array in J.flatten().items()}
-    return unflatten(spec, arrays, J.static.changed(batch_shape=J.spec.batch))
+    return unflatten(
+        spec, arrays, J.static.changed(batch_shape=())
+    )  # the arrays have them, those of sums more
 
 
 def apart(J: Jacobian, before: int, behind: int) -> Jacobian:
@@ -208,7 +210,7 @@ def apart(J: Jacobian, before: int, behind: int) -> Jacobian:
     return spread(J).mapped(
         lambda array: cast(Array, xp.reshape(array, (*new, *array.shape[len(batch) :]))),
         spec=J.spec.with_batch(new),
-        batch_shape=new,
+        batch_shape=(),
     )
 
 

@@ -21,6 +21,8 @@ from jacobians.structures import (
     Jacobian,
     Kronecker,
     Permutation,
+    PointSum,
+    Repeat,
     Scatter,
     Selection,
     Zero,
@@ -212,6 +214,19 @@ def test_float32_stays_float32_and_integers_become_float64() -> None:
     assert (Identity(2, dtype=np.float32) @ Dense(np.ones((2, 2), np.float32))).dtype == np.float32
     assert Diagonal([1, 2]).dtype == np.float64
     assert Diagonal(np.array([True, False])).dtype == np.float64
+
+
+def test_a_repeat_beside_a_choice_keeps_float32() -> None:
+    repeat = Repeat(2, q=2).astype(np.float32)
+    choice = Selection([0, 3], 4).astype(np.float32)
+    assert (choice @ repeat).dtype == (repeat.T @ choice.T).dtype == np.float32
+    assert (choice @ repeat).dense().dtype == np.float32
+
+
+def test_a_factor_that_is_a_sum_of_each_point_is_summed_over_more_points() -> None:
+    sums = stack([PointSum(Kronecker(np.ones((4, 2, 2)), np.ones((4, 1, 1)))) for _ in range(2)])
+    J = Kronecker(sums, Dense(np.ones((3, 2, 2, 2))))
+    assert_array_equal(J.summed().dense(), J.dense().sum((0, 1)))
 
 
 def test_rows_of_zeros_stay_zero_beside_nan() -> None:

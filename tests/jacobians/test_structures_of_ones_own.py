@@ -16,7 +16,7 @@ import verification
 from jacobians import Affine, Cost, Function, Sequential, Spec, Tanh
 from jacobians.numerics.ledger import Ledger
 from jacobians.products import core, multiply, product_cost, product_spec
-from jacobians.structures import Dense, Diagonal, Jacobian, Kronecker, Selection, row
+from jacobians.structures import Dense, Diagonal, DiagonalPlusLowRank, Jacobian, Kronecker, Selection, row
 from jacobians.structures.storage import Stored
 
 __all__ = ["counting_constants"]  # a fixture
@@ -265,3 +265,43 @@ def test_factors_that_do_not_fit_are_told() -> None:
         ValueError, match=r"Wrong.derivative: found factors 0 and 1 of shapes \(3, 3\) and \(2, 3\)"
     ):
         Wrong().jacobian([1.0, 2.0, 3.0])
+
+
+class Pair(Jacobian):
+    """L·R, kept as its two parts; nothing of its costs is stated, so that runs on shapes count them."""
+
+    structure = "Pair"
+    _children = ("L", "R")
+
+    def __init__(self, L: Jacobian, R: Jacobian) -> None:
+        self._init(L, R)
+
+    def _init(self, L: Jacobian, R: Jacobian, *options: Any, **named: Any) -> None:
+        self.L, self.R = L, R
+        self._set(Spec.of("Pair", L.shape[0], R.shape[1], (), (L.spec, R.spec)), *options, **named)
+
+    @classmethod
+    def _arrays(cls, spec: Spec) -> dict[str, Any]:
+        return {}
+
+    def _apply(self, columns: Any, ledger: Ledger) -> Any:
+        return self.L._apply(self.R._apply(columns, ledger), ledger)
+
+    def _expand(self, ledger: Ledger, out: Any = None) -> Any:
+        return self.L._apply(self.R._expand(ledger), ledger)
+
+    def _transpose(self) -> Jacobian:
+        return Pair.unchecked(self.R.T, self.L.T)
+
+    def _scale(self, factor: Any) -> Jacobian:
+        return Pair.unchecked(self.L._scale(factor), self.R)
+
+    def _latex(self) -> str:
+        return "LR"
+
+
+def test_a_run_on_shapes_counts_parts_that_write_on_the_diagonal() -> None:
+    J = Pair(Dense(TRUTH), DiagonalPlusLowRank(C, C[:, None], C[:, None]))
+    plan = backprop.Chain([J, J]).plan("left")
+    assert plan.execute().cost == plan.cost == product_cost(J.spec, J.spec)
+    assert_allclose((J @ J).dense(), J.dense() @ J.dense())
