@@ -263,7 +263,23 @@ class Structure(Protocol):
 
 
 def own(structure: str, kind: Any) -> None:
-    """Make a class the one that knows a structure; a new one takes the place of an old."""
+    """Make a class the one that knows a structure; a new one takes the place of an old one of the same module.
+
+    Raises
+    ------
+    TypeError
+        If the name is another module's, or stands for any structure in the tables.
+    """
+    known = _OWNERS.get(structure)
+    if structure == "*" or (known is not None and known.__module__ != kind.__module__):
+        whose = (
+            "any structure in the tables of products"
+            if known is None
+            else f"the structure of {known.__module__}"
+        )
+        raise TypeError(
+            f"{kind.__name__}.structure: found {structure!r}, which is {whose}, expected a name of its own"
+        )
     _OWNERS[structure] = kind
 
 

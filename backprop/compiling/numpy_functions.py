@@ -104,6 +104,9 @@ def trace_plan(recording: Recording, plan: GraphPlan, arguments: dict[str, Node]
         names = plan.graph.vertices[target].name, plan.graph.vertices[source].name
         shape = jacobian.shape
         whole: Any = array if array.shape == shape else np.broadcast_to(array, shape)
-        results[f"∂{names[0]}/∂{names[1]}"] = whole.node
+        called = f"∂{names[0]}/∂{names[1]}"
+        while called in results:  # vertices may have one name
+            called += "′"
+        results[called] = whole.node
     nodes = needed(recording.nodes, list(results.values()), everything_counted=False)
     return GraphTrace(nodes, results, arguments, fixed_nodes(nodes), plan)

@@ -226,6 +226,11 @@ class Recorded(NDArrayOperatorsMixin, Unnumbered):
         if name in _METHODS and "out" in options:
             options = {key: value for key, value in options.items() if key != "out" or value is not None}
         shape, dtype = result_like(function, args, options)
+        if name == "reshape" and "F" in (
+            options.get("order"),
+            *args[2:],
+        ):  # columns first: rows of the transpose
+            return np.transpose(np.reshape(np.transpose(args[0]), shape[::-1]))
         if name == "reshape" and isinstance(args[0], Recorded):
             args = (args[0].same_entries(), shape)
         if name in ("broadcast_to", "reshape") and shape == np.shape(args[0]):

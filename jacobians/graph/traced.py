@@ -122,6 +122,10 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         if function in FILLED:
             return Traced(self._recorder, np.full(np.shape(_plain(args[0])), FILLED[function]), None)
         if function is np.full_like:
+            given = dict(zip(("a", "fill_value"), args, strict=False)) | kwargs
+            if next(operands_of([given["fill_value"]]), None) is not None:
+                shape = kwargs.get("shape") or np.shape(_plain([given["a"]])[0])
+                return np.zeros(shape) + given["fill_value"]
             return Traced(self._recorder, np.full_like(*_plain(args), **_plain(kwargs)), None)
         if function in DECIDING or function in CONSTANT:
             self._decides(function in DECIDING, args)

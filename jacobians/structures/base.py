@@ -77,6 +77,8 @@ class Jacobian(DenseForms):
     ) -> None:
         """Set what all structures have; `dtype` only where no array says it."""
         self.spec = spec
+        if spec.structure != self.structure:
+            self._require_own(owner(spec.structure), spec)
         m, n = spec.shape
         self.out_shape = (m,) if out_shape is None else self._checked("out_shape", tuple(out_shape), m)
         self.in_shape = (n,) if in_shape is None else self._checked("in_shape", tuple(in_shape), n)
@@ -88,6 +90,14 @@ class Jacobian(DenseForms):
             self.home = home_of(holding[0]) if own_arrays else holding[0].home
         else:
             self.dtype = np.dtype(dtype)
+
+    def _require_own(self, kind: type, spec: Spec) -> None:
+        """Refuse the name of a structure of the package for a class that is none."""
+        if kind.__module__.startswith(__package__) and kind not in type(self).__mro__:
+            raise TypeError(
+                f"{type(self).__name__}: found a spec of the structure {spec.structure!r}, expected its own, "
+                f"{self.structure!r}, by which products are looked up"
+            )
 
     def _checked(self, name: str, shape: Shape, size: int) -> Shape:
         if shape != (size,) and math.prod(shape) != size:

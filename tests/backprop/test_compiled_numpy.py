@@ -256,3 +256,29 @@ def test_a_layer_from_forward_code_is_compiled_in_a_network(by):
     compiled = backprop.compile(net, by=by)
     for x in rng.normal(size=(3, 2)):
         np.testing.assert_allclose(compiled(x), net.jacobian(x, by).dense(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", ["arrays", "auto"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        lambda x: x.reshape(-1, order="F") ** 2,
+        lambda x: x.reshape((3, 2), order="F") * np.arange(6.0).reshape(3, 2),
+        lambda x: np.reshape(x, (3, 2), "F") ** 3,
+    ],
+)
+def test_columns_first_stay_columns_first(code, form):
+    x = np.arange(1.0, 7.0).reshape(2, 3)
+    found = np.asarray(backprop.compile(code, x, form=form)(x + 0.5)).reshape(6, 6)
+    columns = []
+    for place in np.ndindex(x.shape):
+        step = np.zeros(x.shape)
+        step[place] = 1e-6
+        columns.append(np.ravel(code(x + 0.5 + step) - code(x + 0.5 - step)) / 2e-6)
+    np.testing.assert_allclose(found, np.stack(columns, axis=1), rtol=1e-6, atol=1e-7)
+
+
+def test_an_argument_that_is_returned_twice_has_two_jacobians():
+    first, second = backprop.compile(lambda x: (x, x), np.ones(3))(np.arange(3.0))
+    np.testing.assert_array_equal(first, np.eye(3))
+    np.testing.assert_array_equal(second, np.eye(3))

@@ -305,3 +305,29 @@ def test_a_run_on_shapes_counts_parts_that_write_on_the_diagonal() -> None:
     plan = backprop.Chain([J, J]).plan("left")
     assert plan.execute().cost == plan.cost == product_cost(J.spec, J.spec)
     assert_allclose((J @ J).dense(), J.dense() @ J.dense())
+
+
+def test_the_name_of_another_structure_is_refused():
+    class Pretends(Jacobian):
+        structure = "Pretends"
+        _fields = ("h",)
+
+        def _init(self, h, *options, **named):
+            self.h = h
+            self._set(Spec.identity(3), *options, **named)
+
+        _apply = _expand = _transpose = _scale = _latex = lambda self, *args: None
+
+    with pytest.raises(
+        TypeError, match="Pretends: found a spec of the structure 'Identity', expected its own, 'Pretends'"
+    ):
+        Pretends.unchecked(np.ones(3))
+
+
+@pytest.mark.parametrize("name", ["Dense", "*"])
+def test_the_name_of_a_structure_of_ours_is_taken(name):
+    with pytest.raises(
+        TypeError, match=r"Other\.structure: found '(Dense|\*)', .* expected a name of its own"
+    ):
+        type("Other", (Jacobian,), {"structure": name})
+    assert_allclose((Dense([[2.0]]) @ Dense([[3.0]])).dense(), [[6.0]])

@@ -496,3 +496,20 @@ def test_calls_are_kept_with_the_functions_that_were_running():
     assert np.allclose(value, np.tanh(2 * V))
     assert np.allclose(jacobian((0,)).dense(), np.diag(1 - np.tanh(2 * V) ** 2))
     assert record(outer, V)[1] == {}
+
+
+AFFINE = {
+    "diff after a constant": lambda x: np.diff(x, prepend=1.0) ** 2,
+    "diff before a constant": lambda x: np.diff(x, append=5.0),
+    "diff after an entry": lambda x: np.diff(x, prepend=x[1]) * x,
+    "diff between parts": lambda x: np.diff(x, 1, -1, x[:1], x[1:]),
+    "filled by a sum": lambda x: np.full_like(x, x.sum()) * x,
+    "filled by an entry": lambda x: np.full_like(np.zeros(4), x[0]) ** 2,
+    "filled entry by entry": lambda x: np.full_like(x, x),
+    "filled by a constant": lambda x: np.full_like(x, 2.0) * x,
+}
+
+
+@pytest.mark.parametrize("name", AFFINE)
+def test_what_stands_beside_the_operand_is_neither_lost_nor_differentiated(name):
+    assert_right(AFFINE[name], np.array([1.0, 4.0, 9.0, 2.0]))

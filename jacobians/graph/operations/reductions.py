@@ -182,5 +182,18 @@ for _name, _weight in WEIGHTS.items():
 for _name in ("max", "min", "amax", "amin"):
     TABLE[getattr(np, _name)] = Operation(f"numpy.{_name}", _reduction(_first_best, getattr(np, _name)))
 TABLE[np.linalg.norm] = Operation("numpy.linalg.norm", _norm)
-for _name in ("cumsum", "diff"):
-    TABLE[getattr(np, _name)] = Operation(f"numpy.{_name}", linear)
+
+
+def _differences(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Return the row of np.diff: linear in the array and what is put at its ends together, each with the others 0."""
+
+    def blank(place: int | str, value: Any) -> Any:
+        return np.zeros(np.shape(value)) if place in (0, "a", 3, "prepend", 4, "append") else value
+
+    alone = tuple(blank(place, value) for place, value in enumerate(args))
+    _, jacobian = linear(function, alone, {name: blank(name, value) for name, value in kwargs.items()})
+    return function(*args, **kwargs), jacobian
+
+
+TABLE[np.cumsum] = Operation("numpy.cumsum", linear)
+TABLE[np.diff] = Operation("numpy.diff", _differences)
