@@ -8,7 +8,7 @@ from typing import Any
 from jacobians.function import INPUT, Function
 from jacobians.graph.tracing import followed, trace
 from jacobians.layers.recording import Record, _Recorded
-from jacobians.numerics.arguments import checked_mapping
+from jacobians.numerics.arguments import checked_callable, checked_mapping
 from jacobians.numerics.arrays import as_array, is_recorded
 from jacobians.structures import Jacobian
 
@@ -101,6 +101,8 @@ def from_numpy(
     """
     if not callable(forward):
         raise TypeError(f"forward: found {type(forward).__name__}, expected a callable in plain NumPy")
+    if derivative is not None:
+        checked_callable(derivative, "derivative", "a function of x and a name")
     given = {} if parameters is None else checked_mapping(parameters, "parameters", "arrays by name")
     for name in given:
         if not (isinstance(name, str) and name.isidentifier()) or name == INPUT or hasattr(Function, name):

@@ -21,6 +21,7 @@ from jacobians.graph.operations import special_rows
 from jacobians.graph.randomness import states
 from jacobians.graph.recorder import Call, Recorder, TracingError
 from jacobians.graph.traced import Traced, assemble, operands_of
+from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, as_array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.structures import Identity
@@ -55,6 +56,7 @@ def trace(f: Callable[..., Any], *points: Any, max_vertices: int = 10**5, **name
     >>> [(edge.source, edge.target, edge.jacobian.structure) for edge in graph.edges]
     [(0, 2, 'Kronecker'), (1, 2, 'Dense'), (2, 3, 'Diagonal')]
     """
+    max_vertices = checked_integer(max_vertices, "max_vertices", most=None)
     if isinstance(f, Function):
         if (unknown := [name for name in named if name != "wrt"]) or len(points) != 1:
             raise TypeError(
@@ -154,6 +156,11 @@ def _graph(recorder: Recorder, result: Any, inputs: int) -> Graph:
         if not isinstance(one, Traced | np.ndarray | float | int):
             raise TracingError(f"f: found a result of type {type(one).__name__}, expected an array")
         value = one._current() if isinstance(one, Traced) else as_array(one)
+        if value.dtype == object:
+            raise TracingError(
+                "f: found a result of Python's objects, expected an array of numbers: NumPy made them of a list, "
+                "as in np.sum([a, b]); write np.sum(np.stack([a, b]))"
+            )
         vertex = one._vertex if isinstance(one, Traced) else None
         if vertex is None:
             vertex = recorder.add("constant", value, "constant")

@@ -513,3 +513,22 @@ AFFINE = {
 @pytest.mark.parametrize("name", AFFINE)
 def test_what_stands_beside_the_operand_is_neither_lost_nor_differentiated(name):
     assert_right(AFFINE[name], np.array([1.0, 4.0, 9.0, 2.0]))
+
+
+@pytest.mark.parametrize("code", [lambda x: np.sum([x, 2 * x], axis=0), lambda x: np.max([x, 2 * x], axis=0)])
+def test_arrays_of_python_objects_are_refused_with_the_way_out(code):
+    with pytest.raises(TracingError, match=r"f: found a result of Python's objects, .*np\.stack"):
+        trace(code, V)
+
+
+@pytest.mark.parametrize("most", [1.5, True, None, "a", -1, 0])
+def test_a_number_of_vertices_is_a_whole_number(most):
+    with pytest.raises(
+        (TypeError, ValueError), match=r"max_vertices: found .* expected an integer of at least 1"
+    ):
+        trace(np.tanh, V, max_vertices=most)
+
+
+def test_a_written_derivative_is_a_function():
+    with pytest.raises(TypeError, match="derivative: found 3, expected a function of x and a name"):
+        from_numpy(np.tanh, derivative=3)
