@@ -15,7 +15,7 @@ import numpy as np
 from backprop.chain import Chain
 from backprop.execute import Execution
 from backprop.network_graph import NetworkExecution, NetworkGraph, NetworkPlan
-from backprop.plan import MODES, ORDERS, STRATEGIES, Plan, format_ratio
+from backprop.plan import MODES, ORDERS, STRATEGIES, Plan, format_ratio, ratio
 from backprop.tables import WIDTH, csv_table, html_table, markdown_table, text_table
 from jacobians import Cost
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_names, shown
@@ -243,7 +243,7 @@ def compare(
             plan.spec.label,
             plan.cost.multiplications,
             plan.cost.additions,
-            _ratio(plan.cost.multiplications, least),
+            ratio(plan.cost.multiplications, least),
             plan.peak_elements,
             None if counted is None else counted.multiplications,
             None if counted is None else counted.additions,
@@ -259,12 +259,6 @@ def compare(
 
 def _whole(plan: Plan | NetworkPlan) -> Cost:
     return plan.cost + plan.saved
-
-
-def _ratio(own: int, least: int) -> float:
-    if least == 0:
-        return 1.0 if own == 0 else float("inf")
-    return own / least
 
 
 def _disagree(executions: Sequence[Execution | NetworkExecution]) -> bool:

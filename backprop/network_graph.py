@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from backprop.plan import MODES
+from backprop.plan import MODES, ratio
 from jacobians import Cost, Graph, Jacobian, Spec
+from jacobians.numerics.arguments import checked_flag
 from jacobians.planning.elimination import Elimination
 from jacobians.planning.plan import GraphPlan, GraphStep
 
@@ -54,8 +53,7 @@ class NetworkGraph:
         source = graph.inputs[0] if source is None else source
         if source not in graph.inputs:
             raise ValueError(f"source: found {source}, expected one of {graph.inputs}")
-        # edges from the other inputs are never multiplied
-        self.graph = Graph(graph.vertices, (source,), graph.outputs, graph.edges, graph.control_flow)
+        self.graph = graph.by([source])
         self.source, self.target = source, graph.outputs[0]
         self._plans: dict[Any, NetworkPlan] = {}
 
@@ -95,8 +93,7 @@ class NetworkGraph:
         TypeError, ValueError
             If the strategy is unknown, or `dead_units` is neither True nor False.
         """
-        if not isinstance(dead_units, bool | np.bool_):
-            raise TypeError(f"dead_units: found {dead_units!r}, expected True or False")
+        checked_flag(dead_units, "dead_units")
         if isinstance(strategy, str):
             name = MODES.get(strategy, strategy)
             if name not in self._plans:
@@ -175,11 +172,8 @@ class NetworkPlan:
     @cached_property
     def spec(self) -> Spec:
         """What the derivative will be."""
-        machine = Elimination(self.chain.graph)
-        state = machine.start()
-        for vertex in self.of_graph.order:
-            machine.eliminate(state, vertex)
-        return machine.specs[state[1][self.chain.source][self.chain.target]]
+        found = Elimination(self.chain.graph).results(self.of_graph.order)
+        return found[self.chain.target, self.chain.source]
 
     def execute(self) -> NetworkExecution:
         """Form the derivative, with a ledger that counts what is really executed."""
@@ -189,10 +183,7 @@ class NetworkPlan:
 
     def speedup(self, other: str) -> float:
         """Return how many times the multiplications of this plan another strategy needs."""
-        own, others = self.cost.multiplications, self.chain.plan(other).cost.multiplications
-        if own == 0:
-            return 1.0 if others == 0 else float("inf")
-        return others / own
+        return ratio(self.chain.plan(other).cost.multiplications, self.cost.multiplications)
 
     def picture(self) -> str:
         """Return the graph as SVG, with the order and the multiplications at each vertex."""

@@ -202,10 +202,7 @@ class Plan:
         """Return how many times fewer multiplications this plan takes than another strategy; inf if it takes none."""
         # with or without dead units, as this plan was asked for
         theirs = self.chain.plan(other, dead_units=self.dead_units).cost.multiplications
-        own = self.cost.multiplications
-        if own == 0:
-            return 1.0 if theirs == 0 else float("inf")
-        return theirs / own
+        return ratio(theirs, self.cost.multiplications)
 
     def __str__(self) -> str:
         rows = [
@@ -285,6 +282,13 @@ def _intermediates(names: Sequence[str]) -> str | None:
 
 _ROWS_BACK, _COLUMNS_BACK = "rows back", "columns back"
 """What steps call the selections that put dropped outputs and inputs back."""
+
+
+def ratio(own: int, least: int) -> float:
+    """Return how many times another number of multiplications one is; of none, 1 or inf."""
+    if least == 0:
+        return 1.0 if own == 0 else float("inf")
+    return own / least
 
 
 def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool = False) -> Plan:

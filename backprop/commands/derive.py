@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from verification.commands.formula import declared
+from verification.commands.formula import Declarations, declared
 from verification.commands.running import CallError
 
 
@@ -19,15 +19,7 @@ def run(
         ),
     ],
     by: Annotated[str, typer.Argument(metavar="BY", help="The variable, or vech(X).", show_default=False)],
-    declare: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--declare",
-            metavar="NAME:WHAT",
-            help='"W: h×d", "l: scalar", "S: symmetric".',
-            show_default=False,
-        ),
-    ] = None,
+    declare: Declarations = None,
     vec: Annotated[
         str | None, typer.Option("--vec", help="The Jacobian matrix: row or column.", show_default=False)
     ] = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from jacobians.function import INPUT, Function
@@ -34,4 +33,4 @@ def trace_function(
     point = x if is_recorded(x) else function._door(x, batched)
     names = function._names(wrt) if wrt is not None else [INPUT, *function.parameters]
     record = Record.of(function, point, names, int(batched), max_vertices, loss)
-    return replace(record.graph(), code=function if loss is None else None)
+    return record.graph(function if loss is None else None)

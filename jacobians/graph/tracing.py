@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,7 +85,7 @@ def record(
     args, options = [given[name] for name in names], {name: given[name] for name in named}
     recorder, result = follow_code(f, args, options, max_vertices, keeps_calls)
     first = states(f)
-    graph = replace(_graph(recorder, result, len(given)), code=f, positional=len(points))
+    graph = _graph(recorder, result, len(given), f, len(points))
     again = f(*map(np.copy, args), **{name: value.copy() for name, value in options.items()})
     if not _same(graph, again):
         _refuse_other_numbers(recorder, follow_code(f, args, options, max_vertices)[0])
@@ -150,7 +149,7 @@ def follow_code(
             raise
 
 
-def _graph(recorder: Recorder, result: Any, inputs: int) -> Graph:
+def _graph(recorder: Recorder, result: Any, inputs: int, code: Any = None, positional: int = 0) -> Graph:
     outputs: list[int] = []
     for one in result if isinstance(result, tuple) else (result,):
         if not isinstance(one, Traced | np.ndarray | float | int):
@@ -169,9 +168,8 @@ def _graph(recorder: Recorder, result: Any, inputs: int) -> Graph:
             recorder.connect(vertex, [(source, Identity(value.size))])
         outputs.append(vertex)
     places = tuple(range(inputs))
-    return Graph(
-        tuple(recorder.vertices), places, tuple(outputs), tuple(recorder.edges), recorder.control_flow
-    )
+    vertices, edges = tuple(recorder.vertices), tuple(recorder.edges)
+    return Graph(vertices, places, tuple(outputs), edges, recorder.control_flow, code, positional)
 
 
 def _same(graph: Graph, result: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import accumulate
 from typing import Any
@@ -123,7 +123,17 @@ class Residual(_Parallel):
         return [_identity(x, batch_ndim)] * 2
 
 
-class Sum(_Parallel):
+class _EntryByEntry(_Parallel):
+    """Parts of one shape, which an operation of two makes one."""
+
+    _fold: Callable[[Any, Any], Any]
+
+    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
+        self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
+        return reduce(self._fold, values)
+
+
+class Sum(_EntryByEntry):
     """f(x) + g(x) + …; the Jacobian is Df(x) + Dg(x) + …, in the structure that the terms have in common.
 
     Parameters
@@ -145,15 +155,10 @@ class Sum(_Parallel):
 
     array_api = True
 
-    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
-        self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
-        first, *others = values
-        for other in others:
-            first = first + other
-        return first
+    _fold = staticmethod(operator.add)
 
 
-class Product(_Parallel):
+class Product(_EntryByEntry):
     """f(x) ⊙ g(x) ⊙ …, entry by entry; the Jacobian is diag(g(x))·Df(x) + diag(f(x))·Dg(x).
 
     Of several factors each term has the product of the values of all others.
@@ -177,12 +182,7 @@ class Product(_Parallel):
     array([0.5])
     """
 
-    def _joined(self, x: Any, values: list[Any], batch_ndim: int) -> Any:
-        self._require_shapes([np.shape(value)[batch_ndim:] for value in values])
-        first, *others = values
-        for other in others:
-            first = first * other
-        return first
+    _fold = staticmethod(operator.mul)
 
     def _edges(self, x: Any, values: list[Any], batch_ndim: int, alone: bool) -> Sequence[Jacobian]:
         """Return, for each factor, diag(the product of the values of all others)."""

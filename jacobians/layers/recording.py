@@ -163,8 +163,8 @@ class Record:
             None if paths is None else {name: [factor for _, factor in path] for name, path in paths.items()}
         )
 
-    def graph(self) -> Graph:
-        """Return what was recorded as a graph."""
+    def graph(self, code: Function | None = None) -> Graph:
+        """Return what was recorded as a graph, of a function that can be followed again."""
         from jacobians.graph.graph import Edge, Graph, Vertex  # loaded where paths meet
 
         vertices = tuple(Vertex(step.name, step.shape, step.value, step.operation) for step in self.steps)
@@ -174,7 +174,7 @@ class Record:
             shaped = factor.broadcast_batch(batch).reshaped(vertices[target].shape, vertices[source].shape)
             edges.append(Edge(source, target, shaped, shaped.spec))
         inputs = tuple(dict.fromkeys(self.sources.values()))
-        return Graph(vertices, inputs, (self.output,), tuple(edges), self.control_flow)
+        return Graph(vertices, inputs, (self.output,), tuple(edges), self.control_flow, code)
 
     def planned(self) -> dict[str, Jacobian]:
         """Return the Jacobian of the output by each source, by a plan on the graph."""

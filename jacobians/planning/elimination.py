@@ -6,7 +6,7 @@ States are lists of mappings that are never written to, so that a copy of a stat
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from jacobians.products import product_cost, product_spec
@@ -95,6 +95,17 @@ class Elimination:
         """Return the whole graph."""
         into, out = self._start
         return into[:], out[:]
+
+    def results(self, order: Sequence[int]) -> dict[tuple[int, int], Spec]:
+        """Return the specs that are left after an order, by (output, input); none where there is no path."""
+        state = self.start()
+        for vertex in order:
+            self.eliminate(state, vertex)
+        return {
+            (target, source): self.specs[number]
+            for source, edges in enumerate(state[1])
+            for target, number in edges.items()
+        }
 
     @staticmethod
     def copy(state: State) -> State:

@@ -220,16 +220,15 @@ class Stored(LinearMap):
             What differs of :attr:`static`, at whatever depth.
         """
         checked_callable(change, "change", "a function of an array")
+        own, rest = self.flatten(), []
         for other in others:
-            alike = isinstance(other, type(self)) and other.flatten().keys() == self.flatten().keys()
-            if not alike:
+            found = other.flatten() if isinstance(other, type(self)) else {}
+            if found.keys() != own.keys() or not isinstance(other, type(self)):
                 raise TypeError(
                     f"others: found {shown(other)}, expected a {self.structure} of the same parts as {self.spec.label}"
                 )
-        rest = [other.flatten() for other in others]
-        arrays = {
-            name: change(array, *(flat[name] for flat in rest)) for name, array in self.flatten().items()
-        }
+            rest.append(found)
+        arrays = {name: change(array, *(flat[name] for flat in rest)) for name, array in own.items()}
         return unflatten(spec or self.spec, arrays, self.static.changed(**static))
 
     @without_float_errors

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from differences import differences
 from numpy.testing import assert_allclose
 
 import backprop
@@ -56,21 +57,17 @@ def test_the_code_gives_the_jacobian_and_costs_what_the_plan_says(
         compiled = backprop.compile(net, by, loss, batched=batched, shape=shape, form="arrays")
         x: Any = points if batched else points[0]
         named = by if by == "input" else by if loss is None else f"0.{by}"
-        truth = [differences(whole, point, named) for point in points]
+        truth = [
+            differences(
+                whole
+                if by == "input"
+                else lambda value, point=point, named=named: whole.replace({named: value})(point),  # type: ignore[misc]
+                point if by == "input" else whole.parameters[named],
+            )
+            for point in points
+        ]
         assert_allclose(compiled(x), truth if batched else truth[0], rtol=1e-5, atol=1e-6)
         # what hangs on parameters alone is computed once, and the answer is dense
         made_dense = expansion_cost(whole.jacobian(x, wrt=named, batched=batched).spec)
         assert 0 < compiled.cost.multiplications <= (compiled.plan.cost + made_dense).multiplications
         assert "def jacobian(" in compiled.source
-
-
-def differences(f: Function, x: Any, by: str) -> Any:
-    """Return the central differences of f by its input or by a parameter."""
-    at = x if by == "input" else np.asarray(f.parameters[by])
-    columns = []
-    for place in np.ndindex(at.shape):
-        step = np.zeros(at.shape)
-        step[place] = 1e-6
-        ends = [f(at + s) if by == "input" else f.replace({by: at + s})(x) for s in (step, -step)]
-        columns.append(np.ravel(ends[0] - ends[1]) / 2e-6)
-    return np.stack(columns, axis=1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from counting_scalars import Tally, counting, counting_constants, values
+from differences import differences
 from function_cases import CASES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,16 +50,6 @@ def residual_net(width: int, blocks: int) -> Sequential:
     return Sequential(
         *[Residual(Sequential(affine(width, width), Tanh(), affine(width, width))) for _ in range(blocks)]
     )
-
-
-def differences(f: Callable[[Any], Any], x: NDArray[Any]) -> NDArray[Any]:
-    """Return the central differences of f, a column for each entry of x."""
-    columns = []
-    for place in np.ndindex(x.shape):
-        step = np.zeros(x.shape)
-        step[place] = 1e-6
-        columns.append(np.ravel(f(x + step) - f(x - step)) / 2e-6)
-    return np.stack(columns, axis=1)
 
 
 def on_counting_scalars(chain: Any, strategy: Any) -> tuple[Cost, NDArray[Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from differences import differences as slopes
 from numpy.testing import assert_allclose, assert_array_equal
 
 import jacobians as jb
@@ -15,16 +16,6 @@ from jacobians.structures import Dense
 RANDOM = np.random.default_rng(11)
 W, U = RANDOM.normal(size=(3, 3)), RANDOM.normal(size=(3, 3))
 X = RANDOM.normal(size=3)
-
-
-def slopes(f: Any, x: Any) -> Any:
-    """Return central differences of plain code, (m, n)."""
-    columns = []
-    for index in np.ndindex(*np.shape(x)):
-        step = np.zeros(np.shape(x))
-        step[index] = 1e-6
-        columns.append(np.ravel(f(x + step) - f(x - step)) / 2e-6)
-    return np.stack(columns, axis=-1)
 
 
 # --- parameters and shared weights -----------------------------------------------------------------------

@@ -9,6 +9,17 @@ import typer
 
 from verification.commands.running import CallError
 
+Declarations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--declare",
+        metavar="NAME:WHAT",
+        help='"W: h×d", "l: scalar", "S: symmetric".',
+        show_default=False,
+    ),
+]
+"""The option that says sizes and properties of names, read by :func:`declared`."""
+
 
 def run(
     formula: Annotated[
@@ -19,15 +30,7 @@ def run(
         str | None,
         typer.Argument(metavar="DERIVATIVE", help="A derivative of your own.", show_default="ours"),
     ] = None,
-    declare: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--declare",
-            metavar="NAME:WHAT",
-            help='"W: h×d", "l: scalar", "S: symmetric".',
-            show_default=False,
-        ),
-    ] = None,
+    declare: Declarations = None,
     points: Annotated[int, typer.Option("--points", help="How many points, each of sizes of its own.")] = 2,
     seed: Annotated[int, typer.Option("--seed", help="The seed of the random values.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
