@@ -15,6 +15,7 @@ from backprop.compiling.numpy_functions import GraphTrace, edges_graph, recorded
 from backprop.compiling.printing import maker
 from backprop.compiling.recording import Recording
 from jacobians import Function, Graph, trace
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -145,7 +146,7 @@ def _of_code(
     recording = Recording(share=True)
     graph, arguments = recorded_graph(recording, code, points, positional, wrt)
     made = trace_plan(recording, graph.plan(strategy, **options), arguments)
-    name = getattr(code, "__name__", type(code).__name__)
+    name = getattr(code, "__name__", class_name(code))
     shapes = ", ".join(f"{called} {node.shape}" for called, node in arguments.items())
     recipe = (_of_code, code, dict(points), positional, tuple(wrt), strategy, dict(options), form)
     return CompiledGraph(made, f"Jacobians of {name} at {shapes}.", form, recipe)

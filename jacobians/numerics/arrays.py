@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from jacobians.names import class_name
 from jacobians.numerics.arguments import shown
 from jacobians.numerics.libraries import foreign_reals, is_foreign, owned, require_numpy
 
@@ -90,7 +91,7 @@ def real_array(
             array = array.astype(array.dtype.newbyteorder("="))
     else:
         raise TypeError(
-            f"{name}: found {type(value).__name__} of dtype {array.dtype}, expected an array of real numbers"
+            f"{name}: found {class_name(value)} of dtype {array.dtype}, expected an array of real numbers"
         )
     return read_only(_with_axes(array, name, ndim))
 
@@ -104,7 +105,7 @@ def array_of(value: Any, name: str) -> Array:
     if isinstance(value, np.matrix):
         raise TypeError(f"{name}: found np.matrix, expected a plain array; convert it with np.asarray")
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
-        raise TypeError(f"{name}: found a sparse {type(value).__name__}; expected an array (.toarray())")
+        raise TypeError(f"{name}: found a sparse {class_name(value)}; expected an array (.toarray())")
     try:
         return np.asarray(value)
     except Exception as error:  # whatever NumPy or an object of somebody's says
@@ -134,7 +135,7 @@ class Unnumbered:
 
     def beside(self, array: Array) -> Any:
         """Return an array of numbers as one of this kind."""
-        raise NotImplementedError(f"{type(self).__name__}: found no method beside(array)")
+        raise NotImplementedError(f"{class_name(self)}: found no method beside(array)")
 
 
 def is_recorded(value: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self, cast, overload
 
 import numpy as np
 
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_shape, real_number, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -95,7 +96,7 @@ class Jacobian(DenseForms):
         """Refuse the name of a structure of the package for a class that is none."""
         if kind.__module__.startswith(__package__) and kind not in type(self).__mro__:
             raise TypeError(
-                f"{type(self).__name__}: found a spec of the structure {spec.structure!r}, expected its own, "
+                f"{class_name(self)}: found a spec of the structure {spec.structure!r}, expected its own, "
                 f"{self.structure!r}, by which products are looked up"
             )
 
