@@ -257,8 +257,8 @@ class Dense(Jacobian):
     def _apply(self, columns: Array, ledger: Ledger) -> Array:
         return ledger.matmul(self.A, columns)
 
-    def _diagonal(self) -> Array:
-        return np.diagonal(self.A, axis1=-2, axis2=-1)
+    def _at(self, rows: Array, columns: Array) -> Array:
+        return self.A[..., rows, columns]
 
     def _pull(self, u: Array) -> Array:
         return u.reshape(-1) @ self.A.reshape(-1, self.shape[1])

@@ -185,11 +185,14 @@ class Kronecker(Jacobian):
                 result = _on_second(self.B, _on_first(self.A, X, ledger), ledger)
         return cast(Array, xp.reshape(result, (*result.shape[:-3], p * q, k)))
 
-    def _diagonal(self) -> Array:
-        if self.A.shape[0] != self.A.shape[1]:
-            return super()._diagonal()
-        diagonal = self.A._diagonal()[..., :, None] * self.B._diagonal()[..., None, :]
-        return diagonal.reshape(*diagonal.shape[:-2], self.shape[0])
+    def _at(self, rows: Array, columns: Array) -> Array:
+        q, s = self.B.shape
+        left, right = self.A._at(rows // q, columns // s), self.B._at(rows % q, columns % s)
+        # an identity places, it doesn't multiply: 0·∞ is not asked for
+        for one, other in ((self.A, right), (self.B, left)):
+            if isinstance(one, Identity):
+                return np.where(left if one is self.A else right, other, np.zeros((), self.dtype))
+        return left * right
 
     def _pull(self, u: Array) -> Array:
         # Σ Aᵀ U B for U (p × q) of each point

@@ -118,8 +118,9 @@ class DiagonalPlusLowRank(Jacobian):
         low_rank = ledger.matmul(self.U, ledger.matmul(self.V.mT, columns))
         return ledger.add(ledger.scale(self.d[..., None], columns), low_rank)
 
-    def _diagonal(self) -> Array:
-        return self.d + np.vecdot(self.U, self.V)
+    def _at(self, rows: Array, columns: Array) -> Array:
+        of_diagonal = np.where(rows == columns, self.d[..., rows], np.zeros((), self.dtype))
+        return of_diagonal + np.vecdot(self.U[..., rows, :], self.V[..., columns, :])
 
     def _row_norms(self) -> Array:
         # some rows at a time, entry by entry: U(VᵀV)Uᵀ would cancel against the diagonal
