@@ -11,7 +11,7 @@ import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost
 from jacobians.numerics.arguments import checked_list
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, refuse_sparse
 from jacobians.numerics.ledger import UNCOUNTED, Ledger, summed_over
 from jacobians.spec import Spec, broadcast, owner, points
 from jacobians.structures.base import Jacobian
@@ -328,6 +328,7 @@ def checked_blocks(blocks: Any) -> tuple[Jacobian, ...]:
         raise ValueError("blocks: found none, expected at least one Jacobian")
     for block in found:
         if not isinstance(block, Jacobian):
+            refuse_sparse(block, "blocks")
             raise TypeError(f"blocks: found {type(block).__name__}, expected Jacobians; wrap arrays in Dense")
     return found
 

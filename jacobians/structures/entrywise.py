@@ -9,7 +9,7 @@ import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.numerics.arguments import checked_integer
-from jacobians.numerics.arrays import Array, finite_columns, read_only, real_array
+from jacobians.numerics.arrays import Array, finite_columns, read_only, real_array, refuse_sparse
 from jacobians.numerics.diagonals import diagonal_matrix
 from jacobians.numerics.ledger import Ledger
 from jacobians.spec import SUBSCRIPTS, Spec, owner, points
@@ -219,6 +219,7 @@ class Dense(Jacobian):
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
     ) -> None:
+        refuse_sparse(A, "A")
         array = real_array(A, "A", foreign="keep")
         if array.ndim < 2:
             raise ValueError(
