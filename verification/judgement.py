@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.function import Function
 from jacobians.numerics.arrays import Array
 from jacobians.structures import Jacobian
 from verification.candidate import ROW_MAJOR, CandidateError, Form, candidate_of, matrix_of, place_in
@@ -18,13 +19,18 @@ from verification.constrained import Directions
 from verification.problem import EvaluationError, Problem
 from verification.report import CheckReport, Witness, Worst
 from verification.verdict import decide, needs_both_sides, where_steps_are_too_large, with_adjoint
-from verification.witnesses.adjoint import PROJECTIONS, adjoint_witness, check_by_projections
+from verification.witnesses.adjoint import COLUMNS, PROJECTIONS, TRIALS, adjoint_witness, check_by_projections
 from verification.witnesses.asking import Budget, ask, takes_square_matrices, taylor
 from verification.witnesses.finite_difference import richardson
 from verification.witnesses.one_sided import one_sided
+from verification.witnesses.size import evaluation_seconds, said_of, seconds_for_all
 
 LARGEST_DENSE = 32 * 1024**2
 """Structured candidates above this many bytes are checked by random projections, without being formed."""
+
+SAMPLED, WORTH = 16, 0.05
+"""Entries of x that are looked at one by one, beside random projections, where there are too many for all: fewer where
+f takes longer, so that they cost as many evaluations as take half a second."""
 
 Place = Callable[[tuple[int, int]], tuple[int, ...]]
 
@@ -126,6 +132,8 @@ def _judged(question: Question, options: Options) -> CheckReport:
         return _not_finite(matrix, problem, given, described, place)
     if options.all_witnesses and not takes_square_matrices(problem):
         names.remove("block-identity")  # the question doesn't arise
+    if options.all_witnesses and (seconds := seconds_for_all(problem)) > options.budget.seconds:
+        return _sampled(problem, matrix, described, options, seconds, place)
     asked = [ask(name, problem, matrix, described["dtype"], rtol, options.budget, atol) for name in names]
     tolerance = RELATIVE[described["dtype"]] if rtol is None else rtol
     heard, supporting = [witness for witness, _ in asked], []
@@ -144,11 +152,7 @@ def _judged(question: Question, options: Options) -> CheckReport:
     contradicting = [witness.matrix for witness in heard if witness.status == "disagrees"]
     diagnosis = None
     if decision.verdict == "wrong" and contradicting:
-        diagnosis = _diagnosis(matrix, contradicting[-1], problem, form)
-        if diagnosis.name == Slip.RIGHT:  # it takes more for right than the tolerances of this check do
-            diagnosis = replace(
-                diagnosis, name=Slip.UNKNOWN, sentence="no known mistake fits: it is that small"
-            )
+        diagnosis = _of_wrong(_diagnosis(matrix, contradicting[-1], problem, form))
     return CheckReport(
         decision.verdict,
         decision.reason + _whole(problem),
@@ -158,6 +162,46 @@ def _judged(question: Question, options: Options) -> CheckReport:
         cause=decision.cause,
         **described,
     )
+
+
+def _sampled(
+    problem: Problem, matrix: Array, described: dict[str, Any], options: Options, seconds: float, place: Place
+) -> CheckReport:
+    """Return the verdict by random projections and some entries, where all entries would take too long."""
+    seed, rtol = options.seed, options.rtol
+    each = max(evaluation_seconds(problem), 1e-9)
+    count = max(COLUMNS, min(SAMPLED, int(WORTH / each)))
+    report = check_by_projections(
+        problem, matrix, described, seed=seed, rtol=rtol, columns=count, glance=False
+    )
+    said = said_of(seconds, options.budget.seconds, problem)
+    reason = f"{report.reason}; {said}: {TRIALS} random projections and {count} entries of x were looked at"
+    diagnosis = None
+    if report.verdict == "wrong" and len(matrix) == 1:
+        # the graph's gradient explains the candidate where the projections confirm it
+        right = _of_graph(problem)
+        if right is not None and check_by_projections(problem, right, described, seed=seed, rtol=rtol).passed:
+            diagnosis = _of_wrong(_diagnosis(matrix, right, problem))
+    worst = None if report.worst is None else replace(report.worst, place=place(report.worst.index))
+    return replace(report, reason=reason, worst=worst, diagnosis=diagnosis)
+
+
+def _of_wrong(diagnosis: Any) -> Any:
+    """Return a diagnosis of what is wrong: it takes more for right than the tolerances of a check do."""
+    if diagnosis.name != Slip.RIGHT:
+        return diagnosis
+    return replace(diagnosis, name=Slip.UNKNOWN, sentence="no known mistake fits: it is that small")
+
+
+def _of_graph(problem: Problem) -> Array | None:
+    """Return the gradient that the graph of the code has, None where it can't be followed."""
+    from verification.diagnosis.tape import tape_of
+
+    try:
+        f = problem._call if isinstance(problem.f, Function) else problem.f
+        return tape_of(f, problem.point).adjoints(np.ones((1, 1)))[0]
+    except Exception:  # as for any diagnosis: the verdict stands without one
+        return None
 
 
 def _along(problem: Problem, matrix: Array, described: dict[str, Any], options: Options) -> CheckReport:

@@ -7,6 +7,7 @@ finds is evaluated in 50 digits at every step of that kind. Imported only where 
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -16,7 +17,7 @@ import sympy
 
 from verification.problem import EvaluationError, Problem
 from verification.tracing.following import calling_line
-from verification.tracing.graph import GraphScalars, KinkError, Step, accumulate
+from verification.tracing.graph import GraphScalars, KinkError, OverTimeError, Step, accumulate
 from verification.tracing.symbols import BOUNDARY, DIGITS, SympyScalars
 
 MOST_PATHS = 64
@@ -71,6 +72,8 @@ class SymbolicScalars(GraphScalars):
     ----------
     taken : sequence of bool
         The outcomes of the first comparisons that lie on their boundary; of further ones the outcome is True.
+    until : float
+        When to stop, by the clock that counts up.
 
     Attributes
     ----------
@@ -85,8 +88,8 @@ class SymbolicScalars(GraphScalars):
 
     name: ClassVar[str] = "sympy"
 
-    def __init__(self, taken: Sequence[bool] = ()) -> None:
-        self.taken = taken
+    def __init__(self, taken: Sequence[bool] = (), until: float = math.inf) -> None:
+        self.taken, self.until = taken, until
         self.touching: dict[Any, bool] = {}
         self.seconds = 0.0
         self.kinked = ""
@@ -109,6 +112,8 @@ class SymbolicScalars(GraphScalars):
     def differentiate(self, name: str, operands: Sequence[Step]) -> tuple[Any, list[Any]]:
         """Return the value and the derivatives; infinite or NaN where there is none."""
         start = time.perf_counter()
+        if start > self.until:
+            raise OverTimeError("over its budget of time: pass a Budget of more seconds")
         if name == "power" and operands[1].place < 0:
             found = kind(name, operands[1].value)
             operands = operands[:1]
@@ -179,7 +184,7 @@ class Differentiated(NamedTuple):
     seconds: float
 
 
-def differentiated(problem: Problem) -> Differentiated:
+def differentiated(problem: Problem, allowed: float = math.inf) -> Differentiated:
     """Return the Jacobian of a problem by sympy's derivatives of the steps of its code.
 
     Where comparisons lie on their boundary, the code is run for every way to take them: all must give the same
@@ -191,7 +196,10 @@ def differentiated(problem: Problem) -> Differentiated:
         If the code does something that isn't traced.
     UndecidedError
         If the point lies on a kink.
+    OverTimeError
+        If it takes longer than `allowed` seconds.
     """
+    until = time.perf_counter() + allowed
     first: list[Any] | None = None
     rows: list[list[Any]] = []
     seconds, runs, kinked = 0.0, 0, ""
@@ -203,7 +211,7 @@ def differentiated(problem: Problem) -> Differentiated:
             if runs > MOST_PATHS:
                 message = "kink at the point: too many comparisons lie exactly on their boundary"
                 raise KinkError(message, kinked)
-            scalars = SymbolicScalars(taken)
+            scalars = SymbolicScalars(taken, until)
             values, found = _run(problem, scalars)
             kinked = scalars.kinked or kinked
             seconds += scalars.seconds
