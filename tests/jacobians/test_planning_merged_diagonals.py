@@ -1,5 +1,7 @@
 """Dense factors with diagonals between them, planned without the programme: equal to it, and proven where taken."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,7 +39,7 @@ def test_it_is_what_the_programme_finds_or_nothing(specs):
 
 def network(widths, repeats=1):
     specs = []
-    for rows, columns in zip(widths, widths[1:], strict=False):
+    for rows, columns in pairwise(widths):
         specs += [Spec.dense(rows, columns), *[Spec.diagonal(columns)] * repeats]
     return specs
 
@@ -67,15 +69,8 @@ def test_the_widths_of_networks_are_proven(widths):
         [Spec.dense(3, 3), Spec.identity(3), Spec.dense(3, 3)],
         # two diagonals of which the other sizes are 1: one by one they cost as much as together
         [Spec.dense(1, 3), Spec.diagonal(3), Spec.diagonal(3), Spec.dense(3, 1)],
-        # the corner of size 9 in the middle reaches no least other one
-        [
-            Spec.dense(1, 50),
-            Spec.dense(50, 2),
-            Spec.dense(2, 9),
-            Spec.diagonal(9),
-            Spec.dense(9, 2),
-            Spec.dense(2, 50),
-        ],
+        # the corner of size 50 is cut off from those of size 10
+        [Spec.dense(10, 11), Spec.dense(11, 50), Spec.diagonal(50), Spec.dense(50, 11), Spec.dense(11, 10)],
     ],
 )
 def test_other_chains_are_left_to_the_programme(specs):
