@@ -16,6 +16,7 @@ from backprop.learning.tangent_kernel import tangent_kernel
 from backprop.learning.training import TrainingResult, fit
 from backprop.picture import Picture, picture
 from backprop.plan import Plan, Step
+from backprop.symbolic_costs import SymbolicCosts, symbolic_costs
 from jacobians import __version__
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Plan",
     "Saliency",
     "Step",
+    "SymbolicCosts",
     "TrainingResult",
     "TrainingState",
     "__version__",
@@ -52,5 +54,6 @@ __all__ = [
     "saliency",
     "save_state",
     "style_gradient",
+    "symbolic_costs",
     "tangent_kernel",
 ]
