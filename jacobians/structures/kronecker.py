@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost
+from jacobians.cost import ZERO_COST, Cost, cheaper
 from jacobians.numerics.arrays import Array, zeros
 from jacobians.numerics.blas_threads import product
 from jacobians.numerics.ledger import UNCOUNTED, Ledger
@@ -109,7 +109,7 @@ class Kronecker(Jacobian):
     @classmethod
     def _apply_cost(cls, spec: Spec, columns: int, batch: Shape) -> Cost:
         """(A ⊗ B)·vec(X): B on X, then A on that, or the other way: the cheaper one."""
-        return min(_orders(*spec.parts, columns, batch))
+        return cheaper(*_orders(*spec.parts, columns, batch))
 
     def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
         A, B = self.A, self.B
