@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from jacobians.names import class_name
-from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.arrays import Array, real_array, refuse_sparse
 from jacobians.numerics.libraries import is_foreign
 from jacobians.structures import Dense, Jacobian
 
@@ -125,6 +125,7 @@ class Written(ABC):
                 return Dense(derivative, out_shape=out_shape, in_shape=in_shape)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{class_name(self)}.derivative by {wrt}: {error}") from None
+        refuse_sparse(derivative, f"{class_name(self)}.derivative")
         raise TypeError(
             f"{class_name(self)}.derivative: found {class_name(derivative)}, expected a Jacobian "
             f"or an array of shape (outputs, inputs)"

@@ -7,6 +7,7 @@ finds is evaluated in 50 digits at every step of that kind. Imported only where 
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -16,7 +17,7 @@ import sympy
 
 from verification.problem import EvaluationError, Problem
 from verification.tracing.following import calling_line
-from verification.tracing.graph import GraphScalars, KinkError, Step, accumulate
+from verification.tracing.graph import GraphScalars, KinkError, OverTimeError, Step, accumulate
 from verification.tracing.scalars import UndecidedError
 from verification.tracing.symbols import BOUNDARY, DIGITS, SympyScalars
 
@@ -78,6 +79,8 @@ class SymbolicScalars(GraphScalars):
     ----------
     taken : sequence of bool
         The outcomes of the first comparisons that lie on their boundary; of further ones the outcome is True.
+    until : float
+        When to stop, by the clock that counts up.
 
     Attributes
     ----------
@@ -92,8 +95,8 @@ class SymbolicScalars(GraphScalars):
 
     name: ClassVar[str] = "sympy"
 
-    def __init__(self, taken: Sequence[bool] = ()) -> None:
-        self.taken = taken
+    def __init__(self, taken: Sequence[bool] = (), until: float = math.inf) -> None:
+        self.taken, self.until = taken, until
         self.touching: dict[Any, bool] = {}
         self.seconds = 0.0
         self.kinked = ""
@@ -116,6 +119,8 @@ class SymbolicScalars(GraphScalars):
     def differentiate(self, name: str, operands: Sequence[Step]) -> tuple[Any, list[Any]]:
         """Return the value and the derivatives; infinite or NaN where there is none."""
         start = time.perf_counter()
+        if start > self.until:
+            raise OverTimeError("over its budget of time: pass a Budget of more seconds")
         if name == "power" and operands[1].place < 0:
             found = kind(name, operands[1].value)
             operands = operands[:1]
@@ -186,7 +191,7 @@ class Differentiated(NamedTuple):
     seconds: float
 
 
-def differentiated(problem: Problem) -> Differentiated:
+def differentiated(problem: Problem, allowed: float = math.inf) -> Differentiated:
     """Return the Jacobian of a problem by sympy's derivatives of the steps of its code.
 
     Where an entry is so small that it may be what is left of terms that cancel, as 1 − tanh² at 60, it is found in more
@@ -201,12 +206,15 @@ def differentiated(problem: Problem) -> Differentiated:
         If the code does something that isn't traced.
     UndecidedError
         If the point lies on a kink, or 800 digits cancel.
+    OverTimeError
+        If it takes longer than `allowed` seconds.
     """
+    until = time.perf_counter() + allowed
     before: Differentiated | None = None
     kink: KinkError | None = None
     for digits in (DIGITS, *MORE_DIGITS):
         try:
-            found = _with_digits(problem, digits)
+            found = _with_digits(problem, digits, until)
         except KinkError as error:  # a difference that is 0 to all digits may be none in more
             if kink or before:
                 raise
@@ -234,7 +242,7 @@ def _agree(one: list[list[Any]], two: list[list[Any]]) -> bool:
     )
 
 
-def _with_digits(problem: Problem, digits: int) -> Differentiated:
+def _with_digits(problem: Problem, digits: int, until: float) -> Differentiated:
     """Return the Jacobian as it comes out in some digits."""
     first: list[Any] | None = None
     rows: list[list[Any]] = []
@@ -247,7 +255,7 @@ def _with_digits(problem: Problem, digits: int) -> Differentiated:
             if runs > MOST_PATHS:
                 message = "kink at the point: too many comparisons lie exactly on their boundary"
                 raise KinkError(message, kinked)
-            scalars = SymbolicScalars(taken)
+            scalars = SymbolicScalars(taken, until)
             values, found = _run(problem, scalars)
             kinked = scalars.kinked or kinked
             seconds += scalars.seconds

@@ -20,6 +20,7 @@ from jacobians.structures.equality import equal_by_value
 from verification.problem import FAR, Problem
 from verification.witnesses.complex_step import complex_step
 from verification.witnesses.neighbours import Neighbours, blocks_of
+from verification.witnesses.size import Progress
 from verification.witnesses.steps import FAINT, NORMAL, UNDERFLOW, require_jacobian, steps_of
 
 Method = Literal["central", "forward", "complex-step", "richardson"]
@@ -251,10 +252,13 @@ def _in_blocks(
 ) -> RichardsonResult:
     """Extrapolate block by block of columns: all that a block needs stays in the cache."""
     sides = 2 * min(levels, LEAST_LEVELS)
-    parts = [
-        _extrapolate(problem, columns[p], first[p], levels, known and [part[p] for part in known])
-        for p in blocks_of(problem, columns, sides)
-    ]
+    parts, progress = [], Progress("differences", len(columns))
+    for p in blocks_of(problem, columns, sides):
+        parts.append(
+            _extrapolate(problem, columns[p], first[p], levels, known and [part[p] for part in known])
+        )
+        progress.step(len(columns[p]))
+    progress.close()
     return RichardsonResult(*(np.concatenate(part, axis=1) for part in zip(*parts, strict=True)))
 
 
