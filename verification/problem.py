@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT, Function
-from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array, read_only, real_array
+from verification.callables import require_arguments, require_function
 from verification.tracing.arithmetic import eps_of_values
 from verification.tracing.arrays import Entries, TracedArray, entries_of
 from verification.tracing.floats import FloatScalars
@@ -98,6 +98,7 @@ class Problem:
         guessed: float | None = None,
     ) -> None:
         require_function(f)
+        require_arguments(f, "f", 1)
         if not isinstance(wrt, str):
             raise TypeError(
                 f"wrt: found {shown(wrt)}, expected {INPUT!r} or the name of a parameter of a Function"
@@ -385,15 +386,3 @@ def numbers(result: Any) -> Array:
         return real_array(result, "f(x)")
     except (TypeError, ValueError) as error:
         raise EvaluationError(str(error)) from None
-
-
-def require_function(f: Any) -> None:
-    """Raise TypeError unless `f` is a Function or a function of arrays."""
-    if isinstance(f, type) and not str(f.__module__).startswith("sympy"):
-        raise TypeError(f"f: found the class {class_name(f)}, expected a Function or a function of one array")
-    if str((f if isinstance(f, type) else type(f)).__module__).split(".")[0] == "sympy":
-        raise TypeError(
-            f"f: found {shown(f)} of sympy, expected a function of arrays, such as sympy.lambdify(symbols, …)"
-        )
-    if not callable(f):
-        raise TypeError(f"f: found {class_name(f)}, expected a Function or a function of one array")

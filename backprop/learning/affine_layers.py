@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from jacobians import Affine, Elementwise, Function, Jacobian, Softmax
-from jacobians.layers.activations import activation
+from jacobians.layers.activations import IDENTITIES, activation
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_list
 
@@ -97,7 +97,7 @@ def last_activation(given: str | Function | None) -> Function | None:
     if isinstance(given, str):
         if given == "softmax":
             return Softmax()
-        if given.lower() in ("linear", "identity", "none"):
+        if given.replace("-", "_").lower() in IDENTITIES:
             raise ValueError(
                 f"output_activation: found {given!r}, expected None for an affine last layer, whose outputs are "
                 f"linear (the identity)"

@@ -75,6 +75,8 @@ def real_array(
     elif foreign == "keep" and is_foreign(value):
         return _with_axes(foreign_reals(value, name), name, ndim)
     array = value if type(value) is np.ndarray else array_of(value, name)
+    if array.dtype == object and not hasattr(value, "dtype"):
+        array = _of_large_integers(array, name)
     kind = array.dtype.kind
     if kind == "c":
         raise TypeError(
@@ -94,6 +96,17 @@ def real_array(
             f"{name}: found {class_name(value)} of dtype {array.dtype}, expected an array of real numbers"
         )
     return read_only(_with_axes(array, name, ndim))
+
+
+def _of_large_integers(array: Array, name: str) -> Array:
+    """Return floats of Python's numbers that are too large for NumPy's integers; other objects as they are."""
+    if not all(isinstance(number, int | float | np.integer | np.floating) for number in array.flat):
+        return array
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        found = next(number for number in array.flat if abs(number) >= 1 << 1024)
+        raise ValueError(f"{name}: found {shown(found)}, expected numbers that a float64 can hold") from None
 
 
 def refuse_sparse(value: Any, name: str) -> None:
