@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jacobians import Affine, Determinant, Function, LogSumExp, Softmax, SoftmaxCrossEntropy
+from jacobians import (
+    Affine,
+    Determinant,
+    Function,
+    LogSumExp,
+    Softmax,
+    SoftmaxCrossEntropy,
+    SquaredError,
+    Tanh,
+)
 
 
 def test_what_is_returned_does_not_change_with_the_callers_array() -> None:
@@ -85,5 +94,5 @@ def test_integers_beyond_64_bits_are_the_floats_that_they_are(make):
     "found", [np.array([1.0], dtype=object), [10**50, None], [10**50, "1"], [10**50, 1j]]
 )
 def test_other_objects_beside_large_integers_are_refused(found):
-    with pytest.raises(TypeError, match="^y: found"):
+    with pytest.raises(TypeError, match=r"^y: found"):
         SquaredError(found)
