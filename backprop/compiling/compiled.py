@@ -8,14 +8,17 @@ from typing import Any, get_args, overload
 
 import numpy as np
 
-from backprop.compiling.entrywise import NotScalarError, is_small, scalar_form
+from backprop.compiling.arguments import checked_precision, checked_sizes
+from backprop.compiling.engines import Engine, checked_engine
+from backprop.compiling.entrywise import NotScalarError
 from backprop.compiling.gradient_source import gradient_source
-from backprop.compiling.jacobians import CompiledJacobian, Form, compile_network
+from backprop.compiling.jacobians import CompiledJacobian, Form
 from backprop.compiling.memory import maker
 from backprop.compiling.numpy_functions import GraphTrace, edges_graph, recorded_graph, trace_plan
 from backprop.compiling.recording import Recording
+from backprop.compiling.scalar_form import is_small, scalar_form
 from jacobians import Function, Graph, trace
-from jacobians.numerics.arguments import checked_option, shown
+from jacobians.numerics.arguments import checked_flag, checked_integer, checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.planning.plan import GraphPlan
@@ -259,6 +262,46 @@ def compile(network: Any, *points: Any, **options: Any) -> CompiledJacobian | Co
     given = {graph.vertices[place].name: np.asarray(graph.vertices[place].value) for place in graph.inputs}
     names = list(given) if wrt is None else [checked_option(name, "wrt", list(given)) for name in wrt]
     return _of_code(network, given, len(points), names, strategy, planning, form)
+
+
+def compile_network(
+    network: Function,
+    by: str = "input",
+    loss: Function | None = None,
+    *,
+    batched: bool = False,
+    shape: tuple[int, ...] | None = None,
+    dtype: Any = np.float64,
+    form: Form = "auto",
+    block: int | None = None,
+    engine: Engine = "numpy",
+) -> CompiledJacobian:
+    """Return the Jacobian of a network as a function of x: see :func:`backprop.compile`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is refused.
+    RecordingError
+        If a layer of one's own does what straight-line code can't.
+    """
+    for name, value in (("network", network), ("loss", loss)):
+        if not isinstance(value, Function) and (name == "network" or value is not None):
+            found = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+            raise TypeError(f"{name}: found {found}, expected a Function such as SquaredError(y)")
+    checked_flag(batched, "batched")
+    checked_option(form, "form", get_args(Form))
+    kind = checked_precision(dtype)
+    checked_option(by, "by", ["input", *network.parameters])
+    sizes = checked_sizes(network, shape, batched)
+    if block is not None:
+        if not batched or loss is not None:
+            raise ValueError(f"block: found {block!r}, expected None for one point and for a loss")
+        block = min(checked_integer(block, "block", least=1), sizes[0])
+    network.check_input(sizes[int(batched) :])
+    return CompiledJacobian(
+        network, sizes, kind, by, loss, bool(batched), form, block, checked_engine(engine)
+    )
 
 
 _EVALUATIONS = 2_000  # a second or two of search, which a caller who plans for long raises
