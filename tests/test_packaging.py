@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("jacobians", "verification", "backprop")
 PARTS = {"report", "cli", "certified", "arrays", "test"}
-ASIDE = {"speed", "cluster"}  # threads for large products; marking on several machines
+ASIDE = {"speed", "fast", "jax", "cluster"}  # threads of BLAS; engines; marking on several machines
 GROUPS = {
     "dev",
     "mutation",

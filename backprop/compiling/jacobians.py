@@ -110,7 +110,7 @@ class CompiledJacobian:
         self._straight = shape if takes_all_values(network) and not self._limited else None
         self._others: dict[np.dtype[Any], CompiledJacobian] = {}
         self._own: Any = _none_is
-        self._engine, self.engine, self._candidates = engine, str(engine), ""
+        self._engine, self.engine, self._candidates = engine, engine, ""
         if engine == "auto":
             self._take_the_fastest(block)
             return

@@ -2,10 +2,10 @@
 
 An engine prints or runs the nodes of one recording; plan, cost and results are those of the recording. Such a file has
 
-- ``EXTRA``, the extra of this distribution that installs the library;
 - ``made(work)``, which returns a function of the arguments that returns a tuple of arrays, or None where the engine has
   nothing that could be faster than NumPy's code. It may have the attribute ``writes_out``: it takes ``out``, a tuple of
   C-contiguous arrays or of None;
+- ``rewritten(nodes, results, once)``, which returns the nodes of NumPy's code with some fused, for what was not made;
 - ``KEEPS_UNITS``, whether dead units must stay, for shapes can't depend on numbers;
 - ``own(array)``, whether an array is the library's, which then stays with it.
 """
@@ -16,9 +16,8 @@ import pkgutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +26,8 @@ from jacobians.layers.activation_derivatives import SlopeByValue
 from jacobians.numerics.arguments import checked_option
 from jacobians.numerics.arrays import Array
 
-Engine = Literal["numpy", "numba", "jax", "auto"]
+Engine = str
+"""The name of an engine, or "auto"."""
 
 
 @dataclass(frozen=True)
@@ -69,40 +69,25 @@ def engines() -> list[str]:
     ]
 
 
-@cache
-def _module(name: str) -> Any:
+def engine_module(name: str) -> Any:
+    """Return the file of an engine; ImportError if its library is not installed."""
     return import_module(f"{__name__}.with_{name}")
 
 
-def engine_module(name: str) -> Any:
-    """Return the file of an engine.
-
-    Raises
-    ------
-    ImportError
-        If its library is not installed; the message names the extra.
-    """
-    try:
-        return _module(name)
-    except ImportError as error:
-        if error.name is None or error.name.startswith("backprop"):
-            raise
-        raise ImportError(
-            f"engine: found {name!r}, but {error.name} is not installed; pip install explicit-jacobians[{_extra(name)}]"
-        ) from None
+def not_installed(name: str, error: ImportError, *, extra: str) -> ImportError:
+    """Return what an engine's file raises where its library is not installed."""
+    return ImportError(
+        f"engine: found {name!r}, but {error.name} is not installed; pip install 'explicit-jacobians[{extra}]'"
+    )
 
 
-def _extra(name: str) -> str:
-    return {"numba": "fast"}.get(name, name)
-
-
-def checked_engine(name: Any) -> str:
+def checked_engine(name: Any) -> Any:
     """Return the name of an engine that is installed, or "auto".
 
     Raises
     ------
     TypeError, ValueError, ImportError
-        If it is no engine's, or its library is not installed.
+        If it is the name of none, or its library is not installed.
     """
     known: str = checked_option(name, "engine", [*engines(), "auto"])
     if known not in ("numpy", "auto"):

@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
-from jax import numpy as jnp
-from jax.scipy import special
 
-from backprop.compiling.engines import Running, Work, computed_once
+from backprop.compiling.engines import Running, Work, computed_once, not_installed
+from backprop.compiling.nodes import Node
 
-EXTRA = "jax"
+try:
+    import jax
+    from jax import numpy as jnp
+    from jax.scipy import special
+except ImportError as error:
+    raise not_installed("jax", error, extra="jax") from None
+
 KEEPS_UNITS = True
 
 
@@ -59,3 +63,8 @@ def made(work: Work) -> Callable[..., Any]:
             return tuple(np.array(array) for array in compiled(on_device[0], *arrays))  # writeable
 
     return call
+
+
+def rewritten(nodes: list[Node], results: list[Node], once: set[int]) -> list[Node]:
+    """Return the nodes as they are: XLA fuses them."""
+    return nodes

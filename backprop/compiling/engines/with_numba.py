@@ -14,13 +14,9 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from backprop.compiling.engines import Work
+from backprop.compiling.engines import Work, not_installed
 from backprop.compiling.entrywise import FUNCTIONS, TEMPLATES, NotScalarError, Scalar
 from backprop.compiling.nodes import Node
 from backprop.compiling.printing import needed
@@ -30,7 +26,14 @@ from jacobians.cost import ZERO_COST
 from jacobians.layers.activation_derivatives import LEAST_ENTRIES
 from jacobians.layers.activations import ACTIVATIONS
 
-EXTRA = "fast"
+try:
+    import numba
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+except ImportError as error:
+    raise not_installed("numba", error, extra="fast") from None
+
 KEEPS_UNITS = False
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}  # divisions by 0 don't branch
@@ -46,16 +49,18 @@ def own(array: Any) -> bool:
 # --- tanh and its slope ----------------------------------------------------------------------------------
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _real64(context: Any, value: Any) -> Any:
+def _real_of(context: Any, value: Any) -> Any:
     """Return the float of the same bits."""
     return types.float64(types.int64), lambda c, build, s, args: build.bitcast(args[0], ir.DoubleType())
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _integer64(context: Any, value: Any) -> Any:
+def _integer_of(context: Any, value: Any) -> Any:
     """Return the integer of the same bits."""
     return types.int64(types.float64), lambda c, build, s, args: build.bitcast(args[0], ir.IntType(64))
+
+
+_real64: Any = intrinsic(_real_of)
+_integer64: Any = intrinsic(_integer_of)
 
 
 def _powers(y: float) -> tuple[float, float]:
@@ -63,18 +68,10 @@ def _powers(y: float) -> tuple[float, float]:
     t = y * 1.4426950408889634 + 6755399441055744.0  # the integer k stands in the last bits
     k = t - 6755399441055744.0
     r = (y - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10
-    p = 1.6059043836821613e-10
-    p = p * r + 2.08767569878681e-09
-    p = p * r + 2.505210838544172e-08
-    p = p * r + 2.755731922398589e-07
-    p = p * r + 2.7557319223985893e-06
-    p = p * r + 2.48015873015873e-05
-    p = p * r + 0.0001984126984126984
-    p = p * r + 0.001388888888888889
-    p = p * r + 0.008333333333333333
-    p = p * r + 0.041666666666666664
-    p = p * r + 0.16666666666666666
-    p = p * r + 0.5
+    p = ((1.6059043836821613e-10 * r + 2.08767569878681e-09) * r + 2.505210838544172e-08) * r
+    p = (((p + 2.755731922398589e-07) * r + 2.7557319223985893e-06) * r + 2.48015873015873e-05) * r
+    p = (((p + 0.0001984126984126984) * r + 0.001388888888888889) * r + 0.008333333333333333) * r
+    p = ((p + 0.041666666666666664) * r + 0.16666666666666666) * r + 0.5
     return _real64((_integer64(t) + 1023) << 52), r + r * r * p
 
 
@@ -245,26 +242,14 @@ def made(work: Work) -> Callable[..., Any] | None:
         return None
     shapes_out = [node.shape for node in work.results]
     empty = np.empty
-    if len(taken) == len(given) == 1:
-        (shape,) = shapes_out
-
-        def call_of_one(x: Any, out: Any = None) -> Any:
-            result = empty(shape) if out is None else out[0]
-            compiled(x, result)
-            return (result,)
-
-        return _named(call_of_one, text)
 
     def call(*arrays: Any, out: Any = None) -> Any:
         results = tuple([empty(shape) for shape in shapes_out]) if out is None else out
         compiled(*arrays, *results)
         return results
 
-    return _named(call, text)
-
-
-def _named(call: Any, text: str) -> Any:
-    call.writes_out, call.source = True, text
+    made_call: Any = call
+    made_call.writes_out, made_call.source = True, text
     return call
 
 
