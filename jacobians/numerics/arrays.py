@@ -102,7 +102,7 @@ def refuse_sparse(value: Any, name: str) -> None:
     ------
     TypeError
     """
-    if hasattr(value, "tocsr"):
+    if hasattr(type(value), "tocsr"):  # of the class: a recorded array refuses names that it does not know
         raise TypeError(
             f"{name}: found a sparse {type(value).__name__}, expected a Jacobian or an array; make it a Jacobian by "
             f"Sparse(matrix)"
