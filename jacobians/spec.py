@@ -274,6 +274,8 @@ def own(structure: str, kind: Any) -> None:
     TypeError
         If the name is another module's, or stands for any structure in the tables.
     """
+    if not isinstance(structure, str):
+        raise TypeError(f"{kind.__name__}.structure: found {shown(structure)}, expected a name")
     known = _OWNERS.get(structure)
     if structure == "*" or (known is not None and known.__module__ != kind.__module__):
         whose = (

@@ -175,6 +175,7 @@ class Stored(LinearMap):
             self.dtype,
             home,
             tuple(p.static for p in self.parts),
+            None if owner(self.spec.structure) is type(self) else type(self),
         )
 
     def flatten(self) -> dict[str, Array]:
@@ -275,7 +276,7 @@ def unflatten(spec: Spec, arrays: Mapping[str, Array], static: Static | None = N
     >>> J.unflatten(J.spec, {"d": 10 * J.d}, J.static).d
     array([10., 20.])
     """
-    kind = owner(spec.structure)
+    kind: Any = owner(spec.structure) if static is None or static.kind is None else static.kind
     expected = kind._arrays(spec)
     names = kind.part_names(spec)
     statics = (None,) * len(names) if static is None else static.parts
