@@ -39,6 +39,7 @@ class Identity(Jacobian):
     """
 
     structure = "Identity"
+    _colour = "#7a8b99"
     _on_diagonal = True
     _by_sizes = True
 
@@ -130,6 +131,7 @@ class Diagonal(Jacobian):
     """
 
     structure = "Diagonal"
+    _colour = "#1f77b4"
     _fields = ("d",)
     _on_diagonal = True
     _by_sizes = True
@@ -206,6 +208,7 @@ class Dense(Jacobian):
     """
 
     structure = "Dense"
+    _colour = "#c1121f"
     _fields = ("A",)
     _by_sizes = True
     _entries = True

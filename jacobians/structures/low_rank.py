@@ -46,6 +46,7 @@ class DiagonalPlusLowRank(Jacobian):
     """
 
     structure = "DiagonalPlusLowRank"
+    _colour = "#17becf"
     _fields = ("d", "U", "V")
     _by_sizes = True
     d: Array

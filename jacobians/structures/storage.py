@@ -36,6 +36,7 @@ class Stored(LinearMap):
     _children: ClassVar[tuple[str, ...]] = ()  # attributes that hold Jacobians
     _entries: ClassVar[bool] = False  # whether those of one spec add up by their arrays
     _on_diagonal: ClassVar[bool] = False  # whether nothing stands off the diagonal
+    _colour: ClassVar[str] = "#333333"  # of its edges in pictures of graphs, in SVG's words
     _by_sizes: ClassVar[bool] = False  # whether costs with its like are formulas that take arrays of sizes
 
     # --- what a structure writes -----------------------------------------------------------------------
