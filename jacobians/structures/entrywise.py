@@ -10,6 +10,7 @@ import numpy as np
 from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, finite_columns, read_only, real_array, refuse_sparse
+from jacobians.numerics.blas_threads import product
 from jacobians.numerics.diagonals import diagonal_matrix
 from jacobians.numerics.ledger import Ledger
 from jacobians.spec import SUBSCRIPTS, Spec, owner, points
@@ -265,7 +266,7 @@ class Dense(Jacobian):
         return self.A[..., rows, columns]
 
     def _pull(self, u: Array) -> Array:
-        return u.reshape(-1) @ self.A.reshape(-1, self.shape[1])
+        return product(u.reshape(-1), self.A.reshape(-1, self.shape[1]))
 
     def _row_norms(self) -> Array:
         return euclidean(self.A)

@@ -8,6 +8,7 @@ import numpy as np
 
 from jacobians.cost import Count
 from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.blas_threads import product
 from jacobians.numerics.diagonals import diagonal_of, set_diagonal
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import NUMPY, require_one_library, spread_to
@@ -130,7 +131,7 @@ class DiagonalPlusLowRank(Jacobian):
         step = max(1, _MOST_ENTRIES // self.d.size)
         for start in range(0, n, step):
             some = slice(start, start + step)
-            rows = self.U[..., some, :] @ self.V.mT
+            rows = product(self.U[..., some, :], self.V.mT)
             places = np.arange(rows.shape[-2])
             rows[..., places, start + places] += self.d[..., some]
             norms[..., some] = euclidean(rows)
