@@ -88,6 +88,9 @@ class Jacobian(DenseForms):
         self.out_shape = (m,) if out_shape is None else self._checked("out_shape", tuple(out_shape), m)
         self.in_shape = (n,) if in_shape is None else self._checked("in_shape", tuple(in_shape), n)
         self.batch_shape = spec.batch if batch_shape is None else broadcast(tuple(batch_shape), spec.batch)
+        if len(self._fields) == 1 and type(array := getattr(self, self._fields[0])) is np.ndarray:
+            self.dtype, self.home = array.dtype, NUMPY  # what most are: it spares a third of the time
+            return
         own_arrays = [array for name in self._fields if (array := getattr(self, name)) is not None]
         holding = own_arrays or self.parts
         if holding:
