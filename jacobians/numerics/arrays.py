@@ -228,7 +228,7 @@ def read_only(array: Array) -> Array:
     if type(array) is not np.ndarray and is_foreign(array):
         return array
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 
