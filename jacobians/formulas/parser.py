@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from jacobians.formulas.functions import ALIASES, closest_function, known_function
 from jacobians.formulas.tree import MOST_NESTED, FormulaError, Node, Program
+from jacobians.names import class_name
 
 MOST_LETTERS = 20_000
 """How long a formula may be."""
@@ -60,7 +61,7 @@ def parse(source: str) -> Program:
     """
     if not isinstance(source, str):
         raise TypeError(
-            f'formula: found an object of type {type(source).__name__}, expected text such as "x\'*A*x"'
+            f'formula: found an object of type {class_name(source)}, expected text such as "x\'*A*x"'
         )
     if len(source) > MOST_LETTERS:
         raise FormulaError(
