@@ -10,7 +10,7 @@ import numpy as np
 
 from jacobians.function import Function
 from jacobians.numerics.arguments import checked_option
-from jacobians.numerics.arrays import Array, MemoryBudgetError, real_array
+from jacobians.numerics.arrays import Array, MemoryBudgetError, real_array, refuse_sparse
 from jacobians.numerics.layouts import TensorLayout, VecOrder, column_major_order, from_tensor
 from jacobians.numerics.libraries import NUMPY
 from jacobians.structures import Dense, Jacobian
@@ -195,6 +195,7 @@ def matrix_of(
         except MemoryBudgetError:
             return None
     try:
+        refuse_sparse(candidate, "jacobian")
         array = real_array(_of_sympy(candidate), "jacobian")
     except (TypeError, ValueError) as error:
         raise CandidateError(str(error)) from None

@@ -26,7 +26,7 @@ from verification.witnesses.finite_difference import (
     imaginary_quotients,
     richardson,
 )
-from verification.witnesses.resolution import too_fast, unseen
+from verification.witnesses.resolution import too_far, too_fast, unseen
 from verification.witnesses.symbolic import symbolic_value
 
 COMPLEX_BUDGET = 3_000_000  # scalar operations, about a second
@@ -82,7 +82,8 @@ def finite_difference(problem: Problem, budget: Budget) -> Evidence:
         raise UnavailableError(
             Cause.NOT_FINITE, "f is not finite around the point, on both sides in any direction"
         )
-    error = np.where(too_fast(problem, result)[:, None], np.inf, result.error)
+    unknown = too_fast(problem, result)[:, None] | too_far(problem, result)
+    error = np.where(unknown, np.inf, result.error)
     return Evidence(result.matrix, error, result.kinks, unseen=unseen(problem))
 
 
