@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 from jacobians.formulas.functions import ELEMENTWISE
-from jacobians.formulas.functions_of import WHOLE_RULES, applied, rewritten_power
+from jacobians.formulas.functions_of import WHOLE_RULES, applied, normalized_exponential, rewritten_power
 from jacobians.formulas.nodes import (
     Atom,
+    Choice,
     Delta,
     Factor,
     Labels,
@@ -197,6 +199,9 @@ class Lowering:
     def _div(self, node: Node) -> Value:
         left, right = self.lower(node.args[0]), self.lower(node.args[1])
         self._not_zero(node, right)
+        shares = normalized_exponential(left, right)
+        if shares is not None:
+            return shares
         return self.times([left, self.raised(right, -1)], left.rows, left.columns, left.sizes)
 
     def _not_zero(self, node: Node, below: Value) -> None:
@@ -208,6 +213,9 @@ class Lowering:
     def _hdiv(self, node: Node) -> Value:
         left, right = self._aligned(node)
         self._not_zero(node, right)
+        shares = normalized_exponential(left, self.lower(node.args[1]))
+        if shares is not None:
+            return shares
         below = self.raised(Value(right.rows, right.columns, right.sizes, right.terms), -1)
         return self.times([left, below], left.rows, left.columns, left.sizes)
 
@@ -216,6 +224,13 @@ class Lowering:
         sizes = {la: s for value in values for la, s in value.sizes.items()}
         rows = tuple(la for value in values for la in value.rows)
         return self.times(values, rows, tuple(la for value in values for la in value.columns), sizes)
+
+    def _khatri(self, node: Node) -> Value:
+        values = [self.lower(arg) for arg in node.args]
+        first = values[0]
+        values = [first, *(self._onto(value, value.rows, first.columns) for value in values[1:])]
+        sizes = {la: s for value in values for la, s in value.sizes.items()}
+        return self.times(values, tuple(la for value in values for la in value.rows), first.columns, sizes)
 
     def _transpose(self, node: Node) -> Value:
         inner = self.lower(node.args[0])
@@ -291,14 +306,21 @@ class Lowering:
             return self._ones(sizes[0], sizes[1] if len(sizes) > 1 else (), 1 if name == "ones" else 0)
         if name in ELEMENTWISE:
             return applied(name, [self.lower(node.args[0])])
-        if name in ("max", "min"):  # the tie belongs to the first
+        if name == "where":
+            mask, a, b = self._aligned(node)
+            other = self.scaled(self.times([mask, b], b.rows, b.columns, b.sizes), -1)
+            first = self.times([mask, a], a.rows, a.columns, a.sizes)
+            return Value(a.rows, a.columns, a.sizes, first.terms + b.terms + other.terms)
+        if name == "unvec":
+            return self._unvec(node)
+        if name in ("max", "min") and len(node.args) == 2:  # the tie belongs to the first
             a, b = self._aligned(node)
             sign = 1 if name == "max" else -1
             more = self.scaled(b, sign).terms + self.scaled(a, -sign).terms
             rest = applied("relu", [Value(a.rows, a.columns, a.sizes, more)])
             return Value(a.rows, a.columns, a.sizes, a.terms + self.scaled(rest, sign).terms)
-        if name == "kron":
-            return self._kron(node)
+        if name in ("kron", "khatri"):
+            return self._kron(node) if name == "kron" else self._khatri(node)
         if name in ("dot", "outer"):
             left = node.args[0] if name == "outer" else Node("T", (node.args[0],))
             right = node.args[1] if name == "dot" else Node("T", (node.args[1],))
@@ -306,7 +328,65 @@ class Lowering:
         return self.whole(name, self.lower(node.args[0]), axis)
 
 
+    def _unvec(self, node: Node) -> Value:
+        value = self.lower(node.args[0])
+        assert self.shapes is not None
+        rows = self.shapes.final(size_argument(node, node.args[1], self.shapes))
+        return Value(value.rows[: len(rows)], value.rows[len(rows) :], value.sizes, value.terms)
+
+    def _index(self, node: Node) -> Value:
+        value = self.lower(node.args[0])
+        sides = []
+        factors: list[Factor] = []
+        sizes, gone = dict(value.sizes), {}
+        for spec, labels in zip(node.value, (value.rows, value.columns), strict=True):
+            if spec is None or not labels:
+                sides.append(labels)
+                continue
+            if len(labels) != 1:
+                raise FormulaError(f"{self._part(node)}: found an index of a product of sizes, expected one size")
+            start, stop = (spec, None) if isinstance(spec, int) or spec[1] - spec[0] == 1 else spec
+            start = start if isinstance(start, int) else start[0]
+            choice = Choice(sizes[labels[0]], start, stop)
+            made = fresh(len(choice.sizes) - 1)
+            factors.append(Factor(choice, (*labels, *made)))
+            gone[labels[0]] = sizes.pop(labels[0])
+            sizes.update(dict(zip(made, choice.sizes[1:], strict=True)))
+            sides.append(made)
+        chosen = Value((), (), {}, (Term(1, (), tuple(factors)),))
+        return self._summed(self.times([value, chosen], sides[0], sides[1], sizes), gone)
+
+    def _stack(self, node: Node) -> Value:
+        assert self.shapes is not None
+        along = 0 if node.value == "rows" else 1
+        values = [self.lower(arg) for arg in node.args]
+        lengths = [prod(v.sizes[la] for la in (v.rows, v.columns)[along]) for v in values]  # type: ignore[misc]
+        total = sum(lengths)
+        (label,) = fresh(1) if total > 1 else ((),)
+        across = (values[0].rows, values[0].columns)[1 - along]
+        sizes = {la: values[0].sizes[la] for la in across} | {label: total}
+        terms: list[Term] = []
+        start = 0
+        for value, length in zip(values, lengths, strict=True):
+            own = (value.rows, value.columns)[along]
+            if len(own) > 1:
+                raise FormulaError(f"{self._part(node)}: found a part with a product of sizes, expected one size")
+            choice = Choice(total, start, None if length == 1 else start + length)
+            start += length
+            names = dict(zip((value.rows, value.columns)[1 - along], across, strict=True))
+            terms += [
+                relabel(term, names)._replace(
+                    factors=(Factor(choice, (label, *own)), *relabel(term, names).factors)
+                )
+                for term in value.terms
+            ]
+        sides = ((label,), across) if along == 0 else (across, (label,))
+        return Value(*sides, sizes, tuple(terms))
+
+
 _RULES: dict[str, Callable[[Lowering, Node], Value]] = {
+    "index": Lowering._index,
+    "stack": Lowering._stack,
     "num": lambda low, node: number_value(node.value),
     "size": lambda low, node: low._mul(Node("mul", tuple(Node("name", value=s) for s in node.value))),
     "name": Lowering._name,
@@ -321,6 +401,7 @@ _RULES: dict[str, Callable[[Lowering, Node], Value]] = {
     "had": Lowering._had,
     "hdiv": Lowering._hdiv,
     "kron": Lowering._kron,
+    "khatri": Lowering._khatri,
     "T": Lowering._transpose,
     "pow": Lowering._pow,
     "epow": Lowering._epow,

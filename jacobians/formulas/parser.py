@@ -30,7 +30,7 @@ _TOKENS = re.compile(
     |(?P<number>(?:\d+(?:\.(?![*/^'])\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
     |(?P<name>(?!\d){_WORD}+)
     |(?P<super>⁻?[ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹]+)
-    |(?P<op>\.\*|\./|\.\^|\.'|‖_F|[-+*/^'()\[\],;=\n·⊙⊗⊘∘−×|‖√:@])""",
+    |(?P<op>\.\*|\./|\.\^|\.'|‖_F|>=|<=|[-+*/^'()\[\],;=<>\n·⊙⊗⊘∗∘−×|‖√:@])""",
     re.VERBOSE,
 )
 _SAME = {"·": "*", "−": "-", "⊙": "(.)", "⊗": "(x)", "⊘": "(/)", ".'": "'", "@": "*"}
@@ -217,10 +217,13 @@ class _Parser:
 
     def kronecker(self) -> Node:
         start = self.next.start
-        factors = [self.entrywise()]
-        while self.accept("(x)"):
-            factors.append(self.entrywise())
-        return factors[0] if len(factors) == 1 else self.node("kron", start, *factors)
+        made, own = self.entrywise(), ""
+        while token := self.accept("(x)", "∗"):
+            op = "kron" if token.text == "(x)" else "khatri"
+            right = self.entrywise()
+            made = self.node(op, start, *(made.args if op == own else (made,)), right)
+            own = op
+        return made
 
     def entrywise(self) -> Node:
         start = self.next.start
@@ -270,6 +273,8 @@ class _Parser:
                 made = self.node("epow", start, made, exponent)
             elif self.next.kind == "super":
                 made = self.raised(made, start)
+            elif opened := self.accept("["):
+                made = self.index(made, start, opened)
             else:
                 return made
 
@@ -327,10 +332,8 @@ class _Parser:
                 return self.node("call", opened.start, inner, value="normF")
             self.expect(opened.text, opened)
             return self.node("call", opened.start, inner, value="abs" if opened.text == "|" else "norm2")
-        if token.text == "[":
-            raise self.fail(
-                "a name, a number or a round bracket; stacking with [ ] is not part of the language"
-            )
+        if opened := self.accept("["):
+            return self.stack(opened)
         if opened := self.accept("√"):
             return self.node("call", opened.start, self.primary(), value="sqrt")
         raise self.fail("a name, a number or an opening bracket")
@@ -356,9 +359,64 @@ class _Parser:
             if self.next.kind == "name" and following.text == "=":
                 options.append(self.option())
             else:
-                args.append(self.sum())
+                args.append(self.comparison())
         value = (function, *options) if options else function
         return self.node("call", token.start, *args, value=value)
+
+    def comparison(self) -> Node:
+        """Return a sum, or a comparison of two as steps: 1 where it holds, 0 elsewhere."""
+        start = self.next.start
+        left = self.sum()
+        token = self.accept(">", "<", ">=", "<=")
+        if token is None:
+            return left
+        right = self.sum()
+        larger, smaller = (left, right) if token.text in (">", "<=") else (right, left)
+        difference = self.node("add", start, larger, self.node("neg", start, smaller))
+        step = self.node("call", start, difference, value="step")
+        if len(token.text) == 1:
+            return step
+        return self.node("add", start, Node("num", value=Fraction(1)), self.node("neg", start, step))
+
+    def index(self, of: Node, start: int, opened: Token) -> Node:
+        """Return x[0], x[0:2], X[0,:], X[:,0:2]."""
+        specs = [self.bound()]
+        while self.accept(","):
+            specs.append(self.bound())
+        self.expect("]", opened)
+        if len(specs) > 2:
+            self.place -= 1
+            raise self.fail("at most two indices, one of rows and one of columns")
+        return self.node("index", start, of, value=(*specs, None)[:2])
+
+    def bound(self) -> None | int | tuple[int, int]:
+        if self.accept(":"):
+            return None
+        first = self.whole_number()
+        if not self.accept(":"):
+            return first
+        return first, self.whole_number()
+
+    def whole_number(self) -> int:
+        if self.next.kind != "number" or not self.next.text.isdigit() or len(self.next.text) > 9:
+            raise self.fail("an index from 0 on, or a slice such as 0:2")
+        return int(self.take().text)
+
+    def stack(self, opened: Token) -> Node:
+        """Return [A, B; C, D]: parts beside one another, rows under one another."""
+        rows: list[Node] = []
+        while True:
+            start = self.next.start
+            parts = [self.sum()]
+            while self.accept(","):
+                parts.append(self.sum())
+            rows.append(parts[0] if len(parts) == 1 else self.node("stack", start, *parts, value="columns"))
+            while self.accept("\n"):
+                pass
+            if not self.accept(";"):
+                break
+        self.expect("]", opened)
+        return rows[0] if len(rows) == 1 else self.node("stack", opened.start, *rows, value="rows")
 
     def option(self) -> tuple[str, int]:
         name = self.take()

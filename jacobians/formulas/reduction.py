@@ -42,6 +42,16 @@ def entrywise(factors: Sequence[Node]) -> Node:
     return Node("hdiv", (top, had(*below))) if below else top
 
 
+def is_unit(node: Node) -> bool:
+    """Return whether a node is one column of the identity."""
+    return node.op == "index" and node.args[0].op == "eye" and isinstance(node.value[1], int)
+
+
+def unit_of(node: Node) -> int:
+    """Return which column of the identity a node is."""
+    return int(node.value[1])
+
+
 def raised(node: Node, exponent: Number, op: str) -> Node:
     """Return a power; that of an exponential goes into its exponent, and a half is a root."""
     if exponent == 1:
@@ -128,7 +138,9 @@ class Graph:
             self.vectors.pop(label, None)
             right = self.ones(label) if vector is None else vector
             far = a if b == label else b
-            self.vectors.setdefault(far, []).append(mul(node if b == label else transposed(node), right))
+            turned = node if b == label else transposed(node)
+            made = Node("index", (turned,), (None, unit_of(right))) if is_unit(right) else mul(turned, right)
+            self.vectors.setdefault(far, []).append(made)
             return True
         if len(at) == 2:
             (a, b, left), (c, d, right) = at
@@ -157,6 +169,9 @@ class Graph:
 
     def _inner(self, entries: list[Node]) -> Node:
         """Return Σ of a product of vectors as a number."""
+        units = [node for node in entries if is_unit(node)]
+        if len(units) == 1 < len(entries):
+            return Node("index", (entrywise([node for node in entries if node is not units[0]]),), (unit_of(units[0]), None))
         if len(entries) == 1 and entries[0].op == "epow" and is_number(entries[0].args[1], 2):
             base = entries[0].args[0]
             if base.op != "name":
