@@ -99,6 +99,8 @@ class Differentiation:
         if isinstance(node, Tensor):
             return [Term(1, (), (Factor(self.of(node), (*labels, *by)),))]
         assert isinstance(node, Fn)
+        if node.name == "hardmax":  # constant where the largest entry is the only one
+            return []
         if node.name in _RULES:
             return _RULES[node.name](self, node, labels, by)
         if node.name not in ELEMENTWISE:
@@ -160,7 +162,6 @@ class Differentiation:
         a, b = fresh(half), fresh(half)
         return [Term(1, (), (Factor(inverse(arg), (*b, *a)), Factor(self.of(arg), (*a, *b, *by))))]
 
-
     def _max(self, node: Fn, labels: Labels, by: Labels) -> list[Term]:
         (arg,) = node.args
         kept = iter(labels)
@@ -194,7 +195,6 @@ _RULES: dict[str, Callable[[Differentiation, Fn, Labels, Labels], list[Term]]] =
     "det": Differentiation._det,
     "logdet": Differentiation._logdet,
     "max": Differentiation._max,
-    "hardmax": lambda diff, node, labels, by: [],
     **dict.fromkeys(_GRADIENTS, Differentiation._number_of_matrix),
     **{f"tr_{name}": Differentiation._trace_of for name in MATRIX_SLOPES},
 }
