@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from jacobians.numerics.arguments import checked_flag, checked_integer, checked_list, checked_shape, shown
+from jacobians.numerics.arguments import checked_flag, checked_list, checked_shape, shown
+from jacobians.numerics.letters import at_sizes, checked_size, is_symbolic, letters_of
 
 Batch = tuple[int, ...]
 
@@ -29,7 +30,7 @@ class Spec:
     structure : str
         The name of the leaf class: "Identity", "Zero", "Diagonal", "Dense", "Kronecker", …
     shape : tuple of int
-        (outputs, inputs).
+        (outputs, inputs). Sizes may be sympy symbols, positive integers: costs are expressions, for sizes above 1.
     batch : tuple of int
         The batch axes of the stored arrays: () where one array serves all points.
     parts : tuple of Spec
@@ -85,7 +86,11 @@ class Spec:
         return Spec, self._values()
 
     def __getattr__(self, name: str) -> Any:
-        for fact, value in self.facts if name != "facts" else ():
+        if hasattr(
+            type(self), name
+        ):  # a property failed, of what a class says: its own error, not one about facts
+            return object.__getattribute__(self, name)
+        for fact, value in self.facts:
             if fact == name:
                 return value
         raise AttributeError(f"Spec: found no {name!r} for the structure {self.structure}")
@@ -212,6 +217,15 @@ class Spec:
         return replace(self, batch=batch, parts=parts)
 
     @property
+    def letters(self) -> frozenset[Any]:
+        """The symbols among its sizes."""
+        return letters_of(self)
+
+    def at(self, values: Mapping[Any, int]) -> Spec:
+        """Return the spec with integers in the place of symbols."""
+        return at_sizes(self, values)
+
+    @property
     def batch_size(self) -> int:
         """The number of points of which numbers are stored: 1 where there is no batch axis."""
         return math.prod(self.batch)
@@ -309,12 +323,12 @@ def _sizes(*numbers: Any) -> Any:
     """Return Python's own integers: True, 1.0 and NumPy's 1 are equal to 1, and would be looked up in its place."""
     for number in numbers:
         if type(number) is not int or number < 1:
-            return tuple(checked_integer(number, "size") for number in numbers)
+            return tuple(map(checked_size, numbers))
     return numbers
 
 
 def _rank(rank: Any) -> int:
-    return rank if type(rank) is int and rank > 0 else checked_integer(rank, "rank")
+    return rank if type(rank) is int and rank > 0 else checked_size(rank, "rank")
 
 
 def _batch(batch: Any) -> Any:
@@ -324,6 +338,8 @@ def _batch(batch: Any) -> Any:
                 break
         else:
             return batch
+        if any(map(is_symbolic, batch)):
+            return tuple(checked_size(size, f"batch[{place}]") for place, size in enumerate(batch))
     return checked_shape(batch, "batch")
 
 

@@ -16,7 +16,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("jacobians", "verification", "backprop")
 PARTS = {"report", "cli", "certified", "arrays", "test"}
-ASIDE = {"speed", "cluster"}  # threads for large products; marking on several machines
+ASIDE = {
+    "speed",
+    "sweep",
+    "models",
+    "cluster",
+}  # threads; tables of families; importers; marking on several machines
 GROUPS = {
     "dev",
     "mutation",

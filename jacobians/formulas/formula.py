@@ -40,11 +40,11 @@ class Form:
     """
 
     def __init__(self, tree: Node, context: Context, vec: str) -> None:
-        self.tree, self._shapes, self._vec, self._where = tree, context.shapes, vec, context.where(tree)
+        self.tree, self.shapes, self._vec, self._where = tree, context.shapes, vec, context.where(tree)
 
     def code(self) -> str:
         """Return the formula as an expression in NumPy, vectors as arrays of one axis."""
-        return NumpyCode(self._shapes, self._vec).of(self.tree)
+        return NumpyCode(self.shapes, self._vec).of(self.tree)
 
     def __repr__(self) -> str:
         return text(self.tree) + self._where
