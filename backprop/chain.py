@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
@@ -11,6 +11,7 @@ import numpy as np
 
 from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
+from jacobians.formulas import Derivative, FormulaError, derive
 from jacobians.layers.recording import Record
 from jacobians.numerics.arguments import checked_flag, checked_option, checked_shape
 from jacobians.numerics.float_errors import without_float_errors

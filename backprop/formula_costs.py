@@ -53,7 +53,9 @@ class FormulaCosts:
                 {
                     "factors": list(chain.names),
                     "letters": None if costs is None else costs.to_dict(),
-                    "numbers": compare(self.numbers[place]).to_dict() if self.numbers and len(chain) > 1 else None,
+                    "numbers": compare(self.numbers[place]).to_dict()
+                    if self.numbers and len(chain) > 1
+                    else None,
                 }
                 for place, (chain, costs) in enumerate(zip(self.chains, self.letters, strict=True))
             ],
@@ -72,7 +74,9 @@ class FormulaCosts:
             parts += [str(compare(self.numbers[place]))] if self.numbers else []
         if self.graph is not None:
             plan = self.graph.plan("optimal")
-            parts.append(f"all terms as a graph, their sum too: {plan.cost.multiplications:,} multiplications at least")
+            parts.append(
+                f"all terms as a graph, their sum too: {plan.cost.multiplications:,} multiplications at least"
+            )
         return "\n\n".join(parts)
 
 
@@ -105,10 +109,10 @@ def formula_costs(
     >>> print(formula_costs("U*tanh(W*x)", "x"))
     ∂(U*tanh(W*x))/∂x = U·diag(1 − tanh(W·x)∘²)·W
     <BLANKLINE>
-    strategy  bracketing                     multiplications  additions
-    ────────  ─────────────────────────────  ───────────────  ───────────
-    left      (U·diag(1 − tanh(W·x)∘²))·W    m·n·(p + 1)      m·p·(n - 1)
-    right     U·(diag(1 − tanh(W·x)∘²)·W)    n·p·(m + 1)      m·p·(n - 1)
+    strategy  bracketing                   multiplications  additions
+    ────────  ───────────────────────────  ───────────────  ───────────
+    left      (U·diag(1 − tanh(W·x)∘²))·W  m·n·(p + 1)      m·p·(n - 1)
+    right     U·(diag(1 − tanh(W·x)∘²)·W)  n·p·(m + 1)      m·p·(n - 1)
     <BLANKLINE>
     left beats right iff m < p
     right beats left iff p < m
@@ -118,7 +122,9 @@ def formula_costs(
     """
     d = derivative_of(formula, by, declare)
     line = repr(d.matrix(vec))
-    chains = [Chain.from_specs([p.spec for p in term], names=[p.name for p in term]) for term in chains_of(d, vec)]
+    chains = [
+        Chain.from_specs([p.spec for p in term], names=[p.name for p in term]) for term in chains_of(d, vec)
+    ]
     if not sizes:
         return FormulaCosts(d.formula, d.by, line, tuple(chains))
     terms = chains_of(d, vec, sizes)

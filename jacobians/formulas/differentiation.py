@@ -19,7 +19,8 @@ from jacobians.formulas.tree import FormulaError, Node
 
 
 @cache
-def _slope_tree(name: str) -> Node:
+def slope_of(name: str) -> Node:
+    """Return f′ in z, as the function's row says."""
     return parse(ELEMENTWISE[name].slope).body
 
 
@@ -27,7 +28,7 @@ def slope(name: str, arg: Tensor) -> Tensor:
     """Return f′ at an argument, as the function's row says."""
     low = Lowering(None, {})
     low.values["z"] = (arg, len(arg.sizes))
-    made = low.lower(_slope_tree(name))
+    made = low.lower(slope_of(name))
     labels = made.labels or fresh(len(arg.sizes))  # a constant slope is a broadcast
     return close(made.terms, labels, arg.sizes)
 
@@ -248,4 +249,4 @@ def substituted(
     return known[tensor.digest]
 
 
-__all__ = ["Differentiation", "expanded", "power", "slope", "substituted"]
+__all__ = ["Differentiation", "expanded", "power", "slope", "slope_of", "substituted"]

@@ -9,12 +9,14 @@ import numpy as np
 from jacobians.formulas.conditions import conditions
 from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
+from jacobians.formulas.derivation_steps import Steps, steps_of
 from jacobians.formulas.differentiation import expanded, spread_terms
 from jacobians.formulas.index_text import IndexText
 from jacobians.formulas.latex import latex
 from jacobians.formulas.matrix_form import NoFormError
 from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.numpy_code import EinsumCode, NumpyCode
+from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.text import size_text, text
 from jacobians.formulas.tree import FormulaError, Node, Program, count
 from jacobians.numerics.arguments import checked_option
@@ -63,7 +65,10 @@ class Derivative:
     ``print(d)`` shows the gradient in the input's shape for a number, else the Jacobian matrix, and says which.
     """
 
-    def __init__(self, context: Context, out: Axes, tensor: Tensor, by: str, half: bool) -> None:
+    def __init__(
+        self, context: Context, out: Axes, tensor: Tensor, by: str, half: bool, order: int = 1
+    ) -> None:
+        self._order = order
         self._context, self._out, self._by, self._half = context, out, by, half
         first = sum(len(axis) for axis in out)
         rows, columns = context.shape(by)
@@ -260,6 +265,16 @@ class Derivative:
         return self._by
 
     @property
+    def shapes(self) -> Shapes:
+        """The sizes of all parts of the formula."""
+        return self._context.shapes
+
+    @property
+    def order(self) -> int:
+        """Of which order it is: 1, or more after `derive`."""
+        return self._order
+
+    @property
     def half(self) -> bool:
         """Whether it is the derivative by the free entries of a symmetric matrix."""
         return self._half
@@ -285,6 +300,17 @@ class Derivative:
         FormulaError
         """
         self._context.fits(program)
+
+    @property
+    def steps(self) -> Steps:
+        """The derivation as it is written by hand: the rules that are used, the differential, and its identification.
+
+        Raises
+        ------
+        FormulaError
+            For a derivative of higher order; the steps of each order are those of its own formula.
+        """
+        return steps_of(self)
 
     def terms(self) -> list[str]:
         """Return the terms of the derivative, multiplied out, as text: gradients of numbers, else in index notation."""
@@ -335,7 +361,7 @@ class Derivative:
                 "by: found vech(…) in a derivative of second order, expected the name of a variable"
             )
         tensor = self._context.differentiated(self._plain, name)
-        return Derivative(self._context, (*self._out, *self._in), tensor, name, half)
+        return Derivative(self._context, (*self._out, *self._in), tensor, name, half, self._order + 1)
 
     def evaluate(self, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """Return the derivative's numbers, of shape out_shape + in_shape (mixed layout).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from math import prod
 from typing import Any, NamedTuple
 
@@ -38,10 +39,14 @@ def chains_of(d: Derivative, vec: str = "row", sizes: Mapping[str, int] | None =
         If the derivative has no matrix notation, or a name in `sizes` is none of its letters.
     """
     form: Form = d.matrix(vec)
-    letters = {part for shape in d.sizes.values() for side in shape for part in side.split("·") if not part.isdigit()}
+    letters = {
+        part for shape in d.sizes.values() for side in shape for part in side.split("·") if not part.isdigit()
+    }
     for name, value in (sizes or {}).items():
         if name not in letters:
-            raise FormulaError(f"sizes: found {name!r}, expected letters of the formula, {', '.join(sorted(letters))}")
+            raise FormulaError(
+                f"sizes: found {name!r}, expected letters of the formula, {', '.join(sorted(letters))}"
+            )
         if type(value) is not int or value < 1:
             raise FormulaError(f"sizes: found {name} = {value!r}, expected a positive integer")
     writer = _Specs(form.shapes.with_vec(vec), dict(sizes or {}))
@@ -86,6 +91,17 @@ class _Specs:
     def _factor(self, node: Node) -> list[Part]:
         if node.op in ("mul", "neg", "div"):
             return self.chain(node)
+        if (
+            node.op == "kron"
+            and len(node.args) == 2
+            and node.args[0].op == "mul"
+            and self.shape(node.args[1])[0] == 1
+        ):
+            *before, last = node.args[
+                0
+            ].args  # (A·B) ⊗ xᵀ = A·(B ⊗ xᵀ): what a weight's Jacobian is multiplied from
+            parts = [part for arg in before if self.shape(arg) != (1, 1) for part in self._factor(arg)]
+            return [*parts, *self._factor(Node("kron", (last, node.args[1])))]
         shown = text(node)
         return [Part(shown if binding(node) >= 4 else f"({shown})", self.spec(node))]
 
@@ -158,7 +174,7 @@ def _rank_one(at: _Specs, node: Node) -> bool:
     if node.op != "mul":
         return False
     shapes = [shape for arg in node.args if (shape := at.shape(arg)) != (1, 1)]
-    return any(left[1] == 1 and right[0] == 1 for left, right in zip(shapes, shapes[1:], strict=False))
+    return any(left[1] == 1 and right[0] == 1 for left, right in pairwise(shapes))
 
 
 _STRUCTURES: dict[Any, Callable[[_Specs, Node], Spec | None]] = {

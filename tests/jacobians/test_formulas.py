@@ -353,10 +353,10 @@ def test_random_expressions_are_derived_and_printed_right(first):
 @pytest.mark.parametrize("name", [name for name in ELEMENTWISE if name not in ("sign", "step")])
 def test_a_flipped_row_of_the_table_is_seen(name, monkeypatch):
     monkeypatch.setitem(ELEMENTWISE, name, replace(ELEMENTWISE[name], slope=f"-({ELEMENTWISE[name].slope})"))
-    differentiation._slope_tree.cache_clear()
+    differentiation.slope_of.cache_clear()
     with pytest.raises(AssertionError, match="wrong tensor"):
         test_each_function_of_the_table_has_its_slope_in_both_signs(name)
-    differentiation._slope_tree.cache_clear()
+    differentiation.slope_of.cache_clear()
 
 
 RULES = {
