@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from jacobians.formulas.formula import Derivative
 
 
+# by whether the variable has rows and columns: the rule, the line in the gradient and the moving variable, the form
+_GRADIENTS = {
+    (True, True): ("cyclic permutation under the trace, tr A = tr Aᵀ", "tr(({})ᵀ·{})", "tr(Gᵀ·{})", "G = "),
+    (True, False): ("a number is its own transpose", "({})ᵀ·{}", "gᵀ·{}", "g = "),
+    (False, True): ("a number is its own transpose", "({})·{}ᵀ", "g·{}ᵀ", "g = "),
+    (False, False): ("", "", "f′·{}", ""),
+}
+
+
 def steps_of(d: Derivative) -> Steps:
     """Return the lines of a derivation with the rules by which they follow.
 
@@ -44,48 +53,29 @@ def steps_of(d: Derivative) -> Steps:
     by, moved = d.by, at.name_of(d.by)
     rows, columns = d.axes(by)
     matrix = bool(rows and columns)
+    line = d.text
     if d.half:
+        rule = f"{by} is symmetric: what stands twice counts twice, G + Gᵀ − G ⊙ I"
+        found.append(Step(rule, f"∂f/∂vech({by}) = vech({line})"))
+    elif d.kind.startswith("gradient"):
+        rule, said, form, letter = _GRADIENTS[bool(rows), bool(columns)]
+        if rule:
+            found.append(Step(rule, f"df = {said.format(line, moved)}"))
+        found.append(Step(f"identification: df = {form.format(moved)}", f"∂f/∂{by} = {letter}{line}"))
+    elif d.kind.startswith("Jacobian"):
+        stacked = "vec " if matrix or d.outputs > 1 else ""
+        rule = (
+            "vec(A·X·B) = (A ⊗ Bᵀ)·vec X, rows one after another"
+            if stacked
+            else f"{moved} taken out to the right"
+        )
+        found.append(Step(rule, f"{stacked}df = ({line})·{stacked if matrix else ''}{moved}"))
         found.append(
             Step(
-                f"{by} is symmetric: entries beside the diagonal count twice, G + Gᵀ − G ⊙ I",
-                f"∂f/∂vech({by}) = vech({d.text})",
+                f"identification: {stacked}df = J·{stacked if matrix else ''}{moved}",
+                f"J = ∂f/∂{by} = {line}",
             )
         )
-    elif d.kind.startswith("gradient"):
-        if matrix:
-            found.append(
-                Step(
-                    "cyclic permutation under the trace, tr A = tr Aᵀ, linearity",
-                    f"df = tr(({d.text})ᵀ·{moved})",
-                )
-            )
-            found.append(Step(f"identification: df = tr(Gᵀ·{moved})", f"∂f/∂{by} = G = {d.text}"))
-        elif rows or columns:
-            found.append(
-                Step(
-                    "a number is its own transpose",
-                    f"df = ({d.text})ᵀ·{moved}" if rows else f"df = ({d.text})·{moved}ᵀ",
-                )
-            )
-            found.append(
-                Step(
-                    f"identification: df = gᵀ·{moved}" if rows else f"identification: df = g·{moved}ᵀ",
-                    f"∂f/∂{by} = g = {d.text}",
-                )
-            )
-        else:
-            found.append(Step(f"identification: df = f′·{moved}", f"∂f/∂{by} = {d.text}"))
-    elif d.kind.startswith("Jacobian"):
-        stacked = "vec " if len(d.shape) - d.outputs > 1 or d.outputs > 1 else ""
-        if stacked:
-            found.append(
-                Step(
-                    "vec(A·X·B) = (A ⊗ Bᵀ)·vec X, rows one after another", f"vec df = ({d.text})·vec {moved}"
-                )
-            )
-        elif rows or columns:
-            found.append(Step(f"{moved} taken out to the right", f"df = ({d.text})·{moved}"))
-        found.append(Step(f"identification: {stacked}df = J·{stacked}{moved}", f"J = ∂f/∂{by} = {d.text}"))
     else:
         found.append(Step("entry by entry", d.text))
     return Steps(found)

@@ -9,14 +9,16 @@ import numpy as np
 from jacobians.formulas.conditions import conditions
 from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
-from jacobians.formulas.derivation_steps import Steps, steps_of
+from jacobians.formulas.derivation_steps import steps_of
 from jacobians.formulas.differentiation import expanded, spread_terms
+from jacobians.formulas.forms import Form
 from jacobians.formulas.index_text import IndexText
 from jacobians.formulas.latex import latex
 from jacobians.formulas.matrix_form import NoFormError
 from jacobians.formulas.nodes import Tensor
-from jacobians.formulas.numpy_code import EinsumCode, NumpyCode
+from jacobians.formulas.numpy_code import EinsumCode
 from jacobians.formulas.sizes import Shapes
+from jacobians.formulas.steps import Steps
 from jacobians.formulas.text import size_text, text
 from jacobians.formulas.tree import FormulaError, Node, Program, count
 from jacobians.numerics.arguments import checked_option
@@ -26,37 +28,6 @@ LAYOUTS = ("numerator", "denominator")
 TENSOR_LAYOUTS = ("numerator", "denominator", "mixed")
 MOST_EXPANDED = 8
 """Up to how many terms the form that is multiplied out is tried beside the factored one."""
-
-
-class Form:
-    """A formula in matrix notation, printed as text; a derivative makes it.
-
-    Parameters
-    ----------
-    tree : Node
-        What is written.
-    context : Context
-        The sizes of its names, and what names of lines stand for.
-    vec : str
-        What vec means in it.
-    """
-
-    def __init__(self, tree: Node, context: Context, vec: str) -> None:
-        self.tree, self.shapes, self._vec, self._where = tree, context.shapes, vec, context.where(tree)
-
-    def code(self) -> str:
-        """Return the formula as an expression in NumPy, vectors as arrays of one axis."""
-        return NumpyCode(self.shapes, self._vec).of(self.tree)
-
-    def __repr__(self) -> str:
-        return text(self.tree) + self._where
-
-    def latex(self) -> str:
-        """Return the formula as LaTeX."""
-        return latex(self.tree)
-
-    def _repr_latex_(self) -> str:
-        return f"${self.latex()}$"
 
 
 class Derivative:
@@ -179,6 +150,7 @@ class Derivative:
         return (self.matrix() if self._out else self.gradient).latex()
 
     def _repr_latex_(self) -> str | None:
+        """Return the LaTeX of Jupyter; ``d.steps`` shows how it is found."""
         tree = self._matrix_tree("row", "numerator") if self._out else self._tree(*self._sides, "row")
         return None if tree is None else f"${latex(tree)}$"
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from jacobians.formulas.differentiation import slope_of
 from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES
+from jacobians.formulas.latex import latex
 from jacobians.formulas.parser import parse
 from jacobians.formulas.shape_rules import shape_of
 from jacobians.formulas.sizes import Shapes
@@ -43,10 +45,16 @@ class Steps(tuple[Step, ...]):
     __slots__ = ()
 
     def __str__(self) -> str:
-        width = max((len(step.line) for step in self), default=0)
-        return "\n".join(f"{step.line:<{width}}    {step.rule}" for step in self)
+        return "\n".join(f"{step.line}\n    {step.rule}" for step in self)
 
     __repr__ = __str__
+
+    def _repr_latex_(self) -> str:
+        """Return the lines as LaTeX, one under another, each with its rule."""
+        lines = [rf"\text{{{step.line}}} && \text{{{step.rule}}}" if step.tree is None
+                 else rf"{step.line.partition(' = ')[0]} &= {latex(step.tree)} && \text{{{step.rule}}}"
+                 for step in self]  # fmt: skip
+        return r"$\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}$"
 
 
 class Differential:
@@ -87,15 +95,23 @@ class Differential:
 
     def _elementwise(self, node: Node) -> Node:
         (arg,) = node.args
-        slope = _put(slope_of(node.value), arg)
-        self.uses(f"d {node.value}(u) = {text(_put(slope_of(node.value), name('u')))} ⊙ du")
-        return _times(slope, self.of(arg), entrywise=not self.number(node))
+        number = self.number(node)
+        slope = _put(slope_of(node.value), arg, number)
+        sign = "·" if number else " ⊙ "
+        shown = _put(slope_of(node.value), name("u"), number)
+        self.uses(f"d {node.value}(u) = {text(shown) if shown.op != 'add' else f'({text(shown)})'}{sign}du")
+        return _times(slope, self.of(arg), entrywise=not number)
 
 
-def _put(slope: Node, arg: Node) -> Node:
+_OF_NUMBERS = {"had": "mul", "hdiv": "div", "epow": "pow"}
+
+
+def _put(slope: Node, arg: Node, number: bool) -> Node:
+    """Return a slope at an argument; that of a number has no signs of arrays."""
     if slope.op == "name":
         return arg if slope.value == "z" else slope
-    return Node(slope.op, tuple(_put(part, arg) for part in slope.args), slope.value)
+    op = _OF_NUMBERS.get(slope.op, slope.op) if number else slope.op
+    return Node(op, tuple(_put(part, arg, number) for part in slope.args), slope.value)
 
 
 def _times(a: Node, b: Node, *, entrywise: bool) -> Node:
@@ -142,6 +158,9 @@ def _quotient(at: Differential, node: Node) -> Node:
 
 def _power(at: Differential, node: Node) -> Node:
     base, exponent = node.args
+    if exponent.op == "neg" and exponent.args[0].op == "num":  # as it is parsed
+        exponent = negated(exponent.args[0])
+        node = Node(node.op, (base, exponent))
     number = at.number(base)
     if node.op == "pow" and not number:
         if is_number(exponent, -1):
@@ -160,7 +179,12 @@ def _power(at: Differential, node: Node) -> Node:
     at.uses("d(uᵏ) = k·uᵏ⁻¹·du")
     less = num(exponent.value - 1) if exponent.op == "num" else add(exponent, num(-1))
     lower = base if is_number(less, 1) else Node(node.op, (base, less))
-    return mul(exponent, _times(lower, at.of(base), entrywise=entrywise))
+    rest = _times(lower, at.of(base), entrywise=entrywise)
+    return mul(exponent, rest) if at.number(node.args[1]) else had(exponent, rest)
+
+
+def _raised(at: Differential, node: Node, exponent: Node) -> Node:
+    return at.of(Node("pow" if at.number(node) else "epow", (node.args[0], exponent)))
 
 
 def _linear(rule: str) -> Callable[[Differential, Node], Node]:
@@ -274,8 +298,8 @@ def _by_gradient(gradient: str) -> Callable[[Differential, Node], Node]:
 def _where(at: Differential, node: Node) -> Node:
     mask, a, b = node.args
     at.uses("what is chosen moves as it does")
-    return Node("call", (mask, at.of(a) if at.depends(a) else mul(num(0), a), at.of(b) if at.depends(b) else mul(num(0), b)),
-                "where")  # fmt: skip
+    moved = [at.of(part) if at.depends(part) else mul(num(0), part) for part in (a, b)]
+    return Node("call", (mask, *moved), "where")
 
 
 def _stack(at: Differential, node: Node) -> Node:
@@ -299,8 +323,8 @@ _RULES: dict[Any, Callable[[Differential, Node], Node]] = {
     "transpose": _transpose,
     "pow": _power,
     "epow": _power,
-    "sqrt": lambda at, node: at.of(Node("pow" if at.number(node) else "epow", (node.args[0], Node("div", (num(1), num(2)))))),
-    "square": lambda at, node: at.of(Node("pow" if at.number(node) else "epow", (node.args[0], num(2)))),
+    "sqrt": lambda at, node: _raised(at, node, num(Fraction(1, 2))),
+    "square": lambda at, node: _raised(at, node, num(2)),
     "inv": _inverse,
     "det": _det,
     "logdet": _logdet,
