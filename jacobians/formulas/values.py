@@ -126,11 +126,15 @@ def khatri_rao(a: Any, b: Any) -> Any:
     return np.einsum("ik,jk->ijk", a, b).reshape(-1, b.shape[1])
 
 
+def _eigmax(a: Any) -> Any:
+    e = np.linalg.eigvals(a)
+    return e[np.argmax(e.real)] if np.iscomplexobj(a) else e.real.max()
+
+
 def _eigenpair(a: Any) -> Any:
     """Return u·vᵀ/(uᵀv) for the largest eigenvalue's left and right vectors."""
-    left, right = (
-        (lambda e, v: v[:, np.argmax(e.real)].real)(*np.linalg.eig(m)) for m in (a.T, a)
-    )
+    pairs = [np.linalg.eig(m) for m in (a.T, a)]
+    left, right = (pair.eigenvectors[:, np.argmax(pair.eigenvalues.real)].real for pair in pairs)
     return np.outer(left, right) / (left @ right)
 
 
@@ -156,8 +160,14 @@ _ALONG: dict[str, Callable[[Any, int], Any]] = {
     "logsoftmax": lambda a, axis: a - _logsumexp(a, axis),
     "max": lambda a, axis: a.max(axis=axis, keepdims=True),
     "min": lambda a, axis: a.min(axis=axis, keepdims=True),
-    "hardmax": lambda a, axis: 1.0 * (np.arange(a.shape[axis]) == np.expand_dims(np.argmax(a, axis), -1)
-                                      if axis == 1 else (np.arange(a.shape[0])[:, None] == np.argmax(a, 0))),
+    "hardmax": lambda a, axis: (
+        1.0
+        * (
+            np.arange(a.shape[axis]) == np.expand_dims(np.argmax(a, axis), -1)
+            if axis == 1
+            else (np.arange(a.shape[0])[:, None] == np.argmax(a, 0))
+        )
+    ),
 }
 
 _WHOLE: dict[str, Callable[..., Any]] = {
@@ -186,7 +196,7 @@ _WHOLE: dict[str, Callable[..., Any]] = {
     "specpair": lambda a: _decomposed(a, 1),
     "polar": lambda a: _decomposed(a, None),
     "khatri": lambda a, b: khatri_rao(a, b),
-    "eigmax": lambda a: (lambda e: e[np.argmax(e.real)] if np.iscomplexobj(a) else e.real.max())(np.linalg.eigvals(a)),
+    "eigmax": _eigmax,
     "eigpair": _eigenpair,
     **{name: _matrix_function(name) for name in MATRIX_SLOPES},
 }
