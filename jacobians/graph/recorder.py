@@ -124,10 +124,10 @@ class Recorder:
             frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
         return tuple(found)
 
-    def add(self, name: str, value: Array, operation: str) -> int:
-        """Add a vertex, and return its number."""
+    def add(self, name: str, value: Array, operation: str, line: str | None = None) -> int:
+        """Add a vertex, and return its number; its line is the one that runs, by default."""
         self._require_room(operation)
-        self.vertices.append(Vertex(name, value.shape, value, operation, user_line()))
+        self.vertices.append(Vertex(name, value.shape, value, operation, line or user_line()))
         return len(self.vertices) - 1
 
     def stepped(

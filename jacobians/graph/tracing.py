@@ -16,10 +16,11 @@ from jacobians.function import Function
 from jacobians.graph.creators import following
 from jacobians.graph.graph import Graph
 from jacobians.graph.layers import trace_function
+from jacobians.graph.nested import operands_of
 from jacobians.graph.operations import special_rows
 from jacobians.graph.randomness import states
 from jacobians.graph.recorder import Call, Recorder, TracingError
-from jacobians.graph.traced import Traced, assemble, operands_of
+from jacobians.graph.traced import Traced, assemble
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, as_array, real_array
 from jacobians.numerics.float_errors import without_float_errors
