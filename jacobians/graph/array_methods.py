@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from jacobians.graph.recorder import refuse
 from jacobians.numerics.arrays import Array
+
+_ravel: Any = np.ravel  # which is told of arrays of its own only
 
 
 class Followed(np.lib.mixins.NDArrayOperatorsMixin):
@@ -71,9 +73,23 @@ class Followed(np.lib.mixins.NDArrayOperatorsMixin):
         """Return the array with its axes in another order."""
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
-    def flatten(self) -> Any:
+    @property
+    def real(self) -> Any:
+        """The array itself: all values are real."""
+        return self
+
+    @property
+    def imag(self) -> Any:
+        """Zeros."""
+        return np.zeros_like(self)
+
+    def ravel(self, order: Literal["K", "A", "C", "F"] = "C") -> Any:
+        """Return the entries along one axis."""
+        return _ravel(self, order)
+
+    def flatten(self, order: Literal["K", "A", "C", "F"] = "C") -> Any:
         """Return a copy with one axis."""
-        return np.copy(np.ravel(self))
+        return np.copy(_ravel(self, order))
 
     def astype(self, dtype: Any, **_: Any) -> Any:
         """Return a copy; only real floating types keep the derivative."""

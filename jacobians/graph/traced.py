@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 
 from jacobians.graph.array_methods import Followed
+from jacobians.graph.composed import COMPOSED, STACKS, add_at, compose, stacked
+from jacobians.graph.composed_scipy import load_scipy
 from jacobians.graph.filled import Filled, Part, gather
-from jacobians.graph.nested import operands_of, plain, plain_but, zeroed
-from jacobians.graph.operations import TABLE, elementwise
+from jacobians.graph.nested import operands_of, plain, zeroed
+from jacobians.graph.operations import TABLE
 from jacobians.graph.operations.constants import CHOOSING, CONSTANT, DECIDING, FILLED, SHAPES
 from jacobians.graph.operations.elementwise import numbering
 from jacobians.graph.operations.moves import indexed
-from jacobians.graph.operations.table import replaced
-from jacobians.graph.recorder import Recorder, TracingError, refuse, user_line, writes_into_unfollowed
+from jacobians.graph.recorder import Recorder, TracingError, called, refuse, user_line, writes_into_unfollowed
+from jacobians.graph.views import part_of, parts_of, shown
 from jacobians.numerics.arrays import Array, as_array, is_recorded
 
 
@@ -100,7 +101,7 @@ class Traced(Followed):
     ) -> Any:
         operands = list(operands_of(args)) + list(operands_of(kwargs))
         base = operands[0][1] if view else None
-        shows = _shown(rule, function, args, kwargs) if view else None
+        shows = shown(rule, function, args, kwargs) if view else None
         if base is not None and base._window() is not None:
             return base._views(shows)
         given = plain(args), plain(kwargs)
@@ -129,7 +130,7 @@ class Traced(Followed):
         parts = []
         for k, part in enumerate(value):
             own = [(place, vertex, J[k]) for place, vertex, J in found if J[k] is not None]
-            of_part = None if shows is None else _part_of(shows, k)
+            of_part = None if shows is None else part_of(shows, k)
             parts.append(
                 self._vertex_of(name, part, [one[1:] for one in own], base, of_part) if own else part
             )
@@ -151,7 +152,7 @@ class Traced(Followed):
         numbers = self._numbers()
         found = shows(numbers)
         parts = [
-            self._view(part, numbers, shows if part is found else _part_of(shows, k))
+            self._view(part, numbers, shows if part is found else part_of(shows, k))
             for k, part in enumerate(found if isinstance(found, list | tuple) else [found])
         ]
         return type(found)(parts) if isinstance(found, list | tuple) else parts[0]
@@ -166,7 +167,9 @@ class Traced(Followed):
         return made
 
     def _apply(self, function: Any, args: Any, kwargs: Any) -> Any:
-        module = getattr(function, "__module__", None) or "numpy"
+        module = ".".join(
+            part for part in (getattr(function, "__module__", None) or "numpy").split(".") if part[0] != "_"
+        )
         name = f"{module}.{function.__name__}"
         if isinstance(function, np.ufunc) or module.startswith("scipy"):
             name = function.__name__ if module == "numpy" else name
@@ -189,8 +192,11 @@ class Traced(Followed):
                     raise
                 refuse(name, f"can't be compiled: {error}")
             return Traced(self._recorder, decided, None) if is_recorded(decided) else decided
-        if function not in TABLE and "scipy.special" in sys.modules:
-            elementwise.special_rows()  # a function may load it while it is followed
+        load_scipy()  # a function may load it while it is followed
+        if function in COMPOSED:
+            return compose(function, name, args, kwargs)
+        if function in STACKS and not kwargs and any(np.ndim(one) > 2 for one in args):
+            return stacked(function, *args)
         if function not in TABLE:
             refuse(name, "is not in the table of operations; add a row by jacobians.graph.operation")
         self._decides(function in CHOOSING, args)
@@ -211,6 +217,8 @@ class Traced(Followed):
             return self._apply(reductions[ufunc], inputs[:1], {"axis": axis, **kwargs})
         if method == "outer" and len(inputs) == 2:
             return ufunc(np.reshape(inputs[0], np.shape(inputs[0]) + (1,) * np.ndim(inputs[1])), inputs[1])
+        if method == "at" and ufunc in (np.add, np.subtract):
+            return add_at(ufunc, *inputs)
         if method != "__call__":
             refuse(f"{ufunc.__name__}.{method}", "is not in the table of operations")
         out = kwargs.pop("out", None)
@@ -232,8 +240,8 @@ class Traced(Followed):
 
     def __getitem__(self, index: Any) -> Any:
         index = plain(index)
-        basic = not any(isinstance(i, list | np.ndarray) for i in _parts(index))
-        recorded = any(is_recorded(i) for i in _parts(index))
+        basic = not any(isinstance(i, list | np.ndarray) for i in parts_of(index))
+        recorded = any(is_recorded(i) for i in parts_of(index))
         window = self._window()
         if window is not None and not recorded:
             filled, positions = window
@@ -260,7 +268,7 @@ class Traced(Followed):
             new = np.array(new) if not any(operands_of(new)) else np.stack(new)
         if not isinstance(new, Traced):
             new = Traced(self._recorder, as_array(new), None)
-        if any(is_recorded(i) for i in _parts(index)):
+        if any(is_recorded(i) for i in parts_of(index)):
             self._write_by_mask(index, new)
             return
         value, vertex = new._value, new._vertex
@@ -307,10 +315,22 @@ class Traced(Followed):
         if self._vertex is not None:
             if writes_into_unfollowed():
                 refuse("a write", "into an array that isn't followed; make it by numpy.zeros in the function")
-            refuse("a conversion to a number", "loses the derivative; compute with the array itself")
+            refuse(
+                f"{called()}a conversion to a number", "loses the derivative; compute with the array itself"
+            )
         if is_recorded(self._value):
             refuse("a conversion to a number", "can't be compiled; compute with the array itself")
         return self._current().item()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if self._vertex is None and not is_recorded(self._value):
+            return np.array(self._current(), dtype=dtype)
+        if writes_into_unfollowed():
+            refuse("a write", "into an array that isn't followed; make it by numpy.zeros in the function")
+        return refuse(
+            f"{called()}a conversion to a plain array",
+            "loses the derivative; call functions of NumPy with the array itself, and with numpy.stack of a list",
+        )
 
     def __float__(self) -> float:
         return float(self._number())
@@ -320,28 +340,6 @@ class Traced(Followed):
 
     def __index__(self) -> int:
         return int(self._number())
-
-
-def _parts(index: Any) -> tuple[Any, ...]:
-    return index if isinstance(index, tuple) else (index,)
-
-
-def _shown(rule: Any, function: Any, args: Any, kwargs: Any) -> Any:
-    """Return what a function that returns views does to the numbers of the entries of its operand."""
-    (place, _), *others = [*operands_of(args), *operands_of(kwargs)]
-    if others:
-        return None
-    plain = plain_but(args, place), plain_but(kwargs, place)
-
-    def shows(numbers: Array) -> Any:
-        its_args, its_kwargs = replaced(*plain, place, numbers)
-        return function(*its_args, **its_kwargs)
-
-    return shows
-
-
-def _part_of(shows: Any, k: int) -> Any:
-    return lambda numbers: shows(numbers)[k]
 
 
 def _wrap(recorder: Recorder, value: Any, base: Traced | None = None, shows: Any = None) -> Any:
