@@ -6,6 +6,7 @@ from backprop.compiling.compiled import CompiledGraph, compile  # noqa: A004  # 
 from backprop.compiling.gradients import CompiledGradients, compile_gradients
 from backprop.compiling.jacobians import CompiledJacobian
 from backprop.execute import Execution
+from backprop.families import NetworkShape, Sweep, sweep
 from backprop.images.gradient_descent import Descent, DivergenceError, gradient_descent
 from backprop.images.saliency import ClassScore, MaximizedInput, Saliency, maximize_input, saliency
 from backprop.images.style import match_style, style_gradient
@@ -16,6 +17,7 @@ from backprop.learning.tangent_kernel import tangent_kernel
 from backprop.learning.training import TrainingResult, fit
 from backprop.picture import Picture, picture
 from backprop.plan import Plan, Step
+from backprop.symbolic_costs import SymbolicCosts, symbolic_costs
 from jacobians import __version__
 
 __all__ = [
@@ -32,10 +34,13 @@ __all__ = [
     "Epoch",
     "Execution",
     "MaximizedInput",
+    "NetworkShape",
     "Picture",
     "Plan",
     "Saliency",
     "Step",
+    "Sweep",
+    "SymbolicCosts",
     "TrainingResult",
     "TrainingState",
     "__version__",
@@ -52,5 +57,7 @@ __all__ = [
     "saliency",
     "save_state",
     "style_gradient",
+    "sweep",
+    "symbolic_costs",
     "tangent_kernel",
 ]

@@ -14,6 +14,7 @@ from jacobians import Function, Jacobian, Spec
 from jacobians.layers.recording import Record
 from jacobians.numerics.arguments import checked_flag, checked_option, checked_shape
 from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.letters import is_symbolic
 from jacobians.planning.dead_units import LiveUnits, live_units
 from jacobians.structures import Dense
 from jacobians.structures.equality import same
@@ -122,6 +123,8 @@ class Chain:
     def from_shapes(cls, shapes: Sequence[Any], *, names: Sequence[str] | None = None) -> Self:
         """Make a chain of dense factors to plan without any numbers, from shapes (outputs, inputs).
 
+        A size may be a sympy symbol that is a positive integer: see :func:`backprop.symbolic_costs`.
+
         Raises
         ------
         TypeError, ValueError
@@ -135,7 +138,9 @@ class Chain:
         listed = _listed(shapes, "shapes", "shapes (outputs, inputs)")
         expected = "a pair of integers (outputs, inputs)"
         sizes = [
-            checked_shape(shape, f"shapes[{place}]", axes=2, expected=expected)
+            shape
+            if isinstance(shape, tuple | list) and len(shape) == 2 and any(map(is_symbolic, shape))
+            else checked_shape(shape, f"shapes[{place}]", axes=2, expected=expected)
             for place, shape in enumerate(listed)
         ]
         specs = [Spec.dense(shape[0], shape[1]) for shape in sizes]

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.arrays import Array, real_array, refuse_sparse
 from jacobians.numerics.libraries import is_foreign
 from jacobians.structures import Dense, Jacobian
 
@@ -57,8 +57,6 @@ class Written(ABC):
     def _factors(self, derivative: Any, x: Any, wrt: str, batch_ndim: int, value: Any) -> list[Jacobian]:
         """Return what a derivative is as its factors, output side first: mostly one."""
         if not isinstance(derivative, tuple | list):
-            if self._ours and isinstance(derivative, Jacobian):
-                return [derivative]
             return [self._as_jacobian(derivative, x, wrt, batch_ndim, value)]
         for place, factor in enumerate(derivative):
             if not isinstance(factor, Jacobian):
@@ -124,6 +122,7 @@ class Written(ABC):
                 return Dense(derivative, out_shape=out_shape, in_shape=in_shape)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{type(self).__name__}.derivative by {wrt}: {error}") from None
+        refuse_sparse(derivative, f"{type(self).__name__}.derivative")
         raise TypeError(
             f"{type(self).__name__}.derivative: found {type(derivative).__name__}, expected a Jacobian "
             f"or an array of shape (outputs, inputs)"

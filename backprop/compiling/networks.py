@@ -11,7 +11,7 @@ from backprop.chain import Chain
 from backprop.compiling.broadcasting import tiled
 from backprop.compiling.dead_units import live_chain
 from backprop.compiling.memory import Memory, Written
-from backprop.compiling.nodes import Node, fixed_nodes
+from backprop.compiling.nodes import Node, fixed_nodes, matrix_products
 from backprop.compiling.plans import dense_form
 from backprop.compiling.printing import Printer, imports, needed
 from backprop.compiling.recording import Recording
@@ -86,6 +86,7 @@ def trace_jacobian(
     by: str,
     loss: Function | None,
     batched: bool,
+    keep_units: bool = False,
 ) -> Trace:
     """Return the recorded operations of ∂(loss ∘ network)/∂by at a point of some shape.
 
@@ -98,6 +99,8 @@ def trace_jacobian(
     by : str
     loss : Function or None
     batched : bool
+    keep_units : bool
+        Whether dead units stay: which ones they are depends on numbers, and with them all shapes.
 
     Raises
     ------
@@ -125,7 +128,7 @@ def trace_jacobian(
         factors = chains[by]
         shapes = factors[0].out_shape, factors[-1].in_shape
         # in a batch each point has dead units of its own
-        reduced = None if batched else live_chain(recording, factors)
+        reduced = None if batched or keep_units else live_chain(recording, factors)
         if reduced is not None:
             factors = reduced
         plan = Chain(factors).plan(dead_units=False)
@@ -177,4 +180,4 @@ def array_form(trace: Trace, title: str) -> Written:
     text += [f"def jacobian(x{', out=None' if direct else ''}):", *inner, "", "return jacobian"]
     module = "\n".join(f"    {line}".rstrip() for line in text)
     source = f"{imports(trace.nodes)}\n\ndef make({', '.join(constants)}):\n{module}\n"
-    return Written(source, constants, memory.nbytes, direct)
+    return Written(source, constants, memory.nbytes, matrix_products(trace.nodes, trace.once), direct)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -349,7 +349,7 @@ def function_name(function: Any) -> str:
     module = getattr(function, "__module__", None) or ""
     if "linalg" in module:
         return f"np.linalg.{name}"
-    if module.startswith("jacobians."):
+    if module.startswith(("jacobians.", "backprop.")):
         return str(name)
     if module.startswith("numpy.lib"):
         return f"{module.replace('numpy', 'np')}.{name}" if not hasattr(np, name) else f"np.{name}"
@@ -374,10 +374,3 @@ def comment(shape: tuple[int, ...] | None, cost: Cost) -> str:
     if cost != ZERO_COST:
         parts.append(str(cost))
     return f"  # {', '.join(parts)}" if parts else ""
-
-
-def maker(source: str) -> Callable[..., Any]:
-    """Return the function `make` of generated code."""
-    namespace: dict[str, Any] = {}
-    exec(source, namespace)  # code that this library has written from its own operations
-    return namespace["make"]

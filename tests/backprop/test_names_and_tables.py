@@ -17,7 +17,7 @@ import backprop
 from backprop import MLP, Chain, compare
 from backprop.names import printable, quotable
 from backprop.report import report_network
-from backprop.tables import csv_table, markdown_table, text_table
+from backprop.tables import csv_table, latex_table, markdown_table, text_table
 from jacobians import Affine, ReLU, Sequential, Spec, SquaredError
 
 HOSTILE = [
@@ -271,3 +271,21 @@ def test_a_report_that_is_not_right_is_false():
     assert not report_network(Sequential(Affine(np.eye(2), None), Wrong()), [0.5, 1.0])
     assert report_network(Sequential(Affine(np.eye(2), None), ReLU()), [0.5, 1.0])
     assert backprop.__version__
+
+
+def test_a_table_of_latex_escapes_what_latex_would_read():
+    text = latex_table(
+        ["a_b", "n"], [["50% & $#{}~^\\", "1"], ["(A·B)·Cᵀ ⊗ I₁₂", "$n^2$"]], numeric=(1,), caption="x & y"
+    )
+    assert text.splitlines()[2:] == [
+        r"\caption{x \& y}",
+        r"\begin{tabular}{lr}",
+        r"\toprule",
+        r"a\_b & n \\",
+        r"\midrule",
+        r"50\% \& \$\#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{} & 1 \\",
+        r"(A$\cdot$B)$\cdot$C$^{\mathsf T}$ $\otimes$ I$_1$$_2$ & $n^2$ \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
