@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what follows is loaded with its first use
     from jacobians.graph import Graph, from_numpy, trace
     from jacobians.layers.augmented import AddUnit, AugmentedAffine, DropUnit, PassUnit
     from jacobians.layers.branches import Concatenate, Product, Residual, Sum
+    from jacobians.layers.convolution import ChannelMaxPool, ChannelMeanPool, ChannelScale, Convolution
     from jacobians.layers.cross_entropy import BinaryCrossEntropy, CrossEntropy, SigmoidBinaryCrossEntropy
     from jacobians.layers.determinants import Determinant, Inverse, LogDeterminant
     from jacobians.layers.losses import MeanSquaredError, SoftmaxCrossEntropy, SquaredError
@@ -42,7 +43,11 @@ __all__ = [
     "Affine",
     "AugmentedAffine",
     "BinaryCrossEntropy",
+    "ChannelMaxPool",
+    "ChannelMeanPool",
+    "ChannelScale",
     "Concatenate",
+    "Convolution",
     "Cost",
     "CrossEntropy",
     "Determinant",
@@ -97,6 +102,7 @@ __all__ = [
 
 _LATER = {
     "layers.augmented": "AddUnit AugmentedAffine DropUnit PassUnit",
+    "layers.convolution": "ChannelMaxPool ChannelMeanPool ChannelScale Convolution",
     "layers.cross_entropy": "BinaryCrossEntropy CrossEntropy SigmoidBinaryCrossEntropy",
     "layers.determinants": "Determinant Inverse LogDeterminant",
     "formulas": "FormulaError derive",
