@@ -13,9 +13,9 @@ from jacobians import Cost, Spec
 from jacobians.numerics.arguments import near, shown
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.letters import number_text
-from jacobians.planning.bracketing import Association, associate, cheapest, fold, from_left, from_right
+from jacobians.planning.bracketing import Association, associate, cheapest, from_left, from_right
 from jacobians.planning.dead_units import LiveUnits
-from jacobians.planning.trees import Tree, flat, nested
+from jacobians.planning.trees import Tree, flat, fold, nested
 from jacobians.products import find_row, product_cost, product_spec
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from jacobians.layers.affine import Affine
 from jacobians.layers.composition import Sequential
 from jacobians.layers.elementwise import Elementwise
 from jacobians.numerics.arrays import MemoryBudgetError
+from jacobians.numerics.blas_threads import keep_blas_threads
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
@@ -96,6 +97,7 @@ __all__ = [
     "Transpose",
     "derive",
     "from_numpy",
+    "keep_blas_threads",
     "pairwise_products",
     "trace",
 ]

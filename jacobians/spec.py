@@ -86,7 +86,11 @@ class Spec:
         return Spec, self._values()
 
     def __getattr__(self, name: str) -> Any:
-        for fact, value in self.facts if name != "facts" else ():
+        if hasattr(
+            type(self), name
+        ):  # a property failed, of what a class says: its own error, not one about facts
+            return object.__getattribute__(self, name)
+        for fact, value in self.facts:
             if fact == name:
                 return value
         raise AttributeError(f"Spec: found no {name!r} for the structure {self.structure}")

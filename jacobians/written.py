@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.arrays import Array, real_array, refuse_sparse
 from jacobians.numerics.libraries import is_foreign
 from jacobians.structures import Dense, Jacobian
 
@@ -124,6 +124,7 @@ class Written(ABC):
                 return Dense(derivative, out_shape=out_shape, in_shape=in_shape)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{type(self).__name__}.derivative by {wrt}: {error}") from None
+        refuse_sparse(derivative, f"{type(self).__name__}.derivative")
         raise TypeError(
             f"{type(self).__name__}.derivative: found {type(derivative).__name__}, expected a Jacobian "
             f"or an array of shape (outputs, inputs)"

@@ -199,10 +199,13 @@ class Problem:
     def _sixth_differences(self, sizes: Array) -> Array:
         """Return the rounding noise of each value, as steps of 2⁻²² of some sizes of the entries of x show it."""
         x = self.point.reshape(-1)
-        direction = np.where(np.arange(x.size) % 2, -1.0, 1.0) * np.where(x == 0, 2.0**-10, sizes)
+        # odd multiples of the last bit of x: the points are exact, and all bits change that f may round
+        step = NOISE_STEP * np.where(x == 0, 2.0**-10, sizes)
+        unit = np.spacing(np.abs(x) + 16 * step)
+        step = np.where(np.arange(x.size) % 2, -1.0, 1.0) * (2 * np.floor(step / unit / 2) + 1) * unit
         estimates = []
-        for side in (np.arange(10.0) * NOISE_STEP, np.arange(10.0) * -NOISE_STEP):
-            points = (x + side[:, None] * direction).astype(x.dtype)
+        for side in (np.arange(10.0), -np.arange(10.0)):
+            points = (x + side[:, None] * step).astype(x.dtype)
             try:
                 values = self.evaluate_many(points.reshape((-1, *self.point.shape))).astype(np.float64)
             except Exception:  # f's own; the witness that meets it says so, and the noise is rounding here

@@ -11,8 +11,8 @@ import numpy as np
 from backprop.compiling.entrywise import NotScalarError, is_small, scalar_form
 from backprop.compiling.gradient_source import gradient_source
 from backprop.compiling.jacobians import CompiledJacobian, Form, compile_network
+from backprop.compiling.memory import maker
 from backprop.compiling.numpy_functions import GraphTrace, edges_graph, recorded_graph, trace_plan
-from backprop.compiling.printing import maker
 from backprop.compiling.recording import Recording
 from jacobians import Function, Graph, trace
 from jacobians.numerics.arguments import checked_option, shown
@@ -54,8 +54,9 @@ class CompiledGraph:
         self._kinds, self._recipe, self._form = made.arguments, recipe, form
         self._others: dict[Any, CompiledGraph] = {}
         heading = f"{title}\n\nReturns {'; '.join(made.results)}.\nCost of a call: {made.cost}.\n"
-        self.source, self.constants, self.workspace, _ = gradient_source(made, heading, "jacobians")
-        arrays = without_float_errors(maker(self.source))(**self.constants)
+        written = gradient_source(made, heading, "jacobians")
+        self.source, self.constants, self.workspace = written.source, written.constants, written.workspace
+        arrays = written.made()
         self._call, self.form = arrays, "arrays"
         if form == "scalars" or (form == "auto" and is_small(made)):
             try:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backprop.compiling.memory import Memory, Written
-from backprop.compiling.nodes import Node, RecordingError, fixed_nodes
+from backprop.compiling.nodes import Node, RecordingError, fixed_nodes, matrix_products
 from backprop.compiling.printing import Printer, imports, needed
 from backprop.compiling.recording import Recording
 from backprop.compiling.stored_arrays import identifiers
@@ -141,4 +141,4 @@ def gradient_source(trace: GradientTrace, title: str, name: str = "gradients") -
     ]
     body = "\n".join(f"    {line}".rstrip() for line in text)
     source = f"{imports(trace.nodes)}\n\ndef make({', '.join(constants)}):\n{body}\n"
-    return Written(source, constants, memory.nbytes)
+    return Written(source, constants, memory.nbytes, matrix_products(trace.nodes, fixed))

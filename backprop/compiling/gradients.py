@@ -10,14 +10,14 @@ from numpy import ndarray  # looking it up in np is a few percent of a small cal
 
 from backprop.compiling.gradient_source import gradient_source, target_name, trace_gradients
 from backprop.compiling.memory import Written
-from backprop.compiling.printing import maker
 from backprop.learning.network import MLP
 from backprop.learning.targets import target_rows
 from jacobians import Function
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, require_budget
+from jacobians.numerics.blas_threads import blas_threads
 from jacobians.numerics.float_errors import without_float_errors
-from jacobians.numerics.threads import LEAST_FLOPS, blas_threads, halves, spread
+from jacobians.numerics.threads import LEAST_FLOPS, halves, spread
 
 LEAST_POINTS = 128
 """Points of a thread, below which BLAS's own threads are faster: gradients of few points are not worth adding up."""
@@ -82,7 +82,7 @@ class CompiledGradients:
         made: dict[int, Callable[..., Any]] = {}
         for size in sorted({piece.stop - piece.start for piece in self._pieces}):
             written[size] = self._of_points(size)
-            made[size] = without_float_errors(maker(written[size].source))(**written[size].constants)
+            made[size] = written[size].made()
         self.source, self.constants = written[size].source, written[size].constants
         self._codes = [made[piece.stop - piece.start] for piece in self._pieces]
         sums = sum(value.nbytes for value in network.parameters.values()) * (len(self._pieces) - 1)

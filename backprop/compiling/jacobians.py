@@ -8,8 +8,8 @@ import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
 from backprop.compiling.entrywise import NotScalarError, is_small, scalar_form
+from backprop.compiling.memory import maker
 from backprop.compiling.networks import Trace, array_form, trace_jacobian
-from backprop.compiling.printing import maker
 from backprop.plan import Plan
 from jacobians import Affine, Cost, Function, Sequential
 from jacobians.cost import ZERO_COST
@@ -102,8 +102,10 @@ class CompiledJacobian:
         self._sizes, self._answer = trace.result.shape[-2:], trace.result.dtype
         target = "the loss" if loss is not None else "F"
         title = f"∂{target}/∂{by} of {_short(network)} at x of shape {shape}, {dtype}."
-        self.source, self.constants, self.workspace, self._writes_out = array_form(trace, title)
-        arrays = without_float_errors(maker(self.source))(**self.constants)
+        written = array_form(trace, title)
+        self.source, self.constants, self.workspace = written.source, written.constants, written.workspace
+        self._writes_out = written.writes_out
+        arrays = written.made()
         self._arrays, self._call, self.form = arrays, arrays, "arrays"
         self._writes_anywhere = False
         if form == "scalars" or (form == "auto" and is_small(trace)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,18 +17,35 @@ import numpy as np
 
 from backprop.compiling.nodes import Node
 from jacobians.numerics.arrays import Array
+from jacobians.numerics.blas_threads import on_one_thread
+from jacobians.numerics.float_errors import without_float_errors
 
 LEAST_KEPT = 4096
 """Entries of an array whose memory is taken again: below that, allocation costs nothing."""
 
 
+def maker(source: str) -> Callable[..., Any]:
+    """Return the function `make` of generated code."""
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)  # code that this library has written from its own operations
+    return namespace["make"]
+
+
 class Written(NamedTuple):
-    """Generated code, the arrays that `make` takes, the bytes kept between calls, and whether it takes `out`."""
+    """Generated code, the arrays that `make` takes, the bytes kept between calls, and whether it takes `out`.
+
+    `products` are the multiplications of each product of matrices, and how often it is made in a call.
+    """
 
     source: str
     constants: dict[str, Array]
     workspace: int
+    products: list[tuple[int, int]]
     writes_out: bool = False
+
+    def made(self) -> Callable[..., Any]:
+        """Return the function of the code, on one thread of BLAS unless a call is worth two."""
+        return without_float_errors(on_one_thread(maker(self.source)(**self.constants), self.products))
 
 
 @dataclass

@@ -11,7 +11,7 @@ from backprop.chain import Chain
 from backprop.compiling.broadcasting import tiled
 from backprop.compiling.dead_units import live_chain
 from backprop.compiling.memory import Memory, Written
-from backprop.compiling.nodes import Node, fixed_nodes
+from backprop.compiling.nodes import Node, fixed_nodes, matrix_products
 from backprop.compiling.plans import dense_form
 from backprop.compiling.printing import Printer, imports, needed
 from backprop.compiling.recording import Recording
@@ -177,4 +177,4 @@ def array_form(trace: Trace, title: str) -> Written:
     text += [f"def jacobian(x{', out=None' if direct else ''}):", *inner, "", "return jacobian"]
     module = "\n".join(f"    {line}".rstrip() for line in text)
     source = f"{imports(trace.nodes)}\n\ndef make({', '.join(constants)}):\n{module}\n"
-    return Written(source, constants, memory.nbytes, direct)
+    return Written(source, constants, memory.nbytes, matrix_products(trace.nodes, trace.once), direct)

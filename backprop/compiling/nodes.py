@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,3 +96,23 @@ def fixed_nodes(nodes: Sequence[Node]) -> set[int]:
         if node.kind == "constant" or (node.kind != "input" and known and not node.changing):
             fixed.add(id(node))
     return fixed
+
+
+def matrix_products(nodes: Sequence[Node], once: set[int]) -> list[tuple[int, int]]:
+    """Return the multiplications of each product of matrices in a call, and how often it is made.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+    once : set of int
+        The ids of the nodes that are computed once.
+    """
+    found = []
+    for node in nodes:
+        if node.function is np.matmul and id(node) not in once:
+            a, b = (part.shape for part in node.args)
+            size = a[-1] * (a[-2] if len(a) > 1 else 1) * (b[-1] if len(b) > 1 else 1)
+            found.append((size, math.prod(node.shape) * a[-1] // max(size, 1)))
+        elif id(node) not in once and "linalg" in (getattr(node.function, "__module__", None) or ""):
+            found.append((math.prod(node.operands()[0].shape) * node.operands()[0].shape[-1], 1))
+    return found

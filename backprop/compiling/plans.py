@@ -13,7 +13,7 @@ from backprop.compiling.recording_ledger import RecordingLedger
 from backprop.compiling.stored_arrays import arguments_of, identifiers, recorded_factor, stored_arrays
 from backprop.names import quotable
 from jacobians.numerics.arrays import Array
-from jacobians.planning.bracketing import fold
+from jacobians.planning.trees import fold
 from jacobians.products import multiply
 from jacobians.products.expansion import expand
 from jacobians.structures import Jacobian

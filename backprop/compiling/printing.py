@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -374,10 +374,3 @@ def comment(shape: tuple[int, ...] | None, cost: Cost) -> str:
     if cost != ZERO_COST:
         parts.append(str(cost))
     return f"  # {', '.join(parts)}" if parts else ""
-
-
-def maker(source: str) -> Callable[..., Any]:
-    """Return the function `make` of generated code."""
-    namespace: dict[str, Any] = {}
-    exec(source, namespace)  # code that this library has written from its own operations
-    return namespace["make"]

@@ -11,6 +11,7 @@ from backprop.chain import Chain
 from jacobians import Affine, Function, Sequential
 from jacobians.function import INPUT
 from jacobians.numerics.arrays import Array, is_recorded
+from jacobians.numerics.blas_threads import product
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import home_of, namespace_of, numpy_dtype
 from jacobians.products import multiply
@@ -96,8 +97,8 @@ def delta_gradients(
     ones = home_of(values[0]).ones((values[0].shape[0],), numpy_dtype(values[0]))
     # each δ is used up while it is in the cache, and its memory is free for the next one
     for place, delta in deltas(network, values, loss, divisor=points or values[0].shape[0]):
-        gradients[f"{place}.W"] = delta.T @ values[place]
-        gradients[f"{place}.b"] = ones @ delta  # the sum over points, by BLAS
+        gradients[f"{place}.W"] = product(delta.T, values[place])
+        gradients[f"{place}.b"] = product(ones, delta)  # the sum over points, by BLAS
     return {name: gradients[name] for name in network.parameters}
 
 

@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 
-import verification
 from backprop.chain import Chain
 from backprop.learning.network import MLP
 from backprop.notes.formula import Array, Formula, Slip
-from backprop.notes.witnesses import entry_by_entry, exact, finite_differences, matrix_product, symbolic
+from backprop.notes.witnesses import (
+    entry_by_entry,
+    exact,
+    finite_differences,
+    matrix_product,
+    symbolic,
+    symbolic_matrix,
+)
 from jacobians import (
     Affine,
     AugmentedAffine,
@@ -222,7 +228,7 @@ FORMULAS: tuple[Formula, ...] = (
         (
             exact("Taylor's theorem", lambda: [2.0], 0.05),
             exact("the same with the symbolic Df", lambda: [
-                remainder_order(np.asarray(verification.symbolic_jacobian(plain_network, x).value, dtype=float))
+                remainder_order(symbolic_matrix(plain_network, x))
             ], 1e-3),
         ),
     ),

@@ -9,7 +9,11 @@ import numpy as np
 
 import verification
 from backprop.notes.formula import Witness
+from jacobians.function import INPUT
 from jacobians.numerics.arrays import Array
+from jacobians.numerics.float_errors import without_float_errors
+from verification.problem import Problem
+from verification.witnesses.symbolic import symbolic_value
 
 
 def finite_differences(f: Callable[[Array], Any], x: Any, reshape: tuple[int, ...] | None = None) -> Witness:
@@ -48,10 +52,22 @@ def symbolic(f: Callable[[Any], Any], x: Any, reshape: tuple[int, ...] | None = 
     """
 
     def value() -> Array:
-        found = np.asarray(verification.symbolic_jacobian(f, x).value, dtype=float)
+        found = symbolic_matrix(f, x)
         return found if reshape is None else found.reshape(reshape)
 
     return Witness("symbolic", value, tolerance=1e-9)
+
+
+@without_float_errors
+def symbolic_matrix(f: Callable[[Any], Any], x: Any) -> Array:
+    """Return the symbolic Jacobian of f at x as numbers; the expressions, which take far longer, are not formed.
+
+    Examples
+    --------
+    >>> symbolic_matrix(lambda x: x**2, [3.0])
+    array([[6.]])
+    """
+    return symbolic_value(Problem(f, x, INPUT, dtype=np.float64)).matrix
 
 
 def entry_by_entry(

@@ -39,7 +39,7 @@ def _compiled(problem: Network) -> Any:
 
 def _with_code(call: Any, jacobian: Any, x: Any, *out: Any) -> Call:
     """Return a call that names what is kept between calls, and the code of one block of points, for a profile."""
-    from jacobians.numerics.threads import blas_threads
+    from jacobians.numerics.blas_threads import blas_threads
 
     in_blocks = x.ndim > 1 and jacobian.block < len(x)
     call.kept = jacobian.workspace * (blas_threads() if in_blocks else 1)

@@ -1,7 +1,7 @@
 """The functions of the language, a row each: derivative, where it holds, kinks, NumPy, LaTeX.
 
-An elementwise row's derivative is written in the language itself, in z. What a row shares with an activation (the
-values and the kinks) it takes from the table of the activations; it states nothing twice.
+An elementwise row's derivative is written in the language itself, in z. The rows of activations come from the table
+of the activations.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 
+from jacobians.layers import elementwise as layers
 from jacobians.layers.activations import ACTIVATIONS
+from jacobians.layers.elementwise import InFormulas
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,13 @@ class Elementwise:
     latex: str = ""
     text: str = ""
 
+    @cached_property
+    def at_zero(self) -> Fraction | None:
+        """f(0), if it is 0, 1/2 or 1."""
+        with np.errstate(all="ignore"):
+            value = float(self.f(np.float64(0)))
+        return Fraction(value) if value in (0, 0.5, 1) else None
+
 
 def _erf(z: Any) -> Any:
     from scipy.special import erf  # SciPy only for those who use it
@@ -53,8 +64,8 @@ def _erf(z: Any) -> Any:
     return erf(z)
 
 
-def _activation(name: str, slope: str, code: str, latex: str = "", text: str = "") -> Elementwise:
-    row = ACTIVATIONS[name]()
+def _activation(row: layers.Elementwise) -> Elementwise:
+    slope, code, latex, text = cast(InFormulas, row.in_formulas)
     kinks = " and ".join(f"{{0}} ≠ {kink:g}" for kink in row.kinks)
     return Elementwise(slope, code, row.f, kinks=kinks, latex=latex, text=text)
 
@@ -78,18 +89,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "abs": Elementwise("sign(z)", "np.abs({0})", np.abs, kinks=_NEVER_ZERO),
     "sign": Elementwise("0", "np.sign({0})", np.sign, kinks=_NEVER_ZERO),
     "step": Elementwise("0", "np.heaviside({0}, 0)", lambda z: np.heaviside(z, 0), kinks=_NEVER_ZERO),
-    "sigmoid": _activation("sigmoid", "sigmoid(z).*(1 - sigmoid(z))", "1/(1 + np.exp(-({0})))", r"\sigma", "σ"),
-    "tanh": _activation("tanh", "1 - tanh(z).^2", "np.tanh({0})", r"\tanh"),
-    "softplus": _activation("softplus", "sigmoid(z)", "np.logaddexp(0, {0})"),
-    "relu": _activation("relu", "step(z)", "np.maximum({0}, 0)"),
-    "leaky_relu": _activation("leaky_relu", "0.01 + 0.99*step(z)", "np.where({0} > 0, {0}, 0.01*({0}))"),
-    "silu": _activation("silu", "sigmoid(z) + z.*sigmoid(z).*(1 - sigmoid(z))", "({0})/(1 + np.exp(-({0})))"),
-    "gelu": _activation(
-        "gelu",
-        "1/2 + erf(z/2^(1/2))/2 + z.*exp(-z.^2/2)/(2*pi)^(1/2)",
-        "({0})*(1 + scipy.special.erf(({0})/np.sqrt(2)))/2",
-    ),
-    "elu": _activation("elu", "exp(-relu(-z))", "np.where({0} > 0, {0}, np.expm1(np.minimum({0}, 0)))"),
+    **{name: _activation(row) for name, kind in ACTIVATIONS.items() if (row := kind()).in_formulas},
 }  # fmt: skip
 """Functions entry by entry, by name."""
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from jacobians.formulas.determinants import determinant, inverse, log_determinant
+from jacobians.formulas.functions import ELEMENTWISE
 from jacobians.formulas.nodes import (
     Delta,
     Factor,
@@ -28,14 +29,6 @@ from jacobians.formulas.open_values import Value, value_of
 
 if TYPE_CHECKING:
     from jacobians.formulas.lowering import Lowering
-_AT_ZERO: dict[str, Number] = {
-    **dict.fromkeys(
-        ("sin", "tan", "sinh", "tanh", "arctan", "arcsin", "arcsinh", "arctanh", "erf", "abs", "sign"), 0
-    ),
-    **dict.fromkeys(("step", "relu", "leaky_relu", "silu", "gelu", "elu"), 0),
-    **dict.fromkeys(("exp", "cos", "cosh"), 1),
-    "sigmoid": Fraction(1, 2),
-}
 
 
 def only_factor(tensor: Tensor) -> Factor | None:
@@ -79,9 +72,8 @@ def function(name: str, *args: Tensor) -> Tensor:
         if inner is not None:
             return inner.args[0]
     sizes = args[0].sizes
-    if args[0].zero and name in _AT_ZERO:
-        number = _AT_ZERO[name]
-        return Tensor(sizes, (Term(number, (), ()),) if number else ())
+    if args[0].zero and name in ELEMENTWISE and (number := ELEMENTWISE[name].at_zero) is not None:
+        return Tensor(sizes, (Term(plain(number), (), ()),) if number else ())
     free = tuple(range(len(sizes)))
     return Tensor(sizes, (Term(1, (), (Factor(Fn(name, args, sizes), free),)),))
 

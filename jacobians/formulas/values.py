@@ -11,6 +11,10 @@ import numpy as np
 from jacobians.formulas.functions import ELEMENTWISE
 from jacobians.formulas.sizes import CONSTANTS
 from jacobians.formulas.tree import FormulaError, Node
+from jacobians.numerics.arrays import require_budget
+
+MOST_BYTES = 256 * 1024**2
+"""What one part of a formula may take: a text of a stranger's is evaluated, and ⊗ grows with every sign."""
 
 
 class Values:
@@ -65,6 +69,7 @@ class Values:
             numbers = [self._number(arg) for arg in node.args]
             if name == "K":
                 return commutation(*numbers)
+            _require_room(numbers[0], numbers[0] if name == "eye" else numbers[-1])
             return np.eye(numbers[0]) if name == "eye" else getattr(np, name)((*numbers, 1)[:2])
         args = self.all(node.args)
         if name in ELEMENTWISE:
@@ -87,7 +92,19 @@ def commutation(m: int, n: int) -> Any:
     array([[1., 0.],
            [0., 1.]])
     """
+    _require_room(m * n, m * n)
     return np.eye(m * n)[np.arange(m * n).reshape(n, m).T.ravel()]
+
+
+def _require_room(rows: int, columns: int) -> None:
+    require_budget(
+        (rows, columns), 8, "a part of the formula", "write it without so large a matrix", MOST_BYTES
+    )
+
+
+def _kronecker(a: Any, b: Any) -> Any:
+    _require_room(a.shape[0] * b.shape[0], a.shape[1] * b.shape[1])
+    return np.kron(a, b)
 
 
 def _logsumexp(a: Any, axis: int | None = None) -> Any:
@@ -120,9 +137,9 @@ _WHOLE: dict[str, Callable[..., Any]] = {
     "norm1": lambda a: np.sum(np.abs(a)),
     "diag": _diagonal,
     "transpose": lambda a: a.T,
-    "kron": np.kron,
+    "kron": _kronecker,
     "dot": lambda a, b: np.sum(a * b),
-    "outer": lambda a, b: a @ b.T,
+    "outer": lambda a, b: _times(a, b.T),
     "max": np.maximum,
     "min": np.minimum,
     "sqrt": np.sqrt,
@@ -131,7 +148,10 @@ _WHOLE: dict[str, Callable[..., Any]] = {
 
 
 def _times(a: Any, b: Any) -> Any:
-    return a * b if a.size == 1 or b.size == 1 else a @ b
+    if a.size == 1 or b.size == 1:
+        return a * b
+    _require_room(a.shape[0], b.shape[1])
+    return a @ b
 
 
 def _quotient(a: Any, b: Any) -> Any:
@@ -153,7 +173,7 @@ _RULES: dict[str, Callable[[Values, Node], Any]] = {
     "div": lambda at, node: _quotient(*at.all(node.args)),
     "had": lambda at, node: reduce(np.multiply, at.all(node.args)),
     "hdiv": lambda at, node: reduce(_quotient, at.all(node.args)),
-    "kron": lambda at, node: reduce(np.kron, at.all(node.args)),
+    "kron": lambda at, node: reduce(_kronecker, at.all(node.args)),
     "T": lambda at, node: at.of(node.args[0]).T,
     "pow": Values._power,
     "epow": Values._power,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from jacobians.numerics.arguments import shown
-from jacobians.numerics.arrays import DEFAULT_MAX_BYTES, MemoryBudgetError
+from jacobians.numerics.arrays import DEFAULT_MAX_BYTES, MemoryBudgetError, refuse_sparse
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
@@ -132,6 +132,7 @@ def _content(found: Any, where: str) -> tuple[Jacobian | None, Spec, Shape, Shap
         return found, found.spec, found.out_shape, found.in_shape
     if isinstance(found, Spec):
         return None, found, (found.shape[0],), (found.shape[1],)
+    refuse_sparse(found, where)
     try:
         unit = operator.index(found)
     except TypeError:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT, Function
+from jacobians.numerics.blas_threads import product
 from jacobians.numerics.libraries import common_dtype, home_of, require_one_library
 from jacobians.structures import Dense, Identity, Jacobian, Kronecker
 from jacobians.structures.devices import moved
@@ -69,9 +70,9 @@ class Affine(Function):
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return Wx + b, or WX + b1ᵀ."""
         if x.ndim - batch_ndim == 2:
-            z = self.W @ x
+            z = product(self.W, x)
             return z if self.b is None else z + self.b[:, None]
-        z = self.W @ x if batch_ndim == 0 else x @ self.W.T
+        z = product(self.W, x) if batch_ndim == 0 else product(x, self.W.T)
         if self.b is None:
             return z
         if type(z) is type(self.b) is np.ndarray and z.dtype == self.b.dtype:

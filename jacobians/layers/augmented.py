@@ -15,6 +15,7 @@ from jacobians.function import INPUT, Function
 from jacobians.layers.elementwise import Elementwise
 from jacobians.numerics.arguments import checked_flag, shown
 from jacobians.numerics.arrays import Array, read_only
+from jacobians.numerics.blas_threads import product
 from jacobians.structures import Dense, Diagonal, Identity, Jacobian, Kronecker, Selection
 
 
@@ -116,7 +117,7 @@ class AugmentedAffine(Function):
         """Return Θx̂, below the first entry of x̂ where the unit is carried."""
         unit = self._with_unit(x, batch_ndim)
         vectors = x.ndim - batch_ndim == 1
-        z = unit @ self.Theta.T if vectors else self.Theta @ unit
+        z = product(unit, self.Theta.T) if vectors else product(self.Theta, unit)
         if not self.carry_unit:
             return z
         return np.concatenate([unit[(slice(None),) * batch_ndim + (slice(0, 1),)], z], axis=batch_ndim)

@@ -95,6 +95,20 @@ def real_array(
     return read_only(_with_axes(array, name, ndim))
 
 
+def refuse_sparse(value: Any, name: str) -> None:
+    """Refuse a sparse matrix of SciPy where a Jacobian is expected, which it may become.
+
+    Raises
+    ------
+    TypeError
+    """
+    if hasattr(value, "tocsr"):
+        raise TypeError(
+            f"{name}: found a sparse {type(value).__name__}, expected a Jacobian or an array; make it a Jacobian by "
+            f"Sparse(matrix)"
+        )
+
+
 def array_of(value: Any, name: str) -> Array:
     """Return an array of NumPy's of something that is array-like, or refuse it."""
     if value is None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from jacobians.cost import Cost
 from jacobians.numerics.arrays import Array
+from jacobians.numerics.blas_threads import product
 from jacobians.numerics.libraries import is_foreign, namespace_of
 
 
@@ -34,10 +35,10 @@ def matrix_product(a: Array, b: Array) -> Array:
         return cast(Array, namespace_of(a).matmul(a, b))
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
         # one product for the rows of all points, where NumPy would make one a point
-        return (a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1])
+        return product(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
     if type(b) is np.ndarray and b.ndim > 2 and a.ndim == 2 and b.shape[-1] == 1:
-        return (b[..., 0] @ a.T)[..., None]
-    return a @ b
+        return product(b[..., 0], a.T)[..., None]
+    return product(a, b)
 
 
 def summed_over(array: Array, batch: tuple[int, ...]) -> Array:
@@ -96,11 +97,11 @@ class Ledger:
     def matmul(self, a: Array, b: Array) -> Array:
         """Return a @ b: k multiplications and k − 1 additions for each entry of the result."""
         inner = a.shape[-1]
-        product = matrix_product(a, b)
-        size = math.prod(product.shape)
+        found = matrix_product(a, b)
+        size = math.prod(found.shape)
         self.multiplications += size * inner
         self.additions += size * (inner - 1)
-        return product
+        return found
 
     def scale(self, a: Array, b: Array) -> Array:
         """Return a * b, broadcast: one multiplication for each entry of the result."""

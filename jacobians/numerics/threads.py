@@ -3,6 +3,7 @@
 BLAS splits each product among its threads and waits for all of them before the next one begins. Points don't need each
 other: a thread that takes its own through the whole computation never waits, and what it works on stays in its own
 cache. Never more than one of both kinds of threads: Python threads over a BLAS with several threads stall each other.
+How many threads BLAS has is decided in :mod:`jacobians.numerics.blas_threads`.
 """
 
 from __future__ import annotations
@@ -17,35 +18,12 @@ from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any
 
+from jacobians.numerics.blas_threads import blas_threads, one_blas_thread
+
 LEAST_FLOPS = 1e8
 """Below this work, about 2 ms, starting threads costs more than it gains (measured on two cores)."""
 
-_limit = threading.Lock()  # the number of BLAS threads belongs to the process
-
-
-@cache
-def _blas() -> Any:
-    """Return the controller of BLAS's threads, None where threadpoolctl is not installed or finds no BLAS."""
-    try:
-        from threadpoolctl import ThreadpoolController
-    except ImportError:
-        return None
-    found = ThreadpoolController().select(user_api="blas")
-    return found if found.lib_controllers else None
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Keep BLAS at one thread; threadpoolctl's own context describes the libraries first, which takes longer."""
-    libraries = _blas().lib_controllers
-    before = [library.num_threads for library in libraries]
-    for library in libraries:
-        library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        for library, count in zip(libraries, before, strict=True):
-            library.set_num_threads(count)
+_limit = threading.Lock()  # one call at a time
 
 
 @cache
@@ -125,18 +103,6 @@ def _helpers(count: int) -> list[_Helper]:
     return [_Helper() for _ in range(count)]
 
 
-def blas_threads() -> int:
-    """Return the threads that BLAS uses now, 1 where that can't be found out.
-
-    Examples
-    --------
-    >>> blas_threads() >= 1
-    True
-    """
-    controller = _blas()
-    return max(library.num_threads for library in controller.lib_controllers) if controller else 1
-
-
 def halves(rows: int, parts: int) -> list[slice]:
     """Return `parts` slices of nearly equal length that cover `rows` rows.
 
@@ -187,7 +153,7 @@ def spread(work: Callable[[slice], Any], pieces: Sequence[slice]) -> None:
                     return
                 work(piece)
 
-        with _one_blas_thread(), _cores_apart(threads) as others:
+        with one_blas_thread(), _cores_apart(threads) as others:
             ends: _Ends = SimpleQueue()
             for helper, cores in zip(_helpers(threads - 1), others, strict=True):
                 # NumPy's error state is part of the context

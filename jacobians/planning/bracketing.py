@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.letters import is_symbolic
-from jacobians.planning.trees import Tree
+from jacobians.planning.trees import Tree, fold
 from jacobians.products import count_products, find_row, multiply, product_cost, product_spec
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
-
-T = TypeVar("T")
 
 
 class Association(NamedTuple):
@@ -51,46 +49,6 @@ def _join(left: Association, right: Association) -> Association:
         product_spec(left.spec, right.spec),
         left.cost + right.cost + product_cost(left.spec, right.spec),
     )
-
-
-def fold(
-    root: Any,
-    leaf: Callable[[int], T],
-    join: Callable[[T, T], T],
-    parts: Callable[[Any], Any] = lambda tree: tree,
-) -> T:
-    """Return what the joints of a bracketing make of its leaves: left sides first, without recursion.
-
-    Parameters
-    ----------
-    root : object
-        The bracketing, or what `parts` takes apart.
-    leaf : callable
-        From the index of a factor to its value.
-    join : callable
-        From the values of both sides to that of the product.
-    parts : callable
-        From the root or a part of it to an index or a pair of parts.
-
-    Examples
-    --------
-    >>> fold(((0, 1), 2), "abc".__getitem__, "({}·{})".format)
-    '((a·b)·c)'
-    """
-    formed: list[T] = []
-    waiting = [(root, False)]
-    while waiting:
-        node, joined = waiting.pop()
-        if joined:
-            right = formed.pop()
-            formed.append(join(formed.pop(), right))
-            continue
-        found = parts(node)
-        if isinstance(found, tuple):
-            waiting += [(node, True), (found[1], False), (found[0], False)]
-        else:
-            formed.append(leaf(found))
-    return formed[0]
 
 
 def from_left(count: int) -> Tree:
@@ -160,7 +118,7 @@ def _looked_up(specs: tuple[Spec, ...]) -> Association:
                 f"the cheapest depends on them; backprop.symbolic_costs(chain) says how"
             )
     found = _dense(specs) if len(specs) <= _LONG else None
-    return found or _confluent(specs) or _cheapest(specs)
+    return found or _merged(specs) or _confluent(specs) or _cheapest(specs)
 
 
 # --- fast ways for chains of a known kind --------------------------------------------------------------
@@ -186,6 +144,19 @@ def _dense(specs: Sequence[Spec]) -> Association | None:
     count = count_products(Spec("Dense", shape, batch), Spec("Dense", other, batch))
     cost = Cost(int(count.multiplications.sum()), int(count.additions.sum()))
     return Association(tree, Spec.dense(sizes[0], sizes[-1], batch), cost)
+
+
+def _merged(specs: Sequence[Spec]) -> Association | None:
+    """Return the cheapest bracketing of dense factors and diagonal ones, where a bound proves it."""
+    if len(specs) < 3:
+        return None
+    from jacobians.planning.merged_diagonals import merged_bracketing
+
+    found = merged_bracketing(specs)
+    association = found and associate(specs, found.tree)
+    if found is None or association is None or association.cost.multiplications != found.bound:
+        return None
+    return association
 
 
 def _confluent(specs: Sequence[Spec]) -> Association | None:

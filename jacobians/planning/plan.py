@@ -18,7 +18,7 @@ from jacobians.numerics.arguments import (
     real_number,
 )
 from jacobians.planning.bounds import fewest_multiplications
-from jacobians.planning.bracketing import cheapest, fold
+from jacobians.planning.bracketing import cheapest
 from jacobians.planning.checking import best_order
 from jacobians.planning.execute import GraphExecution, execute_graph_plan
 from jacobians.planning.objectives import TIE, Objective, objective_of
@@ -26,7 +26,7 @@ from jacobians.planning.picture import graph_svg
 from jacobians.planning.scalars import engine
 from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
 from jacobians.planning.source import source, source_arguments
-from jacobians.planning.trees import Tree
+from jacobians.planning.trees import Tree, fold
 from jacobians.spec import Spec
 
 if TYPE_CHECKING:

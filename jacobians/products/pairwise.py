@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.numerics.arrays import Array, require_budget
+from jacobians.numerics.blas_threads import product
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import spread_to
 from jacobians.structures import BlockRow, Jacobian
@@ -123,7 +124,7 @@ def _gram(first: CommonFactor, second: CommonFactor, points: tuple[int, int]) ->
             rows, others = (
                 spread_to(d.expand()[..., 0, :], (n, d.shape[1])) for d, n in zip((a, b), points, strict=True)
             )
-            gram = rows @ others.T
+            gram = product(rows, others.T)
             total = gram if total is None else np.add(total, gram, out=total)
         else:
             ones += 1

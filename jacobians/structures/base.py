@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, cast, overload
 import numpy as np
 
 from jacobians.numerics.arguments import checked_shape, real_number, shown
-from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.arrays import Array, real_array, refuse_sparse
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import NUMPY, common_dtype, home_of, numpy_dtype
 from jacobians.spec import Spec, broadcast, own, owner
@@ -261,6 +261,13 @@ class Jacobian(DenseForms):
             raise ZeroDivisionError("divisor: found 0, expected another number")
         return self * (1 / number)
 
+    @property
+    def ndim(self) -> int:
+        """None: what asks an operand for it, as SciPy's sparse matrices do, takes it for an array."""
+        raise AttributeError(
+            f"{self.label}: found no ndim, for it is no array; beside a sparse matrix of SciPy take Sparse(matrix)"
+        )
+
     def __getitem__(self, key: Any) -> Any:
         raise TypeError(
             f"key: found {shown(key)}, expected no index: {self.label} holds no array of entries; take "
@@ -301,6 +308,7 @@ class Jacobian(DenseForms):
 
 def _left_to(value: Any, name: str, method: str, expected: str) -> Any:
     """Return NotImplemented, which asks the other operand, or refuse one that can't know of Jacobians."""
+    refuse_sparse(value, name)
     knows = hasattr(type(value), method) and not isinstance(value, type)
     if not knows or isinstance(value, complex | str | bytes | Iterable | np.generic | np.ndarray):
         raise TypeError(f"{name}: found {shown(value)}, expected {expected}")
@@ -319,6 +327,7 @@ def _tuple(shape: Any, name: str) -> Shape:
 
 
 def _factor(value: Any, name: str) -> Array:
+    refuse_sparse(value, name)
     array = real_array(value, name, foreign="keep")
     if array.ndim == 0:
         raise ValueError(

@@ -9,7 +9,8 @@ import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.numerics.arguments import checked_integer
-from jacobians.numerics.arrays import Array, finite_columns, read_only, real_array
+from jacobians.numerics.arrays import Array, finite_columns, read_only, real_array, refuse_sparse
+from jacobians.numerics.blas_threads import product
 from jacobians.numerics.diagonals import diagonal_matrix
 from jacobians.numerics.ledger import Ledger
 from jacobians.spec import SUBSCRIPTS, Spec, owner, points
@@ -219,6 +220,7 @@ class Dense(Jacobian):
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
     ) -> None:
+        refuse_sparse(A, "A")
         array = real_array(A, "A", foreign="keep")
         if array.ndim < 2:
             raise ValueError(
@@ -257,11 +259,11 @@ class Dense(Jacobian):
     def _apply(self, columns: Array, ledger: Ledger) -> Array:
         return ledger.matmul(self.A, columns)
 
-    def _diagonal(self) -> Array:
-        return np.diagonal(self.A, axis1=-2, axis2=-1)
+    def _at(self, rows: Array, columns: Array) -> Array:
+        return self.A[..., rows, columns]
 
     def _pull(self, u: Array) -> Array:
-        return u.reshape(-1) @ self.A.reshape(-1, self.shape[1])
+        return product(u.reshape(-1), self.A.reshape(-1, self.shape[1]))
 
     def _row_norms(self) -> Array:
         return euclidean(self.A)

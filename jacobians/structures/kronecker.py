@@ -11,6 +11,7 @@ import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost, cheaper
 from jacobians.numerics.arrays import Array, zeros
+from jacobians.numerics.blas_threads import product
 from jacobians.numerics.ledger import UNCOUNTED, Ledger
 from jacobians.numerics.libraries import NUMPY, spread_to
 from jacobians.spec import Spec, broadcast, owner
@@ -185,11 +186,14 @@ class Kronecker(Jacobian):
                 result = _on_second(self.B, _on_first(self.A, X, ledger), ledger)
         return cast(Array, xp.reshape(result, (*result.shape[:-3], p * q, k)))
 
-    def _diagonal(self) -> Array:
-        if self.A.shape[0] != self.A.shape[1]:
-            return super()._diagonal()
-        diagonal = self.A._diagonal()[..., :, None] * self.B._diagonal()[..., None, :]
-        return diagonal.reshape(*diagonal.shape[:-2], self.shape[0])
+    def _at(self, rows: Array, columns: Array) -> Array:
+        q, s = self.B.shape
+        left, right = self.A._at(rows // q, columns // s), self.B._at(rows % q, columns % s)
+        # an identity places, it doesn't multiply: 0·∞ is not asked for
+        for one, other in ((self.A, right), (self.B, left)):
+            if isinstance(one, Identity):
+                return np.where(left if one is self.A else right, other, np.zeros((), self.dtype))
+        return left * right
 
     def _pull(self, u: Array) -> Array:
         # Σ Aᵀ U B for U (p × q) of each point
@@ -200,10 +204,10 @@ class Kronecker(Jacobian):
         if isinstance(B, Dense) and B.spec.batch == batch:
             AtU = spread_to(A._transpose()._apply(U, UNCOUNTED), (*batch, r, q))
             # a row a point and a row of B: of one row nothing is copied
-            return (AtU.mT.reshape(-1, r).T @ B.A.reshape(-1, s)).reshape(-1)
+            return product(AtU.mT.reshape(-1, r).T, B.A.reshape(-1, s)).reshape(-1)
         if isinstance(A, Dense) and A.spec.batch == batch:
             UB = spread_to(B._transpose()._apply(U.mT, UNCOUNTED).mT, (*batch, p, s))
-            return (A.A.reshape(-1, r).T @ UB.reshape(-1, s)).reshape(-1)
+            return product(A.A.reshape(-1, r).T, UB.reshape(-1, s)).reshape(-1)
         return super()._pull(u)
 
     def _add_pairs(self, other: Jacobian, products: Array, weight: Array, symmetric: bool) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from jacobians.cost import Count
 from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.blas_threads import product
 from jacobians.numerics.diagonals import diagonal_of, set_diagonal
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import NUMPY, require_one_library, spread_to
@@ -118,8 +119,9 @@ class DiagonalPlusLowRank(Jacobian):
         low_rank = ledger.matmul(self.U, ledger.matmul(self.V.mT, columns))
         return ledger.add(ledger.scale(self.d[..., None], columns), low_rank)
 
-    def _diagonal(self) -> Array:
-        return self.d + np.vecdot(self.U, self.V)
+    def _at(self, rows: Array, columns: Array) -> Array:
+        of_diagonal = np.where(rows == columns, self.d[..., rows], np.zeros((), self.dtype))
+        return of_diagonal + np.vecdot(self.U[..., rows, :], self.V[..., columns, :])
 
     def _row_norms(self) -> Array:
         # some rows at a time, entry by entry: U(VᵀV)Uᵀ would cancel against the diagonal
@@ -128,7 +130,7 @@ class DiagonalPlusLowRank(Jacobian):
         step = max(1, _MOST_ENTRIES // self.d.size)
         for start in range(0, n, step):
             some = slice(start, start + step)
-            rows = self.U[..., some, :] @ self.V.mT
+            rows = product(self.U[..., some, :], self.V.mT)
             places = np.arange(rows.shape[-2])
             rows[..., places, start + places] += self.d[..., some]
             norms[..., some] = euclidean(rows)

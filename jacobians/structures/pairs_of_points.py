@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jacobians.numerics.arrays import Array
+from jacobians.numerics.blas_threads import product
 from jacobians.numerics.libraries import spread_to
 
 _WORKSPACE = 2**17  # entries of the products that are formed at a time: they stay in a core's cache
@@ -35,7 +36,7 @@ def add_dense(products: Array, S: Array, T: Array, weight: Array, symmetric: boo
                 outputs, some = slice(first, first + together), slice(start, start + step)
                 part = rows[outputs, some]
                 found = workspace[: part.shape[0] * part.shape[1]]
-                np.matmul(part.reshape(len(found), -1), columns[k].T, out=found)
+                product(part.reshape(len(found), -1), columns[k].T, found)
                 blocks = found.reshape(*part.shape[:2], other_count)
                 blocks *= weight[some] if len(weight) > 1 else weight
                 products[outputs, k, some] += blocks

@@ -172,8 +172,10 @@ class PointSum(Jacobian):
             ledger.add, (self._total(terms._apply(spread_columns, ledger), ledger) for terms in runs)
         )
 
-    def _diagonal(self) -> Array:
-        return self._total(self.terms._diagonal()[..., None], UNCOUNTED)[..., 0]
+    def _at(self, rows: Array, columns: Array) -> Array:
+        runs = self._runs(len(rows), UNCOUNTED)
+        found = (self._total(terms._at(rows, columns)[..., None], UNCOUNTED)[..., 0] for terms in runs)
+        return reduce(np.add, found)
 
     def _summed(self) -> Jacobian:
         return PointSum.unchecked(self.terms)

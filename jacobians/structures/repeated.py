@@ -117,6 +117,11 @@ class Repeat(Jacobian):
             total = ledger.add(total, many[..., place, :, :])
         return xp.reshape(total, (*lead, p * q, c))
 
+    def _at(self, rows: Array, columns: Array) -> Array:
+        k, _, q = self._sizes(self.spec)
+        many, few = (columns, rows) if self.spec.summed else (rows, columns)
+        return ((many // (k * q) == few // q) & (many % q == few % q)).astype(self.dtype)
+
     def _row_norms(self) -> Array:
         norm = np.sqrt(self.spec.times) if self.spec.summed else 1.0
         return np.full(self.shape[0], norm, self.dtype)

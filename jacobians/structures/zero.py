@@ -76,8 +76,8 @@ class Zero(Jacobian):
     def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
         return cast(Array, self.home.zeros(self.shape, self.dtype))
 
-    def _diagonal(self) -> Array:
-        return np.zeros(self.shape[0], dtype=self.dtype)
+    def _at(self, rows: Array, columns: Array) -> Array:
+        return np.zeros(len(rows), dtype=self.dtype)
 
     def _row_norms(self) -> Array:
         return np.zeros(self.shape[0], dtype=self.dtype)

@@ -20,7 +20,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import backprop
 from backprop import MLP
 from jacobians import MemoryBudgetError, SquaredError
-from jacobians.numerics import threads
+from jacobians.numerics import blas_threads, threads
 
 
 def network(sizes: list[int], activation: str, *, bias: float = 0.1, seed: int = 0) -> MLP:
@@ -47,12 +47,8 @@ def dense_jacobian(net: MLP, x: Any) -> Any:
 @pytest.fixture
 def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads, however many BLAS has."""
-
-    class Unlimited:
-        lib_controllers = ()
-
     monkeypatch.setattr(threads, "blas_threads", lambda: 2)
-    monkeypatch.setattr(threads, "_blas", Unlimited)
+    monkeypatch.setattr(blas_threads, "_libraries", lambda: ())
 
 
 # --- dead units ------------------------------------------------------------------------------------------
@@ -156,24 +152,18 @@ def test_a_call_inside_a_call_takes_no_more_threads() -> None:
 
 
 def test_blas_has_one_thread_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Library:
-        num_threads = 3
-
-        def set_num_threads(self, count: int) -> None:
-            self.num_threads = count
-
-    library = Library()
-    controller = type("Controller", (), {"lib_controllers": [library]})
-    monkeypatch.setattr(threads, "_blas", controller)
+    count = [3]
+    library = blas_threads._Library(lambda: count[0], lambda new: count.__setitem__(0, new))
+    monkeypatch.setattr(blas_threads, "_libraries", lambda: (library,))
     seen: set[int] = set()
-    threads.spread(lambda _: seen.add(library.num_threads), [slice(0, 1), slice(1, 2), slice(2, 3)])
-    assert (seen, library.num_threads) == ({1}, 3)
+    threads.spread(lambda _: seen.add(count[0]), [slice(0, 1), slice(1, 2), slice(2, 3)])
+    assert (seen, count) == ({1}, [3])
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads can't be bound here")
 def test_threads_share_the_cores_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "blas_threads", lambda: 2)
-    monkeypatch.setattr(threads, "_blas", lambda: type("Controller", (), {"lib_controllers": ()}))
+    monkeypatch.setattr(blas_threads, "_libraries", lambda: ())
     allowed = os.sched_getaffinity(0)
     both = threading.Barrier(2, timeout=20)
     seen: dict[str, set[int]] = {}
@@ -198,9 +188,9 @@ def test_threads_share_the_cores_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_threads_work_in_a_forked_process() -> None:
     code = (
-        "import os, numpy as np; from jacobians.numerics import threads\n"
+        "import os, numpy as np; from jacobians.numerics import blas_threads, threads\n"
         "threads.blas_threads = lambda: 2\n"
-        "threads._blas = lambda: type('U', (), {'lib_controllers': ()})()\n"
+        "blas_threads._libraries = lambda: ()\n"
         "pieces = [slice(0, 1), slice(1, 2)]\n"
         "threads.spread(lambda piece: None, pieces)\n"
         "child = os.fork()\n"

@@ -15,7 +15,7 @@ from backprop import MLP
 from backprop.compiling import RecordingError, gradients
 from backprop.learning.targets import LOSSES
 from jacobians import Function, SquaredError
-from jacobians.numerics import threads
+from jacobians.numerics import blas_threads, threads
 from jacobians.numerics.arrays import MemoryBudgetError
 from jacobians.structures import Dense
 
@@ -74,8 +74,7 @@ def test_points_divided_among_threads(points: int, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(gradients, "LEAST_POINTS", 1)
     for module in (gradients, threads):
         monkeypatch.setattr(module, "blas_threads", lambda: 2)
-    limit = type("Unlimited", (), {"lib_controllers": []})
-    monkeypatch.setattr(threads, "_blas", limit)
+    monkeypatch.setattr(blas_threads, "_libraries", lambda: ())
     net = MLP.initialize([3, 4, 2], seed=5)
     rng = np.random.default_rng(2)
     x, y = rng.standard_normal((points, 3)), rng.integers(0, 2, points)
@@ -261,7 +260,7 @@ def test_a_loss_with_a_domain_looks_at_the_outputs(loss: str) -> None:
 
 def test_threads_have_the_error_state_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "blas_threads", lambda: 2)
-    monkeypatch.setattr(threads, "_blas", lambda: type("Controller", (), {"lib_controllers": ()}))
+    monkeypatch.setattr(blas_threads, "_libraries", lambda: ())
     both = threading.Barrier(2, timeout=20)
     seen: set[str] = set()
 

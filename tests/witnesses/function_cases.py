@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import jacobians as jb
 from jacobians import Function
+from jacobians.layers.activations import ACTIVATIONS
 
 Array = NDArray[Any]
 Truth = Callable[[Array], Array]
@@ -340,8 +341,8 @@ CASES: list[Case] = [
     ),
     # elementwise -----------------------------------------------------------------------------------------
     *(
-        Case(f"{make.__name__}", lambda t, make=make: make(), normal(3, 4), {}, {"input": ("Diagonal", 4)})
-        for make in (jb.ReLU, jb.LeakyReLU, jb.Sigmoid, jb.Tanh, jb.Softplus, jb.SiLU, jb.GELU, jb.ELU)
+        Case(type(make()).__name__, lambda t, make=make: make(), normal(3, 4), {}, {"input": ("Diagonal", 4)})
+        for make in ACTIVATIONS.values()
     ),
     Case("Tanh of a matrix", lambda t: jb.Tanh(), normal(3, 2, 2), {}, {"input": ("Diagonal", 4)}),
     Case("Tanh of a scalar", lambda t: jb.Tanh(), normal(3), {"input": lambda x: _row(1 - np.tanh(x) ** 2)}),

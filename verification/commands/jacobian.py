@@ -59,6 +59,19 @@ def run(
             "--layout", help="Of a tensor: numerator, mixed or denominator.", show_default="none: a matrix"
         ),
     ] = None,
+    vec: Annotated[
+        str,
+        typer.Option("--vec", help='"row", or "column": rows and columns counted down the columns.'),
+    ] = "row",
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="SET",
+            help='The set of the point: "symmetric", "lower", or MODULE:directions.',
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
 ) -> int:
     """Check a Jacobian at a point: (outputs × inputs), numerator layout, row-major vec.
@@ -70,13 +83,14 @@ def run(
     point = _point(at, shape, seed)
     what = f"{function} or {jacobian or 'its Jacobian'}"
     with users_code(what):
-        report = _report(function, jacobian, point, wrt, layout, what)
+        options = {"layout": layout, "vec": vec, "on": _directions(on)}
+        report = _report(function, jacobian, point, wrt, options, what)
     typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else str(report))
     return 0 if report.passed else 1
 
 
 def _report(
-    function: str, jacobian: str | None, point: Array, wrt: str, layout: str | None, what: str
+    function: str, jacobian: str | None, point: Array, wrt: str, options: dict[str, Any], what: str
 ) -> CheckReport:
     f = load_object(function, "MODULE:f")
     if isinstance(f, type) or not callable(f):
@@ -91,11 +105,16 @@ def _report(
                 f"MODULE:J: found nothing, expected a Jacobian: {function} is no jacobians.Function, which has its own"
             )
     try:
-        return check(f, point, candidate, wrt, layout=layout)  # type: ignore[arg-type]  # check refuses others
+        return check(f, point, candidate, wrt, **options)  # which refuses what it doesn't know
     except Exception as error:
         if is_ours(error):  # an argument is refused
             raise CallError(str(error)) from error
         raise CallError(f"{what} raised {type(error).__name__}: {error}") from error
+
+
+def _directions(on: str | None) -> Any:
+    """Return the name of a set as it is, and directions of a module loaded."""
+    return load_object(on, "--on") if on is not None and ":" in on else on
 
 
 def _point(at: str | None, shape: str | None, seed: int) -> Array:

@@ -23,6 +23,9 @@ SMALL = 2**14
 LARGEST_CAPTURED = 10**5
 """Entries of an array beside x that is followed too."""
 
+LARGE_ROWS = 2048
+"""Entries that take as long to pass an edge as the edge itself."""
+
 Pull = Callable[[Array], Array]
 """Rows u (k, m) times a Jacobian: (k, n)."""
 
@@ -179,7 +182,7 @@ class Tape:
         return [delta.get(one, np.zeros((*shape, np.size(self.values[one])))) for one in inputs]
 
     def _add(self, found: dict[int, Array], vertex: int, rows: Array) -> None:
-        self.spent += 1
+        self.spent += 1 + rows.size // LARGE_ROWS
         found[vertex] = found[vertex] + rows if vertex in found else rows
 
 

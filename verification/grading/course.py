@@ -10,10 +10,11 @@ from typing import Any
 
 from verification.grading.answers import Fault, Transcript, ending_fault, read_answers
 from verification.grading.assignment import Assignment
-from verification.grading.comparison import Outcome, judge
+from verification.grading.comparison import judge
 from verification.grading.containment.transfer import array_bytes, packed
 from verification.grading.expected import Code, Trial, Trials, course_code, expected_trials
 from verification.grading.fields import AssignmentError
+from verification.grading.outcome import Outcome
 from verification.grading.prepared import prepared_path, prepared_trials
 from verification.grading.processes import ContainmentError, Ending, Processes, readable_directories
 from verification.grading.reference import question_of

@@ -21,7 +21,7 @@ from verification.grading.containment.returned import RefusalError, parts_of
 from verification.grading.containment.runner import MissingError, answered
 from verification.grading.containment.transfer import fresh
 from verification.grading.fields import AssignmentError
-from verification.grading.tasks import Output, Task
+from verification.grading.tasks import TEXT_FORMS, Output, Task
 
 
 def load_module(path: Path | None, key: str = "reference") -> ModuleType | None:
@@ -57,7 +57,8 @@ def question_of(task: Task, function: str, driver: str = "") -> dict[str, Any]:
         "driver": driver,
         "arguments": task.arguments,
         "returns": task.return_names,
-        "texts": [k for k, output in enumerate(task.outputs) if output.form == "bracketing"],
+        "texts": [k for k, output in enumerate(task.outputs) if output.form in TEXT_FORMS],
+        "lists": [k for k, output in enumerate(task.outputs) if output.form == "shape"],
     }
     if task.cache is not None:
         cache = task.cache

@@ -21,6 +21,7 @@ from verification.problem import FAR, Problem
 from verification.tracing.arrays import entries_of
 from verification.tracing.scalars import ComplexScalars
 from verification.witnesses.neighbours import Neighbours, blocks_of
+from verification.witnesses.size import Progress
 
 Method = Literal["central", "forward", "complex-step", "richardson"]
 
@@ -267,10 +268,13 @@ def _in_blocks(
 ) -> RichardsonResult:
     """Extrapolate block by block of columns: all that a block needs stays in the cache."""
     sides = 2 * min(levels, LEAST_LEVELS)
-    parts = [
-        _extrapolate(problem, columns[p], first[p], levels, known and [part[p] for part in known])
-        for p in blocks_of(problem, columns, sides)
-    ]
+    parts, progress = [], Progress("differences", len(columns))
+    for p in blocks_of(problem, columns, sides):
+        parts.append(
+            _extrapolate(problem, columns[p], first[p], levels, known and [part[p] for part in known])
+        )
+        progress.step(len(columns[p]))
+    progress.close()
     return RichardsonResult(*(np.concatenate(part, axis=1) for part in zip(*parts, strict=True)))
 
 

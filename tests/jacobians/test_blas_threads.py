@@ -1,0 +1,170 @@
+"""How many threads BLAS has during a call, and that the caller's number is back after it."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import backprop
+import jacobians
+from jacobians.numerics import blas_threads
+
+SMALL, LARGE = (160, 160), (300, 300)  # 8 and 54 million operations of a product with itself
+
+
+class Counted(np.ndarray):
+    """Arrays of NumPy only are looked at; this is one of another class."""
+
+
+@pytest.fixture
+def counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The numbers that a BLAS of four threads was given, the last one being in force."""
+    numbers = [4]
+    library = blas_threads._Library(lambda: numbers[-1], numbers.append)
+    monkeypatch.setattr(blas_threads, "_libraries", lambda: (library,))
+    yield numbers
+    assert numbers[-1] == 4
+    assert blas_threads._setting.calls == 0
+
+
+def test_products_below_twenty_million_operations_take_one_thread(counts: list[int]) -> None:
+    blas_threads.product(np.ones(SMALL), np.ones(SMALL))
+    assert counts == [4, 1, 4]
+
+
+@pytest.mark.parametrize("shapes", [(LARGE, LARGE), ((8, 8), (8, 8)), ((8,), (8,))])
+def test_large_products_and_those_that_are_never_divided_are_left_alone(counts: list[int], shapes) -> None:
+    blas_threads.product(np.ones(shapes[0]), np.ones(shapes[1]))
+    assert counts == [4]
+
+
+def test_the_number_is_back_after_an_exception(counts: list[int]) -> None:
+    with pytest.raises(ValueError, match="mismatch"):
+        blas_threads.product(np.ones(SMALL), np.ones((161, 160)))
+    assert counts == [4, 1, 4]
+
+
+def test_calls_inside_calls_set_it_once(counts: list[int]) -> None:
+    seen = []
+
+    def inner() -> None:
+        seen.append(counts[-1])
+
+    def outer() -> None:
+        blas_threads.on_one_thread(inner, [(10**5, 1)])()
+        seen.append(counts[-1])
+
+    blas_threads.on_one_thread(outer, [(10**5, 1)])()
+    assert (seen, counts) == ([1, 1], [4, 1, 4])
+
+
+def test_the_last_of_several_calls_at_once_gives_it_back(counts: list[int]) -> None:
+    first_in, second_out = threading.Event(), threading.Event()
+
+    def waiting() -> None:
+        first_in.set()
+        assert second_out.wait(20)
+        assert counts[-1] == 1
+
+    thread = threading.Thread(target=blas_threads.on_one_thread(waiting, [(10**5, 1)]))
+    thread.start()
+    assert first_in.wait(20)
+    blas_threads.product(np.ones(SMALL), np.ones(SMALL))
+    assert counts == [4, 1]
+    assert blas_threads.blas_threads() == 4  # what the caller has
+    second_out.set()
+    thread.join()
+    assert counts == [4, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("products", "one"),
+    [([(10**6, 1)], True), ([(10**6, 9)], True), ([(3 * 10**6, 2)], True), ([(3 * 10**6, 4)], False),
+     ([(10**7, 1)], False), ([(9000, 10**4)], False), ([], False), ([(10**7, 1), (10, 1)], False)],
+)  # fmt: skip
+def test_calls_are_bound_by_the_sum_of_their_larger_products(products, one: bool) -> None:
+    def call() -> None: ...
+
+    assert (blas_threads.on_one_thread(call, products) is not call) is one
+
+
+def test_the_callers_number_is_kept_on_request(counts: list[int]) -> None:
+    call = blas_threads.on_one_thread(lambda: counts[-1], [(10**5, 1)])
+    with jacobians.keep_blas_threads():
+        blas_threads.product(np.ones(SMALL), np.ones(SMALL))
+        assert call() == 4
+        inside = []
+        thread = threading.Thread(target=lambda: inside.append(call()))
+        thread.start()
+        thread.join()
+    assert inside == [1]  # another thread has not asked
+    assert call() == 1
+
+
+@pytest.mark.parametrize(
+    "what", ["compiled", "gradients", "graph", "matvec", "rmatvec", "kernel", "execute", "delta"]
+)
+def test_every_kind_of_call_binds_and_gives_back(counts: list[int], what: str) -> None:
+    net = backprop.MLP.initialize([100, 120, 100], activation="tanh", loss="squared-error", seed=0)
+    x, X = np.ones(100), np.ones((40, 100))
+    W = np.ones((100, 100))
+    J = net.jacobian(X, "0.W", batched=True)
+    calls = {
+        "compiled": lambda: backprop.compile(net)(x),
+        "gradients": lambda: backprop.compile_gradients(net, points=40)(X, X),
+        "graph": lambda: backprop.compile(lambda W, x: np.tanh(W @ (W @ x)), W, x)(W, x),
+        "matvec": lambda: J.matvec(np.ones(J.shape[1])),
+        "rmatvec": lambda: J.rmatvec(np.ones((40, 100)), summed=True),
+        "kernel": lambda: backprop.tangent_kernel(net, X),
+        "execute": lambda: backprop.Chain([W, W, W]).plan("left").execute(),
+        "delta": lambda: net.gradients(X, X),
+    }
+    del counts[1:]
+    calls[what]()
+    assert 1 in counts
+    assert counts[-1] == 4
+
+
+def test_arrays_of_other_kinds_are_multiplied_as_they_are(counts: list[int]) -> None:
+    a = np.ones(SMALL).view(Counted)
+    assert isinstance(blas_threads.product(a, a), Counted)
+    assert counts == [4]
+
+
+def test_real_libraries_are_set_and_given_back_from_any_thread() -> None:
+    code = (
+        "import threading, numpy as np\n"
+        "from jacobians.numerics import blas_threads as b\n"
+        "library, = b._libraries()[:1]\n"
+        "library.set_threads(2)\n"
+        "if library.threads() == 2:\n"
+        "    seen = []\n"
+        "    call = b.on_one_thread(lambda: seen.append(library.threads()), [(10**5, 1)])\n"
+        "    call()\n"
+        "    t = threading.Thread(target=call); t.start(); t.join()\n"
+        "    assert seen == [1, 1] and library.threads() == 2, (seen, library.threads())\n"
+    )
+    pytest.importorskip("threadpoolctl", reason="the extra speed, which finds BLAS, is not installed")
+    if not blas_threads._libraries():
+        pytest.skip("NumPy's BLAS is none that threadpoolctl knows")
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_process_forked_inside_a_call_has_the_callers_number(counts: list[int]) -> None:
+    def forked() -> int:
+        pid = os.fork()
+        if not pid:  # the child leaves at once: no test goes on there
+            os._exit(0 if counts[-1] == 4 and blas_threads._setting.calls == 0 else 1)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+        assert blas_threads.on_one_thread(forked, [(10**5, 1)])() == 0

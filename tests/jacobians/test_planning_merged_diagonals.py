@@ -1,0 +1,107 @@
+"""Dense factors with diagonals between them, planned without the programme: equal to it, and proven where taken."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import backprop
+from jacobians import Spec
+from jacobians.planning import bracketing
+from jacobians.planning.merged_diagonals import merged_bracketing
+
+
+@st.composite
+def chains(draw):
+    """Chains of dense factors with runs of diagonals at any corner, of sizes that are often equal."""
+    batch = draw(st.sampled_from([(), (3,)]))
+    sizes = draw(st.lists(st.integers(1, draw(st.sampled_from([2, 3, 9, 40]))), min_size=3, max_size=8))
+    specs = []
+    for place, size in enumerate(sizes):
+        specs += [Spec.diagonal(size, batch)] * draw(st.sampled_from([0, 0, 1, 1, 2, 3]))
+        if place + 1 < len(sizes):
+            specs.append(Spec.dense(size, sizes[place + 1], batch))
+    return specs
+
+
+@settings(max_examples=300, deadline=None)
+@given(chains())
+def test_it_is_what_the_programme_finds_or_nothing(specs):
+    found = merged_bracketing(specs)
+    expected = bracketing._cheapest(tuple(specs))
+    if found is not None:
+        association = bracketing.associate(specs, found.tree)
+        assert association == expected
+        assert association.cost.multiplications == found.bound
+
+
+def network(widths, repeats=1):
+    specs = []
+    for rows, columns in pairwise(widths):
+        specs += [Spec.dense(rows, columns), *[Spec.diagonal(columns)] * repeats]
+    return specs
+
+
+@pytest.mark.parametrize(
+    "widths",
+    [
+        [16] * 40,
+        [784, 256, 32, 256, 784] * 4,
+        [10, *[64] * 30],
+        [*[64] * 30, 10],
+        [1, *[7, 5, 9, 8] * 9],
+        [3, 2, 3],
+    ],
+)
+def test_the_widths_of_networks_are_proven(widths):
+    specs = network(widths)
+    assert merged_bracketing(specs) is not None
+    assert bracketing.cheapest(specs) == bracketing._cheapest(tuple(specs))
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        [Spec.dense(3, 3), Spec.diagonal(3)],
+        [Spec.dense(3, 3), Spec.dense(3, 3, (2,)), Spec.diagonal(3)],
+        [Spec.dense(3, 3), Spec.identity(3), Spec.dense(3, 3)],
+        # two diagonals of which the other sizes are 1: one by one they cost as much as together
+        [Spec.dense(1, 3), Spec.diagonal(3), Spec.diagonal(3), Spec.dense(3, 1)],
+        # the corner of size 50 is cut off from those of size 10
+        [Spec.dense(10, 11), Spec.dense(11, 50), Spec.diagonal(50), Spec.dense(50, 11), Spec.dense(11, 10)],
+    ],
+)
+def test_other_chains_are_left_to_the_programme(specs):
+    assert merged_bracketing(specs) is None
+    assert bracketing.cheapest(specs) == bracketing._cheapest(tuple(specs))
+
+
+def test_a_thousand_layers_are_planned_without_the_programme(monkeypatch):
+    def programme(*_):
+        raise AssertionError("n³")
+
+    monkeypatch.setattr(bracketing, "_confluent", programme)
+    monkeypatch.setattr(bracketing, "_cheapest", programme)
+    plan = backprop.Chain.from_specs(network([16, *[32, 20, 24] * 333])).plan("optimal")
+    assert plan.cost.multiplications == sum(step.cost.multiplications for step in plan.steps)
+    assert plan.cost.multiplications <= plan.chain.plan("left").cost.multiplications
+
+
+def test_the_product_of_a_deep_network_is_right():
+    rng = np.random.default_rng(0)
+    factors = []
+    for _ in range(40):
+        factors += [rng.standard_normal((5, 5)) / 3, np.diag(rng.standard_normal(5))]
+    structured = [
+        backprop.Chain([f]).jacobians[0] if k % 2 == 0 else _diagonal(f) for k, f in enumerate(factors)
+    ]
+    found = backprop.Chain(structured).plan("optimal").execute()
+    np.testing.assert_allclose(found.jacobian.dense(), np.linalg.multi_dot(factors), rtol=1e-10)
+
+
+def _diagonal(matrix):
+    from jacobians.structures import Diagonal
+
+    return Diagonal(np.diagonal(matrix).copy())
