@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +39,7 @@ class _NotSupported(Exception):  # noqa: N818  # a node's reason, collected into
     """Why a node has no counterpart."""
 
 
-def from_torch(module: Any, shape: Any) -> Function:
+def from_torch(module: Any, shape: Any = None) -> Function:
     """Return a module of PyTorch as a network of one point, verified against its own output and gradient.
 
     The module is followed as it is used (``eval()``: dropout does nothing, batch normalization takes what it learnt)
@@ -46,10 +47,10 @@ def from_torch(module: Any, shape: Any) -> Function:
 
     Parameters
     ----------
-    module : torch.nn.Module
+    module : torch.nn.Module or torch.export.ExportedProgram
         Of linear layers, convolutions, pooling, normalizations, activations, residuals and concatenations.
-    shape : tuple of int
-        Of one point, without the axis of points: (64,), or (channels, height, width).
+    shape : tuple of int, optional
+        Of one point, without the axis of points: (64,), or (channels, height, width). An exported program knows it.
 
     Returns
     -------
@@ -69,18 +70,20 @@ def from_torch(module: Any, shape: Any) -> Function:
         import torch
     except ImportError:
         raise ImportError("found no torch, expected an installed package; run pip install torch") from None
-    if not isinstance(module, torch.nn.Module):
+    if isinstance(module, torch.export.ExportedProgram):
+        program, source = module, "ExportedProgram"
+        point = tuple(int(size) for size in _example(program).shape[1:])
+        own = program.module()
+    elif isinstance(module, torch.nn.Module):
+        point, source = checked_shape(shape, "shape"), type(module).__name__
+        own = copy.deepcopy(module).eval()
+        dtype = next((value.dtype for value in own.parameters()), torch.float32)
+        try:
+            program = torch.export.export(own, (torch.zeros((1, *point), dtype=dtype),))
+        except Exception as error:  # torch.export has many errors of its own
+            raise ValueError(f"module: torch.export can't follow {source}: {error}") from None
+    else:
         raise TypeError(f"module: found {type(module).__name__}, expected a torch.nn.Module")
-    point = checked_shape(shape, "shape")
-    import copy
-
-    own = copy.deepcopy(module).eval()
-    dtype = next((value.dtype for value in own.parameters()), torch.float32)
-    example = (torch.zeros((1, *point), dtype=dtype),)
-    try:
-        program = torch.export.export(own, example)
-    except Exception as error:  # torch.export has many errors of its own
-        raise ValueError(f"module: torch.export can't follow {type(module).__name__}: {error}") from None
     constants = {name: value.detach().numpy() for name, value in program.state_dict.items()}
     constants |= {name: value.numpy() for name, value in program.constants.items() if hasattr(value, "numpy")}
     signature = program.graph_signature
@@ -96,7 +99,6 @@ def from_torch(module: Any, shape: Any) -> Function:
     for node in program.graph.nodes:
         if node.op == "call_function":
             reader.read(node)
-    source = type(module).__name__
     if reader.missing:
         raise UnsupportedError(source, reader.missing, sorted(_OPERATIONS))
     function = reader.assembly.function(signature.user_outputs[0])
@@ -113,6 +115,16 @@ def from_torch(module: Any, shape: Any) -> Function:
         return np.asarray(found.reshape(-1, start.numel()).numpy())
 
     return verified(function, source, run, point, gradient=gradient)
+
+
+def _example(program: Any) -> Any:
+    """Return the input that a program was exported for."""
+    arguments, named = program.example_inputs or ((), {})
+    if len(arguments) != 1 or named or arguments[0].ndim < 2:
+        raise ValueError(
+            "module: found a program without one example input of points, expected a function of one array"
+        )
+    return arguments[0]
 
 
 class _Reader:

@@ -43,6 +43,8 @@ class ImportCheck:
     ----------
     source : str
         What it was.
+    shape : tuple of int
+        Of one point.
     output_error, gradient_error : float
         The largest differences, divided by the size of what is compared.
     gradient_by : str
@@ -54,6 +56,7 @@ class ImportCheck:
     """
 
     source: str
+    shape: tuple[int, ...]
     output_error: float
     gradient_error: float
     gradient_by: str
@@ -140,7 +143,7 @@ def verified(
         1e-2 if noisy else max(most_gradient, SINGLE_GRADIENT * single)
     )
     by = "its own gradient" if gradient is not None else "central differences"
-    check = ImportCheck(source, outputs, gradients, by, TRIALS, passed, BlackBox(black_box))
+    check = ImportCheck(source, shape, outputs, gradients, by, TRIALS, passed, BlackBox(black_box))
     if not passed:
         raise ValueError(f"{source}: the import {check}; it is not given out: report it with the model")
     function.imported = check  # type: ignore[attr-defined]

@@ -356,3 +356,34 @@ def test_weights_that_would_be_unpickled_are_refused(tmp_path):
     path.write_text(TOML)
     with pytest.raises(ValueError, match=r"w\.npz: found no file of arrays, or a damaged one"):
         from_description(path)
+
+
+# --- the command -----------------------------------------------------------------------------------------
+
+
+def test_the_report_takes_a_model_in_a_file(tmp_path, capsys):
+    from backprop.cli import main
+
+    path = tmp_path / "net.onnx"
+    nodes, shape, constants = MODELS["perceptron"]
+    onnx.save(onnx_model(nodes, shape, constants), path)
+    assert main(["report", "--network", str(path), "--output", str(tmp_path / "out"), "--quiet"]) == 0
+    assert (tmp_path / "out" / "report.html").is_file()
+    (tmp_path / "bad.toml").write_text("input = [")
+    assert main(["report", "--network", str(tmp_path / "bad.toml"), "--output", str(tmp_path / "out")]) == 2
+    assert "--network: path: found bad.toml, which is no TOML" in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_runs_code_as_it_is_loaded_needs_to_be_allowed(tmp_path, capsys):
+    import joblib
+
+    from backprop.cli import main
+
+    model, _ = perceptron(MLPClassifier, hidden_layer_sizes=(4,))
+    path = tmp_path / "net.joblib"
+    joblib.dump(model, path)
+    call = ["report", "--network", str(path), "--output", str(tmp_path / "out"), "--quiet"]
+    assert main(call) == 2
+    assert "found net.joblib, which runs code as it is loaded" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out" / "report.html").exists()
+    assert main([*call, "--run-code"]) == 0

@@ -120,3 +120,16 @@ def test_the_flops_of_torchs_counter_are_twice_our_multiplications():
     assert formed == dense
     # what the sweep to the first layer multiplies beyond the products with W: the slopes of 32 + 16 units
     assert lossy.chain("0.W").plan("left").cost.multiplications == through + 32 + 16
+
+
+def test_an_exported_program_is_loaded_only_where_code_may_run(tmp_path):
+    from backprop.models.loading import load_model
+
+    path = tmp_path / "net.pt2"
+    module = learnt(perceptron).eval()
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 5),)), path)
+    with pytest.raises(PermissionError, match=r"found net\.pt2, which runs code as it is loaded"):
+        load_model(str(path))
+    x = np.ones(5, dtype=np.float32)
+    found = load_model(str(path), run_code=True)
+    np.testing.assert_allclose(found(x), module(torch.ones(1, 5))[0].detach().numpy(), atol=1e-6)
