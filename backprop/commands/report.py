@@ -52,8 +52,8 @@ def run(
         typer.Option(
             metavar="MODULE:NAME|FILE",
             show_default=False,
-            help="Report on this jacobians.Function instead: a module or a .py file, which is run, and a name in it; or a "
-            "model in a file .onnx, .toml or .json.",
+            help="Report on this jacobians.Function instead: a module or a .py file, which is run, and a name in it; "
+            "or a model in a file .onnx, .toml or .json.",
         ),
     ] = None,
     at: Annotated[

@@ -28,7 +28,7 @@ def affine_layers(weights: Sequence[tuple[Any, Any]]) -> list[Affine]:
     if hasattr(weights, "coefs_"):
         raise TypeError(
             f"weights: found {type(weights).__name__}, expected {expected}; scikit-learn stores (inputs, outputs): "
-            f"[(W.T, b) for W, b in zip(model.coefs_, model.intercepts_)], or from_sklearn(model), which compares the two"
+            f"[(W.T, b) for W, b in zip(model.coefs_, model.intercepts_)], or from_sklearn(model), which is checked"
         )
     if isinstance(weights, Function | Jacobian | Mapping):
         raise TypeError(f"weights: found {type(weights).__name__}, expected {expected}")

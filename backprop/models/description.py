@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backprop.learning.archive import ArchiveError, Header, read_arrays
-from backprop.models.verified import UnsupportedError, verified
+from backprop.models.verified import unsupported, verified
 from jacobians import (
     Affine,
     ChannelMaxPool,
@@ -76,7 +76,7 @@ def from_description(path: str | os.PathLike[str]) -> Function:
     missing: list[str] = []
     layers = _layers(data["layers"], arrays, missing, f"{source.name}: layers")
     if missing:
-        raise UnsupportedError(source.name, missing, [*KINDS, "residual"])
+        raise unsupported(source.name, missing, [*KINDS, "residual"])
     network = Sequential(*layers)
     network.check_input(shape)
     return verified(network, source.name, network, shape)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backprop.learning.network import MLP
-from backprop.models.verified import UnsupportedError, verified
+from backprop.models.verified import unsupported, verified
 from jacobians import Affine, ChannelScale, Function, Sequential, Sigmoid, Softmax
 from jacobians.numerics.arrays import Array
 from verification.optional_packages import require_extras
@@ -72,7 +72,7 @@ def from_sklearn(model: Any) -> Function:
     missing: list[str] = []
     layers = _layers(model, missing, "model")
     if missing:
-        raise UnsupportedError("model", missing, SUPPORTED)
+        raise unsupported("model", missing, SUPPORTED)
     function: Function = layers[0] if len(layers) == 1 and isinstance(layers[0], MLP) else Sequential(*layers)
     last = _last(model)
     features = int(model.n_features_in_)

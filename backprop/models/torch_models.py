@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backprop.models.assembly import Assembly, batch_norm, negative, per_channel, whole_mean
-from backprop.models.verified import UnsupportedError, verified
+from backprop.models.verified import unsupported, verified
 from jacobians import (
     ELU,
     GELU,
@@ -73,7 +73,7 @@ def from_torch(module: Any, shape: Any = None) -> Function:
     if isinstance(module, torch.export.ExportedProgram):
         program, source = module, "ExportedProgram"
         point = tuple(int(size) for size in _example(program).shape[1:])
-        own = program.module()
+        own: Any = program.module()
     elif isinstance(module, torch.nn.Module):
         point, source = checked_shape(shape, "shape"), type(module).__name__
         own = copy.deepcopy(module).eval()
@@ -100,7 +100,7 @@ def from_torch(module: Any, shape: Any = None) -> Function:
         if node.op == "call_function":
             reader.read(node)
     if reader.missing:
-        raise UnsupportedError(source, reader.missing, sorted(_OPERATIONS))
+        raise unsupported(source, reader.missing, sorted(_OPERATIONS))
     function = reader.assembly.function(signature.user_outputs[0])
     wide = own.double()
 
@@ -119,7 +119,8 @@ def from_torch(module: Any, shape: Any = None) -> Function:
 
 def _example(program: Any) -> Any:
     """Return the input that a program was exported for."""
-    arguments, named = program.example_inputs or ((), {})
+    example: Any = program.example_inputs or ((), {})
+    arguments, named = example
     if len(arguments) != 1 or named or arguments[0].ndim < 2:
         raise ValueError(
             "module: found a program without one example input of points, expected a function of one array"

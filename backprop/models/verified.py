@@ -27,12 +27,18 @@ SINGLE_GRADIENT = 1e-4
 class UnsupportedError(ValueError):
     """A source holds what has no counterpart here; ``names`` lists each."""
 
-    def __init__(self, source: str, names: Sequence[str], supported: Sequence[str]) -> None:
-        self.names = tuple(dict.fromkeys(names))
-        super().__init__(
-            f"{source}: found {'; '.join(self.names)}, expected only {', '.join(supported)}; nothing was imported, "
-            f"since what is left out would change the function"
-        )
+    names: tuple[str, ...] = ()
+
+
+def unsupported(source: str, names: Sequence[str], supported: Sequence[str]) -> UnsupportedError:
+    """Return the error that names each part of a source that has no counterpart."""
+    each = tuple(dict.fromkeys(names))
+    error = UnsupportedError(
+        f"{source}: found {'; '.join(each)}, expected only {', '.join(supported)}; nothing was imported, "
+        f"since what is left out would change the function"
+    )
+    error.names = each
+    return error
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,7 @@ def test_a_model_of_onnx_gives_the_output_of_its_reference(name, dtype):
 def test_a_residual_model_is_a_graph_of_layers_that_is_planned_and_counted():
     nodes, shape, constants = MODELS["residual"]
     net = from_onnx(onnx_model(nodes, shape, constants))
-    assert isinstance(net, jb.layers.layer_graph.LayerGraph)
+    assert isinstance(net, jb.LayerGraph)
     x = RNG.normal(size=shape)
     chain = backprop.Chain.from_network(net, x)
     for strategy in ("reverse", "forward", "optimal"):
