@@ -16,6 +16,14 @@ from backprop.learning.network import MLP
 from backprop.learning.state import Epoch, TrainingState, load_state, save_state
 from backprop.learning.tangent_kernel import tangent_kernel
 from backprop.learning.training import TrainingResult, fit
+from backprop.models import (
+    ImportCheck,
+    UnsupportedError,
+    from_description,
+    from_onnx,
+    from_sklearn,
+    from_torch,
+)
 from backprop.picture import Picture, picture
 from backprop.plan import Plan, Step
 from backprop.symbolic_costs import SymbolicCosts, symbolic_costs
@@ -35,6 +43,7 @@ __all__ = [
     "Epoch",
     "Execution",
     "FormulaCosts",
+    "ImportCheck",
     "MaximizedInput",
     "NetworkShape",
     "Picture",
@@ -45,12 +54,17 @@ __all__ = [
     "SymbolicCosts",
     "TrainingResult",
     "TrainingState",
+    "UnsupportedError",
     "__version__",
     "compare",
     "compile",
     "compile_gradients",
     "fit",
     "formula_costs",
+    "from_description",
+    "from_onnx",
+    "from_sklearn",
+    "from_torch",
     "gradient_descent",
     "load_digits",
     "load_state",
