@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from jacobians import Function, Jacobian, Spec
+from jacobians.formulas import Derivative, FormulaError, derive
 from jacobians.layers.recording import Record
 from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_flag, checked_option, checked_shape
@@ -145,6 +146,52 @@ class Chain:
         return cls.from_specs(specs, names=names)
 
     @classmethod
+    def from_formula(
+        cls,
+        formula: Any,
+        by: str,
+        *,
+        declare: Mapping[str, Any] | None = None,
+        vec: str = "row",
+        sizes: Mapping[str, int] | None = None,
+    ) -> Self:
+        """Make the chain that the Jacobian of a formula is, as it is printed, to plan without any numbers.
+
+        Parameters
+        ----------
+        formula, by, declare
+            As for :func:`jacobians.derive`; a derivative of its own may stand for the formula.
+        vec : str
+            "row" or "column".
+        sizes : mapping, optional
+            Numbers for the letters; those that are not named stay letters: see :func:`backprop.symbolic_costs`.
+
+        Raises
+        ------
+        FormulaError
+            If the formula is not understood, or its Jacobian is a sum and no chain: see `formula_costs`.
+
+        Examples
+        --------
+        >>> chain = Chain.from_formula("U*tanh(W*x)", "x", sizes={"m": 10, "n": 100, "p": 50})
+        >>> chain.names
+        ('U', 'diag(1 − tanh(W·x)∘²)', 'W')
+        >>> chain.plan("left").cost.multiplications
+        51000
+        """
+        from jacobians.formulas.specs import chains_of  # formulas only for those who derive
+
+        d = derivative_of(formula, by, declare)
+        terms = chains_of(d, vec, sizes)
+        if len(terms) != 1:
+            raise FormulaError(
+                f"formula: found a Jacobian of {len(terms)} terms, {d.matrix(vec)!r}, expected one chain of factors; "
+                f"backprop.formula_costs plans the terms as a graph"
+            )
+        specs, names = [part.spec for part in terms[0]], [part.name for part in terms[0]]
+        return cls.from_specs(specs, names=names)
+
+    @classmethod
     def matrix_free(cls, factors: Sequence[Any], *, tape_limit: int | None = None) -> MatrixFreeChain:
         """Make a chain of programs with tangents and adjoints: see :class:`backprop.matrix_free.MatrixFreeChain`."""
         from backprop.matrix_free import MatrixFreeChain  # loaded for such chains alone
@@ -276,6 +323,11 @@ class Chain:
         if len(factors) > 8:
             factors = [*factors[:4], f"… {len(factors) - 8} more …", *factors[-4:]]
         return f"Chain({' · '.join(factors)})"
+
+
+def derivative_of(formula: Any, by: str, declare: Mapping[str, Any] | None) -> Derivative:
+    """Return a derivative as it is, that of a formula by a variable otherwise."""
+    return formula if isinstance(formula, Derivative) else derive(formula, by, declare=declare)
 
 
 def _listed(values: Any, name: str, what: str) -> list[Any]:

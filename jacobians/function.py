@@ -10,6 +10,7 @@ import copy
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -337,15 +338,18 @@ class Function(Pickled, Written):
 
     def _forward(self, x: Any, batch_ndim: int) -> Any:
         if batch_ndim == 0 or self.vectorized:
-            batch = {"batch_ndim": batch_ndim} if batch_ndim else {}
             try:
-                value = self.forward(x, **batch)
+                value = self._forward_together(x, batch_ndim) if batch_ndim else self.forward(x)
             except ValueError:
-                self._require_unwritten(x, "forward", lambda point: self.forward(point, **batch))
+                again = partial(self._forward_together, batch_ndim=batch_ndim) if batch_ndim else self.forward
+                self._require_unwritten(x, "forward", again)
                 raise
             return value if is_floats(value) else self._real_value(value, x)
         points = [self._forward(x[place, ...], batch_ndim - 1) for place in range(x.shape[0])]
         return namespace_of(x).stack(points)
+
+    def _forward_together(self, x: Any, batch_ndim: int) -> Any:
+        return self.forward(x, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # see the class docstring
 
     def _jacobian(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> Jacobian:
         """Return the Jacobian, a product by its cheapest bracketing; `value` is f(x), where it is at hand."""
@@ -367,12 +371,14 @@ class Function(Pickled, Written):
             except ValueError:
                 self._require_unwritten(x, "derivative", lambda point: self.derivative(point, wrt, **known))
                 raise
-            factors = self._factors(found, x, wrt, batch_ndim, value)
-            return (
-                [factor.broadcast_batch(x.shape[:batch_ndim]) for factor in factors]
-                if batch_ndim
-                else factors
-            )
+            if self._ours and isinstance(found, Jacobian):
+                factors = [found]
+            else:
+                factors = self._factors(found, x, wrt, batch_ndim, value)
+            if not batch_ndim:
+                return factors
+            batch = tuple(x.shape[:batch_ndim])
+            return [f if f.batch_shape == batch else f.broadcast_batch(batch) for f in factors]
         places = range(x.shape[0])
         values = [None if value is None else value[place, ...] for place in places]
         each = [self._derivatives(x[place, ...], wrt, batch_ndim - 1, values[place]) for place in places]

@@ -240,7 +240,7 @@ class Sequential(Composition):
         """Yield the output of every layer; what nobody keeps is free for the next."""
         for place, layer in enumerate(self.layers):
             if place:
-                self._check_layer(place, tuple(np.shape(x)[batch_ndim:]))
+                self._check_layer(place, (x.shape if type(x) is np.ndarray else np.shape(x))[batch_ndim:])
             x = layer._forward(x, batch_ndim)
             # no layer may write to what another gave
             x = read_only(x) if type(x) is np.ndarray else x
@@ -260,7 +260,7 @@ class Sequential(Composition):
             layer._jacobian(x, INPUT, batch_ndim, value)
             for layer, x, value in zip(self.layers, values, values[1:], strict=False)
         ]
-        return Linearization(tuple(plain(value) for value in values), tuple(jacobians))
+        return Linearization(tuple([plain(value) for value in values]), tuple(jacobians))
 
     def smooth_piece(self, x: Any) -> Array | None:
         """Return the pieces of all layers at their inputs, one after the other."""

@@ -162,7 +162,9 @@ class Elementwise(Function):
             slopes = self._entries(self.df(x), x, "df")
         else:
             slopes = self._entries(by_value(x, value), x, "df_by_value")
-        d = namespace_of(x).reshape(slopes, (*x.shape[:batch_ndim], math.prod(point)))
+        d = slopes
+        if len(point) != 1:
+            d = namespace_of(x).reshape(slopes, (*x.shape[:batch_ndim], math.prod(point)))
         made = Diagonal.unchecked(d, out_shape=point, in_shape=point)
         if self.step:
             made.zero_one = True

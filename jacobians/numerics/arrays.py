@@ -116,7 +116,7 @@ def refuse_sparse(value: Any, name: str) -> None:
     ------
     TypeError
     """
-    if hasattr(value, "tocsr"):
+    if hasattr(type(value), "tocsr"):  # of the class: a recorded array refuses names that it does not know
         raise TypeError(
             f"{name}: found a sparse {type(value).__name__}, expected a Jacobian or an array; make it a Jacobian by "
             f"Sparse(matrix)"
@@ -242,7 +242,7 @@ def read_only(array: Array) -> Array:
     if type(array) is not np.ndarray and is_foreign(array):
         return array
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 
