@@ -7,6 +7,7 @@ from backprop.compiling.gradients import CompiledGradients, compile_gradients
 from backprop.compiling.jacobians import CompiledJacobian
 from backprop.execute import Execution
 from backprop.families import NetworkShape, Sweep, sweep
+from backprop.formula_costs import FormulaCosts, formula_costs
 from backprop.images.gradient_descent import Descent, DivergenceError, gradient_descent
 from backprop.images.saliency import ClassScore, MaximizedInput, Saliency, maximize_input, saliency
 from backprop.images.style import match_style, style_gradient
@@ -33,6 +34,7 @@ __all__ = [
     "DivergenceError",
     "Epoch",
     "Execution",
+    "FormulaCosts",
     "MaximizedInput",
     "NetworkShape",
     "Picture",
@@ -48,6 +50,7 @@ __all__ = [
     "compile",
     "compile_gradients",
     "fit",
+    "formula_costs",
     "gradient_descent",
     "load_digits",
     "load_state",

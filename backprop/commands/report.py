@@ -11,7 +11,6 @@ from rich.console import Console
 from backprop import DivergenceError
 from backprop.commands import option_sentence, unwritten
 from backprop.commands.progress import progress
-from backprop.names import printable
 from backprop.network_graph import NetworkGraph
 from backprop.report.collect import Tick, collect_network
 from backprop.report.digits import collect
@@ -22,6 +21,7 @@ from backprop.report.settings import LOSSES, Settings
 from backprop.report.write import require_writable, to_json, write_files
 from backprop.tables import text_table
 from jacobians.layers.activations import ACTIVATIONS
+from jacobians.names import class_name, printable
 from verification.commands.running import CallError, is_ours, users_code
 from verification.optional_packages import require_extras
 
@@ -135,7 +135,7 @@ def _own(network: str, at: str | None, seed: int, tick: Tick) -> Report:
         if is_ours(error):  # an argument is refused, by its name
             name, _, rest = str(error).partition(": ")
             raise CallError(f"{'--at' if name == 'x' else f'--{name}'}: {rest}") from None
-        raise CallError(f"--network: {network} raised {type(error).__name__}: {error}") from error
+        raise CallError(f"--network: {network} raised {class_name(error)}: {error}") from error
 
 
 def _show(report: Report, paths: list[Path]) -> None:

@@ -84,7 +84,9 @@ def _function(form: MatrixForm, node: Fn, found: dict[str, None]) -> None:
     elif node.name in ("max", "hardmax"):
         found[f"the largest entry of {said[0]} is the only one"] = None
     elif node.name in ("specnorm", "specpair", "eigmax", "eigpair"):
-        found[f"the largest {'singular value' if 'spec' in node.name else 'eigenvalue'} of {said[0]} is simple"] = None
+        found[
+            f"the largest {'singular value' if 'spec' in node.name else 'eigenvalue'} of {said[0]} is simple"
+        ] = None
     elif node.name in ("nuclear", "polar"):
         found[f"{said[0]} has full rank"] = None
     elif node.name == "power" and not all(_positive(f.node) for t in node.args[0].terms for f in t.factors):

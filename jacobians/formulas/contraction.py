@@ -97,7 +97,8 @@ def singular_pair(a: Any) -> Any:
 
 def eigen_pair(a: Any) -> Any:
     """Return u·vᵀ/(uᵀv) for the largest eigenvalue, with its left and right vectors."""
-    left, right = (v[:, np.argmax(e.real)].real for e, v in (np.linalg.eig(a.T), np.linalg.eig(a)))
+    pairs = [np.linalg.eig(m) for m in (a.T, a)]
+    left, right = (pair.eigenvectors[:, np.argmax(pair.eigenvalues.real)].real for pair in pairs)
     return np.outer(left, right) / (left @ right)
 
 

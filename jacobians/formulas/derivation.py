@@ -85,7 +85,7 @@ def _read(formula: Any, by: Any, declare: Any) -> tuple[str, Any, Any]:
         text, found = read_code(formula, declare)
         return text, by, found
     raise TypeError(
-        f"formula: found an object of type {type(formula).__name__}, expected text such as \"x'*A*x\", NumPy code of "
+        f'formula: found an object of type {type(formula).__name__}, expected text such as "x\'*A*x", NumPy code of '
         f"named arrays, a Function or a sympy expression"
     )
 

@@ -19,7 +19,8 @@ from jacobians.formulas.tree import FormulaError, Node
 
 
 @cache
-def _slope_tree(name: str) -> Node:
+def slope_of(name: str) -> Node:
+    """Return f′ in z, as the function's row says."""
     return parse(ELEMENTWISE[name].slope).body
 
 
@@ -27,7 +28,7 @@ def slope(name: str, arg: Tensor) -> Tensor:
     """Return f′ at an argument, as the function's row says."""
     low = Lowering(None, {})
     low.values["z"] = (arg, len(arg.sizes))
-    made = low.lower(_slope_tree(name))
+    made = low.lower(slope_of(name))
     labels = made.labels or fresh(len(arg.sizes))  # a constant slope is a broadcast
     return close(made.terms, labels, arg.sizes)
 
@@ -99,6 +100,8 @@ class Differentiation:
         if isinstance(node, Tensor):
             return [Term(1, (), (Factor(self.of(node), (*labels, *by)),))]
         assert isinstance(node, Fn)
+        if node.name == "hardmax":  # constant where the largest entry is the only one
+            return []
         if node.name in _RULES:
             return _RULES[node.name](self, node, labels, by)
         if node.name not in ELEMENTWISE:
@@ -160,7 +163,6 @@ class Differentiation:
         a, b = fresh(half), fresh(half)
         return [Term(1, (), (Factor(inverse(arg), (*b, *a)), Factor(self.of(arg), (*a, *b, *by))))]
 
-
     def _max(self, node: Fn, labels: Labels, by: Labels) -> list[Term]:
         (arg,) = node.args
         kept = iter(labels)
@@ -194,7 +196,6 @@ _RULES: dict[str, Callable[[Differentiation, Fn, Labels, Labels], list[Term]]] =
     "det": Differentiation._det,
     "logdet": Differentiation._logdet,
     "max": Differentiation._max,
-    "hardmax": lambda diff, node, labels, by: [],
     **dict.fromkeys(_GRADIENTS, Differentiation._number_of_matrix),
     **{f"tr_{name}": Differentiation._trace_of for name in MATRIX_SLOPES},
 }
@@ -248,4 +249,4 @@ def substituted(
     return known[tensor.digest]
 
 
-__all__ = ["Differentiation", "expanded", "power", "slope", "substituted"]
+__all__ = ["Differentiation", "expanded", "power", "slope", "slope_of", "substituted"]

@@ -105,7 +105,13 @@ class Whole:
     axis: bool = False
 
 
-MATRIX_SLOPES = {"expm": "expm(Z)", "sinm": "cosm(Z)", "cosm": "-sinm(Z)", "logm": "inv(Z)", "sqrtm": "inv(sqrtm(Z))/2"}
+MATRIX_SLOPES = {
+    "expm": "expm(Z)",
+    "sinm": "cosm(Z)",
+    "cosm": "-sinm(Z)",
+    "logm": "inv(Z)",
+    "sqrtm": "inv(sqrtm(Z))/2",
+}
 """f′ of functions of matrices, in Z: the derivative of tr f(Z) is f′(Z)ᵀ."""
 
 _KHATRI_RAO = "np.einsum('ik,jk->ijk', {0}, {1}).reshape(-1, ({1}).shape[1])"
@@ -113,7 +119,11 @@ _SVD = "(lambda u, _, v: {})(*np.linalg.svd({{0}}, full_matrices=False))"
 
 _VECTOR = "(lambda e, v: v[:, np.argmax(e.real)].real)(*np.linalg.eig({0}))"
 _EIGENPAIR = (
-    "(lambda u, v: np.outer(u, v) / (u @ v))(" + _VECTOR.format("({0}).T") + ", " + _VECTOR.format("{0}") + ")"
+    "(lambda u, v: np.outer(u, v) / (u @ v))("
+    + _VECTOR.format("({0}).T")
+    + ", "
+    + _VECTOR.format("{0}")
+    + ")"
 )
 
 WHOLE: dict[str, Whole] = {
@@ -166,7 +176,8 @@ ALIASES = {
     "σ": "sigmoid", "sigma": "sigmoid", "logistic": "sigmoid", "expit": "sigmoid", "ln": "log", "trace": "tr",
     "norm": "norm2", "Tr": "tr", "atan": "arctan", "asin": "arcsin", "acos": "arccos", "log_softmax": "logsoftmax",
     "T": "transpose", "heaviside": "step", "swish": "silu", "arsinh": "arcsinh", "artanh": "arctanh",
-    "inverse": "inv", "fro": "normF", "I": "eye", "khatri_rao": "khatri", "commutation": "K", "lse": "logsumexp", "sgn": "sign",
+    "inverse": "inv", "fro": "normF", "I": "eye", "khatri_rao": "khatri",
+    "commutation": "K", "lse": "logsumexp", "sgn": "sign",
     "log_det": "logdet", "maximum": "max", "minimum": "min", "Diag": "diag",
     "lambda_max": "eigmax", "spectral_norm": "specnorm", "norm_nuc": "nuclear", "onehot_max": "hardmax",
 }  # fmt: skip

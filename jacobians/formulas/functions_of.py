@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from jacobians.formulas.functions import MATRIX_SLOPES
 from jacobians.formulas.determinants import determinant, inverse, log_determinant
-from jacobians.formulas.functions import ELEMENTWISE
+from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES
 from jacobians.formulas.nodes import (
     Delta,
     Factor,
@@ -251,7 +250,8 @@ def _hardmax(low: Lowering, value: Value, axis: int | None) -> Value:
     closed = value.closed()
     node = Fn("hardmax", (closed,), closed.sizes, _along(value, axis))
     return _value(
-        Tensor(closed.sizes, (Term(1, (), (Factor(node, tuple(range(len(closed.sizes)))),)),)), len(value.rows)
+        Tensor(closed.sizes, (Term(1, (), (Factor(node, tuple(range(len(closed.sizes)))),)),)),
+        len(value.rows),
     )
 
 
@@ -265,7 +265,7 @@ def _tr(low: Lowering, value: Value, axis: int | None) -> Value:
 
 def _sum(low: Lowering, value: Value, axis: int | None) -> Value:
     gone = value.labels if axis is None else value.rows if axis == 0 else value.columns
-    made = low._summed(value, {la: value.sizes[la] for la in gone})
+    made = low.summed(value, {la: value.sizes[la] for la in gone})
     rows = tuple(la for la in value.rows if la not in gone)
     columns = tuple(la for la in value.columns if la not in gone)
     return Value(rows, columns, {la: value.sizes[la] for la in (*rows, *columns)}, made.terms)
@@ -357,8 +357,10 @@ WHOLE_RULES: dict[str, Callable[[Any, Any, int | None], Any]] = {
     "max": _max,
     "min": lambda low, value, axis: low.scaled(_max(low, low.scaled(value, -1), axis), -1),
     "hardmax": _hardmax,
-    **{name: _matrix_function(name) for name in (*MATRIX_SLOPES, "specnorm", "nuclear", "eigmax", "polar", "specpair",
-                                                 "eigpair")},
+    **{
+        name: _matrix_function(name)
+        for name in (*MATRIX_SLOPES, "specnorm", "nuclear", "eigmax", "polar", "specpair", "eigpair")
+    },
     "vec": _vec,
     "transpose": _transpose,
     "sqrt": lambda low, value, axis: low.raised(value, Fraction(1, 2)),

@@ -64,8 +64,10 @@ class KroneckerForm:
         raise NoFormError
 
     def _held(self, graph: Graph, part: set[int], rows: tuple[int, ...], columns: tuple[int, ...]) -> Node:
-        """Return the shorter of L·diag(vec F)·R and of Khatri–Rao products, for a part that one thing holds together."""
-        found = [made for hub in sorted(part) if (made := self._hub(graph, part, hub, rows, columns)) is not None]
+        """Return the shorter of L·diag(vec F)·R and of Khatri–Rao products, for a part that hangs together."""
+        found = [
+            made for hub in sorted(part) if (made := self._hub(graph, part, hub, rows, columns)) is not None
+        ]
         try:
             found.append(self._sandwich(graph, part, rows, columns))
         except NoFormError:

@@ -142,10 +142,27 @@ _WRITERS = {
 
 _FUNCTIONS = {row.latex: name for table in (ELEMENTWISE, WHOLE) for name, row in table.items() if row.latex}
 _SIGNS = {
-    r"\otimes": " ⊗ ", r"\ast": " ∗ ", r"\odot": " ⊙ ", r"\oslash": " ⊘ ", r"\cdot": " * ", "+": " + ", "-": " - ", "(": "(", ")": ")",
-    r"\left(": "(", r"\right)": ")", ",": ", ", r"\left\lVert": "‖", r"\right\rVert": "‖", "=": "=",
-    "/": " / ", "[": "[", "]": "]", ":": ":", ";": "; ",
-}  # fmt: skip
+    r"\otimes": " ⊗ ",
+    r"\ast": " ∗ ",
+    r"\odot": " ⊙ ",
+    r"\oslash": " ⊘ ",
+    r"\cdot": " * ",
+    "+": " + ",
+    "-": " - ",
+    "(": "(",
+    ")": ")",
+    r"\left(": "(",
+    r"\right)": ")",
+    ",": ", ",
+    r"\left\lVert": "‖",
+    r"\right\rVert": "‖",
+    "=": "=",
+    "/": " / ",
+    "[": "[",
+    "]": "]",
+    ":": ":",
+    ";": "; ",
+}
 _WORDS = re.compile(
     r"\\left\(|\\right\)|\\left\\lVert|\\right\\rVert|\\operatorname\{[^{}]*\}|\\mathrm\{[^{}]*\}|\\mathbf\{[01]\}"
     r"|\\log\\det|\\[A-Za-z]+|\d+(?:\.\d+)?|[A-Za-zͰ-Ͽ]|[-+/(),=^_{}\[\]:;]"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import prod
 from typing import Any
 
+from jacobians.formulas import lowering_moves as moves
 from jacobians.formulas.functions import ELEMENTWISE
 from jacobians.formulas.functions_of import WHOLE_RULES, applied, normalized_exponential, rewritten_power
 from jacobians.formulas.nodes import (
     Atom,
-    Choice,
     Delta,
     Factor,
     Labels,
@@ -162,10 +161,10 @@ class Lowering:
             summed = {*made.columns}
             sizes = {la: s for la, s in {**made.sizes, **right.sizes}.items() if la not in summed}
             product = self.times([made, right], made.rows, right.columns, sizes)
-            made = self._summed(product, {la: made.sizes[la] for la in made.columns})
+            made = self.summed(product, {la: made.sizes[la] for la in made.columns})
         return made
 
-    def _summed(self, value: Value, over: Mapping[int, Atom]) -> Value:
+    def summed(self, value: Value, over: Mapping[int, Atom]) -> Value:
         """Return a value summed over labels: one that no factor carries gives its size."""
         terms = []
         for term in value.terms:
@@ -207,7 +206,7 @@ class Lowering:
     def _not_zero(self, node: Node, below: Value) -> None:
         if below.closed().zero:
             raise FormulaError(
-                f"{self._part(node)}: found a division by 0, expected a number that is not 0 below the line"
+                f"{self.part(node)}: found a division by 0, expected a number that is not 0 below the line"
             )
 
     def _hdiv(self, node: Node) -> Value:
@@ -256,7 +255,7 @@ class Lowering:
         exponent = self._exponent(node.args[1])
         if not isinstance(exponent, int) or abs(exponent) > 20:
             raise FormulaError(
-                f"{self._part(node)}: found an exponent that is no integer from -20 to 20, expected one for a matrix; "
+                f"{self.part(node)}: found an exponent that is no integer from -20 to 20, expected one for a matrix; "
                 f".^ is entry by entry"
             )
         if exponent == 0:
@@ -275,7 +274,7 @@ class Lowering:
                 **{la: right.sizes[la] for la in right.columns},
             }
             inner = self.times([made, right], made.rows, right.columns, sizes)
-            made = self._summed(inner, {la: made.sizes[la] for la in made.columns})
+            made = self.summed(inner, {la: made.sizes[la] for la in made.columns})
         return made
 
     def _epow(self, node: Node) -> Value:
@@ -287,7 +286,8 @@ class Lowering:
 
     # --- functions ---------------------------------------------------------------------------------------------
 
-    def _part(self, node: Node) -> str:
+    def part(self, node: Node) -> str:
+        """Return the text of a part."""
         return self.shapes.part(node) if self.shapes is not None else node.op
 
     def whole(self, name: str, value: Value, axis: int | None = None) -> Value:
@@ -312,7 +312,7 @@ class Lowering:
             first = self.times([mask, a], a.rows, a.columns, a.sizes)
             return Value(a.rows, a.columns, a.sizes, first.terms + b.terms + other.terms)
         if name == "unvec":
-            return self._unvec(node)
+            return moves.unvec(self, node)
         if name in ("max", "min") and len(node.args) == 2:  # the tie belongs to the first
             a, b = self._aligned(node)
             sign = 1 if name == "max" else -1
@@ -328,65 +328,9 @@ class Lowering:
         return self.whole(name, self.lower(node.args[0]), axis)
 
 
-    def _unvec(self, node: Node) -> Value:
-        value = self.lower(node.args[0])
-        assert self.shapes is not None
-        rows = self.shapes.final(size_argument(node, node.args[1], self.shapes))
-        return Value(value.rows[: len(rows)], value.rows[len(rows) :], value.sizes, value.terms)
-
-    def _index(self, node: Node) -> Value:
-        value = self.lower(node.args[0])
-        sides = []
-        factors: list[Factor] = []
-        sizes, gone = dict(value.sizes), {}
-        for spec, labels in zip(node.value, (value.rows, value.columns), strict=True):
-            if spec is None or not labels:
-                sides.append(labels)
-                continue
-            if len(labels) != 1:
-                raise FormulaError(f"{self._part(node)}: found an index of a product of sizes, expected one size")
-            start, stop = (spec, None) if isinstance(spec, int) or spec[1] - spec[0] == 1 else spec
-            start = start if isinstance(start, int) else start[0]
-            choice = Choice(sizes[labels[0]], start, stop)
-            made = fresh(len(choice.sizes) - 1)
-            factors.append(Factor(choice, (*labels, *made)))
-            gone[labels[0]] = sizes.pop(labels[0])
-            sizes.update(dict(zip(made, choice.sizes[1:], strict=True)))
-            sides.append(made)
-        chosen = Value((), (), {}, (Term(1, (), tuple(factors)),))
-        return self._summed(self.times([value, chosen], sides[0], sides[1], sizes), gone)
-
-    def _stack(self, node: Node) -> Value:
-        assert self.shapes is not None
-        along = 0 if node.value == "rows" else 1
-        values = [self.lower(arg) for arg in node.args]
-        lengths = [prod(v.sizes[la] for la in (v.rows, v.columns)[along]) for v in values]  # type: ignore[misc]
-        total = sum(lengths)
-        (label,) = fresh(1) if total > 1 else ((),)
-        across = (values[0].rows, values[0].columns)[1 - along]
-        sizes = {la: values[0].sizes[la] for la in across} | {label: total}
-        terms: list[Term] = []
-        start = 0
-        for value, length in zip(values, lengths, strict=True):
-            own = (value.rows, value.columns)[along]
-            if len(own) > 1:
-                raise FormulaError(f"{self._part(node)}: found a part with a product of sizes, expected one size")
-            choice = Choice(total, start, None if length == 1 else start + length)
-            start += length
-            names = dict(zip((value.rows, value.columns)[1 - along], across, strict=True))
-            terms += [
-                relabel(term, names)._replace(
-                    factors=(Factor(choice, (label, *own)), *relabel(term, names).factors)
-                )
-                for term in value.terms
-            ]
-        sides = ((label,), across) if along == 0 else (across, (label,))
-        return Value(*sides, sizes, tuple(terms))
-
-
 _RULES: dict[str, Callable[[Lowering, Node], Value]] = {
-    "index": Lowering._index,
-    "stack": Lowering._stack,
+    "index": moves.index,
+    "stack": moves.stack,
     "num": lambda low, node: number_value(node.value),
     "size": lambda low, node: low._mul(Node("mul", tuple(Node("name", value=s) for s in node.value))),
     "name": Lowering._name,

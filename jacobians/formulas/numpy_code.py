@@ -140,8 +140,16 @@ class NumpyCode:
             specs = specs[:1] if kind == "column" else specs[1:]
         parts = []
         for spec in specs:
-            narrow = spec if isinstance(spec, int) else spec[0] if spec is not None and spec[1] - spec[0] == 1 else None
-            parts.append(":" if spec is None else str(narrow) if narrow is not None else f"{spec[0]}:{spec[1]}")
+            narrow = (
+                spec
+                if isinstance(spec, int)
+                else spec[0]
+                if spec is not None and spec[1] - spec[0] == 1
+                else None
+            )
+            parts.append(
+                ":" if spec is None else str(narrow) if narrow is not None else f"{spec[0]}:{spec[1]}"
+            )
         return f"{self._in(inner)}[{', '.join(parts)}]"
 
     def _stack(self, node: Node) -> str:

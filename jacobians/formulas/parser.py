@@ -9,40 +9,11 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import NamedTuple
 
 from jacobians.formulas.functions import ALIASES, closest_function, known_function
+from jacobians.formulas.tokens import MOST_LETTERS, SUPERSCRIPTS, Token, tokens
 from jacobians.formulas.tree import MOST_NESTED, FormulaError, Node, Program
-
-MOST_LETTERS = 20_000
-"""How long a formula may be."""
-
-_SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_WORD = r"(?:(?![ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹])\w)"
-_SIZE = r"(?:(?![ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹])[^\W_])+"
-_TOKENS = re.compile(
-    rf"""(?P<space>[ \t\r]+)
-    |(?P<comm>K_(?P<commm>{_SIZE}),(?P<commn>{_SIZE}))
-    |(?P<eye>I_(?P<eyen>{_SIZE}))
-    |(?P<ones>𝟏_(?P<onesn>{_SIZE}))
-    |(?P<zeros>0_(?P<zerosm>{_SIZE})(?:×(?P<zerosn>{_SIZE}))?)
-    |(?P<number>(?:\d+(?:\.(?![*/^'])\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
-    |(?P<name>(?!\d){_WORD}+)
-    |(?P<super>⁻?[ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹]+)
-    |(?P<op>\.\*|\./|\.\^|\.'|‖_F|>=|<=|[-+*/^'()\[\],;=<>\n·⊙⊗⊘∗∘−×|‖√:@])""",
-    re.VERBOSE,
-)
-_SAME = {"·": "*", "−": "-", "⊙": "(.)", "⊗": "(x)", "⊘": "(/)", ".'": "'", "@": "*"}
-
-
-class Token(NamedTuple):
-    """A word of the text, with its place."""
-
-    kind: str
-    text: str
-    start: int
-    end: int
-    sizes: tuple[str, ...] = ()
+from jacobians.names import class_name
 
 
 def parse(source: str) -> Program:
@@ -60,7 +31,7 @@ def parse(source: str) -> Program:
     """
     if not isinstance(source, str):
         raise TypeError(
-            f'formula: found an object of type {type(source).__name__}, expected text such as "x\'*A*x"'
+            f'formula: found an object of type {class_name(source)}, expected text such as "x\'*A*x"'
         )
     if len(source) > MOST_LETTERS:
         raise FormulaError(
@@ -70,36 +41,13 @@ def parse(source: str) -> Program:
     return _Parser(source).program()
 
 
-def _tokens(source: str) -> list[Token]:
-    found, place, depth = [], 0, 0
-    while place < len(source):
-        match = _TOKENS.match(source, place)
-        if match is None:
-            raise FormulaError(
-                f"formula: found {source[place]!r} at letter {place + 1}, expected names, numbers, brackets and "
-                f"+ - * / ^ ' .* ./ .^"
-            )
-        kind = match.lastgroup or ""
-        kind = next(
-            k for k in ("space", "comm", "eye", "ones", "zeros", "number", "name", "super", "op") if match[k]
-        )
-        text = match[kind]
-        if kind != "space":
-            sizes = tuple(match[f"{kind}{end}"] or "" for end in "mn" if f"{kind}{end}" in match.groupdict())
-            depth += (text in ("(", "[")) - (text in (")", "]"))
-            if not (text == "\n" and depth > 0):
-                found.append(Token(kind, _SAME.get(text, text), place, match.end(), sizes))
-        place = match.end()
-    return [*found, Token("end", "", len(source), len(source))]
-
-
 def _size(text: str) -> tuple[str | int, ...]:
     return () if text in ("", "1") else (int(text) if text.isdigit() else text,)
 
 
 class _Parser:
     def __init__(self, source: str) -> None:
-        self.source, self.tokens, self.place, self.level = source, _tokens(source), 0, 0
+        self.source, self.tokens, self.place, self.level = source, tokens(source), 0, 0
 
     # --- words ---------------------------------------------------------------------------------------------
 
@@ -279,7 +227,7 @@ class _Parser:
 
     def superscript(self) -> Node:
         token = self.take()
-        digits = token.text.translate(_SUPER)
+        digits = token.text.translate(SUPERSCRIPTS)
         if not re.fullmatch(r"-?\d+", digits):
             self.place -= 1
             raise self.fail("an exponent of digits")
@@ -388,7 +336,7 @@ class _Parser:
             raise self.fail("at most two indices, one of rows and one of columns")
         return self.node("index", start, of, value=(*specs, None)[:2])
 
-    def bound(self) -> None | int | tuple[int, int]:
+    def bound(self) -> int | tuple[int, int] | None:
         if self.accept(":"):
             return None
         first = self.whole_number()

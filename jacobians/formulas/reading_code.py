@@ -54,7 +54,9 @@ def read_code(f: Callable[..., Any], declare: Mapping[str, Any] | None) -> tuple
     shape_of(result.node, shapes)
     _letters(shapes)
     found = {
-        one: replace(said.get(one, Declaration()), **_declared(shapes, one)) for one in names if one in shapes.names
+        one: replace(said.get(one, Declaration()), **_declared(shapes, one))
+        for one in names
+        if one in shapes.names
     }
     return _text(result.node, shapes), {one: row for one, row in found.items() if _occurs(one, result.node)}
 
@@ -63,9 +65,15 @@ def _names(f: Any) -> list[str]:
     try:
         parameters = inspect.signature(f).parameters.values()
     except (TypeError, ValueError):
-        raise FormulaError("formula: found code whose arguments have no names, expected a function of named arrays") from None
-    if not parameters or any(p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters):
-        raise FormulaError("formula: found code without named arguments, expected one such as lambda A, x: x @ A @ x")
+        raise FormulaError(
+            "formula: found code whose arguments have no names, expected a function of named arrays"
+        ) from None
+    if not parameters or any(
+        p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters
+    ):
+        raise FormulaError(
+            "formula: found code without named arguments, expected one such as lambda A, x: x @ A @ x"
+        )
     return [p.name for p in parameters if p.default is p.empty]
 
 
@@ -108,7 +116,9 @@ def _run(f: Callable[..., Any], arrays: dict[str, Written]) -> Any:
 
 
 def _holds(nested: Any) -> bool:
-    return any(isinstance(item, Written) or (isinstance(item, list | tuple) and _holds(item)) for item in nested)
+    return any(
+        isinstance(item, Written) or (isinstance(item, list | tuple) and _holds(item)) for item in nested
+    )
 
 
 def _kept(made: Any) -> Any:
@@ -132,11 +142,10 @@ def _declared(shapes: Shapes, one: str) -> dict[str, Any]:
     rows, columns = (shapes.final(size) for size in shapes.names[one])
     sides = []
     for size in (rows, columns):
-        if len(size) > 1:
-            raise FormulaError(f"formula: found {one} with a product of sizes for a side, expected one letter; declare it")
         sides.append(str(size[0]) if size else "1")
     kind = "matrix" if rows and columns else "column" if rows else "row" if columns else "scalar"
-    return {"kind": kind, "sizes": tuple(sides)}
+    product = len(rows) > 1 or len(columns) > 1  # found again from the text
+    return {"kind": kind, "sizes": None if product else tuple(sides)}
 
 
 def _occurs(one: str, node: Node) -> bool:
@@ -171,7 +180,9 @@ def _text(body: Node, shapes: Shapes) -> str:
         value = part.value
         if part.op in _SIZED_OPS:
             value = (
-                tuple(shapes.final(size) for size in value) if part.op in ("zeros", "comm") else shapes.final(value)
+                tuple(shapes.final(size) for size in value)
+                if part.op in ("zeros", "comm")
+                else shapes.final(value)
             )
         made = Node(part.op, inner, value)
         if uses[id(part)] > 1 and part.args and part.op not in ("T", "neg") and part is not body:

@@ -118,7 +118,9 @@ def _khatri(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
     rows, columns = inner[0]
     for arg, shape in zip(node.args[1:], inner[1:], strict=True):
         if not shapes.unify(columns, shape[1]):
-            raise _mismatch(shapes, node, node.args[0], inner[0], arg, shape, "∗ needs equal numbers of columns")
+            raise _mismatch(
+                shapes, node, node.args[0], inner[0], arg, shape, "∗ needs equal numbers of columns"
+            )
         rows = (*rows, *shape[0])
     return rows, columns
 
@@ -196,7 +198,9 @@ def _call(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
             return (*sizes[0], *sizes[1]), (*sizes[1], *sizes[0])
         return (sizes[0], sizes[0]) if name == "eye" else (sizes[0], sizes[1] if len(sizes) > 1 else ())
     if name in ("max", "min") and len(node.args) == 2 and options:
-        raise FormulaError(f"{shapes.part(node)}: found axis= with two arguments of {name}, expected one argument")
+        raise FormulaError(
+            f"{shapes.part(node)}: found axis= with two arguments of {name}, expected one argument"
+        )
     if name == "where" or (name in ("max", "min") and len(node.args) == 2):
         return _same(node, inner, shapes)
     if name == "unvec":
@@ -302,7 +306,13 @@ def _stack(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
     for arg, shape in zip(node.args, inner, strict=True):
         if not shapes.unify(across, shape[1 - along]):
             raise _mismatch(
-                shapes, node, node.args[0], inner[0], arg, shape, "[A, B] needs equal rows, [A; B] equal columns"
+                shapes,
+                node,
+                node.args[0],
+                inner[0],
+                arg,
+                shape,
+                "[A, B] needs equal rows, [A; B] equal columns",
             )
         size = shapes.resolve(shape[along])
         if any(not isinstance(atom, int) for atom in size):

@@ -143,7 +143,10 @@ def _zeros(node: Node) -> str:
 
 def bounds(node: Node) -> str:
     """Return what stands in the brackets of an index."""
-    shown = [":" if spec is None else str(spec) if isinstance(spec, int) else f"{spec[0]}:{spec[1]}" for spec in node.value]
+    shown = [
+        ":" if spec is None else str(spec) if isinstance(spec, int) else f"{spec[0]}:{spec[1]}"
+        for spec in node.value
+    ]
     return ",".join(shown if node.value[1] is not None else shown[:1])
 
 

@@ -1,21 +1,24 @@
 """Arrays with letters for sizes: NumPy code that runs on them writes a formula's tree.
 
-Each size is a letter or one still to be found (`Size`), and an array is its tree with its axes. What a function of NumPy
-writes is the column `formula` of its row in the table of operations (`numpy_operations`).
+Each size is a letter or one still to be found (`Size`), and an array is its tree with its axes. What a function of
+NumPy writes is the column `formula` of its row in the table of operations (`numpy_operations`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, NoReturn
 
-import numpy as np
+import numpy
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from jacobians.formulas.sizes import Unknown
 from jacobians.formulas.tree import FormulaError, Node, call, mul, negated, num, transposed
 from jacobians.graph.operations import TABLE
+
+np: Any = numpy  # whose functions give written arrays here
 
 FIRST_LENGTH = 211
 MOST_LITERAL = 64
@@ -23,12 +26,16 @@ MOST_LITERAL = 64
 an array that NumPy made of them shows which they were."""
 
 
-def refuse(what: str, expected: str) -> NoReturn:
-    """Refuse code that can't be written as a formula."""
-    raise FormulaError(f"formula: the code calls {what}, expected {expected}")
+def refused(what: str, expected: str) -> FormulaError:
+    """Return the refusal of code that can't be written as a formula."""
+    return FormulaError(f"formula: found {what} in the code, expected {expected}")
 
 
-class Size(np.lib.mixins.NDArrayOperatorsMixin):
+UNROWED: dict[Any, Callable[..., Any]] = {}
+"""What functions write that the graphs of `jacobians.trace` take as constant or decided at a point; and "indexing"."""
+
+
+class Size(NDArrayOperatorsMixin):
     """A size with letters: an index for numpy.eye, ones and reshape, a number in formulas.
 
     Parameters
@@ -69,13 +76,13 @@ class Size(np.lib.mixins.NDArrayOperatorsMixin):
         return True
 
     def __float__(self) -> float:
-        refuse("float of a size with letters", "the size itself, as in x.sum() / n or np.sqrt(n)")
+        raise refused("float of a size with letters", "the size itself, as in x.sum() / n or np.sqrt(n)")
 
-    __int__ = __float__  # type: ignore[assignment]
+    __int__ = __float__
 
     def _compared(self, other: Any, larger: bool) -> bool:
         if type(other) is not int or abs(other) > 1:  # 0 and 1: a size with letters is larger
-            refuse("a comparison of sizes with letters", "code that is the same for all sizes")
+            raise refused("a comparison of sizes with letters", "code that is the same for all sizes")
         return larger
 
     def __lt__(self, other: Any) -> Any:
@@ -93,7 +100,7 @@ class Size(np.lib.mixins.NDArrayOperatorsMixin):
 Axis = Any  # the number 1 or another, or a Size
 
 
-class Written(np.lib.mixins.NDArrayOperatorsMixin):
+class Written(NDArrayOperatorsMixin):
     """An array as a tree: one axis is a column, two are rows and columns.
 
     Parameters
@@ -108,7 +115,7 @@ class Written(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __init__(self, node: Node, shape: Sequence[Axis]) -> None:
         if len(shape) > 2:
-            refuse(f"for an array of {len(shape)} axes", "arrays of at most two axes")
+            raise refused(f"an array of {len(shape)} axes", "arrays of at most two axes")
         self.node, self.shape = node, tuple(shape)
 
     @property
@@ -129,27 +136,27 @@ class Written(np.lib.mixins.NDArrayOperatorsMixin):
     mT = T  # noqa: N815  # NumPy's name
 
     def __len__(self) -> int:
-        refuse("len of an array with letters for sizes", "x.shape[0]")
+        raise refused("len of an array with letters for sizes", "x.shape[0]")
 
     def __iter__(self) -> Any:
-        refuse("a loop over an array with letters for sizes", "code for whole arrays")
+        raise refused("a loop over an array with letters for sizes", "code for whole arrays")
 
     def __bool__(self) -> bool:
-        refuse("a branch on values", "numpy.where")
+        raise refused("a branch on values", "numpy.where")
 
     def _number(self) -> NoReturn:
-        refuse("a conversion to a number", "code that computes with the array itself")
+        raise refused("a conversion to a number", "code that computes with the array itself")
 
     __float__ = __int__ = __complex__ = _number
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        refuse("a function that makes arrays of its operands", "functions of NumPy and scipy.special")
+        raise refused("a function that makes arrays of its operands", "functions of NumPy and scipy.special")
 
     def __getitem__(self, index: Any) -> Any:
-        return TABLE_INDEX(self, index)
+        return UNROWED["indexing"](self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        refuse("a write into an array", "numpy.where, numpy.concatenate or numpy.stack")
+        raise refused("a write into an array", "numpy.where, numpy.concatenate or numpy.stack")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return applied(ufunc, method, inputs, kwargs)
@@ -186,15 +193,8 @@ class Written(np.lib.mixins.NDArrayOperatorsMixin):
             raise AttributeError(name)
         function = getattr(np, name, None)
         if function is None:
-            refuse(f"the method {name}", "functions of NumPy and scipy.special")
+            raise refused(f"the method {name}", "functions of NumPy and scipy.special")
         return lambda *args, **options: function(self, *args, **options)
-
-
-def TABLE_INDEX(array: Written, index: Any) -> Any:  # noqa: N802  # a row of the table, which has no function
-    """Return array[index], by the row of numpy.take's kin."""
-    from jacobians.formulas.numpy_operations import indexed
-
-    return indexed(array, index)
 
 
 # --- calls -------------------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def applied(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
     if method == "outer" and len(inputs) == 2 and ufunc is np.multiply:
         return written_call(np.outer, inputs, {})
     if method != "__call__" or kwargs.get("out") is not None:
-        refuse(f"{ufunc.__name__}.{method}", "functions without out=")
+        raise refused(f"{ufunc.__name__}.{method}", "functions without out=")
     return written_call(ufunc, inputs, kwargs)
 
 
@@ -216,18 +216,18 @@ def written_call(function: Any, args: Any, kwargs: Any) -> Any:
     """Return what a function of NumPy writes, as its row in the table of operations says."""
     row = TABLE.get(function)
     name = row.name if row is not None else f"{function.__module__}.{function.__name__}"
-    from jacobians.formulas.numpy_operations import UNROWED
-
     formula = row.formula if row is not None else UNROWED.get(function)
     if formula is None:
-        refuse(name, "functions that have a closed form here; write it with others, or add a row's formula")
+        raise refused(
+            name, "functions that have a closed form here; write it with others, or add a row's formula"
+        )
     try:
         return formula(*args, **kwargs)
     except TypeError as error:
         if not str(error).startswith(("_", "<lambda>", "formula")) and "argument" not in str(error):
             raise
         options = ", ".join(kwargs) or f"{len(args)} arguments"
-        refuse(f"{name} with {options}", "options that have a closed form here")
+        raise refused(f"{name} with {options}", "options that have a closed form here") from error
 
 
 def written(value: Any) -> Written:
@@ -247,12 +247,10 @@ def written(value: Any) -> Written:
     if isinstance(value, float | np.floating):
         return Written(number_node(float(value)), ())
     if isinstance(value, list | tuple):
-        from jacobians.formulas.numpy_operations import stacked
-
-        return stacked([written(item) for item in value], 0)
+        return np.stack([written(item) for item in value])
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub" and value.ndim <= 2:
         return _constant(value)
-    refuse(f"for an object of type {type(value).__name__}", "arrays and numbers")
+    raise refused(f"an object of type {type(value).__name__}", "arrays and numbers")
 
 
 def _constant(value: Any) -> Written:
@@ -262,14 +260,16 @@ def _constant(value: Any) -> Written:
     first = value.flat[0]
     if value.size and (value == first).all():
         return Written(mul(number_node(float(first)), ones(shape)), shape)
-    if value.ndim == 2 and value.shape[0] == value.shape[1] and (value == value[0, 0] * np.eye(len(value))).all():
+    if (
+        value.ndim == 2
+        and value.shape[0] == value.shape[1]
+        and (value == value[0, 0] * np.eye(len(value))).all()
+    ):
         eye = Node("eye", value=atoms_of(shape[0]))
         return Written(mul(number_node(float(value[0, 0])), eye), shape)
     if max(value.shape) <= 8:
-        from jacobians.formulas.numpy_operations import stacked
-
-        return stacked([written(item) for item in value], 0)
-    refuse(f"for an array of numbers of shape {value.shape}", "it as an argument with a name of its own")
+        return np.stack([written(item) for item in value])
+    raise refused(f"an array of numbers of shape {value.shape}", "it as an argument with a name of its own")
 
 
 class Lengths:
@@ -289,7 +289,10 @@ def length_size(length: int) -> Any:
             rest //= prime
             atoms += own
     if rest > MOST_LITERAL:
-        refuse(f"for an array of {length} entries that is no product of sizes", "sizes from x.shape and products of them")
+        raise refused(
+            f"an array of {length} entries that is no product of sizes",
+            "sizes from x.shape and products of them",
+        )
     return Size((*atoms, *((rest,) if rest > 1 else ())), int(length))
 
 
@@ -319,7 +322,7 @@ _ROOTS = ((2, 1), (1, 2), (3, 1), (1, 3), (1, 1))
 def number_node(value: float) -> Node:
     """Return a float as a formula writes it: fractions, multiples of π and of roots as such."""
     if not math.isfinite(value):
-        refuse("for a number that is not finite", "finite numbers")
+        raise refused("a number that is not finite", "finite numbers")
     for unit, made in ((1.0, None), (math.pi, Node("name", value="pi"))):
         found = Fraction(value / unit).limit_denominator(1000)
         if found and abs(float(found) * unit - value) <= 4e-16 * abs(value):
@@ -338,8 +341,6 @@ def number_node(value: float) -> Node:
         if found and math.isclose(float(found) * math.log(base), value, rel_tol=4e-16):
             return mul(num(found), call("log", num(base)))
     return num(Fraction(repr(value)))
-
-
 
 
 def unknown_size(place: int, atom: Any = None) -> Size:
