@@ -5,6 +5,7 @@ from backprop.compare import Comparison, compare
 from backprop.compiling.compiled import CompiledGraph, compile  # noqa: A004  # backprop.compile, as re.compile
 from backprop.compiling.gradients import CompiledGradients, compile_gradients
 from backprop.compiling.jacobians import CompiledJacobian
+from backprop.compiling.products import CompiledProducts, ProductsAt, compile_products
 from backprop.execute import Execution
 from backprop.images.gradient_descent import Descent, DivergenceError, gradient_descent
 from backprop.images.saliency import ClassScore, MaximizedInput, Saliency, maximize_input, saliency
@@ -26,6 +27,7 @@ __all__ = [
     "CompiledGradients",
     "CompiledGraph",
     "CompiledJacobian",
+    "CompiledProducts",
     "Descent",
     "Digits",
     "DivergenceError",
@@ -34,6 +36,7 @@ __all__ = [
     "MaximizedInput",
     "Picture",
     "Plan",
+    "ProductsAt",
     "Saliency",
     "Step",
     "TrainingResult",
@@ -42,6 +45,7 @@ __all__ = [
     "compare",
     "compile",
     "compile_gradients",
+    "compile_products",
     "fit",
     "gradient_descent",
     "load_digits",
