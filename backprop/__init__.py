@@ -7,6 +7,8 @@ from backprop.compiling.gradients import CompiledGradients, compile_gradients
 from backprop.compiling.jacobians import CompiledJacobian
 from backprop.compiling.products import CompiledProducts, ProductsAt, compile_products
 from backprop.execute import Execution
+from backprop.families import NetworkShape, Sweep, sweep
+from backprop.formula_costs import FormulaCosts, formula_costs
 from backprop.images.gradient_descent import Descent, DivergenceError, gradient_descent
 from backprop.images.saliency import ClassScore, MaximizedInput, Saliency, maximize_input, saliency
 from backprop.images.style import match_style, style_gradient
@@ -15,8 +17,17 @@ from backprop.learning.network import MLP
 from backprop.learning.state import Epoch, TrainingState, load_state, save_state
 from backprop.learning.tangent_kernel import tangent_kernel
 from backprop.learning.training import TrainingResult, fit
+from backprop.models import (
+    ImportCheck,
+    UnsupportedError,
+    from_description,
+    from_onnx,
+    from_sklearn,
+    from_torch,
+)
 from backprop.picture import Picture, picture
 from backprop.plan import Plan, Step
+from backprop.symbolic_costs import SymbolicCosts, symbolic_costs
 from jacobians import __version__
 
 __all__ = [
@@ -33,20 +44,31 @@ __all__ = [
     "DivergenceError",
     "Epoch",
     "Execution",
+    "FormulaCosts",
+    "ImportCheck",
     "MaximizedInput",
+    "NetworkShape",
     "Picture",
     "Plan",
     "ProductsAt",
     "Saliency",
     "Step",
+    "Sweep",
+    "SymbolicCosts",
     "TrainingResult",
     "TrainingState",
+    "UnsupportedError",
     "__version__",
     "compare",
     "compile",
     "compile_gradients",
     "compile_products",
     "fit",
+    "formula_costs",
+    "from_description",
+    "from_onnx",
+    "from_sklearn",
+    "from_torch",
     "gradient_descent",
     "load_digits",
     "load_state",
@@ -56,5 +78,7 @@ __all__ = [
     "saliency",
     "save_state",
     "style_gradient",
+    "sweep",
+    "symbolic_costs",
     "tangent_kernel",
 ]

@@ -1,4 +1,4 @@
-"""The command `backprop`: report, cost, derive, train, notes.
+"""The command `backprop`: report, cost, sweep, derive, train, notes.
 
 A command is a function in a file of its own in `backprop/commands/`; it returns the exit status: 0 right,
 1 something is wrong or undecided, 2 the call was wrong.
@@ -38,6 +38,7 @@ def _app() -> typer.Typer:
     from backprop.commands.derive import run as derive
     from backprop.commands.notes import run as notes
     from backprop.commands.report import run as report
+    from backprop.commands.sweep import run as sweep
     from backprop.commands.train import run as train
     from verification.commands.application import new_app
 
@@ -47,6 +48,7 @@ def _app() -> typer.Typer:
     )
     app.command("report")(report)
     app.command("cost")(cost)
+    app.command("sweep")(sweep)
     app.command("derive")(derive)
     app.command("train")(train)
     app.command("notes")(notes)

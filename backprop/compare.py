@@ -16,7 +16,7 @@ from backprop.chain import Chain
 from backprop.execute import Execution
 from backprop.network_graph import NetworkExecution, NetworkGraph, NetworkPlan
 from backprop.plan import MODES, ORDERS, STRATEGIES, Plan, format_ratio, ratio
-from backprop.tables import WIDTH, csv_table, html_table, markdown_table, text_table
+from backprop.tables import WIDTH, csv_table, html_table, latex_table, markdown_table, text_table
 from jacobians import Cost
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_names, shown
 from jacobians.numerics.float_errors import without_float_errors
@@ -160,6 +160,10 @@ class Comparison:
     def to_markdown(self) -> str:
         """Return a Markdown table."""
         return "\n\n".join(part for part in (markdown_table(*self._table()), self.caption) if part)
+
+    def to_latex(self) -> str:
+        """Return a table of LaTeX with the rules of the package booktabs, in a float where there is a caption."""
+        return latex_table(*self._table(), caption=self.caption)
 
     def to_csv(self) -> str:
         """Return a CSV table of exact numbers, a line a strategy."""

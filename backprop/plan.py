@@ -12,6 +12,7 @@ from backprop.tables import WIDTH, text_table, wrapped
 from jacobians import Cost, Spec
 from jacobians.numerics.arguments import near, shown
 from jacobians.numerics.arrays import Array
+from jacobians.numerics.letters import number_text
 from jacobians.planning.bracketing import Association, associate, cheapest, from_left, from_right
 from jacobians.planning.dead_units import LiveUnits
 from jacobians.planning.trees import Tree, flat, fold, nested
@@ -207,19 +208,22 @@ class Plan:
     def __str__(self) -> str:
         rows = [
             [str(number), f"{step.left} · {step.right}", f"{step.left_spec.label} · {step.right_spec.label}",
-             step.spec.label, f"{step.cost.multiplications:,}", f"{step.cost.additions:,}", step.formula]
+             step.spec.label, number_text(step.cost.multiplications), number_text(step.cost.additions), step.formula]
             for number, step in enumerate(self.steps, 1)
         ]  # fmt: skip
         header = ["step", "product", "structures", "result", "multiplications", "additions", "rule"]
         lines = [
             *wrapped(f"Plan ({self.strategy}): {self.bracketing}", WIDTH),
             f"  result                 {self.spec.label}",
-            f"  multiplications        {self.cost.multiplications:,}",
-            f"  additions              {self.cost.additions:,}",
-            f"  speedup over left      {format_ratio(self.speedup('left'))}",
-            f"  speedup over right     {format_ratio(self.speedup('right'))}",
-            f"  largest intermediate   {self.peak_elements:,} stored numbers",
+            f"  multiplications        {number_text(self.cost.multiplications)}",
+            f"  additions              {number_text(self.cost.additions)}",
         ]
+        if not self.cost.symbolic:  # letters are compared by backprop.symbolic_costs
+            lines += [
+                f"  speedup over left      {format_ratio(self.speedup('left'))}",
+                f"  speedup over right     {format_ratio(self.speedup('right'))}",
+                f"  largest intermediate   {self.peak_elements:,} stored numbers",
+            ]
         if self.dead_units:
             dropped, units = (
                 (0, None) if self.live_units is None else (self.live_units.dropped, self.live_units.units)

@@ -1,4 +1,4 @@
-"""One table in the forms that people ask for: text, Markdown, CSV, HTML."""
+"""One table in the forms that people ask for: text, Markdown, LaTeX, CSV, HTML."""
 
 from __future__ import annotations
 
@@ -96,6 +96,54 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric
 def _markdown(cell: str) -> str:
     text = re.sub(r"(\\*)\|", lambda found: 2 * found[1] + "\\|", str(cell))
     return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", text)
+
+
+def latex_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = (), caption: str = ""
+) -> str:
+    r"""Return a table of LaTeX with the rules of the package booktabs; in a float where there is a caption.
+
+    A cell between dollar signs is mathematics, and stays as it is; in other cells LaTeX's own letters are escaped, and
+    the signs of bracketings and structures become mathematics.
+
+    Examples
+    --------
+    >>> print(latex_table(["name", "n"], [["A·B", "1,000"]], numeric=(1,)))
+    \begin{tabular}{lr}
+    \toprule
+    name & n \\
+    \midrule
+    A$\cdot$B & 1,000 \\
+    \bottomrule
+    \end{tabular}
+    """
+
+    def line(cells: Sequence[str]) -> str:
+        return " & ".join(map(_latex, cells)) + r" \\"
+
+    columns = "".join("r" if column in numeric else "l" for column in range(len(header)))
+    table = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", line(header), r"\midrule", *map(line, rows),
+             r"\bottomrule", r"\end{tabular}"]  # fmt: skip
+    if caption:
+        table = [r"\begin{table}", r"\centering", rf"\caption{{{_latex(caption)}}}", *table, r"\end{table}"]
+    return "\n".join(table)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    **{letter: "\\" + letter for letter in "&%$#_{}"},
+    "·": r"$\cdot$", "×": r"$\times$", "⊗": r"$\otimes$", "⊕": r"$\oplus$", "∂": r"$\partial$", "∞": r"$\infty$",
+    "′": "$'$", "ᵀ": r"$^{\mathsf T}$", "–": "--", "…": r"\dots{}", "≤": r"$\le$", "≥": r"$\ge$", "→": r"$\to$",
+    "−": "$-$",
+    **{sign: f"$_{digit}$" for digit, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+}  # fmt: skip
+
+
+def _latex(cell: str) -> str:
+    text = str(cell)
+    if len(text) > 1 and text[0] == text[-1] == "$":
+        return text
+    return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
 def csv_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

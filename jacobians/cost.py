@@ -2,16 +2,19 @@
 
 Two numbers are kept apart because the literature counts them differently: course notes count
 multiplications, numerical analysts count flops, and hardware fuses a multiplication with the addition
-that follows it. Python integers never overflow, so dimensions such as 2³² are costed exactly.
+that follows it. Python integers never overflow, so dimensions such as 2³² are costed exactly. Where sizes are sympy
+symbols, the two are expressions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any
 
 from jacobians.numerics.arguments import checked_integer, shown
+from jacobians.numerics.letters import at, counted, is_symbolic, number_text
 
 
 @total_ordering
@@ -23,8 +26,9 @@ class Cost:
 
     Parameters
     ----------
-    multiplications, additions : int
-        Both at least 0. Floats are refused: a cost is exact.
+    multiplications, additions : int or sympy.Expr
+        Both at least 0. Floats are refused: a cost is exact. Expressions are those of sizes that are symbols; such
+        costs can be added, but not be compared.
 
     Raises
     ------
@@ -51,8 +55,24 @@ class Cost:
             count = getattr(self, name)
             if type(count) is int and count >= 0:
                 continue
-            # NumPy's integers wrap around, Python's don't
-            object.__setattr__(self, name, checked_integer(count, name, least=0, most=None))
+            object.__setattr__(self, name, counted(count, name))
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether it is an expression of sizes that are letters."""
+        return is_symbolic(self.multiplications) or is_symbolic(self.additions)
+
+    def at(self, values: Mapping[Any, int]) -> Cost:
+        """Return the cost with integers in the place of letters.
+
+        Examples
+        --------
+        >>> import sympy
+        >>> n = sympy.Symbol("n", integer=True, positive=True)
+        >>> Cost(n**2, n * (n - 1)).at({n: 3})
+        Cost(multiplications=9, additions=6)
+        """
+        return Cost(at(self.multiplications, values), at(self.additions, values))
 
     @property
     def fma(self) -> int:
@@ -82,10 +102,15 @@ class Cost:
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, Cost):
             return NotImplemented
+        if self.symbolic or other.symbolic:
+            raise TypeError(
+                f"cost: found the letters of {self} beside {other}, expected numbers to compare; put numbers in by "
+                f"cost.at({{n: 3}}), or compare by backprop.symbolic_costs(chain)"
+            )
         return (self.multiplications, self.additions) < (other.multiplications, other.additions)
 
     def __str__(self) -> str:
-        return f"{self.multiplications:,} multiplications, {self.additions:,} additions"
+        return f"{number_text(self.multiplications)} multiplications, {number_text(self.additions)} additions"
 
 
 def _not_a_cost(other: object) -> Any:
@@ -129,6 +154,32 @@ class Count:
     def exact(self) -> Cost:
         """Return the cost, refused unless both counts are integers of at least 0."""
         return Cost(self.multiplications, self.additions)
+
+
+def cheaper(first: Cost, second: Cost) -> Cost:
+    """Return the cheaper of two costs, the first of equals; of letters by cases, which sizes decide.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> n = sympy.Symbol("n", integer=True, positive=True)
+    >>> cheaper(Cost(2 * n, n), Cost(n * n, n)).multiplications
+    Min(2*n, n**2)
+    """
+    if not (first.symbolic or second.symbolic):
+        return min(first, second)
+    import sympy
+
+    difference = sympy.expand(second.multiplications - first.multiplications)
+    if difference == 0:
+        return Cost(first.multiplications, sympy.Min(first.additions, second.additions))
+    if difference.is_positive or difference.is_negative:
+        return first if difference.is_positive else second
+    fewest = sympy.Min(first.additions, second.additions)
+    additions = sympy.Piecewise(
+        (first.additions, difference > 0), (second.additions, difference < 0), (fewest, True)
+    )
+    return Cost(sympy.Min(first.multiplications, second.multiplications), additions)
 
 
 def exactly(cost: Cost | Count) -> Cost:

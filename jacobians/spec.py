@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from jacobians.numerics.arguments import checked_flag, checked_integer, checked_list, checked_shape, shown
+from jacobians.numerics.arguments import checked_flag, checked_list, checked_shape, shown
+from jacobians.numerics.letters import at_sizes, checked_size, is_symbolic, letters_of
 
 Batch = tuple[int, ...]
 
@@ -29,7 +30,7 @@ class Spec:
     structure : str
         The name of the leaf class: "Identity", "Zero", "Diagonal", "Dense", "Kronecker", …
     shape : tuple of int
-        (outputs, inputs).
+        (outputs, inputs). Sizes may be sympy symbols, positive integers: costs are expressions, for sizes above 1.
     batch : tuple of int
         The batch axes of the stored arrays: () where one array serves all points.
     parts : tuple of Spec
@@ -85,7 +86,11 @@ class Spec:
         return Spec, self._values()
 
     def __getattr__(self, name: str) -> Any:
-        for fact, value in self.facts if name != "facts" else ():
+        if hasattr(
+            type(self), name
+        ):  # a property failed, of what a class says: its own error, not one about facts
+            return object.__getattribute__(self, name)
+        for fact, value in self.facts:
             if fact == name:
                 return value
         raise AttributeError(f"Spec: found no {name!r} for the structure {self.structure}")
@@ -135,30 +140,14 @@ class Spec:
         cls, m: int, n: int, batch: Batch = (), *, weighted: bool = False, repeats: bool = True
     ) -> Spec:
         """Return the spec of a matrix with at most one entry in each of its m rows."""
-        return _made(
-            "Selection",
-            _sizes(m, n),
-            _batch(batch),
-            (),
-            0,
-            checked_flag(weighted, "weighted"),
-            checked_flag(repeats, "repeats"),
-        )
+        return _choice("Selection", m, n, batch, weighted, repeats)
 
     @classmethod
     def scatter(
         cls, m: int, n: int, batch: Batch = (), *, weighted: bool = False, repeats: bool = True
     ) -> Spec:
         """Return the spec of a matrix with at most one entry in each of its n columns."""
-        return _made(
-            "Scatter",
-            _sizes(m, n),
-            _batch(batch),
-            (),
-            0,
-            checked_flag(weighted, "weighted"),
-            checked_flag(repeats, "repeats"),
-        )
+        return _choice("Scatter", m, n, batch, weighted, repeats)
 
     @classmethod
     def kronecker(cls, left: Spec, right: Spec) -> Spec:
@@ -210,6 +199,15 @@ class Spec:
         if not kind._arrays(self):
             batch = broadcast(*(part.batch for part in parts))[: len(batch)]
         return replace(self, batch=batch, parts=parts)
+
+    @property
+    def letters(self) -> frozenset[Any]:
+        """The symbols among its sizes."""
+        return letters_of(self)
+
+    def at(self, values: Mapping[Any, int]) -> Spec:
+        """Return the spec with integers in the place of symbols."""
+        return at_sizes(self, values)
 
     @property
     def batch_size(self) -> int:
@@ -270,6 +268,8 @@ def own(structure: str, kind: Any) -> None:
     TypeError
         If the name is another module's, or stands for any structure in the tables.
     """
+    if not isinstance(structure, str):
+        raise TypeError(f"{kind.__name__}.structure: found {shown(structure)}, expected a name")
     known = _OWNERS.get(structure)
     if structure == "*" or (known is not None and known.__module__ != kind.__module__):
         whose = (
@@ -309,12 +309,12 @@ def _sizes(*numbers: Any) -> Any:
     """Return Python's own integers: True, 1.0 and NumPy's 1 are equal to 1, and would be looked up in its place."""
     for number in numbers:
         if type(number) is not int or number < 1:
-            return tuple(checked_integer(number, "size") for number in numbers)
+            return tuple(map(checked_size, numbers))
     return numbers
 
 
 def _rank(rank: Any) -> int:
-    return rank if type(rank) is int and rank > 0 else checked_integer(rank, "rank")
+    return rank if type(rank) is int and rank > 0 else checked_size(rank, "rank")
 
 
 def _batch(batch: Any) -> Any:
@@ -324,6 +324,8 @@ def _batch(batch: Any) -> Any:
                 break
         else:
             return batch
+        if any(map(is_symbolic, batch)):
+            return tuple(checked_size(size, f"batch[{place}]") for place, size in enumerate(batch))
     return checked_shape(batch, "batch")
 
 
@@ -335,6 +337,11 @@ def _specs(parts: Any, name: str) -> tuple[Spec, ...]:
     if not found or not all(isinstance(part, Spec) for part in found):
         raise TypeError(f"{name}: found {shown(parts)}, expected {expected}")
     return found
+
+
+def _choice(structure: str, m: int, n: int, batch: Batch, weighted: bool, repeats: bool) -> Spec:
+    flags = checked_flag(weighted, "weighted"), checked_flag(repeats, "repeats")
+    return _made(structure, _sizes(m, n), _batch(batch), (), 0, *flags)
 
 
 @lru_cache(maxsize=4096)

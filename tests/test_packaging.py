@@ -16,7 +16,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("jacobians", "verification", "backprop")
 PARTS = {"report", "cli", "certified", "arrays", "test"}
-ASIDE = {"speed", "fast", "jax", "cluster"}  # threads of BLAS; engines; marking on several machines
+# threads of BLAS; engines; tables of families; importers; marking on several machines
+ASIDE = {"speed", "fast", "jax", "sweep", "models", "cluster"}
 GROUPS = {
     "dev",
     "mutation",

@@ -22,9 +22,11 @@ from verification.backward_calls import (
 from verification.causes import Cause, Slip
 from verification.check import check
 from verification.options import require_absolute
-from verification.problem import EvaluationError
+from verification.problem import EvaluationError, Problem
 from verification.report import CheckReport, Reveal, Verdict, told
+from verification.witnesses.asking import Budget
 from verification.witnesses.finite_difference import richardson_jacobian
+from verification.witnesses.size import seconds_for_all
 
 WITNESSES = ("finite-difference", "complex-step")
 """Which judge each gradient by default: the forward pass is called, or run on complex numbers."""
@@ -335,6 +337,11 @@ def _row(
         reason = f"found shape {array.shape}, expected {x.shape}"
         return GradientRow(name, "wrong", reason, x.shape, None, _diagnosis(array, loss, x))
     try:
+        if options["witnesses"] is WITNESSES:
+            many = seconds_for_all(Problem(loss, x)) > Budget().seconds
+            options = options | {
+                "witnesses": None if many else WITNESSES
+            }  # all of them go to projections then
         report = check(loss, x, array.reshape(1, -1), **options)
     except EvaluationError as error:
         return GradientRow(name, "undecided", str(error), x.shape)

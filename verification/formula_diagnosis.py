@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,20 @@ from jacobians.formulas.tree import Program
 from verification.formula_points import Expected, Point, layouts_of, value_at, without_ones
 
 
-def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> str:
+class Mistake(NamedTuple):
+    """What is wrong with a formula: a name that tells nothing of the answer, and what tells more."""
+
+    name: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail}" if self.detail else self.name
+
+
+UNKNOWN = Mistake("")
+
+
+def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> Mistake:
     """Return what is wrong with a candidate, as far as one simple change explains it."""
     for _, expected, vec in layouts_of(d):
         found = [(value_at(own, p, vec), expected(p)) for p in points]
@@ -22,14 +35,12 @@ def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> str:
             np.allclose(a, f * b, rtol=1e-6, atol=1e-9) for (a, b), f in zip(found, factors, strict=True)
         )
         if exact and np.allclose(factors, factors[0], rtol=1e-6) and factors[0] != 0:
-            return (
-                "the sign is wrong"
-                if np.isclose(factors[0], -1)
-                else f"a constant factor is wrong: {factors[0]:.4g} times"
-            )
+            if np.isclose(factors[0], -1):
+                return Mistake("the sign is wrong")
+            return Mistake("a constant factor is wrong", f"{factors[0]:.4g} times")
         for variable in _square(d):
             if _right_for_symmetric(own, d, expected, vec, points, variable):
-                return f"right for symmetric {variable}"
+                return Mistake(f"right for symmetric {variable}")
         parts = d.terms()
         for left_out, part in enumerate(parts):
             rest = [_without(d, p, left_out) for p in points]
@@ -37,16 +48,16 @@ def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> str:
             if len(parts) > 1 and all(
                 np.allclose(a, w, rtol=1e-6, atol=1e-9) for (a, _), w in zip(found, whole, strict=True)
             ):
-                return f"one term of {len(parts)} is missing: {part}"
+                return Mistake(f"one term of {len(parts)} is missing", str(part))
     for name, expected, vec in layouts_of(d):
         turned = [(value_at(own, p, vec).T, expected(p)) for p in points]
         if all(a.shape == b.shape and np.allclose(a, b) for a, b in turned):
-            return f"transposed: {name}"
+            return Mistake("transposed", name)
     laid_out = [expected(p).shape for p in points for _, expected, _ in layouts_of(d)]
     shapes = sorted({value_at(own, p).shape for p in points})
     if not set(shapes) & set(laid_out):
-        return f"its shape is {' and '.join(f'{m}×{n}' for m, n in shapes)} at these sizes"
-    return ""
+        return Mistake(f"its shape is {' and '.join(f'{m}×{n}' for m, n in shapes)} at these sizes")
+    return UNKNOWN
 
 
 def _square(d: Derivative) -> list[str]:

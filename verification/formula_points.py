@@ -80,9 +80,10 @@ def value_at(
 ) -> Any:
     """Return a formula's value at a point, as a 2-D array."""
     at = Values({**point.values, **(changed or {})}, point.sizes, vec)
-    for name, node in program.lets:
-        at.values[name] = at.of(node)
-    return at.of(program.body)
+    with np.errstate(all="ignore"):  # a stranger's text may overflow on its way to a wrong value
+        for name, node in program.lets:
+            at.values[name] = at.of(node)
+        return at.of(program.body)
 
 
 def _confirmed(d: Derivative, values: dict[str, Any], sizes: dict[str, int]) -> Point | None:

@@ -17,7 +17,7 @@ from jacobians.formulas.inference import infer
 from jacobians.formulas.latex import text_of_latex
 from jacobians.formulas.numpy_code import python_name
 from jacobians.formulas.parser import parse
-from jacobians.formulas.tree import Program
+from jacobians.formulas.tree import Node, Program
 from jacobians.numerics.arguments import checked_integer
 from verification.formula_diagnosis import diagnosis_of
 from verification.formula_points import Point, confirmed_points, error_of, layouts_of, value_at, without_ones
@@ -46,6 +46,8 @@ class FormulaReport:
         At how many points, each of sizes of its own, it was judged.
     worst : float
         The largest error relative to the largest entry.
+    mistake : str
+        The diagnosis without what it tells of the answer: neither the missing term nor the factor.
     """
 
     formula: str
@@ -57,6 +59,7 @@ class FormulaReport:
     expected: str
     points: int
     worst: float
+    mistake: str = ""
 
     def __bool__(self) -> bool:
         """Return `passed`: a report is not true because it exists."""
@@ -137,8 +140,10 @@ def check_formula(
     layout = min(errors, key=lambda name: errors[name])
     if errors[layout] <= TOLERANCE:
         return FormulaReport(d.formula, by, said, "right", layout, "", d.text, len(found), errors[layout])
-    diagnosis = diagnosis_of(own, d, found)
-    return FormulaReport(d.formula, by, said, "wrong", "", diagnosis, d.text, len(found), errors[layout])
+    wrong = diagnosis_of(own, d, found)
+    return FormulaReport(
+        d.formula, by, said, "wrong", "", str(wrong), d.text, len(found), errors[layout], wrong.name
+    )
 
 
 def same_formula(
@@ -169,6 +174,31 @@ def same_formula(
         ):
             return False
     return len(found) == points
+
+
+def written_alike(a: str, b: str) -> bool:
+    """Return whether two formulas are written in the same way, up to signs, spaces and the order of terms.
+
+    Raises
+    ------
+    FormulaError
+        If a text is not understood.
+
+    Examples
+    --------
+    >>> written_alike("(A + A')*x", "(Aᵀ+A)·x"), written_alike("(A + A')*x", "A*x + A'*x")
+    (True, False)
+    """
+    one, two = (_written(parse(text_of_latex(text) if "\\" in text else text)) for text in (a, b))
+    return one == two
+
+
+def _written(program: Program) -> tuple[Any, ...]:
+    def form(node: Node) -> tuple[Any, ...]:
+        parts = [form(arg) for arg in node.args]
+        return (node.op, repr(node.value), *(sorted(parts, key=repr) if node.op in ("add", "had") else parts))
+
+    return (*((name, form(node)) for name, node in program.lets), form(program.body))
 
 
 def derive_names(formula: str, declare: Mapping[str, Any] | None = None) -> list[str]:

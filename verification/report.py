@@ -113,6 +113,8 @@ class Worst:
         The same entry in the shape of f(x) and in the shape of x: index of the mixed tensor, in two parts.
     found, expected : float
         The candidate's value and the most precise witness's.
+    place : tuple of int
+        The same entry in the candidate's own shape: of a gradient, a tensor, the Jacobians of a batch.
     """
 
     index: tuple[int, int]
@@ -120,6 +122,11 @@ class Worst:
     in_index: tuple[int, ...]
     found: float
     expected: float
+    place: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.place:
+            object.__setattr__(self, "place", self.index)
 
     @property
     def tensor_index(self) -> tuple[int, ...]:
@@ -153,6 +160,8 @@ class CheckReport(Pickled):
         What was checked, for the picture of its errors.
     cause : Cause or None
         Why the verdict is what it is, for machines.
+    parts : tuple of CheckReport
+        One for each argument, where several were checked; ``report["W"]`` is that of one.
 
     Examples
     --------
@@ -175,10 +184,25 @@ class CheckReport(Pickled):
     dtype: str = "float64"
     candidate: Array | None = field(default=None, repr=False, compare=False)
     cause: Cause | None = None
+    parts: tuple[CheckReport, ...] = ()
 
     def __bool__(self) -> bool:
         """Return `passed`: a report is not true because it exists."""
         return self.passed
+
+    def __getitem__(self, name: str) -> CheckReport:
+        """Return the report on one of several arguments.
+
+        Raises
+        ------
+        KeyError
+            If none was checked by this name.
+        """
+        for part in self.parts:
+            if part.wrt == name:
+                return part
+        known = ", ".join(part.wrt for part in self.parts) or "none: one argument was checked"
+        raise KeyError(f"{name}: found no such argument, expected one of {known}")
 
     @property
     def passed(self) -> bool:
@@ -197,6 +221,8 @@ class CheckReport(Pickled):
 
     def __str__(self) -> str:
         lines = [f"{self.verdict}: {self.reason}"]
+        if self.parts:
+            return "\n".join([*lines, *(f"{part.wrt}: {part}" for part in self.parts)])
         if self.shape is not None:
             lines.append(self._subject())
         if self.witnesses:
@@ -226,6 +252,9 @@ class CheckReport(Pickled):
         wrong: ... witnesses that ran disagree (...)
         diagnosis: the sign is wrong: the candidate is −J
         """
+        if self.parts and reveal not in ("verdict", "all"):
+            lines = (f"{part.wrt}: {part.told(reveal)}" for part in self.parts if not part.passed)
+            return "\n".join([f"{self.verdict}: {self.reason}", *lines])
         return told(self, reveal, [f"worst entry {self._worst_entry()}"] if self.worst is not None else [])
 
     def _subject(self) -> str:
@@ -239,13 +268,14 @@ class CheckReport(Pickled):
         assert self.worst is not None
         worst = self.worst
         place = f"output {list(worst.out_index)}, {self.wrt} {list(worst.in_index)}"
-        return f"[{worst.index[0]}, {worst.index[1]}] ({place}): found {worst.found!r}, expected {worst.expected!r}"
+        return f"{list(worst.place)} ({place}): found {worst.found!r}, expected {worst.expected!r}"
 
     def _repr_html_(self) -> str:
         """Return the report as a table, for notebooks; unless it is right with the picture of the errors."""
         style = f' style="color:#fff;background:{COLOURS[self.verdict]};padding:0 .4em"'
         parts = [
             f"<p><strong{style}>{self.verdict}</strong>: {html.escape(self.reason)}</p>",
+            *(f"<p><em>{html.escape(part.wrt)}</em></p>{part._repr_html_()}" for part in self.parts),
         ]
         if self.shape is not None:
             parts.append(f"<p>{html.escape(self._subject())}</p>")
@@ -323,6 +353,7 @@ class CheckReport(Pickled):
         if self.worst is not None:
             worst = {
                 "index": list(self.worst.index),
+                "place": list(self.worst.place),
                 "out_index": list(self.worst.out_index),
                 "in_index": list(self.worst.in_index),
                 "found": _json_number(self.worst.found),
@@ -351,6 +382,7 @@ class CheckReport(Pickled):
             ],
             "worst": worst,
             "diagnosis": None if self.diagnosis is None else str(self.diagnosis),
+            **({"parts": [part.to_dict() for part in self.parts]} if self.parts else {}),
         }
 
 

@@ -13,6 +13,7 @@ import typer
 from backprop.chain import Chain
 from backprop.compare import Comparison, compare
 from backprop.plan import Plan
+from backprop.symbolic_costs import symbolic_costs
 from backprop.tables import WIDTH, markdown_table
 from jacobians import Spec
 from jacobians.numerics.arguments import near
@@ -26,9 +27,10 @@ CONVENTION = (
     "flops = multiplications + additions."
 )
 
-_SHAPE = re.compile(r"([0-9]{1,100})\s*[x×X*,]\s*([0-9]{1,100})")
-_SQUARE = re.compile(r"([0-9]{1,100}):(diagonal|identity)")
-_IDENTITY = re.compile(r"I_?([0-9]{1,100})")
+_SIZE = r"([0-9]{1,100}|[A-WYZa-wyz]_?[0-9]{0,3})"  # x and X stand between two sizes
+_SHAPE = re.compile(rf"{_SIZE}\s*[x×X*,]\s*{_SIZE}")
+_SQUARE = re.compile(rf"{_SIZE}:(diagonal|identity)")
+_IDENTITY = re.compile(rf"I_?{_SIZE}")
 _EXPECTED = (
     "rows x columns such as 1x100 (dense), 100:diagonal, 100:identity or I100, "
     "or I10(x)1x5 for a Kronecker product"
@@ -46,20 +48,48 @@ def run(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    symbolic: Annotated[
+        bool,
+        typer.Option(
+            "--symbolic", help="Sizes may be letters: costs as expressions, and when one beats another."
+        ),
+    ] = False,
+    as_latex: Annotated[
+        bool, typer.Option("--latex", help="Print LaTeX, with the rules of booktabs.")
+    ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a line a strategy.")] = False,
 ) -> int:
     """Compare the costs of a bare chain: left (from the output), right (from the input), optimal.
 
-    Example: backprop cost 1x100 100x100 100x100
+    Example: backprop cost 1x100 100x100 100x100, or backprop cost nxh hxh hxk --symbolic
     """
-    if as_json + as_markdown + as_csv > 1:
-        raise CallError("--json, --markdown, --csv: found more than one, expected at most one; choose one")
-    chain = parse_chain(shapes or [])
+    if as_json + as_markdown + as_csv + as_latex > 1:
+        raise CallError(
+            "--json, --markdown, --csv, --latex: found more than one, expected at most one; choose one"
+        )
+    chain = parse_chain(shapes or [], symbolic=symbolic)
+    if symbolic:
+        if as_csv:
+            raise CallError("--csv: found it with --symbolic, expected --json, --markdown or --latex")
+        costs = symbolic_costs(chain)
+        costs.check()
+        typer.echo(
+            json.dumps(costs.to_dict(), indent=2)
+            if as_json
+            else costs.to_markdown()
+            if as_markdown
+            else costs.to_latex()
+            if as_latex
+            else str(costs)
+        )
+        return 0
     comparison, plan = compare(chain), chain.plan("optimal")
     if as_json:
         text = json.dumps(to_dict(comparison, plan), indent=2)
     elif as_markdown:
         text = f"{comparison.to_markdown()}\n\n{CONVENTION}\n\n{_steps_markdown(plan)}".rstrip()
+    elif as_latex:
+        text = comparison.to_latex()
     elif as_csv:
         text = comparison.to_csv().rstrip("\n")
     else:
@@ -68,8 +98,8 @@ def run(
     return 0
 
 
-def parse_chain(texts: list[str]) -> Chain:
-    """Return the chain of factors written as texts, output side first.
+def parse_chain(texts: list[str], *, symbolic: bool = False) -> Chain:
+    """Return the chain of factors written as texts, output side first; if asked with letters as sizes.
 
     Raises
     ------
@@ -90,7 +120,11 @@ def parse_chain(texts: list[str]) -> Chain:
         raise CallError(
             f"SHAPES: found {len(texts)} factors, expected at most {MOST_FACTORS}; multiply the chain in parts"
         )
-    specs = [parse_factor(text) for text in texts]
+    specs = [parse_factor(text, symbolic=symbolic) for text in texts]
+    if symbolic and not any(spec.letters for spec in specs):
+        raise CallError(
+            "--symbolic: found no letter among the sizes, expected one such as n in nxh; leave it out"
+        )
     for place in range(1, len(specs)):
         columns, rows = specs[place - 1].shape[1], specs[place].shape[0]
         if columns != rows:
@@ -101,7 +135,7 @@ def parse_chain(texts: list[str]) -> Chain:
     return Chain.from_specs(specs)
 
 
-def parse_factor(text: str) -> Spec:
+def parse_factor(text: str, *, symbolic: bool = False) -> Spec:
     """Return the spec of one factor.
 
     Parameters
@@ -120,14 +154,14 @@ def parse_factor(text: str) -> Spec:
     >>> parse_factor("I3⊗1x4")
     Spec(I₃ ⊗ Dense 1×4)
     """
-    specs = [_parse_term(term.strip(), text) for term in re.split(r"\(x\)|⊗", text)]
+    specs = [_parse_term(term.strip(), text, symbolic) for term in re.split(r"\(x\)|⊗", text)]
     spec = specs[-1]
     for left in reversed(specs[:-1]):
         spec = Spec.kronecker(left, spec)
     return spec
 
 
-def _parse_term(term: str, text: str) -> Spec:
+def _parse_term(term: str, text: str, symbolic: bool) -> Spec:
     shown = text if len(text) <= 60 else text[:57] + "…"
     dense, square, identity = (kind.fullmatch(term) for kind in (_SHAPE, _SQUARE, _IDENTITY))
     match = dense or square or identity
@@ -136,12 +170,23 @@ def _parse_term(term: str, text: str) -> Spec:
         raise CallError(
             f"SHAPES: found {shown!r}, expected {_EXPECTED}{kind or '; see `backprop cost --help`'}"
         )
-    sizes = [int(size) for size in re.findall(r"[0-9]+", term)]
+    written = match.groups() if dense else match.groups()[:1]
+    if not symbolic and not all(size.isdigit() for size in written):
+        raise CallError(
+            f"SHAPES: found letters in {shown!r}, expected numbers; add --symbolic to keep sizes as letters"
+        )
+    sizes = [int(size) if size.isdigit() else _letter(size) for size in written]
     if 0 in sizes:
         raise CallError(f"SHAPES: found a size of 0 in {shown!r}, expected at least 1; leave the factor out")
     if dense:
         return Spec.dense(sizes[0], sizes[1])
     return Spec.diagonal(sizes[0]) if square and square[2] == "diagonal" else Spec.identity(sizes[0])
+
+
+def _letter(name: str) -> Any:
+    import sympy  # for letters alone
+
+    return sympy.Symbol(name, integer=True, positive=True)
 
 
 def to_dict(comparison: Comparison, plan: Plan) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from backprop.compiling.nodes import fixed_nodes
 from backprop.learning.network import MLP
 from backprop.learning.targets import target_rows
 from jacobians import Function
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.blas_threads import blas_threads
@@ -55,9 +56,7 @@ class CompiledGradients:
 
     def __init__(self, network: MLP, points: int, engine: Engine = "numpy") -> None:
         if not isinstance(network, MLP):
-            raise TypeError(
-                f"network: found {type(network).__name__}, expected an MLP; see compile_gradients"
-            )
+            raise TypeError(f"network: found {class_name(network)}, expected an MLP; see compile_gradients")
         self.points = checked_integer(points, "points")
         self._network = network
         self._dtype = network.dtype
@@ -209,7 +208,7 @@ class CompiledGradients:
     def _checked(self, out: Any) -> list[Array]:
         """Return the arrays of a mapping, in the order of the parameters, after a look at them."""
         if not isinstance(out, Mapping) or set(out) != set(self._names):
-            found = list(out) if isinstance(out, Mapping) else type(out).__name__
+            found = list(out) if isinstance(out, Mapping) else class_name(out)
             raise TypeError(f"out: found {found}, expected a dict with an array for each of {self._names}")
         for name, shape in zip(self._names, self._sizes, strict=True):
             array = out[name]
@@ -255,7 +254,7 @@ class CompiledGradients:
 
 def _short(array: Any) -> str:
     if type(array) is not ndarray:
-        return type(array).__name__
+        return class_name(array)
     kind = "" if array.flags.c_contiguous and array.flags.writeable else ", read-only or not C-contiguous"
     return f"shape {array.shape} and dtype {array.dtype}{kind}"
 
@@ -297,7 +296,7 @@ def compile_gradients(network: MLP, points: int, *, engine: Engine = "numpy") ->
     """
     if not isinstance(network, MLP):
         raise TypeError(
-            f"network: found {type(network).__name__}, expected an MLP; for another network "
+            f"network: found {class_name(network)}, expected an MLP; for another network "
             f"compile(network, by=…, loss=…) gives one gradient"
         )
     return CompiledGradients(network, checked_integer(points, "points", least=1), checked_engine(engine))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians import Elementwise, Function, LeakyReLU
+from jacobians import Elementwise, Function
 from jacobians.numerics.arguments import checked_integer, checked_names
 from jacobians.numerics.arrays import Array, require_budget
 
@@ -85,7 +85,6 @@ def first_weights(random: np.random.Generator, n: int, h: int, following: Functi
     ((2, 3), True)
     """
     if isinstance(following, Elementwise) and following.rectifier:
-        slope = following.slope if isinstance(following, LeakyReLU) else 0.0
-        return random.standard_normal((h, n)) * math.sqrt(2 / (n * (1 + slope**2)))
+        return random.standard_normal((h, n)) * math.sqrt(2 / (n * (1 + following.leak**2)))
     bound = math.sqrt(6 / (n + h))
     return random.uniform(-bound, bound, (h, n))

@@ -1,7 +1,7 @@
 """The functions of the language, a row each: derivative, where it holds, kinks, NumPy, LaTeX.
 
-An elementwise row's derivative is written in the language itself, in z. What a row shares with an activation (the
-values and the kinks) it takes from the table of the activations; it states nothing twice.
+An elementwise row's derivative is written in the language itself, in z. The rows of activations come from the table
+of the activations.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 
+from jacobians.layers import elementwise as layers
 from jacobians.layers.activations import ACTIVATIONS
+from jacobians.layers.elementwise import InFormulas
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,13 @@ class Elementwise:
     latex: str = ""
     text: str = ""
 
+    @cached_property
+    def at_zero(self) -> Fraction | None:
+        """f(0), if it is 0, 1/2 or 1."""
+        with np.errstate(all="ignore"):
+            value = float(self.f(np.float64(0)))
+        return Fraction(value) if value in (0, 0.5, 1) else None
+
 
 def _erf(z: Any) -> Any:
     from scipy.special import erf  # SciPy only for those who use it
@@ -53,8 +64,8 @@ def _erf(z: Any) -> Any:
     return erf(z)
 
 
-def _activation(name: str, slope: str, code: str, latex: str = "", text: str = "") -> Elementwise:
-    row = ACTIVATIONS[name]()
+def _activation(row: layers.Elementwise) -> Elementwise:
+    slope, code, latex, text = cast(InFormulas, row.in_formulas)
     kinks = " and ".join(f"{{0}} ≠ {kink:g}" for kink in row.kinks)
     return Elementwise(slope, code, row.f, kinks=kinks, latex=latex, text=text)
 
@@ -78,18 +89,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "abs": Elementwise("sign(z)", "np.abs({0})", np.abs, kinks=_NEVER_ZERO),
     "sign": Elementwise("0", "np.sign({0})", np.sign, kinks=_NEVER_ZERO),
     "step": Elementwise("0", "np.heaviside({0}, 0)", lambda z: np.heaviside(z, 0), kinks=_NEVER_ZERO),
-    "sigmoid": _activation("sigmoid", "sigmoid(z).*(1 - sigmoid(z))", "1/(1 + np.exp(-({0})))", r"\sigma", "σ"),
-    "tanh": _activation("tanh", "1 - tanh(z).^2", "np.tanh({0})", r"\tanh"),
-    "softplus": _activation("softplus", "sigmoid(z)", "np.logaddexp(0, {0})"),
-    "relu": _activation("relu", "step(z)", "np.maximum({0}, 0)"),
-    "leaky_relu": _activation("leaky_relu", "0.01 + 0.99*step(z)", "np.where({0} > 0, {0}, 0.01*({0}))"),
-    "silu": _activation("silu", "sigmoid(z) + z.*sigmoid(z).*(1 - sigmoid(z))", "({0})/(1 + np.exp(-({0})))"),
-    "gelu": _activation(
-        "gelu",
-        "1/2 + erf(z/2^(1/2))/2 + z.*exp(-z.^2/2)/(2*pi)^(1/2)",
-        "({0})*(1 + scipy.special.erf(({0})/np.sqrt(2)))/2",
-    ),
-    "elu": _activation("elu", "exp(-relu(-z))", "np.where({0} > 0, {0}, np.expm1(np.minimum({0}, 0)))"),
+    **{name: _activation(row) for name, kind in ACTIVATIONS.items() if (row := kind()).in_formulas},
 }  # fmt: skip
 """Functions entry by entry, by name."""
 
@@ -104,6 +104,27 @@ class Whole:
     latex: str = ""
     axis: bool = False
 
+
+MATRIX_SLOPES = {
+    "expm": "expm(Z)",
+    "sinm": "cosm(Z)",
+    "cosm": "-sinm(Z)",
+    "logm": "inv(Z)",
+    "sqrtm": "inv(sqrtm(Z))/2",
+}
+"""f′ of functions of matrices, in Z: the derivative of tr f(Z) is f′(Z)ᵀ."""
+
+_KHATRI_RAO = "np.einsum('ik,jk->ijk', {0}, {1}).reshape(-1, ({1}).shape[1])"
+_SVD = "(lambda u, _, v: {})(*np.linalg.svd({{0}}, full_matrices=False))"
+
+_VECTOR = "(lambda e, v: v[:, np.argmax(e.real)].real)(*np.linalg.eig({0}))"
+_EIGENPAIR = (
+    "(lambda u, v: np.outer(u, v) / (u @ v))("
+    + _VECTOR.format("({0}).T")
+    + ", "
+    + _VECTOR.format("{0}")
+    + ")"
+)
 
 WHOLE: dict[str, Whole] = {
     "inv": Whole(code="np.linalg.inv({0})", domain="{0} is invertible"),
@@ -122,11 +143,26 @@ WHOLE: dict[str, Whole] = {
     "vec": Whole(code="np.ravel({0})", latex=r"\operatorname{vec}"),
     "vech": Whole(code="", latex=r"\operatorname{vech}"),
     "kron": Whole((2,), "np.kron({0}, {1})"),
+    "khatri": Whole((2,), _KHATRI_RAO),
     "transpose": Whole(code="({0}).T"),
     "dot": Whole((2,), "np.dot({0}, {1})"),
     "outer": Whole((2,), "np.outer({0}, {1})"),
-    "max": Whole((2,), "np.maximum({0}, {1})", latex=r"\max"),
-    "min": Whole((2,), "np.minimum({0}, {1})", latex=r"\min"),
+    "max": Whole((1, 2), "np.maximum({0}, {1})", latex=r"\max", axis=True),
+    "min": Whole((1, 2), "np.minimum({0}, {1})", latex=r"\min", axis=True),
+    "hardmax": Whole(code="1.0 * (np.arange(np.size({0})) == np.argmax({0}))", axis=True),
+    "where": Whole((3,), "np.where({0}, {1}, {2})"),
+    "specnorm": Whole(code="np.linalg.norm({0}, 2)"),
+    "specpair": Whole(code=_SVD.format("np.outer(u[:, 0], v[0])")),
+    "nuclear": Whole(code="np.linalg.norm({0}, 'nuc')"),
+    "polar": Whole(code=_SVD.format("u @ v")),
+    "eigmax": Whole(code="np.linalg.eigvals({0}).real.max()"),
+    "eigpair": Whole(code=_EIGENPAIR),
+    "expm": Whole(code="scipy.linalg.expm({0})"),
+    "sinm": Whole(code="scipy.linalg.sinm({0})"),
+    "cosm": Whole(code="scipy.linalg.cosm({0})"),
+    "logm": Whole(code="scipy.linalg.logm({0})"),
+    "sqrtm": Whole(code="scipy.linalg.sqrtm({0})"),
+    "unvec": Whole((3,), "np.reshape({0}, ({1}, {2}))"),
     "sqrt": Whole(code="np.sqrt({0})"),
     "square": Whole(code="({0})**2"),
     "eye": Whole(code="np.eye({0})"),
@@ -140,8 +176,10 @@ ALIASES = {
     "σ": "sigmoid", "sigma": "sigmoid", "logistic": "sigmoid", "expit": "sigmoid", "ln": "log", "trace": "tr",
     "norm": "norm2", "Tr": "tr", "atan": "arctan", "asin": "arcsin", "acos": "arccos", "log_softmax": "logsoftmax",
     "T": "transpose", "heaviside": "step", "swish": "silu", "arsinh": "arcsinh", "artanh": "arctanh",
-    "inverse": "inv", "fro": "normF", "I": "eye", "commutation": "K", "lse": "logsumexp", "sgn": "sign",
+    "inverse": "inv", "fro": "normF", "I": "eye", "khatri_rao": "khatri",
+    "commutation": "K", "lse": "logsumexp", "sgn": "sign",
     "log_det": "logdet", "maximum": "max", "minimum": "min", "Diag": "diag",
+    "lambda_max": "eigmax", "spectral_norm": "specnorm", "norm_nuc": "nuclear", "onehot_max": "hardmax",
 }  # fmt: skip
 """Other names of the same functions."""
 

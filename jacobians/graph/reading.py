@@ -8,8 +8,9 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from jacobians.names import class_name
 from jacobians.numerics.arguments import shown
-from jacobians.numerics.arrays import DEFAULT_MAX_BYTES, MemoryBudgetError
+from jacobians.numerics.arrays import DEFAULT_MAX_BYTES, MemoryBudgetError, refuse_sparse
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
@@ -121,7 +122,7 @@ def _place(found: Any, places: dict[Any, int], count: int, numbered: bool, where
 
 def _iterated(given: Any, name: str) -> Iterable[Any]:
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TypeError(f"{name}: found {type(given).__name__}, expected a list")
+        raise TypeError(f"{name}: found {class_name(given)}, expected a list")
     return given
 
 
@@ -132,6 +133,7 @@ def _content(found: Any, where: str) -> tuple[Jacobian | None, Spec, Shape, Shap
         return found, found.spec, found.out_shape, found.in_shape
     if isinstance(found, Spec):
         return None, found, (found.shape[0],), (found.shape[1],)
+    refuse_sparse(found, where)
     try:
         unit = operator.index(found)
     except TypeError:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.layers.activation_derivatives import with_formula
-from jacobians.layers.elementwise import Elementwise
+from jacobians.layers.elementwise import Elementwise, InFormulas
 from jacobians.numerics.arguments import near, real_number, shown
 from jacobians.numerics.libraries import either, in_precision, is_foreign, namespace_of
 
@@ -145,6 +145,8 @@ class ReLU(Elementwise):
     array([0., 0., 1.])
     """
 
+    in_formulas = InFormulas("step(z)", "np.maximum({0}, 0)")
+
     def __init__(self) -> None:
         super().__init__(
             "relu",
@@ -172,8 +174,10 @@ class LeakyReLU(Elementwise):
     array([0.1, 0.1, 1. ])
     """
 
+    in_formulas = InFormulas("0.01 + 0.99*step(z)", "np.where({0} > 0, {0}, 0.01*({0}))")
+
     def __init__(self, slope: float = 0.01) -> None:
-        self.slope = real_number(slope, "slope")
+        self.slope = self.leak = real_number(slope, "slope")
         super().__init__(
             "leaky_relu",
             partial(_leaky_relu, slope=self.slope),
@@ -193,6 +197,8 @@ class Sigmoid(Elementwise):
     >>> Sigmoid()([0.0, 1000.0, -1000.0])
     array([0.5, 1. , 0. ])
     """
+
+    in_formulas = InFormulas("sigmoid(z).*(1 - sigmoid(z))", "1/(1 + np.exp(-({0})))", r"\sigma", "σ")
 
     def __init__(self) -> None:
         super().__init__(
@@ -214,6 +220,8 @@ class Tanh(Elementwise):
     array([1., 0.])
     """
 
+    in_formulas = InFormulas("1 - tanh(z).^2", "np.tanh({0})", r"\tanh")
+
     def __init__(self) -> None:
         super().__init__("tanh", _tanh, _tanh_slope, df_by_value=tanh_slope, array_api=True, latex=r"\tanh z")
 
@@ -226,6 +234,8 @@ class Softplus(Elementwise):
     >>> Softplus()([-1000.0, 1000.0])
     array([   0., 1000.])
     """
+
+    in_formulas = InFormulas("sigmoid(z)", "np.logaddexp(0, {0})")
 
     def __init__(self) -> None:
         super().__init__(
@@ -248,6 +258,8 @@ class SiLU(Elementwise):
     array([   0.,    0., 1000.])
     """
 
+    in_formulas = InFormulas("sigmoid(z) + z.*sigmoid(z).*(1 - sigmoid(z))", "({0})/(1 + np.exp(-({0})))")
+
     def __init__(self) -> None:
         super().__init__("silu", _silu, _silu_slope, array_api=True, rectifier=True, latex=r"z\,\sigma(z)")
 
@@ -260,6 +272,11 @@ class GELU(Elementwise):
     >>> GELU()([-1000.0, 0.0, 1000.0]) + 0.0
     array([   0.,    0., 1000.])
     """
+
+    in_formulas = InFormulas(
+        "1/2 + erf(z/2^(1/2))/2 + z.*exp(-z.^2/2)/(2*pi)^(1/2)",
+        "({0})*(1 + scipy.special.erf(({0})/np.sqrt(2)))/2",
+    )
 
     def __init__(self) -> None:
         super().__init__("gelu", _gelu, _gelu_slope, rectifier=True, latex=r"z\,\Phi(z)")
@@ -278,6 +295,8 @@ class ELU(Elementwise):
     >>> ELU().jacobian([-1000.0, 0.0, 1000.0]).d
     array([0., 1., 1.])
     """
+
+    in_formulas = InFormulas("exp(-relu(-z))", "np.where({0} > 0, {0}, np.expm1(np.minimum({0}, 0)))")
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = real_number(alpha, "alpha")
@@ -308,6 +327,12 @@ _ELSEWHERE = {"logistic": "sigmoid", "swish": "silu", "hyperbolic-tangent": "tan
 """What others call them."""
 
 
+IDENTITIES = frozenset(
+    ("linear", "identity", "id", "none", "no", "purelin", "affine", "passthrough", "pass_through", "")
+)
+"""What others call no activation, with _ for -."""
+
+
 def activation(name: str) -> Elementwise:
     """Return the activation called `name`; hyphens and underscores are the same.
 
@@ -324,6 +349,11 @@ def activation(name: str) -> Elementwise:
     written = name.replace("-", "_").lower() if isinstance(name, str) else name
     if not isinstance(written, str):
         raise TypeError(f"activation: found {shown(name)}, expected one of {', '.join(ACTIVATIONS)}")
+    if written in IDENTITIES:
+        raise ValueError(
+            f"activation: found {shown(name)}, expected one of {', '.join(ACTIVATIONS)}: affine layers with an "
+            f"identity between them are one, of the first and the last size"
+        )
     if written not in ACTIVATIONS:
         raise ValueError(
             f"activation: found {shown(name)}, expected one of {', '.join(ACTIVATIONS)}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from jacobians.function import INPUT, Function
+from jacobians.names import class_name
 from jacobians.numerics.arguments import (
     checked_callable,
     checked_flag,
@@ -23,6 +24,25 @@ from jacobians.structures import Diagonal, Jacobian
 from jacobians.written import is_real
 
 _EVERYWHERE = (-math.inf, math.inf)
+
+
+class InFormulas(NamedTuple):
+    """What the language of formulas needs of a function entry by entry; the rest it takes from the row.
+
+    Attributes
+    ----------
+    slope : str
+        f′(z), in the language.
+    code : str
+        f as NumPy code of ``{0}``.
+    latex, text : str
+        The name in LaTeX and in text, where it is another.
+    """
+
+    slope: str
+    code: str
+    latex: str = ""
+    text: str = ""
 
 
 class Elementwise(Function):
@@ -50,6 +70,9 @@ class Elementwise(Function):
     step : bool
         Whether f′ is 0 or 1 everywhere: compiled code then multiplies only what meets a 1.
 
+    A subclass may state each of those behind df in its body, too: ``rectifier = True``; and `leak`, the slope of a
+    rectifier below 0, and `in_formulas`, what the language of formulas needs to know of it.
+
     Raises
     ------
     TypeError, ValueError
@@ -66,6 +89,15 @@ class Elementwise(Function):
     """
 
     vectorized = True
+    domain: tuple[float, float] = _EVERYWHERE
+    kinks: tuple[float, ...] = ()
+    latex: str = ""
+    array_api = False
+    df_by_value: Callable[[Any, Any], Any] | None = None
+    rectifier: bool = False
+    step: bool = False
+    leak: float = 0.0
+    in_formulas: ClassVar[InFormulas | None] = None
 
     def __init__(
         self,
@@ -73,27 +105,32 @@ class Elementwise(Function):
         f: Callable[[Any], Any],
         df: Callable[[Any], Any],
         *,
-        domain: tuple[float, float] = (-math.inf, math.inf),
-        kinks: tuple[float, ...] = (),
+        domain: tuple[float, float] | None = None,
+        kinks: tuple[float, ...] | None = None,
         latex: str | None = None,
-        array_api: bool = False,
+        array_api: bool | None = None,
         df_by_value: Callable[[Any, Any], Any] | None = None,
-        rectifier: bool = False,
-        step: bool = False,
+        rectifier: bool | None = None,
+        step: bool | None = None,
     ) -> None:
+        stated = type(self)  # what its body says, for what is not given
+        domain, kinks = stated.domain if domain is None else domain, stated.kinks if kinks is None else kinks
+        latex = latex or stated.latex or None
         for argument, function in (("f", f), ("df", df), ("df_by_value", df_by_value)):
             if argument != "df_by_value" or function is not None:
                 checked_callable(function, argument, "a function of an array")
         for argument, text in (("name", name), ("latex", latex)):
             if not isinstance(text, str) and (argument == "name" or text is not None):
                 raise TypeError(f"{argument}: found {shown(text)}, expected text")
-        self.name, self.f, self.df, self.df_by_value = name, f, df, df_by_value
+        self.name, self.f, self.df = name, f, df
+        if df_by_value is not None:
+            self.df_by_value = df_by_value
         low, high = checked_pair(domain, "domain", infinite=True)
         points = checked_list(kinks, "kinks", "the numbers where f has a kink, such as (0.0,)")
         found = sorted(real_number(kink, f"kinks[{place}]") for place, kink in enumerate(points))
         self.domain, self.kinks = (low, high), tuple(found)
-        self.array_api = checked_flag(array_api, "array_api")
-        self.rectifier, self.step = checked_flag(rectifier, "rectifier"), checked_flag(step, "step")
+        for flag, value in (("array_api", array_api), ("rectifier", rectifier), ("step", step)):
+            setattr(self, flag, checked_flag(getattr(stated, flag) if value is None else value, flag))
         self.latex = latex or rf"\operatorname{{{name}}}(z)"
 
     @property
@@ -125,7 +162,9 @@ class Elementwise(Function):
             slopes = self._entries(self.df(x), x, "df")
         else:
             slopes = self._entries(by_value(x, value), x, "df_by_value")
-        d = namespace_of(x).reshape(slopes, (*x.shape[:batch_ndim], math.prod(point)))
+        d = slopes
+        if len(point) != 1:
+            d = namespace_of(x).reshape(slopes, (*x.shape[:batch_ndim], math.prod(point)))
         made = Diagonal.unchecked(d, out_shape=point, in_shape=point)
         if self.step:
             made.zero_one = True
@@ -156,4 +195,4 @@ class Elementwise(Function):
         return below + np.searchsorted(kinks, entries, side="right")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()" if type(self) is not Elementwise else f"Elementwise({self.name!r})"
+        return f"{class_name(self)}()" if type(self) is not Elementwise else f"Elementwise({self.name!r})"

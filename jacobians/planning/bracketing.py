@@ -14,6 +14,7 @@ import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost
 from jacobians.numerics.ledger import Ledger
+from jacobians.numerics.letters import is_symbolic
 from jacobians.planning.trees import Tree, fold
 from jacobians.products import count_products, find_row, multiply, product_cost, product_spec
 from jacobians.spec import Spec
@@ -89,7 +90,7 @@ def cheapest(specs: Sequence[Spec]) -> Association:
     Raises
     ------
     ValueError
-        If there is no factor, or inner sizes don't match.
+        If there is no factor, inner sizes don't match, or a size is a letter.
 
     Examples
     --------
@@ -110,6 +111,12 @@ _LONG = 16
 
 @lru_cache(maxsize=1024)
 def _looked_up(specs: tuple[Spec, ...]) -> Association:
+    for spec in specs:
+        if spec.letters:
+            raise ValueError(
+                f"strategy: found 'optimal' with a size of letters in {spec.label}, expected numbers: which order is "
+                f"the cheapest depends on them; backprop.symbolic_costs(chain) says how"
+            )
     found = _dense(specs) if len(specs) <= _LONG else None
     return found or _merged(specs) or _confluent(specs) or _cheapest(specs)
 
@@ -126,6 +133,8 @@ def _dense(specs: Sequence[Spec]) -> Association | None:
 
     sizes = [spec.shape[0] for spec in specs]
     sizes.append(specs[-1].shape[1])
+    if any(is_symbolic(size) for size in sizes):
+        return None
     tree, products = dense_bracketing(sizes)
     # the row of the table, evaluated for all products at once; Python integers where 64 bits may not do
     exact = len(specs) * specs[0].batch_size * max(sizes) ** 3 < 2**62

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.cost import ZERO_COST, Cost, Count, cheaper
 from jacobians.numerics.ledger import Ledger
 from jacobians.products.core import ANY, Row, count_products, multiply, product_cost, product_spec, remembered
 from jacobians.products.expansion import expand, expansion_spec
@@ -100,11 +100,13 @@ def _left_is_cheaper(right: Count, left: Count) -> Any:
 def fallback_cost(a: Spec, b: Spec) -> Count:
     """Return the cost of the cheaper of the two."""
     right, left = _fallbacks(a, b)
-    cheaper = _left_is_cheaper(right, left)
-    if isinstance(cheaper, bool):
-        return left if cheaper else right
+    if a.letters or b.letters:
+        return Count(0, 0) + cheaper(right.exact(), left.exact())
+    fewer = _left_is_cheaper(right, left)
+    if isinstance(fewer, bool):
+        return left if fewer else right
     both = ((left.multiplications, right.multiplications), (left.additions, right.additions))
-    return Count(*(np.where(cheaper, *pair) for pair in both))
+    return Count(*(np.where(fewer, *pair) for pair in both))
 
 
 @remembered
@@ -114,6 +116,14 @@ def _left_is_made_dense(a: Spec, b: Spec) -> bool:
 
 def fallback_spec(a: Spec, b: Spec) -> Spec:
     """Return the spec of what is executed, where a product with a dense factor may keep some structure."""
+    if a.letters or b.letters:
+        either = product_spec(expansion_spec(a), b), product_spec(a, expansion_spec(b))
+        if either[0] != either[1]:
+            raise ValueError(
+                f"product: found {a.label} · {b.label}, of which the letters don't say which is made dense, "
+                f"and so what the product is; give the sizes as numbers"
+            )
+        return either[0]
     if _left_is_made_dense(a, b):
         return product_spec(expansion_spec(a), b)
     return product_spec(a, expansion_spec(b))

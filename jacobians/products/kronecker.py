@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from jacobians.cost import Cost
+from jacobians.cost import Cost, cheaper
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import namespace_of
@@ -74,7 +74,7 @@ def _orders(left: Spec, right: Spec) -> tuple[Cost, Cost]:
 def contraction_cost(left: Spec, right: Spec) -> Cost:
     """Return the cost of B·(C ⊗ D) by the cheaper order of its two contractions."""
     expansions = [expansion_cost(part) for part in right.parts if not _stays_dense(part)]
-    return sum(expansions, min(_orders(left, right)))
+    return sum(expansions, cheaper(*_orders(left, right)))
 
 
 def contract(L: Dense, R: Kronecker, ledger: Ledger) -> Jacobian:

@@ -7,10 +7,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from jacobians.cost import Cost, Count
+from jacobians.cost import ZERO_COST, Cost, Count
 from jacobians.numerics.arrays import Array, zeros
 from jacobians.numerics.ledger import Ledger
 from jacobians.products.core import Row, points
+from jacobians.products.low_rank import zero_product
 from jacobians.products.sums import sum_row
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Diagonal, Jacobian, Sparse
@@ -69,6 +70,10 @@ def _rows_scaled(L: Diagonal, R: Sparse, ledger: Ledger) -> Jacobian:
     return Sparse.unchecked(ledger.scale(L.d[..., places(R.spec)[0]], R.data), R.spec)
 
 
+def _meet(a: Spec, b: Spec) -> bool:
+    return len(_meeting(a, b)[0]) > 0
+
+
 ROWS = (
     Row(
         "Sparse",
@@ -77,7 +82,15 @@ ROWS = (
         _result,
         _cost,
         _product,
-        lambda a, b: len(_meeting(a, b)[0]) > 0,
+        _meet,
+    ),
+    Row(
+        "Sparse",
+        "Sparse",
+        "A·B = 0: no entries meet",
+        lambda a, b: Spec.zero(a.shape[0], b.shape[1]),
+        lambda a, b: ZERO_COST,
+        zero_product,
     ),
     Row("Sparse", "Diagonal", "A·diag(b): entries scaled", _scaled, _scaled_cost, _columns_scaled),
     Row(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from jacobians.numerics.arguments import checked_list, shown
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, refuse_sparse
 from jacobians.numerics.libraries import namespace_of
 from jacobians.structures.base import Jacobian
 from jacobians.structures.block_diagonal import BlockDiagonal
@@ -75,6 +75,8 @@ def stack(jacobians: Sequence[Jacobian]) -> Jacobian:
     <2·Diagonal 2×2: 2×2, out (2,), in (2,), batch (2,), 4 of 8 numbers stored>
     """
     jacobians = checked_list(jacobians, "jacobians", "a list of Jacobians")
+    for J in jacobians:
+        refuse_sparse(J, "jacobians")
     if not all(isinstance(J, Jacobian) for J in jacobians):
         raise TypeError(f"jacobians: found {shown(jacobians)}, expected a list of Jacobians")
     if not jacobians:

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_list
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, refuse_sparse
 from jacobians.numerics.ledger import UNCOUNTED, Ledger, summed_over
 from jacobians.spec import Spec, broadcast, owner, points
 from jacobians.structures.base import Jacobian
@@ -110,6 +111,23 @@ class Blocks(Jacobian):
         xp, batch = self.home.namespace, np.broadcast_shapes(*(part.shape[:-2] for part in parts))
         spread = [xp.broadcast_to(part, batch + tuple(part.shape[-2:])) for part in parts]
         return cast(Array, xp.concat(spread, axis=-2))
+
+    def _at(self, rows: Array, columns: Array) -> Array:
+        """Return the entries of each block at its places, and zeros between blocks."""
+        found = np.zeros((*self.spec.batch, len(rows)), self.dtype)
+        inner, number = [rows, columns], np.zeros(len(rows), np.intp) - 1
+        for axis in {0, 1} - {same for same, _ in self._same}:
+            starts = np.array([start for start, _ in self._ends(axis)])
+            of_axis = np.searchsorted(starts, inner[axis], side="right") - 1
+            number = np.where((number < 0) | (number == of_axis), of_axis, len(self.blocks))
+            inner[axis] = inner[axis] - starts[of_axis]
+        order = np.argsort(number, kind="stable")
+        ends = np.searchsorted(number[order], np.arange(len(self.blocks) + 1))
+        for block, ends_of in zip(self.blocks, pairwise(ends), strict=True):
+            some = order[slice(*ends_of)]
+            if len(some):
+                found[..., some] = block._at(inner[0][some], inner[1][some])
+        return found
 
     def _row_norms(self) -> Array:
         norms = [np.broadcast_to(b._row_norms(), (*self.spec.batch, b.shape[0])) for b in self.blocks]
@@ -311,7 +329,8 @@ def checked_blocks(blocks: Any) -> tuple[Jacobian, ...]:
         raise ValueError("blocks: found none, expected at least one Jacobian")
     for block in found:
         if not isinstance(block, Jacobian):
-            raise TypeError(f"blocks: found {type(block).__name__}, expected Jacobians; wrap arrays in Dense")
+            refuse_sparse(block, "blocks")
+            raise TypeError(f"blocks: found {class_name(block)}, expected Jacobians; wrap arrays in Dense")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -15,30 +16,38 @@ from jacobians.structures.euclidean import euclidean
 from jacobians.structures.linear_map import Shape
 from jacobians.structures.storage import Stored
 
-_COLUMNS = 256  # of the identity, that are multiplied at a time
+_ENTRIES = 2**20  # of what is multiplied by columns of the identity at a time
 
 
 class DenseForms(Stored):
     """A linear map that can be written out."""
 
+    def _at(self, rows: Array, columns: Array) -> Array:
+        """Return the entries at places, shape (…, places), batch axes of the stored arrays leading.
+
+        Here by columns of J·I, some at a time.
+        """
+        if self._on_diagonal and type(self)._diagonal is not DenseForms._diagonal:
+            return np.where(rows == columns, self._diagonal()[..., rows], np.zeros((), self.dtype))
+        found = np.zeros((*self.spec.batch, len(rows)), self.dtype)
+        needed, which = np.unique(columns, return_inverse=True)
+        order = np.argsort(which, kind="stable")
+        for start, product in _by_columns(self, needed):
+            some = order[slice(*np.searchsorted(which[order], (start, start + product.shape[-1])))]
+            found[..., some] = product[..., rows[some], which[some] - start]
+        return found
+
     def _diagonal(self) -> Array:
-        """Return the diagonal of a square map, batch axes of the stored arrays leading: here by columns of J·I."""
-        n, found = self.shape[0], []
-        for start in range(0, n, _COLUMNS):
-            size = min(_COLUMNS, n - start)
-            columns = np.zeros((n, size), self.dtype)
-            columns[start : start + size] = np.eye(size, dtype=self.dtype)
-            rows = self._apply(columns, UNCOUNTED)[..., start : start + size, :]
-            found.append(np.diagonal(rows, axis1=-2, axis2=-1))
-        return np.concatenate(found, axis=-1)
+        """Return the diagonal of a square map, batch axes of the stored arrays leading."""
+        places = np.arange(self.shape[0])
+        return self._at(places, places)
 
     def _row_norms(self) -> Array:
         """Return the norms of the rows: here of I·J, some rows at a time."""
         if self._on_diagonal:
             return np.abs(self._diagonal())
-        turned, m = self._transpose(), self.shape[0]
-        columns = (np.eye(m, min(_COLUMNS, m - start), -start, self.dtype) for start in range(0, m, _COLUMNS))
-        return np.concatenate([euclidean(turned._apply(some, UNCOUNTED).mT) for some in columns], axis=-1)
+        rows = _by_columns(self._transpose(), np.arange(self.shape[0]))
+        return np.concatenate([euclidean(some.mT) for _, some in rows], axis=-1)
 
     # --- diagonal and trace ----------------------------------------------------------------------------
 
@@ -206,3 +215,14 @@ class DenseForms(Stored):
             f"or pass a larger max_bytes",
             max_bytes,
         )
+
+
+def _by_columns(jacobian: DenseForms, needed: Array) -> Iterator[tuple[int, Array]]:
+    """Yield columns of J, some at a time, and which of those that are needed come first."""
+    m, n = jacobian.shape
+    size = max(1, _ENTRIES // (max(m, n) * jacobian.spec.batch_size))
+    for start in range(0, len(needed), size):
+        some = needed[start : start + size]
+        columns = np.zeros((n, len(some)), jacobian.dtype)
+        columns[some, np.arange(len(some))] = 1
+        yield start, jacobian._apply(columns, UNCOUNTED)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost
+from jacobians.cost import ZERO_COST, Cost, cheaper
 from jacobians.numerics.arrays import Array, zeros
 from jacobians.numerics.blas_threads import product
 from jacobians.numerics.ledger import UNCOUNTED, Ledger
@@ -49,6 +49,7 @@ class Kronecker(Jacobian):
     """
 
     structure = "Kronecker"
+    _colour = "#8338ec"
     _children = ("A", "B")
     A: Jacobian
     B: Jacobian
@@ -109,7 +110,7 @@ class Kronecker(Jacobian):
     @classmethod
     def _apply_cost(cls, spec: Spec, columns: int, batch: Shape) -> Cost:
         """(A ⊗ B)·vec(X): B on X, then A on that, or the other way: the cheaper one."""
-        return min(_orders(*spec.parts, columns, batch))
+        return cheaper(*_orders(*spec.parts, columns, batch))
 
     def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
         A, B = self.A, self.B
@@ -186,11 +187,14 @@ class Kronecker(Jacobian):
                 result = _on_second(self.B, _on_first(self.A, X, ledger), ledger)
         return cast(Array, xp.reshape(result, (*result.shape[:-3], p * q, k)))
 
-    def _diagonal(self) -> Array:
-        if self.A.shape[0] != self.A.shape[1]:
-            return super()._diagonal()
-        diagonal = self.A._diagonal()[..., :, None] * self.B._diagonal()[..., None, :]
-        return diagonal.reshape(*diagonal.shape[:-2], self.shape[0])
+    def _at(self, rows: Array, columns: Array) -> Array:
+        q, s = self.B.shape
+        left, right = self.A._at(rows // q, columns // s), self.B._at(rows % q, columns % s)
+        # an identity places, it doesn't multiply: 0·∞ is not asked for
+        for one, other in ((self.A, right), (self.B, left)):
+            if isinstance(one, Identity):
+                return np.where(left if one is self.A else right, other, np.zeros((), self.dtype))
+        return left * right
 
     def _pull(self, u: Array) -> Array:
         # Σ Aᵀ U B for U (p × q) of each point

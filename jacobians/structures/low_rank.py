@@ -47,6 +47,7 @@ class DiagonalPlusLowRank(Jacobian):
     """
 
     structure = "DiagonalPlusLowRank"
+    _colour = "#17becf"
     _fields = ("d", "U", "V")
     _by_sizes = True
     d: Array
@@ -80,8 +81,9 @@ class DiagonalPlusLowRank(Jacobian):
     def _init(self, d: Array, U: Array, V: Array, *options: Any, **named: Any) -> None:
         batch = broadcast(tuple(d.shape[:-1]), tuple(U.shape[:-2]), tuple(V.shape[:-2]))
         # one batch for all three, so that the spec tells what each product costs
-        self.d = _for_batch(d, batch, 1)
-        self.U, self.V = _for_batch(U, batch, 2), _for_batch(V, batch, 2)
+        self.d, self.U, self.V = d, U, V
+        if batch:
+            self.d, self.U, self.V = _for_batch(d, batch, 1), _for_batch(U, batch, 2), _for_batch(V, batch, 2)
         self._set(Spec.low_rank(d.shape[-1], U.shape[-1], batch), *options, **named)
 
     @classmethod
@@ -119,8 +121,9 @@ class DiagonalPlusLowRank(Jacobian):
         low_rank = ledger.matmul(self.U, ledger.matmul(self.V.mT, columns))
         return ledger.add(ledger.scale(self.d[..., None], columns), low_rank)
 
-    def _diagonal(self) -> Array:
-        return self.d + np.vecdot(self.U, self.V)
+    def _at(self, rows: Array, columns: Array) -> Array:
+        of_diagonal = np.where(rows == columns, self.d[..., rows], np.zeros((), self.dtype))
+        return of_diagonal + np.vecdot(self.U[..., rows, :], self.V[..., columns, :])
 
     def _row_norms(self) -> Array:
         # some rows at a time, entry by entry: U(VᵀV)Uᵀ would cancel against the diagonal

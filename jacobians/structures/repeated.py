@@ -46,6 +46,7 @@ class Repeat(Jacobian):
     """
 
     structure = "Repeat"
+    _colour = "#86b83a"
 
     def __init__(
         self,
@@ -116,6 +117,11 @@ class Repeat(Jacobian):
         for place in range(1, k):
             total = ledger.add(total, many[..., place, :, :])
         return xp.reshape(total, (*lead, p * q, c))
+
+    def _at(self, rows: Array, columns: Array) -> Array:
+        k, _, q = self._sizes(self.spec)
+        many, few = (columns, rows) if self.spec.summed else (rows, columns)
+        return ((many // (k * q) == few // q) & (many % q == few % q)).astype(self.dtype)
 
     def _row_norms(self) -> Array:
         norm = np.sqrt(self.spec.times) if self.spec.summed else 1.0

@@ -122,9 +122,10 @@ class _Choice(Jacobian):
                 result[point][positions[point]] = values[point]
         return result[..., :size, :]
 
-    def _diagonal(self) -> Array:
-        there = self.indices == np.arange(self.shape[0])
-        return np.where(there, self.line_values(), np.zeros((), self.dtype))
+    def _at(self, rows: Array, columns: Array) -> Array:
+        lines, places = (rows, columns)[:: 1 - 2 * self._line_axis]
+        there = self.indices[..., lines] == places
+        return np.where(there, self.line_values()[..., lines], np.zeros((), self.dtype))
 
     def _latex_choice(self) -> str:
         indices = latex_vector(first_point(self.indices, 1))
@@ -160,6 +161,7 @@ class Selection(_Choice):
     """
 
     structure = "Selection"
+    _colour = "#3a9d4f"
     _by_sizes = True
     _line_axis, _turned = 0, "Scatter"
 
@@ -259,6 +261,7 @@ class Scatter(_Choice):
     """
 
     structure = "Scatter"
+    _colour = "#3a9d4f"
     _by_sizes = True
     _line_axis, _turned = 1, "Selection"
 

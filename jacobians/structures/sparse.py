@@ -42,6 +42,7 @@ class Sparse(Jacobian):
     """
 
     structure = "Sparse"
+    _colour = "#8c6d1f"
     _fields = ("data",)
     _entries = True
     data: Array
@@ -116,6 +117,13 @@ class Sparse(Jacobian):
         rows, taken = places(self.spec)
         picked = Selection.unchecked(taken, self.shape[1])._apply(columns, ledger)
         return Scatter.unchecked(rows, self.shape[0], self.data)._apply(picked, ledger)
+
+    def _at(self, rows: Array, columns: Array) -> Array:
+        n = self.shape[1]
+        of_rows, of_columns = places(self.spec)
+        known, asked = of_rows * n + of_columns, rows * n + columns
+        found = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+        return np.where(known[found] == asked, self.data[..., found], np.zeros((), self.dtype))
 
     def _row_norms(self) -> Array:
         m, rows = self.shape[0], places(self.spec)[0]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
+import numpy as np
+
 from jacobians.cost import Cost
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.ledger import Ledger
@@ -87,8 +89,8 @@ class SumOfTerms(Blocks):
     def _apply(self, columns: Array, ledger: Ledger) -> Array:
         return reduce(ledger.add, (block._apply(columns, ledger) for block in self.blocks))
 
-    def _diagonal(self) -> Array:
-        return reduce(lambda a, b: a + b, (block._diagonal() for block in self.blocks))
+    def _at(self, rows: Array, columns: Array) -> Array:
+        return reduce(np.add, (block._at(rows, columns) for block in self.blocks))
 
     _row_norms = Jacobian._row_norms  # of the sum, not of each term
 

@@ -47,6 +47,7 @@ class Toeplitz(Jacobian):
     """
 
     structure = "Toeplitz"
+    _colour = "#e07a00"
     _fields = ("kernel",)
     _entries = True
     kernel: Array
@@ -127,11 +128,30 @@ class Toeplitz(Jacobian):
             total = self.home.namespace.concat(parts, axis=-2)
         return total
 
+    def _at(self, rows: Array, columns: Array) -> Array:
+        place = rows - columns if self.spec.full else columns - rows
+        there = (place >= 0) & (place < self.spec.length)
+        return np.where(there, self.kernel[..., np.where(there, place, 0)], np.zeros((), self.dtype))
+
     def _row_norms(self) -> Array:
         if not self.spec.full:
             norm = euclidean(self.kernel)[..., None]
             return np.broadcast_to(norm, (*self.spec.batch, self.shape[0]))
-        return euclidean(self._expand(Ledger()))
+        # each row has a run of the kernel, as wide as there are columns: the end of a block, and the beginning of
+        # the next (van Herk, 1992)
+        m, wide = self.shape
+        blocks = -(-(m + wide - 1) // wide)
+        padded = np.zeros((*self.spec.batch, blocks * wide), self.dtype)
+        padded[..., wide - 1 : wide - 1 + self.spec.length] = self.kernel
+        padded = padded.reshape(*self.spec.batch, blocks, wide)
+        begins, ends = (
+            np.hypot.accumulate(np.abs(padded[..., ::step]), axis=-1)[..., ::step].reshape(
+                *self.spec.batch, -1
+            )
+            for step in (1, -1)
+        )
+        begins[..., wide - 1 :: wide] = 0  # a run that is a block has it all in its end
+        return np.hypot(ends[..., :m], begins[..., wide - 1 : wide - 1 + m])
 
     def _transpose(self) -> Jacobian:
         return Toeplitz.unchecked(self.kernel, max(self.shape), full=not self.spec.full)

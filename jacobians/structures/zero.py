@@ -35,6 +35,7 @@ class Zero(Jacobian):
     """
 
     structure = "Zero"
+    _colour = "#c9c9c9"
     _by_sizes = True
 
     def __init__(
@@ -76,8 +77,8 @@ class Zero(Jacobian):
     def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
         return cast(Array, self.home.zeros(self.shape, self.dtype))
 
-    def _diagonal(self) -> Array:
-        return np.zeros(self.shape[0], dtype=self.dtype)
+    def _at(self, rows: Array, columns: Array) -> Array:
+        return np.zeros(len(rows), dtype=self.dtype)
 
     def _row_norms(self) -> Array:
         return np.zeros(self.shape[0], dtype=self.dtype)

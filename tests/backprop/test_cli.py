@@ -262,7 +262,7 @@ EXPECTED = (
         (["2x2"] * 201, "SHAPES: found 201 factors, expected at most 200; multiply the chain in parts"),
         (
             ["1x2", "--json", "--csv"],
-            "--json, --markdown, --csv: found more than one, expected at most one; choose one",
+            "--json, --markdown, --csv, --latex: found more than one, expected at most one; choose one",
         ),
     ],
 )

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 
 import backprop
 import verification
-from jacobians import Affine, Sequential
+from jacobians import Affine, Elementwise, Sequential
 from jacobians.layers.activations import ACTIVATIONS
 from jacobians.numerics.ledger import Ledger
 from jacobians.products import multiply, product_cost
@@ -40,6 +40,36 @@ def test_an_activation(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.array([0.5, -1.0, 2.0])
     assert verification.check(kind(), x).verdict == "right"
     assert_allclose(backprop.compile(net)(x), net.jacobian(x).dense())
+
+
+class Bodied(Elementwise):
+    """A leaky step of which the body says what the constructor isn't given."""
+
+    rectifier, array_api, kinks, leak, domain = True, True, (0.0,), 0.5, (-10.0, 10.0)
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(
+            "bodied", lambda z: np.where(z > 0, z, z / 2), lambda z: np.where(z > 0, 1.0, 0.5), **given
+        )
+
+    def df_by_value(self, z: Any, y: Any) -> Any:
+        return np.where(y > 0, 1.0, 0.5)
+
+
+def test_what_the_body_of_an_activation_says_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Bodied()
+    assert (row.rectifier, row.array_api, row.kinks, row.domain) == (True, True, (0.0,), (-10.0, 10.0))
+    assert (Bodied(rectifier=False).rectifier, Bodied(kinks=()).kinks) == (False, ())
+    assert_allclose(row.linearize(np.array([-2.0, 4.0])).jacobians[0].diagonal(), [0.5, 1.0])
+    with pytest.raises(
+        ValueError, match="x: found 11, expected numbers between -10 and 10, the domain of bodied"
+    ):
+        row([11.0])
+    with pytest.raises(TypeError, match="rectifier: found 'yes', expected True or False"):
+        type("Told", (Bodied,), {"rectifier": "yes"})()
+    monkeypatch.setitem(ACTIVATIONS, "bodied", Bodied)
+    W = backprop.MLP.initialize([400, 300, 2], activation="bodied", seed=0).parameters["0.W"]
+    assert_allclose(W.std(), np.sqrt(2 / (400 * 1.25)), rtol=0.01)  # He's variance, not Glorot's 2/700
 
 
 def test_a_layer() -> None:

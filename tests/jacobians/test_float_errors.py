@@ -18,6 +18,7 @@ import jacobians as jb
 import verification
 from jacobians import Function
 from jacobians.graph.tracing import trace
+from jacobians.layers.activations import ACTIVATIONS
 
 SMALL_AND_SATURATED = np.array([1e-310, 2e-310, 800.0, -800.0])
 POINTS = {"small and saturated": SMALL_AND_SATURATED, "largest": np.array([1e308, -1e308, 0.0])}
@@ -146,7 +147,6 @@ def test_what_the_caller_set_is_there_again_after_an_error() -> None:
 
 
 LOSSES = ["softmax-cross-entropy", "sigmoid-binary-cross-entropy", "squared-error"]
-ACTIVATIONS = ["relu", "sigmoid", "tanh", "softplus", "silu", "gelu", "elu"]
 
 
 def network(activation: str, loss: str) -> backprop.MLP:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
 import pytest
 
-from jacobians import Softmax
+from backprop import Chain
+from jacobians import Cost, Function, Graph, Softmax, Spec
+from jacobians.products import product_cost, product_spec
 from jacobians.structures import (
+    BlockDiagonal,
     Dense,
     Diagonal,
     Identity,
+    Kronecker,
     Permutation,
     Repeat,
     ScaledIdentity,
@@ -132,6 +137,79 @@ def test_a_sparse_matrix_of_scipy() -> None:
     total = S + Sparse(other)
     assert (total.structure, total.storage) == ("Sparse", (matrix + other).nnz)
     np.testing.assert_allclose(total.dense(), (matrix + other).toarray())
+
+
+class Handed(Function):
+    """y = x, with what SciPy has for a derivative."""
+
+    parameter_names = ()
+
+    def __init__(self, derivative: Any) -> None:
+        self.found = derivative
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+    def derivative(self, x: Any, wrt: str = "input") -> Any:
+        return self.found
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "coo_matrix"])
+@pytest.mark.parametrize(
+    ("named", "call"),
+    [
+        ("right operand", lambda S: J @ S),
+        ("other", lambda S: J + S),
+        ("other", lambda S: J - S),
+        (r"factors\[1\]: A", lambda S: Chain([J, S])),
+        ("A", lambda S: Dense(S)),
+        ("A", lambda S: Kronecker(S, J)),
+        ("blocks", lambda S: BlockDiagonal([J, S])),
+        ("jacobians", lambda S: stack([S])),
+        (r"edges\[0\]", lambda S: Graph.from_edges(["x"], ["x", "y"], ["y"], [("x", "y", S)])),
+        (r"Handed\.derivative", lambda S: Handed(S).jacobian([1.0, 2.0])),
+    ],
+)
+def test_a_sparse_matrix_beside_jacobians_is_to_be_made_one(kind: str, named: str, call: Any) -> None:
+    S = getattr(pytest.importorskip("scipy.sparse"), kind)(np.eye(2))
+    with pytest.raises(TypeError, match=rf"^{named}: found a sparse {kind}, .* by Sparse\(matrix\)$"):
+        call(S)
+
+
+def test_a_sparse_matrix_on_the_left_is_told_what_it_meets() -> None:
+    S = pytest.importorskip("scipy.sparse").csr_array(np.eye(2))
+    with pytest.raises(AttributeError, match=r"^Diagonal 2×2: found no ndim, .* take Sparse\(matrix\)$"):
+        S @ J
+    assert not hasattr(J, "ndim")
+
+
+def test_sparse_matrices_whose_entries_never_meet_give_zero_at_no_cost() -> None:
+    A, B = Sparse([[0.0, 2.0], [0.0, 0.0]]), Sparse([[3.0, 1.0], [0.0, 0.0]])
+    assert product_cost(A.spec, B.spec) == Cost(0, 0)
+    assert (A @ B).structure == product_spec(A.spec, B.spec).structure == "Zero"
+    np.testing.assert_array_equal((A @ B).dense(), np.zeros((2, 2)))
+    done = Chain([A, B, A]).plan("left").execute()
+    assert (done.jacobian.structure, done.cost) == ("Zero", Cost(0, 0))
+
+
+def test_an_error_within_what_a_class_says_of_a_spec_is_its_own() -> None:
+    class Misspelt(Diagonal):
+        structure = "Misspelt"
+
+        @classmethod
+        def _arrays(cls, spec: Spec) -> Any:
+            return {"d": spec.shape.first}  # type: ignore[attr-defined]  # what is found out here
+
+        @classmethod
+        def _label(cls, spec: Spec) -> str:
+            return str(spec.lenght)
+
+    spec = Spec.of("Misspelt", 2, 2)
+    with pytest.raises(AttributeError, match="'tuple' object has no attribute 'first'"):
+        _ = spec.storage
+    with pytest.raises(AttributeError, match="Spec: found no 'lenght' for the structure Misspelt"):
+        _ = spec.label
+    assert pickle.loads(pickle.dumps(spec)) == spec
 
 
 @pytest.mark.parametrize("k", [1, 2, 5])

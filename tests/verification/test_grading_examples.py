@@ -68,6 +68,8 @@ def test_a_notebook_hands_in_a_jacobian_a_cost_and_a_bracketing():
     assert found["fewest_multiplications, four factors"][0] == 1  # there the left is cheapest
     assert found["fewest_multiplications, five factors"][0] == 0
     assert "another one fewer" in found["bracketing, five factors"][1]
+    assert found["formula, point 1"] == (0, "wrong: a constant factor is wrong")
+    assert found["shape, point 1"] == (0, "wrong: it is another shape")
 
 
 def test_students_try_the_notebook_by_what_was_handed_out():

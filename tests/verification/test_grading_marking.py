@@ -9,10 +9,11 @@ import pytest
 
 from verification.grading import to_gradescope, to_json, to_junit, to_table
 from verification.grading.answers import Answer, Fault, ending_fault, read_answers
-from verification.grading.comparison import Outcome, judge
+from verification.grading.comparison import judge
 from verification.grading.containment.returned import RefusalError, numbers_of
 from verification.grading.expected import Derivative, Expected
 from verification.grading.limits import Limits
+from verification.grading.outcome import Outcome
 from verification.grading.outputs import require_writable, write_text
 from verification.grading.points import Point
 from verification.grading.processes import Ending

@@ -1,11 +1,16 @@
 """From nothing to a first graded submission; the schema that says what the models read; Gradescope's zip."""
 
+import base64
+import hashlib
+import io
 import json
+import os
 import stat
 import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import jsonschema
@@ -13,7 +18,8 @@ import pytest
 
 from verification.cli import main
 from verification.grading import load_assignment, prepare
-from verification.grading.starting import to_schema, write_autograder
+from verification.grading.starting import to_schema, write_autograder, write_first_assignment
+from verification.grading.wheel import own_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,7 +116,9 @@ def test_an_autograder_that_can_not_work_is_refused(tmp_path, capsys):
     main(["init", str(tmp_path / "hw1")])
     toml = tmp_path / "hw1" / "assignment.toml"
     (tmp_path / "no.whl").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"^wheel: found no.whl, expected a wheel; make one with pip wheel"):
+    with pytest.raises(
+        ValueError, match=r"^wheel: found no.whl, expected a wheel; without one this program makes it"
+    ):
         write_autograder(load_assignment(toml), tmp_path / "a.zip", tmp_path / "no.whl")
     toml.write_text(
         toml.read_text(encoding="utf-8").replace("[assignment]", '[assignment]\nseed_by = "student"'), "utf-8"
@@ -118,3 +126,34 @@ def test_an_autograder_that_can_not_work_is_refused(tmp_path, capsys):
     with pytest.raises(ValueError, match="the container has no roster"):
         write_autograder(load_assignment(toml), tmp_path / "a.zip")
     capsys.readouterr()
+
+
+def test_the_wheel_of_what_is_installed_here_imports_by_itself(tmp_path):
+    name, data = own_wheel()
+    assert own_wheel()[1] == data
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.extractall(tmp_path / "site")
+        (record,) = [file for file in archive.namelist() if file.endswith("RECORD")]
+        for line in archive.read(record).decode().splitlines()[:-1]:
+            file, digest, size = line.rsplit(",", 2)
+            found = hashlib.sha256(archive.read(file)).digest()
+            assert digest == "sha256=" + base64.urlsafe_b64encode(found).rstrip(b"=").decode()
+            assert int(size) == len(archive.read(file))
+    script = "import jacobians, verification, backprop.chain as b; print(jacobians.__file__, b.__file__)"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        check=True,
+    )
+    assert all(file.startswith(str(tmp_path / "site")) for file in run.stdout.split())
+    assert name == f"explicit_jacobians-{version('explicit-jacobians')}-py3-none-any.whl"
+
+
+def test_an_autograder_brings_its_own_wheel(tmp_path):
+    write_first_assignment(tmp_path / "hw")
+    names = write_autograder(load_assignment(tmp_path / "hw" / "assignment.toml"), tmp_path / "a.zip")
+    assert own_wheel()[0] in names

@@ -84,7 +84,7 @@ def test_a_matrix_of_sympy_is_taken_as_its_numbers():
 
 
 def test_functions_of_sympy_are_named_with_the_way_out():
-    for f in (sympy.sin, sympy.Lambda(sympy.Symbol("x"), 2), sympy.Symbol("x") ** 2):
+    for f in (sympy.sin, sympy.Lambda(sympy.Symbol("x"), 2)):
         with pytest.raises(
             TypeError, match=r"^f: found .* of sympy, expected a function of arrays, such as sympy.lambdify"
         ):

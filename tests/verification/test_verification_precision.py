@@ -1,9 +1,10 @@
 """Functions that round to float16 or float32, inside or in what they return: noise and steps are those of that."""
 
+import mpmath
 import numpy as np
 import pytest
 
-from verification import check, finite_difference_jacobian
+from verification import check, finite_difference_jacobian, taylor_test
 from verification.problem import Problem
 
 W = np.array([[0.3, -1.2], [2.1, 0.7], [-0.4, 0.9]], dtype=np.float32)
@@ -88,3 +89,28 @@ def test_entries_below_what_the_floats_of_f_hold_are_not_wrong_in_a_more_precise
         assert check(softmax, x, wrong).verdict != "right"
     scaled = lambda x: (np.float32(1e-41) * np.sin(x)).astype(np.float32)  # noqa: E731
     assert check(scaled, [0.3, 1.0], 2e-41 * np.diag(np.cos([0.3, 1.0]))).verdict != "right"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "a sum", "a multiple"])
+def test_saturated_code_that_rounds_inside_and_returns_float64_makes_nothing_wrong(name, dtype):
+    T = np.dtype(dtype).type
+    f, slope = {
+        "tanh": (np.tanh, lambda z: mpmath.sech(z) ** 2),
+        "sigmoid": (lambda t: T(1) / (T(1) + np.exp(-t)), lambda z: mpmath.sech(z / 2) ** 2 / 4),
+        "a sum": (lambda t: T(2) + np.exp(-t), lambda z: -mpmath.exp(-z)),
+        "a multiple": (lambda t: T(7.3) * np.tanh(t), lambda z: 7.3 * mpmath.sech(z) ** 2),
+    }[name]
+    code = lambda x: np.array([float(f(T(float(t)))) for t in x])  # not traced  # noqa: E731
+    for z in [*np.arange(2, 20, 3.5), 25.0, 100.0]:
+        J = [[float(slope(mpmath.mpf(z)))]]
+        assert check(code, [z], J).verdict != "wrong", z
+        assert check(code, [z], J, witnesses=["finite-difference"]).verdict != "wrong", z
+        assert taylor_test(code, [z], J).verdict != "wrong", z
+    assert check(code, [0.8], [[-9 * float(slope(mpmath.mpf(0.8)))]]).verdict == "wrong"
+
+
+def test_float64_code_is_not_taken_for_coarser():
+    x = np.array([0.3, 1.7])
+    assert Problem(lambda x: 0 * x + 0.1, x).eps.max() == 2.0**-52
+    assert Problem(np.tanh, x * 20).eps.max() == 2.0**-52

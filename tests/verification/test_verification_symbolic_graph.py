@@ -232,3 +232,44 @@ def test_enclosures_are_sharp_where_hundreds_of_digits_cancel():
             middle, radius = (float(part[place, place]) for part in enclosure)
             assert radius <= 1e-12 * slope
             assert abs(mpmath.mpf(middle) - slope) <= radius
+
+
+# --- what is left of terms that cancel ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("z", [20.0, 59.0, 60.0, -62.0, 200.0, 350.0])
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [
+        (np.tanh, lambda z: mpmath.sech(z) ** 2),
+        (lambda x: np.log(1 - np.tanh(x) ** 2), lambda z: -2 * mpmath.tanh(z)),
+        (lambda x: x - np.tanh(x) - x, lambda z: -(mpmath.sech(z) ** 2)),
+        (
+            lambda x: np.tanh(x) - 1 / (1 + np.exp(-x)),
+            lambda z: mpmath.sech(z) ** 2 - mpmath.sech(z / 2) ** 2 / 4,
+        ),
+        (lambda x: (1 + np.tanh(x)) * (1 - np.tanh(x)), lambda z: -2 * mpmath.tanh(z) * mpmath.sech(z) ** 2),
+    ],
+)
+def test_what_is_left_of_digits_that_cancel_is_found(f, slope, z):
+    with mpmath.workdps(1000):
+        truth = float(slope(mpmath.mpf(z)))
+    (found,) = differentiated(Problem(f, [z])).rows[0]
+    assert float(found) == pytest.approx(truth, rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("z", [60.0, 100.0, 200.0, 350.0])
+def test_symbols_alone_tell_a_tiny_derivative_from_0(z):
+    J = [[float(np.cosh(z)) ** -2.0]]
+    zero = check(np.tanh, [z], [[0.0]], witnesses=["symbolic"])
+    assert zero.verdict != "right"
+    assert check(np.tanh, [z], J, witnesses=["symbolic"]).verdict in ("right", "undecided")
+    if z < 300:  # where the last bit of what a float rounds of 1 − tanh² is no subnormal number
+        assert zero.verdict == "wrong"
+        assert check(np.tanh, [z], J, witnesses=["symbolic"]).verdict == "right"
+
+
+def test_what_underflows_is_0_and_a_zero_is_not_looked_for_in_vain():
+    assert check(np.tanh, [400.0], [[0.0]], witnesses=["symbolic"]).verdict == "right"
+    found = differentiated(Problem(lambda x: np.maximum(x, 0) * np.array([1.0, 0.0]), [2.0, 3.0])).rows
+    assert [[float(entry) for entry in row] for row in found] == [[1.0, 0.0], [0.0, 0.0]]

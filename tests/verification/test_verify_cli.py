@@ -80,6 +80,29 @@ def test_a_wrong_one_ends_with_1_and_is_explained(verify, module):
     assert "worst entry [1, 1] (output [1], input [1]): found 5.0, expected 4.0" in out
 
 
+def test_column_major_candidates_and_sets_of_inputs(verify, module):
+    with module.open("a", encoding="utf-8") as file:
+        file.write(
+            "\ndef log_det(M):\n    return 2 * np.sum(np.log(np.diag(np.linalg.cholesky(M))))\n"
+            "\ninverse = np.linalg.inv(np.array([[2.0, 1.0], [1.0, 3.0]]))\n"
+            "def turned(M):\n    return M.T\n"
+            "columns = np.eye(4)[[0, 2, 1, 3]]\nlines = [np.eye(2)]\n"
+        )
+    asked = ("jacobian", "mine.py:log_det", "mine.py:inverse", "--at", "[[2, 1], [1, 3]]")
+    assert verify(*asked)[0] == 1
+    assert verify(*asked, "--on", "symmetric")[0] == 0
+    assert verify(*asked, "--on", "mine.py:lines")[0] == 0
+    status, _, err = verify(*asked, "--on", "upper")
+    assert (status, "on: found 'upper', expected one of 'symmetric', 'lower', or directions" in err) == (
+        2,
+        True,
+    )
+    asked = ("jacobian", "mine.py:turned", "mine.py:columns", "--at", "[[2, 1], [1, 3]]")
+    assert verify(*asked, "--vec", "column")[0] == 0
+    status, _, err = verify(*asked, "--vec", "fortran")
+    assert (status, "vec: found 'fortran', expected one of 'row', 'column'" in err) == (2, True)
+
+
 def test_one_at_a_kink_is_undecided_and_ends_with_1(verify, module):
     status, out, _ = verify("jacobian", "mine.py:kink", "mine.py:signs", "--at", "[0.0, 1.0]")
     assert status == 1

@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from jacobians import Function
+from jacobians.names import class_name
 from jacobians.numerics.arguments import near
 from jacobians.numerics.arrays import Array, real_array
 from verification.check import check
@@ -59,6 +60,19 @@ def run(
             "--layout", help="Of a tensor: numerator, mixed or denominator.", show_default="none: a matrix"
         ),
     ] = None,
+    vec: Annotated[
+        str,
+        typer.Option("--vec", help='"row", or "column": rows and columns counted down the columns.'),
+    ] = "row",
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="SET",
+            help='The set of the point: "symmetric", "lower", or MODULE:directions.',
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
 ) -> int:
     """Check a Jacobian at a point: (outputs × inputs), numerator layout, row-major vec.
@@ -70,17 +84,18 @@ def run(
     point = _point(at, shape, seed)
     what = f"{function} or {jacobian or 'its Jacobian'}"
     with users_code(what):
-        report = _report(function, jacobian, point, wrt, layout, what)
+        options = {"layout": layout, "vec": vec, "on": _directions(on)}
+        report = _report(function, jacobian, point, wrt, options, what)
     typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else str(report))
     return 0 if report.passed else 1
 
 
 def _report(
-    function: str, jacobian: str | None, point: Array, wrt: str, layout: str | None, what: str
+    function: str, jacobian: str | None, point: Array, wrt: str, options: dict[str, Any], what: str
 ) -> CheckReport:
     f = load_object(function, "MODULE:f")
     if isinstance(f, type) or not callable(f):
-        found = f"the class {f.__name__}" if isinstance(f, type) else type(f).__name__
+        found = f"the class {class_name(f)}" if isinstance(f, type) else class_name(f)
         raise CallError(f"MODULE:f: found {found}, expected a function or an instance of jacobians.Function")
     candidate = None if jacobian is None else load_object(jacobian, "MODULE:J")
     if candidate is None:
@@ -91,11 +106,16 @@ def _report(
                 f"MODULE:J: found nothing, expected a Jacobian: {function} is no jacobians.Function, which has its own"
             )
     try:
-        return check(f, point, candidate, wrt, layout=layout)  # type: ignore[arg-type]  # check refuses others
+        return check(f, point, candidate, wrt, **options)  # which refuses what it doesn't know
     except Exception as error:
         if is_ours(error):  # an argument is refused
             raise CallError(str(error)) from error
-        raise CallError(f"{what} raised {type(error).__name__}: {error}") from error
+        raise CallError(f"{what} raised {class_name(error)}: {error}") from error
+
+
+def _directions(on: str | None) -> Any:
+    """Return the name of a set as it is, and directions of a module loaded."""
+    return load_object(on, "--on") if on is not None and ":" in on else on
 
 
 def _point(at: str | None, shape: str | None, seed: int) -> Array:
@@ -194,7 +214,7 @@ def load_object(text: str, name: str) -> Any:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise CallError(f"{name}: importing {place} raised {type(error).__name__}: {error}") from error
+        raise CallError(f"{name}: importing {place} raised {class_name(error)}: {error}") from error
     for part in attribute.split("."):
         if not hasattr(thing, part):
             known = [own for own in dir(thing) if not own.startswith("_")]

@@ -50,7 +50,7 @@ def gradescope(
             "--wheel",
             metavar="FILE",
             help="A wheel of this program to go in.",
-            show_default="from PyPI, this version",
+            show_default="made of what is installed here",
         ),
     ] = None,
 ) -> int:

@@ -16,12 +16,15 @@ import numpy as np
 from jacobians.graph.recorder import Call
 from jacobians.graph.tracing import record
 from jacobians.numerics.arrays import Array
-from jacobians.structures import Diagonal, Jacobian, ScaledIdentity
+from jacobians.structures import Diagonal, Identity, Jacobian, ScaledIdentity, Zero
 
 SMALL = 2**14
 """Entries of a Jacobian that is multiplied as a dense matrix, which takes less time than its structure does."""
 LARGEST_CAPTURED = 10**5
 """Entries of an array beside x that is followed too."""
+
+LARGE_ROWS = 2048
+"""Entries that take as long to pass an edge as the edge itself."""
 
 Pull = Callable[[Array], Array]
 """Rows u (k, m) times a Jacobian: (k, n)."""
@@ -62,7 +65,7 @@ def unchanged(rows: Array) -> Array:
 
 
 def _pull_of_one(J: Any) -> Pull:
-    if J.structure == "Identity":
+    if isinstance(J, Identity):
         return unchanged
     if isinstance(J, Diagonal):
         return by_entries(J.d)
@@ -179,13 +182,13 @@ class Tape:
         return [delta.get(one, np.zeros((*shape, np.size(self.values[one])))) for one in inputs]
 
     def _add(self, found: dict[int, Array], vertex: int, rows: Array) -> None:
-        self.spent += 1
+        self.spent += 1 + rows.size // LARGE_ROWS
         found[vertex] = found[vertex] + rows if vertex in found else rows
 
 
 def _is_zero(steps: Any) -> bool:
     return steps is None or any(
-        one.structure == "Zero" for one in (steps if isinstance(steps, tuple) else (steps,))
+        isinstance(one, Zero) for one in (steps if isinstance(steps, tuple) else (steps,))
     )
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -12,67 +11,10 @@ from jacobians.numerics.arrays import Array
 from verification.causes import Slip
 from verification.diagnosis.diagnose import Diagnosis
 from verification.grading.answers import Answer, Fault
-from verification.grading.chains import BracketingError, multiplications_of
 from verification.grading.expected import Expected, deviation_excess
-from verification.grading.points import Reveal
-from verification.grading.tasks import Task
-
-Verdict = Literal["right", "wrong", "no answer"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one call.
-
-    Attributes
-    ----------
-    verdict : {"right", "wrong", "no answer"}
-        The third is for whatever is not an array.
-    code : str
-        "right", "shape", "not finite", "wrong", or the code of a fault.
-    sentence : str
-        What is wrong, without an expected value.
-    evidence : str
-        More of it, which may name expected values.
-    worst : str
-        The worst entry with both values.
-    mistake : str
-        What the diagnosis names, without what belongs to this answer alone: the same for the same slip of others.
-    """
-
-    verdict: Verdict
-    code: str
-    sentence: str = ""
-    evidence: str = ""
-    worst: str = ""
-    mistake: str = ""
-
-    def feedback(self, reveal: Reveal) -> str:
-        """Return what a student is told.
-
-        Examples
-        --------
-        >>> outcome = Outcome("wrong", "wrong", "the sign is wrong", worst="worst entry [0]: found 1.0, expected -1.0")
-        >>> outcome.feedback("nothing"), outcome.feedback("verdict"), outcome.feedback("diagnosis")
-        ('', 'wrong', 'wrong: the sign is wrong')
-        """
-        if reveal == "nothing":
-            return ""
-        if reveal == "verdict":
-            return self.verdict
-        parts = [self.sentence] if self.sentence else []
-        if reveal == "worst" and self.worst:
-            parts.append(self.worst)
-        return ": ".join([self.verdict, "; ".join(parts)]) if parts else self.verdict
-
-    def __bool__(self) -> bool:
-        """Return whether the verdict is "right"."""
-        return self.verdict == "right"
-
-    @property
-    def detail(self) -> str:
-        """All of it, for staff."""
-        return "; ".join(part for part in (self.sentence, self.evidence, self.worst) if part)
+from verification.grading.outcome import Outcome
+from verification.grading.tasks import TEXT_FORMS, Task
+from verification.grading.texts import judge_text
 
 
 def judge(
@@ -100,11 +42,13 @@ def judge(
     """
     if isinstance(answer, Fault):
         return Outcome("no answer", answer.code, answer.sentence)
-    if expectation.output.form == "bracketing":
-        return _of_bracketing(answer, expectation, (place or {})[task.taken])
+    if expectation.output.form in TEXT_FORMS:
+        return judge_text(answer, expectation, task, place or {})
     if answer.text is not None:
         return Outcome("no answer", "forged", "it sent a text where an array was asked for")
     found, expected = answer.array, expectation.answer
+    if expectation.output.form == "shape":
+        return _of_sizes(found, expected)
     if found.shape != expected.shape:
         return _of_shape(found, expectation, task)
     finite = np.isfinite(found)
@@ -133,23 +77,14 @@ def judge(
     return Outcome("wrong", "wrong", sentence, diagnosis.evidence, worst, str(diagnosis.name))
 
 
-def _of_bracketing(answer: Answer, expectation: Expected, sizes: Array) -> Outcome:
-    """Judge a bracketing by what it costs: any that costs no more than the cheapest is right."""
-    if answer.text is None:
-        return Outcome("no answer", "type", "it returned an array, expected a text such as '(AB)C'")
-    least = int(expectation.answer)
-    try:
-        cost = multiplications_of(answer.text, [int(size) for size in sizes])
-    except BracketingError as error:
-        return Outcome("wrong", "bracketing", f"it is no bracketing of the chain: {error}")
-    if cost == least:
+def _of_sizes(found: Array, expected: Array) -> Outcome:
+    """Judge a shape that was asked for: a diagnosis of numbers has nothing to say of it."""
+    if np.array_equal(found, expected):
         return Outcome("right", "right")
-    return Outcome(
-        "wrong",
-        "wrong",
-        f"this bracketing takes {cost:,} multiplications, and another one fewer",
-        worst=f"found {cost:,} multiplications, expected {least:,}",
-    )
+    axes = f"{found.size} numbers, expected {expected.size}" if found.ndim == 1 else "no row of numbers"
+    sentence = "it is another shape" if found.shape == expected.shape else f"it is {axes}"
+    worst = f"found {tuple(found.ravel()[:32].tolist())}, expected {tuple(expected.astype(int).tolist())}"
+    return Outcome("wrong", "wrong", sentence, worst=worst, mistake="shape")
 
 
 def _of_shape(found: Array, expectation: Expected, task: Task) -> Outcome:

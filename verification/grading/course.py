@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from jacobians.names import class_name
 from verification.grading.answers import Fault, Transcript, ending_fault, read_answers
 from verification.grading.assignment import Assignment
-from verification.grading.comparison import Outcome, judge
+from verification.grading.comparison import judge
 from verification.grading.containment.transfer import array_bytes, packed
 from verification.grading.expected import Code, Trial, Trials, course_code, expected_trials
 from verification.grading.fields import AssignmentError
+from verification.grading.outcome import Outcome
 from verification.grading.prepared import prepared_path, prepared_trials
 from verification.grading.processes import ContainmentError, Ending, Processes, readable_directories
 from verification.grading.reference import question_of
@@ -96,7 +98,7 @@ def mark(
         return _mark(assignment, trials, name, source, processes)
     except Exception as error:
         fault = Fault(
-            "failed", f"not marked: the marking of this submission failed: {type(error).__name__}: {error}"
+            "failed", f"not marked: the marking of this submission failed: {class_name(error)}: {error}"
         )
         return _mark(assignment, trials, name, fault, processes)
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT
+from jacobians.names import class_name
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.layouts import from_tensor, to_tensor
 from verification.check import check
@@ -26,6 +27,7 @@ from verification.grading.containment.runner import driver_module
 from verification.grading.fields import AssignmentError
 from verification.grading.kinks import KINKS, one_sided
 from verification.grading.points import Point
+from verification.grading.questions import confirmed_formula, layouts_of, shape_of
 from verification.grading.reference import finite, load_module, reference_answers, subject, value_of
 from verification.grading.tasks import CHAIN_FORMS, PLAIN_FORMS, Form, Output, Task, Tolerance
 from verification.witnesses.finite_difference import richardson_jacobian
@@ -266,7 +268,7 @@ def _trial(task: Task, point: Point, place: dict[str, Any], code: Code, where: s
     except AssignmentError:
         raise
     except (Exception, SystemExit, GeneratorExit) as error:  # the reference is code of the course
-        raise AssignmentError(f"{where}: the reference raised {type(error).__name__}: {error}") from error
+        raise AssignmentError(f"{where}: the reference raised {class_name(error)}: {error}") from error
 
 
 def _expected(
@@ -280,6 +282,8 @@ def _expected(
 ) -> Expected:
     if output.form in CHAIN_FORMS:
         return Expected(output, np.asarray(float(fewest_multiplications(_sizes(place[task.taken], where)))))
+    if output.form == "formula":
+        return Expected(output, np.zeros(0), evidence=confirmed_formula(task, where))
     if output.form == "value":
         return Expected(
             output, finite(value_of(task, place, module, where), where) if given is None else given
@@ -292,6 +296,12 @@ def _expected(
         out_shape = np.shape(f(x))
     in_shape = place[output.wrt].shape
     m, n = int(np.prod(out_shape)), int(np.prod(in_shape))
+    if output.form == "shape":
+        return Expected(output, shape_of(out_shape, in_shape, task.layout))
+    if output.form == "structure":
+        return Expected(output, np.asarray(f.jacobian(x, wrt).structure))
+    if output.form == "layout":
+        return Expected(output, layouts_of(place[task.input], f, x, out_shape, where))
     if output.form == "gradient" and m != 1:
         raise AssignmentError(
             f"{where}: form: found 'gradient' of a function with {m} outputs, expected one output"

@@ -97,9 +97,10 @@ class Point(Table):
         themselves, and a table is a dict of such values.
         """
         none = dict.fromkeys(self.none)
-        if self.values is not None:
+        if self.values is not None or self.shapes is None:
             return [
-                {key: _value(key, value, self.dtype_of(key)) for key, value in self.values.items()} | none
+                {key: _value(key, value, self.dtype_of(key)) for key, value in (self.values or {}).items()}
+                | none
             ]
         fixed = {key: _value(key, value, None) for key, value in self.constants.items()} | none
         own = [] if student is None else [student]
@@ -136,7 +137,7 @@ class Point(Table):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        if (self.values is None) == (self.shapes is None):
+        if self.values is not None and self.shapes is not None:
             raise refusal("found both or none of values and shapes, expected one of them", whole=True)
         tables = {
             name: getattr(self, name) or () for name in ("values", "shapes", "integers", "constants", "none")
@@ -153,7 +154,7 @@ class Point(Table):
             self._require_dtypes()
             for key, value in self.values.items():
                 _value(key, value, self.dtype_of(key))
-        else:
+        elif self.shapes is not None or self.drawn or self.constants or self.none:
             self._require_random()
         return self
 

@@ -15,13 +15,14 @@ import numpy as np
 import jacobians
 from jacobians import Function
 from jacobians.function import INPUT
+from jacobians.names import class_name
 from jacobians.numerics.arguments import near
 from jacobians.numerics.arrays import Array, real_array
 from verification.grading.containment.returned import RefusalError, parts_of
 from verification.grading.containment.runner import MissingError, answered
 from verification.grading.containment.transfer import fresh
 from verification.grading.fields import AssignmentError
-from verification.grading.tasks import Output, Task
+from verification.grading.tasks import TEXT_FORMS, Output, Task
 
 
 def load_module(path: Path | None, key: str = "reference") -> ModuleType | None:
@@ -45,7 +46,7 @@ def load_module(path: Path | None, key: str = "reference") -> ModuleType | None:
         spec.loader.exec_module(module)
     except (Exception, SystemExit, GeneratorExit) as error:  # code of the course
         raise AssignmentError(
-            f"{key}: {path.name} can't be imported: {type(error).__name__}: {error}"
+            f"{key}: {path.name} can't be imported: {class_name(error)}: {error}"
         ) from error
     return module
 
@@ -57,7 +58,8 @@ def question_of(task: Task, function: str, driver: str = "") -> dict[str, Any]:
         "driver": driver,
         "arguments": task.arguments,
         "returns": task.return_names,
-        "texts": [k for k, output in enumerate(task.outputs) if output.form == "bracketing"],
+        "texts": [k for k, output in enumerate(task.outputs) if output.form in TEXT_FORMS],
+        "lists": [k for k, output in enumerate(task.outputs) if output.form == "shape"],
     }
     if task.cache is not None:
         cache = task.cache
@@ -159,7 +161,7 @@ def _of_toolkit(task: Task, place: Mapping[str, Any], module: ModuleType | None,
     f = _model(task.toolkit, module, where)(**parameters)
     if not isinstance(f, Function):
         raise AssignmentError(
-            f"{where}: toolkit: {task.toolkit!r} returned {type(f).__name__}, expected a jacobians.Function"
+            f"{where}: toolkit: {task.toolkit!r} returned {class_name(f)}, expected a jacobians.Function"
         )
     return f
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from verification.grading.comparison import Outcome, Verdict
+from verification.grading.outcome import Outcome, Verdict
 from verification.grading.points import Point, Reveal
 from verification.grading.tasks import Output, Task
 

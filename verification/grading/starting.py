@@ -7,10 +7,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import jacobians
 from verification.grading.assignment import Assignment
 from verification.grading.outputs import write_text
 from verification.grading.prepared import prepared_path
+from verification.grading.wheel import own_wheel
 
 SCHEMA_FILE = "assignment.schema.json"
 _TOML = """\
@@ -134,7 +134,7 @@ def write_autograder(
     path : str or Path
         The zip.
     wheel : str or Path, optional
-        The wheel of this program that goes in; without it the container installs this version from PyPI.
+        The wheel of this program that goes in; without it one is made of the program as it is installed here.
     more : str
         Options of `verify grade` to be added.
 
@@ -154,15 +154,15 @@ def write_autograder(
     files: dict[str, bytes] = {
         file.name: file.read_bytes() for file in course if file is not None and file.is_file()
     }
-    what = f"'explicit-jacobians[cli]=={jacobians.__version__}'"
-    if wheel is not None:
-        wheel = Path(wheel)
-        if not zipfile.is_zipfile(wheel) or not wheel.name.endswith(".whl"):
-            raise ValueError(
-                f"wheel: found {wheel.name}, expected a wheel; make one with pip wheel --no-deps ."
-            )
-        files[wheel.name] = wheel.read_bytes()
-        what = f"'/autograder/source/{wheel.name}[cli]'"
+    if wheel is None:
+        name, data = own_wheel()
+    else:
+        name = Path(wheel).name
+        if not zipfile.is_zipfile(wheel) or not name.endswith(".whl"):
+            raise ValueError(f"wheel: found {name}, expected a wheel; without one this program makes it")
+        data = Path(wheel).read_bytes()
+    files[name] = data
+    what = f"'/autograder/source/{name}[cli]'"
     scripts = {
         "setup.sh": _SETUP.format(wheel=what),
         "run_autograder": _RUN.format(toml=assignment.path.name, more=more and f" {more}"),

@@ -21,13 +21,29 @@ from verification.grading.fields import Name, Names, Table, Text, refusal
 from verification.grading.points import Point, Reveal
 
 Form = Literal[
-    "matrix", "numerator", "mixed", "denominator", "gradient", "vjp", "value", "multiplications", "bracketing"
+    "matrix",
+    "numerator",
+    "mixed",
+    "denominator",
+    "gradient",
+    "vjp",
+    "value",
+    "multiplications",
+    "bracketing",
+    "formula",
+    "structure",
+    "shape",
+    "layout",
 ]
 FORMS: tuple[Form, ...] = get_args(Form)
 CHAIN_FORMS: frozenset[Form] = frozenset({"multiplications", "bracketing"})
 """What is asked about a chain of matrices: ours computes the answer."""
-PLAIN_FORMS: frozenset[Form] = CHAIN_FORMS | {"value"}
-"""What is no derivative."""
+OWN_FORMS: frozenset[Form] = CHAIN_FORMS | {"formula"}
+"""What is answered without code of the course."""
+PLAIN_FORMS: frozenset[Form] = OWN_FORMS | {"value"}
+"""What is no derivative at a point."""
+TEXT_FORMS: frozenset[Form] = frozenset({"bracketing", "formula", "structure", "layout"})
+"""What is answered by a text."""
 _SLIPS = {str(slip): str(slip) for slip in Slip} | {"constant-factor": "factor"}
 LARGEST_RELATIVE = 1e-2
 _PATH = r"^[^\W\d]\w*(\.[^\W\d]\w*)*$"
@@ -113,7 +129,7 @@ class Task(Table):
 
     name: Name = Field(description="Its name.")
     arguments: Names = Field(
-        min_length=1, description="The names of its arguments, which are passed by place."
+        (), description="The names of its arguments, which are passed by place; none where form is 'formula'."
     )
     returns: Annotated[tuple[Annotated[Return, BeforeValidator(_by_name)], ...], Strict(False)] = Field(
         (),
@@ -140,7 +156,21 @@ class Task(Table):
         description="With form = 'vjp': the argument that is the derivative of a loss by what forward returns.",
     )
     input: str = Field(
-        "", description="With toolkit: the argument that the function is applied to; the last one by default."
+        "",
+        description="With toolkit: the argument that the function is applied to; the last one by default. With "
+        "form = 'layout': the argument that holds the array.",
+    )
+    formula: Text | Literal[""] = Field("", description="With form = 'formula': what wrt differentiates.")
+    declare: dict[str, Any] = Field(
+        {},
+        description="With form = 'formula': sizes and properties of its variables, { A = 'n×n symmetric' }.",
+    )
+    written_as: Text | Literal[""] = Field(
+        "",
+        description="With form = 'formula': the derivative as it must be written, up to the order of terms.",
+    )
+    layout: Literal["matrix", "numerator", "mixed", "denominator"] = Field(
+        "matrix", description="With form = 'shape': in which layout."
     )
     form: Form = Field("matrix", description="What the answer is.")
     relative: float = Field(
@@ -178,15 +208,14 @@ class Task(Table):
     def forward_arguments(self) -> tuple[str, ...]:
         """What `forward` is called with: the arguments of the cached function, or all but `upstream`."""
         names = self.inputs if self.cache is None else self.cache.arguments
-        return tuple(name for name in names if name != self.upstream)
+        apart = {self.upstream} | ({self.input} if self.form == "layout" else set())
+        return tuple(name for name in names if name not in apart)
 
     @property
     def answers_by_driver(self) -> bool:
         """Whether the reference is opened by the driver, as a submission is, for the answers."""
         source = self.reference or self.forward or self.toolkit
-        return (
-            bool(self.driver) and not source and not {output.form for output in self.outputs} <= CHAIN_FORMS
-        )
+        return bool(self.driver) and not source and not {output.form for output in self.outputs} <= OWN_FORMS
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -231,7 +260,10 @@ class Task(Table):
         for name in self.half_if:
             if _hyphened(name) not in _SLIPS:
                 raise refusal(f"some of {', '.join(map(repr, _SLIPS))}", "half_if")
-        if not (self.reference or self.forward or self.toolkit or self.driver or asked <= CHAIN_FORMS):
+        if not self.arguments and asked != {"formula"}:
+            raise refusal("at least one name", "arguments")
+        self._require_questions(asked)
+        if not (self.reference or self.forward or self.toolkit or self.driver or asked <= OWN_FORMS):
             raise refusal(
                 "found no source of the expected answers, expected reference, forward or toolkit", whole=True
             )
@@ -243,11 +275,18 @@ class Task(Table):
             raise refusal(_one_of(self.arguments), "cache", "argument")
         self._require_returns()
         self._require_wrt()
-        if self.input and not self.toolkit and not asked & CHAIN_FORMS:
+        if self.input and not self.toolkit and not asked & (CHAIN_FORMS | {"layout"}):
             raise refusal("nothing without toolkit", "input")
         if self.input and self.input not in self.inputs:
             raise refusal(_one_of(self.inputs), "input")
         for number, point in enumerate(self.points):
+            if self.inputs and point.values is None and point.shapes is None:
+                raise refusal(
+                    "found both or none of values and shapes, expected one of them",
+                    "point",
+                    number,
+                    whole=True,
+                )
             if set(point.given) != set(self.inputs):
                 raise refusal(
                     f"found {', '.join(map(repr, point.given)) or 'nothing'}, expected every argument, "
@@ -257,6 +296,31 @@ class Task(Table):
                     whole=True,
                 )
         return self
+
+    def _require_questions(self, asked: set[Form]) -> None:
+        """Refuse what belongs to one form beside another."""
+        for key in ("formula", "declare", "written_as"):
+            if getattr(self, key) and "formula" not in asked:
+                raise refusal("nothing without form = 'formula'", key)
+        if "layout" in self.model_fields_set and "shape" not in asked:
+            raise refusal("nothing without form = 'shape'", "layout")
+        if "formula" in asked:
+            if self.returns:
+                raise refusal("nothing beside a formula; ask for each by a function of its own", "returns")
+            for key in ("formula", "wrt"):
+                if not getattr(self, key):
+                    raise refusal('a text such as "x\'*A*x"' if key == "formula" else "a variable of it", key)
+            for key in ("reference", "forward", "toolkit", "driver", "cache", "upstream"):
+                if getattr(self, key):
+                    raise refusal("nothing beside a formula", key)
+        if "structure" in asked and not self.toolkit:
+            raise refusal("a class of jacobians, where form is 'structure'", "toolkit")
+        if asked & {"shape", "layout"} and not (self.toolkit or self.forward):
+            raise refusal("a function that is differentiated, where form is 'shape' or 'layout'", "forward")
+        if "layout" in asked and (self.returns or self.toolkit or self.input not in self.arguments):
+            where = "returns" if self.returns else "toolkit" if self.toolkit else "input"
+            wanted = "nothing beside form = 'layout'" if where != "input" else _one_of(self.arguments)
+            raise refusal(wanted, where)
 
     def _require_returns(self) -> None:
         names = self.return_names
@@ -274,7 +338,7 @@ class Task(Table):
         source = bool(self.forward or self.toolkit)
         for output in self.outputs:
             if output.form in PLAIN_FORMS:
-                if not self.returns and self.wrt:
+                if not self.returns and self.wrt and output.form != "formula":
                     raise refusal(f"nothing beside form = {output.form!r}, which is no derivative", "wrt")
             elif output.wrt not in self.inputs and (output.wrt or source):
                 what = f"for {output.name!r} wrt, " if output.name else ""

@@ -17,21 +17,23 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.names import class_name
 from verification.grading.answers import Answer, Fault, raised_fault, refused_fault
 from verification.grading.assignment import Assignment, load_assignment
-from verification.grading.comparison import Outcome, judge
+from verification.grading.comparison import judge
 from verification.grading.containment.loading import load_submission
 from verification.grading.containment.returned import RefusalError, numbers_of, parts_of, text_of
 from verification.grading.containment.runner import MissingError, answered, driver_module
 from verification.grading.course import mark, question_for
 from verification.grading.expected import Trial, Trials, expected_trials
 from verification.grading.fields import AssignmentError
+from verification.grading.outcome import Outcome
 from verification.grading.outputs import to_table
 from verification.grading.processes import Processes
 from verification.grading.reference import load_module
 from verification.grading.results import SubmissionResult, item_result
 from verification.grading.submissions import Submission, read_submissions
-from verification.grading.tasks import CHAIN_FORMS, Task
+from verification.grading.tasks import OWN_FORMS, TEXT_FORMS, Task
 
 CONTAINED = os.name == "posix"  # elsewhere a student's own code runs in the student's own process
 
@@ -102,7 +104,7 @@ def _public(assignment: Assignment) -> tuple[Assignment, tuple[str, ...]]:
     tasks, by_staff, hidden = [], [], 0
     for task in assignment.tasks:
         decided = bool(task.forward) and hasattr(handout, task.forward)
-        decided = decided or all(output.form in CHAIN_FORMS for output in task.outputs)
+        decided = decided or all(output.form in OWN_FORMS for output in task.outputs)
         points = []
         for point in task.points:
             if assignment.is_own(point):
@@ -189,7 +191,7 @@ def _outcomes(assignment: Assignment, task: Task, trial: Trial, module: Any, dri
     except (MissingError, RefusalError) as refusal:
         fault = refused_fault(str(refusal), task.return_names)
     except (Exception, SystemExit) as error:  # the student's own
-        fault = raised_fault(type(error).__name__, str(error))
+        fault = raised_fault(class_name(error), str(error))
     outcomes = []
     for k, expected in enumerate(trial.expected):
         answer: Answer | Fault
@@ -197,10 +199,11 @@ def _outcomes(assignment: Assignment, task: Task, trial: Trial, module: Any, dri
             answer = fault
         else:
             try:
-                if expected.output.form == "bracketing":
+                if expected.output.form in TEXT_FORMS:
                     answer = Answer(np.empty(0), text=text_of(parts[k]).decode())
                 else:
-                    array = numbers_of(parts[k], assignment.settings.accept_lists)
+                    lists = assignment.settings.accept_lists or expected.output.form == "shape"
+                    array = numbers_of(parts[k], lists)
                     answer = Answer(array, tuple(place for place, flag in enumerate(written) if flag))
             except RefusalError as refusal:
                 answer = refused_fault(str(refusal), task.return_names)

@@ -10,6 +10,11 @@ from jacobians.numerics.arrays import Array
 
 LEAST_DIFFERENT = 3  # values that have to be short to tell: one may be by chance
 DISTANCES = 2.0 ** -np.array([6, 6, 6, 3, 3, 3, 0, 0, 0, 0])  # relative: a staircase has one value nearby
+SHRUNK = np.array([0.6, 0.3, 0.15, 0.07])  # of the point: where what is saturated at it is not
+LONG = {
+    "float32": 2.0**20,
+    "float16": 2.0**8,
+}  # a value that needs more bits than these is no simple fraction
 
 
 def eps_of_values(
@@ -46,7 +51,9 @@ def eps_of_values(
         return eps
     random = np.random.default_rng(0).uniform(-1, 1, size=(DISTANCES.size, *point.shape))
     random *= DISTANCES.reshape(-1, *(1,) * point.ndim)
-    points = (point + random * np.where(point == 0, 1, np.abs(point))).astype(point.dtype)
+    beside = point + random * np.where(point == 0, 1, np.abs(point))
+    shrunk = (SHRUNK.reshape(-1, *(1,) * point.ndim) + random[: SHRUNK.size] / 16) * point
+    points = np.concatenate([beside, shrunk]).astype(point.dtype)
     try:
         values = evaluate_many(points).astype(np.float64)
     except Exception:  # f's own; the witness that meets it says so
@@ -56,10 +63,11 @@ def eps_of_values(
         telling = finite & (values != np.rint(values))
         sorted_values = np.sort(np.where(telling, values, np.nan), axis=0)
         different = 1 + (np.diff(sorted_values, axis=0) > 0).sum(axis=0)  # NaN is not above
+        mantissas = np.where(telling, np.frexp(values)[0], 0)
         for name in narrower:
             short = ((values.astype(name).astype(np.float64) == values) | ~finite).all(axis=0)
-            if (
-                short & (different >= LEAST_DIFFERENT)
-            ).any():  # then the others that may be, are: saturated ones
+            bits = mantissas * LONG[name]
+            long = (bits != np.rint(bits)).any(axis=0) & (different >= 2)
+            if (short & (long | (different >= LEAST_DIFFERENT))).any():  # then the others that may be, are
                 eps = np.where(short, float(np.finfo(name).eps), eps)
     return eps

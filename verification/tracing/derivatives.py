@@ -7,6 +7,7 @@ finds is evaluated in 50 digits at every step of that kind. Imported only where 
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -16,14 +17,21 @@ import sympy
 
 from verification.problem import EvaluationError, Problem
 from verification.tracing.following import calling_line
-from verification.tracing.graph import GraphScalars, KinkError, Step, accumulate
+from verification.tracing.graph import GraphScalars, KinkError, OverTimeError, Step, accumulate
+from verification.tracing.scalars import UndecidedError
 from verification.tracing.symbols import BOUNDARY, DIGITS, SympyScalars
 
 MOST_PATHS = 64
 """Ways to take the comparisons that lie on their boundary."""
 AGREEMENT = 1e-20  # two pieces that meet, in 50 digits: closer than this, relatively, is the same
+MORE_DIGITS = (400, 800)  # of terms of size 1 nothing is left after 400 that were a float above 0
+FAINT = (
+    1e-20  # an entry below it, or its row's largest times it, may be what is left of 50 digits that cancel
+)
+LEAST_FLOAT = 1e-330  # what is smaller is 0 as a float
 
 Number = Callable[..., Any]
+NO_PATH = mpmath.mpf(0)  # an entry on which its input has no influence: this very object
 
 
 class Kind(NamedTuple):
@@ -71,6 +79,8 @@ class SymbolicScalars(GraphScalars):
     ----------
     taken : sequence of bool
         The outcomes of the first comparisons that lie on their boundary; of further ones the outcome is True.
+    until : float
+        When to stop, by the clock that counts up.
 
     Attributes
     ----------
@@ -85,8 +95,8 @@ class SymbolicScalars(GraphScalars):
 
     name: ClassVar[str] = "sympy"
 
-    def __init__(self, taken: Sequence[bool] = ()) -> None:
-        self.taken = taken
+    def __init__(self, taken: Sequence[bool] = (), until: float = math.inf) -> None:
+        self.taken, self.until = taken, until
         self.touching: dict[Any, bool] = {}
         self.seconds = 0.0
         self.kinked = ""
@@ -109,6 +119,8 @@ class SymbolicScalars(GraphScalars):
     def differentiate(self, name: str, operands: Sequence[Step]) -> tuple[Any, list[Any]]:
         """Return the value and the derivatives; infinite or NaN where there is none."""
         start = time.perf_counter()
+        if start > self.until:
+            raise OverTimeError("over its budget of time: pass a Budget of more seconds")
         if name == "power" and operands[1].place < 0:
             found = kind(name, operands[1].value)
             operands = operands[:1]
@@ -165,7 +177,7 @@ def _without_imaginary_part(number: Any) -> Any:
 
 
 class Differentiated(NamedTuple):
-    """The Jacobian in 50 digits, row by row, with what sympy took.
+    """The Jacobian in 50 digits or more, row by row, with what sympy took.
 
     Attributes
     ----------
@@ -179,8 +191,11 @@ class Differentiated(NamedTuple):
     seconds: float
 
 
-def differentiated(problem: Problem) -> Differentiated:
+def differentiated(problem: Problem, allowed: float = math.inf) -> Differentiated:
     """Return the Jacobian of a problem by sympy's derivatives of the steps of its code.
+
+    Where an entry is so small that it may be what is left of terms that cancel, as 1 − tanh² at 60, it is found in more
+    digits, until more of them change nothing.
 
     Where comparisons lie on their boundary, the code is run for every way to take them: all must give the same
     value of the function and of its derivative; then the function is differentiable and the pieces fit.
@@ -190,20 +205,57 @@ def differentiated(problem: Problem) -> Differentiated:
     TracingError
         If the code does something that isn't traced.
     UndecidedError
-        If the point lies on a kink.
+        If the point lies on a kink, or 800 digits cancel.
+    OverTimeError
+        If it takes longer than `allowed` seconds.
     """
+    until = time.perf_counter() + allowed
+    before: Differentiated | None = None
+    kink: KinkError | None = None
+    for digits in (DIGITS, *MORE_DIGITS):
+        try:
+            found = _with_digits(problem, digits, until)
+        except KinkError as error:  # a difference that is 0 to all digits may be none in more
+            if kink or before:
+                raise
+            kink = error
+            continue
+        if _agree(before.rows, found.rows) if before else not _faint(found.rows):
+            return found
+        before = found
+    raise UndecidedError(f"an entry is what is left of terms that cancel to {MORE_DIGITS[-1]} digits")
+
+
+def _faint(rows: list[list[Any]]) -> bool:
+    """Say whether an entry may be what is left of terms that cancel: it is small, or 0 though a path leads to it."""
+    return any(
+        entry is not NO_PATH and abs(entry) < FAINT * max(1, *map(abs, row)) for row in rows for entry in row
+    )
+
+
+def _agree(one: list[list[Any]], two: list[list[Any]]) -> bool:
+    """Say whether the entries are the same in fewer and in more digits, or 0 as floats."""
+    return all(
+        abs(a - b) <= AGREEMENT * abs(b) or max(abs(a), abs(b)) < LEAST_FLOAT
+        for first, second in zip(one, two, strict=True)
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def _with_digits(problem: Problem, digits: int, until: float) -> Differentiated:
+    """Return the Jacobian as it comes out in some digits."""
     first: list[Any] | None = None
     rows: list[list[Any]] = []
     seconds, runs, kinked = 0.0, 0, ""
     waiting: list[list[bool]] = [[]]
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(digits):
         while waiting:
             taken = waiting.pop()
             runs += 1
             if runs > MOST_PATHS:
                 message = "kink at the point: too many comparisons lie exactly on their boundary"
                 raise KinkError(message, kinked)
-            scalars = SymbolicScalars(taken)
+            scalars = SymbolicScalars(taken, until)
             values, found = _run(problem, scalars)
             kinked = scalars.kinked or kinked
             seconds += scalars.seconds
@@ -234,5 +286,5 @@ def _run(problem: Problem, scalars: SymbolicScalars) -> tuple[list[Any], list[li
             raise
         message = f"kink at the point: a comparison lies exactly on its boundary ({error})"
         raise KinkError(message, scalars.kinked) from None
-    rows = accumulate(values, variables, mpmath.mpf(0), mpmath.mpf(1))
+    rows = accumulate(values, variables, NO_PATH, mpmath.mpf(1))
     return [value.value for value in values], rows

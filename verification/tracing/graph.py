@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verification.problem import Problem
-from verification.tracing.scalars import Primitive, Scalars, UndecidedError
+from verification.tracing.scalars import Primitive, Scalars, TracingError, UndecidedError
 
 Parents = Sequence[tuple["Step", Any]]
 
@@ -32,6 +32,10 @@ class KinkError(UndecidedError):
     def __init__(self, message: str, step: str = "") -> None:
         super().__init__(f"{message} ({step})" if step else message)
         self.step = step
+
+
+class OverTimeError(TracingError):
+    """What is traced takes longer than it may."""
 
 
 class Step:

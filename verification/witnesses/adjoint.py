@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.float_errors import without_float_errors
@@ -132,7 +133,7 @@ def _sizes(jacobian: Any) -> tuple[int, int]:
         hasattr(jacobian, name) for name in ("shape", "matvec", "rmatvec")
     ):
         raise TypeError(
-            f"jacobian: found {type(jacobian).__name__}, expected a Jacobian or a map with shape, matvec and rmatvec; "
+            f"jacobian: found {class_name(jacobian)}, expected a Jacobian or a map with shape, matvec and rmatvec; "
             f"a matrix is one as jacobians.Dense(matrix)"
         )
     batch = getattr(jacobian, "batch_shape", ())
@@ -247,7 +248,14 @@ def along_directions(jacobian: Any, directions: Array) -> Array:
 
 
 def check_by_projections(
-    problem: Problem, jacobian: Any, described: dict[str, Any], *, seed: int, rtol: float | None
+    problem: Problem,
+    jacobian: Any,
+    described: dict[str, Any],
+    *,
+    seed: int,
+    rtol: float | None,
+    columns: int = COLUMNS,
+    glance: bool = True,
 ) -> CheckReport:
     """Return the verdict on J V against differences along V, and on the adjoint: a Jacobian is never formed.
 
@@ -263,11 +271,15 @@ def check_by_projections(
         For the directions.
     rtol : float or None
         As for :func:`verification.check`.
+    columns : int
+        The single columns that are looked at beside the random directions.
+    glance : bool
+        Whether two differences along the random directions alone may do.
     """
     worst = None
-    first = _at_a_glance(problem, jacobian, described["dtype"], rtol, seed)
+    first = _at_a_glance(problem, jacobian, described["dtype"], rtol, seed) if glance else None
     if first is None:
-        smaller, directions = projected(problem, seed)
+        smaller, directions = projected(problem, seed, columns)
         candidate = along_directions(jacobian, directions)
         if not np.isfinite(candidate).all():
             reason = "J v is not finite for a finite v"
@@ -301,9 +313,10 @@ def check_by_projections(
 def _worst(
     problem: Problem, directions: Array, candidate: Array, expected: Array, comparison: Comparison
 ) -> Worst | None:
-    """Return the entry that deviates most, if it lies in one of the single columns."""
-    i, k = (int(p) for p in np.unravel_index(int(np.argmax(comparison.excess)), candidate.shape))
-    if k < TRIALS:
+    """Return the entry that deviates most of those in single columns, None if none of them is wrong."""
+    excess = np.where(np.arange(candidate.shape[1]) < TRIALS, 0, comparison.excess)
+    i, k = (int(p) for p in np.unravel_index(int(np.argmax(excess)), candidate.shape))
+    if excess[i, k] <= 1:
         return None
     j = int(np.argmax(np.abs(directions[:, k])))
     found, right = (float(part[i, k] / directions[j, k]) for part in (candidate, expected))

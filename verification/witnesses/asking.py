@@ -15,23 +15,24 @@ from verification.causes import Cause
 from verification.comparison import Comparison, Evidence, compare
 from verification.problem import LARGEST_TRACE, Problem
 from verification.report import Status, Witness, sentence
-from verification.tracing.graph import KinkError
+from verification.tracing.graph import KinkError, OverTimeError
 from verification.tracing.rounding import sizes
 from verification.tracing.scalars import NotAnalyticError, TracingError, UndecidedError
 from verification.witnesses.block_identity import NotAMatrixFunctionError, block_jacobian
+from verification.witnesses.complex_step import imaginary_quotients
 from verification.witnesses.finite_difference import (
     FIRST_STEP,
     LEVEL_RATIO,
     MOST_LEVELS,
-    imaginary_quotients,
     richardson,
 )
-from verification.witnesses.resolution import too_fast, unseen
+from verification.witnesses.resolution import too_far, too_fast, unseen
 from verification.witnesses.symbolic import symbolic_value
 
 COMPLEX_BUDGET = 3_000_000  # scalar operations, about a second
 GRAPH_BUDGET = 150_000  # scalar operations times derivatives of each, below a second
 LEAST_ORDER = 0.8  # of the remainder: below it the steps are too large to say anything, or it is rounding
+TIMES = 10  # of a budget's seconds: what sympy may take
 BLOCK_LARGEST = 256  # entries of the matrix of a matrix function
 
 
@@ -53,11 +54,20 @@ class Budget:
         Operations of the forward code times the entries of the point or of the value, whichever are fewer.
     complex_step : int
         Operations of the forward code times the entries of the point.
+    seconds : float
+        What the differences of all entries may take, by the time that f takes: above it a check looks at random
+        projections and some entries. The symbolic witness stops after ten times that.
     """
 
     symbolic: int = GRAPH_BUDGET
     complex_step: int = COMPLEX_BUDGET
     certified: int = GRAPH_BUDGET
+    seconds: float = 3.0
+
+    def __post_init__(self) -> None:
+        number = isinstance(self.seconds, int | float) and not isinstance(self.seconds, bool)
+        if not number or not self.seconds >= 0:
+            raise ValueError(f"Budget: found seconds={self.seconds!r}, expected a number of at least 0")
 
 
 def _smooth(matrix: Array, remark: str = "") -> Evidence:
@@ -72,7 +82,8 @@ def finite_difference(problem: Problem, budget: Budget) -> Evidence:
         raise UnavailableError(
             Cause.NOT_FINITE, "f is not finite around the point, on both sides in any direction"
         )
-    error = np.where(too_fast(problem, result)[:, None], np.inf, result.error)
+    unknown = too_fast(problem, result)[:, None] | too_far(problem, result)
+    error = np.where(unknown, np.inf, result.error)
     return Evidence(result.matrix, error, result.kinks, unseen=unseen(problem))
 
 
@@ -86,7 +97,7 @@ def complex_steps(problem: Problem, budget: Budget) -> Evidence:
 def symbolic(problem: Problem, budget: Budget) -> Evidence:
     """Sympy's derivative of the traced code, in 50 digits."""
     _within(problem, min(problem.shape), budget.symbolic, "symbolic")
-    found = symbolic_value(problem)
+    found = symbolic_value(problem, TIMES * budget.seconds)
     return _smooth(found.matrix, f"sympy took {found.sympy:.2f} s, tracing {found.tracing:.2f} s")
 
 
@@ -205,6 +216,7 @@ _CAUSES: dict[type[Exception], Cause] = {  # the narrower first
     KinkError: Cause.STEP_KINK,
     UndecidedError: Cause.OPEN,
     NotAnalyticError: Cause.NOT_ANALYTIC,
+    OverTimeError: Cause.OVER_BUDGET,
     TracingError: Cause.UNTRACED,
     NotAMatrixFunctionError: Cause.INAPPLICABLE,
 }

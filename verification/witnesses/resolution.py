@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.numerics.arrays import Array
-from verification.problem import FAR, Problem
-from verification.witnesses.finite_difference import FIRST_STEP, UNDERFLOW, RichardsonResult
+from verification.problem import FAR, TOO_FAR, Problem
+from verification.witnesses.finite_difference import FIRST_STEP, RichardsonResult
+from verification.witnesses.steps import UNDERFLOW
 
 PROBES = (
     2.0**-30,
@@ -57,6 +58,24 @@ def too_fast(problem: Problem, found: RichardsonResult) -> NDArray[np.bool_]:
         size = np.maximum(np.abs(problem.value.reshape(-1)), seen @ np.abs(direction))
         unsteady = problem.noise > np.maximum(STEADY * size, 4 * problem.rounding)
     return apart | unsteady
+
+
+def too_far(problem: Problem, found: RichardsonResult) -> NDArray[np.bool_]:
+    """Return the entries, shape (m, n), by inputs so large that every step may hold periods of f, and which f shows.
+
+    sin x at 1e15 has a value an eighth apart from the next; what is found by the quotients of such steps is a
+    derivative only if they converge to it, not if they are merely small beside a candidate.
+
+    Examples
+    --------
+    >>> from verification.witnesses.finite_difference import richardson
+    >>> problem = Problem(lambda x: np.array([np.sin(x[0]) / x[0], x[0] ** 2]), [8.666883210108314e17])
+    >>> too_far(problem, richardson(problem)).tolist()
+    [[True], [False]]
+    """
+    far = np.abs(problem.point.reshape(1, -1)) >= TOO_FAR
+    converged = (found.error <= STEADY * np.abs(found.matrix)) | (found.matrix == 0)
+    return np.asarray(far & ~converged)
 
 
 def unseen(problem: Problem) -> Array:

@@ -7,6 +7,7 @@ derivatives are multiplied in 50 digits, which is the chain rule; the expression
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.structures.equality import equal_by_value
 from verification.problem import Problem
-from verification.witnesses.finite_difference import PROJECT_INSTEAD
+from verification.witnesses.steps import PROJECT_INSTEAD
 
 
 class SymbolicJacobian(NamedTuple):
@@ -115,22 +116,22 @@ class SymbolicValue(NamedTuple):
     sympy: float
 
 
-def symbolic_value(problem: Problem) -> SymbolicValue:
+def symbolic_value(problem: Problem, seconds: float = math.inf) -> SymbolicValue:
     """Return the value of the symbolic Jacobian of a problem, without the expressions of its entries.
 
     Raises
     ------
     TracingError, UndecidedError
-        As for :func:`symbolic_jacobian`.
+        As for :func:`symbolic_jacobian`; OverTimeError, a TracingError, if it takes longer than `seconds`.
     """
     require_budget(problem.shape, 8, "a symbolic Jacobian", PROJECT_INSTEAD)
     start = time.perf_counter()
     from verification.tracing.derivatives import differentiated
 
-    rows, seconds = differentiated(problem)
+    rows, of_sympy = differentiated(problem, seconds)
     matrix = np.array(rows, dtype=np.float64).reshape(problem.shape)
     matrix[~np.isfinite(matrix)] = np.nan
-    return SymbolicValue(matrix, time.perf_counter() - start - seconds, seconds)
+    return SymbolicValue(matrix, time.perf_counter() - start - of_sympy, of_sympy)
 
 
 def _traced(problem: Problem, exact: bool) -> tuple[list[Any], dict[Any, float]]:

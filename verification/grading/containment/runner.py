@@ -195,7 +195,8 @@ def main() -> None:
                 if output in ask["texts"]:
                     _send_text(channel, number, output, part)
                 else:
-                    _send_part(channel, number, output, part, written, request)
+                    lists = request["accept_lists"] or output in ask["lists"]
+                    _send_part(channel, number, output, part, written, lists, request["largest"])
         except (MissingError, RefusalError) as refusal:
             channel.send({"event": "refused", "call": number, "word": str(refusal)})
         except BaseException as error:  # as above
@@ -213,12 +214,12 @@ def _send_text(channel: Channel, call: int, output: int, part: Any) -> None:
 
 
 def _send_part(
-    channel: Channel, call: int, output: int, part: Any, written: list[bool], request: dict[str, Any]
+    channel: Channel, call: int, output: int, part: Any, written: list[bool], lists: bool, largest: int
 ) -> None:
     header: dict[str, Any] = {"call": call, "output": output}
     try:
-        answer = numbers_of(part, request["accept_lists"])
-        if answer.nbytes > request["largest"]:
+        answer = numbers_of(part, lists)
+        if answer.nbytes > largest:
             raise RefusalError("large")
     except RefusalError as refusal:
         channel.send({**header, "event": "refused", "word": str(refusal)})

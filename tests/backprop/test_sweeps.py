@@ -1,0 +1,174 @@
+"""Sweeps from shapes alone against the chains of networks with numbers, and against counts of one's own."""
+
+import csv
+import io
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from backprop import MLP, Chain, NetworkShape, compare, sweep
+from backprop.cli import main
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("loss", [False, True])
+def test_a_shape_has_the_chains_of_a_network_with_numbers(batch, loss):
+    sizes = (5, 4, 3, 2)
+    net = MLP.initialize(sizes, activation="tanh", loss="squared-error", seed=0)
+    x = np.ones((batch, 5)) if batch > 1 else np.ones(5)
+    target = np.zeros((batch, 2)) if batch > 1 else np.zeros(2)
+    made = net.loss_function(target, **({"batched": True} if batch > 1 else {})) if loss else None
+    shape = NetworkShape(sizes, "tanh", batch, loss)
+    assert shape.targets == ("input", *net.parameters)
+    assert shape.parameters == net.parameter_count
+    for by in shape.targets:
+        chain = Chain.from_network(net, x, made, by=by, batched=batch > 1)
+        assert shape.chain(by).specs == chain.specs, by
+        for strategy in ("left", "right", "optimal"):
+            assert shape.chain(by).plan(strategy).cost == chain.plan(strategy).execute().cost
+
+
+def test_the_forward_cost_is_that_of_counted_scalars():
+    class Counting:
+        multiplications = additions = 0
+
+        def __mul__(self, other):
+            Counting.multiplications += 1
+            return self
+
+        def __add__(self, other):
+            Counting.additions += 1
+            return self
+
+    sizes, points = (4, 3, 5), 2
+    for _ in range(points):
+        for d, h in pairwise(sizes):
+            for _ in range(h):
+                terms = [Counting() * Counting() for _ in range(d)]
+                total = terms[0]
+                for term in [*terms[1:], Counting()]:  # the bias last
+                    total = total + term
+    cost = NetworkShape(sizes, batch=points).forward
+    assert (cost.multiplications, cost.additions) == (Counting.multiplications, Counting.additions)
+    # what counters of matrix products report, 2 flops for each multiplication: 64-32-16-10 at one point
+    assert 2 * NetworkShape((64, 32, 16, 10)).forward.multiplications == 5440
+
+
+def test_rows_hold_what_a_comparison_of_each_network_says():
+    found = sweep(
+        "mlp", widths=[4, 16], depths=[2, 3], batches=[1, 5], inputs=16, outputs=8, by=["input", "0.W"]
+    )
+    assert len(found) == 16
+    for row in found.rows:
+        sizes = tuple(map(int, row["sizes"].split("-")))
+        table = compare(NetworkShape(sizes, "tanh", row["batch"]).chain(row["by"]))
+        for strategy in ("left", "right", "optimal"):
+            assert row[f"{strategy}_multiplications"] == table[strategy].multiplications
+            assert row[f"{strategy}_additions"] == table[strategy].additions
+            assert row[f"{strategy}_peak"] == table[strategy].peak_elements
+
+
+def test_what_it_takes_to_form_the_dense_gradient_of_the_first_weights():
+    (row,) = sweep("mlp", widths=[32], depths=[2], inputs=64, outputs=10, by="0.W", loss=True).rows
+    assert row["dense_multiplications"] == 32 * 64  # δ times the input, entry by entry
+
+
+def test_where_left_and_right_change_places():
+    found = sweep("mlp", widths=[4, 8, 16, 32], depths=[2], inputs=None, outputs=8)
+    assert [str(line) for line in found.crossovers()] == [
+        "depth 2, batch 1, tanh, input: right up to width 4, left = right from 8 to 8, left from 16"
+    ]
+    (line,) = found.crossovers()
+    assert line.runs == (("right", 4, 4), ("left = right", 8, 8), ("left", 16, 32))
+    assert found.crossovers("depth") == ()
+
+
+def test_a_bottleneck_has_its_optimum_in_the_middle():
+    for row in sweep("bottleneck", widths=[32, 64], depths=[4, 6]).rows:
+        assert row["cheapest"] == "another"
+        chain = NetworkShape(tuple(map(int, row["sizes"].split("-")))).chain()
+        narrow = min(range(1, len(chain)), key=lambda place: chain.specs[place].shape[0])
+        tree = chain.plan("optimal").tree
+        first_right = tree[1]
+        while isinstance(first_right, tuple):
+            first_right = first_right[0]
+        assert chain.specs[first_right].shape[0] == chain.specs[narrow].shape[0], (
+            "both sides meet at the narrow layer"
+        )
+
+
+def test_one_table_in_every_form(tmp_path):
+    found = sweep("mlp", widths=[4, 8], depths=[2], outputs=3)
+    rows = list(csv.DictReader(io.StringIO(found.to_csv())))
+    assert [int(row["optimal_multiplications"]) for row in rows] == [
+        r["optimal_multiplications"] for r in found.rows
+    ]
+    assert found.to_markdown().startswith("| width | depth")
+    assert found.to_latex().count(r" \\") == 3
+    page = found.to_html()
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)
+    assert page.count('<th scope="col"') == len(found.rows[0]) - 2
+    assert "width 4, depth 2: left" in page
+    pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(found.to_parquet(tmp_path / "a.parquet"))
+    assert table.to_pylist() == list(found.rows)
+
+
+def test_processes_give_the_rows_of_one(tmp_path):
+    pytest.importorskip("joblib")
+    one, two = (sweep(widths=[4, 8], depths=[2, 3], jobs=jobs) for jobs in (1, 2))
+    assert one.rows == two.rows
+
+
+def test_a_family_of_ones_own():
+    found = sweep(lambda width, depth: [width] * depth + [1], widths=[3], depths=[2])
+    assert found.rows[0]["sizes"] == "3-3-1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            {"family": "mpl"},
+            "family: found 'mpl', expected one of 'mlp', 'bottleneck', 'funnel', 'fan', or a function",
+        ),
+        ({"widths": 8}, "widths: found 8, expected a list of integers such as"),
+        ({"widths": []}, "widths: found none, expected at least one"),
+        ({"depths": [0]}, r"depths\[0\]: found 0, expected an integer of at least 1"),
+        ({"activations": ["tan"]}, "activations: found 'tan', expected one of"),
+        ({"by": "7.W"}, "by: found '7.W', expected one of 'input', '0.W', '0.b'"),
+        ({"family": lambda w, d: 3}, "family: found 3 of width 8 and depth 2, expected sizes"),
+        ({"family": lambda w, d: [w, 0]}, r"sizes\[1\]: found 0"),
+        (
+            {"family": lambda w, d: [w, 1], "inputs": 3},
+            "inputs, outputs: found one with a function as the family",
+        ),
+    ],
+)
+def test_what_is_no_sweep_is_refused_by_name(arguments, sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        sweep(**arguments)
+
+
+def test_the_command_writes_the_table_and_the_page(tmp_path, capsys):
+    call = ["sweep", "--family", "bottleneck", "--widths", "8..24..8", "--depths", "3", "--batches", "1,4"]
+    assert main([*call, "--csv"]) == 0
+    assert capsys.readouterr().out.count("\n") == 7
+    assert main([*call, "--output", str(tmp_path)]) == 0
+    assert {"sweep.html", "sweep.csv", "sweep.md", "sweep.tex"} <= {path.name for path in tmp_path.iterdir()}
+    for arguments, sentence in (
+        (["--widths", "8..4"], "--widths: found the range '8..4', expected at most 10,000 sizes that grow"),
+        (
+            ["--widths", "a"],
+            "--widths: found 'a', expected integers such as 8,16,32 or a range such as 8..64..8",
+        ),
+        (["--family", "x"], "--family: found 'x'"),
+        (["--csv", "--latex"], "--csv, --markdown, --latex: found more than one"),
+        (["--jobs", "1,2"], "--jobs: found '1,2', expected one integer"),
+    ):
+        assert main(["sweep", *arguments]) == 2
+        assert sentence in " ".join(capsys.readouterr().err.split())
