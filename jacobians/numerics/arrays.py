@@ -242,7 +242,7 @@ def read_only(array: Array) -> Array:
     if type(array) is not np.ndarray and is_foreign(array):
         return array
     view = array.view()
-    view.setflags(write=False)
+    view.flags.writeable = False
     return view
 
 
