@@ -92,7 +92,7 @@ class Function(Pickled, Written):
         True when both use the functions of ``namespace_of(x)`` that the Python array API standard has, so that they
         take arrays of other libraries; those of a function that does not say so are refused.
     instead : str
-        What a composition asks for in its place where its derivative is infinite.
+        What to take in its place where its derivative is infinite.
 
     Examples
     --------
@@ -202,17 +202,13 @@ class Function(Pickled, Written):
         Raises
         ------
         TypeError, ValueError
-            If x is refused, or `wrt` names no parameter of this function; if a layer has an infinite derivative, and
-            its product with another that is 0 is no number.
+            If x is refused, or `wrt` names no parameter of this function.
         """
         point = self._door(x, batched)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore"):  # 0·∞ in a product is NaN; compositions name it
             if isinstance(wrt, str):
-                result = self._jacobian(point, self._known(wrt), int(batched))
-            else:
-                result = BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
-            self._check_product(point, result, int(batched))
-        return result
+                return self._jacobian(point, self._known(wrt), int(batched))
+            return BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
 
     @without_float_errors
     def linearize(self, x: Any, *, batched: bool = False) -> Linearization:
@@ -317,9 +313,6 @@ class Function(Pickled, Written):
         # what is returned must not change with the caller's array
         return private(point) if is_foreign(point) or np.may_share_memory(point, x) else point
 
-    def _check_product(self, x: Array, result: Jacobian, batch_ndim: int) -> None:
-        """Raise ValueError if a product of finite factors and infinite ones is no number: a composition."""
-
     def _known(self, name: str, *, inputs: bool = True) -> str:
         if inputs and isinstance(name, str) and name == INPUT:
             return name
@@ -330,11 +323,11 @@ class Function(Pickled, Written):
         names = checked_names(wrt, "wrt", "'input', the name of a parameter, or a sequence of names")
         known = {INPUT, *self.parameters}
         names = [name if isinstance(name, str) and name in known else self._known(name) for name in names]
-        if not names:
-            raise ValueError(
-                f"wrt: found no name, expected 'input' or names out of {list(self.parameters)} of {self}"
-            )
-        return names
+        if names:
+            return names
+        raise ValueError(
+            f"wrt: found no name, expected 'input' or names out of {list(self.parameters)} of {self}"
+        )
 
     def _forward(self, x: Any, batch_ndim: int) -> Any:
         if batch_ndim == 0 or self.vectorized:
