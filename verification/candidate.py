@@ -87,7 +87,10 @@ def candidate_of(jacobian: Any, problem: Problem, x: Array, form: Form = ROW_MAJ
     """
     if jacobian is None:
         if isinstance(problem.f, Function):
-            return problem.f.jacobian(x, problem.wrt)
+            try:
+                return problem.f.jacobian(x, problem.wrt)
+            except ValueError as error:  # 0·∞ in its product, which was NaN
+                raise CandidateError(str(error)) from None
         raise TypeError(
             "jacobian: found None, expected a Jacobian or an array: plain code has none of its own"
         )
