@@ -338,18 +338,16 @@ class Function(Pickled, Written):
 
     def _forward(self, x: Any, batch_ndim: int) -> Any:
         if batch_ndim == 0 or self.vectorized:
+            several = {"batch_ndim": batch_ndim}
+            forward = partial(self.forward, **several) if batch_ndim else self.forward
             try:
-                value = self._forward_together(x, batch_ndim) if batch_ndim else self.forward(x)
+                value = forward(x)
             except ValueError:
-                again = partial(self._forward_together, batch_ndim=batch_ndim) if batch_ndim else self.forward
-                self._require_unwritten(x, "forward", again)
+                self._require_unwritten(x, "forward", forward)
                 raise
             return value if is_floats(value) else self._real_value(value, x)
         points = [self._forward(x[place, ...], batch_ndim - 1) for place in range(x.shape[0])]
         return namespace_of(x).stack(points)
-
-    def _forward_together(self, x: Any, batch_ndim: int) -> Any:
-        return self.forward(x, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # see the class docstring
 
     def _jacobian(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> Jacobian:
         """Return the Jacobian, a product by its cheapest bracketing; `value` is f(x), where it is at hand."""
@@ -371,10 +369,7 @@ class Function(Pickled, Written):
             except ValueError:
                 self._require_unwritten(x, "derivative", lambda point: self.derivative(point, wrt, **known))
                 raise
-            if self._ours and isinstance(found, Jacobian):
-                factors = [found]
-            else:
-                factors = self._factors(found, x, wrt, batch_ndim, value)
+            factors = self._factors(found, x, wrt, batch_ndim, value)
             if not batch_ndim:
                 return factors
             batch = tuple(x.shape[:batch_ndim])
