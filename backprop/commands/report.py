@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,8 @@ from backprop.report.settings import LOSSES, Settings
 from backprop.report.write import require_writable, to_json, write_files
 from backprop.tables import text_table
 from jacobians.layers.activations import ACTIVATIONS
+from jacobians.numerics.arguments import shown
+from jacobians.numerics.arrays import Array, real_array
 from verification.commands.running import CallError, is_ours, users_code
 from verification.optional_packages import require_extras
 
@@ -49,12 +52,17 @@ def run(
         typer.Option(
             metavar="MODULE:NAME",
             show_default=False,
-            help="Report on this jacobians.Function instead: a module or a .py file, which is run, and a name in it.",
+            help="Report on this jacobians.Function, or plain NumPy code, instead: a module or a .py file, which is "
+            "run, and a name in it.",
         ),
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option(metavar="ARRAY", help='The point of --network: "[1.0, 2.0]".', show_default=False),
+        typer.Option(
+            metavar="ARRAY",
+            help='The point of --network: "[1.0, 2.0]"; of several arguments \'{"x": [1.0], "W": [[2.0]]}\'.',
+            show_default=False,
+        ),
     ] = None,
     output: Annotated[
         Path, typer.Option(metavar="DIR", help="Where report.html, .md, .json and .csv go.")
@@ -125,7 +133,7 @@ def _own(network: str, at: str | None, seed: int, tick: Tick) -> Report:
 
     if at is None:
         raise CallError('--at: found nothing, expected the point of --network, such as --at "[1.0, 2.0]"')
-    point = parse_point(at)
+    point = _points(at) if at.lstrip().startswith("{") else parse_point(at)
     function = load_object(network, "--network")
     try:
         return collect_network(function, point, seed=seed, tick=tick)
@@ -136,6 +144,17 @@ def _own(network: str, at: str | None, seed: int, tick: Tick) -> Report:
             name, _, rest = str(error).partition(": ")
             raise CallError(f"{'--at' if name == 'x' else f'--{name}'}: {rest}") from None
         raise CallError(f"--network: {network} raised {type(error).__name__}: {error}") from error
+
+
+def _points(text: str) -> dict[str, Array]:
+    """Return arrays by name, of a mapping that is written in Python or JSON; nothing is evaluated."""
+    try:
+        found = ast.literal_eval(text.strip())
+        return {str(name): real_array(value, f"--at: {name}") for name, value in found.items()}
+    except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError):
+        raise CallError(
+            f'--at: found {shown(text)}, expected arrays of numbers by name, such as \'{{"x": [1.0], "W": [[2.0]]}}\''
+        ) from None
 
 
 def _show(report: Report, paths: list[Path]) -> None:
