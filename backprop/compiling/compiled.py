@@ -28,6 +28,7 @@ from backprop.compiling.numpy_functions import GraphTrace, edges_graph, recorded
 from backprop.compiling.recording import Recording
 from backprop.compiling.scalar_form import is_small, scalar_form
 from jacobians import Function, Graph, trace
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -188,7 +189,7 @@ def _of_code(
     recording = Recording(share=True)
     graph, arguments = recorded_graph(recording, code, points, positional, wrt)
     made = trace_plan(recording, graph.plan(strategy, **options), arguments)
-    name = getattr(code, "__name__", type(code).__name__)
+    name = getattr(code, "__name__", class_name(code))
     shapes = ", ".join(f"{called} {node.shape}" for called, node in arguments.items())
     recipe = (_of_code, code, dict(points), positional, tuple(wrt), strategy, dict(options), form, engine)
     return CompiledGraph(made, f"Jacobians of {name} at {shapes}.", form, recipe, engine)
@@ -335,7 +336,7 @@ def compile_network(
     """
     for name, value in (("network", network), ("loss", loss)):
         if not isinstance(value, Function) and (name == "network" or value is not None):
-            found = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+            found = f"the class {class_name(value)}" if isinstance(value, type) else class_name(value)
             raise TypeError(f"{name}: found {found}, expected a Function such as SquaredError(y)")
     checked_flag(batched, "batched")
     checked_option(form, "form", get_args(Form))

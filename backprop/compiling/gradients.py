@@ -10,12 +10,14 @@ import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
 from backprop.compiling.engines import Engine, Work, checked_engine, engine_module, fastest, installed
-from backprop.compiling.gradient_source import gradient_source, target_name, trace_gradients
+from backprop.compiling.entrywise import MOST_OPERATIONS
+from backprop.compiling.gradient_source import GradientTrace, gradient_source, target_name, trace_gradients
 from backprop.compiling.memory import Written
 from backprop.compiling.nodes import fixed_nodes
 from backprop.learning.network import MLP
 from backprop.learning.targets import target_rows
 from jacobians import Function
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.blas_threads import blas_threads
@@ -54,9 +56,7 @@ class CompiledGradients:
 
     def __init__(self, network: MLP, points: int, engine: Engine = "numpy") -> None:
         if not isinstance(network, MLP):
-            raise TypeError(
-                f"network: found {type(network).__name__}, expected an MLP; see compile_gradients"
-            )
+            raise TypeError(f"network: found {class_name(network)}, expected an MLP; see compile_gradients")
         self.points = checked_integer(points, "points")
         self._network = network
         self._dtype = network.dtype
@@ -81,7 +81,8 @@ class CompiledGradients:
         if engine == "auto":
             self._take_the_fastest()
             return
-        work = 6 * points * sum(value.size for value in network.parameters.values())
+        self._parameters = sum(value.size for value in network.parameters.values())
+        work = 6 * points * self._parameters
         worth = work >= LEAST_FLOPS and points >= LEAST_POINTS * blas_threads()
         whole = engine == "jax"  # which has threads of its own
         self._pieces = halves(points, blas_threads() if worth and not whole else 1)
@@ -94,6 +95,17 @@ class CompiledGradients:
         self._codes = [made[piece.stop - piece.start] for piece in self._pieces]
         sums = sum(value.nbytes for value in network.parameters.values()) * (len(self._pieces) - 1)
         self.workspace = sum(written[piece.stop - piece.start].workspace for piece in self._pieces) + sums
+
+    def _at_one_point(self, whole: GradientTrace) -> Work | None:
+        """Return the terms of one point, whose sum are the gradients; None where one function can't hold them."""
+        network, arguments = self._network, list(whole.arguments)
+        if 2 * self._parameters > MOST_OPERATIONS:
+            return None
+        rows = np.full((1, network.sizes[-1]), 1 / network.sizes[-1], dtype=self._dtype)
+        loss = network.network_loss.of(rows)
+        one = trace_gradients(network, loss, rows, (1, network.sizes[0]), self._dtype, divisor=self.points)
+        results = [one.results[name] for name in whole.results]
+        return Work(one.nodes, arguments, results, fixed_nodes(one.nodes), summed=("x", "y"))
 
     def _take_the_fastest(self) -> None:
         """Be what takes the least time on random points."""
@@ -120,9 +132,10 @@ class CompiledGradients:
                 list(trace.results.values()),
                 fixed_nodes(trace.nodes),
             )
-            if module.KEEPS_UNITS:
-                call = module.made(Work(trace.nodes, list(trace.arguments), results, once))
-            else:
+            call = module.made(
+                Work(trace.nodes, list(trace.arguments), results, once, self._at_one_point(trace))
+            )
+            if call is None:
                 trace = replace(trace, nodes=module.rewritten(trace.nodes, results, once))
         written = gradient_source(trace, title)
         if call is None:
@@ -195,7 +208,7 @@ class CompiledGradients:
     def _checked(self, out: Any) -> list[Array]:
         """Return the arrays of a mapping, in the order of the parameters, after a look at them."""
         if not isinstance(out, Mapping) or set(out) != set(self._names):
-            found = list(out) if isinstance(out, Mapping) else type(out).__name__
+            found = list(out) if isinstance(out, Mapping) else class_name(out)
             raise TypeError(f"out: found {found}, expected a dict with an array for each of {self._names}")
         for name, shape in zip(self._names, self._sizes, strict=True):
             array = out[name]
@@ -241,7 +254,7 @@ class CompiledGradients:
 
 def _short(array: Any) -> str:
     if type(array) is not ndarray:
-        return type(array).__name__
+        return class_name(array)
     kind = "" if array.flags.c_contiguous and array.flags.writeable else ", read-only or not C-contiguous"
     return f"shape {array.shape} and dtype {array.dtype}{kind}"
 
@@ -283,7 +296,7 @@ def compile_gradients(network: MLP, points: int, *, engine: Engine = "numpy") ->
     """
     if not isinstance(network, MLP):
         raise TypeError(
-            f"network: found {type(network).__name__}, expected an MLP; for another network "
+            f"network: found {class_name(network)}, expected an MLP; for another network "
             f"compile(network, by=…, loss=…) gives one gradient"
         )
     return CompiledGradients(network, checked_integer(points, "points", least=1), checked_engine(engine))

@@ -26,6 +26,7 @@ from backprop.compiling.scalar_form import is_small, scalar_form
 from backprop.plan import Plan
 from jacobians import Cost, Function
 from jacobians.cost import ZERO_COST
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_flag, checked_option
 from jacobians.numerics.arrays import Array, real_array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
@@ -95,7 +96,7 @@ class CompiledJacobian:
         for name, value in (("network", network), ("loss", loss)):
             if not isinstance(value, Function) and (name == "network" or value is not None):
                 raise TypeError(
-                    f"{name}: found {type(value).__name__}, expected a Function; see backprop.compile"
+                    f"{name}: found {class_name(value)}, expected a Function; see backprop.compile"
                 )
         checked_flag(batched, "batched")
         checked_option(form, "form", get_args(Form))
@@ -141,6 +142,7 @@ class CompiledJacobian:
                     ) from None
             else:
                 self._call = maker(source)(arrays)
+                self._writes_out = False  # floats are copied faster than arrays are computed
                 self.source, self.form = source, "scalars"
 
     def _trace(self, shape: tuple[int, ...], batched: bool, keep_units: bool = False) -> Trace:
@@ -357,7 +359,7 @@ class CompiledJacobian:
         expected = (*batch, *self._sizes)
         dtype = self._answer
         if not isinstance(out, np.ndarray):
-            raise TypeError(f"out: found {type(out).__name__}, expected an array of shape {expected}")
+            raise TypeError(f"out: found {class_name(out)}, expected an array of shape {expected}")
         if not out.flags.writeable:
             raise ValueError(
                 "out: found a read-only array, expected a writeable one; copy it by np.array(out)"

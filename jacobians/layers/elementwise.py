@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from jacobians.function import INPUT, Function
+from jacobians.names import class_name
 from jacobians.numerics.arguments import (
     checked_callable,
     checked_flag,
@@ -194,4 +195,4 @@ class Elementwise(Function):
         return below + np.searchsorted(kinks, entries, side="right")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()" if type(self) is not Elementwise else f"Elementwise({self.name!r})"
+        return f"{class_name(self)}()" if type(self) is not Elementwise else f"Elementwise({self.name!r})"

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from jacobians.cost import Cost, Count
+from jacobians.names import class_name
 from jacobians.numerics.arguments import shown
 from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures.linear_map import LinearMap
@@ -61,7 +62,7 @@ def agree(jacobian: Any, spec: Any) -> None:
     of_spec = owner(spec.structure)
     if not is_outside(of_spec.__module__) and of_spec not in kind.__mro__:
         raise TypeError(
-            f"{kind.__name__}: found a spec of the structure {spec.structure!r}, expected its own, "
+            f"{class_name(kind)}: found a spec of the structure {spec.structure!r}, expected its own, "
             f"{kind.structure!r}, by which products are looked up"
         )
     for name in kind._indices + kind._fields + kind._children:
@@ -115,7 +116,7 @@ def _refused(kind: type, *args: Any, **options: Any) -> Any:
 def _held(function: Callable[..., Any], name: str, check: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def call(self: Any, *args: Any, **options: Any) -> Any:
-        where = f"{getattr(self, 'structure', self.__name__ if isinstance(self, type) else type(self).__name__)}.{name}"
+        where = f"{getattr(self, 'structure', class_name(self))}.{name}"
         expected, fits = check(self, args)
         try:
             found = function(self, *args, **options)
