@@ -31,6 +31,7 @@ from jacobians.names import printable
 from jacobians.numerics.arguments import (
     checked_flag,
     checked_integer,
+    checked_list,
     checked_names,
     checked_option,
     checked_path,
@@ -215,9 +216,8 @@ def sweep(
 
 
 def _sizes(values: Any, name: str) -> list[int]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise TypeError(f"{name}: found {shown(values)}, expected a list of integers such as [8, 16, 32]")
-    found = [checked_integer(value, f"{name}[{place}]") for place, value in enumerate(values)]
+    listed = checked_list(values, name, "a list of integers such as [8, 16, 32]")
+    found = [checked_integer(value, f"{name}[{place}]") for place, value in enumerate(listed)]
     if not found:
         raise ValueError(f"{name}: found none, expected at least one, such as 8")
     return sorted(set(found))

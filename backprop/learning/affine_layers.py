@@ -29,7 +29,7 @@ def affine_layers(weights: Sequence[tuple[Any, Any]]) -> list[Affine]:
     if hasattr(weights, "coefs_"):
         raise TypeError(
             f"weights: found {class_name(weights)}, expected {expected}; scikit-learn stores (inputs, outputs): "
-            f"[(W.T, b) for W, b in zip(model.coefs_, model.intercepts_)]"
+            f"[(W.T, b) for W, b in zip(model.coefs_, model.intercepts_)], or from_sklearn(model), which is checked"
         )
     if isinstance(weights, Function | Jacobian | Mapping):
         raise TypeError(f"weights: found {class_name(weights)}, expected {expected}")
