@@ -17,8 +17,8 @@ HEAD = """# Identities of matrix calculus
 Made by `python docs/make_identities.py`; a test compares this page with what the script makes. Each derivative was
 derived, printed, read back and judged by differences at two points of distinct sizes: **verdict**. Gradients are in the
 shape of the input; J is the Jacobian matrix in numerator layout, by rows (row-major vec) and by columns; the
-denominator layout is its transpose, as it is printed. **Structure** and **cost** are those of J: its factors, and the fewest
-multiplications of a bracketing in letters, for sizes of 100 where bracketings are compared.
+denominator layout is its transpose, as it is printed. **Structure** and **cost** are those of J: its factors, and the
+fewest multiplications of a bracketing in letters, for sizes of 100 where bracketings are compared.
 """
 
 # the notes' own first; then vectors, matrices, traces, determinants and inverses, norms, functions, losses
