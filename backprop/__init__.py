@@ -5,6 +5,7 @@ from backprop.compare import Comparison, compare
 from backprop.compiling.compiled import CompiledGraph, compile  # noqa: A004  # backprop.compile, as re.compile
 from backprop.compiling.gradients import CompiledGradients, compile_gradients
 from backprop.compiling.jacobians import CompiledJacobian
+from backprop.compiling.products import CompiledProducts, ProductsAt, compile_products
 from backprop.execute import Execution
 from backprop.families import NetworkShape, Sweep, sweep
 from backprop.formula_costs import FormulaCosts, formula_costs
@@ -16,6 +17,14 @@ from backprop.learning.network import MLP
 from backprop.learning.state import Epoch, TrainingState, load_state, save_state
 from backprop.learning.tangent_kernel import tangent_kernel
 from backprop.learning.training import TrainingResult, fit
+from backprop.models import (
+    ImportCheck,
+    UnsupportedError,
+    from_description,
+    from_onnx,
+    from_sklearn,
+    from_torch,
+)
 from backprop.picture import Picture, picture
 from backprop.plan import Plan, Step
 from backprop.symbolic_costs import SymbolicCosts, symbolic_costs
@@ -29,28 +38,37 @@ __all__ = [
     "CompiledGradients",
     "CompiledGraph",
     "CompiledJacobian",
+    "CompiledProducts",
     "Descent",
     "Digits",
     "DivergenceError",
     "Epoch",
     "Execution",
     "FormulaCosts",
+    "ImportCheck",
     "MaximizedInput",
     "NetworkShape",
     "Picture",
     "Plan",
+    "ProductsAt",
     "Saliency",
     "Step",
     "Sweep",
     "SymbolicCosts",
     "TrainingResult",
     "TrainingState",
+    "UnsupportedError",
     "__version__",
     "compare",
     "compile",
     "compile_gradients",
+    "compile_products",
     "fit",
     "formula_costs",
+    "from_description",
+    "from_onnx",
+    "from_sklearn",
+    "from_torch",
     "gradient_descent",
     "load_digits",
     "load_state",

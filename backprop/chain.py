@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
 from jacobians.formulas import Derivative, FormulaError, derive
 from jacobians.layers.recording import Record
+from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_flag, checked_option, checked_shape
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.letters import is_symbolic
@@ -58,13 +58,11 @@ class Chain:
     def __init__(self, factors: Sequence[Any], *, names: Sequence[str] | None = None) -> None:
         if isinstance(factors, Function):
             raise TypeError(
-                f"factors: found the network {type(factors).__name__}, expected a list of Jacobians or matrices; the "
+                f"factors: found the network {class_name(factors)}, expected a list of Jacobians or matrices; the "
                 f"chain of a network at a point is Chain.from_network(network, x)"
             )
         if isinstance(factors, np.ndarray | Jacobian) or not isinstance(factors, Iterable):
-            raise TypeError(
-                f"factors: found {type(factors).__name__}, expected a list of Jacobians or matrices"
-            )
+            raise TypeError(f"factors: found {class_name(factors)}, expected a list of Jacobians or matrices")
         made = []
         for place, factor in enumerate(factors):
             try:
@@ -115,7 +113,7 @@ class Chain:
         specs = _listed(specs, "specs", "Specs")
         for place, spec in enumerate(specs):
             if not isinstance(spec, Spec):
-                raise TypeError(f"specs[{place}]: found {type(spec).__name__}, expected a Spec")
+                raise TypeError(f"specs[{place}]: found {class_name(spec)}, expected a Spec")
         chain = cls.__new__(cls)
         chain._set(None, specs, names)
         return chain
@@ -243,7 +241,7 @@ class Chain:
         for name, value in (("network", network), ("loss", loss)):
             if not isinstance(value, Function) and (name == "network" or value is not None):
                 raise TypeError(
-                    f"{name}: found {type(value).__name__}, expected a Function such as SquaredError(y)"
+                    f"{name}: found {class_name(value)}, expected a Function such as SquaredError(y)"
                 )
         checked_option(by, "by", ["input", *network.parameters])
         record = Record.of(network, network._door(x, batched), [by], int(batched), loss=loss)
@@ -334,9 +332,7 @@ def derivative_of(formula: Any, by: str, declare: Mapping[str, Any] | None) -> D
 
 def _listed(values: Any, name: str, what: str) -> list[Any]:
     if isinstance(values, str | np.ndarray) or not isinstance(values, Iterable):
-        raise TypeError(
-            f"{name}: found {type(values).__name__}, expected a list of {what}, output side first"
-        )
+        raise TypeError(f"{name}: found {class_name(values)}, expected a list of {what}, output side first")
     return list(values)
 
 

@@ -24,8 +24,11 @@ if TYPE_CHECKING:  # what follows is loaded with its first use
     from jacobians.graph import Graph, from_numpy, trace
     from jacobians.layers.augmented import AddUnit, AugmentedAffine, DropUnit, PassUnit
     from jacobians.layers.branches import Concatenate, Product, Residual, Sum
+    from jacobians.layers.channels import ChannelMaxPool, ChannelMeanPool, ChannelScale
+    from jacobians.layers.convolution import Convolution
     from jacobians.layers.cross_entropy import BinaryCrossEntropy, CrossEntropy, SigmoidBinaryCrossEntropy
     from jacobians.layers.determinants import Determinant, Inverse, LogDeterminant
+    from jacobians.layers.layer_graph import LayerGraph
     from jacobians.layers.losses import MeanSquaredError, SoftmaxCrossEntropy, SquaredError
     from jacobians.layers.matrix_functions import Gram, GramLoss, LinearMap, QuadraticForm, Trace, Transpose
     from jacobians.layers.norms import LayerNorm, Norm, Normalize, SquaredNorm
@@ -43,7 +46,11 @@ __all__ = [
     "Affine",
     "AugmentedAffine",
     "BinaryCrossEntropy",
+    "ChannelMaxPool",
+    "ChannelMeanPool",
+    "ChannelScale",
     "Concatenate",
+    "Convolution",
     "Cost",
     "CrossEntropy",
     "Determinant",
@@ -57,6 +64,7 @@ __all__ = [
     "Graph",
     "Inverse",
     "Jacobian",
+    "LayerGraph",
     "LayerNorm",
     "LeakyReLU",
     "LinearMap",
@@ -99,6 +107,9 @@ __all__ = [
 
 _LATER = {
     "layers.augmented": "AddUnit AugmentedAffine DropUnit PassUnit",
+    "layers.channels": "ChannelMaxPool ChannelMeanPool ChannelScale",
+    "layers.convolution": "Convolution",
+    "layers.layer_graph": "LayerGraph",
     "layers.cross_entropy": "BinaryCrossEntropy CrossEntropy SigmoidBinaryCrossEntropy",
     "layers.determinants": "Determinant Inverse LogDeterminant",
     "formulas": "FormulaError derive",

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 
 from backprop import DivergenceError
 from backprop.commands import option_sentence, unwritten
 from backprop.commands.progress import progress
-from backprop.names import printable
+from backprop.models.loading import is_model_file, load_model
+from backprop.models.verified import ImportCheck
 from backprop.network_graph import NetworkGraph
 from backprop.report.collect import Tick, collect_network
 from backprop.report.digits import collect
@@ -22,6 +24,7 @@ from backprop.report.settings import LOSSES, Settings
 from backprop.report.write import require_writable, to_json, write_files
 from backprop.tables import text_table
 from jacobians.layers.activations import ACTIVATIONS
+from jacobians.names import class_name, printable
 from verification.commands.running import CallError, is_ours, users_code
 from verification.optional_packages import require_extras
 
@@ -47,15 +50,19 @@ def run(
     network: Annotated[
         str | None,
         typer.Option(
-            metavar="MODULE:NAME",
+            metavar="MODULE:NAME|FILE",
             show_default=False,
-            help="Report on this jacobians.Function instead: a module or a .py file, which is run, and a name in it.",
+            help="Report on this jacobians.Function instead: a module or a .py file, which is run, and a name in it; "
+            "or a model in a file .onnx, .toml or .json.",
         ),
     ] = None,
     at: Annotated[
         str | None,
         typer.Option(metavar="ARRAY", help='The point of --network: "[1.0, 2.0]".', show_default=False),
     ] = None,
+    run_code: Annotated[
+        bool, typer.Option("--run-code", help="Let --network load .joblib, .pkl and .pt2, which run code.")
+    ] = False,
     output: Annotated[
         Path, typer.Option(metavar="DIR", help="Where report.html, .md, .json and .csv go.")
     ] = Path("report"),
@@ -93,7 +100,7 @@ def run(
             report = (
                 _digits(settings, learning_rate, tick)
                 if network is None
-                else _own(network, at, settings.seed, tick)
+                else _own(network, at, settings.seed, tick, run_code)
             )
             tick("writing", 0, 1)
             paths = write_files(output, report_texts(report))
@@ -119,14 +126,22 @@ def _digits(settings: Settings, rate: str, tick: Tick) -> Report:
         raise CallError(f"--layers: {error}; choose smaller layers or a smaller --batch") from None
 
 
-def _own(network: str, at: str | None, seed: int, tick: Tick) -> Report:
-    """Return the report on a network that stands in a module; what is wrong with it is a bad call."""
+def _own(network: str, at: str | None, seed: int, tick: Tick, run_code: bool) -> Report:
+    """Return the report on a network that stands in a module or a file; what is wrong with it is a bad call."""
     from verification.commands.jacobian import load_object, parse_point
 
-    if at is None:
-        raise CallError('--at: found nothing, expected the point of --network, such as --at "[1.0, 2.0]"')
-    point = parse_point(at)
-    function = load_object(network, "--network")
+    if is_model_file(network):
+        try:
+            function = load_model(network, run_code=run_code)
+        except (PermissionError, ValueError, ImportError) as error:
+            raise CallError(f"--network: {error}") from None
+        check: ImportCheck = function.imported  # type: ignore[attr-defined]  # set by every importer
+        point = np.random.default_rng(seed).normal(size=check.shape) if at is None else parse_point(at)
+    else:
+        if at is None:
+            raise CallError('--at: found nothing, expected the point of --network, such as --at "[1.0, 2.0]"')
+        point = parse_point(at)
+        function = load_object(network, "--network")
     try:
         return collect_network(function, point, seed=seed, tick=tick)
     except MemoryError as error:
@@ -135,7 +150,7 @@ def _own(network: str, at: str | None, seed: int, tick: Tick) -> Report:
         if is_ours(error):  # an argument is refused, by its name
             name, _, rest = str(error).partition(": ")
             raise CallError(f"{'--at' if name == 'x' else f'--{name}'}: {rest}") from None
-        raise CallError(f"--network: {network} raised {type(error).__name__}: {error}") from error
+        raise CallError(f"--network: {network} raised {class_name(error)}: {error}") from error
 
 
 def _show(report: Report, paths: list[Path]) -> None:

@@ -86,6 +86,7 @@ def trace_jacobian(
     by: str,
     loss: Function | None,
     batched: bool,
+    keep_units: bool = False,
 ) -> Trace:
     """Return the recorded operations of ∂(loss ∘ network)/∂by at a point of some shape.
 
@@ -98,6 +99,8 @@ def trace_jacobian(
     by : str
     loss : Function or None
     batched : bool
+    keep_units : bool
+        Whether dead units stay: which ones they are depends on numbers, and with them all shapes.
 
     Raises
     ------
@@ -109,7 +112,7 @@ def trace_jacobian(
     values = network.parameters
     names = identifiers([".".join(reversed(name.rsplit(".", 1))) for name in values])
     constants = {
-        name: recording.constant(np.array(value), called)
+        name: recording.constant(value, called)
         for (name, value), called in zip(values.items(), names, strict=True)
     }
     # the library's own code below the doors, on arrays that write down what is done to them
@@ -125,7 +128,7 @@ def trace_jacobian(
         factors = chains[by]
         shapes = factors[0].out_shape, factors[-1].in_shape
         # in a batch each point has dead units of its own
-        reduced = None if batched else live_chain(recording, factors)
+        reduced = None if batched or keep_units else live_chain(recording, factors)
         if reduced is not None:
             factors = reduced
         plan = Chain(factors).plan(dead_units=False)

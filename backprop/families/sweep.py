@@ -24,13 +24,14 @@ from backprop.families.table import (
     crossovers,
     shown_value,
 )
-from backprop.names import printable
 from backprop.plan import ratio
 from backprop.tables import csv_table, html_table, latex_table, markdown_table, text_table
 from jacobians.layers.activations import ACTIVATIONS
+from jacobians.names import printable
 from jacobians.numerics.arguments import (
     checked_flag,
     checked_integer,
+    checked_list,
     checked_names,
     checked_option,
     checked_path,
@@ -215,9 +216,8 @@ def sweep(
 
 
 def _sizes(values: Any, name: str) -> list[int]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise TypeError(f"{name}: found {shown(values)}, expected a list of integers such as [8, 16, 32]")
-    found = [checked_integer(value, f"{name}[{place}]") for place, value in enumerate(values)]
+    listed = checked_list(values, name, "a list of integers such as [8, 16, 32]")
+    found = [checked_integer(value, f"{name}[{place}]") for place, value in enumerate(listed)]
     if not found:
         raise ValueError(f"{name}: found none, expected at least one, such as 8")
     return sorted(set(found))

@@ -13,6 +13,7 @@ from fractions import Fraction
 from jacobians.formulas.functions import ALIASES, closest_function, known_function
 from jacobians.formulas.tokens import MOST_LETTERS, SUPERSCRIPTS, Token, tokens
 from jacobians.formulas.tree import MOST_NESTED, FormulaError, Node, Program
+from jacobians.names import class_name
 
 
 def parse(source: str) -> Program:
@@ -30,7 +31,7 @@ def parse(source: str) -> Program:
     """
     if not isinstance(source, str):
         raise TypeError(
-            f'formula: found an object of type {type(source).__name__}, expected text such as "x\'*A*x"'
+            f'formula: found an object of type {class_name(source)}, expected text such as "x\'*A*x"'
         )
     if len(source) > MOST_LETTERS:
         raise FormulaError(

@@ -6,20 +6,22 @@ Control flow is followed at the point.
 from __future__ import annotations
 
 import inspect
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jacobians.function import Function
+from jacobians.graph.composed import COMPOSED
+from jacobians.graph.composed_scipy import load_scipy
 from jacobians.graph.creators import following
 from jacobians.graph.graph import Graph
 from jacobians.graph.layers import trace_function
-from jacobians.graph.operations import special_rows
+from jacobians.graph.nested import operands_of
 from jacobians.graph.randomness import states
-from jacobians.graph.recorder import Call, Recorder, TracingError
-from jacobians.graph.traced import Traced, assemble, operands_of
+from jacobians.graph.recorder import Call, Recorder, TracingError, where
+from jacobians.graph.traced import Traced, assemble
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, as_array, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -76,14 +78,25 @@ def record(
         If f does what can't be followed; the message names the operation and the line.
     """
     if not callable(f):
-        raise TypeError(f"f: found {type(f).__name__}, expected a callable or a Function")
+        raise TypeError(f"f: found {class_name(f)}, expected a callable or a Function")
     if not points and not named:
         raise TypeError("points: found none, expected an array for each argument of f")
     names = _names(f, len(points))
     pairs = [*zip(names, points, strict=True), *named.items()]
     given = {name: np.array(real_array(value, name, foreign="refuse")) for name, value in pairs}
     args, options = [given[name] for name in names], {name: given[name] for name in named}
-    recorder, result = follow_code(f, args, options, max_vertices, keeps_calls)
+    try:
+        recorder, result = follow_code(f, args, options, max_vertices, keeps_calls)
+    except TracingError:
+        raise
+    except Exception as error:
+        f(
+            *map(np.copy, args), **{name: value.copy() for name, value in options.items()}
+        )  # what it says itself
+        raise TracingError(
+            f"{where(error)}can't be followed here ({type(error).__name__}: {error}); write it with other functions of "
+            "NumPy, or add a row by jacobians.graph.operation"
+        ) from error
     first = states(f)
     graph = _graph(recorder, result, len(given), f, len(points))
     again = f(*map(np.copy, args), **{name: value.copy() for name, value in options.items()})
@@ -128,6 +141,8 @@ def follow_code(
     def dispatch(original: Any) -> Any:
         def apply(*args: Any, **kwargs: Any) -> Any:
             one = next((one for _, one in operands_of([args, kwargs])), None)
+            if one is not None:  # a list of followed arrays is one array
+                args = tuple(assemble(recorder, part) if type(part) is list else part for part in args)
             return original(*args, **kwargs) if one is None else one._apply(original, args, kwargs)
 
         return apply
@@ -138,11 +153,12 @@ def follow_code(
         dispatch,
         getattr(f, "__globals__", {}),
     )
-    if "scipy.special" in sys.modules:
-        special_rows()
+    load_scipy()
+    own = f in COMPOSED if isinstance(f, Hashable) else False
+    code = dispatch(f) if own else f
     with followed:
         try:
-            return recorder, _fitting(f, "f", traced, named)(*traced, **named)
+            return recorder, _fitting(code, "f", traced, named)(*traced, **named)
         except ValueError as error:  # NumPy's words, where it asked for a number and was refused one
             if isinstance(error.__cause__, TracingError):
                 raise error.__cause__ from None
@@ -153,13 +169,10 @@ def _graph(recorder: Recorder, result: Any, inputs: int, code: Any = None, posit
     outputs: list[int] = []
     for one in result if isinstance(result, tuple) else (result,):
         if not isinstance(one, Traced | np.ndarray | float | int):
-            raise TracingError(f"f: found a result of type {type(one).__name__}, expected an array")
+            raise TracingError(f"f: found a result of type {class_name(one)}, expected an array")
         value = one._current() if isinstance(one, Traced) else as_array(one)
-        if value.dtype == object:
-            raise TracingError(
-                "f: found a result of Python's objects, expected an array of numbers: NumPy made them of a list, "
-                "as in np.sum([a, b]); write np.sum(np.stack([a, b]))"
-            )
+        if value.size == 0:
+            raise TracingError(f"f: found a result of shape {value.shape}, expected an array with entries")
         vertex = one._vertex if isinstance(one, Traced) else None
         if vertex is None:
             vertex = recorder.add("constant", value, "constant")
@@ -211,7 +224,7 @@ def _names(f: Any, count: int) -> list[str]:
 def _fitting(function: Any, name: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """Return a function whose signature fits what it is to be called with, or refuse it; a class is none."""
     if isinstance(function, type):
-        raise TypeError(f"{name}: found the class {function.__name__}, expected a function of arrays")
+        raise TypeError(f"{name}: found the class {class_name(function)}, expected a function of arrays")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # not all built-in functions tell theirs

@@ -20,6 +20,9 @@ each_derivative = pytest.mark.parametrize(
 )
 # the derivative doesn't depend on the point
 CONSTANT_DERIVATIVE = {
+    *("Convolution of a signal", "Convolution of an image with padding and steps", "Convolution in groups"),
+    *("ChannelMeanPool", "ChannelMeanPool without its padding"),
+    *("ChannelScale of an image", "ChannelScale of a vector"),
     *(
         "Affine",
         "Affine of a matrix",

@@ -149,6 +149,76 @@ def _pick(places: list[int], n: int) -> Array:
     return np.eye(n)[places]
 
 
+kernel = np.random.default_rng(41).normal(size=(2, 2, 3))
+kernels = np.random.default_rng(42).normal(size=(3, 2, 2, 2))
+
+
+def _taps(shape: tuple[int, ...], W: Array, stride: Any, padding: Any, dilation: Any) -> Any:
+    """Yield (output, its place, channel, the entry of the kernel, the place in x) where x is met."""
+    space, window = shape[1:], W.shape[2:]
+    dilation = dilation or (1,) * len(space)
+    counts = [
+        (n + 2 * p - (w - 1) * d - 1) // s + 1
+        for n, w, s, p, d in zip(space, window, stride, padding, dilation, strict=True)
+    ]
+    for o in range(W.shape[0]):
+        for at in np.ndindex(*counts):
+            for c in range(W.shape[1]):
+                for k in np.ndindex(*window):
+                    place = tuple(
+                        a * s - p + i * d
+                        for a, s, p, i, d in zip(at, stride, padding, k, dilation, strict=True)
+                    )
+                    if all(0 <= i < n for i, n in zip(place, space, strict=True)):
+                        yield (o, *at), (c, *place), (o, c, *k), (W.shape[0], *counts)
+
+
+def _convolution(x: Array, W: Array, stride: Any, padding: Any, dilation: Any = None) -> Array:
+    """Return ∂y/∂x, tap by tap."""
+    J: Any = None
+    for out, place, tap, shape in _taps(x.shape, W, stride, padding, dilation):
+        J = np.zeros((*shape, *x.shape)) if J is None else J
+        J[(*out, *place)] += W[tap]
+    return J.reshape(-1, x.size)
+
+
+def _convolution_by_weights(x: Array, W: Array, stride: Any, padding: Any) -> Array:
+    """Return ∂y/∂W, tap by tap."""
+    J: Any = None
+    for out, place, tap, shape in _taps(x.shape, W, stride, padding, None):
+        J = np.zeros((*shape, *W.shape)) if J is None else J
+        J[(*out, *tap)] += x[place]
+    return J.reshape(-1, W.size)
+
+
+def _grouped(x: Array, W: Array) -> Array:
+    """Return ∂y/∂x of a signal whose channels are filtered apart, one zero before each."""
+    channels, n = x.shape
+    outputs = n + 1 - W.shape[2] + 1
+    J = np.zeros((channels, outputs, channels, n))
+    for c in range(channels):
+        for at in range(outputs):
+            for k in range(W.shape[2]):
+                if 0 <= at + k - 1 < n:
+                    J[c, at, c, at + k - 1] = W[c, 0, k]
+    return J.reshape(channels * outputs, -1)
+
+
+def _pooled(x: Array, how: Any) -> Array:
+    """Return ∂y/∂x of maxima or means over windows of 2 × 2, one step apart, with a frame that doesn't count."""
+    channels, height, width = x.shape
+    J = np.zeros((channels, height + 1, width + 1, *x.shape))
+    for c, i, j in np.ndindex(channels, height + 1, width + 1):
+        inside = [(a, b) for a in (i - 1, i) for b in (j - 1, j) if 0 <= a < height and 0 <= b < width]
+        if how is np.max:
+            a, b = max(inside, key=lambda at: x[(c, *at)])
+            J[c, i, j, c, a, b] = 1
+        else:
+            for a, b in inside:
+                J[c, i, j, c, a, b] = 1 / len(inside)
+    return J.reshape(-1, x.size)
+
+
 def _windows(x: Array, corners: list[tuple[int, int]], h: int, w: int) -> Array:
     rows = []
     for i, j in corners:
@@ -490,6 +560,69 @@ CASES: list[Case] = [
         spread(3, 3, 5),
         {"input": lambda X: _windows(X, [(0, 0), (0, 2), (1, 0), (1, 2)], 2, 3)},
         {"input": ("Selection", 4)},
+    ),
+    # channels: convolutions, pooling, scales -----------------------------------------------------------------
+    Case(
+        "Convolution of a signal",
+        lambda t: jb.Convolution(kernel.astype(t), beta[:2].astype(t)),
+        normal(3, 2, 5),
+        {
+            "input": lambda x: _convolution(x, kernel, (1,), (0,)),
+            "W": lambda x: _convolution_by_weights(x, kernel, (1,), (0,)),
+            "b": lambda x: np.kron(np.eye(2), np.ones((3, 1))),
+        },
+        {"W": ("Kronecker", 18), "b": ("Kronecker", 3)},
+    ),
+    Case(
+        "Convolution of an image with padding and steps",
+        lambda t: jb.Convolution(kernels.astype(t), None, stride=(2, 1), padding=(1, 0), dilation=(1, 2)),
+        normal(3, 2, 4, 4),
+        {"input": lambda x: _convolution(x, kernels, (2, 1), (1, 0), (1, 2))},
+    ),
+    Case(
+        "Convolution in groups",
+        lambda t: jb.Convolution(kernel[:, :1].astype(t), beta[:2].astype(t), groups=2, padding=((1, 0),)),
+        normal(3, 2, 4),
+        {
+            "input": lambda x: _grouped(x, kernel[:, :1]),
+        },
+    ),
+    Case(
+        "ChannelMaxPool",
+        lambda t: jb.ChannelMaxPool(2, 1, padding=1),
+        spread(3, 2, 3, 2),
+        {"input": lambda x: _pooled(x, np.max)},
+        {"input": ("Selection", 24)},
+    ),
+    Case(
+        "ChannelMeanPool without its padding",
+        lambda t: jb.ChannelMeanPool(2, 1, padding=1, count_padding=False),
+        normal(3, 2, 3, 2),
+        {"input": lambda x: _pooled(x, np.mean)},
+    ),
+    Case(
+        "ChannelMeanPool",
+        lambda t: jb.ChannelMeanPool((1, 2)),
+        normal(3, 2, 2, 4),
+        {"input": lambda x: np.kron(np.eye(8), [[0.5, 0.5]])},
+    ),
+    Case(
+        "ChannelScale of an image",
+        lambda t: jb.ChannelScale(gamma[:3].astype(t), beta[:3].astype(t)),
+        normal(3, 3, 2, 2),
+        {
+            "input": lambda x: np.diag(np.repeat(gamma[:3], 4)),
+            "scale": lambda x: np.kron(np.eye(3), np.ones((4, 1))) * x.reshape(12, 1),
+            "shift": lambda x: np.kron(np.eye(3), np.ones((4, 1))),
+        },
+        {"input": ("Diagonal", 12), "scale": ("Selection", 24), "shift": ("Kronecker", 4)},
+    ),
+    Case(
+        "ChannelScale of a vector",
+        lambda t: jb.ChannelScale(gamma.astype(t)),
+        normal(3, 4),
+        {"input": lambda x: np.diag(gamma), "scale": np.diag},
+        {"input": ("Diagonal", 4), "scale": ("Diagonal", 4)},
     ),
     # compositions ----------------------------------------------------------------------------------------
     Case(

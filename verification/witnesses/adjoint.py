@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.float_errors import without_float_errors
@@ -20,6 +21,7 @@ from verification.problem import FAR, TOO_FAR, Problem
 from verification.report import CheckReport, Witness, Worst
 from verification.witnesses.asking import Budget, ask, status_of
 from verification.witnesses.finite_difference import richardson
+from verification.witnesses.resolution import too_fast
 
 PROJECTIONS = "projections"
 TRIALS = 4
@@ -132,7 +134,7 @@ def _sizes(jacobian: Any) -> tuple[int, int]:
         hasattr(jacobian, name) for name in ("shape", "matvec", "rmatvec")
     ):
         raise TypeError(
-            f"jacobian: found {type(jacobian).__name__}, expected a Jacobian or a map with shape, matvec and rmatvec; "
+            f"jacobian: found {class_name(jacobian)}, expected a Jacobian or a map with shape, matvec and rmatvec; "
             f"a matrix is one as jacobians.Dense(matrix)"
         )
     batch = getattr(jacobian, "batch_shape", ())
@@ -218,7 +220,7 @@ def _at_a_glance(
     candidate = along_directions(jacobian, directions)
     evidence = Evidence(found.matrix, found.error, found.kinks)
     comparison = compare(candidate, evidence, smaller, dtype, rtol)
-    if status_of(evidence, comparison)[0] != "agrees":
+    if status_of(evidence, comparison)[0] != "agrees" or too_fast(smaller, found).any():
         return None
     seconds = time.perf_counter() - start
     reason = f"J v for {TRIALS} random directions v"

@@ -1,0 +1,161 @@
+"""What makes an import one that can be believed: its output and its gradient against those of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from jacobians import Function
+from jacobians.numerics.arrays import Array
+from verification import finite_difference_jacobian
+
+F = TypeVar("F", bound=Function)
+
+TRIALS = 3
+OUTPUT_TOLERANCE = 1e-10
+"""Of the size of the outputs."""
+GRADIENT_TOLERANCE = 1e-6
+"""Of the size of the Jacobian, and of a thousandth of the outputs, beside central differences."""
+SINGLE = 1e5
+"""How many times more outputs may differ where parameters are float32: what is computed from them is rounded."""
+SINGLE_GRADIENT = 1e-4
+
+
+class UnsupportedError(ValueError):
+    """A source holds what has no counterpart here; ``names`` lists each."""
+
+    names: tuple[str, ...] = ()
+
+
+def unsupported(source: str, names: Sequence[str], supported: Sequence[str]) -> UnsupportedError:
+    """Return the error that names each part of a source that has no counterpart."""
+    each = tuple(dict.fromkeys(names))
+    error = UnsupportedError(
+        f"{source}: found {'; '.join(each)}, expected only {', '.join(supported)}; nothing was imported, "
+        f"since what is left out would change the function"
+    )
+    error.names = each
+    return error
+
+
+@dataclass(frozen=True)
+class ImportCheck:
+    """How an imported function compares with its source at random points.
+
+    Attributes
+    ----------
+    source : str
+        What it was.
+    shape : tuple of int
+        Of one point.
+    output_error, gradient_error : float
+        The largest differences, divided by the size of what is compared.
+    gradient_by : str
+        "its own gradient" or "central differences".
+    points : int
+    passed : bool
+    black_box : callable
+        The source itself, from one point to one array, as ``verification.check`` takes it.
+    """
+
+    source: str
+    shape: tuple[int, ...]
+    output_error: float
+    gradient_error: float
+    gradient_by: str
+    points: int
+    passed: bool
+    black_box: BlackBox = field(repr=False, compare=False)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        return (
+            f"{'agrees' if self.passed else 'DISAGREES'} with {self.source} at {self.points} points: output to "
+            f"{self.output_error:.1e}, Jacobian to {self.gradient_error:.1e} of {self.gradient_by}"
+        )
+
+
+class BlackBox:
+    """A source as a function of one point; pickle leaves it behind, for it belongs to another library."""
+
+    def __init__(self, run: Callable[[Array], Array] | None = None) -> None:
+        self._run = run
+
+    def __call__(self, x: Array) -> Array:
+        """Return the output of the source at a point."""
+        if self._run is None:
+            raise RuntimeError("black_box: found none, as the source is not pickled; import the model again")
+        return self._run(x)
+
+    def __reduce__(self) -> Any:
+        return BlackBox, ()
+
+
+def verified(
+    function: F,
+    source: str,
+    black_box: Callable[[Array], Array],
+    shape: tuple[int, ...],
+    *,
+    gradient: Callable[[Array], Array] | None = None,
+    noisy: bool = False,
+    seed: int = 0,
+) -> F:
+    """Return the function with its check as ``imported``.
+
+    Parameters
+    ----------
+    black_box : callable
+        The source, in float64 where it can.
+    gradient : callable, optional
+        Its own Jacobian (m, n), where it has one.
+    noisy : bool
+        Whether the source computes in float32 whatever it is given.
+
+    Raises
+    ------
+    ValueError
+        If the two disagree: the import is not given out.
+    """
+    rng = np.random.default_rng(seed)
+    outputs, gradients = 0.0, 0.0
+    for _ in range(TRIALS):
+        x = rng.normal(size=shape)
+        expected, found = np.asarray(black_box(x), dtype=float), np.asarray(function(x), dtype=float)
+        if expected.shape != found.shape:
+            raise ValueError(
+                f"{source}: the import gives the shape {found.shape}, the source {expected.shape}; report it"
+            )
+        size = float(np.max(np.abs(expected), initial=0.0))
+        outputs = max(outputs, _distance(found, expected, 0.0))
+        J = function.jacobian(x).dense()
+        if gradient is not None:
+            theirs = gradient(x)
+        else:
+            step = 1e-2 if noisy else None
+            theirs = finite_difference_jacobian(black_box, x, method="central", step=step)
+        gradients = max(
+            gradients, _distance(J, np.asarray(theirs, dtype=float).reshape(J.shape), 1e-3 * size)
+        )
+    single = noisy or any(value.dtype.itemsize < 8 for value in function.parameters.values())
+    most = SINGLE if single else 1.0
+    most_gradient = OUTPUT_TOLERANCE * 100 if gradient is not None else GRADIENT_TOLERANCE
+    passed = outputs <= OUTPUT_TOLERANCE * most and gradients <= (
+        1e-2 if noisy else max(most_gradient, SINGLE_GRADIENT * single)
+    )
+    by = "its own gradient" if gradient is not None else "central differences"
+    check = ImportCheck(source, shape, outputs, gradients, by, TRIALS, passed, BlackBox(black_box))
+    if not passed:
+        raise ValueError(f"{source}: the import {check}; it is not given out: report it with the model")
+    function.imported = check  # type: ignore[attr-defined]
+    return function
+
+
+def _distance(found: Array, expected: Array, noise: float) -> float:
+    size = float(np.max(np.abs(expected), initial=0.0)) + noise or 1.0
+    return float(np.max(np.abs(found - expected), initial=0.0)) / size

@@ -1,0 +1,135 @@
+"""Modules of PyTorch: outputs and Jacobians against PyTorch's own. Skipped where torch is not installed."""
+
+import numpy as np
+import pytest
+
+from backprop import UnsupportedError, from_torch
+from jacobians import Affine, Softmax, Tanh
+from jacobians.layers.layer_graph import LayerGraph
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch.export warns of its own parts
+
+
+class Residual(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Conv2d(2, 2, 3, padding=1, bias=False)
+        self.norm = torch.nn.BatchNorm2d(2)
+        self.second = torch.nn.Conv2d(2, 2, 3, padding=1, groups=2)
+        self.last = torch.nn.Linear(4, 3)
+
+    def forward(self, x):
+        h = torch.relu(self.norm(self.first(x)))
+        h = torch.cat([self.second(h) + x, h], dim=1)
+        return self.last(h.mean(dim=(2, 3)))
+
+
+def perceptron():
+    return torch.nn.Sequential(
+        torch.nn.Linear(5, 5),
+        torch.nn.Tanh(),
+        torch.nn.LayerNorm(5),
+        torch.nn.Linear(5, 3),
+        torch.nn.Softmax(dim=-1),
+    )
+
+
+def convolutional():
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(1, 3, 3, stride=2, padding=1), torch.nn.BatchNorm2d(3), torch.nn.GELU(),
+        torch.nn.MaxPool2d(2, stride=1), torch.nn.AvgPool2d(2, stride=1, padding=1), torch.nn.Dropout(0.5),
+        torch.nn.Flatten(), torch.nn.Linear(48, 4),
+    )  # fmt: skip
+
+
+def learnt(make):
+    torch.manual_seed(0)
+    module = make()
+    for part in module.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.running_mean.normal_()
+            part.running_var.uniform_(0.5, 2.0)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"), [(perceptron, (5,)), (convolutional, (1, 8, 8)), (Residual, (2, 4, 4))]
+)
+def test_a_module_gives_the_output_and_the_jacobian_of_torch(make, shape):
+    module = learnt(make)
+    training = module.training
+    net = from_torch(module, shape)
+    assert module.training is training
+    assert next(module.parameters()).dtype == torch.float32
+    assert net.imported.gradient_by == "its own gradient"
+    wide = module.double().eval()
+    x = np.random.default_rng(1).normal(size=shape)
+    start = torch.from_numpy(x)
+    np.testing.assert_allclose(net(x), wide(start[None])[0].detach().numpy(), atol=1e-6)
+    theirs = torch.autograd.functional.jacobian(lambda z: wide(z[None])[0], start)
+    np.testing.assert_allclose(net.jacobian(x).tensor("mixed"), theirs.numpy(), atol=1e-6)
+
+
+def test_layers_are_those_of_the_catalogue_and_paths_that_meet_a_graph():
+    assert [type(layer) for layer in from_torch(learnt(perceptron), (5,))][::4] == [Affine, Softmax]
+    assert isinstance(from_torch(learnt(perceptron), (5,))[1], Tanh)
+    assert isinstance(from_torch(learnt(Residual), (2, 4, 4)), LayerGraph)
+
+
+def test_every_operation_that_is_not_supported_is_named():
+    class Wave(torch.nn.Module):
+        def forward(self, x):
+            return torch.cumsum(torch.sin(x), dim=1)
+
+    with pytest.raises(UnsupportedError, match="Wave: found sin; cumsum, expected only"):
+        from_torch(Wave(), (3,))
+    with pytest.raises(TypeError, match=r"module: found list, expected a torch\.nn\.Module"):
+        from_torch([], (3,))
+
+
+def test_the_flops_of_torchs_counter_are_twice_our_multiplications():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from backprop import NetworkShape
+
+    module = torch.nn.Sequential(
+        torch.nn.Linear(64, 32),
+        torch.nn.Tanh(),
+        torch.nn.Linear(32, 16),
+        torch.nn.Tanh(),
+        torch.nn.Linear(16, 10),
+    )
+    with FlopCounterMode(display=False) as forward:
+        prediction = module(torch.zeros(1, 64))
+    with FlopCounterMode(display=False) as backward:
+        prediction.sum().backward()
+    shape = NetworkShape((64, 32, 16, 10), "tanh")
+    assert forward.get_total_flops() == 2 * shape.forward.multiplications == 5440
+    # backward: δ through each layer but the first, and δ·aᵀ of each layer, written out dense
+    through = sum(h * d for d, h in ((32, 16), (16, 10)))
+    dense = sum(h * d for d, h in ((64, 32), (32, 16), (16, 10)))
+    assert backward.get_total_flops() == 2 * (through + dense) == 6784
+    lossy = NetworkShape((64, 32, 16, 10), "tanh", loss=True)
+    formed = 0
+    for layer in ("0", "2", "4"):
+        plan = lossy.chain(f"{layer}.W").plan("left")
+        from jacobians.products.expansion import expansion_cost
+
+        formed += expansion_cost(plan.spec).multiplications
+    assert formed == dense
+    # what the sweep to the first layer multiplies beyond the products with W: the slopes of 32 + 16 units
+    assert lossy.chain("0.W").plan("left").cost.multiplications == through + 32 + 16
+
+
+def test_an_exported_program_is_loaded_only_where_code_may_run(tmp_path):
+    from backprop.models.loading import load_model
+
+    path = tmp_path / "net.pt2"
+    module = learnt(perceptron).eval()
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 5),)), path)
+    with pytest.raises(PermissionError, match=r"found net\.pt2, which runs code as it is loaded"):
+        load_model(str(path))
+    x = np.ones(5, dtype=np.float32)
+    found = load_model(str(path), run_code=True)
+    np.testing.assert_allclose(found(x), module(torch.ones(1, 5))[0].detach().numpy(), atol=1e-6)
