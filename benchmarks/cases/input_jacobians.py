@@ -203,8 +203,8 @@ MOST_EXPRESSIONS = 5000  # parameters, beyond which writing the expressions out 
 def _casadi(problem: Network) -> Any:
     import casadi
 
-    if problem.points is not None or problem.parameter_count > MOST_EXPRESSIONS or problem.dtype != "float64":
-        raise Unsuitable("it writes out an expression for each entry, in double precision")
+    if problem.points is not None or problem.parameter_count > MOST_EXPRESSIONS:
+        raise Unsuitable("it writes out an expression for each entry of one Jacobian")
     x = casadi.SX.sym("x", problem.sizes[0])
     value = x
     for W, b in problem.weights()[:-1]:
@@ -225,7 +225,7 @@ def casadi_call(problem: Network) -> Call:
 @INPUT_JACOBIAN.contestant("casadi.Function.buffer", runtime="casadi")
 def casadi_buffer(problem: Network) -> Call:
     """The same from and into given memory, columns first."""
-    function, x = _casadi(problem), problem.x()
+    function, x = _casadi(problem), problem.x().astype(np.float64)  # its only precision
     found = np.zeros((problem.sizes[-1], problem.sizes[0]), order="F")
     buffer, call = function.buffer()
     buffer.set_arg(0, memoryview(x))
