@@ -17,6 +17,7 @@ from jacobians.products.core import find_row
 from jacobians.products.expansion import expand
 from jacobians.products.sums import add
 from jacobians.structures import Jacobian, Zero
+from jacobians.structures.equality import equal_by_value
 
 if TYPE_CHECKING:
     from jacobians.planning.plan import GraphPlan
@@ -42,6 +43,12 @@ class GraphExecution:
     jacobians: dict[tuple[int, int], Jacobian]
     cost: Cost
     plan: GraphPlan
+
+    def __eq__(self, other: object) -> bool:
+        return equal_by_value(self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.cost, self.plan))
 
 
 @without_float_errors
