@@ -198,7 +198,7 @@ class CompiledJacobian:
         def arrays(x: Array, out: Array | None = None) -> Array:
             return call(x)[0] if out is None else call(x, out=(out,))[0]
 
-        self._arrays = self._call = arrays
+        self._arrays = self._call = getattr(call, "one", arrays)
         return True
 
     def _take_the_fastest(self, block: int | None) -> None:
