@@ -7,6 +7,7 @@ from backprop.compiling.gradients import CompiledGradients, compile_gradients
 from backprop.compiling.jacobians import CompiledJacobian
 from backprop.execute import Execution
 from backprop.families import NetworkShape, Sweep, sweep
+from backprop.formula_costs import FormulaCosts, formula_costs
 from backprop.images.gradient_descent import Descent, DivergenceError, gradient_descent
 from backprop.images.saliency import ClassScore, MaximizedInput, Saliency, maximize_input, saliency
 from backprop.images.style import match_style, style_gradient
@@ -41,6 +42,7 @@ __all__ = [
     "DivergenceError",
     "Epoch",
     "Execution",
+    "FormulaCosts",
     "ImportCheck",
     "MaximizedInput",
     "NetworkShape",
@@ -58,6 +60,7 @@ __all__ = [
     "compile",
     "compile_gradients",
     "fit",
+    "formula_costs",
     "from_description",
     "from_onnx",
     "from_sklearn",

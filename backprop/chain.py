@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from backprop.names import printable
 from jacobians import Function, Jacobian, Spec
+from jacobians.formulas import Derivative, FormulaError, derive
 from jacobians.layers.recording import Record
+from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_flag, checked_option, checked_shape
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.letters import is_symbolic
@@ -57,13 +58,11 @@ class Chain:
     def __init__(self, factors: Sequence[Any], *, names: Sequence[str] | None = None) -> None:
         if isinstance(factors, Function):
             raise TypeError(
-                f"factors: found the network {type(factors).__name__}, expected a list of Jacobians or matrices; the "
+                f"factors: found the network {class_name(factors)}, expected a list of Jacobians or matrices; the "
                 f"chain of a network at a point is Chain.from_network(network, x)"
             )
         if isinstance(factors, np.ndarray | Jacobian) or not isinstance(factors, Iterable):
-            raise TypeError(
-                f"factors: found {type(factors).__name__}, expected a list of Jacobians or matrices"
-            )
+            raise TypeError(f"factors: found {class_name(factors)}, expected a list of Jacobians or matrices")
         made = []
         for place, factor in enumerate(factors):
             try:
@@ -114,7 +113,7 @@ class Chain:
         specs = _listed(specs, "specs", "Specs")
         for place, spec in enumerate(specs):
             if not isinstance(spec, Spec):
-                raise TypeError(f"specs[{place}]: found {type(spec).__name__}, expected a Spec")
+                raise TypeError(f"specs[{place}]: found {class_name(spec)}, expected a Spec")
         chain = cls.__new__(cls)
         chain._set(None, specs, names)
         return chain
@@ -144,6 +143,52 @@ class Chain:
             for place, shape in enumerate(listed)
         ]
         specs = [Spec.dense(shape[0], shape[1]) for shape in sizes]
+        return cls.from_specs(specs, names=names)
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: Any,
+        by: str,
+        *,
+        declare: Mapping[str, Any] | None = None,
+        vec: str = "row",
+        sizes: Mapping[str, int] | None = None,
+    ) -> Self:
+        """Make the chain that the Jacobian of a formula is, as it is printed, to plan without any numbers.
+
+        Parameters
+        ----------
+        formula, by, declare
+            As for :func:`jacobians.derive`; a derivative of its own may stand for the formula.
+        vec : str
+            "row" or "column".
+        sizes : mapping, optional
+            Numbers for the letters; those that are not named stay letters: see :func:`backprop.symbolic_costs`.
+
+        Raises
+        ------
+        FormulaError
+            If the formula is not understood, or its Jacobian is a sum and no chain: see `formula_costs`.
+
+        Examples
+        --------
+        >>> chain = Chain.from_formula("U*tanh(W*x)", "x", sizes={"m": 10, "n": 100, "p": 50})
+        >>> chain.names
+        ('U', 'diag(1 − tanh(W·x)∘²)', 'W')
+        >>> chain.plan("left").cost.multiplications
+        51000
+        """
+        from jacobians.formulas.specs import chains_of  # formulas only for those who derive
+
+        d = derivative_of(formula, by, declare)
+        terms = chains_of(d, vec, sizes)
+        if len(terms) != 1:
+            raise FormulaError(
+                f"formula: found a Jacobian of {len(terms)} terms, {d.matrix(vec)!r}, expected one chain of factors; "
+                f"backprop.formula_costs plans the terms as a graph"
+            )
+        specs, names = [part.spec for part in terms[0]], [part.name for part in terms[0]]
         return cls.from_specs(specs, names=names)
 
     @classmethod
@@ -196,7 +241,7 @@ class Chain:
         for name, value in (("network", network), ("loss", loss)):
             if not isinstance(value, Function) and (name == "network" or value is not None):
                 raise TypeError(
-                    f"{name}: found {type(value).__name__}, expected a Function such as SquaredError(y)"
+                    f"{name}: found {class_name(value)}, expected a Function such as SquaredError(y)"
                 )
         checked_option(by, "by", ["input", *network.parameters])
         record = Record.of(network, network._door(x, batched), [by], int(batched), loss=loss)
@@ -280,11 +325,14 @@ class Chain:
         return f"Chain({' · '.join(factors)})"
 
 
+def derivative_of(formula: Any, by: str, declare: Mapping[str, Any] | None) -> Derivative:
+    """Return a derivative as it is, that of a formula by a variable otherwise."""
+    return formula if isinstance(formula, Derivative) else derive(formula, by, declare=declare)
+
+
 def _listed(values: Any, name: str, what: str) -> list[Any]:
     if isinstance(values, str | np.ndarray) or not isinstance(values, Iterable):
-        raise TypeError(
-            f"{name}: found {type(values).__name__}, expected a list of {what}, output side first"
-        )
+        raise TypeError(f"{name}: found {class_name(values)}, expected a list of {what}, output side first")
     return list(values)
 
 

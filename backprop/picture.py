@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jacobians import Jacobian
+from jacobians.names import class_name
 from verification.pictures import Picture
 
 __all__ = ["Picture", "picture"]
@@ -36,7 +37,7 @@ def picture(jacobian: Jacobian) -> Picture:
 
     if not isinstance(jacobian, Jacobian):
         raise TypeError(
-            f"jacobian: found {type(jacobian).__name__}, expected a Jacobian; wrap a matrix in Dense"
+            f"jacobian: found {class_name(jacobian)}, expected a Jacobian; wrap a matrix in Dense"
         )
     if jacobian.batch_shape:
         raise ValueError(f"jacobian: found batch_shape {jacobian.batch_shape}, expected one point")

@@ -10,10 +10,12 @@ import copy
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_flag, checked_mapping, checked_names, checked_option
 from jacobians.numerics.arrays import Array, private, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -89,6 +91,8 @@ class Function(Pickled, Written):
     array_api : bool
         True when both use the functions of ``namespace_of(x)`` that the Python array API standard has, so that they
         take arrays of other libraries; those of a function that does not say so are refused.
+    instead : str
+        What a composition asks for in its place where its derivative is infinite.
 
     Examples
     --------
@@ -117,6 +121,7 @@ class Function(Pickled, Written):
     """
 
     parameter_names: ClassVar[tuple[str, ...]] = ()
+    instead: str = ""
     vectorized: ClassVar[bool] = False
     array_api: bool = False
     _takes_value: ClassVar[bool] = False
@@ -197,13 +202,17 @@ class Function(Pickled, Written):
         Raises
         ------
         TypeError, ValueError
-            If x is refused, or `wrt` names no parameter of this function.
+            If x is refused, or `wrt` names no parameter of this function; if a layer has an infinite derivative, and
+            its product with another that is 0 is no number.
         """
         point = self._door(x, batched)
-        with np.errstate(invalid="ignore"):  # 0·∞ in a product is the NaN that it should be
+        with np.errstate(invalid="ignore"):
             if isinstance(wrt, str):
-                return self._jacobian(point, self._known(wrt), int(batched))
-            return BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
+                result = self._jacobian(point, self._known(wrt), int(batched))
+            else:
+                result = BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
+            self._check_product(point, result, int(batched))
+        return result
 
     @without_float_errors
     def linearize(self, x: Any, *, batched: bool = False) -> Linearization:
@@ -286,14 +295,14 @@ class Function(Pickled, Written):
         """Raise TypeError unless this function computes with arrays of the library that x belongs to."""
         own = type(x) is np.ndarray
         if not own and not self.array_api:
-            require_numpy(x, "x", f"{type(self).__name__} computes with NumPy's functions")
+            require_numpy(x, "x", f"{class_name(self)} computes with NumPy's functions")
         for name in self.parameter_names:
             value = getattr(self, name)
             if value is None or (own and type(value) is np.ndarray):
                 continue
             if namespace_of(value) is not namespace_of(x):
                 raise TypeError(
-                    f"x: found {kind_name(x)}, expected {kind_name(value)} like {name} of {type(self).__name__}; "
+                    f"x: found {kind_name(x)}, expected {kind_name(value)} like {name} of {class_name(self)}; "
                     f"convert x, or make the function of parameters of the library of x"
                 )
 
@@ -307,6 +316,9 @@ class Function(Pickled, Written):
         self.check_values(point)
         # what is returned must not change with the caller's array
         return private(point) if is_foreign(point) or np.may_share_memory(point, x) else point
+
+    def _check_product(self, x: Array, result: Jacobian, batch_ndim: int) -> None:
+        """Raise ValueError if a product of finite factors and infinite ones is no number: a composition."""
 
     def _known(self, name: str, *, inputs: bool = True) -> str:
         if inputs and isinstance(name, str) and name == INPUT:
@@ -326,15 +338,18 @@ class Function(Pickled, Written):
 
     def _forward(self, x: Any, batch_ndim: int) -> Any:
         if batch_ndim == 0 or self.vectorized:
-            batch = {"batch_ndim": batch_ndim} if batch_ndim else {}
             try:
-                value = self.forward(x, **batch)
+                value = self._forward_together(x, batch_ndim) if batch_ndim else self.forward(x)
             except ValueError:
-                self._require_unwritten(x, "forward", lambda point: self.forward(point, **batch))
+                again = partial(self._forward_together, batch_ndim=batch_ndim) if batch_ndim else self.forward
+                self._require_unwritten(x, "forward", again)
                 raise
             return value if is_floats(value) else self._real_value(value, x)
         points = [self._forward(x[place, ...], batch_ndim - 1) for place in range(x.shape[0])]
         return namespace_of(x).stack(points)
+
+    def _forward_together(self, x: Any, batch_ndim: int) -> Any:
+        return self.forward(x, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # see the class docstring
 
     def _jacobian(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> Jacobian:
         """Return the Jacobian, a product by its cheapest bracketing; `value` is f(x), where it is at hand."""
@@ -356,12 +371,14 @@ class Function(Pickled, Written):
             except ValueError:
                 self._require_unwritten(x, "derivative", lambda point: self.derivative(point, wrt, **known))
                 raise
-            factors = self._factors(found, x, wrt, batch_ndim, value)
-            return (
-                [factor.broadcast_batch(x.shape[:batch_ndim]) for factor in factors]
-                if batch_ndim
-                else factors
-            )
+            if self._ours and isinstance(found, Jacobian):
+                factors = [found]
+            else:
+                factors = self._factors(found, x, wrt, batch_ndim, value)
+            if not batch_ndim:
+                return factors
+            batch = tuple(x.shape[:batch_ndim])
+            return [f if f.batch_shape == batch else f.broadcast_batch(batch) for f in factors]
         places = range(x.shape[0])
         values = [None if value is None else value[place, ...] for place in places]
         each = [self._derivatives(x[place, ...], wrt, batch_ndim - 1, values[place]) for place in places]
@@ -377,7 +394,7 @@ class Function(Pickled, Written):
 
     def _record(self, record: Record, source: int, prefix: str) -> int:
         """Add the value of this function of another value, and return its place."""
-        return record.leaf(self, source, f"{prefix}{type(self).__name__}")
+        return record.leaf(self, source, f"{prefix}{class_name(self)}")
 
     def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
         value = plain(self._forward(x, batch_ndim))
@@ -385,4 +402,4 @@ class Function(Pickled, Written):
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name}: {np.shape(value)}" for name, value in self.parameters.items())
-        return f"{type(self).__name__}({shapes})"
+        return f"{class_name(self)}({shapes})"

@@ -140,30 +140,14 @@ class Spec:
         cls, m: int, n: int, batch: Batch = (), *, weighted: bool = False, repeats: bool = True
     ) -> Spec:
         """Return the spec of a matrix with at most one entry in each of its m rows."""
-        return _made(
-            "Selection",
-            _sizes(m, n),
-            _batch(batch),
-            (),
-            0,
-            checked_flag(weighted, "weighted"),
-            checked_flag(repeats, "repeats"),
-        )
+        return _choice("Selection", m, n, batch, weighted, repeats)
 
     @classmethod
     def scatter(
         cls, m: int, n: int, batch: Batch = (), *, weighted: bool = False, repeats: bool = True
     ) -> Spec:
         """Return the spec of a matrix with at most one entry in each of its n columns."""
-        return _made(
-            "Scatter",
-            _sizes(m, n),
-            _batch(batch),
-            (),
-            0,
-            checked_flag(weighted, "weighted"),
-            checked_flag(repeats, "repeats"),
-        )
+        return _choice("Scatter", m, n, batch, weighted, repeats)
 
     @classmethod
     def kronecker(cls, left: Spec, right: Spec) -> Spec:
@@ -284,6 +268,8 @@ def own(structure: str, kind: Any) -> None:
     TypeError
         If the name is another module's, or stands for any structure in the tables.
     """
+    if not isinstance(structure, str):
+        raise TypeError(f"{kind.__name__}.structure: found {shown(structure)}, expected a name")
     known = _OWNERS.get(structure)
     if structure == "*" or (known is not None and known.__module__ != kind.__module__):
         whose = (
@@ -351,6 +337,11 @@ def _specs(parts: Any, name: str) -> tuple[Spec, ...]:
     if not found or not all(isinstance(part, Spec) for part in found):
         raise TypeError(f"{name}: found {shown(parts)}, expected {expected}")
     return found
+
+
+def _choice(structure: str, m: int, n: int, batch: Batch, weighted: bool, repeats: bool) -> Spec:
+    flags = checked_flag(weighted, "weighted"), checked_flag(repeats, "repeats")
+    return _made(structure, _sizes(m, n), _batch(batch), (), 0, *flags)
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from jacobians.names import class_name
 from jacobians.numerics.arrays import Array, real_array, refuse_sparse
 from jacobians.numerics.libraries import is_foreign
 from jacobians.structures import Dense, Jacobian
@@ -57,23 +58,21 @@ class Written(ABC):
     def _factors(self, derivative: Any, x: Any, wrt: str, batch_ndim: int, value: Any) -> list[Jacobian]:
         """Return what a derivative is as its factors, output side first: mostly one."""
         if not isinstance(derivative, tuple | list):
-            if self._ours and isinstance(derivative, Jacobian):
-                return [derivative]
             return [self._as_jacobian(derivative, x, wrt, batch_ndim, value)]
         for place, factor in enumerate(derivative):
             if not isinstance(factor, Jacobian):
                 raise TypeError(
-                    f"{type(self).__name__}.derivative: found {type(factor).__name__} at place {place} of a product, "
+                    f"{class_name(self)}.derivative: found {class_name(factor)} at place {place} of a product, "
                     f"expected Jacobians; wrap arrays in Dense"
                 )
         for place, (left, right) in enumerate(pairwise(derivative)):
             if left.shape[1] != right.shape[0]:
                 raise ValueError(
-                    f"{type(self).__name__}.derivative: found factors {place} and {place + 1} of shapes {left.shape} "
+                    f"{class_name(self)}.derivative: found factors {place} and {place + 1} of shapes {left.shape} "
                     f"and {right.shape}, expected {left.shape[1]} = {right.shape[0]}; the output side comes first"
                 )
         if not derivative:
-            raise ValueError(f"{type(self).__name__}.derivative: found no factor, expected at least one")
+            raise ValueError(f"{class_name(self)}.derivative: found no factor, expected at least one")
         if not self._ours:
             self._require_sizes((derivative[0].shape[0], derivative[-1].shape[1]), x, wrt, batch_ndim, value)
         return list(derivative)
@@ -88,7 +87,7 @@ class Written(ABC):
         expected = (math.prod(out_shape), math.prod(in_shape))
         if tuple(found) != expected:
             raise ValueError(
-                f"{type(self).__name__}.derivative by {wrt}: found shape {tuple(found)}, expected {expected}, the "
+                f"{class_name(self)}.derivative by {wrt}: found shape {tuple(found)}, expected {expected}, the "
                 f"sizes of forward(x) {out_shape} and of {wrt} {in_shape}"
             )
         return out_shape, in_shape
@@ -97,7 +96,7 @@ class Written(ABC):
         """Return what `forward` gave as real numbers, or refuse it; of other scalar types it is what it is."""
         if is_foreign(value) or not all(map(is_real, (x, *self.parameters.values()))):
             return value
-        return real_array(value, f"{type(self).__name__}.forward")
+        return real_array(value, f"{class_name(self)}.forward")
 
     def _require_unwritten(self, x: Any, method: str, call: Callable[[Any], Any]) -> None:
         """Raise a sentence if a method fails because it writes to its input, which is read-only: on a copy it shows."""
@@ -108,7 +107,7 @@ class Written(ABC):
             call(point)
         if not np.array_equal(point, x, equal_nan=True):
             raise TypeError(
-                f"{type(self).__name__}.{method}: found that it writes to its input x, expected a method that leaves "
+                f"{class_name(self)}.{method}: found that it writes to its input x, expected a method that leaves "
                 f"it as it is; begin with x = x.copy()"
             ) from None
 
@@ -123,9 +122,9 @@ class Written(ABC):
             try:
                 return Dense(derivative, out_shape=out_shape, in_shape=in_shape)
             except (TypeError, ValueError) as error:
-                raise type(error)(f"{type(self).__name__}.derivative by {wrt}: {error}") from None
-        refuse_sparse(derivative, f"{type(self).__name__}.derivative")
+                raise type(error)(f"{class_name(self)}.derivative by {wrt}: {error}") from None
+        refuse_sparse(derivative, f"{class_name(self)}.derivative")
         raise TypeError(
-            f"{type(self).__name__}.derivative: found {type(derivative).__name__}, expected a Jacobian "
+            f"{class_name(self)}.derivative: found {class_name(derivative)}, expected a Jacobian "
             f"or an array of shape (outputs, inputs)"
         )

@@ -16,12 +16,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("jacobians", "verification", "backprop")
 PARTS = {"report", "cli", "certified", "arrays", "test"}
-ASIDE = {
-    "speed",
-    "sweep",
-    "models",
-    "cluster",
-}  # threads; tables of families; importers; marking on several machines
+# threads of BLAS; engines; tables of families; importers; marking on several machines
+ASIDE = {"speed", "fast", "jax", "sweep", "models", "cluster"}
 GROUPS = {
     "dev",
     "mutation",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_mapping, shown
 from jacobians.numerics.arrays import Array, real_array
 
@@ -157,7 +158,7 @@ class Calls:
         try:
             result = self.backward(*upstream, *extra)
         except Exception as error:  # the code's own
-            raise BackwardError(f"backward raised {type(error).__name__}: {error}") from error
+            raise BackwardError(f"backward raised {class_name(error)}: {error}") from error
         self.written = tuple(
             name for name, one in self._given.items() if not np.array_equal(one, before[name], equal_nan=True)
         )

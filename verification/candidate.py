@@ -9,12 +9,14 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from jacobians.function import Function
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_option
 from jacobians.numerics.arrays import Array, MemoryBudgetError, real_array, refuse_sparse
 from jacobians.numerics.layouts import TensorLayout, VecOrder, column_major_order, from_tensor
 from jacobians.numerics.libraries import NUMPY
 from jacobians.structures import Dense, Jacobian
 from jacobians.structures.block_diagonal import BlockDiagonal
+from verification.callables import require_arguments
 from verification.problem import Problem
 
 
@@ -89,9 +91,14 @@ def candidate_of(jacobian: Any, problem: Problem, x: Array, form: Form = ROW_MAJ
         raise TypeError(
             "jacobian: found None, expected a Jacobian or an array: plain code has none of its own"
         )
-    if form.differential or _takes_two(jacobian):
+    if not isinstance(jacobian, type) and (form.differential or _takes_two(jacobian)):
         return _matrix_of_map(jacobian, problem, x)
+    if isinstance(jacobian, type):
+        raise TypeError(
+            f"jacobian: found the class {class_name(jacobian)}, expected a function of x, an array or a Jacobian"
+        )
     if callable(jacobian) and not isinstance(jacobian, Jacobian):
+        require_arguments(jacobian, "jacobian", 1)
         given = x.copy()
         jacobian = jacobian(given)
         if not np.array_equal(given, x, equal_nan=True):
@@ -121,7 +128,7 @@ def _matrix_of_map(jacobian: Any, problem: Problem, x: Array) -> Array:
     """Return the matrix of a map dx ↦ df, or (x, dx) ↦ df, from what it makes of the unit directions."""
     if not callable(jacobian) or isinstance(jacobian, Jacobian):
         raise TypeError(
-            f"jacobian: found {type(jacobian).__name__} with differential=True, expected a function of dx"
+            f"jacobian: found {class_name(jacobian)} with differential=True, expected a function of dx"
         )
     two, shape = _takes_two(jacobian), problem.value.shape
 

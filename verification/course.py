@@ -15,7 +15,7 @@ import numpy as np
 from jacobians.numerics.arguments import checked_integer, checked_mapping, real_number
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
-from verification.problem import require_function
+from verification.callables import require_function
 
 FLOOR = 1e-8
 """Of the largest entry: entries below it are compared with it, as they are made of rounding."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from jacobians.function import INPUT, Function
 from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array, read_only, real_array
+from verification.callables import require_arguments, require_function
 from verification.tracing.arithmetic import eps_of_values
 from verification.tracing.arrays import Entries, TracedArray, entries_of
 from verification.tracing.floats import FloatScalars
@@ -98,6 +98,7 @@ class Problem:
         guessed: float | None = None,
     ) -> None:
         require_function(f)
+        require_arguments(f, "f", 1)
         if not isinstance(wrt, str):
             raise TypeError(
                 f"wrt: found {shown(wrt)}, expected {INPUT!r} or the name of a parameter of a Function"
@@ -305,13 +306,12 @@ class Problem:
         return np.asarray(self.f._forward(read_only(points), 1))
 
     def _value_or_nan(self, point: Array) -> Array:
-        m = self.shape[0]
         try:
-            return self.evaluate(point).reshape(m)
+            return self.evaluate(point).reshape(self.value.size)
         except EvaluationError:
             raise
         except (ValueError, ArithmeticError):
-            return np.full(m, np.nan)
+            return np.full(self.value.size, np.nan)
 
     def trace(self, scalars: Scalars, entries: Entries, inputs: Entries | None = None) -> Entries:
         """Return the entries of the value, of m scalars along one axis, for a point of scalars.
@@ -351,9 +351,8 @@ class Problem:
 
     def unit(self, flat: int) -> Array:
         """Return the unit vector of one entry, in the point's shape."""
-        unit = np.zeros(math.prod(self.point.shape), dtype=self.point.dtype)
-        unit[flat] = 1
-        return unit.reshape(self.point.shape)
+        unit = np.arange(self.point.size) == flat
+        return unit.astype(self.point.dtype).reshape(self.point.shape)
 
 
 def _eps(raw: Any, result: Array) -> float:
@@ -387,16 +386,3 @@ def numbers(result: Any) -> Array:
         return real_array(result, "f(x)")
     except (TypeError, ValueError) as error:
         raise EvaluationError(str(error)) from None
-
-
-def require_function(f: Any) -> None:
-    """Raise TypeError unless `f` is a Function or a function of arrays."""
-    if isinstance(f, type) and not str(f.__module__).startswith("sympy"):
-        raise TypeError(f"f: found the class {f.__name__}, expected a Function or a function of one array")
-    home = getattr(f, "__module__", "") if isinstance(f, type) else type(f).__module__
-    if str(home).split(".")[0] == "sympy":
-        raise TypeError(
-            f"f: found {shown(f)} of sympy, expected a function of arrays, such as sympy.lambdify(symbols, …)"
-        )
-    if not callable(f):
-        raise TypeError(f"f: found {type(f).__name__}, expected a Function or a function of one array")

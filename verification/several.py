@@ -14,7 +14,8 @@ from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import real_array
 from jacobians.structures import Jacobian
 from jacobians.structures.blocks import BlockRow
-from verification.problem import Problem, require_function
+from verification.callables import require_function
+from verification.problem import Problem
 from verification.report import CheckReport
 
 Judge = Callable[[Any, Any, Any, str], CheckReport]

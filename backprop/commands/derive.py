@@ -31,6 +31,15 @@ def run(
     hessian: Annotated[bool, typer.Option("--hessian", help="Derive by the same variable again.")] = False,
     as_latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX alone.")] = False,
     as_numpy: Annotated[bool, typer.Option("--numpy", help="Print NumPy code alone.")] = False,
+    cost: Annotated[
+        str | None,
+        typer.Option(
+            "--cost",
+            metavar="SIZES",
+            help="What the Jacobian's bracketings cost, with h=256,d=784 or with letters for `letters`.",
+            show_default=False,
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Judge it, and every printed line, by the witnesses.")
     ] = False,
@@ -42,11 +51,13 @@ def run(
 
     Exit status: 0 right, 1 wrong or undecided (with --check), 2 the call was wrong.
     """
+    from backprop.formula_costs import formula_costs
     from jacobians import derive
 
     for chosen, clash in ((tensor and vec is not None, "--tensor, --vec"), (as_latex and as_numpy, "--latex, --numpy"),
                           (tensor and as_latex, "--tensor, --latex"), (hessian and check, "--hessian, --check"),
-                          (as_json and (as_latex or as_numpy), "--json with --latex or --numpy")):  # fmt: skip
+                          (as_json and (as_latex or as_numpy), "--json with --latex or --numpy"),
+                          (cost is not None and (as_latex or as_numpy), "--cost, --latex or --numpy")):  # fmt: skip
         if chosen:
             raise CallError(f"{clash}: found both, expected one of them")
     said = declared(declare)
@@ -63,6 +74,7 @@ def run(
             text = repr(form)
         else:
             text = d.tensor(layout or "numerator") if tensor else str(d)
+        costs = None if cost is None else formula_costs(d, vec=vec or "row", sizes=_sizes(cost))
         report = None
         if check:
             from verification.formulas import check_formula
@@ -77,9 +89,25 @@ def run(
             "conditions": d.conditions,
             "sizes": {name: list(shape) for name, shape in d.sizes.items()}, "shape": list(d.shape),
             "check": None if report is None else report.to_dict(),
+            "costs": None if costs is None else costs.to_dict(),
         }  # fmt: skip
         text = json.dumps(data, indent=2, ensure_ascii=False)
-    elif report is not None:
-        text = f"{text}\n{report}"
+    else:
+        text = "\n".join(str(part) for part in (text, costs, report) if part is not None)
     typer.echo(text)
     return 0 if report is None or report.passed else 1
+
+
+def _sizes(said: str) -> dict[str, int]:
+    """Return sizes as they are written, h=256,d=784; none for `letters`."""
+    if said.strip() == "letters":
+        return {}
+    sizes = {}
+    for part in said.split(","):
+        name, _, number = part.partition("=")
+        if not name.strip().isidentifier() or not number.strip().isdigit() or len(number.strip()) > 12:
+            raise CallError(
+                f"--cost: found {part.strip()!r}, expected sizes such as h=256,d=784, or the word letters"
+            )
+        sizes[name.strip()] = int(number)
+    return sizes

@@ -14,7 +14,6 @@ from backprop.commands import option_sentence, unwritten
 from backprop.commands.progress import progress
 from backprop.models.loading import is_model_file, load_model
 from backprop.models.verified import ImportCheck
-from backprop.names import printable
 from backprop.network_graph import NetworkGraph
 from backprop.report.collect import Tick, collect_network
 from backprop.report.digits import collect
@@ -25,6 +24,7 @@ from backprop.report.settings import LOSSES, Settings
 from backprop.report.write import require_writable, to_json, write_files
 from backprop.tables import text_table
 from jacobians.layers.activations import ACTIVATIONS
+from jacobians.names import class_name, printable
 from verification.commands.running import CallError, is_ours, users_code
 from verification.optional_packages import require_extras
 
@@ -150,7 +150,7 @@ def _own(network: str, at: str | None, seed: int, tick: Tick, run_code: bool) ->
         if is_ours(error):  # an argument is refused, by its name
             name, _, rest = str(error).partition(": ")
             raise CallError(f"{'--at' if name == 'x' else f'--{name}'}: {rest}") from None
-        raise CallError(f"--network: {network} raised {type(error).__name__}: {error}") from error
+        raise CallError(f"--network: {network} raised {class_name(error)}: {error}") from error
 
 
 def _show(report: Report, paths: list[Path]) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
-from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +18,7 @@ _BINARY = {
     "equal": "{} == {}", "not_equal": "{} != {}", "logical_and": "{} and {}", "logical_or": "{} or {}",
     "bitwise_and": "{} and {}", "bitwise_or": "{} or {}",
 }  # fmt: skip
-_TEMPLATES = {
+TEMPLATES = {
     **_BINARY,
     "negative": "-{}", "logical_not": "not {}", "isnan": "{0} != {0}", "square": "{0} * {0}",
     "isfinite": "{0} - {0} == 0.0",
@@ -64,9 +61,6 @@ _MOVES = {
     "reshape", "ravel", "swapaxes", "transpose", "moveaxis", "expand_dims", "squeeze", "broadcast_to", "concatenate",
     "stack", "take", "take_along_axis", "sum", "mean",
 }  # fmt: skip
-# Measured with CPython 3.11 and NumPy 2.4: one line of NumPy on small arrays takes as long as about so many
-# operations on Python's floats.
-_OPERATIONS_A_LINE = 25
 MOST_OPERATIONS = 4000  # Python compiles longer functions slowly, and NumPy is faster there
 
 
@@ -121,7 +115,7 @@ class Code:
             return operands[1] if operands[0] else operands[2]
         if operation == "logaddexp":
             return self._logaddexp(*operands)
-        if operation not in _TEMPLATES:
+        if operation not in TEMPLATES:
             raise NotScalarError(operation)
         # 0.0 and −0.0 are equal, but not the same
         key = (operation, *(id(v) if isinstance(v, Scalar) else repr(v) for v in operands))
@@ -241,150 +235,3 @@ def _evaluated(node: Node, args: tuple[Any, ...], options: dict[str, Any], code:
 
 def _refuse(name: str) -> Any:
     raise NotScalarError(name)
-
-
-def scalar_form(trace: Straight, title: str, arguments: Sequence[str] | None = None) -> str:
-    """Return a module whose function `make` takes a function for non-finite numbers and returns `jacobian`.
-
-    Parameters
-    ----------
-    trace : Trace or GraphTrace
-    title : str
-        The first line of the docstring.
-    arguments : sequence of str, optional
-        Where there are several: the function is called `jacobians` then, and returns a tuple. By default it takes x.
-
-    Raises
-    ------
-    NotScalarError
-        If there is no such form.
-    """
-    if sum(math.prod(node.shape) for node in trace.nodes if id(node) not in trace.once) > MOST_OPERATIONS:
-        raise NotScalarError("too many operations")
-    code = Code()
-    inputs, results = entries(trace, code)
-    if not inputs:
-        raise NotScalarError("a Jacobian that does not depend on x")
-    live: set[int] = set()
-    flat = [entry for dense in results for entry in dense.flat]
-    _mark([entry for entry in flat if isinstance(entry, Scalar)], live)
-    scalars = [scalar for scalar in code.scalars if id(scalar) in live]
-    uses = Counter(
-        id(operand) for scalar in scalars for operand in scalar.operands if isinstance(operand, Scalar)
-    )
-    uses.update(id(entry) for entry in flat if isinstance(entry, Scalar))
-    for number, own in enumerate(inputs.values()):
-        for place, entry in enumerate(own):
-            entry.name = f"x{place}" if arguments is None else f"x{number}_{place}"
-    names = iter(range(1, len(scalars) + 1))
-    lines: list[str] = []
-    expressions: dict[int, str] = {}
-
-    def text(value: Any) -> str:
-        if not isinstance(value, Scalar):
-            return _literal(value)
-        call = _TEMPLATES.get(value.operation, "").startswith((*FUNCTIONS, "abs"))
-        return value.name or (expressions[id(value)] if call else f"({expressions[id(value)]})")
-
-    for scalar in scalars:
-        template = _TEMPLATES[scalar.operation]
-        written = template.format(*map(text, scalar.operands))
-        repeated = any(template.count(f"{{{place}}}") > 1 for place in range(2))
-        if uses[id(scalar)] == 1 and len(written) <= 80 and not repeated:
-            expressions[id(scalar)] = written
-        else:
-            scalar.name = f"s{next(names)}"
-            lines.append(f"{scalar.name} = {written}")
-    used = {scalar.operation for scalar in scalars}
-    functions = [name for name in FUNCTIONS if any(re.search(rf"\b{name}\(", _TEMPLATES[op]) for op in used)]
-    return _module(title, trace, inputs, arguments, results, lines, text, functions)
-
-
-def _mark(ends: list[Scalar], live: set[int]) -> None:
-    waiting = list(ends)
-    while waiting:
-        scalar = waiting.pop()
-        if id(scalar) not in live:
-            live.add(id(scalar))
-            waiting += [operand for operand in scalar.operands if isinstance(operand, Scalar)]
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value))
-    number = float(value)
-    if not math.isfinite(number):
-        raise NotScalarError("a constant that is not finite")
-    return f"({number!r})" if number < 0 or str(number).startswith("-") else repr(number)
-
-
-def _module(
-    title: str,
-    trace: Straight,
-    inputs: dict[str, list[Scalar]],
-    arguments: Sequence[str] | None,
-    results: list[Array],
-    lines: list[str],
-    text: Callable[[Any], str],
-    functions: list[str],
-) -> str:
-    # an entry that has a name already needs no other one
-    flat = [entry for dense in results for entry in dense.flat]
-    named = [entry.name if isinstance(entry, Scalar) else "" for entry in flat]
-    answers = [name or f"j{place}" for place, name in enumerate(named)]
-    shapes = {node.function: node.shape for node in trace.nodes if node.kind == "input"}
-    unpacked = []
-    for name, own in inputs.items():
-        if arguments is not None and shapes[name] == ():
-            unpacked.append(f"{own[0].name} = {name}.item()")
-            continue
-        targets = ", ".join(entry.name for entry in own) + ("," if len(own) == 1 else "")
-        unpacked.append(f"{targets} = {name if len(shapes[name]) == 1 else f'{name}.ravel()'}.tolist()")
-    calls = [
-        f"{answer} = {text(entry)}"
-        for answer, name, entry in zip(answers, named, flat, strict=True)
-        if not name
-    ]
-    body = [*unpacked, *lines, *calls, f"total = {' + '.join(answers)}"]
-    tried = "\n".join(f"            {line}" for line in body)
-    imports = f"from math import {', '.join(functions)}\n" if functions else ""
-    taken = "x" if arguments is None else ", ".join(arguments)
-    called = "jacobian" if arguments is None else "jacobians"
-    ends = np.cumsum([0, *(dense.size for dense in results)]).tolist()
-    shape: tuple[int, ...] = (ends[-1],)
-    if arguments is None:
-        shape, answer = results[0].shape, "result"
-    elif len({dense.shape for dense in results}) == 1:
-        shape, answer = (len(results), *results[0].shape), "tuple(result)"
-    else:  # parts of one array, which don't overlap
-        parts = [
-            f"result[{start}:{stop}].reshape({dense.shape})"
-            for start, stop, dense in zip(ends, ends[1:], results, strict=False)
-        ]
-        answer = f"({', '.join(parts)},)"
-    return (
-        f"{imports}from struct import Struct\n\nimport numpy as np\n\n\n"
-        f'def make(arrays):\n    """{title}\n\n    Takes the function for numbers that overflow or are not finite.\n'
-        f'    Cost of a call: {trace.cost}.\n    """\n'
-        f'    pack = Struct("{ends[-1]}d").pack_into\n    empty = np.empty\n\n'
-        f"    def {called}({taken}):\n        try:\n{tried}\n"
-        f"        except (ArithmeticError, ValueError):\n            return arrays({taken})\n"
-        f"        if total - total != 0.0:\n            return arrays({taken})\n"
-        f"        result = empty({shape})\n        pack(result, 0, {', '.join(answers)})\n        return {answer}\n\n"
-        f"    return {called}\n"
-    )
-
-
-def is_small(trace: Straight) -> bool:
-    """Return whether Python's floats are likely to be faster than NumPy's calls."""
-    calls = [node for node in trace.nodes if id(node) not in trace.once and node.kind in _CALLS]
-    operations = sum(max(int(np.prod(node.shape)), node.cost.flops) for node in calls)
-    operations += sum(
-        int(np.prod(node.shape)) * 2 * node.args[0].shape[-1]
-        for node in calls
-        if node.function is np.matmul and not node.cost.flops
-    )
-    return operations <= _OPERATIONS_A_LINE * len(calls)
-
-
-_CALLS = ("ufunc", "function", "method", "write")

@@ -16,6 +16,7 @@ from backprop.compiling.recording import Recording
 from backprop.compiling.stored_arrays import identifiers
 from backprop.learning.backpropagation import delta_gradients
 from jacobians import Function, Sequential
+from jacobians.names import class_name
 from jacobians.numerics.arrays import Array
 
 
@@ -53,7 +54,7 @@ def target_name(loss: Function, rows: Array) -> str:
     ]
     if len(found) != 1:
         raise RecordingError(
-            f"loss: {type(loss).__name__} keeps {len(found)} arrays of the targets' shape {rows.shape}, "
+            f"loss: {class_name(loss)} keeps {len(found)} arrays of the targets' shape {rows.shape}, "
             f"expected one, so that other targets can take its place"
         )
     return found[0]

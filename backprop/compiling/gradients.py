@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
+from backprop.compiling.engines import Engine, Work, checked_engine, engine_module, fastest, installed
 from backprop.compiling.gradient_source import gradient_source, target_name, trace_gradients
 from backprop.compiling.memory import Written
+from backprop.compiling.nodes import fixed_nodes
 from backprop.learning.network import MLP
 from backprop.learning.targets import target_rows
 from jacobians import Function
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.blas_threads import blas_threads
@@ -49,11 +53,9 @@ class CompiledGradients:
     threads: int
     workspace: int
 
-    def __init__(self, network: MLP, points: int) -> None:
+    def __init__(self, network: MLP, points: int, engine: Engine = "numpy") -> None:
         if not isinstance(network, MLP):
-            raise TypeError(
-                f"network: found {type(network).__name__}, expected an MLP; see compile_gradients"
-            )
+            raise TypeError(f"network: found {class_name(network)}, expected an MLP; see compile_gradients")
         self.points = checked_integer(points, "points")
         self._network = network
         self._dtype = network.dtype
@@ -74,21 +76,35 @@ class CompiledGradients:
         loss = network.network_loss.of(rows)
         self._target = target_name(loss, rows)
         self._limited = loss.has_domain
+        self._engine, self.engine, self._candidates = engine, engine, ""
+        if engine == "auto":
+            self._take_the_fastest()
+            return
         work = 6 * points * sum(value.size for value in network.parameters.values())
         worth = work >= LEAST_FLOPS and points >= LEAST_POINTS * blas_threads()
-        self._pieces = halves(points, blas_threads() if worth else 1)
+        whole = engine == "jax"  # which has threads of its own
+        self._pieces = halves(points, blas_threads() if worth and not whole else 1)
         self.threads = len(self._pieces)
         written: dict[int, Written] = {}
         made: dict[int, Callable[..., Any]] = {}
         for size in sorted({piece.stop - piece.start for piece in self._pieces}):
-            written[size] = self._of_points(size)
-            made[size] = written[size].made()
+            written[size], made[size] = self._of_points(size)
         self.source, self.constants = written[size].source, written[size].constants
         self._codes = [made[piece.stop - piece.start] for piece in self._pieces]
         sums = sum(value.nbytes for value in network.parameters.values()) * (len(self._pieces) - 1)
         self.workspace = sum(written[piece.stop - piece.start].workspace for piece in self._pieces) + sums
 
-    def _of_points(self, size: int) -> Written:
+    def _take_the_fastest(self) -> None:
+        """Be what takes the least time on random points."""
+        made = {name: CompiledGradients(self._network, self.points, name) for name in installed()}
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal(self._shape).astype(self._dtype)
+        y = np.full(self._rows, 1 / self._rows[1], self._dtype)
+        name = fastest(made, [x, y])
+        vars(self).update(vars(made[name]))
+        self._engine, self._candidates = "auto", ", ".join(made)
+
+    def _of_points(self, size: int) -> tuple[Written, Callable[..., Any]]:
         network = self._network
         rows = np.full((size, network.sizes[-1]), 1 / network.sizes[-1], dtype=self._dtype)
         shape = (size, network.sizes[0])
@@ -96,7 +112,22 @@ class CompiledGradients:
             network, network.network_loss.of(rows), rows, shape, self._dtype, divisor=self.points
         )
         title = f"Gradients of {network!r} for {size} points, by {', '.join(trace.results)}."
-        return gradient_source(trace, title)
+        call: Callable[..., Any] | None = None
+        if self.engine != "numpy":
+            module, results, once = (
+                engine_module(self.engine),
+                list(trace.results.values()),
+                fixed_nodes(trace.nodes),
+            )
+            if module.KEEPS_UNITS:
+                call = module.made(Work(trace.nodes, list(trace.arguments), results, once))
+            else:
+                trace = replace(trace, nodes=module.rewritten(trace.nodes, results, once))
+        written = gradient_source(trace, title)
+        if call is None:
+            return written, written.made()
+        engine = call
+        return written, lambda *arrays: engine(*arrays[:-1])
 
     @without_float_errors
     def __call__(self, x: Any, y: Any, out: dict[str, Array] | None = None) -> dict[str, Array]:
@@ -163,7 +194,7 @@ class CompiledGradients:
     def _checked(self, out: Any) -> list[Array]:
         """Return the arrays of a mapping, in the order of the parameters, after a look at them."""
         if not isinstance(out, Mapping) or set(out) != set(self._names):
-            found = list(out) if isinstance(out, Mapping) else type(out).__name__
+            found = list(out) if isinstance(out, Mapping) else class_name(out)
             raise TypeError(f"out: found {found}, expected a dict with an array for each of {self._names}")
         for name, shape in zip(self._names, self._sizes, strict=True):
             array = out[name]
@@ -199,20 +230,22 @@ class CompiledGradients:
 
     def __reduce__(self) -> Any:
         # compiled again: code that is run is never read from a pickle
-        return CompiledGradients, (self._network, self.points)
+        return CompiledGradients, (self._network, self.points, self._engine)
 
     def __repr__(self) -> str:
-        return f"<CompiledGradients of {self._network!r} for {self.points} points>"
+        where = "" if self.engine == "numpy" and not self._candidates else f" on {self.engine}"
+        chosen = f", the fastest of {self._candidates}" if self._candidates else ""
+        return f"<CompiledGradients of {self._network!r} for {self.points} points{where}{chosen}>"
 
 
 def _short(array: Any) -> str:
     if type(array) is not ndarray:
-        return type(array).__name__
+        return class_name(array)
     kind = "" if array.flags.c_contiguous and array.flags.writeable else ", read-only or not C-contiguous"
     return f"shape {array.shape} and dtype {array.dtype}{kind}"
 
 
-def compile_gradients(network: MLP, points: int) -> CompiledGradients:
+def compile_gradients(network: MLP, points: int, *, engine: Engine = "numpy") -> CompiledGradients:
     """Return the gradients of a network as a fast function of (x, y) for batches of one size.
 
     The δ recursion of :meth:`MLP.gradients` is recorded on arrays without numbers and written down as straight-line
@@ -224,11 +257,15 @@ def compile_gradients(network: MLP, points: int) -> CompiledGradients:
     network : MLP
     points : int
         The number of points of a batch, at least 1.
+    engine : {"numpy", "numba", "jax", "auto"}
+        What runs the code, as in :func:`compile`.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is refused.
+    ImportError
+        If the engine's library is not installed.
     RecordingError
         If a layer or a loss of one's own does what straight-line code can't.
     MemoryBudgetError
@@ -245,7 +282,7 @@ def compile_gradients(network: MLP, points: int) -> CompiledGradients:
     """
     if not isinstance(network, MLP):
         raise TypeError(
-            f"network: found {type(network).__name__}, expected an MLP; for another network "
+            f"network: found {class_name(network)}, expected an MLP; for another network "
             f"compile(network, by=…, loss=…) gives one gradient"
         )
-    return CompiledGradients(network, checked_integer(points, "points", least=1))
+    return CompiledGradients(network, checked_integer(points, "points", least=1), checked_engine(engine))

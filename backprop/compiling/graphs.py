@@ -9,8 +9,8 @@ from backprop.compiling.plans import code, dense_form, function_source, mark, ma
 from backprop.compiling.recording import Recording
 from backprop.compiling.recording_ledger import RecordingLedger
 from backprop.compiling.stored_arrays import arguments_of, identifiers, recorded_factor, stored_arrays
-from backprop.names import printable
 from jacobians.graph import Graph
+from jacobians.names import printable
 from jacobians.numerics.arrays import Array
 from jacobians.planning.execute import eliminated
 from jacobians.planning.plan import GraphPlan

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
-from backprop.compiling.entrywise import NotScalarError, is_small, scalar_form
+from backprop.compiling.arguments import checked_precision, checked_sizes, short_name, takes_all_values
+from backprop.compiling.engines import (
+    Engine,
+    Work,
+    engine_module,
+    engine_text,
+    fastest,
+    installed,
+    random_arguments,
+)
+from backprop.compiling.entrywise import NotScalarError
 from backprop.compiling.memory import maker
 from backprop.compiling.networks import Trace, array_form, trace_jacobian
+from backprop.compiling.nodes import Node, fixed_nodes
+from backprop.compiling.scalar_form import is_small, scalar_form
 from backprop.plan import Plan
-from jacobians import Affine, Cost, Function, Sequential
+from jacobians import Cost, Function
 from jacobians.cost import ZERO_COST
-from jacobians.layers.composition import Composition
-from jacobians.numerics.arguments import checked_flag, checked_integer, checked_option, checked_shape
+from jacobians.names import class_name
+from jacobians.numerics.arguments import checked_flag, checked_option
 from jacobians.numerics.arrays import Array, real_array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import require_numpy_function
@@ -55,6 +68,9 @@ class CompiledJacobian:
         batches are worked through block by block, by threads where that gains time; `source` is for one block.
     workspace : int
         The bytes that are kept between calls for intermediate results, for each thread that computes.
+    engine : str
+        What runs the code. On JAX `source` is NumPy's code of the same recording, and arrays of JAX, which are not
+        looked at for the network's domain, give arrays of JAX.
     """
 
     source: str
@@ -75,33 +91,41 @@ class CompiledJacobian:
         batched: bool,
         form: Form,
         block: int | None = None,
+        engine: Engine = "numpy",
     ) -> None:
         for name, value in (("network", network), ("loss", loss)):
             if not isinstance(value, Function) and (name == "network" or value is not None):
                 raise TypeError(
-                    f"{name}: found {type(value).__name__}, expected a Function; see backprop.compile"
+                    f"{name}: found {class_name(value)}, expected a Function; see backprop.compile"
                 )
         checked_flag(batched, "batched")
         checked_option(form, "form", get_args(Form))
         checked_option(by, "by", ["input", *network.parameters])
-        shape, dtype = _shape(network, shape, batched), _dtype(dtype)
+        shape, dtype = checked_sizes(network, shape, batched), checked_precision(dtype)
         require_numpy_function(network, "what is compiled are NumPy's functions")
         self.shape, self.dtype, self.by = shape, dtype, by
         self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
         self._loss, self._batched, self._form = loss, batched, form
         # x of this shape goes straight to the code, unless the function looks at the numbers of x first
         self._limited = loss is not None and loss.has_domain
-        self._straight = shape if _takes_all_values(network) and not self._limited else None
+        self._straight = shape if takes_all_values(network) and not self._limited else None
         self._others: dict[np.dtype[Any], CompiledJacobian] = {}
+        self._own: Any = _none_is
+        self._engine, self.engine, self._candidates = engine, engine, ""
+        if engine == "auto":
+            self._take_the_fastest(block)
+            return
+        if engine != "numpy" and self._runs_on(engine_module(engine)):
+            return
         self.block = block or (self._points_at_once() if batched else 1)
         if batched and self.block < shape[0]:
             self._work_in_blocks()
             return
-        trace = self._trace(shape, batched)
-        self.plan, self.cost = trace.plan, trace.cost
-        self._sizes, self._answer = trace.result.shape[-2:], trace.result.dtype
-        target = "the loss" if loss is not None else "F"
-        title = f"∂{target}/∂{by} of {_short(network)} at x of shape {shape}, {dtype}."
+        trace = self._take(self._trace(shape, batched))
+        title = self._title()
+        if engine != "numpy":
+            nodes = engine_module(engine).rewritten(trace.nodes, trace.returned, trace.once)
+            trace = replace(trace, nodes=nodes, once=fixed_nodes(nodes))
         written = array_form(trace, title)
         self.source, self.constants, self.workspace = written.source, written.constants, written.workspace
         self._writes_out = written.writes_out
@@ -120,7 +144,7 @@ class CompiledJacobian:
                 self._call = maker(source)(arrays)
                 self.source, self.form = source, "scalars"
 
-    def _trace(self, shape: tuple[int, ...], batched: bool) -> Trace:
+    def _trace(self, shape: tuple[int, ...], batched: bool, keep_units: bool = False) -> Trace:
         return trace_jacobian(
             self._network,
             shape,
@@ -128,7 +152,63 @@ class CompiledJacobian:
             by=self.by,
             loss=self._loss,
             batched=batched,
+            keep_units=keep_units,
         )
+
+    def _take(self, trace: Trace) -> Trace:
+        self.plan, self.cost = trace.plan, trace.cost
+        self._sizes, self._answer = trace.result.shape[-2:], trace.result.dtype
+        return trace
+
+    def _title(self) -> str:
+        target = "the loss" if self._loss is not None else "F"
+        return (
+            f"∂{target}/∂{self.by} of {short_name(self._network)} at x of shape {self.shape}, {self.dtype}."
+        )
+
+    # --- engines ---------------------------------------------------------------------------------------
+
+    def _runs_on(self, module: Any) -> bool:
+        """Take what an engine makes of the whole function; False where NumPy's products are better."""
+        if self._form == "arrays" and not module.KEEPS_UNITS:
+            return False
+        trace = self._trace(self.shape, self._batched, module.KEEPS_UNITS)
+        point = None
+        if self._batched and self._loss is None:
+            one = self._trace(self.shape[1:], False, module.KEEPS_UNITS)
+            point = Work(one.nodes, ["x"], one.returned, one.once)
+        call = None
+        if self._loss is None or not self._batched or module.KEEPS_UNITS:
+            call = module.made(Work(trace.nodes, ["x"], trace.returned, trace.once, point))
+        if call is None:
+            if self._form == "scalars":
+                raise ValueError(
+                    f"form: found 'scalars' for a Jacobian without that form on {self.engine}, expected 'auto'"
+                )
+            return False
+        self._take(trace)
+        written = array_form(trace, self._title())
+        self.source, self.constants = getattr(call, "source", written.source), written.constants
+        self.workspace, self.block = 0, self.shape[0] if self._batched else 1
+        self.form = "scalars" if hasattr(call, "source") else "arrays"
+        self._writes_out, self._writes_anywhere = hasattr(call, "writes_out"), False
+        self._own = module.own
+
+        def arrays(x: Array, out: Array | None = None) -> Array:
+            return call(x)[0] if out is None else call(x, out=(out,))[0]
+
+        self._arrays = self._call = arrays
+        return True
+
+    def _take_the_fastest(self, block: int | None) -> None:
+        """Be what takes the least time on random points."""
+        given = (self._network, self.shape, self.dtype, self.by, self._loss, self._batched, self._form, block)
+        made = {name: CompiledJacobian(*given, name) for name in installed()}
+        x = random_arguments([Node("input", "x", (), {}, self.shape, self.dtype, {})])
+        name = fastest({name: call._call for name, call in made.items()}, x)
+        candidates = ", ".join(made)
+        vars(self).update(vars(made[name]))
+        self._engine, self._candidates = "auto", candidates
 
     # --- batches in blocks -----------------------------------------------------------------------------
 
@@ -194,7 +274,9 @@ class CompiledJacobian:
         """Return the same for fewer points; for one as a point."""
         batched = points > 1
         shape = (points, *self.shape[1:]) if batched else self.shape[1:]
-        return CompiledJacobian(self._network, shape, self.dtype, self.by, None, batched, "arrays")
+        return CompiledJacobian(
+            self._network, shape, self.dtype, self.by, None, batched, "arrays", None, self._engine
+        )
 
     # --- calls -----------------------------------------------------------------------------------------
 
@@ -215,9 +297,11 @@ class CompiledJacobian:
             If x or out is refused.
         """
         if type(x) is not ndarray or x.dtype is not self.dtype or x.shape != self._straight:
+            if self._own(x):
+                return self._at_own(x, out)
             x = self._door(x)
             if x.dtype != self.dtype:
-                return self._for_dtype(x.dtype)(x, out)
+                return self._forchecked_precision(x.dtype)(x, out)
         if out is None:
             return self._call(x)
         self._check_out(out)
@@ -226,6 +310,19 @@ class CompiledJacobian:
         else:
             np.copyto(out, self._call(x))
         return out
+
+    def _at_own(self, x: Any, out: Any) -> Any:
+        """Return the Jacobian at an array of the engine's library, or at what stands for one while it is traced."""
+        if tuple(x.shape) != self.shape or out is not None:
+            found = (
+                f"shape {tuple(x.shape)}"
+                if out is None
+                else "out beside an array that is no array of NumPy's"
+            )
+            raise ValueError(f"x: found {found}, expected shape {self.shape} and no out")
+        if np.dtype(x.dtype) != self.dtype:
+            return self._forchecked_precision(checked_precision(x.dtype))._at_own(x, None)
+        return self._call(x)
 
     def _door(self, x: Any) -> Array:
         point = real_array(x, "x", foreign="refuse")
@@ -240,11 +337,19 @@ class CompiledJacobian:
             self._loss.check_values(self._network._forward(point, int(self._batched)))
         return point
 
-    def _for_dtype(self, dtype: np.dtype[Any]) -> CompiledJacobian:
+    def _forchecked_precision(self, dtype: np.dtype[Any]) -> CompiledJacobian:
         if dtype not in self._others:
             form: Form = "auto" if self._form == "scalars" else self._form
             self._others[dtype] = CompiledJacobian(
-                self._network, self.shape, dtype, self.by, self._loss, self._batched, form, self.block
+                self._network,
+                self.shape,
+                dtype,
+                self.by,
+                self._loss,
+                self._batched,
+                form,
+                self.block,
+                self.engine,
             )
         return self._others[dtype]
 
@@ -253,7 +358,7 @@ class CompiledJacobian:
         expected = (*batch, *self._sizes)
         dtype = self._answer
         if not isinstance(out, np.ndarray):
-            raise TypeError(f"out: found {type(out).__name__}, expected an array of shape {expected}")
+            raise TypeError(f"out: found {class_name(out)}, expected an array of shape {expected}")
         if not out.flags.writeable:
             raise ValueError(
                 "out: found a read-only array, expected a writeable one; copy it by np.array(out)"
@@ -267,89 +372,18 @@ class CompiledJacobian:
     def __reduce__(self) -> Any:
         # compiled again: code that is run is never read from a pickle
         given = (self._network, self.shape, self.dtype.name, self.by, self._loss, self._batched)
-        return _restored, (*given, self._form, self.block)
+        return _restored, (*given, self._form, self.block, self._engine)
 
     def __repr__(self) -> str:
         m, n = self._sizes
-        return f"<CompiledJacobian ∂/∂{self.by}: x {self.shape} ↦ {m}×{n}, {self.form}, {self.cost}>"
+        where = engine_text(self.form, self.engine, self._candidates)
+        return f"<CompiledJacobian ∂/∂{self.by}: x {self.shape} ↦ {m}×{n}, {where}, {self.cost}>"
+
+
+def _none_is(array: Any) -> bool:
+    return False
 
 
 def _restored(network: Function, shape: tuple[int, ...], dtype: str, *others: Any) -> CompiledJacobian:
     # NumPy's own object for the dtype, which calls look for; a pickled one is another
     return CompiledJacobian(network, shape, np.dtype(dtype), *others)
-
-
-def compile_network(
-    network: Function,
-    by: str = "input",
-    loss: Function | None = None,
-    *,
-    batched: bool = False,
-    shape: tuple[int, ...] | None = None,
-    dtype: Any = np.float64,
-    form: Form = "auto",
-    block: int | None = None,
-) -> CompiledJacobian:
-    """Return the Jacobian of a network as a function of x: see :func:`backprop.compile`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is refused.
-    RecordingError
-        If a layer of one's own does what straight-line code can't.
-    """
-    for name, value in (("network", network), ("loss", loss)):
-        if not isinstance(value, Function) and (name == "network" or value is not None):
-            found = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
-            raise TypeError(f"{name}: found {found}, expected a Function such as SquaredError(y)")
-    checked_flag(batched, "batched")
-    checked_option(form, "form", get_args(Form))
-    kind = _dtype(dtype)
-    checked_option(by, "by", ["input", *network.parameters])
-    sizes = _shape(network, shape, batched)
-    if block is not None:
-        if not batched or loss is not None:
-            raise ValueError(f"block: found {block!r}, expected None for one point and for a loss")
-        block = min(checked_integer(block, "block", least=1), sizes[0])
-    network.check_input(sizes[int(batched) :])
-    return CompiledJacobian(network, sizes, kind, by, loss, bool(batched), form, block)
-
-
-def _dtype(dtype: Any) -> np.dtype[Any]:
-    try:
-        kind = np.dtype(dtype)
-    except TypeError:
-        kind = None
-    if kind not in (np.float64, np.float32):
-        raise TypeError(f"dtype: found {kind or repr(dtype)}, expected float64 or float32")
-    return kind
-
-
-def _shape(network: Function, shape: Any, batched: bool) -> tuple[int, ...]:
-    if shape is None:
-        first = network
-        while isinstance(first, Sequential):
-            first = first.layers[0]
-        if not isinstance(first, Affine) or batched:
-            reason = "the number of points" if batched else f"what {_short(network)} takes"
-            raise ValueError(f"shape: found None, expected the shape of x, which says {reason}")
-        return (first.W.shape[1],)
-    sizes = checked_shape(shape, "shape")
-    if batched and not sizes:
-        raise ValueError("shape: found () with batched=True, expected the number of points first")
-    return sizes
-
-
-def _takes_all_values(network: Function) -> bool:
-    """Return whether every real number is in the domain, so that a call need not look at x."""
-    if isinstance(network, Sequential):
-        return _takes_all_values(network.layers[0])
-    if isinstance(network, Composition):
-        return all(_takes_all_values(layer) for layer in network.layers)
-    return not network.has_domain
-
-
-def _short(network: Function) -> str:
-    text = repr(network).replace("\\", " ").replace('"', "'")
-    return text if len(text) <= 60 else f"{text[:57]}…"

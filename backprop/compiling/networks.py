@@ -86,6 +86,7 @@ def trace_jacobian(
     by: str,
     loss: Function | None,
     batched: bool,
+    keep_units: bool = False,
 ) -> Trace:
     """Return the recorded operations of ∂(loss ∘ network)/∂by at a point of some shape.
 
@@ -98,6 +99,8 @@ def trace_jacobian(
     by : str
     loss : Function or None
     batched : bool
+    keep_units : bool
+        Whether dead units stay: which ones they are depends on numbers, and with them all shapes.
 
     Raises
     ------
@@ -125,7 +128,7 @@ def trace_jacobian(
         factors = chains[by]
         shapes = factors[0].out_shape, factors[-1].in_shape
         # in a batch each point has dead units of its own
-        reduced = None if batched else live_chain(recording, factors)
+        reduced = None if batched or keep_units else live_chain(recording, factors)
         if reduced is not None:
             factors = reduced
         plan = Chain(factors).plan(dead_units=False)

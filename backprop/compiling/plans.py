@@ -11,7 +11,7 @@ from backprop.compiling.printing import Printer, needed
 from backprop.compiling.recording import Recording
 from backprop.compiling.recording_ledger import RecordingLedger
 from backprop.compiling.stored_arrays import arguments_of, identifiers, recorded_factor, stored_arrays
-from backprop.names import quotable
+from jacobians.names import quotable
 from jacobians.numerics.arrays import Array
 from jacobians.planning.trees import fold
 from jacobians.products import multiply

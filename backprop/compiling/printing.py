@@ -349,7 +349,7 @@ def function_name(function: Any) -> str:
     module = getattr(function, "__module__", None) or ""
     if "linalg" in module:
         return f"np.linalg.{name}"
-    if module.startswith("jacobians."):
+    if module.startswith(("jacobians.", "backprop.")):
         return str(name)
     if module.startswith("numpy.lib"):
         return f"{module.replace('numpy', 'np')}.{name}" if not hasattr(np, name) else f"np.{name}"

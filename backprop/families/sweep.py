@@ -24,10 +24,10 @@ from backprop.families.table import (
     crossovers,
     shown_value,
 )
-from backprop.names import printable
 from backprop.plan import ratio
 from backprop.tables import csv_table, html_table, latex_table, markdown_table, text_table
 from jacobians.layers.activations import ACTIVATIONS
+from jacobians.names import printable
 from jacobians.numerics.arguments import (
     checked_flag,
     checked_integer,

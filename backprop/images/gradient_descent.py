@@ -11,6 +11,7 @@ import numpy as np
 from backprop.images.drawing import as_image
 from backprop.learning.not_finite import first_not_finite
 from jacobians import Function
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_callable, checked_integer, checked_pair, real_number
 from jacobians.numerics.arrays import Array, read_only, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -69,7 +70,7 @@ class Descent(Pickled):
 
     def __repr__(self) -> str:
         first, last = self.values[0], self.values[-1]
-        return f"<{type(self).__name__} of {self.function!r}: {self.steps} steps, {first:.4g} to {last:.4g}>"
+        return f"<{class_name(self)} of {self.function!r}: {self.steps} steps, {first:.4g} to {last:.4g}>"
 
 
 @without_float_errors
@@ -129,7 +130,7 @@ def follow(
 ) -> tuple[Function, Array, Array, tuple[float, ...]]:
     """Take steps x ← x + sign·α∇f(x) and return the fields of a :class:`Descent`; see :func:`gradient_descent`."""
     if not isinstance(function, Function):
-        raise TypeError(f"function: found {type(function).__name__}, expected a Function")
+        raise TypeError(f"function: found {class_name(function)}, expected a Function")
     first = _within(real_array(start, "start", foreign="refuse"), _bounds(bounds))
     rate = real_number(step_size, "step_size", above=0)
     count = checked_integer(steps, "steps", least=1)

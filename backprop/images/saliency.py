@@ -18,6 +18,7 @@ from backprop.learning.network import MLP
 from backprop.learning.not_finite import is_finite, told
 from jacobians import Function, Jacobian, SquaredNorm
 from jacobians.layers.recording import Record, _Recorded
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer, real_number
 from jacobians.numerics.arrays import Array, read_only, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -59,7 +60,7 @@ class ClassScore(_Recorded):
 
     def __init__(self, network: Function, class_: int, penalty: float = 0.0) -> None:
         if not isinstance(network, Function):
-            raise TypeError(f"network: found {type(network).__name__}, expected a Function such as an MLP")
+            raise TypeError(f"network: found {class_name(network)}, expected a Function such as an MLP")
         require_numpy_function(network, "scores are computed with NumPy's functions")
         self.network = network
         self.class_ = checked_integer(class_, "class_", least=0)

@@ -11,6 +11,7 @@ from typing import Any
 
 from backprop.images.gradient_descent import Descent, follow, gradient
 from jacobians import Function, Gram, GramLoss, Sequential
+from jacobians.names import class_name
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 
@@ -89,7 +90,7 @@ def match_style(
            [2., 1.]])
     """
     if features is not None and not isinstance(features, Function):
-        raise TypeError(f"features: found {type(features).__name__}, expected a Function with values (c, n)")
+        raise TypeError(f"features: found {class_name(features)}, expected a Function with values (c, n)")
     wanted = real_array(example, "example", foreign="refuse")
     G0 = Gram()(wanted if features is None else features(wanted))
     loss = GramLoss(G0) if features is None else Sequential(features, GramLoss(G0))

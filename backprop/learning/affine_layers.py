@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from jacobians import Affine, Elementwise, Function, Jacobian, Softmax
-from jacobians.layers.activations import activation
+from jacobians.layers.activations import IDENTITIES, activation
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_list
 
 
@@ -27,16 +28,16 @@ def affine_layers(weights: Sequence[tuple[Any, Any]]) -> list[Affine]:
     expected = "a list of pairs (W, b) with W (outputs, inputs)"
     if hasattr(weights, "coefs_"):
         raise TypeError(
-            f"weights: found {type(weights).__name__}, expected {expected}; scikit-learn stores (inputs, outputs): "
+            f"weights: found {class_name(weights)}, expected {expected}; scikit-learn stores (inputs, outputs): "
             f"[(W.T, b) for W, b in zip(model.coefs_, model.intercepts_)], or from_sklearn(model), which is checked"
         )
     if isinstance(weights, Function | Jacobian | Mapping):
-        raise TypeError(f"weights: found {type(weights).__name__}, expected {expected}")
+        raise TypeError(f"weights: found {class_name(weights)}, expected {expected}")
     layers = []
     for place, pair in enumerate(checked_list(weights, "weights", expected)):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(
-                f"weights[{place}]: found {type(pair).__name__}, expected a pair (W, b); b may be None"
+                f"weights[{place}]: found {class_name(pair)}, expected a pair (W, b); b may be None"
             )
         W, b = pair
         try:
@@ -96,7 +97,7 @@ def last_activation(given: str | Function | None) -> Function | None:
     if isinstance(given, str):
         if given == "softmax":
             return Softmax()
-        if given.lower() in ("linear", "identity", "none"):
+        if given.replace("-", "_").lower() in IDENTITIES:
             raise ValueError(
                 f"output_activation: found {given!r}, expected None for an affine last layer, whose outputs are "
                 f"linear (the identity)"
@@ -115,7 +116,7 @@ def function_title(function: Function) -> str:
     >>> function_title(Softmax()), function_title(activation("tanh"))
     ('softmax', 'tanh')
     """
-    return function.name if isinstance(function, Elementwise) else type(function).__name__.lower()
+    return function.name if isinstance(function, Elementwise) else class_name(function).lower()
 
 
 F = TypeVar("F", bound=Function)

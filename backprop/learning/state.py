@@ -110,6 +110,7 @@ class TrainingState(Pickled):
 
 
 _ARRAYS = ("parameters", "velocity", "best_parameters")
+NOT_FINITE = ("nan", "inf", "-inf")  # how a loss over validation points is saved that is no finite number
 
 
 def save_state(state: TrainingState, path: str | os.PathLike[str]) -> None:
@@ -138,7 +139,7 @@ def save_state(state: TrainingState, path: str | os.PathLike[str]) -> None:
         "network": state.network,
         "data": state.data,
         "settings": asdict(state.settings),
-        "history": [asdict(epoch) for epoch in state.history],
+        "history": [_facts(epoch) for epoch in state.history],
     }
     # not by tempfile, whose files only their owner may read
     beside = target.with_name(f".{target.stem}-{secrets.token_hex(8)}.npz")
@@ -151,6 +152,13 @@ def save_state(state: TrainingState, path: str | os.PathLike[str]) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _facts(epoch: Epoch) -> dict[str, Any]:
+    """Return what is saved of an epoch: JSON has no ∞ and no NaN, and a loss over validation points may be one."""
+    facts = asdict(epoch)
+    loss = epoch.validation_loss
+    return facts if loss is None or math.isfinite(loss) else facts | {"validation_loss": str(loss)}
 
 
 def load_state(path: str | os.PathLike[str]) -> TrainingState:
@@ -267,6 +275,10 @@ def _history(found: Any) -> tuple[Epoch, ...]:
         epoch = fields(facts, f"history[{number}]", Epoch.__dataclass_fields__)
         for name, value in epoch.items():
             place = f"history[{number}]: {name}"
+            # the loss over validation points stops no run: as what it isn't, it is said in words
+            if name == "validation_loss" and value in NOT_FINITE and found[0][name] is not None:
+                epoch[name] = float(value)
+                continue
             if name == "number":
                 if type(value) is not int or value != number:
                     raise ValueError(f"{place} is {shown(value)}, and not {number}")
@@ -275,9 +287,8 @@ def _history(found: Any) -> tuple[Epoch, ...]:
                     raise ValueError(f"{place} is missing")
             elif type(value) is not float or found[0][name] is None:
                 raise ValueError(f"{place} is {shown(value)}, and not a number as those of the other epochs")
-            # the loss over validation points stops no run
-            elif name != "validation_loss" and not math.isfinite(value):
-                raise ValueError(f"{place} is {value}")
+            elif not math.isfinite(value):
+                raise ValueError(f"{place} is {value}, and not a finite number")
             elif name.endswith("accuracy") and not 0 <= value <= 1:
                 raise ValueError(f"{place} is {value}, and not a share")
         epochs.append(Epoch(**epoch))

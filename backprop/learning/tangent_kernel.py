@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jacobians import Function
+from jacobians.names import class_name
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.products.pairwise import pairwise_products
@@ -63,7 +64,7 @@ def tangent_kernel(
            [ 4., 26.]])
     """
     if not isinstance(network, Function):
-        raise TypeError(f"network: found {type(network).__name__}, expected a Function with parameters")
+        raise TypeError(f"network: found {class_name(network)}, expected a Function with parameters")
     names = list(network.parameters) if wrt is None else [wrt] if isinstance(wrt, str) else wrt
     if wrt is None and not names:
         raise ValueError(f"network: found {network!r} without parameters, expected at least one")

@@ -22,6 +22,7 @@ from jacobians import (
     SquaredError,
 )
 from jacobians.layers.losses import one_hot
+from jacobians.names import printable
 from jacobians.numerics.arguments import checked_flag, near, shown
 from jacobians.numerics.arrays import Array, array_of, real_array
 from jacobians.numerics.libraries import NUMPY, Home, home_of, is_foreign, kind_name, namespace_of
@@ -135,7 +136,7 @@ def network_loss(loss: str | Callable[[Array], Function]) -> NetworkLoss:
             f"loss: found {shown(loss)}, expected one of {', '.join(LOSSES)}, or a callable that makes a loss "
             f"from its target, such as SquaredError"
         )
-    return NetworkLoss(getattr(loss, "__name__", type(loss).__name__), "", loss)
+    return NetworkLoss(printable(getattr(loss, "__name__", type(loss).__name__)), "", loss)
 
 
 def chosen_classes(outputs: Array, threshold: float) -> Array:

@@ -28,6 +28,7 @@ from backprop.learning.state import (
     save_state,
 )
 from backprop.learning.targets import class_numbers, target_rows
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_callable, checked_integer
 from jacobians.numerics.arrays import Array, read_only, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -205,7 +206,7 @@ def fit(
     (200, 1.0, True)
     """
     if not isinstance(network, MLP):
-        raise TypeError(f"network: found {type(network).__name__}, expected an MLP")
+        raise TypeError(f"network: found {class_name(network)}, expected an MLP")
     train = _Points.checked(network, X, Y, "")
     held = None if validation is None else _Points.checked(network, *_pair(validation), "validation ")
     epochs = checked_integer(epochs, "epochs", least=1)
@@ -268,7 +269,7 @@ class _Points:
 
 def _pair(validation: Any) -> tuple[Any, Any]:
     if not isinstance(validation, tuple | list) or len(validation) != 2:
-        raise TypeError(f"validation: found {type(validation).__name__}, expected a pair (X, Y)")
+        raise TypeError(f"validation: found {class_name(validation)}, expected a pair (X, Y)")
     return validation[0], validation[1]
 
 

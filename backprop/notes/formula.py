@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_instance, checked_list, shown
 
 Array = NDArray[Any]
@@ -198,7 +199,7 @@ def run(formula: Formula) -> Result:
     except (
         Exception
     ) as error:  # a broken derivative may raise anything; the row must turn red, not stop the others
-        remark = f"the claim raised {type(error).__name__}: {error}"
+        remark = f"the claim raised {class_name(error)}: {error}"
         lost = tuple(Finding(witness.name, False, float("nan"), remark) for witness in formula.witnesses)
         return Result(
             formula, lost, None if formula.slip is None else Finding("printed", False, float("nan"), remark)
@@ -211,7 +212,7 @@ def _witnessed(claim: Array, witness: Witness) -> Finding:
     try:
         expected = np.asarray(witness.value(), dtype=float)
     except Exception as error:  # as above
-        return Finding(witness.name, False, float("nan"), f"raised {type(error).__name__}: {error}")
+        return Finding(witness.name, False, float("nan"), f"raised {class_name(error)}: {error}")
     return compare_values(witness.name, claim, expected, witness.tolerance)
 
 
@@ -222,9 +223,7 @@ def _slipped(formula: Formula) -> Finding | None:
     try:
         expected = np.asarray(witness.value(), dtype=float)
     except Exception as error:  # as above
-        return Finding(
-            "printed", True, float("nan"), f"{witness.name} raised {type(error).__name__}: {error}"
-        )
+        return Finding("printed", True, float("nan"), f"{witness.name} raised {class_name(error)}: {error}")
     try:
         printed = np.asarray(formula.slip.value(), dtype=float)
     except ValueError as error:

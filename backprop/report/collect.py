@@ -16,6 +16,7 @@ from backprop.report.result import Derivative, Layer, LayerJacobian, Report, tol
 from backprop.report.settings import MOST_PARAMETERS
 from jacobians import Function, Jacobian, Sequential, from_numpy
 from jacobians import __version__ as version
+from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_callable, checked_instance, checked_integer
 from jacobians.numerics.arrays import Array, real_array
 
@@ -89,11 +90,11 @@ def collect_network(
     if title is not None:
         checked_instance(title, "title", str)
     if inspect.isroutine(network):
-        title = title or getattr(network, "__name__", None)
+        title = title or printable(network.__name__)
         network = from_numpy(network)
     for name, given in (("network", network), ("loss", loss)):
         if not isinstance(given, Function) and (name == "network" or given is not None):
-            found = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+            found = f"the class {class_name(given)}" if isinstance(given, type) else class_name(given)
             raise TypeError(f"{name}: found {found}, expected an instance of jacobians.Function")
     assert isinstance(network, Function)  # looked at above
     point = real_array(x, "x")
@@ -134,11 +135,11 @@ def collect_layers(network: Function, loss: Function | None, x: Array, tick: Tic
     """
     named: list[tuple[str, Function]] = []
     if isinstance(network, Sequential):
-        named += [(f"{place}.{type(own).__name__}", own) for place, own in enumerate(network.layers)]
+        named += [(f"{place}.{class_name(own)}", own) for place, own in enumerate(network.layers)]
     else:
-        named.append((type(network).__name__, network))
+        named.append((class_name(network), network))
     if loss is not None:
-        named.append((type(loss).__name__, loss))
+        named.append((class_name(loss), loss))
     total = sum(1 + len(function.parameters) for _, function in named)
     done = 0
     layers = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jacobians.formulas.functions import ELEMENTWISE
 from jacobians.formulas.matrix_form import MatrixForm, NoFormError
-from jacobians.formulas.nodes import Delta, Factor, Fn, Sym, Tensor
+from jacobians.formulas.nodes import Choice, Delta, Factor, Fn, Sym, Tensor
 from jacobians.formulas.text import text
 
 
@@ -17,7 +17,7 @@ def conditions(form: MatrixForm, *tensors: Tensor) -> list[str]:
     return list(found)
 
 
-def _said(form: MatrixForm, node: Sym | Delta | Fn | Tensor) -> str | None:
+def _said(form: MatrixForm, node: Sym | Delta | Choice | Fn | Tensor) -> str | None:
     try:
         return text(form.node(Factor(node, tuple(range(len(node.sizes))))))
     except NoFormError:
@@ -40,14 +40,14 @@ def _visit(form: MatrixForm, tensor: Tensor, found: dict[str, None], seen: set[s
                 _power(form, node, exponent, found)
 
 
-def _positive(node: Sym | Delta | Fn | Tensor) -> bool:
+def _positive(node: Sym | Delta | Choice | Fn | Tensor) -> bool:
     if isinstance(node, Sym):
         return "positive" in node.tags or node.name == "π"
     return isinstance(node, Fn) and node.name in ("exp", "softmax", "cosh", "sigmoid")
 
 
 def _power(
-    form: MatrixForm, node: Sym | Delta | Fn | Tensor, exponent: object, found: dict[str, None]
+    form: MatrixForm, node: Sym | Delta | Choice | Fn | Tensor, exponent: object, found: dict[str, None]
 ) -> None:
     norm = form.norm(node) if isinstance(node, Tensor) else None
     if norm is not None:
@@ -81,5 +81,13 @@ def _function(form: MatrixForm, node: Fn, found: dict[str, None]) -> None:
             isinstance(only, Sym) and "invertible" in only.tags and len(node.args[0].terms[0].factors) == 1
         ):
             found[f"{said[0]} is invertible"] = None
+    elif node.name in ("max", "hardmax"):
+        found[f"the largest entry of {said[0]} is the only one"] = None
+    elif node.name in ("specnorm", "specpair", "eigmax", "eigpair"):
+        found[
+            f"the largest {'singular value' if 'spec' in node.name else 'eigenvalue'} of {said[0]} is simple"
+        ] = None
+    elif node.name in ("nuclear", "polar"):
+        found[f"{said[0]} has full rank"] = None
     elif node.name == "power" and not all(_positive(f.node) for t in node.args[0].terms for f in t.factors):
         found[f"{said[0]} > 0"] = None

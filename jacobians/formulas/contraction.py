@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.formulas.functions import ELEMENTWISE
-from jacobians.formulas.nodes import Delta, Fn, Sym, Tensor, Term
+from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES
+from jacobians.formulas.nodes import Choice, Delta, Fn, Sym, Tensor, Term
 
 
 class Numbers:
@@ -22,18 +22,21 @@ class Numbers:
         """Return a size as a number."""
         return atom if isinstance(atom, int) else self.sizes[atom]
 
-    def of(self, node: Sym | Delta | Fn | Tensor) -> Any:
+    def of(self, node: Sym | Delta | Choice | Fn | Tensor) -> Any:
         """Return a node as an array, an axis for each of its sizes."""
         if node.digest not in self.known:
             self.known[node.digest] = self._compute(node)
         return self.known[node.digest]
 
-    def _compute(self, node: Sym | Delta | Fn | Tensor) -> Any:
+    def _compute(self, node: Sym | Delta | Choice | Fn | Tensor) -> Any:
         shape = tuple(self.size(atom) for atom in node.sizes)
         if isinstance(node, Sym):
             return np.asarray(np.pi) if node.name == "π" else np.reshape(self.values[node.name], shape)
         if isinstance(node, Delta):
             return np.eye(shape[0])
+        if isinstance(node, Choice):
+            columns = node.start if node.stop is None else slice(node.start, node.stop)
+            return np.eye(shape[0])[:, columns]
         if isinstance(node, Fn):
             return self._function(node)
         total = np.zeros(shape)
@@ -72,6 +75,43 @@ def _square(a: Any) -> Any:
     return np.reshape(a, (side, side))
 
 
+def first_largest(a: Any, along: tuple[int, ...]) -> Any:
+    """Return 1 at the first largest entry along axes, 0 elsewhere."""
+    last = np.moveaxis(a, along, range(-len(along), 0))
+    flat = last.reshape(*last.shape[: a.ndim - len(along)], -1)
+    made = 1.0 * (np.arange(flat.shape[-1]) == flat.argmax(axis=-1)[..., None])
+    return np.moveaxis(made.reshape(last.shape), range(-len(along), 0), along)
+
+
+def polar(a: Any) -> Any:
+    """Return U·Vᵀ of the singular values' decomposition U·S·Vᵀ."""
+    u, _, v = np.linalg.svd(a, full_matrices=False)
+    return u @ v
+
+
+def singular_pair(a: Any) -> Any:
+    """Return u·vᵀ for the largest singular value."""
+    u, _, v = np.linalg.svd(a, full_matrices=False)
+    return np.outer(u[:, 0], v[0])
+
+
+def eigen_pair(a: Any) -> Any:
+    """Return u·vᵀ/(uᵀv) for the largest eigenvalue, with its left and right vectors."""
+    pairs = [np.linalg.eig(m) for m in (a.T, a)]
+    left, right = (pair.eigenvectors[:, np.argmax(pair.eigenvalues.real)].real for pair in pairs)
+    return np.outer(left, right) / (left @ right)
+
+
+def _matrix_function(name: str, *, trace: bool = False) -> Any:
+    def value(node: Fn, a: Any) -> Any:
+        import scipy.linalg  # SciPy only for those who use it
+
+        made = getattr(scipy.linalg, name)(a)
+        return np.trace(made) if trace else made
+
+    return value
+
+
 def _softmax(node: Fn, a: Any) -> Any:
     e = np.exp(a - a.max(axis=node.along, keepdims=True))
     return e / e.sum(axis=node.along, keepdims=True)
@@ -89,4 +129,14 @@ _WHOLE: dict[str, Any] = {
     "logdet": lambda node, a: np.linalg.slogdet(_square(a))[1],
     "softmax": _softmax,
     "logsumexp": _logsumexp,
+    "max": lambda node, a: a.max(axis=node.along),
+    "hardmax": lambda node, a: first_largest(a, node.along),
+    "specnorm": lambda node, a: np.linalg.norm(a, 2),
+    "nuclear": lambda node, a: np.linalg.norm(a, "nuc"),
+    "polar": lambda node, a: polar(a),
+    "specpair": lambda node, a: singular_pair(a),
+    "eigmax": lambda node, a: np.linalg.eigvals(a).real.max(),
+    "eigpair": lambda node, a: eigen_pair(a),
+    **{name: _matrix_function(name) for name in MATRIX_SLOPES},
+    **{f"tr_{name}": _matrix_function(name, trace=True) for name in MATRIX_SLOPES},
 }

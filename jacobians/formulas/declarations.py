@@ -52,6 +52,8 @@ def declaration(name: str, said: Any) -> Declaration:
     >>> declaration("S", "symmetric n×n").sizes
     ('n', 'n')
     """
+    if isinstance(said, Declaration):
+        return said
     if isinstance(said, tuple | list) and 0 < len(said) <= 2:
         said = "×".join(str(size) for size in said)
     if isinstance(said, int) and not isinstance(said, bool):

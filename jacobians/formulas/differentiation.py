@@ -9,17 +9,18 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 from jacobians.formulas.determinants import inverse
-from jacobians.formulas.functions import ELEMENTWISE
+from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES
 from jacobians.formulas.functions_of import function
 from jacobians.formulas.lowering import Lowering
-from jacobians.formulas.nodes import Delta, Factor, Fn, Labels, Sym, Tensor, Term, fresh, plain, times
+from jacobians.formulas.nodes import Choice, Delta, Factor, Fn, Labels, Sym, Tensor, Term, fresh, plain, times
 from jacobians.formulas.normal import close, power
 from jacobians.formulas.parser import parse
 from jacobians.formulas.tree import FormulaError, Node
 
 
 @cache
-def _slope_tree(name: str) -> Node:
+def slope_of(name: str) -> Node:
+    """Return f′ in z, as the function's row says."""
     return parse(ELEMENTWISE[name].slope).body
 
 
@@ -27,7 +28,7 @@ def slope(name: str, arg: Tensor) -> Tensor:
     """Return f′ at an argument, as the function's row says."""
     low = Lowering(None, {})
     low.values["z"] = (arg, len(arg.sizes))
-    made = low.lower(_slope_tree(name))
+    made = low.lower(slope_of(name))
     labels = made.labels or fresh(len(arg.sizes))  # a constant slope is a broadcast
     return close(made.terms, labels, arg.sizes)
 
@@ -57,9 +58,9 @@ class Differentiation:
             self.known[tensor.digest] = close(terms, (*free, *by), (*tensor.sizes, *self.variable.sizes))
         return self.known[tensor.digest]
 
-    def depends(self, node: Sym | Delta | Fn | Tensor) -> bool:
+    def depends(self, node: Sym | Delta | Choice | Fn | Tensor) -> bool:
         """Return whether the variable occurs in a node."""
-        if isinstance(node, Delta):
+        if isinstance(node, Delta | Choice):
             return False
         if isinstance(node, Sym):
             line = self.lines.get(node.name)
@@ -90,7 +91,7 @@ class Differentiation:
                 )
         return made
 
-    def _node(self, node: Sym | Delta | Fn | Tensor, labels: Labels, by: Labels) -> list[Term]:
+    def _node(self, node: Sym | Delta | Choice | Fn | Tensor, labels: Labels, by: Labels) -> list[Term]:
         if isinstance(node, Sym) and node.name != self.variable.name:
             return [Term(1, (), (Factor(self.of(self.lines[node.name]), (*labels, *by)),))]
         if isinstance(node, Sym):
@@ -99,6 +100,8 @@ class Differentiation:
         if isinstance(node, Tensor):
             return [Term(1, (), (Factor(self.of(node), (*labels, *by)),))]
         assert isinstance(node, Fn)
+        if node.name == "hardmax":  # constant where the largest entry is the only one
+            return []
         if node.name in _RULES:
             return _RULES[node.name](self, node, labels, by)
         if node.name not in ELEMENTWISE:
@@ -160,6 +163,30 @@ class Differentiation:
         a, b = fresh(half), fresh(half)
         return [Term(1, (), (Factor(inverse(arg), (*b, *a)), Factor(self.of(arg), (*a, *b, *by))))]
 
+    def _max(self, node: Fn, labels: Labels, by: Labels) -> list[Term]:
+        (arg,) = node.args
+        kept = iter(labels)
+        at = tuple(fresh(1)[0] if place in node.along else next(kept) for place in range(len(arg.sizes)))
+        chosen = Fn("hardmax", (arg,), arg.sizes, node.along)
+        return [Term(1, (), (Factor(chosen, at), Factor(self.of(arg), (*at, *by))))]
+
+    def _number_of_matrix(self, node: Fn, labels: Labels, by: Labels) -> list[Term]:
+        (arg,) = node.args
+        at = fresh(2)
+        gradient = Fn(_GRADIENTS[node.name], (arg,), arg.sizes)
+        return [Term(1, (), (Factor(gradient, at), Factor(self.of(arg), (*at, *by))))]
+
+    def _trace_of(self, node: Fn, labels: Labels, by: Labels) -> list[Term]:
+        (arg,) = node.args
+        a, b = fresh(2)
+        low = Lowering(None, {})
+        low.values["Z"] = (arg, 1)
+        slope = low.lower(parse(MATRIX_SLOPES[node.name[3:]]).body).closed()
+        return [Term(1, (), (Factor(slope, (b, a)), Factor(self.of(arg), (a, b, *by))))]
+
+
+_GRADIENTS = {"specnorm": "specpair", "nuclear": "polar", "eigmax": "eigpair"}
+"""What the gradient of a number of a matrix is called."""
 
 _RULES: dict[str, Callable[[Differentiation, Fn, Labels, Labels], list[Term]]] = {
     "power": Differentiation._power,
@@ -168,6 +195,9 @@ _RULES: dict[str, Callable[[Differentiation, Fn, Labels, Labels], list[Term]]] =
     "inv": Differentiation._inv,
     "det": Differentiation._det,
     "logdet": Differentiation._logdet,
+    "max": Differentiation._max,
+    **dict.fromkeys(_GRADIENTS, Differentiation._number_of_matrix),
+    **{f"tr_{name}": Differentiation._trace_of for name in MATRIX_SLOPES},
 }
 
 
@@ -199,7 +229,7 @@ def substituted(
     if tensor.digest in known:
         return known[tensor.digest]
 
-    def node_of(node: Sym | Delta | Fn | Tensor) -> Sym | Delta | Fn | Tensor:
+    def node_of(node: Sym | Delta | Choice | Fn | Tensor) -> Sym | Delta | Choice | Fn | Tensor:
         if isinstance(node, Sym):
             return change(node)
         if isinstance(node, Tensor):
@@ -219,4 +249,4 @@ def substituted(
     return known[tensor.digest]
 
 
-__all__ = ["Differentiation", "expanded", "power", "slope", "substituted"]
+__all__ = ["Differentiation", "expanded", "power", "slope", "slope_of", "substituted"]

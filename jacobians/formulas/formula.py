@@ -9,12 +9,16 @@ import numpy as np
 from jacobians.formulas.conditions import conditions
 from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
+from jacobians.formulas.derivation_steps import steps_of
 from jacobians.formulas.differentiation import expanded, spread_terms
+from jacobians.formulas.forms import Form
 from jacobians.formulas.index_text import IndexText
 from jacobians.formulas.latex import latex
 from jacobians.formulas.matrix_form import NoFormError
 from jacobians.formulas.nodes import Tensor
-from jacobians.formulas.numpy_code import EinsumCode, NumpyCode
+from jacobians.formulas.numpy_code import EinsumCode
+from jacobians.formulas.sizes import Shapes
+from jacobians.formulas.steps import Steps
 from jacobians.formulas.text import size_text, text
 from jacobians.formulas.tree import FormulaError, Node, Program, count
 from jacobians.numerics.arguments import checked_option
@@ -26,44 +30,16 @@ MOST_EXPANDED = 8
 """Up to how many terms the form that is multiplied out is tried beside the factored one."""
 
 
-class Form:
-    """A formula in matrix notation, printed as text; a derivative makes it.
-
-    Parameters
-    ----------
-    tree : Node
-        What is written.
-    context : Context
-        The sizes of its names, and what names of lines stand for.
-    vec : str
-        What vec means in it.
-    """
-
-    def __init__(self, tree: Node, context: Context, vec: str) -> None:
-        self.tree, self._shapes, self._vec, self._where = tree, context.shapes, vec, context.where(tree)
-
-    def code(self) -> str:
-        """Return the formula as an expression in NumPy, vectors as arrays of one axis."""
-        return NumpyCode(self._shapes, self._vec).of(self.tree)
-
-    def __repr__(self) -> str:
-        return text(self.tree) + self._where
-
-    def latex(self) -> str:
-        """Return the formula as LaTeX."""
-        return latex(self.tree)
-
-    def _repr_latex_(self) -> str:
-        return f"${self.latex()}$"
-
-
 class Derivative:
     """The derivative of a formula as a formula; `derive` makes it.
 
     ``print(d)`` shows the gradient in the input's shape for a number, else the Jacobian matrix, and says which.
     """
 
-    def __init__(self, context: Context, out: Axes, tensor: Tensor, by: str, half: bool) -> None:
+    def __init__(
+        self, context: Context, out: Axes, tensor: Tensor, by: str, half: bool, order: int = 1
+    ) -> None:
+        self._order = order
         self._context, self._out, self._by, self._half = context, out, by, half
         first = sum(len(axis) for axis in out)
         rows, columns = context.shape(by)
@@ -174,6 +150,7 @@ class Derivative:
         return (self.matrix() if self._out else self.gradient).latex()
 
     def _repr_latex_(self) -> str | None:
+        """Return the LaTeX of Jupyter; ``d.steps`` shows how it is found."""
         tree = self._matrix_tree("row", "numerator") if self._out else self._tree(*self._sides, "row")
         return None if tree is None else f"${latex(tree)}$"
 
@@ -260,6 +237,16 @@ class Derivative:
         return self._by
 
     @property
+    def shapes(self) -> Shapes:
+        """The sizes of all parts of the formula."""
+        return self._context.shapes
+
+    @property
+    def order(self) -> int:
+        """Of which order it is: 1, or more after `derive`."""
+        return self._order
+
+    @property
     def half(self) -> bool:
         """Whether it is the derivative by the free entries of a symmetric matrix."""
         return self._half
@@ -285,6 +272,17 @@ class Derivative:
         FormulaError
         """
         self._context.fits(program)
+
+    @property
+    def steps(self) -> Steps:
+        """The derivation as it is written by hand: the rules that are used, the differential, and its identification.
+
+        Raises
+        ------
+        FormulaError
+            For a derivative of higher order; the steps of each order are those of its own formula.
+        """
+        return steps_of(self)
 
     def terms(self) -> list[str]:
         """Return the terms of the derivative, multiplied out, as text: gradients of numbers, else in index notation."""
@@ -335,7 +333,7 @@ class Derivative:
                 "by: found vech(…) in a derivative of second order, expected the name of a variable"
             )
         tensor = self._context.differentiated(self._plain, name)
-        return Derivative(self._context, (*self._out, *self._in), tensor, name, half)
+        return Derivative(self._context, (*self._out, *self._in), tensor, name, half, self._order + 1)
 
     def evaluate(self, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """Return the derivative's numbers, of shape out_shape + in_shape (mixed layout).

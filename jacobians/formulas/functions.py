@@ -105,6 +105,27 @@ class Whole:
     axis: bool = False
 
 
+MATRIX_SLOPES = {
+    "expm": "expm(Z)",
+    "sinm": "cosm(Z)",
+    "cosm": "-sinm(Z)",
+    "logm": "inv(Z)",
+    "sqrtm": "inv(sqrtm(Z))/2",
+}
+"""f′ of functions of matrices, in Z: the derivative of tr f(Z) is f′(Z)ᵀ."""
+
+_KHATRI_RAO = "np.einsum('ik,jk->ijk', {0}, {1}).reshape(-1, ({1}).shape[1])"
+_SVD = "(lambda u, _, v: {})(*np.linalg.svd({{0}}, full_matrices=False))"
+
+_VECTOR = "(lambda e, v: v[:, np.argmax(e.real)].real)(*np.linalg.eig({0}))"
+_EIGENPAIR = (
+    "(lambda u, v: np.outer(u, v) / (u @ v))("
+    + _VECTOR.format("({0}).T")
+    + ", "
+    + _VECTOR.format("{0}")
+    + ")"
+)
+
 WHOLE: dict[str, Whole] = {
     "inv": Whole(code="np.linalg.inv({0})", domain="{0} is invertible"),
     "det": Whole(code="np.linalg.det({0})", latex=r"\det"),
@@ -122,11 +143,26 @@ WHOLE: dict[str, Whole] = {
     "vec": Whole(code="np.ravel({0})", latex=r"\operatorname{vec}"),
     "vech": Whole(code="", latex=r"\operatorname{vech}"),
     "kron": Whole((2,), "np.kron({0}, {1})"),
+    "khatri": Whole((2,), _KHATRI_RAO),
     "transpose": Whole(code="({0}).T"),
     "dot": Whole((2,), "np.dot({0}, {1})"),
     "outer": Whole((2,), "np.outer({0}, {1})"),
-    "max": Whole((2,), "np.maximum({0}, {1})", latex=r"\max"),
-    "min": Whole((2,), "np.minimum({0}, {1})", latex=r"\min"),
+    "max": Whole((1, 2), "np.maximum({0}, {1})", latex=r"\max", axis=True),
+    "min": Whole((1, 2), "np.minimum({0}, {1})", latex=r"\min", axis=True),
+    "hardmax": Whole(code="1.0 * (np.arange(np.size({0})) == np.argmax({0}))", axis=True),
+    "where": Whole((3,), "np.where({0}, {1}, {2})"),
+    "specnorm": Whole(code="np.linalg.norm({0}, 2)"),
+    "specpair": Whole(code=_SVD.format("np.outer(u[:, 0], v[0])")),
+    "nuclear": Whole(code="np.linalg.norm({0}, 'nuc')"),
+    "polar": Whole(code=_SVD.format("u @ v")),
+    "eigmax": Whole(code="np.linalg.eigvals({0}).real.max()"),
+    "eigpair": Whole(code=_EIGENPAIR),
+    "expm": Whole(code="scipy.linalg.expm({0})"),
+    "sinm": Whole(code="scipy.linalg.sinm({0})"),
+    "cosm": Whole(code="scipy.linalg.cosm({0})"),
+    "logm": Whole(code="scipy.linalg.logm({0})"),
+    "sqrtm": Whole(code="scipy.linalg.sqrtm({0})"),
+    "unvec": Whole((3,), "np.reshape({0}, ({1}, {2}))"),
     "sqrt": Whole(code="np.sqrt({0})"),
     "square": Whole(code="({0})**2"),
     "eye": Whole(code="np.eye({0})"),
@@ -140,8 +176,10 @@ ALIASES = {
     "σ": "sigmoid", "sigma": "sigmoid", "logistic": "sigmoid", "expit": "sigmoid", "ln": "log", "trace": "tr",
     "norm": "norm2", "Tr": "tr", "atan": "arctan", "asin": "arcsin", "acos": "arccos", "log_softmax": "logsoftmax",
     "T": "transpose", "heaviside": "step", "swish": "silu", "arsinh": "arcsinh", "artanh": "arctanh",
-    "inverse": "inv", "fro": "normF", "I": "eye", "commutation": "K", "lse": "logsumexp", "sgn": "sign",
+    "inverse": "inv", "fro": "normF", "I": "eye", "khatri_rao": "khatri",
+    "commutation": "K", "lse": "logsumexp", "sgn": "sign",
     "log_det": "logdet", "maximum": "max", "minimum": "min", "Diag": "diag",
+    "lambda_max": "eigmax", "spectral_norm": "specnorm", "norm_nuc": "nuclear", "onehot_max": "hardmax",
 }  # fmt: skip
 """Other names of the same functions."""
 

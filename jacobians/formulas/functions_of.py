@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from jacobians.formulas.determinants import determinant, inverse, log_determinant
-from jacobians.formulas.functions import ELEMENTWISE
+from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES
 from jacobians.formulas.nodes import (
     Delta,
     Factor,
@@ -150,6 +150,22 @@ def rewritten_power(tensor: Tensor, exponent: Number) -> Term | None:
     return Term(1, (), (Factor(sigmoid, free, -exponent),))
 
 
+def normalized_exponential(above: Value, below: Value) -> Value | None:
+    """Return softmax u for eᵘ divided by its sum, or None for other quotients."""
+    exponential = only_function(above.closed(), "exp")
+    total = below.closed()
+    if exponential is None or not below.scalar or not exponential.sizes or len(total.terms) != 1:
+        return None
+    (term,) = total.terms
+    if term.number != 1 or term.monomial or len(term.factors) != 1:
+        return None
+    node, labels, exponent = term.factors[0]
+    if node.digest != exponential.digest or exponent != 1 or len(set(labels)) < len(labels):
+        return None
+    softmax = Fn("softmax", exponential.args, exponential.sizes, tuple(range(len(exponential.sizes))))
+    return Value(above.rows, above.columns, above.sizes, (Term(1, (), (Factor(softmax, above.labels),)),))
+
+
 def spread_over(tensor: Tensor, sizes: Sequence[Any], along: Sequence[int]) -> Tensor:
     """Return a tensor repeated along axes that it does not have."""
     kept = [place for place in range(len(sizes)) if place not in along]
@@ -203,13 +219,53 @@ def _folded(value: Value) -> Value:
     return Value(value.rows, (), {la: value.sizes[la] for la in value.rows}, terms)
 
 
+def _matrix_function(name: str) -> Callable[[Any, Any, int | None], Any]:
+    def rule(low: Lowering, value: Value, axis: int | None) -> Value:
+        if value.scalar:
+            return applied(_OF_NUMBERS[name], [value])
+        closed = value.closed()
+        sizes = closed.sizes if name in MATRIX_SLOPES or name in ("polar", "specpair", "eigpair") else ()
+        node = Fn(name, (closed,), sizes)
+        labels = tuple(range(len(sizes)))
+        return _value(Tensor(sizes, (Term(1, (), (Factor(node, labels),)),)), len(value.rows) if sizes else 0)
+
+    return rule
+
+
+_OF_NUMBERS = {"expm": "exp", "sinm": "sin", "cosm": "cos", "logm": "log"}
+
+
+def _max(low: Lowering, value: Value, axis: int | None) -> Value:
+    along = _along(value, axis)
+    closed = value.closed()
+    sizes = tuple(size for place, size in enumerate(closed.sizes) if place not in along)
+    if not closed.sizes:
+        return value
+    node = Fn("max", (closed,), sizes, along)
+    made = Tensor(sizes, (Term(1, (), (Factor(node, tuple(range(len(sizes)))),)),))
+    return _value(made, 0 if axis in (None, 0) else len(value.rows))
+
+
+def _hardmax(low: Lowering, value: Value, axis: int | None) -> Value:
+    closed = value.closed()
+    node = Fn("hardmax", (closed,), closed.sizes, _along(value, axis))
+    return _value(
+        Tensor(closed.sizes, (Term(1, (), (Factor(node, tuple(range(len(closed.sizes)))),)),)),
+        len(value.rows),
+    )
+
+
 def _tr(low: Lowering, value: Value, axis: int | None) -> Value:
+    inner = only_function(value.closed(), *MATRIX_SLOPES) if not value.scalar else None
+    if inner is not None:
+        node = Fn(f"tr_{inner.name}", inner.args, ())
+        return _value(Tensor((), (Term(1, (), (Factor(node, ()),)),)), 0)
     return value if value.scalar else _sum(low, _folded(value), None)
 
 
 def _sum(low: Lowering, value: Value, axis: int | None) -> Value:
     gone = value.labels if axis is None else value.rows if axis == 0 else value.columns
-    made = low._summed(value, {la: value.sizes[la] for la in gone})
+    made = low.summed(value, {la: value.sizes[la] for la in gone})
     rows = tuple(la for la in value.rows if la not in gone)
     columns = tuple(la for la in value.columns if la not in gone)
     return Value(rows, columns, {la: value.sizes[la] for la in (*rows, *columns)}, made.terms)
@@ -298,6 +354,13 @@ WHOLE_RULES: dict[str, Callable[[Any, Any, int | None], Any]] = {
     "normF": _norm2,
     "norm1": _norm1,
     "diag": _diag,
+    "max": _max,
+    "min": lambda low, value, axis: low.scaled(_max(low, low.scaled(value, -1), axis), -1),
+    "hardmax": _hardmax,
+    **{
+        name: _matrix_function(name)
+        for name in (*MATRIX_SLOPES, "specnorm", "nuclear", "eigmax", "polar", "specpair", "eigpair")
+    },
     "vec": _vec,
     "transpose": _transpose,
     "sqrt": lambda low, value, axis: low.raised(value, Fraction(1, 2)),

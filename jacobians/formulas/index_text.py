@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from jacobians.formulas.functions import ELEMENTWISE
 from jacobians.formulas.matrix_form import MatrixForm, NoFormError
-from jacobians.formulas.nodes import Delta, Factor, Fn, Sym, Tensor, Term
+from jacobians.formulas.nodes import Choice, Delta, Factor, Fn, Sym, Tensor, Term
 from jacobians.formulas.text import text
 
 _LETTERS = (*"ijklmnpqrstuvwabcdefgh", *(f"i{number}" for number in range(1, 400)))
@@ -53,6 +53,12 @@ class IndexText:
         at = f"[{','.join(names[label] for label in labels)}]" if labels else ""
         if isinstance(node, Delta):
             made = f"δ{at}"
+        elif isinstance(node, Choice):
+            first = names[labels[0]]
+            if node.stop is None:
+                return f"δ[{first},{node.start}]"
+            shift = f"{names[labels[1]]}+{node.start}" if node.start else names[labels[1]]
+            made = f"δ[{first},{shift}]"
         elif isinstance(node, Sym):
             made = f"{node.name}{at}"
         else:

@@ -48,8 +48,8 @@ class KroneckerForm:
 
     def _part(self, graph: Graph, part: set[int], rows: tuple[int, ...], columns: tuple[int, ...]) -> Node:
         inside = part - {*rows, *columns}
-        if inside:
-            return self._sandwich(graph, part, rows, columns)
+        if inside or len(rows) + len(columns) > 2:
+            return self._held(graph, part, rows, columns)
         if len(rows) == 1 and len(columns) == 1:
             return self._matrix(graph, rows[0], columns[0])
         if len(rows) + len(columns) == 1:
@@ -61,7 +61,48 @@ class KroneckerForm:
         if not rows and len(columns) == 2:
             order = columns if self.vec == "row" else columns[::-1]
             return Node("T", (call("vec", self._matrix(graph, *order)),))
-        return self._sandwich(graph, part, rows, columns)
+        raise NoFormError
+
+    def _held(self, graph: Graph, part: set[int], rows: tuple[int, ...], columns: tuple[int, ...]) -> Node:
+        """Return the shorter of L·diag(vec F)·R and of Khatri–Rao products, for a part that hangs together."""
+        found = [
+            made for hub in sorted(part) if (made := self._hub(graph, part, hub, rows, columns)) is not None
+        ]
+        try:
+            found.append(self._sandwich(graph, part, rows, columns))
+        except NoFormError:
+            if not found:
+                raise
+        return min(found, key=count)
+
+    def _hub(
+        self, graph: Graph, part: set[int], hub: int, rows: tuple[int, ...], columns: tuple[int, ...]
+    ) -> Node | None:
+        """Return (A ∗ B)·diag(v)·(C ∗ D)ᵀ for a part whose edges all meet in one label, each from another one."""
+        edges = [edge for edge in graph.edges if edge[0] in part]
+        others = [b if a == hub else a for a, b, _ in edges if hub in (a, b)]
+        if len(others) < len(edges) or sorted(others) != sorted(part - {hub}):
+            return None
+        if part - {*rows, *columns} - {hub}:
+            return None
+        spokes = {b if a == hub else a: node if b == hub else transposed(node) for a, b, node in edges}
+        spokes[hub] = Node("eye", value=(graph.sizes[hub],))
+        for label in others:
+            vector = graph.vector(label)
+            if vector is not None:
+                spokes[label] = mul(diagonal(vector), spokes[label])
+        sides = [[spokes[label] for label in side] for side in (rows, columns)]
+        left, right = (
+            side[0] if len(side) == 1 else Node("khatri", tuple(side)) if side else None for side in sides
+        )
+        vector = graph.vector(hub)
+        if left is None or right is None:
+            whole = graph.ones(hub) if vector is None else vector
+            made = mul(left if left is not None else right, whole)  # type: ignore[arg-type]  # one is there
+            return made if left is not None else transposed(made)
+        middle = () if vector is None else (diagonal(vector),)
+        factors = (left, *middle, transposed(right))
+        return mul(*(factor for factor in factors if factor.op != "eye")) if len(part) > 1 else None
 
     def _matrix(self, graph: Graph, row: int, column: int) -> Node:
         edges = [edge for edge in graph.edges if {edge[0], edge[1]} == {row, column}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from jacobians.formulas.functions import ELEMENTWISE, WHOLE
-from jacobians.formulas.text import binding
+from jacobians.formulas.text import binding, bounds
 from jacobians.formulas.tree import FormulaError, Node, is_number
 
 _GREEK = {
@@ -110,7 +110,13 @@ def _sizes(size: tuple[str | int, ...]) -> str:
     return " ".join(map(str, size)) or "1"
 
 
+def _stack(node: Node) -> str:
+    return f"[{('; ' if node.value == 'rows' else ', ').join(map(latex, node.args))}]"
+
+
 _WRITERS = {
+    "index": lambda node: f"{_in(node.args[0], 7)}[{bounds(node)}]",
+    "stack": _stack,
     "num": _num,
     "name": _name,
     "size": lambda node: " ".join(_name(Node("name", value=str(atom))) for atom in node.value),
@@ -125,6 +131,7 @@ _WRITERS = {
     "had": lambda node: r" \odot ".join(_in(arg, 3) for arg in node.args),
     "hdiv": lambda node: r" \oslash ".join(_in(arg, 3) for arg in node.args),
     "kron": lambda node: r" \otimes ".join(_in(arg, 3) for arg in node.args),
+    "khatri": lambda node: r" \ast ".join(_in(arg, 3) for arg in node.args),
     "T": _transpose,
     "pow": _power,
     "epow": _power,
@@ -135,12 +142,30 @@ _WRITERS = {
 
 _FUNCTIONS = {row.latex: name for table in (ELEMENTWISE, WHOLE) for name, row in table.items() if row.latex}
 _SIGNS = {
-    r"\otimes": " ⊗ ", r"\odot": " ⊙ ", r"\oslash": " ⊘ ", r"\cdot": " * ", "+": " + ", "-": " - ", "(": "(", ")": ")",
-    r"\left(": "(", r"\right)": ")", ",": ", ", r"\left\lVert": "‖", r"\right\rVert": "‖", "=": "=",
-}  # fmt: skip
+    r"\otimes": " ⊗ ",
+    r"\ast": " ∗ ",
+    r"\odot": " ⊙ ",
+    r"\oslash": " ⊘ ",
+    r"\cdot": " * ",
+    "+": " + ",
+    "-": " - ",
+    "(": "(",
+    ")": ")",
+    r"\left(": "(",
+    r"\right)": ")",
+    ",": ", ",
+    r"\left\lVert": "‖",
+    r"\right\rVert": "‖",
+    "=": "=",
+    "/": " / ",
+    "[": "[",
+    "]": "]",
+    ":": ":",
+    ";": "; ",
+}
 _WORDS = re.compile(
     r"\\left\(|\\right\)|\\left\\lVert|\\right\\rVert|\\operatorname\{[^{}]*\}|\\mathrm\{[^{}]*\}|\\mathbf\{[01]\}"
-    r"|\\log\\det|\\[A-Za-z]+|\d+(?:\.\d+)?|[A-Za-zͰ-Ͽ]|[-+(),=^_{}]"
+    r"|\\log\\det|\\[A-Za-z]+|\d+(?:\.\d+)?|[A-Za-zͰ-Ͽ]|[-+/(),=^_{}\[\]:;]"
 )
 
 
@@ -200,11 +225,11 @@ class _Reader:
                 out += self.exponent()
                 continue
             if word in _SIGNS:
-                opens = word in (r"\left(", "(", r"\left\lVert")
-                if opens and operand:
+                opens = word in (r"\left(", "(", r"\left\lVert", "[")
+                if opens and operand and word != "[":
                     out += " * "
                 out += _SIGNS[word]
-                operand = word in (r"\right)", ")", r"\right\rVert")
+                operand = word in (r"\right)", ")", r"\right\rVert", "]")
                 if word == r"\right\rVert" and self.words[self.place : self.place + 4] == [
                     "_",
                     "{",

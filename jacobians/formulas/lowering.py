@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jacobians.formulas import lowering_moves as moves
 from jacobians.formulas.functions import ELEMENTWISE
-from jacobians.formulas.functions_of import WHOLE_RULES, applied, rewritten_power
+from jacobians.formulas.functions_of import WHOLE_RULES, applied, normalized_exponential, rewritten_power
 from jacobians.formulas.nodes import (
     Atom,
     Delta,
@@ -160,10 +161,10 @@ class Lowering:
             summed = {*made.columns}
             sizes = {la: s for la, s in {**made.sizes, **right.sizes}.items() if la not in summed}
             product = self.times([made, right], made.rows, right.columns, sizes)
-            made = self._summed(product, {la: made.sizes[la] for la in made.columns})
+            made = self.summed(product, {la: made.sizes[la] for la in made.columns})
         return made
 
-    def _summed(self, value: Value, over: Mapping[int, Atom]) -> Value:
+    def summed(self, value: Value, over: Mapping[int, Atom]) -> Value:
         """Return a value summed over labels: one that no factor carries gives its size."""
         terms = []
         for term in value.terms:
@@ -197,17 +198,23 @@ class Lowering:
     def _div(self, node: Node) -> Value:
         left, right = self.lower(node.args[0]), self.lower(node.args[1])
         self._not_zero(node, right)
+        shares = normalized_exponential(left, right)
+        if shares is not None:
+            return shares
         return self.times([left, self.raised(right, -1)], left.rows, left.columns, left.sizes)
 
     def _not_zero(self, node: Node, below: Value) -> None:
         if below.closed().zero:
             raise FormulaError(
-                f"{self._part(node)}: found a division by 0, expected a number that is not 0 below the line"
+                f"{self.part(node)}: found a division by 0, expected a number that is not 0 below the line"
             )
 
     def _hdiv(self, node: Node) -> Value:
         left, right = self._aligned(node)
         self._not_zero(node, right)
+        shares = normalized_exponential(left, self.lower(node.args[1]))
+        if shares is not None:
+            return shares
         below = self.raised(Value(right.rows, right.columns, right.sizes, right.terms), -1)
         return self.times([left, below], left.rows, left.columns, left.sizes)
 
@@ -216,6 +223,13 @@ class Lowering:
         sizes = {la: s for value in values for la, s in value.sizes.items()}
         rows = tuple(la for value in values for la in value.rows)
         return self.times(values, rows, tuple(la for value in values for la in value.columns), sizes)
+
+    def _khatri(self, node: Node) -> Value:
+        values = [self.lower(arg) for arg in node.args]
+        first = values[0]
+        values = [first, *(self._onto(value, value.rows, first.columns) for value in values[1:])]
+        sizes = {la: s for value in values for la, s in value.sizes.items()}
+        return self.times(values, tuple(la for value in values for la in value.rows), first.columns, sizes)
 
     def _transpose(self, node: Node) -> Value:
         inner = self.lower(node.args[0])
@@ -241,7 +255,7 @@ class Lowering:
         exponent = self._exponent(node.args[1])
         if not isinstance(exponent, int) or abs(exponent) > 20:
             raise FormulaError(
-                f"{self._part(node)}: found an exponent that is no integer from -20 to 20, expected one for a matrix; "
+                f"{self.part(node)}: found an exponent that is no integer from -20 to 20, expected one for a matrix; "
                 f".^ is entry by entry"
             )
         if exponent == 0:
@@ -260,7 +274,7 @@ class Lowering:
                 **{la: right.sizes[la] for la in right.columns},
             }
             inner = self.times([made, right], made.rows, right.columns, sizes)
-            made = self._summed(inner, {la: made.sizes[la] for la in made.columns})
+            made = self.summed(inner, {la: made.sizes[la] for la in made.columns})
         return made
 
     def _epow(self, node: Node) -> Value:
@@ -272,7 +286,8 @@ class Lowering:
 
     # --- functions ---------------------------------------------------------------------------------------------
 
-    def _part(self, node: Node) -> str:
+    def part(self, node: Node) -> str:
+        """Return the text of a part."""
         return self.shapes.part(node) if self.shapes is not None else node.op
 
     def whole(self, name: str, value: Value, axis: int | None = None) -> Value:
@@ -291,14 +306,21 @@ class Lowering:
             return self._ones(sizes[0], sizes[1] if len(sizes) > 1 else (), 1 if name == "ones" else 0)
         if name in ELEMENTWISE:
             return applied(name, [self.lower(node.args[0])])
-        if name in ("max", "min"):  # the tie belongs to the first
+        if name == "where":
+            mask, a, b = self._aligned(node)
+            other = self.scaled(self.times([mask, b], b.rows, b.columns, b.sizes), -1)
+            first = self.times([mask, a], a.rows, a.columns, a.sizes)
+            return Value(a.rows, a.columns, a.sizes, first.terms + b.terms + other.terms)
+        if name == "unvec":
+            return moves.unvec(self, node)
+        if name in ("max", "min") and len(node.args) == 2:  # the tie belongs to the first
             a, b = self._aligned(node)
             sign = 1 if name == "max" else -1
             more = self.scaled(b, sign).terms + self.scaled(a, -sign).terms
             rest = applied("relu", [Value(a.rows, a.columns, a.sizes, more)])
             return Value(a.rows, a.columns, a.sizes, a.terms + self.scaled(rest, sign).terms)
-        if name == "kron":
-            return self._kron(node)
+        if name in ("kron", "khatri"):
+            return self._kron(node) if name == "kron" else self._khatri(node)
         if name in ("dot", "outer"):
             left = node.args[0] if name == "outer" else Node("T", (node.args[0],))
             right = node.args[1] if name == "dot" else Node("T", (node.args[1],))
@@ -307,6 +329,8 @@ class Lowering:
 
 
 _RULES: dict[str, Callable[[Lowering, Node], Value]] = {
+    "index": moves.index,
+    "stack": moves.stack,
     "num": lambda low, node: number_value(node.value),
     "size": lambda low, node: low._mul(Node("mul", tuple(Node("name", value=s) for s in node.value))),
     "name": Lowering._name,
@@ -321,6 +345,7 @@ _RULES: dict[str, Callable[[Lowering, Node], Value]] = {
     "had": Lowering._had,
     "hdiv": Lowering._hdiv,
     "kron": Lowering._kron,
+    "khatri": Lowering._khatri,
     "T": Lowering._transpose,
     "pow": Lowering._pow,
     "epow": Lowering._epow,

@@ -13,9 +13,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from jacobians.formulas.functions import ELEMENTWISE
+from jacobians.formulas.functions import ELEMENTWISE, WHOLE
 from jacobians.formulas.kronecker_form import KroneckerForm
-from jacobians.formulas.nodes import Atom, Delta, Factor, Fn, Sym, Tensor, Term
+from jacobians.formulas.nodes import Atom, Choice, Delta, Factor, Fn, Sym, Tensor, Term
 from jacobians.formulas.reduction import Graph, NoFormError, entrywise, raised
 from jacobians.formulas.sums import Piece, collected
 from jacobians.formulas.tree import Node, call, is_number, name, num, transposed
@@ -53,7 +53,7 @@ class MatrixForm:
         made = self._node(factor.node)
         return replace(made, symmetric=True) if len(factor.labels) == 2 and factor.node.symmetric else made
 
-    def _node(self, node: Sym | Delta | Fn | Tensor) -> Node:
+    def _node(self, node: Sym | Delta | Choice | Fn | Tensor) -> Node:
         if len(node.sizes) > 2:
             raise NoFormError
         if isinstance(node, Sym):
@@ -63,6 +63,9 @@ class MatrixForm:
             return transposed(made) if node.name in self.rows_named else made
         if isinstance(node, Delta):
             return Node("eye", value=(node.size,))
+        if isinstance(node, Choice):
+            columns = node.start if node.stop is None else (node.start, node.stop)
+            return Node("index", (Node("eye", value=(node.size,)),), (None, columns))
         if isinstance(node, Tensor):
             return self.of(node, *((0,), (1,))[: len(node.sizes)], *[()] * (2 - len(node.sizes)))
         return self._function(node)
@@ -78,6 +81,10 @@ class MatrixForm:
             return call(node.name, arg())
         if node.name == "inv":
             return Node("pow", (arg(), num(-1)))
+        if node.name.startswith("tr_"):
+            return call("tr", call(node.name[3:], arg()))
+        if node.name in WHOLE and not node.along:
+            return call(node.name, arg())
         if node.name == "power":
             base, exponent = arg(0), arg(1)
             return Node("epow" if node.sizes else "pow", (base, exponent))
@@ -85,12 +92,14 @@ class MatrixForm:
         if len(node.along) == len(inner.sizes):
             if len(inner.sizes) < 2:
                 return call(node.name, arg())
+            if node.name in ("max", "hardmax"):
+                return call(node.name, arg())
             if node.name == "logsumexp":
                 return call(node.name, call("vec", arg()))
             raise NoFormError
         if len(inner.sizes) == 2:
             made = Node("call", (arg(),), (node.name, ("axis", node.along[0])))
-            return transposed(made) if node.name == "logsumexp" and node.along == (0,) else made
+            return transposed(made) if node.name in ("logsumexp", "max") and node.along == (0,) else made
         raise NoFormError
 
     def norm(self, tensor: Tensor) -> Node | None:

@@ -24,7 +24,7 @@ Labels = tuple[int, ...]
 class Factor(NamedTuple):
     """A node at its labels, raised entry by entry to an exponent."""
 
-    node: Sym | Delta | Fn | Tensor
+    node: Sym | Delta | Choice | Fn | Tensor
     labels: Labels
     exponent: Number = 1
 
@@ -84,6 +84,26 @@ class Delta:
     def digest(self) -> str:
         """The key, with the size."""
         return _digest("delta", self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Columns start … stop − 1 of the identity of a size; without stop the one column e_start."""
+
+    size: Atom
+    start: int
+    stop: int | None = None
+    symmetric = False
+
+    @property
+    def sizes(self) -> tuple[Atom, ...]:
+        """The sizes of its axes."""
+        return (self.size,) if self.stop is None else (self.size, self.stop - self.start)
+
+    @cached_property
+    def digest(self) -> str:
+        """The key, with the size."""
+        return _digest("choice", self.size, self.start, self.stop)
 
 
 @dataclass(frozen=True, eq=False)

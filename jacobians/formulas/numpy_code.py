@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from jacobians.formulas.functions import ELEMENTWISE, WHOLE
 from jacobians.formulas.matrix_form import MatrixForm, NoFormError
-from jacobians.formulas.nodes import Delta, Factor, Fn, Sym, Tensor, Term
+from jacobians.formulas.nodes import Choice, Delta, Factor, Fn, Sym, Tensor, Term
 from jacobians.formulas.shape_rules import shape_of
 from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.tree import FormulaError, Node, is_number
@@ -84,6 +84,15 @@ class NumpyCode:
             return f"{self._in(args[0])}.T" if self._kind(args[0]) == "matrix" else self._code(args[0])
         if op in ("pow", "epow"):
             return self._power(node)
+        if op == "index":
+            return self._index(node)
+        if op == "stack":
+            return self._stack(node)
+        if op == "khatri":
+            code = self._in(args[0])
+            for arg in args[1:]:
+                code = WHOLE["khatri"].code.format(code, self._in(arg))
+            return code
         return {"mul": self._mul, "kron": self._kron, "call": self._call}[op](node)
 
     def _power(self, node: Node) -> str:
@@ -124,10 +133,50 @@ class NumpyCode:
             code = f"np.kron({code}, {part})"
         return code
 
+    def _index(self, node: Node) -> str:
+        inner, specs = node.args[0], node.value
+        kind = self._kind(inner)
+        if kind != "matrix":
+            specs = specs[:1] if kind == "column" else specs[1:]
+        parts = []
+        for spec in specs:
+            narrow = (
+                spec
+                if isinstance(spec, int)
+                else spec[0]
+                if spec is not None and spec[1] - spec[0] == 1
+                else None
+            )
+            parts.append(
+                ":" if spec is None else str(narrow) if narrow is not None else f"{spec[0]}:{spec[1]}"
+            )
+        return f"{self._in(inner)}[{', '.join(parts)}]"
+
+    def _stack(self, node: Node) -> str:
+        along = 0 if node.value == "rows" else 1
+        flat = {"column", "row"} - {self._kind(node)}
+        parts = []
+        for arg in node.args:
+            kind, code = self._kind(arg), self._in(arg)
+            if self._kind(node) == "matrix":
+                code += {"column": "[:, None]", "row": "[None, :]"}.get(kind, "")
+                parts.append(code)
+            else:
+                parts.append(f"[{code}]" if kind == "number" else code)
+        axis = along if self._kind(node) == "matrix" and flat else 0
+        return f"np.concatenate([{', '.join(parts)}], axis={axis})"
+
     def _call(self, node: Node) -> str:
         name, axis = (node.value, None) if isinstance(node.value, str) else (node.value[0], node.value[1][1])
         if name == "vec" and self.vec == "column":
             return f"np.ravel({self._code(node.args[0])}, order='F')"
+        if name == "hardmax" and axis is not None:
+            inner = self._in(node.args[0])
+            made = f"np.eye({inner}.shape[{axis}])[np.argmax({inner}, axis={axis})]"
+            return made if axis == 1 else f"{made}.T"
+        if name in ("max", "min") and len(node.args) == 1:
+            code = f"np.{name}({self._code(node.args[0])})"
+            return code if axis is None else f"{code[:-1]}, axis={axis})"
         row = ELEMENTWISE[name] if name in ELEMENTWISE else WHOLE[name]
         code = row.code.format(*(self._code(arg) for arg in node.args))
         return code if axis is None else f"{code[:-1]}, axis={axis})"
@@ -204,7 +253,7 @@ class EinsumCode:
             "code: found a function along one of more than two axes, expected at most two; use d.evaluate(…)"
         )
 
-    def _node(self, node: Sym | Delta | Fn | Tensor) -> str:
+    def _node(self, node: Sym | Delta | Choice | Fn | Tensor) -> str:
         if isinstance(node, Sym) and node.name != "π":
             return (
                 f"np.reshape({node.name}, ({', '.join(map(str, node.sizes))}))"

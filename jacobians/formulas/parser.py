@@ -9,40 +9,11 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import NamedTuple
 
 from jacobians.formulas.functions import ALIASES, closest_function, known_function
+from jacobians.formulas.tokens import MOST_LETTERS, SUPERSCRIPTS, Token, tokens
 from jacobians.formulas.tree import MOST_NESTED, FormulaError, Node, Program
-
-MOST_LETTERS = 20_000
-"""How long a formula may be."""
-
-_SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_WORD = r"(?:(?![ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹])\w)"
-_SIZE = r"(?:(?![ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹])[^\W_])+"
-_TOKENS = re.compile(
-    rf"""(?P<space>[ \t\r]+)
-    |(?P<comm>K_(?P<commm>{_SIZE}),(?P<commn>{_SIZE}))
-    |(?P<eye>I_(?P<eyen>{_SIZE}))
-    |(?P<ones>𝟏_(?P<onesn>{_SIZE}))
-    |(?P<zeros>0_(?P<zerosm>{_SIZE})(?:×(?P<zerosn>{_SIZE}))?)
-    |(?P<number>(?:\d+(?:\.(?![*/^'])\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
-    |(?P<name>(?!\d){_WORD}+)
-    |(?P<super>⁻?[ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹]+)
-    |(?P<op>\.\*|\./|\.\^|\.'|‖_F|[-+*/^'()\[\],;=\n·⊙⊗⊘∘−×|‖√:@])""",
-    re.VERBOSE,
-)
-_SAME = {"·": "*", "−": "-", "⊙": "(.)", "⊗": "(x)", "⊘": "(/)", ".'": "'", "@": "*"}
-
-
-class Token(NamedTuple):
-    """A word of the text, with its place."""
-
-    kind: str
-    text: str
-    start: int
-    end: int
-    sizes: tuple[str, ...] = ()
+from jacobians.names import class_name
 
 
 def parse(source: str) -> Program:
@@ -60,7 +31,7 @@ def parse(source: str) -> Program:
     """
     if not isinstance(source, str):
         raise TypeError(
-            f'formula: found an object of type {type(source).__name__}, expected text such as "x\'*A*x"'
+            f'formula: found an object of type {class_name(source)}, expected text such as "x\'*A*x"'
         )
     if len(source) > MOST_LETTERS:
         raise FormulaError(
@@ -70,36 +41,13 @@ def parse(source: str) -> Program:
     return _Parser(source).program()
 
 
-def _tokens(source: str) -> list[Token]:
-    found, place, depth = [], 0, 0
-    while place < len(source):
-        match = _TOKENS.match(source, place)
-        if match is None:
-            raise FormulaError(
-                f"formula: found {source[place]!r} at letter {place + 1}, expected names, numbers, brackets and "
-                f"+ - * / ^ ' .* ./ .^"
-            )
-        kind = match.lastgroup or ""
-        kind = next(
-            k for k in ("space", "comm", "eye", "ones", "zeros", "number", "name", "super", "op") if match[k]
-        )
-        text = match[kind]
-        if kind != "space":
-            sizes = tuple(match[f"{kind}{end}"] or "" for end in "mn" if f"{kind}{end}" in match.groupdict())
-            depth += (text in ("(", "[")) - (text in (")", "]"))
-            if not (text == "\n" and depth > 0):
-                found.append(Token(kind, _SAME.get(text, text), place, match.end(), sizes))
-        place = match.end()
-    return [*found, Token("end", "", len(source), len(source))]
-
-
 def _size(text: str) -> tuple[str | int, ...]:
     return () if text in ("", "1") else (int(text) if text.isdigit() else text,)
 
 
 class _Parser:
     def __init__(self, source: str) -> None:
-        self.source, self.tokens, self.place, self.level = source, _tokens(source), 0, 0
+        self.source, self.tokens, self.place, self.level = source, tokens(source), 0, 0
 
     # --- words ---------------------------------------------------------------------------------------------
 
@@ -216,10 +164,13 @@ class _Parser:
 
     def kronecker(self) -> Node:
         start = self.next.start
-        factors = [self.entrywise()]
-        while self.accept("(x)"):
-            factors.append(self.entrywise())
-        return factors[0] if len(factors) == 1 else self.node("kron", start, *factors)
+        made, own = self.entrywise(), ""
+        while token := self.accept("(x)", "∗"):
+            op = "kron" if token.text == "(x)" else "khatri"
+            right = self.entrywise()
+            made = self.node(op, start, *(made.args if op == own else (made,)), right)
+            own = op
+        return made
 
     def entrywise(self) -> Node:
         start = self.next.start
@@ -269,12 +220,14 @@ class _Parser:
                 made = self.node("epow", start, made, exponent)
             elif self.next.kind == "super":
                 made = self.raised(made, start)
+            elif opened := self.accept("["):
+                made = self.index(made, start, opened)
             else:
                 return made
 
     def superscript(self) -> Node:
         token = self.take()
-        digits = token.text.translate(_SUPER)
+        digits = token.text.translate(SUPERSCRIPTS)
         if not re.fullmatch(r"-?\d+", digits):
             self.place -= 1
             raise self.fail("an exponent of digits")
@@ -326,10 +279,8 @@ class _Parser:
                 return self.node("call", opened.start, inner, value="normF")
             self.expect(opened.text, opened)
             return self.node("call", opened.start, inner, value="abs" if opened.text == "|" else "norm2")
-        if token.text == "[":
-            raise self.fail(
-                "a name, a number or a round bracket; stacking with [ ] is not part of the language"
-            )
+        if opened := self.accept("["):
+            return self.stack(opened)
         if opened := self.accept("√"):
             return self.node("call", opened.start, self.primary(), value="sqrt")
         raise self.fail("a name, a number or an opening bracket")
@@ -355,9 +306,64 @@ class _Parser:
             if self.next.kind == "name" and following.text == "=":
                 options.append(self.option())
             else:
-                args.append(self.sum())
+                args.append(self.comparison())
         value = (function, *options) if options else function
         return self.node("call", token.start, *args, value=value)
+
+    def comparison(self) -> Node:
+        """Return a sum, or a comparison of two as steps: 1 where it holds, 0 elsewhere."""
+        start = self.next.start
+        left = self.sum()
+        token = self.accept(">", "<", ">=", "<=")
+        if token is None:
+            return left
+        right = self.sum()
+        larger, smaller = (left, right) if token.text in (">", "<=") else (right, left)
+        difference = self.node("add", start, larger, self.node("neg", start, smaller))
+        step = self.node("call", start, difference, value="step")
+        if len(token.text) == 1:
+            return step
+        return self.node("add", start, Node("num", value=Fraction(1)), self.node("neg", start, step))
+
+    def index(self, of: Node, start: int, opened: Token) -> Node:
+        """Return x[0], x[0:2], X[0,:], X[:,0:2]."""
+        specs = [self.bound()]
+        while self.accept(","):
+            specs.append(self.bound())
+        self.expect("]", opened)
+        if len(specs) > 2:
+            self.place -= 1
+            raise self.fail("at most two indices, one of rows and one of columns")
+        return self.node("index", start, of, value=(*specs, None)[:2])
+
+    def bound(self) -> int | tuple[int, int] | None:
+        if self.accept(":"):
+            return None
+        first = self.whole_number()
+        if not self.accept(":"):
+            return first
+        return first, self.whole_number()
+
+    def whole_number(self) -> int:
+        if self.next.kind != "number" or not self.next.text.isdigit() or len(self.next.text) > 9:
+            raise self.fail("an index from 0 on, or a slice such as 0:2")
+        return int(self.take().text)
+
+    def stack(self, opened: Token) -> Node:
+        """Return [A, B; C, D]: parts beside one another, rows under one another."""
+        rows: list[Node] = []
+        while True:
+            start = self.next.start
+            parts = [self.sum()]
+            while self.accept(","):
+                parts.append(self.sum())
+            rows.append(parts[0] if len(parts) == 1 else self.node("stack", start, *parts, value="columns"))
+            while self.accept("\n"):
+                pass
+            if not self.accept(";"):
+                break
+        self.expect("]", opened)
+        return rows[0] if len(rows) == 1 else self.node("stack", opened.start, *rows, value="rows")
 
     def option(self) -> tuple[str, int]:
         name = self.take()

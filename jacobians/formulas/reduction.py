@@ -42,6 +42,32 @@ def entrywise(factors: Sequence[Node]) -> Node:
     return Node("hdiv", (top, had(*below))) if below else top
 
 
+def is_unit(node: Node) -> bool:
+    """Return whether a node is one column of the identity."""
+    return node.op == "index" and node.args[0].op == "eye" and isinstance(node.value[1], int)
+
+
+def column_of(node: Node, place: int) -> Node:
+    """Return a column of a matrix."""
+    if node.op == "T":
+        return transposed(Node("index", node.args, (place, None)))
+    return Node("index", (node,), (None, place))
+
+
+def entry_of(node: Node, place: int) -> Node:
+    """Return an entry of a column; that of a column or row of a matrix by two indices."""
+    if node.op == "index" and isinstance(node.value[1], int) and node.value[0] is None:
+        return Node("index", node.args, (place, node.value[1]))
+    if node.op == "T" and node.args[0].op == "index" and node.args[0].value[1] is None:
+        return Node("index", node.args[0].args, (node.args[0].value[0], place))
+    return Node("index", (node,), (place, None))
+
+
+def unit_of(node: Node) -> int:
+    """Return which column of the identity a node is."""
+    return int(node.value[1])
+
+
 def raised(node: Node, exponent: Number, op: str) -> Node:
     """Return a power; that of an exponential goes into its exponent, and a half is a root."""
     if exponent == 1:
@@ -128,7 +154,9 @@ class Graph:
             self.vectors.pop(label, None)
             right = self.ones(label) if vector is None else vector
             far = a if b == label else b
-            self.vectors.setdefault(far, []).append(mul(node if b == label else transposed(node), right))
+            turned = node if b == label else transposed(node)
+            made = column_of(turned, unit_of(right)) if is_unit(right) else mul(turned, right)
+            self.vectors.setdefault(far, []).append(made)
             return True
         if len(at) == 2:
             (a, b, left), (c, d, right) = at
@@ -157,6 +185,9 @@ class Graph:
 
     def _inner(self, entries: list[Node]) -> Node:
         """Return Σ of a product of vectors as a number."""
+        units = [node for node in entries if is_unit(node)]
+        if len(units) == 1 < len(entries):
+            return entry_of(entrywise([node for node in entries if node is not units[0]]), unit_of(units[0]))
         if len(entries) == 1 and entries[0].op == "epow" and is_number(entries[0].args[1], 2):
             base = entries[0].args[0]
             if base.op != "name":

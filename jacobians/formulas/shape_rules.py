@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from jacobians.formulas.functions import ELEMENTWISE, WHOLE
+from math import prod
+
+from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES, WHOLE
 from jacobians.formulas.sizes import CONSTANTS, SCALAR, Shape, Shapes, Size
 from jacobians.formulas.tree import FormulaError, Node, ShapeError
 
@@ -11,7 +13,8 @@ def shape_of(node: Node, shapes: Shapes) -> Shape:
     """Return the shape of a node, and note it and those of all its parts."""
     if id(node) in shapes.of:
         return shapes.of[id(node)]
-    inner = [] if node.op == "call" and node.value in SIZED else [shape_of(arg, shapes) for arg in node.args]
+    parts = node.args[:1] if node.op == "call" and node.value == "unvec" else node.args
+    inner = [] if node.op == "call" and node.value in SIZED else [shape_of(arg, shapes) for arg in parts]
     made = _RULES[node.op](node, inner, shapes)
     shapes.of[id(node)] = made
     shapes.kept.append(node)
@@ -111,6 +114,17 @@ def _kron(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
     return rows, columns
 
 
+def _khatri(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
+    rows, columns = inner[0]
+    for arg, shape in zip(node.args[1:], inner[1:], strict=True):
+        if not shapes.unify(columns, shape[1]):
+            raise _mismatch(
+                shapes, node, node.args[0], inner[0], arg, shape, "∗ needs equal numbers of columns"
+            )
+        rows = (*rows, *shape[0])
+    return rows, columns
+
+
 def square(node: Node, of: Node, shape: Shape, shapes: Shapes) -> Shape:
     """Return a shape that is square, or refuse it."""
     if shapes.vector(shape) or not shapes.unify(shape[0], shape[1]):
@@ -134,11 +148,16 @@ def _power(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
 SIZED = {"eye", "ones", "zeros", "K"}
 """Functions whose arguments are sizes."""
 
+MATRIX_FUNCTIONS = {*MATRIX_SLOPES, "eigmax", "eigpair"}
+"""Functions of square matrices beside inv, det and tr."""
+
 
 def size_argument(node: Node, arg: Node, shapes: Shapes) -> Size:
     """Return the size that an argument names: a letter, a number, or products and powers of them."""
     if arg.op == "num" and arg.value.denominator == 1 and arg.value >= 1:
         return () if arg.value == 1 else (int(arg.value),)
+    if arg.op == "size":
+        return shapes.resolve(arg.value)
     if arg.op == "name":
         if arg.value in shapes.names and arg.value not in shapes.size_letters():
             raise FormulaError(
@@ -178,21 +197,42 @@ def _call(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
         if name == "K":
             return (*sizes[0], *sizes[1]), (*sizes[1], *sizes[0])
         return (sizes[0], sizes[0]) if name == "eye" else (sizes[0], sizes[1] if len(sizes) > 1 else ())
-    if name in ("max", "min"):
+    if name in ("max", "min") and len(node.args) == 2 and options:
+        raise FormulaError(
+            f"{shapes.part(node)}: found axis= with two arguments of {name}, expected one argument"
+        )
+    if name == "where" or (name in ("max", "min") and len(node.args) == 2):
         return _same(node, inner, shapes)
-    if name == "kron":
-        return _kron(node, inner, shapes)
+    if name == "unvec":
+        sides = [size_argument(node, arg, shapes) for arg in node.args[1:]]
+        if not (shapes.unify(inner[0][0], (*sides[0], *sides[1])) and shapes.unify(inner[0][1], ())):
+            raise ShapeError(
+                f"{shapes.part(node)}: sizes do not match: {shapes.is_(node.args[0], inner[0])}, and a column of "
+                f"{shapes.shown(((*sides[0], *sides[1]), ()))} entries was expected"
+            )
+        return sides[0], sides[1]
+    if name in ("kron", "khatri"):
+        return (_kron if name == "kron" else _khatri)(node, inner, shapes)
     return _whole(node, name, options[0][1] if options else None, inner, shapes)
 
 
 def _whole(node: Node, name: str, axis: int | None, inner: list[Shape], shapes: Shapes) -> Shape:
     shape, of = inner[0], node.args[0]
-    if name in ("det", "logdet", "tr", "inv"):
+    if name in ("det", "logdet", "tr", "inv") or name in MATRIX_FUNCTIONS:
         if not shapes.scalar(shape):
             square(node, of, shape, shapes)
-        return shape if name == "inv" else SCALAR
-    if name in ("sum", "mean", "norm1", "normF") and axis is None:
+        return shape if name in {"inv", "eigpair", *MATRIX_SLOPES} else SCALAR
+    if name in ("specnorm", "nuclear", "specpair", "polar"):
+        if shapes.vector(shape) or shapes.scalar(shape):
+            raise ShapeError(
+                f"{shapes.part(node)}: sizes do not match: {shapes.is_(of, shape)}, and a matrix was expected; "
+                f"norm2(…) is for vectors"
+            )
+        return shape if name in ("specpair", "polar") else SCALAR
+    if name in ("sum", "mean", "norm1", "normF", "max", "min") and axis is None:
         return SCALAR
+    if name == "hardmax" and axis is None:
+        return shape
     if name in ("logsumexp", "softmax", "logsoftmax", "norm2") and axis is None:
         if not shapes.vector(shape) and not shapes.scalar(shape):
             out = (
@@ -206,7 +246,7 @@ def _whole(node: Node, name: str, axis: int | None, inner: list[Shape], shapes: 
             )
         return shape if name in ("softmax", "logsoftmax") else SCALAR
     if axis is not None:
-        if name in ("softmax", "logsoftmax"):
+        if name in ("softmax", "logsoftmax", "hardmax"):
             return shape
         return ((), shape[1]) if axis == 0 else (shape[0], ())
     if name == "diag":
@@ -238,7 +278,56 @@ def _whole(node: Node, name: str, axis: int | None, inner: list[Shape], shapes: 
     return SCALAR
 
 
+def _index(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
+    (shape,) = inner
+    made = []
+    for spec, size in zip(node.value, shape, strict=True):
+        known = shapes.resolve(size)
+        most = known[0] if len(known) == 1 and isinstance(known[0], int) else 1 if known == () else None
+        if spec is not None:
+            last = spec if isinstance(spec, int) else spec[1] - 1
+            if (most is not None and last >= most) or (not isinstance(spec, int) and spec[0] >= spec[1]):
+                raise ShapeError(
+                    f"{shapes.part(node)}: sizes do not match: {shapes.is_(node.args[0], shape)}, and entries up to "
+                    f"{last} were expected; indices count from 0, and x[0:2] are the first two"
+                )
+        made.append(size if spec is None else _length(1 if isinstance(spec, int) else spec[1] - spec[0]))
+    return made[0], made[1]
+
+
+def _length(number: int) -> Size:
+    return () if number == 1 else (number,)
+
+
+def _stack(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
+    along = 0 if node.value == "rows" else 1
+    across = inner[0][1 - along]
+    total = 0
+    for arg, shape in zip(node.args, inner, strict=True):
+        if not shapes.unify(across, shape[1 - along]):
+            raise _mismatch(
+                shapes,
+                node,
+                node.args[0],
+                inner[0],
+                arg,
+                shape,
+                "[A, B] needs equal rows, [A; B] equal columns",
+            )
+        size = shapes.resolve(shape[along])
+        if any(not isinstance(atom, int) for atom in size):
+            raise ShapeError(
+                f"{shapes.part(node)}: sizes do not match: {shapes.is_(arg, shape)}, and a number was expected for the "
+                f"side along which it is stacked; declare it, as in declare={{'x': '3'}}"
+            )
+        total += prod(size)
+    side = _length(total)
+    return (side, across) if along == 0 else (across, side)
+
+
 _RULES = {
+    "index": _index,
+    "stack": _stack,
     "num": lambda node, inner, shapes: SCALAR,
     "size": lambda node, inner, shapes: SCALAR,
     "name": _name,
@@ -253,6 +342,7 @@ _RULES = {
     "mul": _product,
     "div": _quotient,
     "kron": _kron,
+    "khatri": _khatri,
     "T": lambda node, inner, shapes: (inner[0][1], inner[0][0]),
     "pow": _power,
     "epow": _same,

@@ -112,8 +112,11 @@ class Shapes:
     def part(self, node: Node) -> str:
         """Return the text of a part."""
         if node.span is None:
-            return node.op
-        text = " ".join(self.source[node.span[0] : node.span[1]].split())
+            from jacobians.formulas.text import text as printed
+
+            text = printed(node)
+        else:
+            text = " ".join(self.source[node.span[0] : node.span[1]].split())
         return text if len(text) <= 60 else f"{text[:28]} … {text[-28:]}"
 
     def is_(self, node: Node, shape: Shape) -> str:

@@ -11,6 +11,7 @@ from jacobians.formulas.tree import Node, is_number
 _BINDING = {
     "add": 0,
     "kron": 1,
+    "khatri": 1,
     "had": 2,
     "hdiv": 2,
     "mul": 3,
@@ -140,7 +141,18 @@ def _zeros(node: Node) -> str:
     return f"0_{size_text(rows)}×{size_text(columns)}" if columns else f"0_{size_text(rows)}"
 
 
+def bounds(node: Node) -> str:
+    """Return what stands in the brackets of an index."""
+    shown = [
+        ":" if spec is None else str(spec) if isinstance(spec, int) else f"{spec[0]}:{spec[1]}"
+        for spec in node.value
+    ]
+    return ",".join(shown if node.value[1] is not None else shown[:1])
+
+
 _WRITERS = {
+    "index": lambda node: f"{_in(node.args[0], 7)}[{bounds(node)}]",
+    "stack": lambda node: f"[{('; ' if node.value == 'rows' else ', ').join(map(text, node.args))}]",
     "num": _num,
     "name": lambda node: node.value,
     "size": lambda node: size_text(node.value),
@@ -155,6 +167,7 @@ _WRITERS = {
     "had": _had,
     "hdiv": _had,
     "kron": lambda node: " ⊗ ".join(_in(arg, 3) for arg in node.args),
+    "khatri": lambda node: " ∗ ".join(_in(arg, 3) for arg in node.args),
     "T": _transpose,
     "pow": _pow,
     "epow": _pow,

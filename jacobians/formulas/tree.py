@@ -20,10 +20,13 @@ div    numerator and denominator          –
 had    factors, entry by entry            –
 hdiv   two, entry by entry                –
 kron   factors                            –
+khatri factors                            –: Kronecker products column by column (Khatri–Rao), ∗
 T      one                                –
 pow    base and exponent, of a matrix or number
 epow   base and exponent, entry by entry  –
 call   arguments                          the function's name
+index  one                                rows and columns: None, a number or (start, stop)
+stack  parts                              "rows" (one under another) or "columns"
 ====== ================================== =========================
 """
 
@@ -158,7 +161,7 @@ def transposed(node: Node) -> Node:
 def count(node: Node) -> int:
     """Return how many symbols a tree takes, as a measure of how long it reads."""
     own = {"T": 1, "neg": 1, "call": 2, "num": 1, "name": 1, "eye": 2, "ones": 2, "comm": 3}.get(node.op, 0)
-    if node.op in ("add", "mul", "had", "kron", "div", "hdiv", "pow", "epow"):
+    if node.op in ("add", "mul", "had", "kron", "khatri", "div", "hdiv", "pow", "epow"):
         own = len(node.args) - 1
     inside = sum(count(arg) + (2 if _bracketed(node, arg) else 0) for arg in node.args)
     return own + inside
@@ -167,4 +170,4 @@ def count(node: Node) -> int:
 def _bracketed(outer: Node, inner: Node) -> bool:
     if inner.op == "add":
         return outer.op not in ("add", "call")
-    return inner.op in ("mul", "had", "kron") and outer.op in ("T", "pow", "epow")
+    return inner.op in ("mul", "had", "kron", "khatri") and outer.op in ("T", "pow", "epow")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.formulas.functions import ELEMENTWISE
+from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES
 from jacobians.formulas.sizes import CONSTANTS
 from jacobians.formulas.tree import FormulaError, Node
 from jacobians.numerics.arrays import require_budget
@@ -71,6 +71,8 @@ class Values:
                 return commutation(*numbers)
             _require_room(numbers[0], numbers[0] if name == "eye" else numbers[-1])
             return np.eye(numbers[0]) if name == "eye" else getattr(np, name)((*numbers, 1)[:2])
+        if name == "unvec":
+            return np.reshape(self.of(node.args[0]), [self._number(arg) for arg in node.args[1:]])
         args = self.all(node.args)
         if name in ELEMENTWISE:
             return ELEMENTWISE[name].f(args[0])
@@ -78,8 +80,10 @@ class Values:
             return np.reshape(args[0], (-1, 1), order=self.order)  # type: ignore[call-overload]
         if axis is not None:
             return _ALONG[name](args[0], axis)
-        if name in _ALONG and name in ("softmax", "logsoftmax"):
+        if name in ("softmax", "logsoftmax", "hardmax"):
             return np.reshape(_ALONG[name](args[0].reshape(1, -1), 1), args[0].shape)
+        if name in ("max", "min") and len(args) == 1:
+            return getattr(np, name)(args[0])
         return _WHOLE[name](*args)
 
 
@@ -116,12 +120,54 @@ def _diagonal(a: Any) -> Any:
     return np.diag(np.ravel(a)) if 1 in a.shape else np.diag(a)[:, None]
 
 
+def khatri_rao(a: Any, b: Any) -> Any:
+    """Return the Kronecker products of the columns of two matrices, side by side."""
+    _require_room(a.shape[0] * b.shape[0], b.shape[1])
+    return np.einsum("ik,jk->ijk", a, b).reshape(-1, b.shape[1])
+
+
+def _eigmax(a: Any) -> Any:
+    e = np.linalg.eigvals(a)
+    return e[np.argmax(e.real)] if np.iscomplexobj(a) else e.real.max()
+
+
+def _eigenpair(a: Any) -> Any:
+    """Return u·vᵀ/(uᵀv) for the largest eigenvalue's left and right vectors."""
+    pairs = [np.linalg.eig(m) for m in (a.T, a)]
+    left, right = (pair.eigenvectors[:, np.argmax(pair.eigenvalues.real)].real for pair in pairs)
+    return np.outer(left, right) / (left @ right)
+
+
+def _decomposed(a: Any, most: int | None) -> Any:
+    u, _, v = np.linalg.svd(a, full_matrices=False)
+    return u[:, :most] @ v[:most]
+
+
+def _matrix_function(name: str) -> Callable[..., Any]:
+    def value(a: Any) -> Any:
+        import scipy.linalg  # SciPy only for those who use it
+
+        return getattr(scipy.linalg, name)(a)
+
+    return value
+
+
 _ALONG: dict[str, Callable[[Any, int], Any]] = {
     "sum": lambda a, axis: a.sum(axis=axis, keepdims=True),
     "mean": lambda a, axis: a.mean(axis=axis, keepdims=True),
     "logsumexp": _logsumexp,
     "softmax": lambda a, axis: np.exp(a - _logsumexp(a, axis)),
     "logsoftmax": lambda a, axis: a - _logsumexp(a, axis),
+    "max": lambda a, axis: a.max(axis=axis, keepdims=True),
+    "min": lambda a, axis: a.min(axis=axis, keepdims=True),
+    "hardmax": lambda a, axis: (
+        1.0
+        * (
+            np.arange(a.shape[axis]) == np.expand_dims(np.argmax(a, axis), -1)
+            if axis == 1
+            else (np.arange(a.shape[0])[:, None] == np.argmax(a, 0))
+        )
+    ),
 }
 
 _WHOLE: dict[str, Callable[..., Any]] = {
@@ -144,6 +190,15 @@ _WHOLE: dict[str, Callable[..., Any]] = {
     "min": np.minimum,
     "sqrt": np.sqrt,
     "square": lambda a: a * a,
+    "where": lambda mask, a, b: np.where(mask, a, b),
+    "specnorm": lambda a: np.linalg.norm(a, 2),
+    "nuclear": lambda a: np.linalg.norm(a, "nuc"),
+    "specpair": lambda a: _decomposed(a, 1),
+    "polar": lambda a: _decomposed(a, None),
+    "khatri": lambda a, b: khatri_rao(a, b),
+    "eigmax": _eigmax,
+    "eigpair": _eigenpair,
+    **{name: _matrix_function(name) for name in MATRIX_SLOPES},
 }
 
 
@@ -159,7 +214,18 @@ def _quotient(a: Any, b: Any) -> Any:
         return a / b
 
 
+def _index(at: Values, node: Node) -> Any:
+    made = at.of(node.args[0])
+    for axis, spec in enumerate(node.value):
+        if spec is not None:
+            start, stop = (spec, spec + 1) if isinstance(spec, int) else spec
+            made = np.take(made, range(start, stop), axis=axis)
+    return made
+
+
 _RULES: dict[str, Callable[[Values, Node], Any]] = {
+    "index": _index,
+    "stack": lambda at, node: np.concatenate(at.all(node.args), axis=0 if node.value == "rows" else 1),
     "num": lambda at, node: float(node.value),
     "name": Values._name,
     "size": lambda at, node: float(at.size(node.value)),
@@ -174,6 +240,7 @@ _RULES: dict[str, Callable[[Values, Node], Any]] = {
     "had": lambda at, node: reduce(np.multiply, at.all(node.args)),
     "hdiv": lambda at, node: reduce(_quotient, at.all(node.args)),
     "kron": lambda at, node: reduce(_kronecker, at.all(node.args)),
+    "khatri": lambda at, node: reduce(khatri_rao, at.all(node.args)),
     "T": lambda at, node: at.of(node.args[0]).T,
     "pow": Values._power,
     "epow": Values._power,

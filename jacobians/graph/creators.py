@@ -15,7 +15,11 @@ import numpy as np
 
 _NAMES = ("zeros", "ones", "empty", "full", "eye", "identity", "array", "asarray", "asanyarray")
 _LOCK = threading.RLock()
-_UNDISPATCHED = ("logsumexp", "softmax", "log_softmax")  # SciPy makes arrays of their operands
+# SciPy makes arrays of their operands
+_UNDISPATCHED = {
+    "scipy.special": ("logsumexp", "softmax", "log_softmax"),
+    "scipy.linalg": ("expm", "sinm", "cosm", "logm", "sqrtm"),
+}
 _ARRAYS = ("array", "asarray", "asanyarray")
 
 
@@ -85,17 +89,18 @@ def following(
             made = follows(original, name)
             put.append((vars(np), name, made))
             put += [(space, own, made) for own, value in space.items() if value is original]
-        special = sys.modules.get("scipy.special")
-        for name in _UNDISPATCHED if special is not None else ():
-            original = getattr(special, name)
-            dispatching = dispatch(original)
-            put.append((vars(special), name, dispatching))
-            put += [(space, own, dispatching) for own, value in space.items() if value is original]
-        before = [(names, name, names[name]) for names, name, _ in put]
+        for module, names in _UNDISPATCHED.items():
+            special = sys.modules.get(module)
+            for name in names if special is not None else ():
+                original = getattr(special, name)
+                dispatching = dispatch(original)
+                put.append((vars(special), name, dispatching))
+                put += [(space, own, dispatching) for own, value in space.items() if value is original]
+        before = [(held, name, held[name]) for held, name, _ in put]
         try:
-            for names, name, function in put:
-                names[name] = function
+            for held, name, function in put:
+                held[name] = function
             yield
         finally:
-            for names, name, function in before:
-                names[name] = function
+            for held, name, function in before:
+                held[name] = function

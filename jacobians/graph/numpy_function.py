@@ -8,6 +8,7 @@ from typing import Any
 from jacobians.function import INPUT, Function
 from jacobians.graph.tracing import followed, trace
 from jacobians.layers.recording import Record, _Recorded
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_callable, checked_mapping
 from jacobians.numerics.arrays import as_array, is_recorded
 from jacobians.structures import Jacobian
@@ -100,7 +101,7 @@ def from_numpy(
     (2, 4)
     """
     if not callable(forward):
-        raise TypeError(f"forward: found {type(forward).__name__}, expected a callable in plain NumPy")
+        raise TypeError(f"forward: found {class_name(forward)}, expected a callable in plain NumPy")
     if derivative is not None:
         checked_callable(derivative, "derivative", "a function of x and a name")
     given = {} if parameters is None else checked_mapping(parameters, "parameters", "arrays by name")

@@ -8,6 +8,7 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from jacobians.names import class_name
 from jacobians.numerics.arguments import shown
 from jacobians.numerics.arrays import DEFAULT_MAX_BYTES, MemoryBudgetError, refuse_sparse
 from jacobians.spec import Spec
@@ -121,7 +122,7 @@ def _place(found: Any, places: dict[Any, int], count: int, numbered: bool, where
 
 def _iterated(given: Any, name: str) -> Iterable[Any]:
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TypeError(f"{name}: found {type(given).__name__}, expected a list")
+        raise TypeError(f"{name}: found {class_name(given)}, expected a list")
     return given
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from jacobians.graph.graph import Edge, Vertex
 from jacobians.graph.operations.table import Place, Rule, Steps
 from jacobians.numerics.arrays import Array
-from jacobians.structures import Jacobian
+from jacobians.structures import Jacobian, Zero
 
 _OWN = str(Path(__file__).resolve().parent.parent)
 _NUMPY = str(Path(np.__file__).resolve().parent)
@@ -154,7 +154,7 @@ class Recorder:
         """Add edges into a vertex; several from one vertex are kept."""
         shape = self.vertices[target].shape
         for source, jacobian in found:
-            if jacobian.structure != "Zero":
+            if not isinstance(jacobian, Zero):
                 shaped = jacobian.reshaped(shape, self.vertices[source].shape)
                 self.edges.append(Edge(source, target, shaped, shaped.spec))
 

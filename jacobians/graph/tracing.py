@@ -20,6 +20,7 @@ from jacobians.graph.operations import special_rows
 from jacobians.graph.randomness import states
 from jacobians.graph.recorder import Call, Recorder, TracingError
 from jacobians.graph.traced import Traced, assemble, operands_of
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, as_array, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -76,7 +77,7 @@ def record(
         If f does what can't be followed; the message names the operation and the line.
     """
     if not callable(f):
-        raise TypeError(f"f: found {type(f).__name__}, expected a callable or a Function")
+        raise TypeError(f"f: found {class_name(f)}, expected a callable or a Function")
     if not points and not named:
         raise TypeError("points: found none, expected an array for each argument of f")
     names = _names(f, len(points))
@@ -153,7 +154,7 @@ def _graph(recorder: Recorder, result: Any, inputs: int, code: Any = None, posit
     outputs: list[int] = []
     for one in result if isinstance(result, tuple) else (result,):
         if not isinstance(one, Traced | np.ndarray | float | int):
-            raise TracingError(f"f: found a result of type {type(one).__name__}, expected an array")
+            raise TracingError(f"f: found a result of type {class_name(one)}, expected an array")
         value = one._current() if isinstance(one, Traced) else as_array(one)
         if value.dtype == object:
             raise TracingError(
@@ -211,7 +212,7 @@ def _names(f: Any, count: int) -> list[str]:
 def _fitting(function: Any, name: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """Return a function whose signature fits what it is to be called with, or refuse it; a class is none."""
     if isinstance(function, type):
-        raise TypeError(f"{name}: found the class {function.__name__}, expected a function of arrays")
+        raise TypeError(f"{name}: found the class {class_name(function)}, expected a function of arrays")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # not all built-in functions tell theirs

@@ -327,6 +327,12 @@ _ELSEWHERE = {"logistic": "sigmoid", "swish": "silu", "hyperbolic-tangent": "tan
 """What others call them."""
 
 
+IDENTITIES = frozenset(
+    ("linear", "identity", "id", "none", "no", "purelin", "affine", "passthrough", "pass_through", "")
+)
+"""What others call no activation, with _ for -."""
+
+
 def activation(name: str) -> Elementwise:
     """Return the activation called `name`; hyphens and underscores are the same.
 
@@ -343,6 +349,11 @@ def activation(name: str) -> Elementwise:
     written = name.replace("-", "_").lower() if isinstance(name, str) else name
     if not isinstance(written, str):
         raise TypeError(f"activation: found {shown(name)}, expected one of {', '.join(ACTIVATIONS)}")
+    if written in IDENTITIES:
+        raise ValueError(
+            f"activation: found {shown(name)}, expected one of {', '.join(ACTIVATIONS)}: affine layers with an "
+            f"identity between them are one, of the first and the last size"
+        )
     if written not in ACTIVATIONS:
         raise ValueError(
             f"activation: found {shown(name)}, expected one of {', '.join(ACTIVATIONS)}"

@@ -84,7 +84,7 @@ class Affine(Function):
         h, d = self.W.shape
         point = x.shape[batch_ndim:]
         if wrt == INPUT and len(point) == 1:
-            return Dense.unchecked(self.W)
+            return Dense.unchecked(self.W, batch_shape=x.shape[:batch_ndim] if batch_ndim else None)
         dtype, home = common_dtype(x, self.W), home_of(x)
         identity = moved(Identity.unchecked(h, dtype=dtype), home)
         if len(point) == 1:

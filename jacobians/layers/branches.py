@@ -19,6 +19,7 @@ import numpy as np
 from jacobians.function import Function
 from jacobians.layers.composition import Composition, pieces_of
 from jacobians.layers.recording import Record
+from jacobians.names import class_name
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.libraries import numpy_dtype
 from jacobians.structures import BlockColumn, Diagonal, Identity, Jacobian, Selection, Zero
@@ -66,7 +67,7 @@ class _Parallel(Composition):
         value = self._joined(x, values, batch_ndim)
         alone = sum(part in record.live for part in parts) == 1
         ways = zip([*parts, source], self._edges(x, values, batch_ndim, alone), strict=False)
-        return record.join(f"{prefix}{type(self).__name__}", self, value, [(at, [edge]) for at, edge in ways])
+        return record.join(f"{prefix}{class_name(self)}", self, value, [(at, [edge]) for at, edge in ways])
 
     def _edges(self, x: Any, values: list[Any], batch_ndim: int, alone: bool) -> Sequence[Jacobian]:
         """Return the Jacobian of the value by that of each part, and by x where it goes past all: an addition's.

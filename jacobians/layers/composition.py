@@ -12,8 +12,12 @@ import numpy as np
 
 from jacobians.function import INPUT, Function, Linearization, plain
 from jacobians.layers.recording import Record, _Recorded
+from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_integer, checked_mapping, checked_option
 from jacobians.numerics.arrays import Array, read_only
+from jacobians.structures import Jacobian
+
+OVERFLOWS = 1e150  # of inputs above it: what is infinite may be a number too large, and no pole
 
 
 class Composition(_Recorded):
@@ -44,7 +48,7 @@ class Composition(_Recorded):
         for position, layer in enumerate(layers):
             if not isinstance(layer, Function):
                 raise TypeError(
-                    f"layers: found {getattr(layer, '__name__', type(layer).__name__)} at place {position}, "
+                    f"layers: found {printable(getattr(layer, '__name__', type(layer).__name__))} at place {position}, "
                     f"expected a Function{_way_out(layer)}"
                 )
         self.layers = tuple(layers)
@@ -62,7 +66,7 @@ class Composition(_Recorded):
         return iter(self.layers)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+        return f"{class_name(self)}({', '.join(map(repr, self.layers))})"
 
     def check_library(self, x: Any) -> None:
         """Raise TypeError unless each layer computes with arrays of the library that x belongs to."""
@@ -74,6 +78,21 @@ class Composition(_Recorded):
             layer.check_library(x)
         if own:
             self._numpys = self.layers
+
+    def _check_product(self, x: Any, result: Jacobian, batch_ndim: int) -> None:
+        """Raise ValueError if 0·∞ made numbers of the product NaN; NaN of x, parameters and layers stay NaN."""
+        if not (type(x) is np.ndarray and any(np.isnan(part).any() for part in result.flatten().values())):
+            return
+        if not all(np.isfinite(part).all() for part in (x, *self.parameters.values())):
+            return
+        found = infinite_layer(self, x, batch_ndim)
+        if found is not None:
+            place, layer = found
+            instead = f"{layer.instead}, or " if layer.instead else ""
+            raise ValueError(
+                f"x: layer {place}, {layer!r}, has an infinite derivative there, and 0·∞ in its product with the other "
+                f"layers is no number; expected {instead}a point where every layer has a finite derivative"
+            )
 
     # --- parameters --------------------------------------------------------------------------------------
 
@@ -121,6 +140,30 @@ class Composition(_Recorded):
             )
             replaced[id(self)] = other
         return replaced[id(self)]
+
+
+def infinite_layer(composition: Composition, x: Array, batch_ndim: int) -> tuple[str, Function] | None:
+    """Return the first layer whose Jacobian by its input is infinite, with its place; None if it is NaN, or overflows.
+
+    Examples
+    --------
+    >>> from jacobians import CrossEntropy, Sequential, Softmax
+    >>> infinite_layer(Sequential(Softmax(), CrossEntropy(1)), np.array([1000.0, 0.0]), 0)[0]
+    '1'
+    """
+    steps = composition._linearize(x, batch_ndim)
+    layers = composition.layers if len(composition.layers) == len(steps.jacobians) else (composition,)
+    for place, (layer, own, jacobian) in enumerate(zip(layers, steps.values, steps.jacobians, strict=True)):
+        parts = list(jacobian.flatten().values())
+        if isinstance(layer, Composition) and layer is not composition:
+            if not all(np.isfinite(part).all() for part in parts):
+                inner = infinite_layer(layer, own, batch_ndim)
+                return inner and (f"{place}.{inner[0]}", inner[1])
+        elif any(np.isnan(part).any() for part in parts):
+            return None
+        elif any(np.isinf(part).any() for part in parts):
+            return (str(place), layer) if np.all(np.abs(own) < OVERFLOWS) else None
+    return None
 
 
 def _way_out(layer: Any) -> str:
@@ -197,7 +240,7 @@ class Sequential(Composition):
         """Yield the output of every layer; what nobody keeps is free for the next."""
         for place, layer in enumerate(self.layers):
             if place:
-                self._check_layer(place, tuple(np.shape(x)[batch_ndim:]))
+                self._check_layer(place, (x.shape if type(x) is np.ndarray else np.shape(x))[batch_ndim:])
             x = layer._forward(x, batch_ndim)
             # no layer may write to what another gave
             x = read_only(x) if type(x) is np.ndarray else x
@@ -217,7 +260,7 @@ class Sequential(Composition):
             layer._jacobian(x, INPUT, batch_ndim, value)
             for layer, x, value in zip(self.layers, values, values[1:], strict=False)
         ]
-        return Linearization(tuple(plain(value) for value in values), tuple(jacobians))
+        return Linearization(tuple([plain(value) for value in values]), tuple(jacobians))
 
     def smooth_piece(self, x: Any) -> Array | None:
         """Return the pieces of all layers at their inputs, one after the other."""

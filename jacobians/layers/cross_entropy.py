@@ -96,6 +96,8 @@ class BinaryCrossEntropy(_Binary):
     array([[-1.      ,  0.666667]])
     """
 
+    instead = "SigmoidBinaryCrossEntropy, which takes the logits"
+
     def check_values(self, x: Array) -> None:
         """Raise ValueError if an entry of a prediction is outside [0, 1]."""
         _require_probabilities(x, "x", "; logits go to SigmoidBinaryCrossEntropy")
@@ -180,6 +182,7 @@ class CrossEntropy(_ClassLoss):
     """
 
     _prediction = "probabilities"
+    instead = "SoftmaxCrossEntropy, which takes the logits"
 
     def check_values(self, x: Array) -> None:
         """Raise ValueError if an entry of a prediction is outside [0, 1]."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from jacobians.function import INPUT, Function
+from jacobians.names import class_name
 from jacobians.numerics.arguments import (
     checked_callable,
     checked_flag,
@@ -161,7 +162,9 @@ class Elementwise(Function):
             slopes = self._entries(self.df(x), x, "df")
         else:
             slopes = self._entries(by_value(x, value), x, "df_by_value")
-        d = namespace_of(x).reshape(slopes, (*x.shape[:batch_ndim], math.prod(point)))
+        d = slopes
+        if len(point) != 1:
+            d = namespace_of(x).reshape(slopes, (*x.shape[:batch_ndim], math.prod(point)))
         made = Diagonal.unchecked(d, out_shape=point, in_shape=point)
         if self.step:
             made.zero_one = True
@@ -192,4 +195,4 @@ class Elementwise(Function):
         return below + np.searchsorted(kinks, entries, side="right")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()" if type(self) is not Elementwise else f"Elementwise({self.name!r})"
+        return f"{class_name(self)}()" if type(self) is not Elementwise else f"Elementwise({self.name!r})"

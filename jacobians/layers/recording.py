@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jacobians.function import INPUT, Function
+from jacobians.names import class_name
 from jacobians.numerics.arrays import is_recorded, read_only
 from jacobians.planning.bracketing import product
 from jacobians.structures import Jacobian
@@ -112,7 +113,7 @@ class Record:
                 self._connect(source, between, factor)
                 source = between
             ends.append((source, factors[0]))
-        target = self.add(name, value, type(function).__name__, tuple(np.shape(value)[self.batch_ndim :]))
+        target = self.add(name, value, class_name(function), tuple(np.shape(value)[self.batch_ndim :]))
         for source, factor in ends:
             self._connect(source, target, factor)
         return target

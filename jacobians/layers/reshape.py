@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT, Function
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_shape
 from jacobians.structures import Identity, Jacobian
 
@@ -62,7 +63,7 @@ class Reshape(Function):
         )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({'' if self.shape is None else self.shape})"
+        return f"{class_name(self)}({'' if self.shape is None else self.shape})"
 
 
 class Flatten(Reshape):

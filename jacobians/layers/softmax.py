@@ -109,9 +109,9 @@ class Softmax(_OfVector):
         """Return the softmax over the last axis."""
         return softmax(x)
 
-    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
+    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0, value: Any = None) -> Jacobian:
         """Return diag(p) − p pᵀ."""
-        p = self.forward(x)
+        p = self.forward(x) if value is None else value
         return DiagonalPlusLowRank.unchecked(p, -p[..., None], p[..., None])
 
 

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from jacobians.names import class_name, printable
+
 T = TypeVar("T")
 
 
@@ -32,9 +34,9 @@ def shown(value: object, length: int = 80) -> str:
     if isinstance(value, np.ndarray) and value.size > 4:
         return f"an array of shape {value.shape}"
     try:
-        text = " ".join(repr(value).split())
+        text = printable(" ".join(repr(value).split()))
     except Exception:  # a repr may raise anything; what is refused must be named all the same
-        return f"an object of type {type(value).__name__}"
+        return f"an object of type {class_name(value)}"
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from jacobians.names import class_name
 from jacobians.numerics.arguments import shown
 from jacobians.numerics.libraries import foreign_reals, is_foreign, owned, require_numpy
 
@@ -74,6 +75,8 @@ def real_array(
     elif foreign == "keep" and is_foreign(value):
         return _with_axes(foreign_reals(value, name), name, ndim)
     array = value if type(value) is np.ndarray else array_of(value, name)
+    if array.dtype == object and not hasattr(value, "dtype"):
+        array = _of_large_integers(array, name)
     kind = array.dtype.kind
     if kind == "c":
         raise TypeError(
@@ -90,9 +93,20 @@ def real_array(
             array = array.astype(array.dtype.newbyteorder("="))
     else:
         raise TypeError(
-            f"{name}: found {type(value).__name__} of dtype {array.dtype}, expected an array of real numbers"
+            f"{name}: found {class_name(value)} of dtype {array.dtype}, expected an array of real numbers"
         )
     return read_only(_with_axes(array, name, ndim))
+
+
+def _of_large_integers(array: Array, name: str) -> Array:
+    """Return floats of Python's numbers that are too large for NumPy's integers; other objects as they are."""
+    if not all(isinstance(number, int | float | np.integer | np.floating) for number in array.flat):
+        return array
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        found = next(number for number in array.flat if abs(number) >= 1 << 1024)
+        raise ValueError(f"{name}: found {shown(found)}, expected numbers that a float64 can hold") from None
 
 
 def refuse_sparse(value: Any, name: str) -> None:
@@ -102,7 +116,7 @@ def refuse_sparse(value: Any, name: str) -> None:
     ------
     TypeError
     """
-    if hasattr(value, "tocsr"):
+    if hasattr(type(value), "tocsr"):  # of the class: a recorded array refuses names that it does not know
         raise TypeError(
             f"{name}: found a sparse {type(value).__name__}, expected a Jacobian or an array; make it a Jacobian by "
             f"Sparse(matrix)"
@@ -118,7 +132,7 @@ def array_of(value: Any, name: str) -> Array:
     if isinstance(value, np.matrix):
         raise TypeError(f"{name}: found np.matrix, expected a plain array; convert it with np.asarray")
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
-        raise TypeError(f"{name}: found a sparse {type(value).__name__}; expected an array (.toarray())")
+        raise TypeError(f"{name}: found a sparse {class_name(value)}; expected an array (.toarray())")
     try:
         return np.asarray(value)
     except Exception as error:  # whatever NumPy or an object of somebody's says
@@ -148,7 +162,7 @@ class Unnumbered:
 
     def beside(self, array: Array) -> Any:
         """Return an array of numbers as one of this kind."""
-        raise NotImplementedError(f"{type(self).__name__}: found no method beside(array)")
+        raise NotImplementedError(f"{class_name(self)}: found no method beside(array)")
 
 
 def is_recorded(value: Any) -> bool:
@@ -228,7 +242,7 @@ def read_only(array: Array) -> Array:
     if type(array) is not np.ndarray and is_foreign(array):
         return array
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 

@@ -8,17 +8,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from jacobians.planning.layers import Layout, layout
+from jacobians.spec import Spec, owner
+from jacobians.structures.stored import apply_cost
 
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph, Vertex
 
-_COLOURS = {
-    "Identity": "#7a8b99", "ScaledIdentity": "#4f6d7a", "Diagonal": "#1f77b4", "DiagonalPlusLowRank": "#17becf",
-    "Kronecker": "#8338ec", "Toeplitz": "#e07a00", "Sparse": "#8c6d1f",
-    "Selection": "#3a9d4f", "Scatter": "#3a9d4f", "Repeat": "#86b83a", "Zero": "#c9c9c9", "Dense": "#c1121f",
-}  # fmt: skip
-_OTHER = "#333333"
-_MOVES = {"Identity", "Selection", "Scatter", "Repeat", "Zero"}  # drawn as dashes: they multiply nothing
 _LETTER, _SMALL = 6.8, 5.8  # the width of a letter, in pixels, of names and of what stands below them
 _LONGEST = 18  # letters
 _HIGH, _BOX, _GAP, _EDGE = 74, 34, 56, 24
@@ -54,7 +49,7 @@ def graph_svg(graph: Graph, notes: Mapping[int, tuple[int, str]] | None = None) 
     x, width = _columns(graph, found, notes)
     y = {vertex: _EDGE + 18 + height * _HIGH for vertex, height in found.heights.items()}
     high = max(y.values(), default=0) + _BOX + 26
-    kinds = sorted({edge.spec.structure for edge in graph.edges})
+    kinds = sorted({(edge.spec.structure, *_line(edge.spec)) for edge in graph.edges})
     legend, wide, end = _legend(kinds, bool(notes), high, max(width, 420))
     parts = [*_edges(graph, found, x, y), *_vertices(graph, x, y, notes), *legend]
     return _svg(max(width, wide), end, parts)
@@ -91,6 +86,12 @@ def _below(vertex: Vertex) -> str:
     return _short(f"{operation} {shape}".strip())
 
 
+def _line(spec: Spec) -> tuple[str, str]:
+    """Return the colour of an edge, and dashes for one that multiplies nothing."""
+    dashes = "" if apply_cost(spec, 1, ()).multiplications else ' stroke-dasharray="5 3"'
+    return escape(owner(spec.structure)._colour), dashes
+
+
 def _edges(graph: Graph, found: Layout, x: Mapping[int, float], y: Mapping[int, float]) -> list[str]:
     parts = []
     seen: dict[tuple[int, int], int] = {}
@@ -105,8 +106,7 @@ def _edges(graph: Graph, found: Layout, x: Mapping[int, float], y: Mapping[int, 
         for (a, b), (c, d) in pairwise(points):
             half = (a + c) / 2
             way += f" C{half:.1f} {b:.1f} {half:.1f} {d:.1f} {c:.1f} {d:.1f}"
-        colour = _COLOURS.get(edge.spec.structure, _OTHER)
-        dashes = ' stroke-dasharray="5 3"' if edge.spec.structure in _MOVES else ""
+        colour, dashes = _line(edge.spec)
         tip = f"M{stops[0] + 5:.1f} {stops[1]:.1f} l-7 -3.5 v7 z"
         parts.append(
             f'<g><path d="{way}" fill="none" stroke="{colour}" stroke-width="1.6"{dashes}/>'
@@ -148,12 +148,12 @@ def _badge(u: float, v: float, number: str) -> str:
     )
 
 
-def _legend(kinds: Sequence[str], planned: bool, top: float, width: float) -> tuple[list[str], float, float]:
+def _legend(
+    kinds: Sequence[tuple[str, str, str]], planned: bool, top: float, width: float
+) -> tuple[list[str], float, float]:
     """Return the lines that explain colours and numbers, and where they end."""
     entries: list[tuple[str, str]] = []
-    for kind in kinds:
-        dashes = ' stroke-dasharray="5 3"' if kind in _MOVES else ""
-        colour = _COLOURS.get(kind, _OTHER)
+    for kind, colour, dashes in kinds:
         entries.append(
             (f'<line x1="0" y1="0" x2="22" y2="0" stroke="{colour}" stroke-width="2.4"{dashes}/>', kind)
         )

@@ -6,13 +6,15 @@ An edge is ±1 or any other number. A product with a ±1 is free; the new edge i
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from jacobians.planning.elimination import Elimination, Price, useful
+from jacobians.spec import Spec, owner
+from jacobians.structures.stored import apply_cost
 
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph
-    from jacobians.spec import Spec
 
 State = tuple[list[int], list[int], list[int], list[int]]
 """Edges into and out of every vertex, and those of them that are ±1."""
@@ -26,9 +28,10 @@ def is_scalar(graph: Graph) -> bool:
     )
 
 
+@lru_cache(maxsize=4096)
 def is_sign(spec: Spec) -> bool:
     """Return whether a 1×1 edge is ±1, so that a product with it is free."""
-    return spec.is_identity or (spec.structure == "ScaledIdentity" and spec.unit)
+    return bool(owner(spec.structure)._on_diagonal) and not apply_cost(spec, 1, ()).multiplications
 
 
 class ScalarElimination:

@@ -15,6 +15,7 @@ from jacobians.products.expansion import require_room
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Jacobian
 from jacobians.structures.devices import together
+from jacobians.structures.outside import is_outside, told
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -166,7 +167,48 @@ def checked_row(made: Row) -> Row:
                 raise TypeError(f"{name}: found {shown(found)}, expected text such as 'Dense'")
         elif not callable(found):
             raise TypeError(f"{name}: found {shown(found)}, expected a function")
-    return made
+    return _held(made) if is_outside(getattr(made.execute, "__module__", "")) else made
+
+
+def _held(made: Row) -> Row:
+    """Return a row from outside whose answers are checked."""
+    where = f"row {made.left}, {made.right} ({made.formula})"
+
+    def result(a: Spec, b: Spec) -> Spec:
+        found = made.result(a, b)
+        shape = a.shape[0], b.shape[1]
+        if not isinstance(found, Spec) or found.shape != shape:
+            sizes = f" of shape {found.shape}" if isinstance(found, Spec) else ""
+            raise TypeError(
+                f"{where}: its result gave {shown(found)}{sizes}, expected a Spec of shape {shape}"
+            )
+        return found
+
+    def cost(a: Spec, b: Spec) -> Cost | Count:
+        found = made.cost(a, b)
+        if not isinstance(found, Cost | Count):
+            raise TypeError(f"{where}: its cost gave {shown(found)}, expected a Cost or a Count")
+        return found
+
+    def execute(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
+        expected = result(L.spec, R.spec)
+        try:
+            found = made.execute(L, R, ledger)
+        except (TypeError, ValueError, IndexError) as error:
+            told(error, f"{where}: its execute", f"a Jacobian with {expected!r}")
+        if not isinstance(found, Jacobian) or found.spec != expected:
+            spec = (
+                f"one with {found.spec!r} of shape {found.shape}"
+                if isinstance(found, Jacobian)
+                else shown(found)
+            )
+            raise TypeError(
+                f"{where}: its execute gave {spec}, expected a Jacobian with {expected!r} of shape "
+                f"{expected.shape}, as its result says"
+            )
+        return found
+
+    return made._replace(result=result, cost=cost, execute=execute)
 
 
 def put(rows: list[Row], made: Row, behind: Collection[str]) -> None:

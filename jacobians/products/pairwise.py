@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.names import class_name
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.blas_threads import product
 from jacobians.numerics.float_errors import without_float_errors
@@ -55,7 +56,7 @@ def pairwise_products(J: Jacobian, K: Jacobian | None = None, *, max_bytes: int 
     other = J if K is None else K
     for name, jacobian in (("J", J), ("K", other)):
         if not isinstance(jacobian, Jacobian):
-            raise TypeError(f"{name}: found {type(jacobian).__name__}, expected a Jacobian of several points")
+            raise TypeError(f"{name}: found {class_name(jacobian)}, expected a Jacobian of several points")
         jacobian._require_numpy(name)
         if len(jacobian.batch_shape) != 1:
             raise ValueError(

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_list
 from jacobians.numerics.arrays import Array, refuse_sparse
 from jacobians.numerics.ledger import UNCOUNTED, Ledger, summed_over
@@ -329,7 +330,7 @@ def checked_blocks(blocks: Any) -> tuple[Jacobian, ...]:
     for block in found:
         if not isinstance(block, Jacobian):
             refuse_sparse(block, "blocks")
-            raise TypeError(f"blocks: found {type(block).__name__}, expected Jacobians; wrap arrays in Dense")
+            raise TypeError(f"blocks: found {class_name(block)}, expected Jacobians; wrap arrays in Dense")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -19,6 +20,18 @@ from jacobians.structures.display import first_point, latex_matrix, latex_vector
 from jacobians.structures.doors import checked_dtype, checked_options
 from jacobians.structures.euclidean import euclidean
 from jacobians.structures.linear_map import Shape
+
+
+@lru_cache(maxsize=4096)
+def _dense_spec(shape: Shape) -> Spec:
+    """Return the spec of a matrix of the shape of its array: one look-up, where sizes one by one take several."""
+    *batch, m, n = shape
+    return Spec.dense(m, n, tuple(batch))
+
+
+@lru_cache(maxsize=4096)
+def _diagonal_spec(shape: Shape) -> Spec:
+    return Spec.diagonal(shape[-1], tuple(shape[:-1]))
 
 
 class Identity(Jacobian):
@@ -40,6 +53,7 @@ class Identity(Jacobian):
     """
 
     structure = "Identity"
+    _colour = "#7a8b99"
     _on_diagonal = True
     _by_sizes = True
 
@@ -131,6 +145,7 @@ class Diagonal(Jacobian):
     """
 
     structure = "Diagonal"
+    _colour = "#1f77b4"
     _fields = ("d",)
     _on_diagonal = True
     _by_sizes = True
@@ -153,7 +168,7 @@ class Diagonal(Jacobian):
 
     def _init(self, d: Array, *options: Any, **named: Any) -> None:
         self.d = d
-        self._set(Spec.diagonal(d.shape[-1], tuple(d.shape[:-1])), *options, **named)
+        self._set(_diagonal_spec(d.shape), *options, **named)
 
     @classmethod
     def _arrays(cls, spec: Spec) -> dict[str, Shape]:
@@ -207,6 +222,7 @@ class Dense(Jacobian):
     """
 
     structure = "Dense"
+    _colour = "#c1121f"
     _fields = ("A",)
     _by_sizes = True
     _entries = True
@@ -231,8 +247,7 @@ class Dense(Jacobian):
 
     def _init(self, A: Array, *options: Any, **named: Any) -> None:
         self.A = A
-        m, n = A.shape[-2:]
-        self._set(Spec.dense(m, n, tuple(A.shape[:-2])), *options, **named)
+        self._set(_dense_spec(A.shape), *options, **named)
 
     @classmethod
     def _arrays(cls, spec: Spec) -> dict[str, Shape]:

@@ -49,6 +49,7 @@ class Kronecker(Jacobian):
     """
 
     structure = "Kronecker"
+    _colour = "#8338ec"
     _children = ("A", "B")
     A: Jacobian
     B: Jacobian

@@ -47,6 +47,7 @@ class DiagonalPlusLowRank(Jacobian):
     """
 
     structure = "DiagonalPlusLowRank"
+    _colour = "#17becf"
     _fields = ("d", "U", "V")
     _by_sizes = True
     d: Array
@@ -80,8 +81,9 @@ class DiagonalPlusLowRank(Jacobian):
     def _init(self, d: Array, U: Array, V: Array, *options: Any, **named: Any) -> None:
         batch = broadcast(tuple(d.shape[:-1]), tuple(U.shape[:-2]), tuple(V.shape[:-2]))
         # one batch for all three, so that the spec tells what each product costs
-        self.d = _for_batch(d, batch, 1)
-        self.U, self.V = _for_batch(U, batch, 2), _for_batch(V, batch, 2)
+        self.d, self.U, self.V = d, U, V
+        if batch:
+            self.d, self.U, self.V = _for_batch(d, batch, 1), _for_batch(U, batch, 2), _for_batch(V, batch, 2)
         self._set(Spec.low_rank(d.shape[-1], U.shape[-1], batch), *options, **named)
 
     @classmethod

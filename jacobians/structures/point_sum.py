@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from jacobians.cost import Cost
+from jacobians.names import class_name
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.ledger import UNCOUNTED, Ledger
 from jacobians.numerics.libraries import NUMPY
@@ -64,7 +65,7 @@ class PointSum(Jacobian):
         batch_shape: Shape | None = None,
     ) -> None:
         if not isinstance(terms, Jacobian):
-            raise TypeError(f"terms: found {type(terms).__name__}, expected a Jacobian of several points")
+            raise TypeError(f"terms: found {class_name(terms)}, expected a Jacobian of several points")
         if not terms.spec.batch:
             raise ValueError(
                 f"terms: found {terms.label} with the numbers of one point, expected those of several; J.summed() "

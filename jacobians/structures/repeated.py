@@ -46,6 +46,7 @@ class Repeat(Jacobian):
     """
 
     structure = "Repeat"
+    _colour = "#86b83a"
 
     def __init__(
         self,

@@ -45,6 +45,7 @@ class ScaledIdentity(Jacobian):
     """
 
     structure = "ScaledIdentity"
+    _colour = "#4f6d7a"
     _fields = ("c",)
     _on_diagonal = True
     _by_sizes = True

@@ -161,6 +161,7 @@ class Selection(_Choice):
     """
 
     structure = "Selection"
+    _colour = "#3a9d4f"
     _by_sizes = True
     _line_axis, _turned = 0, "Scatter"
 
@@ -260,6 +261,7 @@ class Scatter(_Choice):
     """
 
     structure = "Scatter"
+    _colour = "#3a9d4f"
     _by_sizes = True
     _line_axis, _turned = 1, "Selection"
 

@@ -42,6 +42,7 @@ class Sparse(Jacobian):
     """
 
     structure = "Sparse"
+    _colour = "#8c6d1f"
     _fields = ("data",)
     _entries = True
     data: Array

@@ -36,6 +36,7 @@ class Stored(LinearMap):
     _children: ClassVar[tuple[str, ...]] = ()  # attributes that hold Jacobians
     _entries: ClassVar[bool] = False  # whether those of one spec add up by their arrays
     _on_diagonal: ClassVar[bool] = False  # whether nothing stands off the diagonal
+    _colour: ClassVar[str] = "#333333"  # of its edges in pictures of graphs, in SVG's words
     _by_sizes: ClassVar[bool] = False  # whether costs with its like are formulas that take arrays of sizes
 
     # --- what a structure writes -----------------------------------------------------------------------
@@ -175,6 +176,7 @@ class Stored(LinearMap):
             self.dtype,
             home,
             tuple(p.static for p in self.parts),
+            None if owner(self.spec.structure) is type(self) else type(self),
         )
 
     def flatten(self) -> dict[str, Array]:
@@ -275,7 +277,7 @@ def unflatten(spec: Spec, arrays: Mapping[str, Array], static: Static | None = N
     >>> J.unflatten(J.spec, {"d": 10 * J.d}, J.static).d
     array([10., 20.])
     """
-    kind = owner(spec.structure)
+    kind: Any = owner(spec.structure) if static is None or static.kind is None else static.kind
     expected = kind._arrays(spec)
     names = kind.part_names(spec)
     statics = (None,) * len(names) if static is None else static.parts

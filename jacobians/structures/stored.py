@@ -14,7 +14,10 @@ Shape = tuple[int, ...]
 
 
 class Static(NamedTuple):
-    """What neither spec nor arrays of a Jacobian say; `home` only of one that stores nothing."""
+    """What neither spec nor arrays of a Jacobian say.
+
+    `home` only of one that stores nothing, `kind` only of a class that leaves the name of its structure to another.
+    """
 
     out_shape: Shape
     in_shape: Shape
@@ -22,6 +25,7 @@ class Static(NamedTuple):
     dtype: Any
     home: Home | None = None
     parts: tuple[Static, ...] = ()
+    kind: type | None = None
 
     def changed(self, **static: Any) -> Static:
         """Return the facts with some replaced, here and in all parts; `batch` goes before the batch axes."""

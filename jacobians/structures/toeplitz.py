@@ -47,6 +47,7 @@ class Toeplitz(Jacobian):
     """
 
     structure = "Toeplitz"
+    _colour = "#e07a00"
     _fields = ("kernel",)
     _entries = True
     kernel: Array

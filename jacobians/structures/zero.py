@@ -35,6 +35,7 @@ class Zero(Jacobian):
     """
 
     structure = "Zero"
+    _colour = "#c9c9c9"
     _by_sizes = True
 
     def __init__(

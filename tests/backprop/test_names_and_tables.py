@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import backprop
+import jacobians
+import verification
 from backprop import MLP, Chain, compare
-from backprop.names import printable, quotable
 from backprop.report import report_network
 from backprop.tables import csv_table, latex_table, markdown_table, text_table
 from jacobians import Affine, ReLU, Sequential, Spec, SquaredError
+from jacobians.names import printable, quotable
 
 HOSTILE = [
     'x\nimport os; os.environ["PWNED"]="1"\n#',
@@ -289,3 +291,61 @@ def test_a_table_of_latex_escapes_what_latex_would_read():
         r"\end{tabular}",
         r"\end{table}",
     ]
+
+
+# --- names of classes ----------------------------------------------------------------------------------------
+
+ODD = "Odd\nX\x1b[31m\u202e"
+OddTanh = type(ODD, (jacobians.Tanh,), {})
+OddObject = type(ODD, (), {})
+
+
+def _twice(self, x):
+    return 2 * x
+
+
+def _thrice(self, x, wrt="input"):
+    return np.eye(x.size) * 3
+
+
+OddLayer = type(ODD, (jacobians.Function,), {"forward": _twice, "derivative": _thrice})
+ODD_NET = jacobians.Sequential(jacobians.Affine(np.eye(2)), OddTanh(), OddLayer())
+SHOWN = {
+    "repr": lambda: repr(ODD_NET),
+    "residual": lambda: repr(jacobians.Residual(OddTanh())),
+    "linearize": lambda: repr(ODD_NET.linearize([0.3, 0.4])),
+    "check": lambda: str(verification.check(ODD_NET, [0.3, 0.4])),
+    "diagnosis": lambda: str(verification.check(ODD_NET, [0.3, 0.4], np.eye(2)).diagnosis),
+    "plan": lambda: str(Chain.from_network(ODD_NET, [0.3, 0.4]).plan("left")),
+    "compare": lambda: str(compare(Chain.from_network(ODD_NET, [0.3, 0.4]))),
+    "graph": lambda: str(jacobians.trace(ODD_NET, [0.3, 0.4]).plan("reverse")),
+    "source": lambda: jacobians.trace(ODD_NET, [0.3, 0.4]).plan("reverse").to_source(),
+}
+
+
+@pytest.mark.parametrize("output", SHOWN)
+def test_names_of_classes_are_printable_in_every_output(output):
+    text = SHOWN[output]()
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert "Odd\n" not in text
+
+
+REFUSED = {
+    "layers": lambda: jacobians.Sequential(OddObject()),
+    "a class as a layer": lambda: jacobians.Sequential(OddObject),
+    "W": lambda: jacobians.Affine(OddObject()),
+    "f": lambda: verification.check(OddObject(), [0.3]),
+    "a class as f": lambda: verification.check(OddObject, [0.3]),
+    "factors": lambda: Chain([OddObject()]),
+    "network": lambda: backprop.compile(OddObject()),
+    "trace": lambda: jacobians.trace(OddObject(), [0.3]),
+    "blocks": lambda: jacobians.structures.BlockDiagonal([OddObject()]),
+    "wrt": lambda: ODD_NET.jacobian([0.3, 0.4], wrt=OddObject()),
+}
+
+
+@pytest.mark.parametrize("door", REFUSED)
+def test_names_of_classes_are_printable_in_every_refusal(door):
+    with pytest.raises((TypeError, ValueError)) as refusal:
+        REFUSED[door]()
+    assert str(refusal.value).isprintable()

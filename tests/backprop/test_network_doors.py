@@ -183,3 +183,17 @@ class Scaled(Elementwise):
 def test_what_is_refused_is_named(call, error, sentence):
     with pytest.raises(error, match=sentence):
         call()
+
+
+@pytest.mark.parametrize(
+    "word", ["linear", "Identity", "none", "id", "purelin", "pass-through", "passthrough", ""]
+)
+def test_words_of_others_for_the_identity_lead_to_ours(word):
+    with pytest.raises(
+        ValueError, match=r"^activation: found .*affine layers with an identity between them are one"
+    ):
+        MLP.initialize([2, 3, 1], activation=word)
+    with pytest.raises(
+        ValueError, match=r"^output_activation: found .*, expected None for an affine last layer"
+    ):
+        MLP.initialize([2, 3, 1], output_activation=word)

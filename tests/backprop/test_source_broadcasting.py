@@ -48,7 +48,7 @@ def test_unit_axes_change_neither_shapes_nor_values(first: Any, second: Any, ope
     result = result * 1.5 + result  # what is built on a reshape
     nodes = needed(recording.nodes, [result.node], everything_counted=False)
     trace = Trace(nodes, result.node, fixed_nodes(nodes), None)  # type: ignore[arg-type]  # no plan is read
-    source, constants, _, _ = array_form(trace, "An operation.")
+    source, constants, *_ = array_form(trace, "An operation.")
     namespace: dict[str, Any] = {}
     exec(source, namespace)
     assert_allclose(namespace["make"](**constants)(arrays[0]), expected * 2.5, rtol=1e-12, err_msg=source)

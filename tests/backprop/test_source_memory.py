@@ -67,7 +67,7 @@ def compiled(program: list[tuple[str, tuple[int, ...]]]) -> tuple[Any, str]:
     result = run(program, x).node
     nodes = needed(recording.nodes, [result], everything_counted=False)
     trace = Trace(nodes, result, fixed_nodes(nodes), None)  # type: ignore[arg-type]  # no plan is read
-    source, constants, workspace, _ = array_form(trace, "A program.")
+    source, constants, workspace, *_ = array_form(trace, "A program.")
     assert workspace == 8 * sum(map(int, re.findall(r"np\.empty\((\d+)\)", source)))
     namespace: dict[str, Any] = {}
     exec(source, namespace)

@@ -244,6 +244,26 @@ def changed(facts, keys, value):
         (["history", 1, "number"], 1.0, "history[1]: number is 1.0, and not 1"),
         (["history", 1, "loss"], float("nan"), "history[1]: loss is nan"),
         (["history", 1, "loss"], float("inf"), "history[1]: loss is inf"),
+        (
+            ["history", 1, "validation_loss"],
+            float("nan"),
+            "history[1]: validation_loss is nan, and not a finite",
+        ),
+        (
+            ["history", 1, "validation_loss"],
+            float("inf"),
+            "history[1]: validation_loss is inf, and not a finite",
+        ),
+        (
+            ["history", 0, "validation_loss"],
+            -float("inf"),
+            "history[0]: validation_loss is -inf, and not a fin",
+        ),
+        (["history", 1, "validation_loss"], "1.0", "history[1]: validation_loss is '1.0', and not a number"),
+        (["history", 1, "validation_loss"], "infinity", "history[1]: validation_loss is 'infinity', and not"),
+        (["history", 1, "validation_accuracy"], float("nan"), "history[1]: validation_accuracy is nan"),
+        (["history", 1, "validation_accuracy"], "nan", "history[1]: validation_accuracy is 'nan', and not"),
+        (["history", 1, "loss"], "inf", "history[1]: loss is 'inf', and not a number"),
         (["history", 1, "loss"], None, "history[1]: loss is missing"),
         (["history", 0, "loss"], None, "history[0]: loss is missing"),
         (["history", 1, "loss"], "1.0", "history[1]: loss is '1.0', and not a number"),
@@ -286,10 +306,13 @@ def test_facts_that_are_junk_are_refused(path, text):
     refusal(path)
 
 
-def test_a_validation_loss_that_overflowed_is_kept(path):
-    history = (*STATE.history[:-1], replace(STATE.history[-1], validation_loss=float("inf")))
+@pytest.mark.parametrize("loss", [float("inf"), -float("inf"), float("nan")])
+def test_a_validation_loss_that_overflowed_is_kept_and_is_json(path, loss):
+    history = (*STATE.history[:-1], replace(STATE.history[-1], validation_loss=loss))
     save_state(replace(STATE, history=history), path)
-    assert load_state(path).history == history
+    assert repr(load_state(path).history) == repr(history)
+    with np.load(path) as file:
+        json.loads(str(file["facts"]), parse_constant=pytest.fail)
 
 
 # --- damage ----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -320,3 +321,60 @@ def test_an_authors_own_function_stands_in_every_composition() -> None:
             assert_allclose(J[k], slopes(net, x), rtol=1e-6, atol=1e-6)
             expected = slopes(lambda a, net=net, x=x, name=name: net.replace({name: a})(x), np.float64(2.0))
             assert_allclose(by_a[k], expected, rtol=1e-6, atol=1e-6)
+
+
+# --- 0·∞ in a product ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "said"),
+    [
+        (
+            lambda: jb.Sequential(jb.Softmax(), jb.CrossEntropy(1)),
+            [1000.0, -1000.0],
+            "layer 1, CrossEntropy()",
+        ),
+        (
+            lambda: jb.Sequential(jb.Affine(np.eye(2), None), jb.Softmax(), jb.CrossEntropy([0.5, 0.5])),
+            [-800.0, 800.0],
+            "layer 2, CrossEntropy()",
+        ),
+        (
+            lambda: jb.Sequential(jb.Sigmoid(), jb.BinaryCrossEntropy([1.0, 0.0])),
+            [-1000.0, 0.0],
+            "layer 1, BinaryCrossEntropy()",
+        ),
+        (
+            lambda: jb.Sequential(jb.Sequential(jb.Sigmoid(), jb.BinaryCrossEntropy([1.0])), jb.LeakyReLU()),
+            [-1000.0],
+            "layer 0.1, BinaryCrossEntropy()",
+        ),
+        (
+            lambda: jb.Sequential(
+                jb.SquaredNorm(), jb.Elementwise("root", np.sqrt, lambda t: 0.5 / np.sqrt(t))
+            ),
+            [0.0, 0.0],
+            "layer 1, Elementwise('root')",
+        ),
+    ],
+)
+def test_zero_times_infinity_in_a_product_is_named(make: Any, x: Any, said: str) -> None:
+    net = make()
+    expected = rf"^x: {re.escape(said)}, has an infinite derivative there, and 0·∞ in its product"
+    with pytest.raises(ValueError, match=expected) as refusal:
+        net.jacobian(x)
+    with pytest.raises(ValueError, match=expected):
+        net.jacobian([x, np.zeros_like(x) + 0.25], batched=True)
+    assert ("which takes the logits" in str(refusal.value)) == ("CrossEntropy" in said)
+    assert np.isfinite(net.jacobian(np.full_like(x, 0.25)).dense()).all()
+
+
+def test_nan_of_points_and_parameters_stays_and_saturated_losses_of_logits_are_right() -> None:
+    net = jb.Sequential(jb.Softmax(), jb.CrossEntropy(1))
+    assert np.isnan(net.jacobian([np.nan, 0.0]).dense()).all()
+    broken = jb.Sequential(jb.Affine([[np.nan, 0.0], [0.0, 1.0]], None), jb.Softmax(), jb.CrossEntropy(1))
+    assert np.isnan(broken.jacobian([1000.0, -1000.0]).dense()).any()
+    assert jb.SoftmaxCrossEntropy(1).jacobian([1000.0, -1000.0]).dense().tolist() == [[1.0, -1.0]]
+    assert jb.Sequential(jb.Softmax(), jb.CrossEntropy(0)).jacobian([1000.0, -1000.0]).dense().tolist() == [
+        [0.0, 0.0]
+    ]

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jacobians import Affine, Determinant, Function, LogSumExp, Softmax, SoftmaxCrossEntropy
+from jacobians import (
+    Affine,
+    Determinant,
+    Function,
+    LogSumExp,
+    Softmax,
+    SoftmaxCrossEntropy,
+    SquaredError,
+    Tanh,
+)
 
 
 def test_what_is_returned_does_not_change_with_the_callers_array() -> None:
@@ -60,3 +69,30 @@ def test_nan_in_a_matrix_is_nan_in_its_determinant() -> None:
     found = Determinant()([[[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [0.0, np.nan]]], batched=True)
     assert_allclose(found[0], -2.0)
     assert np.isnan(found[1])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: SquaredError(n)(1.0),
+        lambda n: SquaredError([n, 1])([1.0, 2.0]),
+        lambda n: Affine([[n, 1]], None)([1.0, 2.0]),
+        lambda n: Tanh()(n),
+        lambda n: Tanh()([[n, -n], [0.5, True]]),
+    ],
+)
+def test_integers_beyond_64_bits_are_the_floats_that_they_are(make):
+    for n in (10**19, 10**50, -(10**50), 2**1023):
+        np.testing.assert_array_equal(make(n), make(float(n)))
+    with pytest.raises(
+        ValueError, match=r": found an integer of \d+ bits, expected numbers that a float64 can hold$"
+    ):
+        make(10**400)
+
+
+@pytest.mark.parametrize(
+    "found", [np.array([1.0], dtype=object), [10**50, None], [10**50, "1"], [10**50, 1j]]
+)
+def test_other_objects_beside_large_integers_are_refused(found):
+    with pytest.raises(TypeError, match=r"^y: found"):
+        SquaredError(found)

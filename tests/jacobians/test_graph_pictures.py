@@ -2,13 +2,27 @@
 
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from numpy_programs import PROGRAMS
 from structured_graphs import structured_graphs
 
-from jacobians import Graph, Spec, trace
+from jacobians import Cost, Graph, Spec, trace
 from jacobians.planning.picture import MOST_DRAWN
+from jacobians.structures import (
+    BlockDiagonal,
+    Dense,
+    Diagonal,
+    Identity,
+    Jacobian,
+    Kronecker,
+    Repeat,
+    ScaledIdentity,
+    Scatter,
+    Selection,
+    Zero,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -82,6 +96,50 @@ def test_edges_are_coloured_by_structure_with_a_legend():
     assert len(paths) == len(graph.edges)
     for group in paths:
         assert group.find(f"{SVG}path").get("stroke") == shown[titles[group.find(f"{SVG}title").text]]
+
+
+def test_dashes_are_for_what_multiplies_nothing_and_colours_are_the_structures_own():
+    class Swap(Diagonal):
+        """A structure from outside that only moves, in a colour of its own."""
+
+        structure = "Swap"
+        _colour = "<teal>"
+
+        def _init(self, d, *options, **named):
+            self.d = d
+            self._set(Spec.of("Swap", 2, 2), *options, **named)
+
+        _apply_cost = classmethod(lambda cls, spec, columns, batch: Cost(0, 0))
+
+    class Plain(Swap):
+        structure = "Plain"
+        _colour = Jacobian._colour
+        _apply_cost = classmethod(lambda cls, spec, columns, batch: Cost(1, 0))
+
+        def _init(self, d, *options, **named):
+            self.d = d
+            self._set(Spec.of("Plain", 2, 2), *options, **named)
+
+    weights = np.ones(2)
+    moves = [
+        Selection([1, 0], 2), Scatter([1, 0], 2), Identity(2), ScaledIdentity(-1.0, 2), Repeat(2).T, Zero(2, 2),
+        BlockDiagonal([Identity(1)] * 2), Swap(weights),
+    ]  # fmt: skip
+    multiply = [
+        Selection([1, 0], 2, weights), Scatter([1, 0], 2, weights), ScaledIdentity(3.0, 2), Diagonal(weights),
+        BlockDiagonal([Dense([[2.0]])] * 2), Kronecker(Repeat(2).T, [[1.0], [1.0]]), Plain(weights),
+    ]  # fmt: skip
+    colours = {}
+    for J in moves + multiply:
+        root, _, texts = drawn(Graph.from_edges(["x"], ["x", "y"], ["y"], [("x", "y", J)]).picture())
+        path = root.find(f"{SVG}g/{SVG}path")
+        assert (path.get("stroke-dasharray") is not None) == any(J is one for one in moves), J
+        assert J.structure in texts
+        colours[J.structure] = path.get("stroke")
+    assert (colours["Swap"], colours["Plain"]) == ("<teal>", "#333333")
+    assert (
+        len(set(colours.values())) == len(colours) - 1 - 1
+    )  # Selection and Scatter, Plain and BlockDiagonal share
 
 
 def test_names_are_escaped_and_long_ones_shortened_with_all_of_them_in_the_title():

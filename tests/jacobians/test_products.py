@@ -259,6 +259,7 @@ OBLONG: list[tuple[Spec, Spec, Spec, Cost]] = [
     ),
     # (0, 1), (1, 0), (1, 1) times itself: five pairs of entries meet, at four places
     (thin([0, 1, 1], [1, 0, 1]), thin([0, 1, 1], [1, 0, 1]), thin([0, 0, 1, 1], [0, 1, 0, 1]), Cost(5, 5)),
+    (thin([0, 1], [1, 1]), thin([0, 0], [0, 1]), Spec.zero(2, 2), Cost(0, 0)),
     (thin([0, 1, 1], [1, 0, 1]), Spec.diagonal(2), thin([0, 1, 1], [1, 0, 1]), Cost(3, 0)),
     (Spec.diagonal(2), thin([0, 1, 1], [1, 0, 1]), thin([0, 1, 1], [1, 0, 1]), Cost(3, 0)),
     (scaled(3), scaled(3), scaled(3), Cost(1, 0)),

@@ -12,6 +12,7 @@ import pytest
 import backprop
 import jacobians
 import verification
+from verification.cli import main as verify_main
 from verification.commands.running import is_ours
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -250,3 +251,89 @@ def test_a_closed_channel_is_no_verdict(tmp_path):
     assert (done.returncode, done.stderr) == (2, "verify: standard output can't be written: it is closed\n")
     done = with_closed(2)
     assert (done.returncode, json.loads(done.stdout)["verdict"]) == (0, "right")
+
+
+# --- wrong combinations of targets ---------------------------------------------------------------------------
+
+TARGETS = """
+import numpy as np
+from jacobians import Tanh
+
+class Layer:
+    def __init__(self): self.W = 3
+class Needs:
+    def __init__(self, a): pass
+def f(x): return x * 2
+def J(x): return 2 * np.eye(x.size)
+def two(x, y): return x
+def none(x): pass
+def keywords(*, x): return x
+def nothing(): return 1
+def text(x): return "a"
+async def waits(x): return x
+def yields(x): yield 1
+array, number, word, table, missing = 2 * np.eye(2), 3, "text", {"a": 1}, None
+complex_array, instance, cls, module, few = 1j * np.eye(2), Layer(), Tanh, np, [[1], [1, 2]]
+"""
+NO_FUNCTIONS = [
+    "array",
+    "number",
+    "word",
+    "table",
+    "missing",
+    "complex_array",
+    "instance",
+    "cls",
+    "module",
+    "few",
+    "Layer",
+    "Needs",
+]
+OTHER_CALLS = ["two", "keywords", "nothing", "waits"]
+NO_JACOBIANS = ["Layer", "Needs", "cls", "missing", "keywords", "nothing", "waits"]
+WRONG_FORMS = [
+    "none",
+    "text",
+    "yields",
+    "number",
+    "word",
+    "table",
+    "complex_array",
+    "instance",
+    "module",
+    "few",
+    "f",
+]
+
+
+@pytest.fixture
+def target(tmp_path):
+    path = tmp_path / "targets.py"
+    path.write_text(TARGETS)
+    return lambda f, J: verify_main(["jacobian", f"{path}:{f}", f"{path}:{J}", "--at", "[1.0, 2.0]"])
+
+
+@pytest.mark.parametrize("name", [*NO_FUNCTIONS, *OTHER_CALLS])
+def test_what_is_no_function_of_one_array_is_refused_in_our_words(target, name, capsys):
+    assert target(name, "J") == 2
+    said = capsys.readouterr().err
+    assert ": found" in said
+    assert "expected" in said
+    assert not re.search("positional|takes no|missing 1|NoneType. object", said)
+
+
+@pytest.mark.parametrize("name", NO_JACOBIANS)
+def test_what_is_no_jacobian_is_refused_in_our_words(target, name, capsys):
+    assert target("f", name) == 2
+    said = capsys.readouterr().err
+    assert ": found" in said
+    assert "expected" in said
+    assert not re.search("positional|takes no|missing 1", said)
+
+
+@pytest.mark.parametrize("name", WRONG_FORMS)
+def test_a_candidate_in_no_form_of_a_jacobian_is_wrong(target, name, capsys):
+    assert target("f", name) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("wrong: ")
+    assert "it failed" not in said

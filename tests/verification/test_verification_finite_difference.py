@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from jacobians import Function
 from jacobians.structures import Dense
+from verification import check
 from verification.problem import EvaluationError
 from verification.tracing.scalars import NotAnalyticError, TracingError
 from verification.witnesses.finite_difference import finite_difference_jacobian, richardson_jacobian
@@ -270,3 +271,36 @@ def test_values_that_are_no_numbers_are_named(f, message):
 def test_arguments_that_make_no_sense_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         finite_difference_jacobian(lambda x: x, [1.0, 2.0], **arguments)
+
+
+# --- beside the largest float --------------------------------------------------------------------------------
+
+LARGEST = float(np.finfo(float).max)
+
+
+@pytest.mark.parametrize("method", ["central", "forward", "richardson", "complex-step"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_differences_beside_the_largest_float_go_to_the_side_that_is_there(method, sign):
+    x = sign * LARGEST
+    assert finite_difference_jacobian(lambda x: x / 2, [x], method).tolist() == [[0.5]]
+    np.testing.assert_allclose(
+        finite_difference_jacobian(lambda x: np.array([x[0] / 4, x[0] / 2]), [x, 3.0], method),
+        [[0.25, 0.0], [0.5, 0.0]],
+    )
+    logarithm = finite_difference_jacobian(lambda x: np.log(sign * x), [x], method)
+    assert logarithm[0, 0] * LARGEST == pytest.approx(sign, rel=1e-4)
+    half = np.float32(sign * np.finfo("f4").max)
+    assert finite_difference_jacobian(lambda x: x / 2, [half], method)[0, 0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("method", ["central", "forward", "richardson"])
+def test_differences_where_f_overflows_on_one_side_go_to_the_other(method):
+    assert finite_difference_jacobian(lambda x: 2 * x, [LARGEST / 2], method)[0, 0] == pytest.approx(2)
+    assert finite_difference_jacobian(lambda x: -2 * x, [-LARGEST / 2], method)[0, 0] == pytest.approx(-2)
+    slope = finite_difference_jacobian(np.exp, [709.78], method)[0, 0] / np.exp(709.78)
+    assert slope == pytest.approx(1, rel=1e-2)
+
+
+def test_a_check_beside_the_largest_float():
+    assert check(lambda x: x / 2, [LARGEST], [[0.5]]).verdict == "right"
+    assert check(lambda x: x / 2, [LARGEST], [[0.4]]).verdict == "wrong"

@@ -102,12 +102,12 @@ def test_saturated_code_that_rounds_inside_and_returns_float64_makes_nothing_wro
         "a multiple": (lambda t: T(7.3) * np.tanh(t), lambda z: 7.3 * mpmath.sech(z) ** 2),
     }[name]
     code = lambda x: np.array([float(f(T(float(t)))) for t in x])  # not traced  # noqa: E731
-    for z in [*np.arange(2, 20, 1.5), 25.0, 40.0, 100.0]:
+    for z in [*np.arange(2, 20, 3.5), 25.0, 100.0]:
         J = [[float(slope(mpmath.mpf(z)))]]
         assert check(code, [z], J).verdict != "wrong", z
         assert check(code, [z], J, witnesses=["finite-difference"]).verdict != "wrong", z
         assert taylor_test(code, [z], J).verdict != "wrong", z
-    assert check(code, [0.8], [[2 * float(slope(mpmath.mpf(0.8)))]]).verdict == "wrong"
+    assert check(code, [0.8], [[-9 * float(slope(mpmath.mpf(0.8)))]]).verdict == "wrong"
 
 
 def test_float64_code_is_not_taken_for_coarser():

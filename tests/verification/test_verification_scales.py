@@ -230,7 +230,7 @@ def test_steps_that_are_no_numbers_are_refused_by_name(step):
 
 def test_differences_at_the_largest_number_leave_no_warning():
     with np.errstate(all="raise"):
-        assert not np.isfinite(finite_difference_jacobian(lambda x: x / 2, [1.7976931348623157e308])).any()
+        assert finite_difference_jacobian(lambda x: x / 2, [1.7976931348623157e308]).tolist() == [[0.5]]
 
 
 @pytest.mark.parametrize("method", ["central", "forward", "richardson", "complex-step"])

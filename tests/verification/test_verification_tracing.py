@@ -219,7 +219,7 @@ def test_the_refusal_names_the_operation(f, named):
     [
         (lambda x: np.linalg.eigh(np.outer(x, x)), r"^np.linalg.eigh: not traced"),
         (lambda x: np.linalg.svd(np.outer(x, x)), r"^np.linalg.svd: not traced"),
-        (np.sort, r"^np.sort: not traced"),
+        (lambda x: np.partition(x, 1), r"^np.partition: not traced"),
         (lambda x: x.argsort(), r"^ndarray.argsort: not traced"),
         (np.floor, r"^floor: not traced on mpmath scalars"),
         (special.gamma, r"^gamma: not traced on mpmath scalars"),
@@ -229,7 +229,7 @@ def test_the_refusal_names_the_operation(f, named):
         (lambda x: np.linalg.norm(np.outer(x, x), 2), r"ord=2 over 2 axes is not traced"),
         (lambda x: np.exp(x, where=np.array([True, False, True])), r"^exp: where= is not traced"),
         (lambda x: np.sum(x, where=np.array([True, False, True])), r"where= is not traced"),
-        (lambda x: np.exp(x, out=np.zeros(3)), r"^out=: found an array of numbers"),
+        (lambda x: np.exp(x, out=np.array([0.0, 0.0, 0.0])), r"^out=: found an array of numbers"),
         (lambda x: None, r"^f returned None"),
         (lambda x: x + np.array(["a", "b", "c"]), r"dtype <U1 beside traced ones"),
     ],
@@ -241,11 +241,13 @@ def test_what_is_not_traced_is_named(f, message):
 
 def test_an_assignment_into_numbers_says_what_to_use():
     def f(x):
-        out = np.zeros(3)
+        out = np.array([0.0, 0.0, 0.0])
         out[0] = x[0]
         return out
 
-    with pytest.raises(TracingError, match=r"np\.zeros_like\(x\)"):
+    with pytest.raises(
+        TracingError, match=r"np\.zeros_like\(x\).*f, line \d+ of test_verification_tracing.py"
+    ):
         trace(f, traced(X, MpmathScalars(20)))
 
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import numpy as np
-from scipy import special
+from scipy import linalg, special
 
 MEANING = {"^": "**", ".*": "|HAD|", "./": "|OVER|", ".^": "**DOT**"}
 
@@ -87,6 +87,17 @@ class M:
     def __rpow__(self, base):
         return M(float(base) ** self.a)
 
+    def __gt__(self, other):
+        return M(1.0 * (self.a > plain(other)))
+
+    def __lt__(self, other):
+        return M(1.0 * (self.a < plain(other)))
+
+    def __getitem__(self, index):
+        rows, columns = index if isinstance(index, tuple) else (index, slice(None))
+        rows, columns = (slice(k, k + 1) if isinstance(k, int) else k for k in (rows, columns))
+        return M(self.a[rows, columns])
+
     @property
     def T(self):
         return M(self.a.T)
@@ -126,6 +137,12 @@ def mean_(a, axis):
 SHAPED = (special.softmax, special.log_softmax)
 
 
+def extreme(both: Any, whole: Any, a: Any, b: Any, axis: Any) -> M:
+    if b is not None:
+        return M(both(plain(a), plain(b)))
+    return M(whole(plain(a)) if axis is None else whole(plain(a), axis=axis, keepdims=True))
+
+
 def size(value: Any) -> int:
     return round(plain(value).item())
 
@@ -161,8 +178,16 @@ NAMES: dict[str, Any] = {
     "silu": entrywise(lambda z: z * special.expit(z)),
     "gelu": entrywise(lambda z: z * special.ndtr(z)),
     "elu": entrywise(lambda z: np.where(z > 0, z, np.expm1(z))),
-    "max": lambda a, b: M(np.maximum(plain(a), plain(b))),
-    "min": lambda a, b: M(np.minimum(plain(a), plain(b))),
+    "max": lambda a, b=None, axis=None: extreme(np.maximum, np.max, a, b, axis),
+    "min": lambda a, b=None, axis=None: extreme(np.minimum, np.min, a, b, axis),
+    "where": lambda mask, a, b: M(np.where(plain(mask) > 0, plain(a), plain(b))),
+    "specnorm": lambda z: M(np.sqrt(np.linalg.eigvalsh(plain(z).T @ plain(z))[-1])),
+    "nuclear": lambda z: M(np.sqrt(np.maximum(np.linalg.eigvalsh(plain(z) @ plain(z).T), 0)).sum()),
+    "eigmax": lambda z: M(np.linalg.eigvals(plain(z)).real.max()),
+    "khatri": lambda a, b: M(
+        np.stack([np.kron(*pair) for pair in zip(plain(a).T, plain(b).T, strict=True)], axis=1)
+    ),
+    **{name: entrywise(getattr(linalg, name)) for name in ("expm", "sinm", "cosm", "logm", "sqrtm")},
     "tr": lambda z: M(np.trace(plain(z))),
     "det": lambda z: M(np.linalg.det(plain(z))),
     "logdet": lambda z: M(np.linalg.slogdet(plain(z))[1]),

@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from jacobians import Function
+from jacobians.names import class_name
 from jacobians.numerics.arguments import near
 from jacobians.numerics.arrays import Array, real_array
 from verification.check import check
@@ -94,7 +95,7 @@ def _report(
 ) -> CheckReport:
     f = load_object(function, "MODULE:f")
     if isinstance(f, type) or not callable(f):
-        found = f"the class {f.__name__}" if isinstance(f, type) else type(f).__name__
+        found = f"the class {class_name(f)}" if isinstance(f, type) else class_name(f)
         raise CallError(f"MODULE:f: found {found}, expected a function or an instance of jacobians.Function")
     candidate = None if jacobian is None else load_object(jacobian, "MODULE:J")
     if candidate is None:
@@ -109,7 +110,7 @@ def _report(
     except Exception as error:
         if is_ours(error):  # an argument is refused
             raise CallError(str(error)) from error
-        raise CallError(f"{what} raised {type(error).__name__}: {error}") from error
+        raise CallError(f"{what} raised {class_name(error)}: {error}") from error
 
 
 def _directions(on: str | None) -> Any:
@@ -213,7 +214,7 @@ def load_object(text: str, name: str) -> Any:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise CallError(f"{name}: importing {place} raised {type(error).__name__}: {error}") from error
+        raise CallError(f"{name}: importing {place} raised {class_name(error)}: {error}") from error
     for part in attribute.split("."):
         if not hasattr(thing, part):
             known = [own for own in dir(thing) if not own.startswith("_")]

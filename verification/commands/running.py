@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jacobians
+from jacobians.names import class_name
 from verification.optional_packages import require_extras
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def users_code(what: str) -> Iterator[None]:
         raise
     except BaseException as error:  # SystemExit, GeneratorExit, or a kind of the user's own
         text = f": {error}" if str(error) else ""
-        raise CallError(f"{what} raised {type(error).__name__}{text}") from None
+        raise CallError(f"{what} raised {class_name(error)}{text}") from None
     finally:
         os._exit = leave
 

@@ -184,7 +184,8 @@ def of_blocks(found: Array, right: Array, out_shape: Shape, in_shape: Shape) -> 
         (blocks.sum(axis=0), f"it is the sum of the Jacobians of {count} points"),
         (blocks.mean(axis=0), f"it is the mean of the Jacobians of {count} points"),
     ):
-        if found.size == made.size and found.shape[-1] == n and _near(found.reshape(made.shape), made):
+        fits = found.size == made.size and found.shape[-1:] == (n,)
+        if fits and _near(found.reshape(made.shape), made):
             return Slip.PER_POINT, said
     return None
 

@@ -211,7 +211,12 @@ def _diagnose(
         fits = [Fit(3.0, guess.name, guess.sentence) for guess in pairs]
     code = _code_of(f, point, wrt, bool(fits or scalings))
     if code is not None and point is not None and not any(fit.cost < CERTAIN for fit in fits):
-        fits += explain(code, point, right, targets, raw)
+        at = (
+            point
+            if wrt == INPUT or not isinstance(f, Function)
+            else np.asarray(f.parameters[wrt], dtype=float)
+        )
+        fits += explain(code, at, right, targets, raw)
     fits = [fit for fit in ranked(fits) if fit.cost <= min(one.cost for one in fits) + NEAR]
     if scalings:
         fits = _with_origin(scalings[0], bool(_factor(found, right, factors)), fits)
@@ -241,11 +246,17 @@ def _diagnose(
 
 def _code_of(f: Any, point: Array | None, wrt: str, explained: bool) -> Any:
     """Return the plain code whose graph is mutated: of a Function only where its layers explained nothing."""
-    if point is None or wrt != INPUT or not callable(f):
+    if point is None or not callable(f):
         return None
     if not isinstance(f, Function):
-        return f
-    return None if explained else lambda x: f._forward(x, 0)
+        return f if wrt == INPUT else None
+    if explained:
+        return None
+    return (
+        (lambda x: f._forward(x, 0))
+        if wrt == INPUT
+        else lambda value: f.bind({wrt: value})._forward(point, 0)
+    )
 
 
 def _of_shape(raw: Array, right: Array, out_shape: Shape, in_shape: Shape) -> list[tuple[str, str]]:

@@ -14,8 +14,10 @@ from jacobians.numerics.arrays import Array
 from verification.causes import Slip
 from verification.diagnosis.answers import before_the_sum
 from verification.diagnosis.constant_factors import ratio
+from verification.diagnosis.constants import broadcast, forgotten
 from verification.diagnosis.hypotheses import USES, Hypothesis, hypotheses
 from verification.diagnosis.mutations import REDUCTIONS, name_of, pool, value_name
+from verification.diagnosis.scaled import scaled, updated
 from verification.diagnosis.tape import Edge, Pull, Tape, pull_of, tape_of
 from verification.diagnosis.values import LEAST, other_values
 
@@ -158,13 +160,18 @@ class Search:
                 self.consider(self.predicted(one), one.cost, one.name, one.sentence)
         self._shares(paths)
         self._regularisation(paths)
-        for cost, name, sentence, prediction in itertools.chain(self._elsewhere(), self._coefficients()):
+        for cost, name, sentence, prediction in itertools.chain(
+            self._elsewhere(), self._coefficients(), scaled(self.tape, self.right)
+        ):
             self.consider(prediction, cost, name, sentence)
         if not self.fits:
             self._pairs([one for one, _ in paths][:PAIRS])
         if any(fit.cost < LEAST for fit in self.fits):
             return
-        for cost, name, sentence, tape in other_values(self.tape):
+        self._updated()
+        if any(fit.cost < LEAST for fit in self.fits):
+            return
+        for cost, name, sentence, tape in itertools.chain(forgotten(self.tape), other_values(self.tape)):
             self.tape.spent += tape.spent
             other = tape.adjoints(self.rows).get(0)
             if other is not None:
@@ -277,6 +284,23 @@ class Search:
                 said = f"{label} stands for what {name} is multiplied by"
                 yield 1.8, Slip.WRONG_VALUE, said, summed(self.base[here] * value.reshape(-1))
 
+    def _updated(self) -> None:
+        """Note where a parameter that was updated before, W − c·∂/∂W, stands for W."""
+        if self.right.shape[0] > 1 or self.right.size < 3:
+            return
+        size = float(np.linalg.norm(self.right))
+        for share, name, call in updated(
+            self.tape, self.base, lambda edges: self.predicted(Hypothesis(0, "", "", edges, {}))
+        ):
+            for target in self.targets if float(np.linalg.norm(share)) > 1e-9 * size else ():
+                off = target.rows - self.right
+                value, away = ratio(off, share), float(np.linalg.norm(off))
+                if value < 0 and away > 1e-7 * size and np.linalg.norm(off - value * share) <= FITS * away:
+                    line = f" (line {call.frames[0].line})" if call.frames else ""
+                    rate = f"{-value * self.rows[0, 0]:.4g}"
+                    said = f"{name} was updated before: {name} − {rate}·∂/∂{name} stands for it at {name_of(call)}"
+                    self._note(target, 1.4, Slip.WRONG_VALUE, said + line)
+
     def _pairs(self, drops: list[Hypothesis]) -> None:
         """Note two edges that are left out at once."""
         for one, two in itertools.combinations(drops, 2):
@@ -343,6 +367,8 @@ def explain(
     if m == 1:
         plain = tape.adjoints(np.ones((1, 1)))
         search.fits += [Fit(*one) for one in before_the_sum(found, tape, plain)]
+        if not any(fit.cost < LEAST for fit in search.fits):
+            search.fits += [Fit(*one) for one in broadcast(tape, found)]
         one_axis = x.ndim == 1 and 1 < x.size <= LARGEST_HESSIAN and found.shape == (x.size, x.size)
         if one_axis and _is_hessian(f, x, found):
             search.fits.append(Fit(0.9, Slip.HESSIAN, "it is the Hessian, expected the gradient"))

@@ -10,6 +10,7 @@ from verification.causes import Slip
 from verification.diagnosis import operands
 from verification.diagnosis.mutations import LOCAL, Variant, value_name
 from verification.diagnosis.regions import regions, variants
+from verification.diagnosis.steps import ROWS
 from verification.diagnosis.tape import Edge, Pull, Tape
 
 _ = operands  # loading it adds its rows
@@ -77,6 +78,7 @@ def hypotheses(tape: Tape) -> list[Hypothesis]:
             members = [one for chain in chains for one in groups[name, said, cost, chain]]
             made.append(_merged([one for _, one in members], cost + 0.2, f"{said}, everywhere"))
     made += _uses(tape)
+    made += [Hypothesis(*one) for row in ROWS for one in row(tape)]
     return sorted(made, key=lambda one: one.cost)
 
 

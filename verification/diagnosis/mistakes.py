@@ -20,6 +20,7 @@ from jacobians.layers.augmented import AugmentedAffine
 from jacobians.layers.composition import Sequential
 from jacobians.layers.elementwise import Elementwise
 from jacobians.layers.softmax import Softmax
+from jacobians.names import class_name
 from jacobians.numerics.arrays import Array, MemoryBudgetError
 from jacobians.numerics.layouts import column_major_order
 from verification.diagnosis.layouts import ORDER, TRANSPOSED, Shape, of_columns
@@ -135,7 +136,7 @@ class _Network:
         return self.layers[place]._jacobian(value, wrt, 0).dense(max_bytes=MOST_BYTES)
 
     def label(self, place: int) -> str:
-        return f"layer {self.names[place]} ({type(self.layers[place]).__name__})"
+        return f"layer {self.names[place]} ({class_name(self.layers[place])})"
 
     def at(self, place: int, value: Array, wrt: str = INPUT) -> Array | None:
         """Return the Jacobian of a layer at another value; None where the layer has none."""

@@ -24,7 +24,7 @@ SYMBOLS = {"add": "+", "subtract": "−", "multiply": "*", "divide": "/", "power
 PRODUCTS = ("multiply", "divide", "matmul", "dot", "einsum", "outer", "inner", "tensordot", "kron", "convolve",
             "correlate", "solve", "vdot")  # fmt: skip
 REDUCTIONS = ("mean", "sum", "max", "min", "amax", "amin", "var", "std", "prod", "norm", "logsumexp")
-POOL = 12
+POOL = 24
 """The most values of one shape that are tried in place of another."""
 
 

@@ -24,6 +24,8 @@ from verification.diagnosis.mutations import (
 )
 from verification.diagnosis.tape import Edge, Pull, Tape, by_entries, pull_of, unchanged
 
+MOST_ENTRIES = 16
+"""Of a vector whose entries are taken alone."""
 LARGEST_TURNED = 64
 """The entries of a value whose Jacobian is formed, to transpose it."""
 
@@ -56,11 +58,37 @@ def operands(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
                 if pull := again(call, edge.place, where, wrong):
                     said = f"{label} stands for {name} at {name_of(call)}"
                     yield Variant(2.0, Slip.WRONG_VALUE, said, ((edge, pull),))
+    for edge in tape.edges[vertex]:
+        yield from _upstream(tape, call, edge)
     for edge in tape.edges[vertex] if call.function not in ELEMENTWISE else ():
         source, shape = np.shape(tape.values[edge.source]), np.shape(tape.values[vertex])
         if source == shape:
             said = f"the factor of {name_of(call)} is left out"
             yield Variant(1.4, Slip.MISSING_FACTOR, said, ((edge, unchanged),))
+
+
+def _upstream(tape: Tape, call: Call, edge: Edge) -> Iterator[Variant]:
+    """Yield what comes from above transposed, and one entry of it alone, in the derivative by one operand."""
+    shape = np.shape(tape.values[edge.target])
+    by, at = operand(tape, call, edge.place), name_of(call)
+    if call.function in ELEMENTWISE:
+        return
+    if len(shape) == 2 and shape[0] == shape[1] > 1:
+        said = f"the gradient from above is transposed at {at}, in the derivative by {by}"
+        yield Variant(1.35, Slip.MATRIX_TRANSPOSED, said, ((edge, _of_transposed(edge, shape[0])),))
+    if len(shape) == 1 and 2 < shape[0] <= MOST_ENTRIES:
+        for k in range(shape[0]):
+            said = f"only entry {k} of {shape[0]} counts at {at}, in the derivative by {by}"
+            yield Variant(2.1, Slip.MISSING_PATH, said, ((edge, _of_entry(edge, k, shape[0])),))
+
+
+def _of_transposed(edge: Edge, n: int) -> Pull:
+    return lambda rows: edge.pull(np.swapaxes(rows.reshape(-1, n, n), 1, 2).reshape(len(rows), -1))
+
+
+def _of_entry(edge: Edge, k: int, n: int) -> Pull:
+    mask = 1.0 * (np.arange(n) == k)
+    return lambda rows: edge.pull(rows * mask)
 
 
 @mutation

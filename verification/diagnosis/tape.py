@@ -16,7 +16,7 @@ import numpy as np
 from jacobians.graph.recorder import Call
 from jacobians.graph.tracing import record
 from jacobians.numerics.arrays import Array
-from jacobians.structures import Diagonal, Jacobian, ScaledIdentity
+from jacobians.structures import Diagonal, Identity, Jacobian, ScaledIdentity, Zero
 
 SMALL = 2**14
 """Entries of a Jacobian that is multiplied as a dense matrix, which takes less time than its structure does."""
@@ -65,7 +65,7 @@ def unchanged(rows: Array) -> Array:
 
 
 def _pull_of_one(J: Any) -> Pull:
-    if J.structure == "Identity":
+    if isinstance(J, Identity):
         return unchanged
     if isinstance(J, Diagonal):
         return by_entries(J.d)
@@ -188,7 +188,7 @@ class Tape:
 
 def _is_zero(steps: Any) -> bool:
     return steps is None or any(
-        one.structure == "Zero" for one in (steps if isinstance(steps, tuple) else (steps,))
+        isinstance(one, Zero) for one in (steps if isinstance(steps, tuple) else (steps,))
     )
 
 

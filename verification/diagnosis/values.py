@@ -82,6 +82,10 @@ def with_values(tape: Tape, changes: Mapping[int, Array | Call]) -> Tape | None:
     values: list[Any] = list(tape.values)
     calls: dict[int, Call] = {}
     new: set[int] = set()
+    for vertex, value in changes.items():
+        if vertex not in tape.calls and not isinstance(value, Call):
+            values[vertex] = value
+            new.add(vertex)
     try:
         for vertex, call in tape.calls.items():
             changed = changes.get(vertex)

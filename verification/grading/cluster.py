@@ -12,6 +12,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from jacobians.names import class_name
 from verification.grading.answers import Fault
 from verification.grading.assignment import load_assignment
 from verification.grading.course import Course, course_of, not_marked
@@ -81,7 +82,7 @@ def mark_on_cluster(
             if failure is None:
                 yield future.result()
             else:
-                yield not_marked(course.assignment, names[future], f"{type(failure).__name__}: {failure}")
+                yield not_marked(course.assignment, names[future], f"{class_name(failure)}: {failure}")
             future.release()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from jacobians.names import class_name
 from verification.grading.answers import Fault, Transcript, ending_fault, read_answers
 from verification.grading.assignment import Assignment
 from verification.grading.comparison import judge
@@ -97,7 +98,7 @@ def mark(
         return _mark(assignment, trials, name, source, processes)
     except Exception as error:
         fault = Fault(
-            "failed", f"not marked: the marking of this submission failed: {type(error).__name__}: {error}"
+            "failed", f"not marked: the marking of this submission failed: {class_name(error)}: {error}"
         )
         return _mark(assignment, trials, name, fault, processes)
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT
+from jacobians.names import class_name
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.layouts import from_tensor, to_tensor
 from verification.check import check
@@ -267,7 +268,7 @@ def _trial(task: Task, point: Point, place: dict[str, Any], code: Code, where: s
     except AssignmentError:
         raise
     except (Exception, SystemExit, GeneratorExit) as error:  # the reference is code of the course
-        raise AssignmentError(f"{where}: the reference raised {type(error).__name__}: {error}") from error
+        raise AssignmentError(f"{where}: the reference raised {class_name(error)}: {error}") from error
 
 
 def _expected(

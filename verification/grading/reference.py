@@ -15,6 +15,7 @@ import numpy as np
 import jacobians
 from jacobians import Function
 from jacobians.function import INPUT
+from jacobians.names import class_name
 from jacobians.numerics.arguments import near
 from jacobians.numerics.arrays import Array, real_array
 from verification.grading.containment.returned import RefusalError, parts_of
@@ -45,7 +46,7 @@ def load_module(path: Path | None, key: str = "reference") -> ModuleType | None:
         spec.loader.exec_module(module)
     except (Exception, SystemExit, GeneratorExit) as error:  # code of the course
         raise AssignmentError(
-            f"{key}: {path.name} can't be imported: {type(error).__name__}: {error}"
+            f"{key}: {path.name} can't be imported: {class_name(error)}: {error}"
         ) from error
     return module
 
@@ -160,7 +161,7 @@ def _of_toolkit(task: Task, place: Mapping[str, Any], module: ModuleType | None,
     f = _model(task.toolkit, module, where)(**parameters)
     if not isinstance(f, Function):
         raise AssignmentError(
-            f"{where}: toolkit: {task.toolkit!r} returned {type(f).__name__}, expected a jacobians.Function"
+            f"{where}: toolkit: {task.toolkit!r} returned {class_name(f)}, expected a jacobians.Function"
         )
     return f
 

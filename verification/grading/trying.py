@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.names import class_name
 from verification.grading.answers import Answer, Fault, raised_fault, refused_fault
 from verification.grading.assignment import Assignment, load_assignment
 from verification.grading.comparison import judge
@@ -190,7 +191,7 @@ def _outcomes(assignment: Assignment, task: Task, trial: Trial, module: Any, dri
     except (MissingError, RefusalError) as refusal:
         fault = refused_fault(str(refusal), task.return_names)
     except (Exception, SystemExit) as error:  # the student's own
-        fault = raised_fault(type(error).__name__, str(error))
+        fault = raised_fault(class_name(error), str(error))
     outcomes = []
     for k, expected in enumerate(trial.expected):
         answer: Answer | Fault

@@ -17,6 +17,7 @@ from verification.tracing.scalars import Scalars, TracingError
 
 Entries = NDArray[Any]
 
+LEAST_PIVOT = 1e-16  # of the largest, both of squares
 LARGEST_EXPANSION = 8  # an n×n expansion has n·2ⁿ terms
 
 
@@ -65,6 +66,16 @@ def solve(scalars: Scalars, a: Entries, b: Entries) -> Entries:
 def cholesky(scalars: Scalars, a: Entries) -> Entries:
     """Return the lower triangular factors L of L·Lᵀ = a; only the lower triangle of a is read."""
     return _each(a, 2, lambda matrix: _cholesky(scalars, matrix))
+
+
+def require_rank(scalars: Scalars, gram: Entries) -> None:
+    """Raise TracingError unless AᵀA has full rank by far: its pivots are squares, as far as they have sizes."""
+    if not _pivots(scalars):
+        return
+    triangle, _, _ = _eliminate(scalars, gram, np.empty((len(gram), 0), dtype=object))
+    sizes = [scalars.magnitude(entry) or 0.0 for entry in np.diagonal(triangle)]
+    if min(sizes) <= LEAST_PIVOT * max(sizes):
+        raise TracingError("np.linalg: the matrix has no full rank at the point, or only just")
 
 
 def _each(a: Entries, core: int, compute: Callable[[Entries], Any]) -> Entries:

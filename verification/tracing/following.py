@@ -13,9 +13,22 @@ from typing import Any
 import numpy as np
 
 from verification.tracing.arrays import Entries, TracedArray, entries_of
-from verification.tracing.scalars import NotAnalyticError, TracingError, UndecidedError
+from verification.tracing.scalars import NotAnalyticError, Scalars, TracingError, UndecidedError
 
 _LOCK = threading.RLock()  # of the functions of NumPy that are exchanged
+_COPIES = ("array", "asarray", "asanyarray")
+_FILLED = (
+    "zeros",
+    "ones",
+    "empty",
+    "full",
+    "eye",
+    "identity",
+    "zeros_like",
+    "ones_like",
+    "empty_like",
+    "full_like",
+)
 
 
 def trace(f: Callable[[Any], Any], x: TracedArray) -> Entries:
@@ -38,7 +51,7 @@ def trace(f: Callable[[Any], Any], x: TracedArray) -> Entries:
     except (NotAnalyticError, UndecidedError):
         raise
     except (TypeError, ValueError):  # a list of traced entries may have become an array of objects
-        with constructors_followed():
+        with constructors_followed(x.scalars):
             result = _named(f, x)
     if result is None:
         raise TracingError("f returned None, expected an array")
@@ -46,38 +59,38 @@ def trace(f: Callable[[Any], Any], x: TracedArray) -> Entries:
 
 
 def _named(f: Callable[[Any], Any], x: TracedArray) -> Any:
-    """Return f(x); an error because of traced entries names what they went into."""
+    """Return f(x); an error because of traced entries names what they went into, and the line."""
     try:
         return f(x.copy())
-    except ValueError as error:
+    except (NotAnalyticError, UndecidedError):
+        raise
+    except Exception as error:
         # NumPy's "setting an array element with a sequence" has the reason as its cause
         cause = error.__cause__ if isinstance(error.__cause__, TracingError) else error
         library = _library_call(error)
-        if library is not None and library.startswith("scipy."):
-            raise TracingError(f"{library} can't be traced: {cause}") from error
-        if cause is error:
-            raise
-        raise cause from None
-    except TypeError as error:
-        library = _library_call(error)
-        if library is None or isinstance(error, NotAnalyticError):
-            raise
-        if isinstance(error, TracingError):
-            raise TracingError(f"{library} can't be traced: {error}") from error
-        raise TracingError(f"{library} can't be traced: an array of numbers was expected there") from error
+        if library is not None:
+            why = cause if isinstance(cause, TracingError) else "an array of numbers was expected there"
+            raise TracingError(f"{library} can't be traced: {why}") from error
+        if not isinstance(cause, TracingError):
+            raise  # the code's own
+        line = _line_of(error)
+        raise type(cause)(f"{cause} ({line})" if line else str(cause)) from None
 
 
 @contextlib.contextmanager
-def constructors_followed() -> Iterator[None]:
-    """Let np.array and its like make traced arrays of traced entries, for as long as code is followed.
+def constructors_followed(scalars: Scalars) -> Iterator[None]:
+    """Let np.array and np.zeros and their like make traced arrays, for as long as code is followed.
 
-    They have no hook of NumPy's to do so; anything without a traced entry in it goes to NumPy's own.
+    They have no hook of NumPy's to do so. Lists without a traced entry in it go to NumPy's own; what is made to be
+    filled with floats takes traced entries.
     """
     with _LOCK:
-        own = {name: getattr(np, name) for name in ("array", "asarray", "asanyarray")}
+        own = {name: getattr(np, name) for name in (*_COPIES, *_FILLED)}
         try:
-            for name, function in own.items():
-                setattr(np, name, _followed(name, function))
+            for name in _COPIES:
+                setattr(np, name, _followed(name, own[name]))
+            for name in _FILLED:
+                setattr(np, name, _fillable(own[name], scalars))
             yield
         finally:
             for name, function in own.items():
@@ -101,6 +114,35 @@ def _followed(name: str, own: Callable[..., Any]) -> Callable[..., Any]:
         return TracedArray(entries.reshape((1,) * missing + entries.shape).copy(), first.scalars)
 
     return constructor
+
+
+def _fillable(own: Callable[..., Any], scalars: Scalars) -> Callable[..., Any]:
+    @functools.wraps(own)
+    def creator(*args: Any, **kwargs: Any) -> Any:
+        made = own(*args, **kwargs)
+        mine = type(made) is np.ndarray and made.dtype.kind == "f" and _is_followed(sys._getframe(1))
+        if not mine:
+            return made  # counts and masks; what is traced already; arrays of NumPy's own code
+        if own.__name__.startswith("empty"):
+            made[...] = 0  # what stands in memory is no number of the code
+        return TracedArray(entries_of(made, scalars).copy(), scalars)
+
+    return creator
+
+
+def _line_of(error: Exception) -> str:
+    """Return the function and the line of the code that was followed when an error was raised."""
+    found, trail = "", error.__traceback__
+    while trail is not None:
+        if _is_followed(trail.tb_frame):
+            file = trail.tb_frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+            found = f"{trail.tb_frame.f_code.co_qualname}, line {trail.tb_lineno} of {file}"
+        trail = trail.tb_next
+    return found
+
+
+def _is_followed(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).split(".")[0] not in ("verification", "numpy", "scipy")
 
 
 def _first_traced(value: Any) -> TracedArray | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from verification.tracing import elimination
 from verification.tracing.arrays import GENERALIZED, METHODS, RULES, TracedArray, apply_ufunc, entries_of
+from verification.tracing.order import interp, median, ordered
 from verification.tracing.reductions import (
     arg_extremum_of,
     deviation,
@@ -39,7 +41,7 @@ _MOVES = _words(
     broadcast_to broadcast_arrays stack concatenate concat hstack vstack dstack column_stack block append insert
     delete split array_split hsplit vsplit dsplit unstack repeat tile roll flip fliplr flipud rot90 take
     take_along_axis diag diagonal diagflat copy atleast_1d atleast_2d atleast_3d tril triu pad resize
-    linalg.diagonal linalg.matrix_transpose"""
+    linalg.diagonal linalg.matrix_transpose lib.stride_tricks.sliding_window_view"""
 )
 
 # These only add and multiply entries.
@@ -184,6 +186,20 @@ def _slogdet(scalars: Scalars, a: Entries) -> Any:
     return type(np.linalg.slogdet(np.eye(1)))(*parts)
 
 
+def _pinv(scalars: Scalars, a: Any, *args: Any, **kwargs: Any) -> TracedArray:
+    """Return the pseudoinverse of a matrix of full rank; of others it has no derivative."""
+    if args or kwargs:
+        raise TracingError("np.linalg.pinv: other arguments than the matrix are not traced; write it out")
+    A = entries_of(a, scalars)
+    if A.ndim != 2:
+        raise TracingError(f"np.linalg.pinv: found shape {A.shape}, of several matrices it is not traced")
+    tall = A.shape[0] >= A.shape[1]
+    gram = _matmul(scalars, A.T, A) if tall else _matmul(scalars, A, A.T)
+    elimination.require_rank(scalars, gram)
+    inverse = elimination.inverse(scalars, gram)
+    return TracedArray(_matmul(scalars, inverse, A.T) if tall else _matmul(scalars, A.T, inverse), scalars)
+
+
 def _norm(scalars: Scalars, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002  # NumPy's name
     refuse(scalars, "linalg.norm")
     entries = entries_of(x, scalars)
@@ -237,11 +253,18 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     # --- branches --------------------------------------------------------------------------------------------
     "where": _where,
     "clip": _clip,
+    "sort": ordered,
+    "median": median,
+    "interp": interp,
     # --- products and linear algebra -------------------------------------------------------------------------
     "dot": _dot,
     "vdot": _vdot,
     "einsum": _einsum,
     "linalg.matmul": lambda scalars, a, b: _dot(scalars, a, b),
+    "linalg.multi_dot": lambda scalars, arrays, **_: functools.reduce(
+        lambda a, b: _dot(scalars, a, b), arrays
+    ),
+    "linalg.pinv": _pinv,
     "linalg.norm": _norm,
     "linalg.vector_norm": _norm,
     "linalg.det": _matrix_function(lambda s, a: TracedArray(elimination.determinant(s, a), s)),

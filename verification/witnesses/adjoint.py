@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.float_errors import without_float_errors
@@ -132,7 +133,7 @@ def _sizes(jacobian: Any) -> tuple[int, int]:
         hasattr(jacobian, name) for name in ("shape", "matvec", "rmatvec")
     ):
         raise TypeError(
-            f"jacobian: found {type(jacobian).__name__}, expected a Jacobian or a map with shape, matvec and rmatvec; "
+            f"jacobian: found {class_name(jacobian)}, expected a Jacobian or a map with shape, matvec and rmatvec; "
             f"a matrix is one as jacobians.Dense(matrix)"
         )
     batch = getattr(jacobian, "batch_shape", ())

@@ -19,11 +19,11 @@ from verification.tracing.graph import KinkError, OverTimeError
 from verification.tracing.rounding import sizes
 from verification.tracing.scalars import NotAnalyticError, TracingError, UndecidedError
 from verification.witnesses.block_identity import NotAMatrixFunctionError, block_jacobian
+from verification.witnesses.complex_step import imaginary_quotients
 from verification.witnesses.finite_difference import (
     FIRST_STEP,
     LEVEL_RATIO,
     MOST_LEVELS,
-    imaginary_quotients,
     richardson,
 )
 from verification.witnesses.resolution import too_far, too_fast, unseen

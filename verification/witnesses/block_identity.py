@@ -9,7 +9,8 @@ import numpy as np
 
 from jacobians.numerics.arrays import Array, real_array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
-from verification.problem import numbers, require_function
+from verification.callables import require_arguments, require_function
+from verification.problem import numbers
 
 SAME = 1e-8  # relative: in which f is taken to be a matrix function
 
@@ -104,6 +105,7 @@ def block_jacobian(f: Callable[[Any], Any], A: Any) -> tuple[Array, Array]:
 def require_matrix_function(f: Callable[[Any], Any], A: Array) -> None:
     """Raise NotAMatrixFunctionError unless f acts near A as matrix functions do."""
     require_function(f)
+    require_arguments(f, "f", 1)
     n = len(A)
     rng = np.random.default_rng(0)
     if n == 1:

@@ -22,7 +22,7 @@ from jacobians.structures.equality import equal_by_value
 from verification.problem import Problem
 from verification.tracing.graph import GraphScalars, Step, accumulate
 from verification.tracing.scalars import Primitive, UndecidedError
-from verification.witnesses.finite_difference import PROJECT_INSTEAD
+from verification.witnesses.steps import PROJECT_INSTEAD
 
 BITS = (200, 1000, 4000)  # tried one after the other, until the enclosure is sharp
 SHARP = 1e-12  # of an entry

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.function import INPUT
-from jacobians.numerics.arguments import checked_option, shown
-from jacobians.numerics.arrays import Array, real_array, require_budget
+from jacobians.numerics.arguments import checked_option
+from jacobians.numerics.arrays import Array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.structures.equality import equal_by_value
 from verification.problem import FAR, Problem
-from verification.tracing.arrays import entries_of
-from verification.tracing.scalars import ComplexScalars
+from verification.witnesses.complex_step import complex_step
 from verification.witnesses.neighbours import Neighbours, blocks_of
 from verification.witnesses.size import Progress
+from verification.witnesses.steps import FAINT, NORMAL, UNDERFLOW, require_jacobian, steps_of
 
 Method = Literal["central", "forward", "complex-step", "richardson"]
 
@@ -30,14 +30,7 @@ COARSE_STEP = 2.0**-3  # where f rounds to float32 or float16
 LEVEL_RATIO = 4.0  # of one step of the extrapolation to the next; a smooth gap shrinks as much
 MOST_LEVELS = 10
 LEAST_LEVELS = 4  # before the extrapolation may end: their points go into one batched call
-COMPLEX_STEP = 1e-20  # relative; no subtraction, so nothing is lost by a step that small
-LARGE_COMPLEX_STEP = 1e-8  # the error of the quotient is its square
-FAINT = 1e-280  # an imaginary part below it may have come from one that underflowed
 CONVINCING = 1e-6  # of an entry: beside what steps of the size 1 find with a smaller error is no kink
-PROJECT_INSTEAD = 'check a candidate J without forming it: check(f, x, J, witnesses=["projections"])'
-SUBNORMAL = 5e-324  # the one absolute error of rounding
-UNDERFLOW = 4096 * SUBNORMAL  # what the gains of the code make of it
-NORMAL = float(np.finfo(np.float64).smallest_normal)
 
 
 class RichardsonResult(NamedTuple):
@@ -85,7 +78,8 @@ def finite_difference_jacobian(
     complex-step   Im f_i(x + i h e_j) / h                           1e-20·|x_j|            rounding
     =============  ================================================  =====================  ============
 
-    A step outside of the domain of f (values that aren't finite) is taken again in proportion to the size of x_j.
+    A step outside of the domain of f (values that aren't finite) is taken again in proportion to the size of x_j. Where
+    x_j + h or f there is beyond the largest float, the difference is that to the other side.
 
     Parameters
     ----------
@@ -128,7 +122,10 @@ def finite_difference_jacobian(
     if method == "complex-step":
         return complex_step(problem, step)
     if method == "richardson":
-        return richardson(problem, step).matrix
+        found = richardson(problem, step).matrix
+        if step is None and not np.isfinite(found).all():  # there is one side alone, beside the largest float
+            found = np.where(np.isfinite(found), found, _differences(problem, "central", step))
+        return found
     return _differences(problem, method, step)
 
 
@@ -153,30 +150,8 @@ def richardson_jacobian(
 # --- steps -----------------------------------------------------------------------------------------------
 
 
-def _steps(problem: Problem, step: Any, relative: float) -> Array:
-    """Return one positive step for each entry of the point, along one axis."""
-    x = problem.point
-    if step is None:
-        return np.asarray(relative * np.maximum(1, np.abs(x)), dtype=x.dtype).reshape(-1)
-    h = real_array(step, "step").astype(x.dtype)
-    if np.asanyarray(step).dtype == bool:
-        raise TypeError(f"step: found {shown(step)}, expected a number h > 0 or an array of them")
-    if h.shape not in ((), x.shape):
-        raise ValueError(
-            f"step: found shape {h.shape}, expected one number or the shape {x.shape} of the point"
-        )
-    h = np.broadcast_to(h, x.shape).reshape(-1)
-    if not np.all((h > 0) & np.isfinite(h)):
-        raise ValueError("step: found a step that is not positive and finite, expected h > 0")
-    return h
-
-
-def _require_budget(problem: Problem) -> None:
-    require_budget(problem.shape, 8, "a Jacobian by differences", PROJECT_INSTEAD)
-
-
 def _taken(problem: Problem, columns: Array, h: Array) -> tuple[Array, Array]:
-    """Return the entries x_j + h_j for some columns j, and the steps that are really taken.
+    """Return the entries x_j + h_j for some columns j, and the steps that are really taken: 0 beyond the floats.
 
     Raises
     ------
@@ -184,10 +159,10 @@ def _taken(problem: Problem, columns: Array, h: Array) -> tuple[Array, Array]:
         If a step is lost in the rounding of x.
     """
     x = problem.point.reshape(-1)[columns]
-    moved = x + h
+    moved = np.where(np.isfinite(x + h), x + h, x)
     taken = moved - x
-    if np.any(taken == 0):
-        k = int(np.argmax(taken == 0))
+    if (lost := (taken == 0) & np.isfinite(x + h)).any():
+        k = int(np.argmax(lost))
         raise ValueError(
             f"step: {abs(float(h[k])):.1e} is lost in the rounding of entry {int(columns[k])} = {float(x[k])!r}; "
             f"expected a step above {float(np.spacing(abs(x[k]))):.1e}"
@@ -198,18 +173,23 @@ def _taken(problem: Problem, columns: Array, h: Array) -> tuple[Array, Array]:
 def _differences(problem: Problem, method: str, step: Any) -> Array:
     eps = max(float(np.finfo(problem.point.dtype).eps), problem.returned)
     relative = eps ** (1 / 3) if method == "central" else eps**0.5
-    h = _steps(problem, step, relative)
-    _require_budget(problem)
+    h = steps_of(problem, step, relative)
+    require_jacobian(problem)
     columns = np.arange(problem.point.size)
     jacobian = _quotients(problem, method, columns, h)
     if step is None and not np.isfinite(jacobian).all() and np.isfinite(problem.value).all():
         sizes = np.abs(problem.point.reshape(-1))
         outside = ~np.isfinite(jacobian).all(axis=0) & (sizes > 0)
         jacobian[:, outside] = _quotients(problem, method, columns[outside], (relative * sizes)[outside])
+        infinite = np.isinf(jacobian).any(axis=0)
+        if method == "forward" and infinite.any():
+            jacobian[:, infinite] = _quotients(problem, "central", columns[infinite], h[infinite])
     return jacobian
 
 
 def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array:
+    if method == "forward":
+        h = np.where(np.isfinite(problem.point.reshape(-1)[columns] + h), h, -h)
     above, up = _taken(problem, columns, h)
     below, down = _taken(problem, columns, -h) if method == "central" else (None, np.zeros_like(up))
     rows = np.empty((len(columns), problem.value.size), dtype=problem.value.dtype)
@@ -221,6 +201,10 @@ def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array
         right, *left = neighbours.values(columns[part], *(side[part] for side in sides))
         np.subtract(right, left[0] if left else problem.value.reshape(-1), out=rows[part])
         rows[part] /= (up[part] - down[part])[:, None]
+        if left and not np.isfinite(rows[part]).all():  # where f overflows on one side, the other is asked
+            middle, infinite = problem.value.reshape(-1), np.isinf(right) ^ np.isinf(left[0])
+            ends = ((right - middle) / up[part, None], (middle - left[0]) / -down[part, None])
+            rows[part] = np.where(infinite, np.where(np.isinf(right), ends[1], ends[0]), rows[part])
     return rows.T
 
 
@@ -229,10 +213,10 @@ def _quotients(problem: Problem, method: str, columns: Array, h: Array) -> Array
 
 def richardson(problem: Problem, step: Any = None, levels: int = MOST_LEVELS) -> RichardsonResult:
     """Return the extrapolated Jacobian of a problem, from at most some levels; see :func:`richardson_jacobian`."""
-    _require_budget(problem)
+    require_jacobian(problem)
     m, n = problem.shape
     relative = COARSE_STEP if problem.eps.max() > np.finfo(np.float64).eps else FIRST_STEP
-    columns, first = np.arange(n), _steps(problem, step, relative)
+    columns, first = np.arange(n), steps_of(problem, step, relative)
     result = _in_blocks(problem, columns, first, levels)
     if step is None:
         # Entries much smaller than 1 may have a smaller scale of their own: the better of the two is kept.
@@ -334,66 +318,3 @@ def _extrapolate(
         if level + 1 >= LEAST_LEVELS and precise and not kinks.any():
             break
     return RichardsonResult(best.T.copy(), error.T.copy(), kinks.T.copy())
-
-
-# --- complex step ----------------------------------------------------------------------------------------
-
-
-def complex_step(problem: Problem, step: Any = None) -> Array:
-    """Return Im f(x + i h e_j)/h for each j; see :func:`imaginary_quotients`."""
-    return imaginary_quotients(problem, step)[0]
-
-
-def imaginary_quotients(problem: Problem, step: Any = None) -> tuple[Array, Array]:
-    """Return Im f(x + i h e_j)/h for each j, and what underflow may hide of it; f runs on traced complex numbers.
-
-    The steps are 1e-20 of the entries of x, and 1e-8 of them where Im f may have underflowed: h² is still rounding. An
-    entry whose quotient depends on the step, as at the branch point of a root, is NaN.
-
-    Raises
-    ------
-    NotAnalyticError, TracingError
-        If f is not analytic, or can't be traced to see that: complex numbers refuse what isn't.
-    """
-    _require_budget(problem)
-    m, n = problem.shape
-    x = np.abs(problem.point.reshape(-1).astype(np.float64))
-    if step is None:
-        small = np.where(x > 0, COMPLEX_STEP * x, COMPLEX_STEP * min(1.0, float(x.max()) or 1.0))
-        large = np.where(x > 0, LARGE_COMPLEX_STEP * x, 0)
-        large = np.where(x > 0, large, np.min(large, where=x > 0, initial=LARGE_COMPLEX_STEP))
-    else:
-        small = large = _steps(problem, step, 0.0).astype(np.float64)
-    jacobian = np.empty((m, n), dtype=problem.point.dtype)
-    error = np.zeros((m, n))
-    lost = UNDERFLOW * np.maximum(1, np.abs(problem.value.reshape(-1).astype(np.float64)))
-    wrapped: dict[Any, Any] = {}
-    for j in range(n):
-        found, steady = _steady_quotient(problem, j, small[j], wrapped)
-        error[:, j] = lost / small[j]
-        faint = ~(np.abs(found) * small[j] > FAINT * np.maximum(1, lost / UNDERFLOW))
-        if faint.any() and large[j] > small[j]:
-            again, steady_again = _steady_quotient(problem, j, large[j], wrapped)
-            found, steady = np.where(faint, again, found), np.where(faint, steady_again, steady)
-            error[faint, j] = np.maximum(lost / large[j], NORMAL)[faint]  # below it digits are lost
-        steady |= np.abs(found) <= error[:, j]
-        jacobian[:, j] = np.where(steady | (step is not None), found, np.nan)
-    return jacobian, error
-
-
-def _steady_quotient(
-    problem: Problem, j: int, h: float, wrapped: dict[Any, Any]
-) -> tuple[Array, NDArray[np.bool_]]:
-    """Return the quotients of a step, and which are those of a step that is smaller by 1024 too."""
-    first, second = (_imaginary_quotient(problem, j, step, wrapped) for step in (h, h / 1024))
-    return first, np.abs(first - second) <= 1e-3 * np.abs(first)
-
-
-def _imaginary_quotient(problem: Problem, j: int, h: float, wrapped: dict[Any, Any]) -> Array:
-    scalars = ComplexScalars()
-    scalars.wrapped = wrapped  # complex numbers: the same for every column
-    point = entries_of(problem.point, scalars).copy().reshape(-1)
-    point[j] = complex(point[j].real, h)
-    values = problem.trace(scalars, point.reshape(problem.point.shape))
-    numbers = np.array([complex(value) for value in values])
-    return np.where(np.isnan(numbers), np.nan, numbers.imag / h)  # complex("nan") has the imaginary part 0

@@ -15,7 +15,8 @@ from verification.causes import Cause
 from verification.comparison import NATURAL_RESOLUTION, RESOLUTION, SAFETY
 from verification.problem import Problem
 from verification.report import Witness
-from verification.witnesses.finite_difference import FIRST_STEP, LEVEL_RATIO, MOST_LEVELS, UNDERFLOW
+from verification.witnesses.finite_difference import FIRST_STEP, LEVEL_RATIO, MOST_LEVELS
+from verification.witnesses.steps import UNDERFLOW
 
 DIRECTIONS = (
     8  # beside the axes; no function that is linear along them all, and not beside them, is looked for

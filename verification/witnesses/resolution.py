@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from jacobians.numerics.arrays import Array
 from verification.problem import FAR, TOO_FAR, Problem
-from verification.witnesses.finite_difference import FIRST_STEP, UNDERFLOW, RichardsonResult
+from verification.witnesses.finite_difference import FIRST_STEP, RichardsonResult
+from verification.witnesses.steps import UNDERFLOW
 
 PROBES = (
     2.0**-30,

@@ -13,9 +13,9 @@ from jacobians.numerics.float_errors import without_float_errors
 from jacobians.structures.equality import equal_by_value
 from verification.problem import Problem
 from verification.tracing.scalars import NotAnalyticError, TracingError
+from verification.witnesses.complex_step import complex_step
 from verification.witnesses.finite_difference import (
     Method,
-    complex_step,
     finite_difference_jacobian,
     richardson,
 )

@@ -18,7 +18,7 @@ from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.structures.equality import equal_by_value
 from verification.problem import Problem
-from verification.witnesses.finite_difference import PROJECT_INSTEAD
+from verification.witnesses.steps import PROJECT_INSTEAD
 
 
 class SymbolicJacobian(NamedTuple):

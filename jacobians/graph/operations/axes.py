@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 def steps(*parts: Any, size: int) -> Steps:
     """Return the steps of a chain of maps, the last one first, without identities."""
     flat = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
-    found = [one for one in flat if one.structure != "Identity"]
+    found = [one for one in flat if not isinstance(one, Identity)]
     return found[0] if len(found) == 1 else tuple(found) or Identity(size)
 
 

@@ -29,6 +29,9 @@ class Operation(NamedTuple):
     name: str
     rule: Rule
     view: bool = False  # whether what NumPy returns may share memory with the operand
+    formula: Callable[..., Any] | None = (
+        None  # what it is in a formula, of written arrays (jacobians.formulas)
+    )
 
 
 TABLE: dict[Any, Operation] = {}

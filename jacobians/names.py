@@ -21,6 +21,17 @@ def printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
 
 
+def class_name(value: object) -> str:
+    r"""Return the name of the class of an object, or of a class itself, as one line of printable letters.
+
+    Examples
+    --------
+    >>> class_name(3.0), class_name(float), class_name(type("A\nB", (), {})())
+    ('float', 'float', 'A\\nB')
+    """
+    return printable((value if isinstance(value, type) else type(value)).__name__)
+
+
 def quotable(text: str) -> str:
     r'''Return a line of text as it may stand between triple quotes in code: it ends no string, and escapes nothing.
 

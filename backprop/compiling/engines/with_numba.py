@@ -1,0 +1,396 @@
+"""A recording on Numba: scalars for small functions, loops over points, an activation and its slope in one loop.
+
+LLVM makes vector instructions of plain loops. What pays is tanh z and 1/cosh² z from one polynomial, a nanosecond for
+both; small functions as scalars, without any call of NumPy; and between NumPy's products the activation with its slope,
+by kernels that are compiled once and kept on disk. Products stay NumPy's: those of compiled code would go through
+SciPy's BLAS, a second pool of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from backprop.compiling.engines import Work, not_installed
+from backprop.compiling.entrywise import FUNCTIONS, TEMPLATES, NotScalarError, Scalar
+from backprop.compiling.nodes import Node
+from backprop.compiling.printing import needed
+from backprop.compiling.recording import Recording
+from backprop.compiling.scalar_form import scalar_lines
+from jacobians.cost import ZERO_COST
+from jacobians.layers.activation_derivatives import LEAST_ENTRIES
+from jacobians.layers.activations import ACTIVATIONS
+
+try:
+    import numba
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+except ImportError as error:
+    raise not_installed("numba", error, extra="fast") from None
+
+KEEPS_UNITS = False
+
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}  # divisions by 0 don't branch
+_MOST = 1200  # numbers of a scalar function, beyond which LLVM takes seconds
+_COLUMNS = 128  # points that are laid out side by side
+
+
+def own(array: Any) -> bool:
+    """Return False: Numba's arrays are NumPy's."""
+    return False
+
+
+# --- tanh and its slope ----------------------------------------------------------------------------------
+
+
+def _real_of(context: Any, value: Any) -> Any:
+    """Return the float of the same bits."""
+    return types.float64(types.int64), lambda c, build, s, args: build.bitcast(args[0], ir.DoubleType())
+
+
+def _integer_of(context: Any, value: Any) -> Any:
+    """Return the integer of the same bits."""
+    return types.int64(types.float64), lambda c, build, s, args: build.bitcast(args[0], ir.IntType(64))
+
+
+_real64: Any = intrinsic(_real_of)
+_integer64: Any = intrinsic(_integer_of)
+
+
+def _powers(y: float) -> tuple[float, float]:
+    """Return 2^k and e^r − 1 for y = k·log 2 + r from −708 to 0, by Taylor's polynomial."""
+    t = y * 1.4426950408889634 + 6755399441055744.0  # the integer k stands in the last bits
+    k = t - 6755399441055744.0
+    r = (y - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10
+    p = ((1.6059043836821613e-10 * r + 2.08767569878681e-09) * r + 2.505210838544172e-08) * r
+    p = (((p + 2.755731922398589e-07) * r + 2.7557319223985893e-06) * r + 2.48015873015873e-05) * r
+    p = (((p + 0.0001984126984126984) * r + 0.001388888888888889) * r + 0.008333333333333333) * r
+    p = ((p + 0.041666666666666664) * r + 0.16666666666666666) * r + 0.5
+    return _real64((_integer64(t) + 1023) << 52), r + r * r * p
+
+
+_powers_of: Any = numba.njit(**_OPTIONS)(_powers)
+
+
+def _tanh_pair(z: float) -> tuple[float, float]:
+    """Return tanh z and 1/cosh² z, both right to a few units in the last place, in the tails too.
+
+    With y = −2|z| and E = e^y − 1: tanh |z| = −E/(2 + E) and 1/cosh² z = 4(1 + E)/(2 + E)².
+    """
+    y = -2.0 * abs(z)
+    y = -708.0 if y < -708.0 else y
+    s, q = _powers_of(y)
+    e = s * q + (s - 1.0)
+    d = 1.0 / (2.0 + e)
+    return math.copysign(-e * d, z), 0.0 if y <= -708.0 else 4.0 * (s + s * q) * d * d
+
+
+def _sigmoid_parts(z: float) -> tuple[float, float, float]:
+    """Return e^−|z|, σ(z) and σ(−z), each right to a few units in the last place."""
+    y = -abs(z)
+    y = -708.0 if y < -708.0 else y
+    s, q = _powers_of(y)
+    e = 0.0 if y <= -708.0 else s + s * q
+    d = 1.0 / (1.0 + e)
+    return e, d if z >= 0.0 else e * d, e * d if z >= 0.0 else d
+
+
+tanh_pair: Any = numba.njit(**_OPTIONS)(_tanh_pair)
+sigmoid_parts: Any = numba.njit(**_OPTIONS)(_sigmoid_parts)
+
+
+def _sigmoid_pair(z: float) -> tuple[float, float]:
+    _, s, rest = sigmoid_parts(z)
+    return s, s * rest
+
+
+def _silu_pair(z: float) -> tuple[float, float]:
+    _, s, rest = sigmoid_parts(z)
+    return z * s, s * (1.0 + z * rest)
+
+
+def _softplus_pair(z: float) -> tuple[float, float]:
+    e, s, _ = sigmoid_parts(z)
+    return (z if not z <= 0.0 else 0.0) + math.log1p(e), s
+
+
+sigmoid_pair: Any = numba.njit(**_OPTIONS)(_sigmoid_pair)
+silu_pair: Any = numba.njit(**_OPTIONS)(_silu_pair)
+softplus_pair: Any = numba.njit(**_OPTIONS)(_softplus_pair)
+
+
+# the loops stand there one by one, for Numba keeps on disk what a function of a module does, not what it is given
+
+
+def _tanh_rows(z: Any, b: Any, out: Any) -> None:
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            out[0, i, j], out[1, i, j] = tanh_pair(z[i, j] + b[j])
+
+
+def _sigmoid_rows(z: Any, b: Any, out: Any) -> None:
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            out[0, i, j], out[1, i, j] = sigmoid_pair(z[i, j] + b[j])
+
+
+def _silu_rows(z: Any, b: Any, out: Any) -> None:
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            out[0, i, j], out[1, i, j] = silu_pair(z[i, j] + b[j])
+
+
+def _softplus_rows(z: Any, b: Any, out: Any) -> None:
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            out[0, i, j], out[1, i, j] = softplus_pair(z[i, j] + b[j])
+
+
+class FusedRows:
+    """f(z + b) and f′(z + b) in one array (2, …), by one loop; for NumPy's code, which may hand it the array."""
+
+    takes_out = True
+
+    def __init__(self, name: str, loop: Any) -> None:
+        self.__name__, self.__module__ = name, __name__
+        self._loop = numba.njit(cache=True, **_OPTIONS)(loop)
+
+    def __call__(self, z: Any, b: Any, out: Any = None) -> Any:
+        """Return both for z (…, h) and b (h,), contiguous arrays of one precision."""
+        if out is None:
+            out = np.empty((2, *z.shape), z.dtype)
+        width = z.shape[-1]
+        self._loop(z.reshape(-1, width), b, out.reshape(2, -1, width))
+        return out
+
+
+tanh_and_slope = FusedRows("tanh_and_slope", _tanh_rows)
+sigmoid_and_slope = FusedRows("sigmoid_and_slope", _sigmoid_rows)
+silu_and_slope = FusedRows("silu_and_slope", _silu_rows)
+softplus_and_slope = FusedRows("softplus_and_slope", _softplus_rows)
+_FUSED = {
+    "tanh": tanh_and_slope,
+    "sigmoid": sigmoid_and_slope,
+    "silu": silu_and_slope,
+    "softplus": softplus_and_slope,
+}
+"""By the name of the activation. The others are a comparison an entry, or wait for erfc."""
+
+
+# --- functions of scalars --------------------------------------------------------------------------------
+
+_SCALARS = {**TEMPLATES, "tanh": "tanh_pair({})[0]", "tanh_slope": "tanh_pair({})[1]"}
+
+
+def _with_slopes(scalars: list[Scalar]) -> None:
+    """Make one operation of 1/cosh z times itself, which is found together with tanh z."""
+    for scalar in scalars:
+        first = scalar.operands[0] if scalar.operands else None
+        if (
+            scalar.operation != "multiply"
+            or first is not scalar.operands[1]
+            or first.operation != "reciprocal"
+        ):
+            continue
+        inner = first.operands[0]
+        if isinstance(inner, Scalar) and inner.operation == "cosh":
+            scalar.operation, scalar.operands = "tanh_slope", inner.operands
+
+
+def made(work: Work) -> Callable[..., Any] | None:
+    """Return a compiled function of scalars, or a loop over points of one; None where it would be too long."""
+    of = work.point or work
+    if any(
+        node.dtype != np.float64 for node in [*work.results, *(n for n in work.nodes if n.kind == "input")]
+    ):
+        return None
+    try:
+        found = scalar_lines(
+            SimpleNamespace(nodes=of.nodes, once=of.once, returned=of.results, cost=ZERO_COST),
+            several=True,
+            rewritten=_with_slopes,
+            templates=_SCALARS,
+        )
+    except NotScalarError:
+        return None
+    if len(found.lines) + sum(dense.size for dense in found.results) > _MOST or len(found.inputs) != len(
+        work.arguments
+    ):
+        return None
+    shapes = {node.function: node.shape for node in of.nodes if node.kind == "input"}
+    taken = [(f"a{n}", found.inputs[name], shapes[name]) for n, name in enumerate(work.arguments)]
+    given = [(f"r{n}", dense) for n, dense in enumerate(found.results)]
+    text = _looped(taken, found, given) if work.point else _straight(taken, found, given)
+    namespace: dict[str, Any] = {name: getattr(math, name) for name in FUNCTIONS}
+    namespace |= {"tanh_pair": tanh_pair, "empty": np.empty}
+    exec(text, namespace)  # code that this library has written from its own operations
+    batch = 1 if work.point else 0
+    kinds = [
+        types.Array(types.float64, len(shape) + batch, "A", readonly=True, aligned=False)
+        for *_, shape in taken
+    ]
+    kinds += [types.Array(types.float64, len(node.shape), "C") for node in work.results]
+    try:
+        compiled = numba.njit([types.void(*kinds)], **_OPTIONS)(namespace["function"])
+    except numba.core.errors.NumbaError:
+        return None
+    shapes_out = [node.shape for node in work.results]
+    empty = np.empty
+
+    def call(*arrays: Any, out: Any = None) -> Any:
+        results = tuple([empty(shape) for shape in shapes_out]) if out is None else out
+        compiled(*arrays, *results)
+        return results
+
+    made_call: Any = call
+    made_call.writes_out, made_call.source = True, text
+    return call
+
+
+def _index(shape: tuple[int, ...], place: int) -> str:
+    """Return what stands in brackets for an entry."""
+    return ", ".join(map(str, map(int, np.unravel_index(place, shape)))) if shape else "()"
+
+
+def _straight(taken: Any, found: Any, given: Any) -> str:
+    body = [
+        f"{entry.name} = {name}[{_index(shape, place)}]"
+        for name, own, shape in taken
+        for place, entry in enumerate(own)
+    ]
+    body += found.lines
+    body += [
+        f"{name}[{_index(dense.shape, place)}] = {found.text(entry)}"
+        for name, dense in given
+        for place, entry in enumerate(dense.flat)
+    ]
+    heading = f"def function({', '.join([*(part[0] for part in taken), *(name for name, _ in given)])}):"
+    return "\n    ".join([heading, *body]) + "\n"
+
+
+def _looped(taken: Any, found: Any, given: Any) -> str:
+    """Return a loop over points: some of them side by side in rows, so that each line is a vector instruction."""
+    ((name, own, shape),), ((result, dense),) = taken, given
+    lines = [
+        f"def function({name}, {result}):",
+        f"    columns = empty(({len(own)}, {_COLUMNS}))",
+        f"    found = empty(({dense.size}, {_COLUMNS}))",
+        f"    for start in range(0, {name}.shape[0], {_COLUMNS}):",
+        f"        count = min({_COLUMNS}, {name}.shape[0] - start)",
+        "        for i in range(count):",
+        *(f"            columns[{k}, i] = {name}[start + i, {_index(shape, k)}]" for k in range(len(own))),
+        "        for i in range(count):",
+        *(f"            {entry.name} = columns[{k}, i]" for k, entry in enumerate(own)),
+        *(f"            {line}" for line in found.lines),
+        *(f"            found[{k}, i] = {found.text(entry)}" for k, entry in enumerate(dense.flat)),
+        "        for i in range(count):",
+        *(
+            f"            {result}[start + i, {_index(dense.shape, k)}] = found[{k}, i]"
+            for k in range(dense.size)
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+# --- between NumPy's products ----------------------------------------------------------------------------
+
+
+def rewritten(nodes: list[Node], results: list[Node], once: set[int]) -> list[Node]:
+    """Return the nodes with an activation and its slope as one operation, where both are asked for at one place.
+
+    Which nodes are an activation's is found by what its own formulas record.
+    """
+    read = {id(node) for node in results}
+    places = {id(node): place for place, node in enumerate(nodes)}
+    found: dict[int, list[Node]] = {}  # new nodes by the place that they stand before
+    for name, kernel in _FUSED.items():
+        values: dict[int, tuple[Node, Node]] = {}
+        slopes: dict[int, Node] = {}
+        for node in nodes:
+            if id(node) in once or not node.shape or node.dtype.kind != "f":
+                continue
+            for value, slope in _patterns(name):
+                if (z := _matched(value, node)) is not None and z.shape == node.shape:
+                    values.setdefault(id(z), (z, node))
+                if (z := _matched(slope, node)) is not None and z.shape == node.shape:
+                    slopes.setdefault(id(z), node)
+        for key in values.keys() & slopes.keys():
+            (z, value_node), slope_node = values[key], slopes[key]
+            if value_node.dtype != z.dtype or slope_node.dtype != z.dtype or id(z) in once:
+                continue
+            u, b = _without_bias(z) if id(z) not in read else (z, None)
+            added = []
+            if b is None:
+                zeros = np.zeros(z.shape[-1:], z.dtype)
+                b = Node("constant", f"zeros_{z.shape[-1]}", (), {}, zeros.shape, z.dtype, {}, value=zeros)
+                added.append(b)
+                once.add(id(b))
+            pair = Node("function", kernel, (u, b), {}, (2, *z.shape), z.dtype, {})
+            found.setdefault(min(places[id(value_node)], places[id(slope_node)]), []).extend([*added, pair])
+            for place, node in enumerate((value_node, slope_node)):
+                node.kind, node.function, node.args, node.base = "item", "getitem", (pair, place), pair
+                node.options, node.errors, node.method = {}, {}, "__call__"
+    made = [part for place, node in enumerate(nodes) for part in [*found.get(place, ()), node]]
+    return needed(made, results, everything_counted=False) if found else nodes
+
+
+def _without_bias(z: Node) -> tuple[Node, Node | None]:
+    """Return the two terms of z = u + b with b a row, or z and None."""
+    if z.kind == "ufunc" and z.function is np.add and z.method == "__call__" and not z.options:
+        for u, b in (z.args, z.args[::-1]):
+            nodes = isinstance(u, Node) and isinstance(b, Node)
+            if nodes and u.shape == z.shape and b.shape == z.shape[-1:] and u.dtype == b.dtype == z.dtype:
+                return u, b
+    return z, None
+
+
+@cache
+def _patterns(name: str) -> list[tuple[Node, Node]]:
+    """Return what an activation and its slope record, for few entries and for many."""
+    found = []
+    activation = ACTIVATIONS[name]()
+    for count in (2, LEAST_ENTRIES):
+        for dtype in (np.float64, np.float32):
+            recording = Recording(share=True)
+            z = recording.input("z", (count,), dtype)
+            value: Any = activation.f(z)
+            by_value = activation.df_by_value
+            slope: Any = activation.df(z) if by_value is None else by_value(z, value)
+            found.append((value.node, slope.node))
+    return found
+
+
+def _matched(pattern: Node, node: Node) -> Node | None:
+    """Return the node that stands for the input of a pattern, None where a node is not what the pattern is."""
+    known: dict[int, Node] = {}
+    z: Node | None = None
+    waiting: list[tuple[Any, Any]] = [(pattern, node)]
+    while waiting:
+        expected, got = waiting.pop()
+        if not isinstance(expected, Node):
+            if isinstance(got, Node) or type(expected) is not type(got) or repr(expected) != repr(got):
+                return None
+            continue
+        if not isinstance(got, Node) or known.setdefault(id(expected), got) is not got:
+            return None
+        if expected.kind == "input":
+            z = got
+            continue
+        same = (expected.kind, expected.method) == (
+            got.kind,
+            got.method,
+        ) and expected.function == got.function
+        if not same or len(expected.args) != len(got.args) or expected.options != got.options:
+            return None
+        if expected.kind == "constant" and not np.array_equal(
+            np.asarray(expected.value), np.asarray(got.value)
+        ):
+            return None
+        waiting += zip(expected.args, got.args, strict=True)
+    return z

@@ -1,0 +1,309 @@
+"""Structures and rows from outside that contradict themselves: a sentence names the structure and the method."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from backprop import Chain
+from jacobians import Cost, Spec
+from jacobians.products import core, sums
+from jacobians.structures import BlockDiagonal, Dense, Diagonal, Jacobian, Kronecker, row, stack, sum_row
+
+
+class Shift(Jacobian):
+    """The matrix with a along the diagonal and b beside it, at the right."""
+
+    structure = "Shift"
+    _fields = ("a", "b")
+
+    def __init__(self, a: Any, b: Any) -> None:
+        self._init(np.asarray(a, float), np.asarray(b, float))
+
+    def _init(self, a: Any, b: Any, *options: Any, **named: Any) -> None:
+        self.a, self.b = a, b
+        n = a.shape[-1]
+        self._set(Spec.of(self.structure, n, n, tuple(a.shape[:-1])), *options, **named)
+
+    @classmethod
+    def _arrays(cls, spec: Spec) -> dict[str, Any]:
+        n = spec.shape[0]
+        return {"a": (n,), "b": (n,)}
+
+    def _apply(self, columns: Any, ledger: Any) -> Any:
+        below = np.roll(columns, -1, axis=-2)
+        return ledger.add(ledger.scale(self.a[..., None], columns), ledger.scale(self.b[..., None], below))
+
+    def _expand(self, ledger: Any, out: Any = None) -> Any:
+        eye = np.eye(self.shape[0])
+        return self.a[..., None] * eye + self.b[..., None] * np.roll(eye, 1, axis=1)
+
+    def _transpose(self) -> Jacobian:
+        return Dense(np.swapaxes(self._expand(None), -1, -2))
+
+    def _scale(self, factor: Any) -> Jacobian:
+        return type(self).unchecked(self.a * factor, self.b * factor)
+
+    def _latex(self) -> str:
+        return "S"
+
+
+A, B = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0])
+TRUTH = np.array([[1.0, 4.0, 0.0], [0.0, 2.0, 5.0], [6.0, 0.0, 3.0]])
+EYE = np.eye(3)
+
+
+def wrong(**methods: Any) -> Any:
+    """Return the class with some methods changed."""
+    return type("Odd", (Shift,), {"structure": "Odd", "__module__": __name__} | methods)
+
+
+def without(*names: str, **methods: Any) -> Any:
+    """Return the class without some of what it writes."""
+    kept = {name: value for name, value in vars(Shift).items() if name not in names}
+    return type("Odd", (Jacobian,), kept | ({} if "structure" in names else {"structure": "Odd"}) | methods)
+
+
+def set_only(**stated: Any) -> Any:
+    """Return an _init that sets a and b, and gives _set another spec."""
+
+    def _init(self: Any, a: Any, b: Any, *options: Any, **named: Any) -> None:
+        self.a, self.b = a, b
+        self._set(stated["spec"], *options, **named)
+
+    return _init
+
+
+def nothing(*args: Any, **options: Any) -> None:
+    """Return None."""
+
+
+CALLS = {
+    "_apply": lambda J: J @ EYE,
+    "_expand": lambda J: J.dense(),
+    "_transpose": lambda J: J.T,
+    "_scale": lambda J: J * 2.0,
+    "_latex": lambda J: J._repr_latex_(),
+    "_row_norms": lambda J: J.row_norms(),
+    "_diagonal": lambda J: J.diagonal(),
+    "_at": lambda J: J.diagonal(),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_method_that_returns_none_is_named(name: str) -> None:
+    J = wrong(**{name: nothing})(A, B)
+    with pytest.raises(TypeError, match=rf"^Odd\.{name}: found None, expected "):
+        CALLS[name](J)
+
+
+@pytest.mark.parametrize(
+    "name", ["_apply", "_expand", "_transpose", "_scale", "_row_norms", "_diagonal", "_at"]
+)
+def test_a_method_that_returns_another_shape_is_named(name: str) -> None:
+    made = Dense(np.ones((2, 3))) if name in ("_transpose", "_scale") else np.ones((7, 2, 2))
+    J = wrong(**{name: lambda self, *args, **options: made})(A, B)
+    with pytest.raises(
+        ValueError, match=rf"^Odd\.{name}: found .* of shape \(.*\), expected .* shape \((3, 3|3,)\)"
+    ):
+        CALLS[name](J)
+
+
+@pytest.mark.parametrize(
+    "call", [lambda J: J.matvec(A), lambda J: J @ J, lambda J: J @ Diagonal(A), lambda J: EYE @ J]
+)
+def test_an_error_of_numpy_within_a_method_is_told_by_name(call: Any) -> None:
+    J = wrong(_apply=lambda self, columns, ledger: np.ones((4, 4)) @ columns, _transpose=lambda self: self)(
+        A, B
+    )
+    with pytest.raises(
+        ValueError, match=r"^Odd\._apply: found an error of type ValueError within, expected J·X"
+    ):
+        call(J)
+
+
+def test_a_sentence_of_the_authors_own_stays() -> None:
+    def _apply(self: Any, columns: Any, ledger: Any) -> Any:
+        raise ValueError("columns: found some, expected none")
+
+    with pytest.raises(ValueError, match=r"^columns: found some, expected none$"):
+        wrong(_apply=_apply)(A, B).matvec(A)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "error", "sentence"),
+    [
+        ({"a": (4,), "b": (3,)}, ValueError, r"found a of shape \(4,\) .* expected \(3,\), as it is stored"),
+        ({"a": (3,)}, ValueError, r"found b of shape None .* expected \(3,\), as it is stored"),
+        ({"a": (3,), "b": (3,), "c": (3,)}, ValueError, r"found .*'c'.*, expected shapes .* names a, b"),
+        (None, TypeError, r"found None, expected shapes without batch axes by the names a, b"),
+    ],
+)
+def test_stated_storage_that_is_not_what_is_stored_is_told(arrays: Any, error: Any, sentence: str) -> None:
+    with pytest.raises(error, match=rf"^Odd\._arrays: {sentence}"):
+        wrong(_arrays=classmethod(lambda cls, spec: arrays))(A, B)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "sentence"),
+    [
+        (
+            lambda: without("_apply")(A, B),
+            TypeError,
+            r"Odd: found no method _apply\(columns, ledger\), which",
+        ),
+        (
+            lambda: without("_expand")(A, B),
+            TypeError,
+            r"Odd: found no method _expand\(ledger, out=None\), which",
+        ),
+        (lambda: without("_scale")(A, B), TypeError, r"Odd: found no method _scale\(factor\), which"),
+        (lambda: without("_latex").unchecked(A, B), TypeError, r"Odd: found no method _latex\(\), which"),
+        (lambda: without("_transpose")(A, B).T, NotImplementedError, r"Odd: found no method _transpose\(\)"),
+        (lambda: without("_arrays")(A, B), NotImplementedError, r"Odd: found no classmethod _arrays\(spec\)"),
+        (lambda: without("_init")(A, B), NotImplementedError, r"Odd: found no method _init\(…\)"),
+        (
+            lambda: without("structure", _init=set_only(spec=Spec.of("Shift", 3, 3)))(A, B),
+            TypeError,
+            r"Odd: found no structure, expected its name",
+        ),
+        (
+            lambda: wrong(__init__=nothing)(A, B),
+            TypeError,
+            r"Odd\.__init__: found None, expected a call of self\._set",
+        ),
+        (
+            lambda: wrong(_init=nothing)(A, B),
+            TypeError,
+            r"Odd\._init: found None, expected a call of self\._set",
+        ),
+        (
+            lambda: wrong(_fields=("a", "b", "c"))(A, B),
+            TypeError,
+            r"Odd\._init: found no c, which the class names",
+        ),
+        (
+            lambda: wrong(_init=set_only(spec=None))(A, B),
+            TypeError,
+            r"Odd\._set: found None, expected a Spec",
+        ),
+        (
+            lambda: wrong(_init=set_only(spec=Spec.of("Odd", 3, 3, (2,))))(A, B),
+            ValueError,
+            r"Odd\._arrays: found [ab] of shape \(2, 3\) .* batch \(2,\), expected \(3,\), as it is stored",
+        ),
+        (
+            lambda: wrong(_init=set_only(spec=Spec.of("Odd", 3, 3, (), [Spec.identity(2)])))(A, B),
+            ValueError,
+            r"Odd\._init: found a spec with the parts .*, expected \(\), as they are stored",
+        ),
+        (
+            lambda: type("Odd", (Shift,), {"structure": 3}),
+            TypeError,
+            "Odd.structure: found 3, expected a name",
+        ),
+    ],
+)
+def test_what_is_forgotten_is_told(make: Any, error: Any, sentence: str) -> None:
+    with pytest.raises(error, match=f"^{sentence}"):
+        make()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda J: pickle.loads(pickle.dumps(J)),
+        copy.deepcopy,
+        lambda J: stack([J, J]),
+        lambda J: J.astype("f4"),
+    ],
+)
+def test_what_is_made_again_as_something_else_is_told(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        TypeError, match=r"^Odd\._unflatten: found None, expected what is made again, a Jacobian"
+    ):
+        call(wrong(_unflatten=classmethod(nothing))(A, B))
+    made = classmethod(lambda cls, spec, arrays, parts, dtype: Diagonal(A))
+    with pytest.raises(ValueError, match=r"^Odd: its _unflatten made Spec\(Diagonal 3×3\), expected Spec"):
+        call(wrong(_unflatten=made)(A, B))
+
+
+def test_a_stated_transpose_that_is_another_is_told() -> None:
+    J = wrong(_transposed=classmethod(lambda cls, spec: spec))(A, B)
+    with pytest.raises(
+        ValueError, match=r"^Odd\._transpose: found Spec\(Dense 3×3\) .*, by its _transposed, Spec\(Odd"
+    ):
+        _ = J.T
+
+
+@pytest.mark.parametrize("table", ["ROWS of products", "ROWS of sums"])
+@pytest.mark.parametrize(
+    ("changed", "error", "sentence"),
+    [
+        ({"execute": nothing}, TypeError, "execute gave None, expected a Jacobian with Spec"),
+        (
+            {"execute": lambda L, R, g: Dense([[1.0]])},
+            TypeError,
+            r"execute gave one with .* of shape \(1, 1\), expected",
+        ),
+        (
+            {"execute": lambda L, R, g: Dense(L.a @ np.ones(4))},
+            ValueError,
+            "execute: found an error of type ValueError",
+        ),
+        ({"result": nothing}, TypeError, r"result gave None, expected a Spec of shape \(3, 3\)"),
+        (
+            {"result": lambda a, b: Spec.dense(3, 4)},
+            TypeError,
+            r"result gave .* of shape \(3, 4\), expected a Spec",
+        ),
+        ({"cost": nothing}, TypeError, "cost gave None, expected a Cost or a Count"),
+    ],
+)
+def test_a_row_that_breaks_its_word_is_named(
+    table: str, changed: Any, error: Any, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    J = Shift(A, B)
+    monkeypatch.setattr(core, "ROWS", list(core.ROWS))
+    monkeypatch.setattr(sums, "ROWS", list(sums.ROWS))
+    whole = {
+        "result": lambda a, b: Spec.dense(3, 3),
+        "cost": lambda a, b: Cost(0, 0),
+        "execute": lambda L, R, ledger: Dense(EYE),
+    }
+    put, cost = (row, core.product_cost) if "products" in table else (sum_row, sums.sum_cost)
+    put("Shift", "Shift", "S₁·S₂", **whole | changed)  # type: ignore[operator]  # bound at run time
+    with pytest.raises(error, match=rf"^row Shift, Shift \(S₁·S₂\): its {sentence}"):
+        _ = (J @ J if "products" in table else J + J), cost(J.spec, J.spec)
+    core.forget()
+
+
+# --- a class that leaves the name of its structure to its parent -----------------------------------------------
+
+
+class Named(Dense):
+    """A matrix with a method more."""
+
+    def corner(self) -> float:
+        return float(self.A[..., 0, 0])
+
+
+class Nearby(Shift):
+    """The like of a structure from outside."""
+
+
+@pytest.mark.parametrize("J", [Named(TRUTH), Nearby(A, B)], ids=["of ours", "of their own"])
+def test_a_class_stays_itself_without_a_name_of_its_own(J: Jacobian) -> None:
+    kind = type(J)
+    for made in (pickle.loads(pickle.dumps(J)), copy.deepcopy(J), J.astype("float32"), stack([J, J])):
+        assert type(made) is kind
+        assert_allclose(made.dense(), np.broadcast_to(TRUTH, made.dense().shape))
+    for whole in (Kronecker(J, [[2.0]]), BlockDiagonal([J, J])):
+        assert type(pickle.loads(pickle.dumps(whole)).parts[0]) is kind
+    done = Chain([J, J]).plan("left").execute()
+    assert_allclose(done.jacobian.dense(), TRUTH @ TRUTH)
