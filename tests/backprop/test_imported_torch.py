@@ -133,3 +133,19 @@ def test_an_exported_program_is_loaded_only_where_code_may_run(tmp_path):
     x = np.ones(5, dtype=np.float32)
     found = load_model(str(path), run_code=True)
     np.testing.assert_allclose(found(x), module(torch.ones(1, 5))[0].detach().numpy(), atol=1e-6)
+
+
+def test_a_convolutional_module_has_the_forward_flops_of_torchs_counter():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from backprop import layer_costs
+
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3, groups=2), torch.nn.Flatten(),
+        torch.nn.Linear(4 * 16, 3),
+    )  # fmt: skip
+    with FlopCounterMode(display=False) as counter:
+        module(torch.zeros(1, 2, 6, 6))
+    costs = layer_costs(from_torch(module, (2, 6, 6)), np.zeros((2, 6, 6)))
+    assert counter.get_total_flops() == 2 * costs.forward.multiplications
+    assert costs.parameters == sum(value.numel() for value in module.parameters())
