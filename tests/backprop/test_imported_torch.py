@@ -149,3 +149,22 @@ def test_a_convolutional_module_has_the_forward_flops_of_torchs_counter():
     costs = layer_costs(from_torch(module, (2, 6, 6)), np.zeros((2, 6, 6)))
     assert counter.get_total_flops() == 2 * costs.forward.multiplications
     assert costs.parameters == sum(value.numel() for value in module.parameters())
+
+
+def test_the_counts_of_fvcore_and_torchinfo_differ_by_what_the_page_says():
+    fvcore = pytest.importorskip("fvcore.nn")
+    torchinfo = pytest.importorskip("torchinfo")
+    from backprop import layer_costs
+
+    module = torch.nn.Sequential(
+        torch.nn.Linear(64, 32),
+        torch.nn.Tanh(),
+        torch.nn.Linear(32, 16),
+        torch.nn.Tanh(),
+        torch.nn.Linear(16, 10),
+    )
+    forward = layer_costs(from_torch(module, (64,)), np.zeros(64)).forward
+    assert fvcore.FlopCountAnalysis(module, torch.zeros(1, 64)).total() == forward.multiplications == 2720
+    biases = 32 + 16 + 10
+    summary = torchinfo.summary(module, (1, 64), verbose=0)
+    assert summary.total_mult_adds == forward.multiplications + biases == 2778
