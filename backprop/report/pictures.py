@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backprop.plan import Plan
 from jacobians import Jacobian, Spec
 from jacobians.numerics.arrays import Array
 from jacobians.planning.trees import Tree
@@ -17,6 +16,8 @@ from verification.pictures import ZERO_COLOUR, box, style, svg_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
+
+    from backprop.plan import Plan
 
 COLOURS = {
     "left": "#3f87c8", "reverse": "#3f87c8", "right": "#d9762f", "forward": "#d9762f", "optimal": "#2e9e6b",
