@@ -5,6 +5,7 @@ from backprop.compare import Comparison, compare
 from backprop.compiling.compiled import CompiledGraph, compile  # noqa: A004  # backprop.compile, as re.compile
 from backprop.compiling.gradients import CompiledGradients, compile_gradients
 from backprop.compiling.jacobians import CompiledJacobian
+from backprop.compiling.products import CompiledProducts, ProductsAt, compile_products
 from backprop.execute import Execution
 from backprop.families import NetworkShape, Sweep, sweep
 from backprop.formula_costs import FormulaCosts, formula_costs
@@ -38,6 +39,7 @@ __all__ = [
     "CompiledGradients",
     "CompiledGraph",
     "CompiledJacobian",
+    "CompiledProducts",
     "Descent",
     "Digits",
     "DivergenceError",
@@ -50,6 +52,7 @@ __all__ = [
     "NetworkShape",
     "Picture",
     "Plan",
+    "ProductsAt",
     "Saliency",
     "Step",
     "Sweep",
@@ -61,6 +64,7 @@ __all__ = [
     "compare",
     "compile",
     "compile_gradients",
+    "compile_products",
     "fit",
     "formula_costs",
     "from_description",

@@ -10,7 +10,8 @@ import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
 from backprop.compiling.engines import Engine, Work, checked_engine, engine_module, fastest, installed
-from backprop.compiling.gradient_source import gradient_source, target_name, trace_gradients
+from backprop.compiling.entrywise import MOST_OPERATIONS
+from backprop.compiling.gradient_source import GradientTrace, gradient_source, target_name, trace_gradients
 from backprop.compiling.memory import Written
 from backprop.compiling.nodes import fixed_nodes
 from backprop.learning.network import MLP
@@ -80,7 +81,8 @@ class CompiledGradients:
         if engine == "auto":
             self._take_the_fastest()
             return
-        work = 6 * points * sum(value.size for value in network.parameters.values())
+        self._parameters = sum(value.size for value in network.parameters.values())
+        work = 6 * points * self._parameters
         worth = work >= LEAST_FLOPS and points >= LEAST_POINTS * blas_threads()
         whole = engine == "jax"  # which has threads of its own
         self._pieces = halves(points, blas_threads() if worth and not whole else 1)
@@ -93,6 +95,17 @@ class CompiledGradients:
         self._codes = [made[piece.stop - piece.start] for piece in self._pieces]
         sums = sum(value.nbytes for value in network.parameters.values()) * (len(self._pieces) - 1)
         self.workspace = sum(written[piece.stop - piece.start].workspace for piece in self._pieces) + sums
+
+    def _at_one_point(self, whole: GradientTrace) -> Work | None:
+        """Return the terms of one point, whose sum are the gradients; None where one function can't hold them."""
+        network, arguments = self._network, list(whole.arguments)
+        if 2 * self._parameters > MOST_OPERATIONS:
+            return None
+        rows = np.full((1, network.sizes[-1]), 1 / network.sizes[-1], dtype=self._dtype)
+        loss = network.network_loss.of(rows)
+        one = trace_gradients(network, loss, rows, (1, network.sizes[0]), self._dtype, divisor=self.points)
+        results = [one.results[name] for name in whole.results]
+        return Work(one.nodes, arguments, results, fixed_nodes(one.nodes), summed=("x", "y"))
 
     def _take_the_fastest(self) -> None:
         """Be what takes the least time on random points."""
@@ -119,9 +132,10 @@ class CompiledGradients:
                 list(trace.results.values()),
                 fixed_nodes(trace.nodes),
             )
-            if module.KEEPS_UNITS:
-                call = module.made(Work(trace.nodes, list(trace.arguments), results, once))
-            else:
+            call = module.made(
+                Work(trace.nodes, list(trace.arguments), results, once, self._at_one_point(trace))
+            )
+            if call is None:
                 trace = replace(trace, nodes=module.rewritten(trace.nodes, results, once))
         written = gradient_source(trace, title)
         if call is None:

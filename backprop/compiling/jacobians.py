@@ -142,6 +142,7 @@ class CompiledJacobian:
                     ) from None
             else:
                 self._call = maker(source)(arrays)
+                self._writes_out = False  # floats are copied faster than arrays are computed
                 self.source, self.form = source, "scalars"
 
     def _trace(self, shape: tuple[int, ...], batched: bool, keep_units: bool = False) -> Trace:

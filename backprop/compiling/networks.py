@@ -112,7 +112,7 @@ def trace_jacobian(
     values = network.parameters
     names = identifiers([".".join(reversed(name.rsplit(".", 1))) for name in values])
     constants = {
-        name: recording.constant(np.array(value), called)
+        name: recording.constant(value, called)
         for (name, value), called in zip(values.items(), names, strict=True)
     }
     # the library's own code below the doors, on arrays that write down what is done to them

@@ -149,7 +149,7 @@ WHOLE: dict[str, Whole] = {
     "outer": Whole((2,), "np.outer({0}, {1})"),
     "max": Whole((1, 2), "np.maximum({0}, {1})", latex=r"\max", axis=True),
     "min": Whole((1, 2), "np.minimum({0}, {1})", latex=r"\min", axis=True),
-    "hardmax": Whole(code="1.0 * (np.arange(np.size({0})) == np.argmax({0}))", axis=True),
+    "hardmax": Whole(code="np.eye(np.size({0}))[np.argmax({0})]", axis=True),
     "where": Whole((3,), "np.where({0}, {1}, {2})"),
     "specnorm": Whole(code="np.linalg.norm({0}, 2)"),
     "specpair": Whole(code=_SVD.format("np.outer(u[:, 0], v[0])")),

@@ -40,7 +40,7 @@ def infer(program: Program, declared: Mapping[str, Declaration], extra: Iterable
             raise FormulaError(
                 f"formula: found {name} as a name and as a size, expected two letters; rename the size"
             )
-        if name in ELEMENTWISE or name in WHOLE:
+        if (name in ELEMENTWISE or name in WHOLE) and len(name) > 1:  # K is a matrix, K(m, n) a function
             raise FormulaError(
                 f"formula: found {name} = …, the name of a function, expected a name of your own"
             )

@@ -198,6 +198,16 @@ class KroneckerForm:
             made.append(right)
         return mul(*made)
 
+    def _commutation(self, graph: Graph, labels: tuple[int, ...], place: int) -> Node:
+        """Return I ⊗ K ⊗ I, which exchanges the label at a place and the next one."""
+        one, two = (graph.sizes[label] for label in labels[place : place + 2])
+        before, after = (
+            [Node("eye", value=(graph.sizes[label],)) for label in side]
+            for side in (labels[:place], labels[place + 2 :])
+        )
+        parts = [*before, Node("comm", value=((one,), (two,))), *after]
+        return parts[0] if len(parts) == 1 else Node("kron", tuple(parts))
+
     def _kronecker(
         self, graph: Graph, made: list[tuple[tuple[int, ...], tuple[int, ...], Node]],
         rows: tuple[int, ...], columns: tuple[int, ...],
@@ -212,17 +222,23 @@ class KroneckerForm:
             c = tuple(la for part in order for la in part[1])
             if r == rows and c == columns:
                 return _kron(order)
-            if swapped is None and r == rows and len(c) == 2:
-                commutation = Node("comm", value=((graph.sizes[c[0]],), (graph.sizes[c[1]],)))
-                swapped = mul(_kron(order), commutation)
-            if swapped is None and c == columns and len(r) == 2:
-                commutation = Node("comm", value=((graph.sizes[rows[0]],), (graph.sizes[rows[1]],)))
-                swapped = mul(commutation, _kron(order))
+            if swapped is None and r == rows and (place := _exchanged(c, columns)) is not None:
+                swapped = mul(_kron(order), self._commutation(graph, c, place))
+            if swapped is None and c == columns and (place := _exchanged(rows, r)) is not None:
+                swapped = mul(self._commutation(graph, rows, place), _kron(order))
         if swapped is None:
             raise NoFormError
         if swapped.op == "mul":
             return mul(*(factor for factor in swapped.args if not _identity(factor)))
         return swapped
+
+
+def _exchanged(one: tuple[int, ...], other: tuple[int, ...]) -> int | None:
+    """Return the place where two neighbours are exchanged, if that is all that differs."""
+    places = [k for k, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
+    if len(places) == 2 and places[1] == places[0] + 1 and one[places[0]] == other[places[1]]:
+        return places[0]
+    return None
 
 
 def _paired(

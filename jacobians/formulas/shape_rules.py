@@ -41,7 +41,7 @@ def _name(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
                 f"formula: found {name} as a name and as a size, expected two letters; rename the size"
             )
         return SCALAR
-    if (name in ELEMENTWISE or name in WHOLE) and name not in shapes.declared:
+    if (name in ELEMENTWISE or name in WHOLE) and name not in shapes.declared and len(name) > 1:
         raise FormulaError(f"formula: found the function {name} without brackets, expected {name}(…)")
     return shapes.variable(name)
 

@@ -2,53 +2,64 @@
 
 from __future__ import annotations
 
-import dis
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from types import CodeType, FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 import numpy as np
 
+from jacobians.graph.recorder import callee, refuse
+
 _NAMES = ("zeros", "ones", "empty", "full", "eye", "identity", "array", "asarray", "asanyarray")
 _LOCK = threading.RLock()
-# SciPy makes arrays of their operands
-_UNDISPATCHED = {
-    "scipy.special": ("logsumexp", "softmax", "log_softmax"),
-    "scipy.linalg": ("expm", "sinm", "cosm", "logm", "sqrtm"),
-}
 _ARRAYS = ("array", "asarray", "asanyarray")
-
-
-@lru_cache(maxsize=4096)
-def _callee(code: CodeType, at: int) -> tuple[str, str] | None:
-    """Return the operation and the name by which a call's function was loaded: what begins where the call does."""
-    before = [one for one in dis.get_instructions(code) if one.offset <= at]
-    call = before[-1]
-    if not call.opname.startswith("CALL") or call.positions is None or call.positions.lineno is None:
-        return None
-    start = call.positions.lineno, call.positions.col_offset
-    loads = [
-        one
-        for one in before
-        if one.opname.startswith("LOAD_") and isinstance(one.argval, str) and one.positions is not None
-        and (one.positions.lineno, one.positions.col_offset) == start
-    ]  # fmt: skip
-    return (loads[-1].opname, loads[-1].argval) if loads else None
+_UNDISPATCHED = ("asarray_chkfinite", "ascontiguousarray", "asfortranarray")  # nor do the functions of SciPy
 
 
 def _calls(frame: FrameType, name: str, function: Any) -> bool:
     """Say whether the code itself calls the function, and no compiled code that has no frame: that needs arrays."""
-    found = _callee(frame.f_code, frame.f_lasti)
+    found = callee(frame.f_code, frame.f_lasti)
     if found is None:
         return False
     how, loaded = found
     if how in ("LOAD_ATTR", "LOAD_METHOD"):
         return loaded == name
     return (frame.f_locals.get(loaded) or frame.f_globals.get(loaded)) is function
+
+
+def _filled(zeros: Any, shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    return zeros(shape, 0.0, dtype) + fill_value
+
+
+class _Joining:
+    """numpy.c_ and numpy.r_ for followed arrays: the joins that they are made of."""
+
+    def __init__(self, original: Any, as_columns: bool, holds_traced: Callable[[Any], bool]) -> None:
+        self.original, self.as_columns, self.holds_traced = original, as_columns, holds_traced
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
+
+    def __len__(self) -> int:
+        return len(self.original)
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = list(key) if isinstance(key, tuple) else [key]
+        if not self.holds_traced(parts):
+            return self.original[key]
+        as_columns = self.as_columns
+        if isinstance(parts[0], str):
+            refuse(
+                "numpy.c_" if as_columns else "numpy.r_",
+                "with a text of axes is not followed; use numpy.concatenate",
+            )
+        parts = [self.original[part] if isinstance(part, slice) else np.atleast_1d(part) for part in parts]
+        if as_columns:
+            parts = [part[:, None] if np.ndim(part) == 1 else part for part in parts]
+        return np.concatenate(parts, axis=-1 if as_columns else 0)
 
 
 @contextmanager
@@ -77,6 +88,8 @@ def following(
                     return first if name != "array" else assemble(first)
                 if isinstance(first, list | tuple) and holds_traced(first):
                     return assemble(first)
+            if name == "full" and holds_traced([args, kwargs]):
+                return _filled(original, *args, **kwargs)
             made = original(*args, **kwargs)
             return assemble(made) if made.dtype.kind == "f" else made
 
@@ -89,18 +102,30 @@ def following(
             made = follows(original, name)
             put.append((vars(np), name, made))
             put += [(space, own, made) for own, value in space.items() if value is original]
-        for module, names in _UNDISPATCHED.items():
-            special = sys.modules.get(module)
-            for name in names if special is not None else ():
-                original = getattr(special, name)
-                dispatching = dispatch(original)
-                put.append((vars(special), name, dispatching))
-                put += [(space, own, dispatching) for own, value in space.items() if value is original]
-        before = [(held, name, held[name]) for held, name, _ in put]
+        undispatched = [(vars(np), name, dispatch(getattr(np, name))) for name in _UNDISPATCHED]
+        for module in ("scipy.special", "scipy.linalg"):
+            names = vars(sys.modules[module]) if module in sys.modules else {}
+            undispatched += [
+                (names, name, dispatch(one))
+                for name, one in names.items()
+                if isinstance(one, FunctionType) and not name.startswith("_")
+            ]
+        by_original = {id(names[name]): made for names, name, made in undispatched}
+        put += undispatched
+        put += [
+            (space, own, by_original[id(value)]) for own, value in space.items() if id(value) in by_original
+        ]
+        put += [
+            (names, own, _Joining(original, original is np.c_, holds_traced))
+            for names in (vars(np), space)
+            for own, original in names.items()
+            if original is np.c_ or original is np.r_
+        ]
+        before = [(names, name, names[name]) for names, name, _ in put]
         try:
-            for held, name, function in put:
-                held[name] = function
+            for names, name, function in put:
+                names[name] = function
             yield
         finally:
-            for held, name, function in before:
-                held[name] = function
+            for names, name, function in before:
+                names[name] = function

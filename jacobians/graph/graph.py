@@ -15,6 +15,7 @@ from jacobians.planning.picture import graph_svg
 from jacobians.planning.plan import GraphPlan, make_graph_plan
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
+from jacobians.structures.equality import equal_by_value
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,12 @@ class Vertex:
     value: Array | None = None
     operation: str = ""
     line: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return equal_by_value(self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.shape, self.operation))
 
     @property
     def size(self) -> int:
@@ -63,6 +70,12 @@ class Edge:
     target: int
     jacobian: Jacobian | None
     spec: Spec
+
+    def __eq__(self, other: object) -> bool:
+        return equal_by_value(self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.source, self.target, self.spec))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +114,14 @@ class Graph:
     outputs: tuple[int, ...]
     edges: tuple[Edge, ...]
     control_flow: bool = False
-    code: Callable[..., Any] | None = field(default=None, repr=False)
-    positional: int = field(default=0, repr=False)
+    code: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
+    positional: int = field(default=0, repr=False, compare=False)
+
+    def __eq__(self, other: object) -> bool:
+        return equal_by_value(self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.inputs, self.outputs, len(self.vertices), len(self.edges)))
 
     def __post_init__(self) -> None:
         for name, kind in (("vertices", Vertex), ("edges", Edge), ("inputs", int), ("outputs", int)):

@@ -6,8 +6,9 @@ import dis
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -19,6 +20,7 @@ from jacobians.structures import Jacobian, Zero
 
 _OWN = str(Path(__file__).resolve().parent.parent)
 _NUMPY = str(Path(np.__file__).resolve().parent)
+_SCIPY = str(Path(_NUMPY).parent / "scipy")
 
 FOLLOWING = "follow_code"
 """The name of the function under which followed code runs."""
@@ -72,7 +74,7 @@ class Call:
 
 def _is_own(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
-    return name.startswith((_OWN, _NUMPY, "<__array_function__"))
+    return name.startswith((_OWN, _NUMPY, _SCIPY, "<__array_function__"))
 
 
 def _user_frame() -> Any:
@@ -83,10 +85,46 @@ def _user_frame() -> Any:
     return frame
 
 
+@lru_cache(maxsize=4096)
+def callee(code: CodeType, at: int) -> tuple[str, str] | None:
+    """Return the operation and the name by which a call's function was loaded: what begins where the call does."""
+    before = [one for one in dis.get_instructions(code) if one.offset <= at]
+    call = before[-1]
+    if not call.opname.startswith("CALL") or call.positions is None or call.positions.lineno is None:
+        return None
+    start = call.positions.lineno, call.positions.col_offset
+    loads = [
+        one
+        for one in before
+        if one.opname.startswith("LOAD_") and isinstance(one.argval, str) and one.positions is not None
+        and (one.positions.lineno, one.positions.col_offset) == start
+    ]  # fmt: skip
+    return (loads[-1].opname, loads[-1].argval) if loads else None
+
+
 def user_line() -> str | None:
     """Return the line of the code that called, outside this package and NumPy."""
     frame = _user_frame()
     return None if frame is None else f"line {frame.f_lineno}"
+
+
+def called() -> str:
+    """Return the name of the function that the code called, with a colon, or nothing where it can't be told."""
+    frame = _user_frame()
+    found = None if frame is None else callee(frame.f_code, frame.f_lasti)
+    return "" if found is None else f"{found[1]}: "
+
+
+def where(error: Exception) -> str:
+    """Return the line of the code at which an error came up, and what the line called."""
+    found, trace = None, error.__traceback__
+    while trace is not None:
+        found = found if _is_own(trace.tb_frame) else trace
+        trace = trace.tb_next
+    if found is None:
+        return "f: "
+    name = callee(found.tb_frame.f_code, found.tb_lasti)
+    return f"line {found.tb_lineno}: {'what stands there' if name is None else name[1]} "
 
 
 def writes_into_unfollowed() -> bool:
@@ -124,10 +162,10 @@ class Recorder:
             frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
         return tuple(found)
 
-    def add(self, name: str, value: Array, operation: str) -> int:
-        """Add a vertex, and return its number."""
+    def add(self, name: str, value: Array, operation: str, line: str | None = None) -> int:
+        """Add a vertex, and return its number; its line is the one that runs, by default."""
         self._require_room(operation)
-        self.vertices.append(Vertex(name, value.shape, value, operation, user_line()))
+        self.vertices.append(Vertex(name, value.shape, value, operation, line or user_line()))
         return len(self.vertices) - 1
 
     def stepped(

@@ -6,20 +6,21 @@ Control flow is followed at the point.
 from __future__ import annotations
 
 import inspect
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jacobians.function import Function
+from jacobians.graph.composed import COMPOSED
+from jacobians.graph.composed_scipy import load_scipy
 from jacobians.graph.creators import following
 from jacobians.graph.graph import Graph
 from jacobians.graph.layers import trace_function
-from jacobians.graph.operations import special_rows
+from jacobians.graph.nested import operands_of
 from jacobians.graph.randomness import states
-from jacobians.graph.recorder import Call, Recorder, TracingError
-from jacobians.graph.traced import Traced, assemble, operands_of
+from jacobians.graph.recorder import Call, Recorder, TracingError, where
+from jacobians.graph.traced import Traced, assemble
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, as_array, real_array
@@ -84,7 +85,18 @@ def record(
     pairs = [*zip(names, points, strict=True), *named.items()]
     given = {name: np.array(real_array(value, name, foreign="refuse")) for name, value in pairs}
     args, options = [given[name] for name in names], {name: given[name] for name in named}
-    recorder, result = follow_code(f, args, options, max_vertices, keeps_calls)
+    try:
+        recorder, result = follow_code(f, args, options, max_vertices, keeps_calls)
+    except TracingError:
+        raise
+    except Exception as error:
+        f(
+            *map(np.copy, args), **{name: value.copy() for name, value in options.items()}
+        )  # what it says itself
+        raise TracingError(
+            f"{where(error)}can't be followed here ({type(error).__name__}: {error}); write it with other functions of "
+            "NumPy, or add a row by jacobians.graph.operation"
+        ) from error
     first = states(f)
     graph = _graph(recorder, result, len(given), f, len(points))
     again = f(*map(np.copy, args), **{name: value.copy() for name, value in options.items()})
@@ -129,6 +141,8 @@ def follow_code(
     def dispatch(original: Any) -> Any:
         def apply(*args: Any, **kwargs: Any) -> Any:
             one = next((one for _, one in operands_of([args, kwargs])), None)
+            if one is not None:  # a list of followed arrays is one array
+                args = tuple(assemble(recorder, part) if type(part) is list else part for part in args)
             return original(*args, **kwargs) if one is None else one._apply(original, args, kwargs)
 
         return apply
@@ -139,11 +153,12 @@ def follow_code(
         dispatch,
         getattr(f, "__globals__", {}),
     )
-    if "scipy.special" in sys.modules:
-        special_rows()
+    load_scipy()
+    own = f in COMPOSED if isinstance(f, Hashable) else False
+    code = dispatch(f) if own else f
     with followed:
         try:
-            return recorder, _fitting(f, "f", traced, named)(*traced, **named)
+            return recorder, _fitting(code, "f", traced, named)(*traced, **named)
         except ValueError as error:  # NumPy's words, where it asked for a number and was refused one
             if isinstance(error.__cause__, TracingError):
                 raise error.__cause__ from None
@@ -156,11 +171,8 @@ def _graph(recorder: Recorder, result: Any, inputs: int, code: Any = None, posit
         if not isinstance(one, Traced | np.ndarray | float | int):
             raise TracingError(f"f: found a result of type {class_name(one)}, expected an array")
         value = one._current() if isinstance(one, Traced) else as_array(one)
-        if value.dtype == object:
-            raise TracingError(
-                "f: found a result of Python's objects, expected an array of numbers: NumPy made them of a list, "
-                "as in np.sum([a, b]); write np.sum(np.stack([a, b]))"
-            )
+        if value.size == 0:
+            raise TracingError(f"f: found a result of shape {value.shape}, expected an array with entries")
         vertex = one._vertex if isinstance(one, Traced) else None
         if vertex is None:
             vertex = recorder.add("constant", value, "constant")

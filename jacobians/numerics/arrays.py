@@ -106,7 +106,7 @@ def _of_large_integers(array: Array, name: str) -> Array:
         return array.astype(np.float64)
     except OverflowError:
         found = next(number for number in array.flat if abs(number) >= 1 << 1024)
-        raise ValueError(f"{name}: found {shown(found)}, expected numbers that a float64 can hold") from None
+        raise TypeError(f"{name}: found {shown(found)}, expected numbers that a float64 can hold") from None
 
 
 def refuse_sparse(value: Any, name: str) -> None:
@@ -242,7 +242,7 @@ def read_only(array: Array) -> Array:
     if type(array) is not np.ndarray and is_foreign(array):
         return array
     view = array.view()
-    view.setflags(write=False)
+    view.flags.writeable = False
     return view
 
 

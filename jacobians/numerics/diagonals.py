@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from jacobians.numerics.arrays import Array, zeros
+from jacobians.numerics.arrays import Array, alongside, is_recorded, zeros
 from jacobians.numerics.libraries import home_of, is_foreign
 
 
@@ -64,6 +64,8 @@ def set_diagonal(matrix: Array, values: Array) -> Array:
         return cast(Array, home_of(matrix).namespace.where(_eye(matrix, n), values[..., None, :], matrix))
     if isinstance(matrix, np.ndarray) and not matrix.flags.writeable:
         matrix = matrix.copy()  # of a run on shapes, whose results are a repeated zero
+    if is_recorded(values) and not is_recorded(matrix):
+        matrix = alongside(matrix, values).copy()  # numbers that nobody stores, beside recorded ones
     matrix[..., np.arange(n), np.arange(n)] = values
     return matrix
 

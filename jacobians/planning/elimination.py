@@ -1,12 +1,14 @@
 """Vertex elimination on specs: what it costs to eliminate a vertex, and the graph that remains.
 
 Eliminating v forms the product of each edge out of v with each edge into v, and adds it to an edge that is there.
-States are lists of mappings that are never written to, so that a copy of a state is a copy of two lists.
+States hold lists of mappings; those that a copy shares are never written to, so that a copy copies two lists.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from jacobians.products import product_cost, product_spec
@@ -16,8 +18,37 @@ from jacobians.spec import Spec
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph
 
-State = tuple[list[dict[int, int]], list[dict[int, int]]]
-"""Edges into and out of every vertex: the other end, and the number of the spec."""
+Edges = list[dict[int, int]]
+"""Of every vertex the edges on one side: the other end, and the number of the spec."""
+
+
+class State:
+    """Edges into and out of every vertex, and the vertices whose mappings no other state has."""
+
+    __slots__ = ("into", "out", "own")
+
+    def __init__(self, into: Edges, out: Edges) -> None:
+        self.into, self.out = into, out
+        self.own: tuple[set[int], set[int]] = set(), set()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, State) and self.into == other.into and self.out == other.out
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def copy(self) -> State:
+        """Return another state with the same mappings, which neither writes to from now on."""
+        for own in self.own:
+            own.clear()
+        return State(self.into[:], self.out[:])
+
+    def writable(self, side: int, vertex: int) -> dict[int, int]:
+        """Return the edges into (0) or out of (1) a vertex, of this state alone."""
+        edges = self.out if side else self.into
+        if vertex not in self.own[side]:
+            edges[vertex] = dict(edges[vertex])
+            self.own[side].add(vertex)
+        return edges[vertex]
 
 
 class Price(NamedTuple):
@@ -61,7 +92,7 @@ class Elimination:
         self.merging = Price(*merged)
         inputs = set(graph.inputs)
         self.inner = [v for v in range(count) if v in live and v not in inputs and out[v]]
-        self._start = into, out
+        self._start = State(into, out)
 
     def number(self, spec: Spec) -> int:
         """Return the number of a spec."""
@@ -93,8 +124,7 @@ class Elimination:
 
     def start(self) -> State:
         """Return the whole graph."""
-        into, out = self._start
-        return into[:], out[:]
+        return self._start.copy()
 
     def results(self, order: Sequence[int]) -> dict[tuple[int, int], Spec]:
         """Return the specs that are left after an order, by (output, input); none where there is no path."""
@@ -103,48 +133,53 @@ class Elimination:
             self.eliminate(state, vertex)
         return {
             (target, source): self.specs[number]
-            for source, edges in enumerate(state[1])
+            for source, edges in enumerate(state.out)
             for target, number in edges.items()
         }
 
     @staticmethod
     def copy(state: State) -> State:
         """Return a state of its own."""
-        return state[0][:], state[1][:]
+        return state.copy()
 
     @staticmethod
     def key(state: State) -> Hashable:
         """Return what two states with the same edges have in common."""
-        return tuple(frozenset(edges.items()) for edges in state[1])
+        return tuple(frozenset(edges.items()) for edges in state.out)
 
     @staticmethod
     def neighbours(state: State, vertex: int) -> list[int]:
         """Return the vertices whose price the elimination of a vertex changes."""
-        return [*state[0][vertex], *state[1][vertex]]
+        return [*state.into[vertex], *state.out[vertex]]
 
-    def price(self, state: State, vertex: int) -> int:
-        """Return the multiplications of the products that eliminating a vertex takes."""
-        into, out = state
-        return sum(self.product(b, a)[0] for a in into[vertex].values() for b in out[vertex].values())
+    def price(self, state: State, vertex: int) -> tuple[int, int]:
+        """Return the multiplications of the products that eliminating a vertex takes, and how many products.
+
+        The latter decides between equals: where nothing is multiplied the graph that is left stays small.
+        """
+        into, out = state.into[vertex], state.out[vertex]
+        multiplications = 0
+        for (a, many), (b, times) in product(Counter(into.values()).items(), Counter(out.values()).items()):
+            multiplications += many * times * self.product(b, a)[0]
+        return multiplications, len(into) * len(out)
 
     def is_plain(self, state: State, vertex: int) -> bool:
         """Return whether a vertex is a copy of its only neighbour on one side."""
-        sides = state[0][vertex], state[1][vertex]
+        sides = state.into[vertex], state.out[vertex]
         return vertex not in self.outputs and any(
             len(side) == 1 and self.specs[next(iter(side.values()))].is_identity for side in sides
         )
 
     def eliminate(self, state: State, vertex: int) -> Price:
         """Eliminate a vertex, and return what it costs."""
-        into, out = state
         multiplications = additions = peak = 0
-        before, after = into[vertex], out[vertex]
+        before, after = state.into[vertex], state.out[vertex]
         keeps = vertex in self.outputs
-        arriving: dict[int, dict[int, int]] = {target: dict(into[target]) for target in after}
-        for target in after:
-            del arriving[target][vertex]
+        arriving = {target: state.writable(0, target) for target in after}
+        for edges in arriving.values():
+            del edges[vertex]
         for source, a in before.items():
-            edges = dict(out[source])
+            edges = state.writable(1, source)
             if not keeps:
                 del edges[vertex]
             for target, b in after.items():
@@ -155,12 +190,9 @@ class Elimination:
                     m, s, number, size = self.sum(known, number)
                     multiplications, additions, peak = multiplications + m, additions + s, max(peak, size)
                 edges[target] = arriving[target][source] = number
-            out[source] = edges
-        for target, found in arriving.items():
-            into[target] = found
-        out[vertex] = {}
+        state.out[vertex] = {}
         if not keeps:
-            into[vertex] = {}
+            state.into[vertex] = {}
         return Price(multiplications, additions, peak)
 
 

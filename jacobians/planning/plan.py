@@ -28,6 +28,7 @@ from jacobians.planning.search import Found, anneal, exhaustive, markowitz, pric
 from jacobians.planning.source import source, source_arguments
 from jacobians.planning.trees import Tree, fold
 from jacobians.spec import Spec
+from jacobians.structures.equality import equal_by_value
 
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph
@@ -82,6 +83,12 @@ class GraphPlan:
     stopped: bool
     peak_elements: int
     checked: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        return equal_by_value(self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.strategy, self.order, self.cost))
 
     @cached_property
     def steps(self) -> tuple[GraphStep, ...]:

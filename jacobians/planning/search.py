@@ -26,7 +26,7 @@ class Found(NamedTuple):
 
 
 def markowitz(engine: Any) -> tuple[int, ...]:
-    """Return the order that eliminates a vertex of the fewest multiplications next; ties by number."""
+    """Return the order that eliminates a vertex of the fewest multiplications next; ties by products, by number."""
     state = engine.start()
     price = {vertex: engine.price(state, vertex) for vertex in engine.inner}
     heap = [(cost, vertex) for vertex, cost in price.items()]

@@ -33,6 +33,7 @@ class BlockDiagonal(Blocks):
     """
 
     structure = "BlockDiagonal"
+    _colour = "#b5179e"
 
     @staticmethod
     def _joined(blocks: Sequence[Spec]) -> Spec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,13 @@ def same(one: Any, other: Any) -> bool:
 
 def equal_by_value(one: Any, other: object) -> bool:
     """Return whether two results are of one class and hold the same: for their ``__eq__``."""
-    return type(one) is type(other) and same(
-        *(tuple(each) if isinstance(each, tuple) else vars(each) for each in (one, other))
-    )
+    return type(one) is type(other) and same(*(_parts(each) for each in (one, other)))
+
+
+def _parts(value: Any) -> Any:
+    """Return what a result holds: of a dataclass the fields that are compared, and nothing that it remembers."""
+    if isinstance(value, tuple):
+        return tuple(value)
+    if is_dataclass(value):
+        return tuple(getattr(value, field.name) for field in fields(value) if field.compare)
+    return vars(value)

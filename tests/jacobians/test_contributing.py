@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import copy
 import re
+import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ from numpy.testing import assert_allclose
 
 import backprop
 import verification
-from jacobians import Affine, Elementwise, Sequential
+from jacobians import Affine, Elementwise, Function, Graph, Sequential, Tanh
 from jacobians.layers.activations import ACTIVATIONS
 from jacobians.numerics.ledger import Ledger
 from jacobians.products import multiply, product_cost
-from jacobians.structures import stack
+from jacobians.structures import Dense, stack
 
+CORE = Path(__file__).resolve().parents[2] / "jacobians"
 PAGE = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
@@ -102,10 +105,65 @@ def test_a_structure() -> None:
     assert done.cost == chain.plan("optimal").cost
     assert verification.check(lambda x: truth @ x, np.ones(3), J).verdict == "right"
 
+    class Mirror(Function):
+        def forward(self, x: Any) -> Any:
+            return truth @ x
+
+        def derivative(self, x: Any, wrt: str = "input") -> Any:
+            return kind(v)
+
+    net, x = Sequential(Affine(B, None), Mirror(), Tanh()), np.array([0.5, -1.0, 0.25])
+    assert_allclose(backprop.compile(net)(x), np.diag(1 - np.tanh(truth @ B @ x) ** 2) @ truth @ B)
+    plan = chain.plan("right")
+    made: dict[str, Any] = {}
+    exec(plan.to_source(dense=True), made)  # our own code
+    assert_allclose(made["product"](**plan.source_arguments()), B @ truth @ B)
+    graph = Graph.from_edges(["x"], ["x", "u", "y"], ["y"], [("x", "u", J), ("u", "y", Dense(B))])
+    assert "Reflection" in graph.picture()
+    found = graph.plan("optimal").execute()
+    assert_allclose(found.jacobians[2, 0].dense(), B @ truth)
+    assert found.cost == found.plan.cost
+
+
+# --- every block of the page -------------------------------------------------------------------------------
+
+
+def blocks() -> list[tuple[str, str, str]]:
+    """Return the blocks of code of the page: section, language, code."""
+    found = []
+    for section in PAGE.split("\n## ")[1:]:
+        title = section.split("\n", 1)[0]
+        found += [(title, *block) for block in re.findall(r"```(\w*)\n(.*?)```", section, flags=re.DOTALL)]
+    return found
+
+
+def test_each_block_of_python_belongs_to_a_section_that_is_run() -> None:
+    titles = [title for title, language, _ in blocks() if language == "python"]
+    assert titles == ["How to add an activation", "How to add a layer", "How to add a structure"]
+    assert {language for _, language, _ in blocks()} == {"python", "sh"}
+    for title in titles:
+        assert f'code_of("{title}")' in Path(__file__).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("code", [code for _, language, code in blocks() if language == "sh"])
+def test_each_block_of_commands_is_read_by_the_shell_and_names_what_there_is(code: str) -> None:
+    assert subprocess.run(["sh", "-n"], input=code, text=True, capture_output=True, check=False).stderr == ""
+    project = tomllib.loads((CORE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    for extra in re.findall(r"\.\[(\w+)\]", code):
+        assert extra in project["project"]["optional-dependencies"]
+    for group in re.findall(r"--group (\w+)", code):
+        assert group in project["dependency-groups"]
+
+
+def test_what_the_page_names_in_words_is_there() -> None:
+    for path in re.findall(r"`((?:jacobians|tests|docs)/[\w./]+\.(?:py|md))`", PAGE):
+        assert (CORE.parent / path).is_file(), path
+    targets = (CORE.parent / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`make (\w+)`", PAGE):
+        assert f"\n{target}:" in f"\n{targets}", target
+
 
 # --- what a structure of the library takes -----------------------------------------------------------------
-
-CORE = Path(__file__).resolve().parents[2] / "jacobians"
 
 
 def lines_about(name: str, source: str) -> int:

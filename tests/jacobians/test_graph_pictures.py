@@ -137,9 +137,7 @@ def test_dashes_are_for_what_multiplies_nothing_and_colours_are_the_structures_o
         assert J.structure in texts
         colours[J.structure] = path.get("stroke")
     assert (colours["Swap"], colours["Plain"]) == ("<teal>", "#333333")
-    assert (
-        len(set(colours.values())) == len(colours) - 1 - 1
-    )  # Selection and Scatter, Plain and BlockDiagonal share
+    assert len(set(colours.values())) == len(colours) - 1  # Selection and Scatter share
 
 
 def test_names_are_escaped_and_long_ones_shortened_with_all_of_them_in_the_title():

@@ -15,7 +15,7 @@ from structured_cases import CASES, Case
 import backprop
 import verification
 from backprop import Chain
-from jacobians import Affine, Sequential, SquaredError, Tanh
+from jacobians import Affine, Graph, Sequential, SquaredError, Tanh, trace
 from jacobians.layers.activations import ACTIVATIONS
 from jacobians.numerics.libraries import NUMPY
 
@@ -81,6 +81,10 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "steps": lambda: verification.step_errors(np.tanh, [0.1, 0.2]),
     "symbolic": lambda: verification.symbolic_jacobian(np.tanh, [0.1, 0.2]),
     "certified": lambda: verification.certified_jacobian(np.tanh, [0.1, 0.2]),
+    "graph": lambda: trace(Sequential(Affine([[1.0, 2.0]]), Tanh()), [0.1, 0.2]),
+    "graph of specs": lambda: Graph.from_edges(1, 3, [2], [(0, 1, 0), (1, 2, 0), (0, 2, 1)]),
+    "graph plan": lambda: trace(Sequential(Affine([[1.0, 2.0]]), Tanh()), [0.1, 0.2]).plan("reverse"),
+    "graph execution": lambda: trace(Affine([[1.0, np.nan]]), [0.1, 0.2]).plan("reverse").execute(),
     "execution": lambda: Chain([[[1.0, 2.0]], [[3.0], [np.nan]]]).plan().execute(),
 }
 
@@ -94,3 +98,19 @@ def test_results_with_arrays_are_equal_to_their_copies_and_to_no_other(name: str
     other = next(RESULTS[key]() for key in RESULTS if key != name)
     assert result != other
     assert (result == other) is False
+
+
+@pytest.mark.parametrize("make", [lambda x: trace(np.tanh, x), lambda x: trace(np.tanh, x).plan("reverse")])
+def test_graphs_and_plans_of_equal_data_are_equal_and_of_other_data_are_not(
+    make: Callable[[Any], Any],
+) -> None:
+    one, again, other = make([0.1, 0.2]), make([0.1, 0.2]), make([0.1, 0.3])
+    for way in (copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))):
+        assert way(one) == one
+        assert hash(way(one)) == hash(one)
+    assert one == again
+    assert one != other
+    assert make([0.1]) != one
+    if hasattr(one, "steps"):
+        assert one.steps  # what a plan remembers has no part in it
+        assert one == again

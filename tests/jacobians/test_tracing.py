@@ -231,7 +231,6 @@ def test_control_flow_is_followed_at_the_point_and_said():
         (lambda x: float(x[0]), "a conversion to a number loses the derivative"),
         (lambda x: x.astype(int), "astype to int64 loses the derivative"),
         (lambda x: x.__setitem__(0, 1.0), "a write into an argument is not followed"),
-        (lambda x: x[:2].__setitem__(0, 1.0), "a write into a view can't be followed"),
         (
             lambda x: np.exp(x, where=V > 0.5, out=np.zeros(4)),
             "numpy.exp takes no options here but out, found where",
@@ -313,17 +312,6 @@ def test_a_write_into_an_array_from_outside_is_refused_with_the_way_out(index):
     with pytest.raises(
         TracingError, match=r"a write into an array that isn't followed; make it by numpy.zeros"
     ):
-        trace(f, V)
-
-
-def test_a_view_of_an_array_that_was_written_since_is_refused():
-    def f(x):
-        out = np.zeros(4)
-        row = out[:2]
-        out[:] = x
-        return row * 2
-
-    with pytest.raises(TracingError, match="a view is used after a write"):
         trace(f, V)
 
 
@@ -516,8 +504,10 @@ def test_what_stands_beside_the_operand_is_neither_lost_nor_differentiated(name)
 
 
 @pytest.mark.parametrize("code", [lambda x: np.sum([x, 2 * x], axis=0), lambda x: np.max([x, 2 * x], axis=0)])
-def test_arrays_of_python_objects_are_refused_with_the_way_out(code):
-    with pytest.raises(TracingError, match=r"f: found a result of Python's objects, .*np\.stack"):
+def test_lists_of_arrays_that_are_followed_are_refused_with_the_way_out(code):
+    with pytest.raises(
+        TracingError, match=r"line \d+: (sum|max): a conversion to a plain array .*numpy\.stack of"
+    ):
         trace(code, V)
 
 

@@ -204,3 +204,28 @@ def test_no_witness_contradicts_a_right_derivative_beside_a_removable_pole(f, sl
         J = [[float(slope(mpmath.mpf(x)))]]
     report = check(f, [x], J)
     assert not [witness.name for witness in report.witnesses if witness.status == "disagrees"], report
+
+
+# --- staircases ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ask", [None, ["finite-difference"], ["projections"]])
+@pytest.mark.parametrize("height", [1.0, 0.125, 1e-2, 1e-4, 1e-6, 1e-8])
+@pytest.mark.parametrize("stairs", [np.floor, np.rint])
+def test_stairs_are_no_slope_whatever_their_height(stairs, height, ask):
+    rng = np.random.default_rng(5)
+    for n in (1, 4):
+        x = 5 * rng.normal(size=n)
+        f = lambda x: stairs(x / height) * height  # noqa: E731
+        code = lambda x, f=f: np.array([float(v) for v in f(np.array(x, dtype=float))])  # not traced  # noqa: E731
+        for function in (f, code):
+            assert check(function, x, np.zeros((n, n)), witnesses=ask).verdict != "wrong"
+            assert check(function, x, np.eye(n), witnesses=ask).verdict != "right"
+
+
+@pytest.mark.parametrize("ask", [None, ["projections"]])
+def test_stairs_beside_a_slope_are_passed_over(ask):
+    x = np.array([0.3, -2.7, 5.1])
+    f = lambda x: np.floor(x) + np.sin(x)  # noqa: E731
+    assert check(f, x, np.diag(np.cos(x)), witnesses=ask).verdict == "right"
+    assert check(f, x, np.diag(np.cos(x)) + np.eye(3), witnesses=ask).verdict == "wrong"

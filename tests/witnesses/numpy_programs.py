@@ -43,6 +43,7 @@ ONE = {  # a row, and a call of it at points where it is smooth
         "rad2deg",
         "degrees",
         "sinc",
+        "conjugate",
     ]
 }
 ONE["arccosh"] = (lambda x: np.arccosh(x + 2), V)
@@ -65,7 +66,9 @@ TWO = [
     "remainder",
     "fmod",
 ]
-SPECIAL = ["expit", "logit", "log_expit", "erf", "erfc", "ndtr", "log_ndtr"]
+SPECIAL = ["expit", "logit", "log_expit", "erf", "erfc", "ndtr", "log_ndtr", "gammaln", "gamma", "entr",
+           "erfinv", "erfcx", "ndtri", "exp10"]  # fmt: skip
+SPECIAL_TWO = ["xlogy", "xlog1py", "rel_entr", "kl_div", "beta", "betaln"]
 MORE = {
     "clip": [(lambda x: np.clip(x, 0.4, 0.65), V)],
     "reshape": [(lambda x: np.reshape(x, (3, 2)), R), (lambda x: x.reshape(-1, 2), R)],
@@ -128,7 +131,13 @@ MORE = {
         (np.linalg.norm, M),
         (lambda x: np.linalg.norm(x, axis=1), R),
         (lambda x: np.linalg.norm(x, ord=1), V),
-    ],
+    ]
+    + [(lambda x, p=p: np.linalg.norm(x - 0.47, p), V) for p in (3, 1.5, -1, np.inf, -np.inf)]
+    + [(lambda X, p=p: np.linalg.norm(X - 0.5, p, axis=0), R) for p in (3, np.inf)]
+    + [(lambda A, p=p: np.linalg.norm(A - 0.5, p), R) for p in ("fro", 1, -1, np.inf, -np.inf)]
+    + [(lambda A, p=p: np.linalg.norm(A, p, axis=(0, 2)), T) for p in (1, -np.inf)],
+    "cumprod": [(np.cumprod, V * [1, 0, 1, 1]), (lambda x: np.cumprod(x, axis=0), R)],
+    "gradient": [(np.gradient, V), (lambda x: np.gradient(x, 0.3, axis=1), R)],
     "cumsum": [(np.cumsum, V), (lambda x: np.cumsum(x, axis=1), R)],
     "diff": [(np.diff, V)],
     "trace": [(np.trace, M)],
@@ -180,6 +189,8 @@ CASES = [(name, *case) for name, case in ONE.items()]
 CASES += [(name, getattr(np, name), V, V[::-1] + 0.1) for name in TWO]
 CASES += [(name + " broadcast", getattr(np, name), R, V[:3] + 0.13) for name in TWO]
 CASES += [(name, getattr(sp, name), V) for name in SPECIAL]
+CASES += [(name, getattr(sp, name), V, V[::-1] + 0.1) for name in SPECIAL_TWO]
+CASES += [(name + " broadcast", getattr(sp, name), R, V[:3] + 0.13) for name in SPECIAL_TWO]
 CASES += [(name, *case) for name, cases in (MORE | SCIPY).items() for case in cases]
 
 

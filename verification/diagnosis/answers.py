@@ -180,7 +180,10 @@ def of_blocks(found: Array, right: Array, out_shape: Shape, in_shape: Shape) -> 
     m, n = len(right) // count, right.shape[1] // count
     blocks = np.einsum("kmkn->kmn", right.reshape(count, m, count, n))
     for made, said in (
-        (blocks, f"it is the Jacobian of each of {count} points, the diagonal blocks of J"),
+        (
+            blocks,
+            f"it is the Jacobian of each of {count} points, the diagonal blocks of J, which batched=True asks about",
+        ),
         (blocks.sum(axis=0), f"it is the sum of the Jacobians of {count} points"),
         (blocks.mean(axis=0), f"it is the mean of the Jacobians of {count} points"),
     ):

@@ -11,6 +11,7 @@ import numpy as np
 from jacobians.graph.operations.table import replaced
 from jacobians.numerics.arrays import Array
 from verification.causes import Slip
+from verification.diagnosis.constant_factors import ratio
 from verification.diagnosis.tape import Tape
 from verification.diagnosis.values import with_values
 
@@ -66,7 +67,12 @@ def forgotten(tape: Tape) -> Iterator[tuple[float, str, str, Tape]]:
             and value.any()
             and (made := _with(tape, vertices, places, np.zeros_like(value))) is not None
         ):
-            yield 1.5, Slip.MISSING_CONSTANT, f"{name} is forgotten: taken as 0", made
+            used = [
+                one for one in tape.calls.values() if any(source in vertices for _, source, _ in one.operands)
+            ]
+            used += [tape.calls[vertex] for vertex, _, _ in places]
+            line = f" (line {used[0].frames[0].line})" if used and used[0].frames else ""
+            yield 1.55, Slip.MISSING_CONSTANT, f"{name} is forgotten: taken as 0{line}", made
 
 
 def broadcast(tape: Tape, found: Array) -> list[tuple[float, str, str]]:
@@ -90,6 +96,9 @@ def broadcast(tape: Tape, found: Array) -> list[tuple[float, str, str]]:
             continue
         each = np.concatenate([row for row in rows if row is not None])  # (n, size)
         said = f"({n}, 1) met {name} of shape {value.shape}, and was broadcast to ({n}, {n})"
+        right = tape.adjoints(np.ones((1, 1)))[0].reshape(-1)
+        if _near(each.mean(axis=0), ratio(each.mean(axis=0), right) * right):
+            continue  # a factor of the whole says it simpler
         for made_, how in (
             (each.T, ""),
             (each, ""),

@@ -218,6 +218,8 @@ def _diagnose(
         )
         fits += explain(code, at, right, targets, raw)
     fits = [fit for fit in ranked(fits) if fit.cost <= min(one.cost for one in fits) + NEAR]
+    if scalings and f is not None and batch_size is None:
+        scalings = [one._replace(sentence=one.sentence.partition(", with ")[0]) for one in scalings]
     if scalings:
         fits = _with_origin(scalings[0], bool(_factor(found, right, factors)), fits)
     if not fits and same:
@@ -267,7 +269,7 @@ def _of_shape(raw: Array, right: Array, out_shape: Shape, in_shape: Shape) -> li
 
 def _with_origin(scaling: Mistake, known: bool, fits: list[Fit]) -> list[Fit]:
     """Return the fits behind the bare factor, which is told with the factor of the code that may be the reason."""
-    origin = [fit for fit in fits if fit.name in (Slip.FACTOR, Slip.MISSING_FACTOR) and fit.cost < TWO]
+    origin = [fit for fit in fits if fit.name in (Slip.FACTOR, Slip.MISSING_FACTOR) and fit.cost <= TWO]
     rest = [fit for fit in fits if fit not in origin]
     plain = Fit(1.0, scaling.name, scaling.sentence)
     if rest and min(fit.cost for fit in rest) < min((fit.cost for fit in origin), default=UNNAMED[known]):

@@ -73,7 +73,9 @@ class Search:
         self.base = tape.adjoints(rows)
         self.rows = rows
         self.fits: list[Fit] = []
-        self.zero = not any(np.abs(target.rows).max() > 1e-13 * np.abs(right).max() for target in targets)
+        self.zero = bool(targets) and not any(
+            np.abs(target.rows).max() > 1e-13 * np.abs(right).max() for target in targets
+        )
         self.null: dict[Edge, Pull | None] = {}
 
     def agrees(self) -> bool:

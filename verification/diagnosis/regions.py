@@ -57,7 +57,7 @@ class Region(NamedTuple):
 def regions(tape: Tape) -> Iterator[Region]:
     """Yield the regions of a tape: runs of elementwise steps, and calls of functions."""
     seen = set()
-    for region in (*_calls(tape), *_runs(tape), *_single(tape)):
+    for region in (*_calls(tape), *_runs(tape), *_single(tape), *_whole(tape)):
         key = region.source, region.target
         if key not in seen:
             seen.add(key)
@@ -149,6 +149,22 @@ def _calls(tape: Tape) -> Iterator[Region]:
                     alone,
                     _outside(tape, vertices[0], frame),
                 )
+
+
+def _whole(tape: Tape) -> Iterator[Region]:
+    """Yield the code itself, where it is several steps of one argument that aren't all elementwise."""
+    steps = tuple(one for one in tape.calls if one in tape.active)
+    if (
+        len(steps) < 2
+        or tape.output not in steps
+        or all(tape.calls[one].function in ELEMENTWISE for one in steps)
+    ):
+        return
+    frames = tape.calls[steps[0]].frames
+    name = frames[-1].function if frames else ""
+    if name and not name.startswith("<"):
+        cut = tuple(edge for one in steps for edge in tape.edges[one] if edge.source == 0)
+        yield Region(0, tape.output, steps, cut, f"{name}()", False, ())
 
 
 def _outside(tape: Tape, vertex: int, frame: Frame) -> tuple[Frame, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from jacobians.numerics.arrays import Array
 
-LEAST_DIFFERENT = 3  # values that have to be short to tell: one may be by chance
+LEAST_DIFFERENT = 2  # values that have to be short to tell: one may be a constant
 DISTANCES = 2.0 ** -np.array([6, 6, 6, 3, 3, 3, 0, 0, 0, 0])  # relative: a staircase has one value nearby
 SHRUNK = np.array([0.6, 0.3, 0.15, 0.07])  # of the point: where what is saturated at it is not
 LONG = {
@@ -37,7 +37,7 @@ def eps_of_values(
     -------
     numpy.ndarray, shape (m,)
         eps of float16 or float32 where the values of all points are numbers of it, and some value of f tells: by
-        several different ones that are no whole numbers; otherwise `returned`.
+        several different ones that are no simple fractions; otherwise `returned`.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def eps_of_values(
         for name in narrower:
             short = ((values.astype(name).astype(np.float64) == values) | ~finite).all(axis=0)
             bits = mantissas * LONG[name]
-            long = (bits != np.rint(bits)).any(axis=0) & (different >= 2)
-            if (short & (long | (different >= LEAST_DIFFERENT))).any():  # then the others that may be, are
+            long = (bits != np.rint(bits)).any(axis=0) & (different >= LEAST_DIFFERENT)
+            if (short & long).any():  # then the others that may be, are
                 eps = np.where(short, float(np.finfo(name).eps), eps)
     return eps

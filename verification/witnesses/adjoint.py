@@ -21,6 +21,7 @@ from verification.problem import FAR, TOO_FAR, Problem
 from verification.report import CheckReport, Witness, Worst
 from verification.witnesses.asking import Budget, ask, status_of
 from verification.witnesses.finite_difference import richardson
+from verification.witnesses.resolution import too_fast
 
 PROJECTIONS = "projections"
 TRIALS = 4
@@ -219,7 +220,7 @@ def _at_a_glance(
     candidate = along_directions(jacobian, directions)
     evidence = Evidence(found.matrix, found.error, found.kinks)
     comparison = compare(candidate, evidence, smaller, dtype, rtol)
-    if status_of(evidence, comparison)[0] != "agrees":
+    if status_of(evidence, comparison)[0] != "agrees" or too_fast(smaller, found).any():
         return None
     seconds = time.perf_counter() - start
     reason = f"J v for {TRIALS} random directions v"

@@ -14,6 +14,9 @@ PROBES = (
     2.0**-30,
     2.0**-36,
 )  # relative; far below the steps of the extrapolation, where gross errors still show
+STILL = 2.0 ** -np.array([24.0, 30, 36, 42])  # relative; stairs may be as narrow
+LINES = 3  # a change may be small along one of them
+FLAT = 64.0  # roundings of f, which a change must exceed that doesn't come
 GROSS = 0.1  # a part of a change: by less, the probe contradicts nothing
 STEADY = 1e-3  # noise above this part of a value, and of its linear change over the size of x, is none
 NOISES = 16.0  # of the noise, one that two values rarely have
@@ -24,8 +27,9 @@ def too_fast(problem: Problem, found: RichardsonResult) -> NDArray[np.bool_]:
     """Return the outputs, shape (m,), that move within the steps of the differences, so that these know nothing.
 
     Differences at steps that fall by 4 may agree by chance where f repeats itself within each of them: a sawtooth's do
-    in one of four cases. Either what is left of smooth functions after sixth differences is as large as f, or a
-    tiny step along all entries gives another change than the extrapolated matrix.
+    in one of four cases; a staircase looks like a slope to them. Either f stands still at a tiny step, or what is left
+    of smooth functions after sixth differences is as large as f, or a tiny step along all entries gives another change
+    than the extrapolated matrix.
 
     Examples
     --------
@@ -57,7 +61,20 @@ def too_fast(problem: Problem, found: RichardsonResult) -> NDArray[np.bool_]:
         seen = np.where(np.abs(slopes) > SAFETY * found.error, np.abs(slopes), 0)
         size = np.maximum(np.abs(problem.value.reshape(-1)), seen @ np.abs(direction))
         unsteady = problem.noise > np.maximum(STEADY * size, 4 * problem.rounding)
-    return apart | unsteady
+    return apart | unsteady | _stands_still(problem, slopes, sizes)
+
+
+def _stands_still(problem: Problem, slopes: Array, sizes: Array) -> NDArray[np.bool_]:
+    """Say of each output whether it doesn't move where its differences say that it does, as within a stair."""
+    x, value = problem.point.reshape(-1), problem.value.reshape(-1)
+    random = np.random.default_rng(0)
+    lines = random.choice([-1.0, 1.0], size=(LINES, x.size)) * random.uniform(0.5, 1.5, size=(LINES, x.size))
+    points = (x + STILL[:, None, None] * lines * sizes).reshape(-1, x.size)
+    values = problem.evaluate_many(points.reshape(-1, *problem.point.shape))
+    # what f adds up may be of the size of x, as in x − sin x
+    roundings = np.maximum(problem.eps * np.maximum(np.abs(value), np.abs(x).max()), problem.rounding)
+    moved = np.abs((points - x) @ slopes.T) > FLAT * roundings
+    return np.asarray((moved & (values == value)).any(axis=0))
 
 
 def too_far(problem: Problem, found: RichardsonResult) -> NDArray[np.bool_]:

@@ -46,6 +46,9 @@ class Work:
         The ids of the nodes that depend on constants only.
     point : Work, optional
         The same for one point, where the first axis of the argument and of the result counts points.
+    summed : tuple of str
+        Of one point: the arguments whose first axis counts points, where the results are sums over these. Its other
+        arguments are the same for all points.
     """
 
     nodes: list[Node]
@@ -53,6 +56,7 @@ class Work:
     results: list[Node]
     once: set[int]
     point: Work | None = field(default=None)
+    summed: tuple[str, ...] = ()
 
 
 def engines() -> list[str]:

@@ -29,6 +29,18 @@ def own(array: Any) -> bool:
     return isinstance(array, jax.Array)
 
 
+def _euclidean(rows: Any) -> Any:
+    scale = jnp.abs(rows).max(axis=-1, keepdims=True)
+    usual = jnp.isfinite(scale) & (scale > 0)
+    norms = jnp.linalg.norm(rows / jnp.where(usual, scale, 1), axis=-1)
+    return jnp.where(usual[..., 0], norms * scale[..., 0], scale[..., 0])
+
+
+def _elsewhere(name: str) -> Any:
+    """Return a function that is not one of NumPy's."""
+    return _euclidean if name == "euclidean" else getattr(special, name)
+
+
 def made(work: Work) -> Callable[..., Any]:
     """Return the recorded function, compiled at its first call."""
     known = computed_once(work)
@@ -39,7 +51,7 @@ def made(work: Work) -> Callable[..., Any]:
     fixed = {key: value for key, value in known.items() if key in read}
 
     def run(constants: list[Any], *arrays: Any) -> tuple[Any, ...]:
-        running = Running(jnp, jnp.linalg, lambda name: getattr(special, name))
+        running = Running(jnp, jnp.linalg, _elsewhere)
         running.values.update(zip(fixed, constants, strict=True))
         for name, array in zip(work.arguments, arrays, strict=True):
             if name in inputs:

@@ -21,7 +21,7 @@ from backprop.compiling.entrywise import FUNCTIONS, TEMPLATES, NotScalarError, S
 from backprop.compiling.nodes import Node
 from backprop.compiling.printing import needed
 from backprop.compiling.recording import Recording
-from backprop.compiling.scalar_form import scalar_lines
+from backprop.compiling.scalar_form import looped_function, scalar_lines, straight_function
 from jacobians.cost import ZERO_COST
 from jacobians.layers.activation_derivatives import LEAST_ENTRIES
 from jacobians.layers.activations import ACTIVATIONS
@@ -38,7 +38,6 @@ KEEPS_UNITS = False
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}  # divisions by 0 don't branch
 _MOST = 1200  # numbers of a scalar function, beyond which LLVM takes seconds
-_COLUMNS = 128  # points that are laid out side by side
 
 
 def own(array: Any) -> bool:
@@ -226,14 +225,19 @@ def made(work: Work) -> Callable[..., Any] | None:
     shapes = {node.function: node.shape for node in of.nodes if node.kind == "input"}
     taken = [(f"a{n}", found.inputs[name], shapes[name]) for n, name in enumerate(work.arguments)]
     given = [(f"r{n}", dense) for n, dense in enumerate(found.results)]
-    text = _looped(taken, found, given) if work.point else _straight(taken, found, given)
+    moving = [name in (of.summed or work.arguments) for name in work.arguments] if work.point else []
+    text = (
+        looped_function(taken, found, given, moving, bool(of.summed))
+        if work.point
+        else straight_function(taken, found, given)
+    )
     namespace: dict[str, Any] = {name: getattr(math, name) for name in FUNCTIONS}
     namespace |= {"tanh_pair": tanh_pair, "empty": np.empty}
     exec(text, namespace)  # code that this library has written from its own operations
-    batch = 1 if work.point else 0
+    inputs = {node.function: node for node in work.nodes if node.kind == "input"}
     kinds = [
-        types.Array(types.float64, len(shape) + batch, "A", readonly=True, aligned=False)
-        for *_, shape in taken
+        types.Array(types.float64, len(inputs[name].shape), "A", readonly=True, aligned=False)
+        for name in work.arguments
     ]
     kinds += [types.Array(types.float64, len(node.shape), "C") for node in work.results]
     try:
@@ -251,51 +255,6 @@ def made(work: Work) -> Callable[..., Any] | None:
     made_call: Any = call
     made_call.writes_out, made_call.source = True, text
     return call
-
-
-def _index(shape: tuple[int, ...], place: int) -> str:
-    """Return what stands in brackets for an entry."""
-    return ", ".join(map(str, map(int, np.unravel_index(place, shape)))) if shape else "()"
-
-
-def _straight(taken: Any, found: Any, given: Any) -> str:
-    body = [
-        f"{entry.name} = {name}[{_index(shape, place)}]"
-        for name, own, shape in taken
-        for place, entry in enumerate(own)
-    ]
-    body += found.lines
-    body += [
-        f"{name}[{_index(dense.shape, place)}] = {found.text(entry)}"
-        for name, dense in given
-        for place, entry in enumerate(dense.flat)
-    ]
-    heading = f"def function({', '.join([*(part[0] for part in taken), *(name for name, _ in given)])}):"
-    return "\n    ".join([heading, *body]) + "\n"
-
-
-def _looped(taken: Any, found: Any, given: Any) -> str:
-    """Return a loop over points: some of them side by side in rows, so that each line is a vector instruction."""
-    ((name, own, shape),), ((result, dense),) = taken, given
-    lines = [
-        f"def function({name}, {result}):",
-        f"    columns = empty(({len(own)}, {_COLUMNS}))",
-        f"    found = empty(({dense.size}, {_COLUMNS}))",
-        f"    for start in range(0, {name}.shape[0], {_COLUMNS}):",
-        f"        count = min({_COLUMNS}, {name}.shape[0] - start)",
-        "        for i in range(count):",
-        *(f"            columns[{k}, i] = {name}[start + i, {_index(shape, k)}]" for k in range(len(own))),
-        "        for i in range(count):",
-        *(f"            {entry.name} = columns[{k}, i]" for k, entry in enumerate(own)),
-        *(f"            {line}" for line in found.lines),
-        *(f"            found[{k}, i] = {found.text(entry)}" for k, entry in enumerate(dense.flat)),
-        "        for i in range(count):",
-        *(
-            f"            {result}[start + i, {_index(dense.shape, k)}] = found[{k}, i]"
-            for k in range(dense.size)
-        ),
-    ]
-    return "\n".join(lines) + "\n"
 
 
 # --- between NumPy's products ----------------------------------------------------------------------------

@@ -19,6 +19,7 @@ Partial = Callable[..., Any] | float | None
 UNARY: dict[Any, Partial] = {
     np.positive: None,
     np.negative: -1.0,
+    np.conjugate: None,
     np.exp: lambda x, y: y,
     np.exp2: lambda x, y: np.log(2) * y,
     np.expm1: lambda x, y: np.exp(x),
@@ -87,8 +88,38 @@ SPECIAL: dict[str, Callable[[Any, Any], Any]] = {
     "erf": lambda x, y: 2 / np.sqrt(np.pi) * np.exp(-(x**2)),
     "erfc": lambda x, y: -2 / np.sqrt(np.pi) * np.exp(-(x**2)),
     "ndtr": lambda x, y: np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi),
+    "gammaln": lambda x, y: _special().digamma(x),
+    "gamma": lambda x, y: y * _special().digamma(x),
+    "entr": lambda x, y: -np.log(x) - 1,
+    "erfinv": lambda x, y: np.sqrt(np.pi) / 2 * np.exp(y**2),
+    "erfcx": lambda x, y: 2 * x * y - 2 / np.sqrt(np.pi),
+    "ndtri": lambda x, y: np.sqrt(2 * np.pi) * np.exp(y**2 / 2),
+    "exp10": lambda x, y: np.log(10) * y,
     "log_ndtr": lambda x, y: np.exp(-(x**2) / 2 - y) / np.sqrt(2 * np.pi),
 }
+
+
+# of two operands, by both
+SPECIAL_PAIRS: dict[str, tuple[Partial, Partial]] = {
+    "xlogy": (lambda x, z, y: np.log(z), lambda x, z, y: x / z),
+    "xlog1py": (lambda x, z, y: np.log1p(z), lambda x, z, y: x / (1 + z)),
+    "rel_entr": (lambda x, z, y: np.log(x / z) + 1, lambda x, z, y: -x / z),
+    "kl_div": (lambda x, z, y: np.log(x / z), lambda x, z, y: 1 - x / z),
+    "beta": (
+        lambda a, b, y: y * (_special().digamma(a) - _special().digamma(a + b)),
+        lambda a, b, y: y * (_special().digamma(b) - _special().digamma(a + b)),
+    ),
+    "betaln": (
+        lambda a, b, y: _special().digamma(a) - _special().digamma(a + b),
+        lambda a, b, y: _special().digamma(b) - _special().digamma(a + b),
+    ),
+}
+
+
+def _special() -> Any:
+    import scipy.special
+
+    return scipy.special
 
 
 @lru_cache(maxsize=256)
@@ -141,12 +172,11 @@ def ufunc_row(partials: tuple[Partial, ...]) -> Any:
 
 def special_rows() -> None:
     """Add the rows of scipy.special; called when it was loaded."""
-    import scipy.special
-
-    for name, partial in SPECIAL.items():
-        function = getattr(scipy.special, name)
+    rows: dict[str, tuple[Partial, ...]] = {name: (partial,) for name, partial in SPECIAL.items()}
+    for name, partials in (rows | SPECIAL_PAIRS).items():
+        function = getattr(_special(), name)
         if function not in TABLE:
-            TABLE[function] = Operation(f"scipy.special.{name}", ufunc_row((partial,)))
+            TABLE[function] = Operation(f"scipy.special.{name}", ufunc_row(partials))
 
 
 def _clip(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from jacobians.graph.operations.elementwise import numbering, spread
 from jacobians.graph.operations.table import TABLE, Operation, Place, at
 from jacobians.numerics.arrays import Array, alongside, as_array, is_recorded
-from jacobians.structures import Identity, Jacobian, Repeat, Scatter, Selection, Zero
+from jacobians.structures import Identity, Repeat, Scatter, Selection, Zero
 
 _VIEWS = "reshape ravel transpose swapaxes moveaxis rollaxis expand_dims squeeze flip fliplr flipud rot90 "
 _VIEWS += "diagonal atleast_1d atleast_2d atleast_3d split array_split hsplit vsplit"
@@ -100,23 +100,6 @@ def indexed(x: Array, index: Any) -> Any:
     numbers = alongside(numbering(x.shape), recorded[0]) if recorded else numbering(x.shape)
     values = alongside(x, recorded[0]) if recorded and not is_recorded(x) else x
     return values[index], lambda place: chosen(numbers[index], x.size)
-
-
-def written(x: Array, index: Any, new: Array) -> Any:
-    """Return the row of an array after x[index] = new: by x (place 0) and by `new` (place 1)."""
-    value = alongside(x, new).copy() if is_recorded(new) and not is_recorded(x) else x.copy()
-    value[index] = new
-
-    def jacobian(place: Place) -> Jacobian:
-        if place == (0,):
-            kept = np.array(numbering(x.shape))
-            kept[index] = -1
-            return chosen(kept, x.size)
-        origin = np.full(x.shape, -1)
-        origin[index] = numbering(new.shape)
-        return chosen(origin, new.size)
-
-    return value, jacobian
 
 
 def _pad(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

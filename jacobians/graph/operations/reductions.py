@@ -10,7 +10,7 @@ import numpy as np
 from jacobians.graph.operations.axes import steps, summing
 from jacobians.graph.operations.elementwise import numbering
 from jacobians.graph.operations.moves import chosen
-from jacobians.graph.operations.table import TABLE, Operation, Place, Steps, linear, size
+from jacobians.graph.operations.table import TABLE, Operation, Place, Steps, linear, size, sparse_or_dense
 from jacobians.numerics.arrays import Array, as_array, is_recorded
 from jacobians.structures import (
     BlockDiagonal,
@@ -104,16 +104,59 @@ def _norm(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> An
     value = function(*args, **kwargs)
     names = ("ord", "axis", "keepdims")
     options = dict(zip(names, args[1:], strict=False)) | dict(kwargs)
-    order, axis = options.get("ord"), options.get("axis")
+    order: Any = options.get("ord")
+    axis = options.get("axis")
     axes = _axes(axis, x.ndim)
     of_matrix = len(axes) == 2 and (axis is None or isinstance(axis, tuple))
-    if order not in (None, 2, 1, "fro") or (of_matrix and order in (1, 2)):
-        raise TypeError(f"ord {order!r} of {len(axes)} axes is not followed; use ord 2 or 1 of one axis")
+    if of_matrix and order in (2, -2, "nuc"):
+        return value, lambda place: _of_singular_values(x, order, axes)
+    if of_matrix and order in (1, -1, np.inf, -np.inf):
+        return value, lambda place: _of_largest_sum(x, order, axes)
+    if order in (np.inf, -np.inf) and not of_matrix:
+        return value, lambda place: _of_best(np.abs(x), order > 0, axes, x)
+    number = isinstance(order, int | float) and order != 0 and not of_matrix
+    if order not in (None, "fro") and not number:
+        raise TypeError(
+            f"ord {order!r} of {len(axes)} axes is not followed; use a number other than 0 of one axis, or 1, 2, inf, "
+            "fro and nuc of a matrix"
+        )
     if order == 1:
         return value, lambda place: gathered(np.sign(x), x.shape, axes)
+    if number and order != 2:
+        sizes = np.abs(x)
+        length = (sizes**order).sum(axis=axes, keepdims=True) ** (1 / order)
+        weights = np.sign(x) * np.where(length == 0, 0.0, sizes / np.where(length == 0, 1.0, length)) ** (
+            order - 1
+        )
+        return value, lambda place: gathered(weights, x.shape, axes)
     length = np.sqrt((x**2).sum(axis=axes, keepdims=True))
     weights = np.where(length == 0, 0.0, x / np.where(length == 0, 1.0, length))
     return value, lambda place: gathered(weights, x.shape, axes)
+
+
+def _of_singular_values(x: Array, order: Any, axes: tuple[int, ...]) -> Steps:
+    """Return the Jacobian of the largest, the smallest, or the sum of the singular values: u vᵀ of those."""
+    last = np.moveaxis(x, axes, (-2, -1))
+    U, _, Vt = np.linalg.svd(last, full_matrices=False)
+    kept = {2: slice(0, 1), -2: slice(-1, None), "nuc": slice(None)}[order]
+    weights = np.moveaxis(U[..., kept] @ Vt[..., kept, :], (-2, -1), axes)
+    return gathered(weights, x.shape, axes)
+
+
+def _of_largest_sum(x: Array, order: Any, axes: tuple[int, ...]) -> Steps:
+    """Return the Jacobian of the largest or smallest sum of sizes of a column (±1) or row (±∞)."""
+    added, kept = axes if abs(order) == 1 else axes[::-1]
+    sums = np.abs(x).sum(axis=added)
+    return _of_best(sums, order > 0, (kept - (added < kept),), x, summing(x.shape, (added,)))
+
+
+def _of_best(
+    y: Array, largest: bool, axes: tuple[int, ...], x: Array, sums: tuple[Jacobian, ...] = ()
+) -> Steps:
+    """Return the Jacobian of the first largest or smallest of y over axes, y sums of the sizes of x."""
+    best = y.max(axis=axes, keepdims=True) if largest else y.min(axis=axes, keepdims=True)
+    first = chosen(_first_best(y, best, axes), y.size, repeats=False)
+    return steps(first, sums, Diagonal(np.sign(x).reshape(-1)), size=x.size)
 
 
 def _shares(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
@@ -195,5 +238,37 @@ def _differences(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     return function(*args, **kwargs), jacobian
 
 
+def _cumprod(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    x, value = as_array(args[0], float), function(*args, **kwargs)
+
+    def jacobian(place: Place) -> Jacobian:
+        columns, present = [], []
+        for j in range(x.size):  # the others' product, by a 1 in the place of x_j: right for zeros too
+            one, unit = x.copy(), np.zeros(x.shape)
+            one.reshape(-1)[j] = unit.reshape(-1)[j] = 1
+            reached = np.cumsum(unit, *args[1:], **kwargs) > 0
+            columns.append(np.where(reached, function(one, *args[1:], **kwargs), 0.0).reshape(-1))
+            present.append(reached.reshape(-1))
+        return sparse_or_dense(np.stack(columns, axis=1), np.stack(present, axis=1))
+
+    return value, jacobian
+
+
+def _gradient(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    value = function(*args, **kwargs)
+    if isinstance(value, list | tuple):
+        raise TypeError("along several axes is not followed; pass one axis")
+    _, by_values = linear(function, args, kwargs)
+
+    def jacobian(place: Place) -> Any:
+        if place != (0,):
+            raise TypeError("has no Jacobian by the distances")
+        return by_values(place)
+
+    return value, jacobian
+
+
+TABLE[np.cumprod] = Operation("numpy.cumprod", _cumprod)
+TABLE[np.gradient] = Operation("numpy.gradient", _gradient)
 TABLE[np.cumsum] = Operation("numpy.cumsum", linear)
 TABLE[np.diff] = Operation("numpy.diff", _differences)

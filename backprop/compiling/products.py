@@ -1,0 +1,340 @@
+"""Products with a network's Jacobian, compiled: what depends on x once a point, each product by its own code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from backprop.compiling.arguments import checked_precision, checked_sizes, short_name
+from backprop.compiling.engines import (
+    Engine,
+    Work,
+    checked_engine,
+    engine_module,
+    engine_text,
+    fastest,
+    installed,
+    random_arguments,
+)
+from backprop.compiling.gradient_source import GradientTrace, gradient_source
+from backprop.compiling.nodes import Node, fixed_nodes
+from backprop.compiling.printing import needed
+from backprop.compiling.recording import Recording
+from backprop.compiling.recording_ledger import RecordingLedger
+from backprop.compiling.stored_arrays import recorded_factor, stored_arrays
+from jacobians import Cost, Function, Jacobian, Spec
+from jacobians.function import INPUT
+from jacobians.numerics.arguments import checked_flag, checked_option, shown
+from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.libraries import require_numpy_function
+from jacobians.structures import BlockRow
+
+
+class CompiledProducts:
+    """J v, Jᵀu and the norms of J's rows as functions of x. Made by :func:`compile_products`.
+
+    ``products.at(x)`` computes what depends on x: outputs, slopes, and the products of factors that the plan shares.
+    What it returns multiplies as often as one likes. The parameters are those of the network when it was compiled.
+
+    Attributes
+    ----------
+    sources : dict of str to str
+        The code for NumPy: "values" of x, one for each of "matvec", "rmatvec", "row_norms", and in a batch for one
+        vector at all points, "matvec_of_one" and "rmatvec_of_one".
+    costs : dict of str to Cost
+        Multiplications and additions in one call of each but "values"; norms are not counted.
+    spec : Spec
+        The structure of J.
+    engine : str
+        What runs the code.
+    """
+
+    spec: Spec
+
+    def __init__(
+        self,
+        network: Function,
+        wrt: str | tuple[str, ...],
+        shape: tuple[int, ...],
+        batched: bool,
+        dtype: np.dtype[Any],
+        engine: Engine,
+    ) -> None:
+        if not isinstance(network, Function):
+            raise TypeError(f"network: found {shown(network)}, expected a Function; see compile_products")
+        require_numpy_function(network, "what is compiled are NumPy's functions")
+        self.shape, self.dtype, self.wrt, self._batched = shape, dtype, wrt, batched
+        self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
+        self._engine, self.engine, self._candidates = engine, engine, ""
+        if engine == "auto":
+            given = (network, wrt, shape, batched, dtype)
+            made = {name: CompiledProducts(*given, name) for name in installed()}
+            x = random_arguments([Node("input", "x", (), {}, shape, dtype, {})])[0]
+            v = np.ones(made["numpy"].spec.shape[1], dtype)
+            name = fastest({name: lambda c=c: c.at(x).matvec(v) for name, c in made.items()}, [])
+            vars(self).update(vars(made[name]))
+            self._engine, self._candidates = "auto", ", ".join(made)
+            return
+        self.sources: dict[str, str] = {}
+        self.costs: dict[str, Cost] = {}
+        recording = Recording(share=True)
+        x_of: Any = recording.input("x", shape, dtype)
+        bound = self._network.bind(
+            {name: recording.constant(np.array(value)) for name, value in self._network.parameters.items()}
+        )
+        ndim = int(batched)
+        jacobian: Jacobian = (
+            bound._jacobian(x_of, wrt, ndim)
+            if isinstance(wrt, str)
+            else BlockRow.unchecked(bound._jacobians_by(x_of, wrt, ndim))
+        )
+        self._like, self.spec = jacobian, jacobian.spec
+        self._lead = shape[:1] if batched else ()
+        arrays = {name: recording.lift(array).node for name, array in stored_arrays(jacobian, "J").items()}
+        self._arrays = list(arrays)
+        self._values = self._code("values", recording, arrays, ["x"])
+        m, n = self.spec.shape
+        # one vector for all points has code of its own: then many products are one
+        leads = {self._lead: ""} | ({(): "_of_one"} if batched else {})
+        self._codes = {
+            "row_norms": self._product("row_norms", None, lambda J, _, ledger: J._row_norms(), (m,))
+        }
+        for lead, ending in leads.items():
+            self._codes[f"matvec{ending}"] = self._product(
+                f"matvec{ending}",
+                (*lead, n),
+                lambda J, v, ledger: J._apply(v[..., None], ledger)[..., 0],
+                (m,),
+            )
+            self._codes[f"rmatvec{ending}"] = self._product(
+                f"rmatvec{ending}",
+                (*lead, m),
+                lambda J, u, ledger: J._transpose()._apply(u[..., None], ledger)[..., 0],
+                (n,),
+            )
+
+    def _product(
+        self, name: str, shape: tuple[int, ...] | None, formula: Callable[..., Any], result: tuple[int, ...]
+    ) -> Callable[..., Any]:
+        recording = Recording(share=True)
+        factor = recorded_factor(recording, self.spec, "J", self._like)
+        vector = None if shape is None else recording.input("vector", shape, self.dtype)
+        found: Any = recording.lift(formula(factor, vector, RecordingLedger(recording)))
+        expected = (*self._lead, *result)
+        whole: Any = found if found.shape == expected else np.broadcast_to(found, expected)
+        arguments = [*self._arrays, *([] if shape is None else ["vector"])]
+        code = self._code(name, recording, {name: whole.node}, arguments)
+        self.costs[name] = sum((node.cost for node in whole.recording.nodes), Cost())
+        return code
+
+    def _code(
+        self, name: str, recording: Recording, results: dict[str, Node], arguments: list[str]
+    ) -> Callable[..., Any]:
+        ends = list(results.values())
+        nodes = needed(recording.nodes, ends, everything_counted=False)
+        title = f"{name} of {short_name(self._network)} at x of shape {self.shape}."
+        written = gradient_source(GradientTrace(nodes, results, arguments), title, name)
+        self.sources[name] = written.source
+        if self.engine == "numpy":
+            return written.made()
+        made: list[Callable[..., Any]] = []
+
+        def call(*arrays: Any) -> Any:
+            if not made:  # compilers take their time: what is never asked for is never compiled
+                module, once = engine_module(self.engine), fixed_nodes(nodes)
+                own = module.made(Work(nodes, arguments, ends, once))
+                fused = own or gradient_source(
+                    GradientTrace(module.rewritten(nodes, ends, once), results, arguments), title, name
+                )
+                made.append(own or fused.made())
+            return made[0](*arrays)
+
+        return call
+
+    def at(self, x: Any) -> ProductsAt:
+        """Return the products at x: what depends on x is computed and kept.
+
+        Parameters
+        ----------
+        x : array_like
+            Of the shape that was compiled for.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x is refused.
+        """
+        point = real_array(x, "x", foreign="refuse").astype(self.dtype, copy=False)
+        if point.shape != self.shape:
+            raise ValueError(
+                f"x: found shape {point.shape}, expected {self.shape}, the shape that was compiled for; "
+                f"compile again with shape={point.shape}"
+            )
+        self._network.check_values(point)
+        return ProductsAt(self, dict(zip(self._arrays, self._values(point), strict=True)))
+
+    def __reduce__(self) -> Any:
+        # compiled again: code that is run is never read from a pickle
+        return _restored, (self._network, self.wrt, self.shape, self._batched, self.dtype.name, self._engine)
+
+    def __repr__(self) -> str:
+        m, n = self.spec.shape
+        by = self.wrt if isinstance(self.wrt, str) else ", ".join(self.wrt)
+        where = engine_text("arrays", self.engine, self._candidates)
+        return f"<CompiledProducts with ∂/∂({by}): x {self.shape}, {m}×{n}, {where}>"
+
+
+class ProductsAt:
+    """Products with the Jacobian at one point, or at the points of a batch; made by :meth:`CompiledProducts.at`.
+
+    Attributes
+    ----------
+    jacobian : Jacobian
+        The Jacobian itself, of the values that are kept.
+    """
+
+    def __init__(self, compiled: CompiledProducts, values: dict[str, Array]) -> None:
+        self._compiled, self._values = compiled, values
+
+    @property
+    def jacobian(self) -> Jacobian:
+        """The Jacobian itself, of the values that are kept."""
+        like = self._compiled._like
+        names = iter(self._compiled._arrays)
+        return like.mapped(lambda _: self._values[next(names)])
+
+    @without_float_errors
+    def matvec(self, v: Any, out: Array | None = None) -> Array:
+        """Return J·v: shape (m,), or (N, m) for N points.
+
+        Parameters
+        ----------
+        v : array_like, shape (n,) or (N, n)
+        out : numpy.ndarray, optional
+            Where the answer goes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If v or out is refused.
+        """
+        return self._called("matvec", out, self._vector(v, "v", self._compiled.spec.shape[1]))
+
+    @without_float_errors
+    def rmatvec(self, u: Any, out: Array | None = None) -> Array:
+        """Return Jᵀ·u: shape (n,), or (N, n) for N points, each by itself.
+
+        Parameters and errors as in :meth:`matvec`, for u of shape (m,) or (N, m).
+        """
+        return self._called("rmatvec", out, self._vector(u, "u", self._compiled.spec.shape[0]))
+
+    @without_float_errors
+    def row_norms(self, out: Array | None = None) -> Array:
+        """Return the Euclidean norms of the rows: shape (m,), or (N, m) for N points."""
+        return self._called("row_norms", out)
+
+    def dense(self, out: Array | None = None) -> Array:
+        """Return the dense Jacobian: shape (m, n), or (N, m, n) for N points, written into `out` block by block."""
+        return self.jacobian.dense(out=out)
+
+    def _vector(self, value: Any, name: str, size: int) -> Array:
+        compiled = self._compiled
+        vector = real_array(value, name, foreign="refuse").astype(compiled.dtype, copy=False)
+        shape = (*compiled._lead, size)
+        if vector.shape not in (shape, (size,)):
+            expected = f"{shape}" if len(shape) == 1 else f"{shape} or ({size},)"
+            raise ValueError(f"{name}: found shape {vector.shape}, expected {expected}")
+        return vector
+
+    def _called(self, name: str, out: Array | None, *vector: Array) -> Array:
+        of_one = self._compiled._lead and vector and vector[0].ndim == 1
+        (found,) = self._compiled._codes[f"{name}_of_one" if of_one else name](
+            *self._values.values(), *vector
+        )
+        if out is None:
+            return found
+        if not isinstance(out, np.ndarray) or not out.flags.writeable or out.shape != found.shape:
+            raise ValueError(
+                f"out: found {shown(out)}, expected a writeable array of shape {found.shape} and dtype {found.dtype}"
+            )
+        np.copyto(out, found)
+        return out
+
+
+def _restored(
+    network: Function, wrt: Any, shape: Any, batched: bool, dtype: str, engine: Engine
+) -> CompiledProducts:
+    return CompiledProducts(network, wrt, shape, batched, np.dtype(dtype), engine)
+
+
+def compile_products(
+    network: Function,
+    wrt: str | Sequence[str] | None = None,
+    *,
+    batched: bool = False,
+    shape: tuple[int, ...] | None = None,
+    dtype: Any = np.float64,
+    engine: Engine = "numpy",
+) -> CompiledProducts:
+    """Return products with a network's Jacobian as fast functions: J v, Jᵀu, norms of rows, and the dense form.
+
+    The structures' own formulas are recorded and written down as straight-line code: once for what depends on x, and
+    once for each product.
+
+    Parameters
+    ----------
+    network : Function
+        Its parameters are copied: compile again after an update.
+    wrt : str or sequence of str, optional
+        "input", a parameter or several; all parameters by default.
+    batched : bool
+        Whether the first axis of x counts points.
+    shape : tuple of int, optional
+        The shape of x, points included; by default that of the vectors which a first affine layer takes.
+    dtype : dtype
+        float64 or float32.
+    engine : {"numpy", "numba", "jax", "auto"}
+        What runs the code, as in :func:`compile`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is refused.
+    ImportError
+        If the engine's library is not installed.
+    RecordingError
+        If a layer of one's own does what straight-line code can't.
+
+    Examples
+    --------
+    >>> from backprop import MLP
+    >>> net = MLP.initialize([2, 3, 1], loss="squared-error", seed=0)
+    >>> products = compile_products(net)
+    >>> at = products.at([0.5, -1.0])
+    >>> J = net.jacobian([0.5, -1.0], list(net.parameters))
+    >>> np.allclose(at.matvec(np.ones(13)), J.matvec(np.ones(13)))
+    True
+    >>> at.dense().shape, at.row_norms().shape
+    ((1, 13), (1,))
+    """
+    if not isinstance(network, Function):
+        raise TypeError(f"network: found {shown(network)}, expected a Function such as an MLP")
+    checked_flag(batched, "batched")
+    known = list(network.parameters)
+    if wrt is None and not known:
+        raise ValueError(f"wrt: found None for {network!r} without parameters, expected 'input'")
+    names: Any = known if wrt is None else wrt
+    if isinstance(names, str):
+        checked_option(names, "wrt", [INPUT, *known])
+    else:
+        names = tuple(checked_option(name, "wrt", [INPUT, *known]) for name in names)
+        if not names:
+            raise ValueError("wrt: found no name, expected at least one")
+    sizes = checked_sizes(network, shape, batched)
+    network.check_input(sizes[int(batched) :])
+    return CompiledProducts(
+        network, names, sizes, bool(batched), checked_precision(dtype), checked_engine(engine)
+    )

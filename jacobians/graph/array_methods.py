@@ -1,0 +1,106 @@
+"""The attributes and methods that followed arrays share with NumPy's: each is a function of NumPy's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from jacobians.graph.recorder import refuse
+from jacobians.numerics.arrays import Array
+
+_ravel: Any = np.ravel  # which is told of arrays of its own only
+
+
+class Followed(np.lib.mixins.NDArrayOperatorsMixin):
+    """What looks like an array of NumPy, and knows of itself the value only."""
+
+    _array: Array
+
+    def _current(self) -> Array:
+        raise NotImplementedError
+
+    def __getitem__(self, index: Any) -> Any:
+        raise NotImplementedError
+
+    def __setitem__(self, index: Any, new: Any) -> None:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        if not self._array.shape:
+            raise TypeError("len() of a scalar")
+        return len(self._array)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[place] for place in range(len(self)))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return self._array.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._array.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self._array.size
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the array."""
+        return self._array.dtype
+
+    @property
+    def T(self) -> Any:
+        """The transpose."""
+        return np.transpose(self)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802  # NumPy's name
+        """The transpose of the last two axes."""
+        return np.swapaxes(self, -1, -2)
+
+    def reshape(self, *shape: Any, **options: Any) -> Any:
+        """Return the array in another shape."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, **options)
+
+    def transpose(self, *axes: Any) -> Any:
+        """Return the array with its axes in another order."""
+        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+
+    @property
+    def real(self) -> Any:
+        """The array itself: all values are real."""
+        return self
+
+    @property
+    def imag(self) -> Any:
+        """Zeros."""
+        return np.zeros_like(self)
+
+    def ravel(self, order: Literal["K", "A", "C", "F"] = "C") -> Any:
+        """Return the entries along one axis."""
+        return _ravel(self, order)
+
+    def flatten(self, order: Literal["K", "A", "C", "F"] = "C") -> Any:
+        """Return a copy with one axis."""
+        return np.copy(_ravel(self, order))
+
+    def astype(self, dtype: Any, **_: Any) -> Any:
+        """Return a copy; only real floating types keep the derivative."""
+        if np.dtype(dtype).kind != "f":
+            refuse("astype", f"to {np.dtype(dtype)} loses the derivative")
+        return np.copy(self)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(name)
+        function = getattr(np, name, None)
+        if function is None:
+            refuse(f"the method {name}", "is not followed")
+        return lambda *args, **options: function(self, *args, **options)
