@@ -242,7 +242,7 @@ class Plan:
         return "\n".join([*lines, text_table(header, rows, numeric=(4, 5))]) if rows else "\n".join(lines)
 
     def picture(self) -> Picture:
-        """Return the bracketing as a tree; matplotlib comes with the extra ``report``."""
+        """Return the bracketing as a tree, with the multiplications of each product."""
         from backprop.plan_display import plan_picture
 
         return plan_picture(self)

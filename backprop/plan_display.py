@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from backprop.tables import html_table
 from jacobians.numerics.letters import number_text
-from verification.optional_packages import require_extras
 from verification.pictures import Picture
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ def plan_html(plan: Plan) -> str:
 
 def plan_picture(plan: Plan) -> Picture:
     """Return the bracketing as a tree, with the multiplications of each product."""
-    require_extras("report,cli", "matplotlib")
-    from backprop.report.pictures import draw_tree  # matplotlib only where something is drawn
+    from backprop.report.tree_picture import draw_tree
 
     return Picture(draw_tree(plan))
