@@ -128,9 +128,8 @@ class Function(Pickled, Written):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        code = getattr(
-            cls.derivative, "__code__", None
-        )  # a method that overrides another is asked for itself
+        # a method that overrides another is asked for itself
+        code = getattr(cls.derivative, "__code__", None)
         arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
         cls._takes_value = "value" in arguments
         # shapes of derivatives are tested here; those of others are looked at, which takes a forward pass
@@ -311,7 +310,8 @@ class Function(Pickled, Written):
         self.check_input(tuple(point.shape[int(batched) :]))
         self.check_values(point)
         # what is returned must not change with the caller's array
-        return private(point) if is_foreign(point) or np.may_share_memory(point, x) else point
+        shared = point.base is x if type(x) is np.ndarray else is_foreign(point)
+        return private(point) if shared or np.may_share_memory(point, x) else point
 
     def _known(self, name: str, *, inputs: bool = True) -> str:
         if inputs and isinstance(name, str) and name == INPUT:
@@ -331,18 +331,16 @@ class Function(Pickled, Written):
 
     def _forward(self, x: Any, batch_ndim: int) -> Any:
         if batch_ndim == 0 or self.vectorized:
+            forward: Any = self.forward
             try:
-                value = self._forward_together(x, batch_ndim) if batch_ndim else self.forward(x)
+                value = forward(x, batch_ndim=batch_ndim) if batch_ndim else forward(x)
             except ValueError:
-                again = partial(self._forward_together, batch_ndim=batch_ndim) if batch_ndim else self.forward
+                again = partial(forward, batch_ndim=batch_ndim) if batch_ndim else forward
                 self._require_unwritten(x, "forward", again)
                 raise
             return value if is_floats(value) else self._real_value(value, x)
         points = [self._forward(x[place, ...], batch_ndim - 1) for place in range(x.shape[0])]
         return namespace_of(x).stack(points)
-
-    def _forward_together(self, x: Any, batch_ndim: int) -> Any:
-        return self.forward(x, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # see the class docstring
 
     def _jacobian(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> Jacobian:
         """Return the Jacobian, a product by its cheapest bracketing; `value` is f(x), where it is at hand."""
@@ -364,12 +362,9 @@ class Function(Pickled, Written):
             except ValueError:
                 self._require_unwritten(x, "derivative", lambda point: self.derivative(point, wrt, **known))
                 raise
-            if self._ours and isinstance(found, Jacobian):
-                factors = [found]
-            else:
-                factors = self._factors(found, x, wrt, batch_ndim, value)
-            if not batch_ndim:
-                return factors
+            if not batch_ndim and self._ours and isinstance(found, Jacobian):
+                return [found]
+            factors = self._factors(found, x, wrt, batch_ndim, value)
             batch = tuple(x.shape[:batch_ndim])
             return [f if f.batch_shape == batch else f.broadcast_batch(batch) for f in factors]
         places = range(x.shape[0])

@@ -16,6 +16,7 @@ from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_integer, checked_mapping, checked_option
 from jacobians.numerics.arrays import Array, read_only, real_array
 from jacobians.structures import Jacobian
+from jacobians.structures.display import html_table
 
 OVERFLOWS = 1e150  # of inputs above it: what is infinite may be a number too large, and no pole
 
@@ -106,6 +107,10 @@ class Composition(_Recorded):
                 f"x: layer {place}, {layer!r}, has an infinite derivative there, and 0·∞ in its product with the other "
                 f"layers is no number; expected {instead}a point where every layer has a finite derivative"
             )
+
+    def _repr_html_(self) -> str:
+        rows = ((f"{place}.{type(layer).__name__}", repr(layer)) for place, layer in enumerate(self.layers))
+        return html_table(rows)
 
     # --- parameters --------------------------------------------------------------------------------------
 
