@@ -98,7 +98,7 @@ def _judged(question: Question, options: Options) -> CheckReport:
         )
     except EvaluationError as error:
         return CheckReport("undecided", str(error), wrt=question.wrt, cause=Cause.NO_VALUE)
-    fault = _fault(problem)
+    fault = fault_of(problem)
     described: dict[str, Any] = {
         "shape": problem.shape,
         "out_shape": problem.value.shape,
@@ -243,7 +243,7 @@ def _terms(problem: Problem) -> float:
 # --- what is asked before any number is compared ---------------------------------------------------------
 
 
-def _fault(problem: Problem) -> tuple[Cause, str] | None:
+def fault_of(problem: Problem) -> tuple[Cause, str] | None:
     """Return what makes f no function of its argument, or the comparison empty; None if nothing does."""
     if 0 in problem.shape:
         reason = f"nothing to compare: f(x) has shape {problem.value.shape}, so the Jacobian is empty"

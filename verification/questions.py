@@ -14,8 +14,8 @@ from jacobians.numerics.arguments import shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.structures import Jacobian
 from verification.candidate import Form
-from verification.judgement import Question
-from verification.problem import Problem
+from verification.judgement import Question, fault_of
+from verification.problem import EvaluationError, Problem
 
 Batched = bool | Literal["sum", "mean"]
 
@@ -117,6 +117,8 @@ def _of_second_order(question: Question) -> Question:
             "jacobian: found None with order=2, expected a Hessian: no Function has one of its own"
         )
     problem = Problem(question.f, question.x, question.wrt, dtype=np.float64)
+    if (fault := fault_of(problem)) is not None:  # its gradient may not show it
+        raise EvaluationError(fault[1])
     gradient = gradient_of(problem)
     label = "" if question.wrt == INPUT else question.wrt
     note = ", for the gradient of f"

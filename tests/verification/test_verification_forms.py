@@ -252,6 +252,16 @@ def test_second_derivatives_of_several_outputs_and_of_code_that_cant_be_followed
     assert "which differences found" in report.reason
 
 
+def test_a_random_function_has_no_hessian_and_a_kink_of_the_gradient_confirms_none():
+    draws = np.random.default_rng(0)
+    report = check(lambda x: 0 * np.sum(x) + draws.random(), [1.0, 2.0], np.zeros((2, 2)), order=2)
+    assert report.verdict == "undecided"
+    assert report.reason == "f is random: two calls at x give different values; fix its seed"
+    halves = lambda x: np.sum(np.maximum(x, 0) ** 2)  # noqa: E731
+    for slope in (0.0, 1.0, 2.0):
+        assert check(halves, [0.0, 1.0], np.diag([slope, 2.0]), order=2).verdict == "undecided"
+
+
 # --- expressions -------------------------------------------------------------------------------------------
 
 
