@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import html
+import inspect
 import statistics
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from backprop.chain import Chain
 from backprop.execute import Execution
 from backprop.network_graph import NetworkExecution, NetworkGraph, NetworkPlan
+from backprop.numpy_code import network_of
 from backprop.plan import MODES, ORDERS, STRATEGIES, Plan, format_ratio, ratio
 from backprop.tables import WIDTH, csv_table, html_table, latex_table, markdown_table, text_table
-from jacobians import Cost
+from jacobians import Cost, Function
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_names, shown
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import NUMPY
@@ -184,9 +186,10 @@ class Comparison:
 
 @without_float_errors
 def compare(
-    chain: Chain | NetworkGraph | Sequence[Any],
+    chain: Chain | NetworkGraph | Sequence[Any] | Function | Callable[..., Any],
+    *arguments: Any,
     strategies: Sequence[Any] = STRATEGIES,
-    *,
+    by: str = "input",
     measure: bool = False,
     repeats: int = 5,
     dead_units: bool = False,
@@ -195,10 +198,14 @@ def compare(
 
     Parameters
     ----------
-    chain : Chain, NetworkGraph or sequence
-        What :class:`Chain` takes, or what :meth:`Chain.from_network` gives.
+    chain : Chain, NetworkGraph, sequence, Function or callable
+        What :class:`Chain` takes, or what :meth:`Chain.from_network` gives; or a network or plain NumPy code, with its
+        arguments behind it: ``compare(f, x, W)``.
     strategies : sequence
-        What :meth:`Chain.plan` takes. Where paths meet "left" is "reverse", and "right" is "forward".
+        What :meth:`Chain.plan` takes. Where paths meet "left" is "reverse", and "right" is "forward". Of a chain they
+        may stand in the second place.
+    by : str
+        Of a network "input" or a parameter; of plain code "input", its first argument, or the name of another.
     measure : bool
         Run every plan: counted cost, and the median time of `repeats` runs taken in turns.
     repeats : int
@@ -227,7 +234,18 @@ def compare(
     right     Dense 1×100  A·(B·C)
     optimal   Dense 1×100  (A·B)·C
     """
-    chain = chain if isinstance(chain, Chain | NetworkGraph) else Chain(chain)
+    if arguments and (isinstance(chain, Function) or inspect.isroutine(chain)):
+        network, x = network_of(chain, arguments) if inspect.isroutine(chain) else (chain, arguments[0])
+        if len(arguments) > 1 and isinstance(chain, Function):
+            raise TypeError(f"arguments: found {len(arguments)}, expected the point of the network alone")
+        chain = Chain.from_network(network, x, by=by)
+    else:
+        if len(arguments) > 1:
+            raise TypeError(
+                f"arguments: found {len(arguments)}, expected the strategies alone behind a chain"
+            )
+        strategies = arguments[0] if arguments else strategies
+        chain = chain if isinstance(chain, Chain | NetworkGraph) else Chain(cast(Any, chain))
     strategies = checked_names(strategies, "strategies", "a list of strategies, such as ['left', 'right']")
     if not strategies:
         raise ValueError("strategies: found none, expected at least one, such as 'left'")

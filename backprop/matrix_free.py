@@ -58,14 +58,28 @@ class MatrixFreePlan:
     cost: Cost
     steps: tuple[MatrixFreeStep, ...]
 
+    def __repr__(self) -> str:
+        count = len(self.chain.factors)
+        return (
+            f"<MatrixFreePlan {self.strategy}: {count} factor{'s' * (count > 1)}, {len(self.steps)} "
+            f"step{'s' * (len(self.steps) > 1)}, {self.cost.fma:,} fused multiply-adds>"
+        )
+
+    def __str__(self) -> str:
+        rows = [
+            f"{number:>5}  {step.action} factors {step.first} to {step.last}  {step.fma:,}"
+            for number, step in enumerate(self.steps, 1)
+        ]
+        return "\n".join([repr(self)[1:-1], *rows])
+
     @without_float_errors
     def execute(self) -> tuple[Array, int]:
         """Return the Jacobian and the fused multiply-adds, counted while running.
 
         Raises
         ------
-        ValueError
-            If a factor has no functions and no Jacobian.
+        TypeError, ValueError
+            If a factor has no functions and no Jacobian, or a function returns no vector of real numbers of its size.
         """
         formed: dict[tuple[int, int], Array] = {}
         count = 0
@@ -76,10 +90,10 @@ class MatrixFreePlan:
                 if factor.jacobian is not None:
                     formed[first, last] = factor.jacobian
                 elif fma == factor.n * factor.tape_edges:
-                    formed[first, last] = _along(factor.tangent, np.eye(factor.n), first)
+                    formed[first, last] = _along(factor.tangent, np.eye(factor.n), first, "J v", factor.m)
                     count += factor.n * factor.tape_edges
                 else:
-                    formed[first, last] = _along(factor.adjoint, np.eye(factor.m), first).T
+                    formed[first, last] = _along(factor.adjoint, np.eye(factor.m), first, "Jᵀ u", factor.n).T
                     count += factor.m * factor.tape_edges
             elif action == MULTIPLY:
                 ledger = Ledger()
@@ -90,23 +104,38 @@ class MatrixFreePlan:
                 found = formed[split + 1, last] if split < last else np.eye(factors[last].n)
                 for place in range(split, first - 1, -1):
                     count += found.shape[1] * factors[place].tape_edges
-                    found = _along(factors[place].tangent, found.T, place)
+                    found = _along(factors[place].tangent, found.T, place, "J v", factors[place].m)
                 formed[first, last] = found
             else:
                 found = formed[first, split] if split >= first else np.eye(factors[first].m)
                 for place in range(split + 1, last + 1):
                     count += found.shape[0] * factors[place].tape_edges
-                    found = _along(factors[place].adjoint, found, place).T
+                    found = _along(factors[place].adjoint, found, place, "Jᵀ u", factors[place].n).T
                 formed[first, last] = found
         return formed[0, len(factors) - 1], count
 
 
-def _along(function: Callable[[Array], Array] | None, vectors: Array, place: int) -> Array:
+def _along(
+    function: Callable[[Array], Array] | None, vectors: Array, place: int, name: str, size: int
+) -> Array:
     if function is None:
         raise ValueError(
             f"factors[{place}]: found no functions, expected (m, n, tape_edges, (J v, Jᵀ u)) to execute"
         )
-    return np.stack([np.asarray(function(vector)) for vector in vectors], axis=-1)
+    return np.stack(
+        [_vector(function(vector.copy()), f"factors[{place}]: {name}", size) for vector in vectors], axis=-1
+    )
+
+
+def _vector(found: Any, name: str, size: int) -> Array:
+    """Return what a function of somebody's gave, if it is a vector of real numbers of this size."""
+    try:
+        vector = real_array(found, name, foreign="refuse")
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{error}; it was returned by the function") from None
+    if vector.shape != (size,):
+        raise ValueError(f"{name}: found a result of shape {vector.shape}, expected ({size},)")
+    return vector.astype(np.float64, copy=False)
 
 
 class MatrixFreeChain:
@@ -253,6 +282,10 @@ def _factor(found: Any, place: int) -> MatrixFreeFactor:
     if matrix.ndim != 2:
         raise TypeError(
             f"{where}: found {shown(found)}, expected (m, n, tape_edges), with functions, or a matrix"
+        )
+    if not np.all(np.isfinite(matrix)):
+        raise ValueError(
+            f"{where}: found NaN or infinity in a matrix of shape {matrix.shape}, expected finite numbers"
         )
     m, n = matrix.shape
     return MatrixFreeFactor(m, n, m * n, True, lambda v: matrix @ v, lambda u: matrix.T @ u, matrix)

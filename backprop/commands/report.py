@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -25,6 +26,8 @@ from backprop.report.write import require_writable, to_json, write_files
 from backprop.tables import text_table
 from jacobians.layers.activations import ACTIVATIONS
 from jacobians.names import class_name, printable
+from jacobians.numerics.arguments import shown
+from jacobians.numerics.arrays import Array, real_array
 from verification.commands.running import CallError, is_ours, users_code
 from verification.optional_packages import require_extras
 
@@ -52,13 +55,17 @@ def run(
         typer.Option(
             metavar="MODULE:NAME|FILE",
             show_default=False,
-            help="Report on this jacobians.Function instead: a module or a .py file, which is run, and a name in it; "
-            "or a model in a file .onnx, .toml or .json.",
+            help="Report on this jacobians.Function, or plain NumPy code, instead: a module or a .py file, which is "
+            "run, and a name in it; or a model in a file .onnx, .toml or .json.",
         ),
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option(metavar="ARRAY", help='The point of --network: "[1.0, 2.0]".', show_default=False),
+        typer.Option(
+            metavar="ARRAY",
+            help='The point of --network: "[1.0, 2.0]"; of several arguments \'{"x": [1.0], "W": [[2.0]]}\'.',
+            show_default=False,
+        ),
     ] = None,
     run_code: Annotated[
         bool, typer.Option("--run-code", help="Let --network load .joblib, .pkl and .pt2, which run code.")
@@ -130,6 +137,7 @@ def _own(network: str, at: str | None, seed: int, tick: Tick, run_code: bool) ->
     """Return the report on a network that stands in a module or a file; what is wrong with it is a bad call."""
     from verification.commands.jacobian import load_object, parse_point
 
+    point: Any
     if is_model_file(network):
         try:
             function = load_model(network, run_code=run_code)
@@ -140,7 +148,7 @@ def _own(network: str, at: str | None, seed: int, tick: Tick, run_code: bool) ->
     else:
         if at is None:
             raise CallError('--at: found nothing, expected the point of --network, such as --at "[1.0, 2.0]"')
-        point = parse_point(at)
+        point = _points(at) if at.lstrip().startswith("{") else parse_point(at)
         function = load_object(network, "--network")
     try:
         return collect_network(function, point, seed=seed, tick=tick)
@@ -151,6 +159,17 @@ def _own(network: str, at: str | None, seed: int, tick: Tick, run_code: bool) ->
             name, _, rest = str(error).partition(": ")
             raise CallError(f"{'--at' if name == 'x' else f'--{name}'}: {rest}") from None
         raise CallError(f"--network: {network} raised {class_name(error)}: {error}") from error
+
+
+def _points(text: str) -> dict[str, Array]:
+    """Return arrays by name, of a mapping that is written in Python or JSON; nothing is evaluated."""
+    try:
+        found = ast.literal_eval(text.strip())
+        return {str(name): real_array(value, f"--at: {name}") for name, value in found.items()}
+    except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError):
+        raise CallError(
+            f'--at: found {shown(text)}, expected arrays of numbers by name, such as \'{{"x": [1.0], "W": [[2.0]]}}\''
+        ) from None
 
 
 def _show(report: Report, paths: list[Path]) -> None:

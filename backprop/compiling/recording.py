@@ -86,7 +86,13 @@ class Recording:
 
     def constant(self, value: Array, name: str = "") -> Recorded:
         """Return an array whose numbers are known; the same numbers under one name are one constant."""
-        key = ("constant", name, value.dtype.str, value.shape, blake2b(np.ascontiguousarray(value)).digest())
+        key = (
+            "constant",
+            name,
+            value.dtype.str,
+            value.shape,
+            blake2b(np.ascontiguousarray(value).data).digest(),
+        )
         if key not in self._known:
             node = Node("constant", name, (), {}, value.shape, value.dtype, {}, value=value)
             self.nodes.append(node)

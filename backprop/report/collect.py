@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -12,9 +12,10 @@ import numpy as np
 from backprop.chain import Chain
 from backprop.compare import compare
 from backprop.network_graph import NetworkGraph
+from backprop.numpy_code import network_of
 from backprop.report.result import Derivative, Layer, LayerJacobian, Report, tolerance_of
 from backprop.report.settings import MOST_PARAMETERS
-from jacobians import Function, Jacobian, Sequential, from_numpy
+from jacobians import Function, Jacobian, Sequential
 from jacobians import __version__ as version
 from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_callable, checked_instance, checked_integer
@@ -50,7 +51,7 @@ def checked_tick(tick: Any) -> Tick:
 
 
 def collect_network(
-    network: Function | Callable[[Any], Any],
+    network: Function | Callable[..., Any],
     x: Any,
     loss: Function | None = None,
     *,
@@ -65,9 +66,10 @@ def collect_network(
     ----------
     network : Function or callable
         A Sequential, whose layers are shown one by one, or any other function, which is one layer; or plain NumPy code
-        of one array, which is followed by :func:`jacobians.from_numpy`.
-    x : array_like
-        One point.
+        of one or several arrays, which is followed by :func:`jacobians.from_numpy`.
+    x : array_like or mapping of str to array_like
+        One point; of code of several arrays all of its arguments by name: the first is the input, the others are
+        parameters.
     loss : Function, optional
         Of the prediction, made for its target, such as ``SquaredError(y)``; its value is a scalar.
     title : str, optional
@@ -91,7 +93,7 @@ def collect_network(
         checked_instance(title, "title", str)
     if inspect.isroutine(network):
         title = title or printable(network.__name__)
-        network = from_numpy(network)
+        network, x = network_of(network, x if isinstance(x, Mapping) else [x])
     for name, given in (("network", network), ("loss", loss)):
         if not isinstance(given, Function) and (name == "network" or given is not None):
             found = f"the class {class_name(given)}" if isinstance(given, type) else class_name(given)

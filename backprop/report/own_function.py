@@ -16,7 +16,7 @@ from verification.optional_packages import require_extras
 
 
 def report_network(
-    network: Function | Callable[[Any], Any],
+    network: Function | Callable[..., Any],
     x: Any,
     loss: Function | None = None,
     *,
@@ -33,10 +33,10 @@ def report_network(
     ----------
     network : Function or callable
         A :class:`jacobians.Sequential`, whose layers are shown one by one, or any other function, which is one layer;
-        layers of one's own are checked and shown like those of the package. A callable is plain NumPy code of one
-        array.
-    x : array_like
-        One point.
+        layers of one's own are checked and shown like those of the package. A callable is plain NumPy code.
+    x : array_like or mapping of str to array_like
+        One point; of code of several arrays all of its arguments by name: the first is the input, the others are
+        parameters.
     loss : Function, optional
         Of the prediction, made for its target, such as ``SquaredError(y)``; its value is a scalar. Without one the
         derivatives are those of the output.

@@ -8,6 +8,8 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from jacobians.names import class_name
 from jacobians.numerics.arguments import shown
 from jacobians.numerics.arrays import DEFAULT_MAX_BYTES, MemoryBudgetError, refuse_sparse
@@ -47,11 +49,15 @@ def read_edges(inputs: Any, vertices: Any, outputs: Any, edges: Any) -> ReadGrap
         given = [_place(name, places, len(names), numbered, "inputs") for name in inputs]
     else:
         given = list(range(len(_names(inputs, "inputs"))))
+    if not given:
+        raise ValueError("inputs: found none, expected at least one vertex to differentiate by")
     if len(given) > len(names):
         raise ValueError(
             f"inputs: found {len(given)} of {len(names)} vertices, expected no more than there are"
         )
     ends = [_place(name, places, len(names), numbered, "outputs") for name in _iterated(outputs, "outputs")]
+    if not ends:
+        raise ValueError("outputs: found none, expected at least one vertex to differentiate")
     read = []
     shapes: dict[int, Shape] = {}
     for number, edge in enumerate(_iterated(edges, "edges")):
@@ -112,6 +118,8 @@ def _place(found: Any, places: dict[Any, int], count: int, numbered: bool, where
             return places[found]
         raise ValueError(f"{where}: found vertex {found!r}, expected one of the names in vertices")
     try:
+        if isinstance(found, bool | np.bool_):
+            raise TypeError
         place = operator.index(found)
     except TypeError:
         raise TypeError(f"{where}: found vertex {found!r}, expected a number from 0 to {count - 1}") from None
@@ -135,7 +143,7 @@ def _content(found: Any, where: str) -> tuple[Jacobian | None, Spec, Shape, Shap
         return None, found, (found.shape[0],), (found.shape[1],)
     refuse_sparse(found, where)
     try:
-        unit = operator.index(found)
+        unit = -1 if isinstance(found, bool | np.bool_) else operator.index(found)
     except TypeError:
         unit = -1
     if unit not in (0, 1):

@@ -22,11 +22,12 @@ from jacobians.planning.bracketing import cheapest
 from jacobians.planning.checking import best_order
 from jacobians.planning.execute import GraphExecution, execute_graph_plan
 from jacobians.planning.objectives import TIE, Objective, objective_of
+from jacobians.planning.path import best_tree
 from jacobians.planning.picture import graph_svg
-from jacobians.planning.scalars import engine
+from jacobians.planning.scalars import engine, is_scalar
 from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
 from jacobians.planning.source import source, source_arguments
-from jacobians.planning.trees import Tree, fold
+from jacobians.planning.trees import fold
 from jacobians.spec import Spec
 from jacobians.structures.equality import equal_by_value
 
@@ -257,8 +258,7 @@ def make_graph_plan(
     elif strategy == "markowitz":
         order = markowitz(machine)
     else:
-        plain = structure and objective == "multiplications" and limit is None
-        found = _path(graph, machine) if plain else None
+        found = _path(graph, machine, aim, structure)
         found = found or exhaustive(machine, aim, _MOST_REMAINING if len(machine.inner) <= 16 else 0)
         if found is None:
             starts = [tuple(machine.inner), tuple(reversed(machine.inner)), markowitz(machine)]
@@ -340,20 +340,25 @@ def _check(graph: Graph, aim: Objective, structure: bool, value: float, proven: 
         )
 
 
-def _path(graph: Graph, machine: Any) -> Found | None:
-    """Return the order of the cheapest bracketing, where the graph is a path."""
+def _path(graph: Graph, machine: Any, aim: Objective, structure: bool) -> Found | None:
+    """Return the order of the best bracketing, where the graph is a path."""
     inner = machine.inner
     pairs = sorted((edge.source, edge.target) for edge in graph.edges)
     line = [*graph.inputs, *inner, *graph.outputs]
     if not inner or len(graph.inputs) != 1 or len(graph.outputs) != 1 or pairs != list(pairwise(line)):
         return None
     specs = [edge.spec for edge in sorted(graph.edges, key=lambda edge: -edge.source)]
+    if not structure:
+        specs = [Spec.dense(*spec.shape) for spec in specs]
+    plain = aim.name == "multiplications" and aim.limit is None
+    tree = cheapest(specs).tree if plain else best_tree(specs, aim, int(is_scalar(graph)))
+    if tree is None:
+        return None
     order: list[int] = []
 
     def join(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
         order.append(line[len(specs) - right[0]])
         return left[0], right[1]
 
-    tree: Tree = cheapest(specs).tree
     fold(tree, lambda factor: (factor, factor), join)
     return Found(tuple(order), 0, True, False)

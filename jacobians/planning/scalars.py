@@ -20,10 +20,15 @@ State = tuple[list[int], list[int], list[int], list[int]]
 """Edges into and out of every vertex, and those of them that are ±1."""
 
 
+_NUMBERS = ("Dense", "Diagonal", "ScaledIdentity")  # a product of two is a multiplication
+
+
 def is_scalar(graph: Graph) -> bool:
-    """Return whether every edge is 1×1, ±1 or stored as one number."""
+    """Return whether every edge is 1×1, ±1 or one number."""
     return all(
-        edge.spec.shape == (1, 1) and (edge.spec.storage == 1 or is_sign(edge.spec)) and not edge.spec.batch
+        edge.spec.shape == (1, 1)
+        and (edge.spec.structure in _NUMBERS or is_sign(edge.spec))
+        and not edge.spec.batch
         for edge in graph.edges
     )
 

@@ -101,3 +101,47 @@ def test_junk_is_refused_by_name():
         Chain.matrix_free(["x"])
     with pytest.raises(ValueError, match="no functions"):
         Chain.matrix_free([(2, 3, 1)]).plan().execute()
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (lambda v: v[:1], r"factors\[0\]: J v: found a result of shape \(1,\), expected \(2,\)"),
+        (lambda v: v[:2, None], r"factors\[0\]: J v: found a result of shape \(2, 1\), expected \(2,\)"),
+        (
+            lambda v: None,
+            r"factors\[0\]: J v: found None, expected an array of real numbers; it was returned",
+        ),
+        (lambda v: v[:2] * 1j, r"factors\[0\]: J v: found dtype complex128, expected real numbers"),
+        (lambda v: "ab", r"factors\[0\]: J v: found str"),
+    ],
+)
+def test_what_a_function_returns_is_a_vector_of_its_size(returned, words):
+    chain = Chain.matrix_free([(2, 3, 5, (returned, lambda u: np.zeros(3))), np.ones((3, 2))])
+    with pytest.raises((TypeError, ValueError), match=words):
+        chain.plan("tangent").execute()
+
+
+def test_what_an_adjoint_returns_is_a_vector_of_its_size():
+    chain = Chain.matrix_free([np.ones((1, 2)), (2, 3, 5, (lambda v: v[:2], lambda u: u))])
+    with pytest.raises(
+        ValueError, match=r"factors\[1\]: Jᵀ u: found a result of shape \(2,\), expected \(3,\)"
+    ):
+        chain.plan("adjoint").execute()
+
+
+@pytest.mark.parametrize("entry", [np.nan, np.inf])
+def test_matrices_that_are_not_finite_are_refused(entry):
+    with pytest.raises(
+        ValueError, match=r"factors\[1\]: found NaN or infinity in a matrix of shape \(3, 2\)"
+    ):
+        Chain.matrix_free([(2, 3, 5), np.full((3, 2), entry)])
+
+
+def test_plans_of_programs_say_what_is_done():
+    plan = Chain.matrix_free([(2, 3, 5), (3, 2, 5)]).plan()
+    assert repr(plan) == "<MatrixFreePlan optimal: 2 factors, 2 steps, 20 fused multiply-adds>"
+    assert str(plan).splitlines()[1:] == [
+        "    1  accumulate factors 1 to 1  10",
+        "    2  tangent factors 0 to 1  10",
+    ]

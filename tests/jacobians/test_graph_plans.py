@@ -149,6 +149,48 @@ MIXED = {"multiplications": 1, "additions": 0.5, "peak": 3}
 
 
 @settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 6), min_size=3, max_size=7),
+    st.sampled_from(sorted(AIMS)),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_on_a_path_no_order_is_better_for_any_objective(sizes, name, structure, rng):
+    specs = [
+        rng.choice([Spec.dense(m, n), Spec.diagonal(n), Spec.identity(n)]) if m == n else Spec.dense(m, n)
+        for n, m in itertools.pairwise(sizes)
+    ]
+    graph = Graph.from_edges(
+        1, len(sizes), [len(sizes) - 1], [(k, k + 1, spec) for k, spec in enumerate(specs)]
+    )
+    plan = graph.plan(objective=name, structure=structure, check=True)
+    plain = [(k, k + 1, Spec.dense(*spec.shape)) for k, spec in enumerate(specs)]
+    seen = graph if structure else Graph.from_edges(1, len(sizes), [len(sizes) - 1], plain)
+    ways = [brute_force(seen, order) for order in itertools.permutations(plan.order)]
+    assert plan.proven
+    assert AIMS[name](plan.cost, plan.peak_elements) == min(AIMS[name](*way) for way in ways)
+    mixed = graph.plan(objective=MIXED, structure=structure, check=True)
+    assert mixed.bound == min(cost.multiplications + 0.5 * cost.additions + 3 * peak for cost, peak in ways)
+    limited = graph.plan(max_elements=max(min(peak for _, peak in ways), 1), structure=structure)
+    assert limited.proven
+    assert limited.peak_elements <= max(min(peak for _, peak in ways), 1)
+
+
+def test_a_long_path_is_proven_for_any_objective():
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 9, 41)
+    specs = [Spec.dense(int(m), int(n)) for n, m in itertools.pairwise(sizes)]
+    graph = Graph.from_edges(1, 41, [40], [(k, k + 1, spec) for k, spec in enumerate(specs)])
+    for objective in ("flops", "additions", "peak"):
+        plan = graph.plan(objective=objective)
+        assert plan.proven
+        for strategy in ("forward", "reverse", "markowitz"):
+            other = graph.plan(strategy)
+            aim = AIMS[objective]
+            assert aim(plan.cost, plan.peak_elements)[0] <= aim(other.cost, other.peak_elements)[0]
+
+
+@settings(max_examples=60, deadline=None)
 @given(structured_graphs(most_inner=5), st.sampled_from(sorted(AIMS)), st.booleans())
 def test_each_objective_is_the_best_of_all_orders_and_checked_by_a_second_search(graph, objective, structure):
     plan = graph.plan(objective=objective, structure=structure, check=True)
