@@ -156,7 +156,7 @@ class Context:
             name = "".join(by.split())
             half = name.startswith("vech(") and name.endswith(")")
             name = name[5:-1] if half else name
-        if name in self.lets and isinstance(name, str):
+        if isinstance(name, str) and name in self.lets:
             raise FormulaError(
                 f"by: found {name!r}, which a line of the formula defines, expected one of {names}"
             )

@@ -69,7 +69,7 @@ def read_function(
     whole = type(function) in (Determinant, LogDeterminant)
     last = reader.of(function, "X" if whole else "x", "")
     names = {INPUT: "X" if whole else "x"} | {key: _own(key) for key in function.parameters}
-    if by not in names and by not in names.values():
+    if not isinstance(by, str) or (by not in names and by not in names.values()):
         raise FormulaError(f"by: found {by!r}, expected one of the function's {', '.join(names)}")
     body = reader.lines.pop() if reader.lines and reader.lines[-1][0] == last else (last, last)
     formula = "; ".join([*(f"{line} = {said}" for line, said in reader.lines), body[1]])

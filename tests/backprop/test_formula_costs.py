@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from backprop import Chain, formula_costs
+from backprop.cli import main
 from jacobians import Affine, FormulaError, Residual, Sequential, Tanh, derive
 from jacobians.formulas.specs import chains_of
 
@@ -110,3 +111,15 @@ def test_residual_blocks_have_factors_of_their_own():
         "diag(1 − tanh(x + W0_0·x)∘²)",
         "(I_n + W0_0)",
     ]
+
+
+def test_the_command_prints_costs_in_letters_and_numbers(capsys):
+    arguments = ["derive", "U*tanh(W*x)", "x", "--declare", "U: c×h", "--declare", "W: h×d"]
+    assert main([*arguments, "--cost", "c=10,h=256,d=784"]) == 0
+    printed = capsys.readouterr().out
+    assert "left beats right iff c < d" in printed
+    assert "2,009,600" in printed
+    assert main([*arguments, "--cost", "letters"]) == 0
+    assert "2,009,600" not in capsys.readouterr().out
+    assert main([*arguments, "--cost", "h:3"]) == 2
+    assert "--cost: found 'h:3', expected sizes such as h=256,d=784" in capsys.readouterr().err
