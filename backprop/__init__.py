@@ -12,6 +12,7 @@ from backprop.formula_costs import FormulaCosts, formula_costs
 from backprop.images.gradient_descent import Descent, DivergenceError, gradient_descent
 from backprop.images.saliency import ClassScore, MaximizedInput, Saliency, maximize_input, saliency
 from backprop.images.style import match_style, style_gradient
+from backprop.layer_costs import LayerCosts, layer_costs
 from backprop.learning.datasets import Digits, load_digits
 from backprop.learning.network import MLP
 from backprop.learning.state import Epoch, TrainingState, load_state, save_state
@@ -46,6 +47,7 @@ __all__ = [
     "Execution",
     "FormulaCosts",
     "ImportCheck",
+    "LayerCosts",
     "MaximizedInput",
     "NetworkShape",
     "Picture",
@@ -70,6 +72,7 @@ __all__ = [
     "from_sklearn",
     "from_torch",
     "gradient_descent",
+    "layer_costs",
     "load_digits",
     "load_state",
     "match_style",

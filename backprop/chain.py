@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from backprop.tables import html_table
 from jacobians import Function, Jacobian, Spec
 from jacobians.formulas import Derivative, FormulaError, derive
 from jacobians.layers.recording import Record
 from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_flag, checked_option, checked_shape
 from jacobians.numerics.float_errors import without_float_errors
-from jacobians.numerics.letters import is_symbolic
+from jacobians.numerics.letters import is_symbolic, number_text
 from jacobians.planning.dead_units import LiveUnits, live_units
 from jacobians.structures import Dense
 from jacobians.structures.equality import same
@@ -317,6 +318,13 @@ class Chain:
     def shape(self) -> tuple[int, int]:
         """(outputs, inputs) of the product."""
         return self.specs[0].shape[0], self.specs[-1].shape[1]
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [name, spec.structure, f"{spec.shape[0]}×{spec.shape[1]}", number_text(spec.storage)]
+            for name, spec in zip(self.names, self.specs, strict=True)
+        ]
+        return html_table(["factor, output side first", "structure", "shape", "stored"], rows, numeric=(3,))
 
     def __repr__(self) -> str:
         factors = [f"{name}: {spec.label}" for name, spec in zip(self.names, self.specs, strict=True)]

@@ -32,6 +32,11 @@ class Execution:
     cost: Cost
     plan: Plan
 
+    def _repr_html_(self) -> str:
+        return (
+            f"<p>counted: {self.cost}, as planned</p>{self.plan._repr_html_()}{self.jacobian._repr_html_()}"
+        )
+
     def __eq__(self, other: object) -> bool:
         return equal_by_value(self, other)
 

@@ -21,6 +21,7 @@ from jacobians.products import find_row, product_cost, product_spec
 if TYPE_CHECKING:
     from backprop.chain import Chain
     from backprop.execute import Execution
+    from verification.pictures import Picture
 
 Strategy = Literal["left", "right", "optimal", "reverse", "forward"] | tuple[Tree, Tree] | int
 
@@ -239,6 +240,17 @@ class Plan:
                 f"  dead units             {live.dropped:,} of {live.units:,} stay (dead_units=True leaves them out)"
             )
         return "\n".join([*lines, text_table(header, rows, numeric=(4, 5))]) if rows else "\n".join(lines)
+
+    def picture(self) -> Picture:
+        """Return the bracketing as a tree, with the multiplications of each product."""
+        from backprop.plan_display import plan_picture
+
+        return plan_picture(self)
+
+    def _repr_html_(self) -> str:
+        from backprop.plan_display import plan_html
+
+        return plan_html(self)
 
     def __eq__(self, other: object) -> bool:
         return self._facts == other._facts if isinstance(other, Plan) else NotImplemented

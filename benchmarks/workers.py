@@ -29,6 +29,7 @@ RUNTIMES = {
     "torch": ("torch", "numpy"),
     "autograd": ("autograd", "numpy"),
     "numdifftools": ("numdifftools", "numpy"),
+    "casadi": ("casadi", "numpy"),
 }
 """What each runtime imports first, and the distributions whose versions are named."""
 OURS = "numpy"  # the runtime of the library and of the floor

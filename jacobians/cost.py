@@ -109,6 +109,9 @@ class Cost:
             )
         return (self.multiplications, self.additions) < (other.multiplications, other.additions)
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self}</p>"
+
     def __str__(self) -> str:
         return f"{number_text(self.multiplications)} multiplications, {number_text(self.additions)} additions"
 

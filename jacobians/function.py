@@ -92,7 +92,7 @@ class Function(Pickled, Written):
         True when both use the functions of ``namespace_of(x)`` that the Python array API standard has, so that they
         take arrays of other libraries; those of a function that does not say so are refused.
     instead : str
-        What a composition asks for in its place where its derivative is infinite.
+        What to take in its place where its derivative is infinite.
 
     Examples
     --------
@@ -128,9 +128,8 @@ class Function(Pickled, Written):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        code = getattr(
-            cls.derivative, "__code__", None
-        )  # a method that overrides another is asked for itself
+        # a method that overrides another is asked for itself
+        code = getattr(cls.derivative, "__code__", None)
         arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
         cls._takes_value = "value" in arguments
         # shapes of derivatives are tested here; those of others are looked at, which takes a forward pass
@@ -202,17 +201,13 @@ class Function(Pickled, Written):
         Raises
         ------
         TypeError, ValueError
-            If x is refused, or `wrt` names no parameter of this function; if a layer has an infinite derivative, and
-            its product with another that is 0 is no number.
+            If x is refused, or `wrt` names no parameter of this function.
         """
         point = self._door(x, batched)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore"):  # 0·∞ in a product is NaN; compositions name it
             if isinstance(wrt, str):
-                result = self._jacobian(point, self._known(wrt), int(batched))
-            else:
-                result = BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
-            self._check_product(point, result, int(batched))
-        return result
+                return self._jacobian(point, self._known(wrt), int(batched))
+            return BlockRow.unchecked(self._jacobians_by(point, self._names(wrt), int(batched)))
 
     @without_float_errors
     def linearize(self, x: Any, *, batched: bool = False) -> Linearization:
@@ -315,10 +310,8 @@ class Function(Pickled, Written):
         self.check_input(tuple(point.shape[int(batched) :]))
         self.check_values(point)
         # what is returned must not change with the caller's array
-        return private(point) if is_foreign(point) or np.may_share_memory(point, x) else point
-
-    def _check_product(self, x: Array, result: Jacobian, batch_ndim: int) -> None:
-        """Raise ValueError if a product of finite factors and infinite ones is no number: a composition."""
+        shared = point.base is x if type(x) is np.ndarray else is_foreign(point)
+        return private(point) if shared or np.may_share_memory(point, x) else point
 
     def _known(self, name: str, *, inputs: bool = True) -> str:
         if inputs and isinstance(name, str) and name == INPUT:
@@ -330,26 +323,24 @@ class Function(Pickled, Written):
         names = checked_names(wrt, "wrt", "'input', the name of a parameter, or a sequence of names")
         known = {INPUT, *self.parameters}
         names = [name if isinstance(name, str) and name in known else self._known(name) for name in names]
-        if not names:
-            raise ValueError(
-                f"wrt: found no name, expected 'input' or names out of {list(self.parameters)} of {self}"
-            )
-        return names
+        if names:
+            return names
+        raise ValueError(
+            f"wrt: found no name, expected 'input' or names out of {list(self.parameters)} of {self}"
+        )
 
     def _forward(self, x: Any, batch_ndim: int) -> Any:
         if batch_ndim == 0 or self.vectorized:
+            forward: Any = self.forward
             try:
-                value = self._forward_together(x, batch_ndim) if batch_ndim else self.forward(x)
+                value = forward(x, batch_ndim=batch_ndim) if batch_ndim else forward(x)
             except ValueError:
-                again = partial(self._forward_together, batch_ndim=batch_ndim) if batch_ndim else self.forward
+                again = partial(forward, batch_ndim=batch_ndim) if batch_ndim else forward
                 self._require_unwritten(x, "forward", again)
                 raise
             return value if is_floats(value) else self._real_value(value, x)
         points = [self._forward(x[place, ...], batch_ndim - 1) for place in range(x.shape[0])]
         return namespace_of(x).stack(points)
-
-    def _forward_together(self, x: Any, batch_ndim: int) -> Any:
-        return self.forward(x, batch_ndim=batch_ndim)  # type: ignore[call-arg]  # see the class docstring
 
     def _jacobian(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> Jacobian:
         """Return the Jacobian, a product by its cheapest bracketing; `value` is f(x), where it is at hand."""
@@ -371,12 +362,9 @@ class Function(Pickled, Written):
             except ValueError:
                 self._require_unwritten(x, "derivative", lambda point: self.derivative(point, wrt, **known))
                 raise
-            if self._ours and isinstance(found, Jacobian):
-                factors = [found]
-            else:
-                factors = self._factors(found, x, wrt, batch_ndim, value)
-            if not batch_ndim:
-                return factors
+            if not batch_ndim and self._ours and isinstance(found, Jacobian):
+                return [found]
+            factors = self._factors(found, x, wrt, batch_ndim, value)
             batch = tuple(x.shape[:batch_ndim])
             return [f if f.batch_shape == batch else f.broadcast_batch(batch) for f in factors]
         places = range(x.shape[0])

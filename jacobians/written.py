@@ -58,6 +58,8 @@ class Written(ABC):
     def _factors(self, derivative: Any, x: Any, wrt: str, batch_ndim: int, value: Any) -> list[Jacobian]:
         """Return what a derivative is as its factors, output side first: mostly one."""
         if not isinstance(derivative, tuple | list):
+            if self._ours and isinstance(derivative, Jacobian):
+                return [derivative]
             return [self._as_jacobian(derivative, x, wrt, batch_ndim, value)]
         for place, factor in enumerate(derivative):
             if not isinstance(factor, Jacobian):

@@ -34,7 +34,7 @@ SMALLEST_SHOWN = 1e-16  # relative errors below are rounding
 COLOURS = {"forward": "#d9762f", "central": "#3f87c8"}
 ZERO_COLOUR = "#8080803a"
 _INK = "#010203"  # stands for the colour of the page's text until the picture is written
-_PAGE_STYLE = (
+PAGE_STYLE = (
     "<style>svg{color:#1c2330;color-scheme:light dark}"
     "@media (prefers-color-scheme:dark){svg{color:#e4e8ee}}</style>"
 )
@@ -80,7 +80,7 @@ class Picture:
     @property
     def inline(self) -> str:
         """The SVG without a style of its own: inside a page it takes the colour of the text around it."""
-        return self.svg.replace(_PAGE_STYLE, "", 1)
+        return self.svg.replace(PAGE_STYLE, "", 1)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing as an .svg file, beside the target first and then renamed.
@@ -315,7 +315,7 @@ def svg_of(figure: Figure) -> str:
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    return re.sub(r"(<svg[^>]*>)", rf"\1{_PAGE_STYLE}", svg, count=1)
+    return re.sub(r"(<svg[^>]*>)", rf"\1{PAGE_STYLE}", svg, count=1)
 
 
 def box(

@@ -198,7 +198,7 @@ class CompiledJacobian:
         def arrays(x: Array, out: Array | None = None) -> Array:
             return call(x)[0] if out is None else call(x, out=(out,))[0]
 
-        self._arrays = self._call = arrays
+        self._arrays = self._call = getattr(call, "one", arrays)
         return True
 
     def _take_the_fastest(self, block: int | None) -> None:
@@ -281,7 +281,6 @@ class CompiledJacobian:
 
     # --- calls -----------------------------------------------------------------------------------------
 
-    @without_float_errors
     def __call__(self, x: Any, out: Array | None = None) -> Array:
         """Return the dense Jacobian at x.
 
@@ -297,15 +296,22 @@ class CompiledJacobian:
         TypeError, ValueError
             If x or out is refused.
         """
+        # the generated code has the error state of these packages: the usual way needs none around it
         if type(x) is not ndarray or x.dtype is not self.dtype or x.shape != self._straight:
             if self._own(x):
                 return self._at_own(x, out)
             x = self._door(x)
             if x.dtype != self.dtype:
-                return self._forchecked_precision(x.dtype)(x, out)
+                return self._for_dtype(x.dtype)(x, out)
         if out is None:
             return self._call(x)
-        self._check_out(out)
+        if (
+            type(out) is not ndarray
+            or out.shape != self._shape_of_out
+            or out.dtype is not self._answer
+            or not out.flags.writeable
+        ):
+            self._check_out(out)
         if self._writes_anywhere or (self._writes_out and out.flags.c_contiguous):
             self._arrays(x, out)
         else:
@@ -322,9 +328,10 @@ class CompiledJacobian:
             )
             raise ValueError(f"x: found {found}, expected shape {self.shape} and no out")
         if np.dtype(x.dtype) != self.dtype:
-            return self._forchecked_precision(checked_precision(x.dtype))._at_own(x, None)
+            return self._for_dtype(checked_precision(x.dtype))._at_own(x, None)
         return self._call(x)
 
+    @without_float_errors
     def _door(self, x: Any) -> Array:
         point = real_array(x, "x", foreign="refuse")
         if point.shape != self.shape:
@@ -338,7 +345,7 @@ class CompiledJacobian:
             self._loss.check_values(self._network._forward(point, int(self._batched)))
         return point
 
-    def _forchecked_precision(self, dtype: np.dtype[Any]) -> CompiledJacobian:
+    def _for_dtype(self, dtype: np.dtype[Any]) -> CompiledJacobian:
         if dtype not in self._others:
             form: Form = "auto" if self._form == "scalars" else self._form
             self._others[dtype] = CompiledJacobian(
@@ -354,10 +361,12 @@ class CompiledJacobian:
             )
         return self._others[dtype]
 
+    @property
+    def _shape_of_out(self) -> tuple[int, ...]:
+        return (*self.shape[:1], *self._sizes) if self._batched else self._sizes
+
     def _check_out(self, out: Any) -> None:
-        batch = self.shape[:1] if self._batched else ()
-        expected = (*batch, *self._sizes)
-        dtype = self._answer
+        expected, dtype = self._shape_of_out, self._answer
         if not isinstance(out, np.ndarray):
             raise TypeError(f"out: found {class_name(out)}, expected an array of shape {expected}")
         if not out.flags.writeable:

@@ -45,7 +45,8 @@ class Written(NamedTuple):
 
     def made(self) -> Callable[..., Any]:
         """Return the function of the code, on one thread of BLAS unless a call is worth two."""
-        return without_float_errors(on_one_thread(maker(self.source)(**self.constants), self.products))
+        make = without_float_errors(maker(self.source))  # products of constants are made here
+        return without_float_errors(on_one_thread(make(**self.constants), self.products))
 
 
 @dataclass

@@ -11,7 +11,7 @@ import numpy as np
 from backprop.learning.network import MLP
 from backprop.learning.training import fit
 from backprop.notes.formula import Array, Formula, Slip, Witness
-from backprop.notes.witnesses import entry_by_entry, exact, finite_differences, symbolic
+from backprop.notes.witnesses import closed_form, entry_by_entry, exact, finite_differences, symbolic
 from jacobians import (
     Affine,
     LinearMap,
@@ -261,12 +261,14 @@ FORMULAS: tuple[Formula, ...] = (
         "A3", "vector by vector", r"\left(\partial y/\partial x\right)_{ij} = \partial y_i/\partial x_j", "3×2", "numerator",
         lambda: Sequential(layer, Softmax()).jacobian(x).matrix(),
         (finite_differences(plain_softmax_layer, x), symbolic(plain_softmax_layer, x),
+         closed_form("softmax(A*x + b)", "x", A=A, x=x, b=b),
          entry_by_entry((3, 2), softmax_layer_entry)),
     ),
     Formula(
         "A3a", "scalar by vector", r"\partial y/\partial x = (\nabla y)^{\mathsf T}", "1×3", "numerator",
         lambda: LogSumExp().jacobian(b).matrix(),
         (finite_differences(lambda v: np.log(np.exp(v).sum()), b), symbolic(lambda v: np.log(np.exp(v).sum()), b),
+         closed_form("log(sum(exp(x)))", "x", x=b),
          entry_by_entry((1, 3), lambda i, j: math.exp(b[j]) / sum(math.exp(value) for value in b))),
     ),
     Formula(
@@ -274,12 +276,14 @@ FORMULAS: tuple[Formula, ...] = (
         "3×1", "numerator",
         lambda: curve.jacobian(t).matrix(),
         (finite_differences(lambda s: np.tanh(A[:, 0] * s + b), t), symbolic(lambda s: np.tanh(A[:, 0] * s + b), t),
+         closed_form("tanh(A[:,0]*t + b)", "t", A=A, b=b, t=t),
          entry_by_entry((3, 1), lambda i, j: (1 - math.tanh(A[i, 0] * t + b[i]) ** 2) * A[i, 0])),
     ),
     Formula(
         "A3c", "a linear map", r"y = Ax:\; \partial y/\partial x = A", "3×2", "numerator",
         lambda: np.stack([LinearMap(A).jacobian(x).matrix(), Affine(A).jacobian(x).matrix()]),
         (then(finite_differences(lambda v: A @ v, x), lambda J: [J, J]), then(symbolic(lambda v: A @ v, x), lambda J: [J, J]),
+         then(closed_form("A*x", "x", A=A, x=x), lambda J: [J, J]),
          entry_by_entry((2, 3, 2), lambda _, i, j: float(A[i, j]))),
     ),
     Formula(
@@ -323,6 +327,7 @@ FORMULAS: tuple[Formula, ...] = (
         (exact("entry by entry", lambda: faces_of(lambda i, j, k: x[k] if i == j else 0.0)),
          exact("numpy.kron and einsum", faces_by_kronecker),
          then(finite_differences(lambda W: W @ x + b, A), lambda J: faces_of(lambda i, j, k: J[i, j * D + k])),
+         then(closed_form("W*x + b", "W", W=A, x=x, b=b), lambda J: faces_of(lambda i, j, k: J[i, j * D + k])),
          then(symbolic(lambda W: W @ x + b, A), lambda J: faces_of(lambda i, j, k: J[i, j * D + k]))),
     ),
 )  # fmt: skip

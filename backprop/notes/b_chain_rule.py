@@ -11,6 +11,7 @@ from backprop.chain import Chain
 from backprop.learning.network import MLP
 from backprop.notes.formula import Array, Formula, Slip
 from backprop.notes.witnesses import (
+    closed_form,
     entry_by_entry,
     exact,
     finite_differences,
@@ -219,7 +220,8 @@ FORMULAS: tuple[Formula, ...] = (
     Formula(
         "B3", "the derivative as a matrix", r"(Df)_{ij} = \partial f_i/\partial x_j", "2×2", "numerator",
         lambda: network.jacobian(x).dense(),
-        (finite_differences(plain_network, x), symbolic(plain_network, x)),
+        (finite_differences(plain_network, x), symbolic(plain_network, x),
+         closed_form("sigmoid(C*sigmoid(A*x + b) + d)", "x", A=A1, b=b1, C=A2, d=b2, x=x)),
     ),
     Formula(
         "B4", "the best local linear approximation", r"f(x + \Delta x) = f(x) + Df(x)\,\Delta x + O(\lVert\Delta x\rVert^2)",
@@ -237,7 +239,8 @@ FORMULAS: tuple[Formula, ...] = (
         "2×2", "numerator",
         lambda: NotesF().jacobian(x).dense(),
         (finite_differences(lambda v: np.stack([v[0] ** 2 * v[1], v[0] + v[1]]), x),
-         symbolic(lambda v: np.stack([v[0] ** 2 * v[1], v[0] + v[1]]), x)),
+         symbolic(lambda v: np.stack([v[0] ** 2 * v[1], v[0] + v[1]]), x),
+         closed_form("[x[0]^2*x[1]; x[0] + x[1]]", "x", x=x)),
     ),
     Formula(
         "B6", "the chain rule", r"D(g \circ f)(x) = Dg(f(x)) \cdot Df(x)", "1×2", "numerator",
@@ -252,6 +255,7 @@ FORMULAS: tuple[Formula, ...] = (
         lambda: composed.jacobian(x).dense(),
         (exact("closed form", lambda: [[4 * x[0] ** 3 * x[1] ** 2 + 3 * (x[0] + x[1]) ** 2,
                                         2 * x[0] ** 4 * x[1] + 3 * (x[0] + x[1]) ** 2]]),
+         closed_form("(x[0]^2*x[1])^2 + (x[0] + x[1])^3", "x", x=x),
          symbolic(lambda v: (v[0] ** 2 * v[1]) ** 2 + (v[0] + v[1]) ** 3, x)),
     ),
     Formula(
@@ -260,6 +264,7 @@ FORMULAS: tuple[Formula, ...] = (
             network, Elementwise("minus y", lambda a: a - y, lambda a: np.ones_like(a)), SquaredNorm()
         ).jacobian(x).dense(),
         (finite_differences(lambda v: ((plain_network(v) - y) ** 2).sum(), x),
+         closed_form("norm2(sigmoid(C*sigmoid(A*x + b) + d) - y)^2", "x", A=A1, b=b1, C=A2, d=b2, x=x, y=y),
          symbolic(lambda v: ((plain_network(v) - y) ** 2).sum(), x)),
         Slip(r"D\alpha = 2z", "Dα = 2z lacks the transpose: a column times DF can't be formed",
              lambda: matrix_product((2 * (plain_network(x) - y))[:, None], network.jacobian(x).dense())),
@@ -269,6 +274,7 @@ FORMULAS: tuple[Formula, ...] = (
         r"DF_L \cdots DF_{\ell+1} \cdot \partial F_\ell/\partial \eta_\ell", "2×6", "numerator",
         lambda: network.jacobian(x, wrt="0.W").dense(),
         (finite_differences(lambda W: sigma(A2 @ sigma(W @ x + b1) + b2), A1),
+         closed_form("sigmoid(C*sigmoid(A*x + b) + d)", "A", A=A1, b=b1, C=A2, d=b2, x=x),
          symbolic(lambda W: sigma(A2 @ sigma(W @ x + b1) + b2), A1)),
         Slip(r"DF = DF_L \cdots DF_1", "one formula is used for the input and for the parameters",
              lambda: network.jacobian(x).dense()),

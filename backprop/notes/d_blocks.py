@@ -12,7 +12,7 @@ from backprop.images.gradient_descent import gradient_descent
 from backprop.learning.network import MLP
 from backprop.learning.training import fit
 from backprop.notes.formula import Array, Formula, Slip, Witness
-from backprop.notes.witnesses import entry_by_entry, exact, finite_differences, symbolic
+from backprop.notes.witnesses import closed_form, entry_by_entry, exact, finite_differences, symbolic
 from jacobians import (
     Affine,
     Concatenate,
@@ -320,6 +320,9 @@ FORMULAS: tuple[Formula, ...] = (
         lambda: np.concatenate([QuadraticForm(form).jacobian(start).dense(),
                                 QuadraticForm(form).jacobian(start, wrt="A").tensor()]),
         (exact("the formulas", lambda: np.vstack([start @ (form + form.T), np.outer(start, start)])),
+         exact("closed form with letters for sizes", lambda: np.vstack([
+             closed_form("x'*A*x", "x", A=form, x=start).value(),
+             closed_form("x'*A*x", "A", A=form, x=start).value().reshape(form.shape)])),
          exact("finite differences", lambda: form_by(finite_differences), 1e-6),
          exact("symbolic", lambda: form_by(symbolic), 1e-9)),
         Slip(r"\Delta Y = \Delta X^{\mathsf T} A X + X^{\mathsf T} \Delta X", "the second term lacks A: X^T A ΔX",

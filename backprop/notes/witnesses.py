@@ -9,6 +9,7 @@ import numpy as np
 
 import verification
 from backprop.notes.formula import Witness
+from jacobians.formulas import derive
 from jacobians.function import INPUT
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.float_errors import without_float_errors
@@ -59,6 +60,31 @@ def symbolic(f: Callable[[Any], Any], x: Any, reshape: tuple[int, ...] | None = 
 
 
 @without_float_errors
+def closed_form(formula: str, by: str, **values: Any) -> Witness:
+    """Return the witness that derives a formula with letters for sizes, and evaluates it: row-major (m, n).
+
+    Parameters
+    ----------
+    formula, by : str
+        As for `jacobians.derive`.
+    **values : array_like
+        Of all variables of the formula; numbers are scalars.
+
+    Examples
+    --------
+    >>> closed_form("x'*A*x", "x", A=np.eye(2), x=[1.0, 2.0]).value()
+    array([[2., 4.]])
+    """
+
+    def value() -> Array:
+        arrays = {name: np.asarray(given, dtype=float) for name, given in values.items()}
+        sizes = {name: "×".join(map(str, array.shape)) or "scalar" for name, array in arrays.items()}
+        d = derive(formula, by, declare=sizes)
+        return d.evaluate(**arrays).reshape(-1, arrays[by].size)
+
+    return Witness("closed form with letters for sizes", value)
+
+
 def symbolic_matrix(f: Callable[[Any], Any], x: Any) -> Array:
     """Return the symbolic Jacobian of f at x as numbers; the expressions, which take far longer, are not formed.
 

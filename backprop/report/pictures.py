@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backprop.plan import Plan
+from backprop.report.tree_picture import COLOURS
 from jacobians import Jacobian, Spec
 from jacobians.numerics.arrays import Array
 from jacobians.planning.trees import Tree
 from verification.pictures import ZERO_COLOUR, box, style, svg_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
-COLOURS = {
-    "left": "#3f87c8", "reverse": "#3f87c8", "right": "#d9762f", "forward": "#d9762f", "optimal": "#2e9e6b",
-}  # fmt: skip
+
 MOST_PIXELS = (256, 512)
 """Rows and columns of the largest picture of a Jacobian."""
 
@@ -193,65 +190,6 @@ def draw_costs(costs: Mapping[str, Mapping[str, int]]) -> str:
         return svg_of(figure)
 
 
-def draw_tree(plan: Plan) -> str:
-    """Return the bracketing of a plan as a tree, as SVG: the factors on the left, output side on top.
-
-    A dot is a product: above it the step, below it the multiplications.
-    """
-    from matplotlib.figure import Figure
-
-    chain = plan.chain
-    count = len(chain)
-    labels = [
-        f"{_fitting(name, 22)}  {_fitting(spec.label, 26)}"
-        for name, spec in zip(chain.names, chain.specs, strict=True)
-    ]
-    beside = 0.3 + 0.073 * max(map(len, labels))  # inches for the labels
-    depth = max(_depth(plan.tree), 1)
-    # a step has room for the number below its dot, the last one for a long number
-    across, after = max(1.6, 0.42 * depth), 0.85
-    height = 0.42 * max(count, 2)
-    with style():
-        figure = Figure(figsize=(beside + across + after, height + 0.2))
-        axes = figure.add_axes(box(figure, beside, 0.1, across, height))
-        axes.set_axis_off()
-        axes.set_xlim(0, depth)
-        axes.set_ylim(count - 0.4, -0.6)
-        for place, label in enumerate(labels):
-            axes.annotate(
-                label, (0, place), xytext=(-6, 0), textcoords="offset points",
-                ha="right", va="center", fontsize=9,
-            )  # fmt: skip
-        steps = iter(enumerate(plan.steps, 1))
-        _branch(axes, plan.tree, steps, COLOURS.get(plan.strategy, COLOURS["optimal"]))
-        return svg_of(figure)
-
-
-def _depth(tree: Tree) -> int:
-    return 0 if isinstance(tree, int) else 1 + max(_depth(part) for part in tree)
-
-
-def _branch(axes: Axes, tree: Tree, steps: Any, colour: str) -> tuple[float, float]:
-    """Draw one subtree; return where its dot is: how many products deep, and how far down."""
-    if isinstance(tree, int):
-        return 0.0, float(tree)
-    (left_x, left_y), (right_x, right_y) = (_branch(axes, part, steps, colour) for part in tree)
-    number, step = next(steps)
-    x, y = max(left_x, right_x) + 1, (left_y + right_y) / 2
-    for from_x, from_y in ((left_x, left_y), (right_x, right_y)):
-        axes.plot(
-            [from_x, x, x], [from_y, from_y, y], color=colour, lw=1.5, solid_joinstyle="round", clip_on=False
-        )
-    axes.plot([x], [y], "o", color=colour, ms=5, clip_on=False)
-    axes.annotate(
-        f"{number}", (x, y), xytext=(4, 3), textcoords="offset points", fontsize=9, fontweight="bold"
-    )
-    axes.annotate(
-        f"{step.cost.multiplications:,}", (x, y), xytext=(4, -10), textcoords="offset points", fontsize=9
-    )
-    return x, y
-
-
 def draw_training(losses: Sequence[float]) -> str:
     """Return the training curve as SVG.
 
@@ -331,7 +269,3 @@ def _colours() -> Colormap:
 
 def _short(value: float) -> str:
     return "0" if value == 0 else f"{value:.2g}"
-
-
-def _fitting(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -16,11 +16,11 @@ from backprop.report.pictures import (
     draw_digit,
     draw_jacobian,
     draw_training,
-    draw_tree,
     tree_text,
 )
 from backprop.report.record import to_dict
 from backprop.report.result import Derivative, Report, Training
+from backprop.report.tree_picture import draw_tree
 from backprop.report.write import to_csv, to_json
 from backprop.tables import markdown_table
 from jacobians.numerics.arguments import checked_instance

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from profiles import Code
 
-from .family import Call, Case, Family, Goal
+from .family import Call, Case, Family, Goal, Unsuitable
 from .networks import Network, in_autograd, in_jax, in_torch, ours
 
 OUT = "backprop.compile(net)(x, out)"
+NUMBA = "backprop.compile(net, engine='numba')(x)"
+NUMBA_OUT = "backprop.compile(net, engine='numba')(x, out)"
 
 
 def expected(problem: Network) -> Any:
@@ -28,12 +30,12 @@ def structured(problem: Network) -> Call:
     return lambda: net.jacobian(x, batched=batched).dense()
 
 
-def _compiled(problem: Network) -> Any:
+def _compiled(problem: Network, engine: str = "numpy") -> Any:
     import backprop
 
     x = problem.x()
     return backprop.compile(
-        ours(problem), batched=problem.points is not None, shape=x.shape, dtype=problem.dtype
+        ours(problem), batched=problem.points is not None, shape=x.shape, dtype=problem.dtype, engine=engine
     )
 
 
@@ -63,6 +65,21 @@ def compiled_into(problem: Network) -> Call:
     jacobian, x = _compiled(problem), problem.x()
     out = np.empty_like(jacobian(x))
     return _with_code(lambda: jacobian(x, out), jacobian, x, out)
+
+
+@INPUT_JACOBIAN.contestant(NUMBA, role="ours")
+def compiled_by_numba(problem: Network) -> Call:
+    """The same recording compiled by Numba (extra `fast`), into a fresh array."""
+    jacobian, x = _compiled(problem, "numba"), problem.x()
+    return lambda: jacobian(x)
+
+
+@INPUT_JACOBIAN.contestant(NUMBA_OUT, role="ours")
+def compiled_by_numba_into(problem: Network) -> Call:
+    """The same into a given array."""
+    jacobian, x = _compiled(problem, "numba"), problem.x()
+    out = np.empty_like(jacobian(x))
+    return lambda: jacobian(x, out)
 
 
 @INPUT_JACOBIAN.contestant("least matrix products", role="floor")
@@ -178,6 +195,50 @@ def autograd_jacobian(problem: Network) -> Call:
     return lambda: jacobian(x)
 
 
+# --- CasADi ----------------------------------------------------------------------------------------------
+
+MOST_EXPRESSIONS = 5000  # parameters, beyond which writing the expressions out takes minutes
+
+
+def _casadi(problem: Network) -> Any:
+    import casadi
+
+    if problem.points is not None or problem.parameter_count > MOST_EXPRESSIONS:
+        raise Unsuitable("it writes out an expression for each entry of one Jacobian")
+    x = casadi.SX.sym("x", problem.sizes[0])
+    value = x
+    for W, b in problem.weights()[:-1]:
+        z = casadi.DM(W) @ value + casadi.DM(b)
+        value = casadi.tanh(z) if problem.activation == "tanh" else casadi.fmax(z, 0)
+    W, b = problem.weights()[-1]
+    jacobian = casadi.jacobian(casadi.DM(W) @ value + casadi.DM(b), x)
+    return casadi.Function("jacobian", [x], [casadi.densify(jacobian)])
+
+
+@INPUT_JACOBIAN.contestant("casadi.Function(x)", runtime="casadi", answer=np.asarray)
+def casadi_call(problem: Network) -> Call:
+    """Its own graph of scalars, interpreted; a matrix of its own is returned."""
+    function, x = _casadi(problem), problem.x()
+    return lambda: function(x)
+
+
+@INPUT_JACOBIAN.contestant("casadi.Function.buffer", runtime="casadi")
+def casadi_buffer(problem: Network) -> Call:
+    """The same from and into given memory, columns first."""
+    function, x = _casadi(problem), problem.x().astype(np.float64)  # its only precision
+    found = np.zeros((problem.sizes[-1], problem.sizes[0]), order="F")
+    buffer, call = function.buffer()
+    buffer.set_arg(0, memoryview(x))
+    buffer.set_res(0, memoryview(found.T).cast("B").cast("d"))
+
+    def into() -> Any:
+        call()
+        return found
+
+    into.alive = buffer, x  # CasADi keeps addresses only
+    return into
+
+
 # --- cases -----------------------------------------------------------------------------------------------
 
 BOTTLENECK = (784, 256, 32, 256, 784)
@@ -197,10 +258,13 @@ def _points(count: int, title: str, sizes: tuple[int, ...], phi: str, *goals: Go
 
 
 CASES = (
-    _point("2-3-4-1", (2, 3, 4, 1), "tanh", Goal("jax", 3.5, ours=FRESH), Goal("peer"), Goal("floor")),
+    _point("2-3-4-1", (2, 3, 4, 1), "tanh",
+        Goal("jax", 7, ours=NUMBA), Goal("casadi.Function.buffer", 1.2, ours=NUMBA_OUT), Goal("jax", 3.5, ours=FRESH),
+        Goal("floor"),
+    ),
     _point("2-3-4-1", (2, 3, 4, 1), "relu", Goal("jax", 3.5, ours=FRESH), Goal("peer"), Goal("floor")),
-    _point("64-128-64-10", (64, 128, 64, 10), "tanh", Goal("peer", 3), Goal("floor"), single=True),
-    _point("784-256-32-256-784", BOTTLENECK, "tanh", Goal("peer", 5), Goal("floor"), single=True),
+    _point("64-128-64-10", (64, 128, 64, 10), "tanh", Goal("peer", 2.5), Goal("floor"), single=True),
+    _point("784-256-32-256-784", BOTTLENECK, "tanh", Goal("peer", 8), Goal("floor"), single=True),
     _point("784-256-32-256-784", BOTTLENECK, "relu", Goal("peer", 5), Goal("floor")),
     _point("256 × 20", DEEP, "relu", Goal("peer", 3), Goal("floor", 1), single=True),
     _point("1024 × 4", WIDE, "relu", Goal("peer", 3), Goal("floor", 1)),
@@ -208,10 +272,12 @@ CASES = (
     _point("1024 × 4", WIDE, "tanh", Goal("peer", 1.1), Goal("floor", 0.85)),
     _points(
         64, "784-256-32-256-784", BOTTLENECK, "tanh",
-        Goal("peer", 4, ours=OUT), Goal("peer", 2.5, ours=FRESH), Goal("floor"), single=True,
+        Goal("peer", 5, ours=OUT), Goal("peer", 2.5, ours=FRESH), Goal("floor"), single=True,
     ),
     _points(64, "256 × 20", DEEP, "relu", Goal("peer", 2.8), Goal("floor")),
     _points(64, "256 × 20", DEEP, "tanh", Goal("peer", 1), Goal("floor"), single=True),
-    _points(64, "2-3-4-1", (2, 3, 4, 1), "tanh", Goal("peer", 3)),
-    _points(1024, "64-128-64-10", (64, 128, 64, 10), "tanh", Goal("peer", 1.1), Goal("floor"), single=True),
+    _points(64, "2-3-4-1", (2, 3, 4, 1), "tanh", Goal("peer", 10), Goal("peer", ours=FRESH)),
+    _points(1024, "2-3-4-1", (2, 3, 4, 1), "tanh", Goal("peer", 2.5), Goal("peer", ours=FRESH)),
+    _points(64, "64-128-64-10", (64, 128, 64, 10), "tanh", Goal("peer", 0.95), Goal("floor")),
+    _points(1024, "64-128-64-10", (64, 128, 64, 10), "tanh", Goal("peer", 1.2), Goal("floor"), single=True),
 )  # fmt: skip

@@ -61,6 +61,19 @@ def compiled_into(problem: Network) -> Call:
     return _with_code(lambda: found(x, y, out), found, problem)
 
 
+@LOSS_GRADIENT.contestant(
+    "backprop.compile_gradients(net, points, engine='numba')(x, y, out)", role="ours", answer=flat
+)
+def compiled_by_numba(problem: Network) -> Call:
+    """The same recording compiled by Numba (extra `fast`), into given arrays."""
+    import backprop
+
+    found = backprop.compile_gradients(ours(problem), problem.points or 1, engine="numba")
+    x, y = problem.x(), problem.y()
+    out = found(x, y)
+    return lambda: found(x, y, out)
+
+
 def _with_code(call: Any, found: Any, problem: Network) -> Call:
     """Return a call that names what is kept between calls, and the code of one thread's points, for a profile."""
     call.kept = found.workspace

@@ -22,9 +22,9 @@ class ChainOfSpecs:
         How many factors.
     largest : int
         Sizes are from 1 to `largest` (dense), or from 16 to `largest` (a network).
-    kind : {"dense", "equal", "network"}
-        Random sizes; all sizes `largest`; or the chain of a network by its first weights: softmax, then layers and
-        activations, and I ⊗ xᵀ at the end.
+    kind : {"dense", "equal", "layers", "network"}
+        Random sizes; all sizes `largest`; the same with a diagonal behind each matrix; or the chain of a network by its
+        first weights: softmax, then layers and activations, and I ⊗ xᵀ at the end.
     dtype : str
         Has no meaning here.
     """
@@ -48,6 +48,9 @@ class ChainOfSpecs:
             end = Spec.kronecker(Spec.identity(rows), Spec.dense(1, 64))
             return [*specs[: self.count - 1], end]
         sizes = random.integers(1, self.largest, self.count + 1, endpoint=True).tolist()
+        if self.kind == "layers":
+            n = self.largest
+            return [Spec.diagonal(n) if place % 2 else Spec.dense(n, n) for place in range(self.count)]
         if self.kind == "equal":
             sizes = [self.largest] * (self.count + 1)
         return [Spec.dense(m, n) for m, n in pairwise(sizes)]
@@ -100,6 +103,9 @@ def dense_costs(specs: list[Any]) -> int:
 def expected(problem: ChainOfSpecs) -> Any:
     """Return the multiplications of the cheapest bracketing."""
     specs = problem.specs()
+    if problem.kind == "layers":  # every bracketing multiplies n × n, and scales rows or columns of n × n
+        matrices, n = (problem.count + 1) // 2, problem.largest
+        return np.asarray(float((matrices - 1) * n**3 + (problem.count - matrices) * n**2))
     return np.asarray(float(textbook(specs) if problem.kind == "network" else dense_costs(specs)))
 
 
@@ -174,5 +180,6 @@ CASES = (
     _dense(100, 256, "equal"),
     _dense(500, 1_000),
     _dense(500, 1_000_000),
+    Case(DENSE_PLAN, "1000 structured factors", ChainOfSpecs(1000, 16, "layers"), (Goal(seconds=50e-3),)),
     Case(LOOK_UP, "100 structured factors", ChainOfSpecs(100, 512, "network"), (Goal(seconds=2e-6),)),
 )

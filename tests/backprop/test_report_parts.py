@@ -9,6 +9,7 @@ import pytest
 from backprop import Chain
 from backprop.report import Settings, pictures, report_network, to_json, write_files
 from backprop.report.render import render_html
+from backprop.report.tree_picture import draw_tree
 from backprop.report.write import require_writable
 from jacobians import Affine, Jacobian, ReLU, Sequential, Tanh
 from jacobians.layers.activations import ACTIVATIONS
@@ -150,8 +151,8 @@ def test_batches_are_not_drawn():
         lambda: pictures.draw_jacobian(Diagonal([1.0, np.nan, -np.inf])),
         lambda: pictures.draw_jacobian(Dense(np.zeros((1, 1)))),
         lambda: pictures.draw_costs({"∂a/∂b": {"left": 0, "right": 10**40, "optimal": 0}}),
-        lambda: pictures.draw_tree(Chain.from_shapes([(2, 3)]).plan()),
-        lambda: pictures.draw_tree(Chain.from_shapes([(2, 2)] * 30).plan()),
+        lambda: draw_tree(Chain.from_shapes([(2, 3)]).plan()),
+        lambda: draw_tree(Chain.from_shapes([(2, 2)] * 30).plan()),
         lambda: pictures.draw_training([2.0]),
     ],
     ids=["not finite", "zero", "huge cost", "one factor", "thirty factors", "one loss"],

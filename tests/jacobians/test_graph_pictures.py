@@ -102,23 +102,23 @@ def test_dashes_are_for_what_multiplies_nothing_and_colours_are_the_structures_o
     class Swap(Diagonal):
         """A structure from outside that only moves, in a colour of its own."""
 
-        structure = "Swap"
+        structure = "OnlyMoved"
         _colour = "<teal>"
 
         def _init(self, d, *options, **named):
             self.d = d
-            self._set(Spec.of("Swap", 2, 2), *options, **named)
+            self._set(Spec.of("OnlyMoved", 2, 2), *options, **named)
 
         _apply_cost = classmethod(lambda cls, spec, columns, batch: Cost(0, 0))
 
     class Plain(Swap):
-        structure = "Plain"
+        structure = "NotOnlyMoved"
         _colour = Jacobian._colour
         _apply_cost = classmethod(lambda cls, spec, columns, batch: Cost(1, 0))
 
         def _init(self, d, *options, **named):
             self.d = d
-            self._set(Spec.of("Plain", 2, 2), *options, **named)
+            self._set(Spec.of("NotOnlyMoved", 2, 2), *options, **named)
 
     weights = np.ones(2)
     moves = [
@@ -136,7 +136,7 @@ def test_dashes_are_for_what_multiplies_nothing_and_colours_are_the_structures_o
         assert (path.get("stroke-dasharray") is not None) == any(J is one for one in moves), J
         assert J.structure in texts
         colours[J.structure] = path.get("stroke")
-    assert (colours["Swap"], colours["Plain"]) == ("<teal>", "#333333")
+    assert (colours["OnlyMoved"], colours["NotOnlyMoved"]) == ("<teal>", "#333333")
     assert len(set(colours.values())) == len(colours) - 1  # Selection and Scatter share
 
 

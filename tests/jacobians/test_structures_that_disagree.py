@@ -271,13 +271,13 @@ def test_a_row_that_breaks_its_word_is_named(
     J = Shift(A, B)
     monkeypatch.setattr(core, "ROWS", list(core.ROWS))
     monkeypatch.setattr(sums, "ROWS", list(sums.ROWS))
-    whole = {
+    whole: dict[str, Any] = {
         "result": lambda a, b: Spec.dense(3, 3),
         "cost": lambda a, b: Cost(0, 0),
         "execute": lambda L, R, ledger: Dense(EYE),
     }
     put, cost = (row, core.product_cost) if "products" in table else (sum_row, sums.sum_cost)
-    put("Shift", "Shift", "S₁·S₂", **whole | changed)  # type: ignore[operator]  # bound at run time
+    put("Shift", "Shift", "S₁·S₂", **whole | changed)
     with pytest.raises(error, match=rf"^row Shift, Shift \(S₁·S₂\): its {sentence}"):
         _ = (J @ J if "products" in table else J + J), cost(J.spec, J.spec)
     core.forget()

@@ -73,11 +73,11 @@ def test_a_wrong_row_of_the_table_is_caught(monkeypatch):
 
     from jacobians.formulas import differentiation
 
-    differentiation._slope_tree.cache_clear()
+    differentiation.slope_of.cache_clear()
     monkeypatch.setitem(ELEMENTWISE, "cos", replace(ELEMENTWISE["cos"], slope="sin(z)"))
     with pytest.raises(AssertionError, match="a fault of this package"):
         check_formula("cos(x)", "x")
-    differentiation._slope_tree.cache_clear()
+    differentiation.slope_of.cache_clear()
 
 
 def test_a_formula_without_points_is_undecided():

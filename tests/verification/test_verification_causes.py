@@ -85,7 +85,7 @@ def test_no_decision_reads_a_sentence():
         (lambda x: 1 / (x - 1), [1.0], [[1.0]], Cause.VALUE_NOT_FINITE),
         (lambda x: x.__imul__(2), [0.5], [[2.0]], Cause.WRITES),
         (lambda x: None, [0.5], [[2.0]], Cause.NO_VALUE),
-        (np.tanh, [0.5], [1.0], Cause.FORM),
+        (np.tanh, [0.5], [1.0, 2.0], Cause.FORM),
         (np.tanh, [0.5], [[np.nan]], Cause.CANDIDATE_NOT_FINITE),
     ],
 )

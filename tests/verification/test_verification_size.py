@@ -75,7 +75,7 @@ def test_sympy_has_a_budget_of_time():
     J = np.diag(np.exp(x) * (np.sin(x) + np.cos(x)))
     report = check(f, x, J, witnesses=["symbolic"], budget=Budget(seconds=0.0))
     assert report.verdict == "undecided"
-    assert report.witnesses[0].reason == "over its budget of time: pass a Budget of more seconds"
+    assert report.witnesses[0].reason.startswith("over its budget of time: pass a Budget of more seconds")
     assert str(report.witnesses[0].cause) == "over-budget"
     assert check(f, x, J, witnesses=["symbolic"]).passed
 

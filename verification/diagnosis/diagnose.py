@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from jacobians.function import INPUT, Function
+from jacobians.layers.composition import Sequential
+from jacobians.layers.softmax import Softmax
 from jacobians.numerics.arguments import checked_integer, checked_shape, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -16,9 +19,11 @@ from verification.causes import Slip
 from verification.diagnosis.answers import gradients, of_blocks, of_missing_entries, of_symmetric
 from verification.diagnosis.constant_factors import Factors, ratio
 from verification.diagnosis.graph_search import Fit, explain, ranked
+from verification.diagnosis.layers import tape_of_network
 from verification.diagnosis.layouts import Shape, forms
 from verification.diagnosis.mistakes import Mistake, mistakes
 from verification.diagnosis.places import places, row_weights, unexplained
+from verification.diagnosis.tape import Tape, tape_of
 from verification.diagnosis.two_mistakes import two_mistakes
 
 EXPLAINED = 1e-4  # a mistake fits if what it leaves unexplained is this part of the deviation
@@ -206,17 +211,10 @@ def _diagnose(
     fits += [Fit(1.0, *one) for one in _of_shape(raw, right, out_shape, in_shape)]
     fits += [Fit(cost, name, said) for cost, name, said, wrong in of_symmetric(right, in_shape)
              if same and _left_over(Mistake(name, said, wrong), found, weights, deviation) <= EXPLAINED]  # fmt: skip
-    if not fits and not scalings and isinstance(f, Function):
-        pairs = two_mistakes(found, right, guesses, taken_back, factors, weights, EXPLAINED)
-        fits = [Fit(3.0, guess.name, guess.sentence) for guess in pairs]
-    code = _code_of(f, point, wrt, bool(fits or scalings))
-    if code is not None and point is not None and not any(fit.cost < CERTAIN for fit in fits):
-        at = (
-            point
-            if wrt == INPUT or not isinstance(f, Function)
-            else np.asarray(f.parameters[wrt], dtype=float)
-        )
-        fits += explain(code, at, right, targets, raw)
+    if point is not None and callable(f) and not any(fit.cost < CERTAIN for fit in fits):
+        for number, (make, at) in enumerate(_tapes(f, point, wrt)):
+            if number == 0 or not (fits or scalings):  # the code of layers, where these explain nothing
+                fits += explain(make, at, right, targets, raw)
     fits = [fit for fit in ranked(fits) if fit.cost <= min(one.cost for one in fits) + NEAR]
     if scalings and f is not None and batch_size is None:
         scalings = [one._replace(sentence=one.sentence.partition(", with ")[0]) for one in scalings]
@@ -246,19 +244,25 @@ def _diagnose(
     )
 
 
-def _code_of(f: Any, point: Array | None, wrt: str, explained: bool) -> Any:
-    """Return the plain code whose graph is mutated: of a Function only where its layers explained nothing."""
-    if point is None or not callable(f):
-        return None
+def _tapes(f: Any, point: Array, wrt: str) -> Iterator[tuple[Callable[[Array], Tape], Array]]:
+    """Yield the graphs in which mistakes are looked for, each by its maker and its point: of layers, then of code."""
     if not isinstance(f, Function):
-        return f if wrt == INPUT else None
-    if explained:
-        return None
-    return (
-        (lambda x: f._forward(x, 0))
-        if wrt == INPUT
-        else lambda value: f.bind({wrt: value})._forward(point, 0)
-    )
+        if wrt == INPUT:
+            yield lambda x: tape_of(f, x), point
+        return
+    at = point if wrt == INPUT else np.asarray(f.parameters[wrt], dtype=float)
+    if isinstance(f, Sequential | Softmax):
+        bound = f if wrt == INPUT else None
+        yield (
+            (lambda x: tape_of_network(f, x, wrt))
+            if bound
+            else lambda value: tape_of_network(f.bind({wrt: value}), point, wrt),
+            at,
+        )
+    if wrt == INPUT:
+        yield lambda x: tape_of(lambda z: f._forward(z, 0), x), at
+    else:
+        yield lambda value: tape_of(lambda w: f.bind({wrt: w})._forward(point, 0), value), at
 
 
 def _of_shape(raw: Array, right: Array, out_shape: Shape, in_shape: Shape) -> list[tuple[str, str]]:

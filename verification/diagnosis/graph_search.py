@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,9 +16,10 @@ from verification.diagnosis.answers import before_the_sum
 from verification.diagnosis.constant_factors import ratio
 from verification.diagnosis.constants import broadcast, forgotten
 from verification.diagnosis.hypotheses import USES, Hypothesis, hypotheses
+from verification.diagnosis.layers import layer_hypotheses
 from verification.diagnosis.mutations import REDUCTIONS, name_of, pool, value_name
 from verification.diagnosis.scaled import scaled, updated
-from verification.diagnosis.tape import Edge, Pull, Tape, pull_of, tape_of
+from verification.diagnosis.tape import Edge, Pull, Tape, pull_of
 from verification.diagnosis.values import LEAST, other_values
 
 WORK = 150_000
@@ -58,9 +59,6 @@ class Fit(NamedTuple):
     cost: float
     name: str
     sentence: str
-
-
-# --- fitting -----------------------------------------------------------------------------------------------
 
 
 class Search:
@@ -135,7 +133,7 @@ class Search:
         """Try every mutation, the simplest first, until there is no work left."""
         if 0 not in self.base:
             return
-        made = hypotheses(self.tape)
+        made = sorted([*layer_hypotheses(self.tape), *hypotheses(self.tape)], key=lambda one: one.cost)
         paths: list[tuple[Hypothesis, Array]] = []
         size = float(np.linalg.norm(self.right))
         drops = [
@@ -336,14 +334,18 @@ def factors_of(tape: Tape) -> dict[float, str]:
 
 
 def explain(
-    f: Any, x: Array, right: Array, targets: Iterable[tuple[float, str, str, Array]], found: Array
+    make: Callable[[Array], Tape],
+    x: Array,
+    right: Array,
+    targets: Iterable[tuple[float, str, str, Array]],
+    found: Array,
 ) -> list[Fit]:
     """Return the mistakes in the derivative of plain code that give a candidate, the simplest first.
 
     Parameters
     ----------
-    f : callable
-        The code.
+    make : callable
+        Returns the tape at a point.
     x : numpy.ndarray
         The point.
     right : numpy.ndarray, shape (m, n)
@@ -354,7 +356,7 @@ def explain(
         The candidate in its own shape.
     """
     try:
-        tape = tape_of(f, x)
+        tape = make(x)
     except Exception:  # code that can't be followed: there are no hypotheses
         return []
     m = len(right)
@@ -372,17 +374,17 @@ def explain(
         if not any(fit.cost < LEAST for fit in search.fits):
             search.fits += [Fit(*one) for one in broadcast(tape, found)]
         one_axis = x.ndim == 1 and 1 < x.size <= LARGEST_HESSIAN and found.shape == (x.size, x.size)
-        if one_axis and _is_hessian(f, x, found):
+        if one_axis and _is_hessian(make, x, found):
             search.fits.append(Fit(0.9, Slip.HESSIAN, "it is the Hessian, expected the gradient"))
     return search.fits
 
 
-def _is_hessian(f: Any, x: Array, found: Array) -> bool:
+def _is_hessian(make: Callable[[Array], Tape], x: Array, found: Array) -> bool:
     step = 1e-5 * np.maximum(1, np.abs(x))
     try:
         rows = []
         for unit in np.diag(step):
-            up, down = (tape_of(f, point).adjoints(np.ones((1, 1)))[0][0] for point in (x + unit, x - unit))
+            up, down = (make(point).adjoints(np.ones((1, 1)))[0][0] for point in (x + unit, x - unit))
             rows.append((up - down) / (2 * unit.sum()))
     except Exception:  # the code's own, beside x
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from jacobians.function import Function
 from jacobians.graph.recorder import Frame
 from verification.causes import Slip
 from verification.diagnosis import operands
@@ -52,7 +53,7 @@ def hypotheses(tape: Tape) -> list[Hypothesis]:
     """Return the mutations of a tape, the simplest first; those of one place in the code are one."""
     found: list[tuple[tuple[Frame, ...], Variant]] = []
     for vertex, call in tape.calls.items():
-        if vertex in tape.active:
+        if vertex in tape.active and not isinstance(call.function, Function):  # layers have rows of their own
             found += [(call.frames, one) for row in LOCAL for one in row(tape, vertex, call)]
     for region in regions(tape):
         found += [(region.frames, one) for one in variants(tape, region)]
@@ -78,7 +79,8 @@ def hypotheses(tape: Tape) -> list[Hypothesis]:
             members = [one for chain in chains for one in groups[name, said, cost, chain]]
             made.append(_merged([one for _, one in members], cost + 0.2, f"{said}, everywhere"))
     made += _uses(tape)
-    made += [Hypothesis(*one) for row in ROWS for one in row(tape)]
+    if not any(isinstance(call.function, Function) for call in tape.calls.values()):
+        made += [Hypothesis(*one) for row in ROWS for one in row(tape)]
     return sorted(made, key=lambda one: one.cost)
 
 

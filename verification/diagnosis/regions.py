@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.function import Function
 from jacobians.graph.operations.table import replaced
 from jacobians.graph.recorder import Frame
 from jacobians.numerics.arrays import Array
@@ -57,6 +58,8 @@ class Region(NamedTuple):
 def regions(tape: Tape) -> Iterator[Region]:
     """Yield the regions of a tape: runs of elementwise steps, and calls of functions."""
     seen = set()
+    if any(isinstance(call.function, Function) for call in tape.calls.values()):
+        return  # of layers: each has rows of its own
     for region in (*_calls(tape), *_runs(tape), *_single(tape), *_whole(tape)):
         key = region.source, region.target
         if key not in seen:

@@ -61,7 +61,8 @@ def _chains(
             for shown in (1, len(sources) - 1):  # in a loop that runs backwards the order is turned
                 if sources[shown] in tape.calls:
                     made = loops[site_of(tape.calls[sources[shown]])]
-                    if made[:-1] == sources[1:] and len(made) == len(sources):
+                    same = len({np.shape(tape.values[one]) for one in (*made, *sources)}) == 1
+                    if same and made[:-1] == sources[1:] and len(made) == len(sources):
                         yield vertices, place, sources, made
                         break
 

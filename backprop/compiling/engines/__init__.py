@@ -4,7 +4,7 @@ An engine prints or runs the nodes of one recording; plan, cost and results are 
 
 - ``made(work)``, which returns a function of the arguments that returns a tuple of arrays, or None where the engine has
   nothing that could be faster than NumPy's code. It may have the attribute ``writes_out``: it takes ``out``, a tuple of
-  C-contiguous arrays or of None;
+  C-contiguous arrays or of None, and `one`, the same of one array for one argument;
 - ``rewritten(nodes, results, once)``, which returns the nodes of NumPy's code with some fused, for what was not made;
 - ``KEEPS_UNITS``, whether dead units must stay, for shapes can't depend on numbers;
 - ``own(array)``, whether an array is the library's, which then stays with it.

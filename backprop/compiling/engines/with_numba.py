@@ -252,7 +252,14 @@ def made(work: Work) -> Callable[..., Any] | None:
         compiled(*arrays, *results)
         return results
 
+    def one(x: Any, out: Any = None) -> Any:  # of one argument and one result: the shortest way
+        if out is None:
+            out = empty(shapes_out[0])
+        compiled(x, out)
+        return out
+
     made_call: Any = call
+    made_call.one = one
     made_call.writes_out, made_call.source = True, text
     return call
 
