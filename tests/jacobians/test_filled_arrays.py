@@ -68,6 +68,20 @@ def view_of_a_view(x):
     return z * 2 + x[5]
 
 
+def read_backwards(x):
+    z = np.zeros(6)
+    z[:] = x**2
+    return z[::-1] * x
+
+
+def reshaped_copy(x):
+    z = np.zeros((3, 2))
+    z[:] = x.reshape(3, 2)
+    flat = z.T.reshape(3, 2)
+    flat[0, 0] = x[4] ** 2
+    return np.concatenate([z, flat])
+
+
 def alias(x):
     a = x.copy()
     b = a
@@ -187,6 +201,7 @@ def explicit_steps(x):
 
 PROGRAMS = [
     entries, recurrence, read_between, row_views, entry_of_row, view_sees_later_writes, view_of_a_view, alias,
+    read_backwards, reshaped_copy,
     copy_is_apart, value_before_the_write, flattened_copy, ravel_is_a_view, in_place, masked, masked_number,
     masked_rows, masked_with_rows_by_value, broadcast_writes, same_place_twice, diagonal, swapped, exchanged,
     shifted_onto_itself, explicit_steps,
