@@ -11,6 +11,7 @@ import numpy as np
 from jacobians.function import INPUT, Function
 from jacobians.names import class_name
 from jacobians.numerics.arrays import is_recorded, read_only
+from jacobians.numerics.ledger import UNCOUNTED
 from jacobians.planning.bracketing import product
 from jacobians.structures import Jacobian
 
@@ -179,9 +180,10 @@ class Record:
 
     def planned(self) -> dict[str, Jacobian]:
         """Return the Jacobian of the output by each source, by a plan on the graph."""
-        from jacobians.planning.plan import quick_plan  # loaded where paths meet
+        from jacobians.planning.execute import eliminated  # loaded where paths meet
+        from jacobians.planning.plan import quick_plan
 
-        found = quick_plan(self.graph()).execute().jacobians
+        found = eliminated(quick_plan(self.graph()), UNCOUNTED)
         return {name: found[self.output, place] for name, place in self.sources.items()}
 
 

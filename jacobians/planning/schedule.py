@@ -10,6 +10,7 @@ import numpy as np
 
 from jacobians.cost import Cost
 from jacobians.numerics.arrays import Array
+from jacobians.numerics.blas_threads import product
 from jacobians.numerics.ledger import Ledger, matrix_product
 from jacobians.structures import Jacobian
 
@@ -49,7 +50,7 @@ class Tape(Ledger):
     def matmul(self, a: Array, b: Array) -> Array:
         """Return a @ b, counted."""
         plain = np.ndim(a) == np.ndim(b) == 2
-        return self._keep(operator.matmul if plain else matrix_product, a, b, super().matmul(a, b))
+        return self._keep(product if plain else matrix_product, a, b, super().matmul(a, b))
 
     def scale(self, a: Array, b: Array) -> Array:
         """Return a * b, counted."""

@@ -166,5 +166,5 @@ def test_a_process_forked_inside_a_call_has_the_callers_number(counts: list[int]
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+        warnings.simplefilter("ignore")  # of forks beside threads, by Python and by JAX
         assert blas_threads.on_one_thread(forked, [(10**5, 1)])() == 0
