@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT, Function
-from jacobians.layers.convolution import Windows, options
+from jacobians.layers.convolution import _Windows, options
 from jacobians.layers.norms import flat
 from jacobians.layers.pooling import _selection
 from jacobians.numerics.arguments import checked_flag
@@ -16,7 +16,7 @@ from jacobians.numerics.arrays import Array
 from jacobians.structures import Dense, Diagonal, Identity, Jacobian, Kronecker, Selection
 
 
-class ChannelMaxPool(Windows):
+class ChannelMaxPool(_Windows):
     """The largest entry of each window of each channel; the Jacobian is a selection.
 
     Parameters
@@ -89,7 +89,7 @@ class ChannelMaxPool(Windows):
         return f"ChannelMaxPool({self.window}{options(self)})"
 
 
-class ChannelMeanPool(Windows):
+class ChannelMeanPool(_Windows):
     """The mean of each window of each channel; the Jacobian is (I ⊗ 1/k·1ᵀ)·S, with k entries in a window.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Windows that slide over the axes behind the channels, and convolutions.
+"""_Windows that slide over the axes behind the channels, and convolutions.
 
 A point has its channels first, (channels, length) or (channels, height, width). What a window covers is a selection of
 entries, and nothing is expanded: a convolution is (W ⊗ I)·S, a mean (I ⊗ 1/k·1ᵀ)·S, a maximum a selection.
@@ -19,7 +19,7 @@ from jacobians.numerics.arrays import Array, require_budget
 from jacobians.structures import BlockDiagonal, Dense, Identity, Jacobian, Kronecker, Selection
 
 
-class Windows(Function):
+class _Windows(Function):
     """What slides over the axes behind the channels."""
 
     vectorized = True
@@ -105,7 +105,7 @@ class Windows(Function):
         return taken if (places >= 0).all() else np.where(places >= 0, taken, np.zeros((), dtype=x.dtype))
 
 
-class Convolution(Windows):
+class Convolution(_Windows):
     """y[o] = Σ_c W[o, c] ⋆ x[c] + b[o], a cross-correlation as libraries of networks have it.
 
     With the entries of all windows as the columns of X, Y = WX + b1ᵀ: the Jacobian is (W ⊗ I)·S with the selection S

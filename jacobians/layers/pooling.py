@@ -111,7 +111,7 @@ class Maximum(Function):
 class MaxPool(Function):
     """The largest entry of each window, over one or two axes; the Jacobian is a selection.
 
-    Windows that don't fit as a whole are left out, as in most libraries: n entries make
+    _Windows that don't fit as a whole are left out, as in most libraries: n entries make
     ⌊(n − window)/stride⌋ + 1 outputs.
 
     Parameters

@@ -228,6 +228,12 @@ def _windows(x: Array, corners: list[tuple[int, int]], h: int, w: int) -> Array:
     return _pick(rows, x.size)
 
 
+def _layer_graph(x: Array) -> Array:
+    h = np.tanh(first_layer @ x)
+    slope = np.diag(1 - h**2) @ first_layer
+    return np.diag(x + h) @ slope + np.diag(h) @ (np.eye(4) + slope)
+
+
 def _residual(x: Array) -> Array:
     slope = 1 - np.tanh(first_layer @ x) ** 2
     return entries(4, 4, lambda i, j: delta(i, j) + slope[i] * first_layer[i, j])
@@ -647,6 +653,19 @@ CASES: list[Case] = [
         normal(3, 4),
         {"input": _residual},
         {"0.0.W": ("Kronecker", 8)},
+    ),
+    Case(
+        "LayerGraph",
+        lambda t: jb.LayerGraph(
+            [
+                (jb.Affine(first_layer.astype(t)), (-1,)),
+                (jb.Tanh(), (0,)),
+                ("sum", (-1, 1)),
+                ("product", (1, 2)),
+            ]
+        ),
+        normal(3, 4),
+        {"input": _layer_graph},
     ),
     Case(
         "Residual of a diagonal",
