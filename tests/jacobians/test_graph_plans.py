@@ -15,6 +15,7 @@ from structured_graphs import brute_force, path_sums, structured_graphs
 from jacobians import Graph, Spec
 from jacobians.planning.bounds import fewest_multiplications
 from jacobians.planning.bracketing import cheapest
+from jacobians.planning.elimination import Elimination
 from jacobians.structures import Dense, ScaledIdentity
 
 DATA = Path(__file__).parents[2] / "benchmarks" / "data" / "graphs"
@@ -421,3 +422,19 @@ def test_ends_that_no_graph_has_are_refused_by_the_constructor_too(change, sente
     graph = Graph.from_edges(1, 3, [2], [(0, 1, 0), (1, 2, 0)])
     with pytest.raises(ValueError, match=sentence):
         dataclasses.replace(graph, **change)
+
+
+def test_a_copy_of_what_remains_is_not_written_to():
+    sizes = (2, 3, 2, 4, 3)
+    pairs = [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3), (3, 4)]
+    graph = Graph.from_edges(1, 5, [4], [(u, w, Spec.dense(sizes[w], sizes[u])) for u, w in pairs])
+    machine = Elimination(graph)
+    state = machine.start()
+    machine.eliminate(state, 1)
+    kept = machine.copy(state)
+    before = machine.key(kept), [dict(edges) for edges in kept.into]
+    machine.eliminate(state, 2)
+    assert (machine.key(kept), kept.into) == before
+    assert state != kept
+    machine.eliminate(kept, 2)
+    assert state == kept
