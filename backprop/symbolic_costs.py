@@ -224,7 +224,7 @@ def symbolic_costs(chain: Chain | Sequence[Any]) -> SymbolicCosts:
     >>> costs = symbolic_costs(Chain.from_shapes([(n, h), (h, h), (h, k)]))
     >>> print(costs)
     strategy  bracketing  multiplications  additions
-    ────────  ──────────  ───────────────  ────────────────────
+    ────────  ──────────  ───────────────  ─────────────────
     left      (A·B)·C     h·n·(h + k)      n·(h - 1)·(h + k)
     right     A·(B·C)     h·k·(h + n)      k·(h - 1)·(h + n)
     <BLANKLINE>

@@ -374,7 +374,7 @@ def test_the_command_refuses_what_it_does_not_know(capsys):
         (["--only", "no such case"], "--only: found no case that matches no such case; --list prints them"),
         (
             ["--python", "jax"],
-            "found 'jax', expected one of numpy, scipy, jax, torch, autograd, numdifftools, =",
+            "found 'jax', expected one of numpy, scipy, jax, torch, autograd, numdifftools, casadi, =",
         ),
         (
             ["--python", "jax=no/such/python"],

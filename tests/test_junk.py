@@ -185,6 +185,8 @@ def _is_ours(error: Exception) -> bool:
         error, TheirError | MemoryBudgetError | AssertionError
     ):  # the last is a verdict, with its reason
         return True
+    if isinstance(error, ImportError):  # an extra that isn't installed
+        return str(error).startswith("found no ")
     text = error.args[0] if isinstance(error, KeyError) else str(error)
     kinds = TypeError | ValueError | LookupError | OSError | ZeroDivisionError
     formed = re.match(r"(f returned|[\w⊗⁻ .\[\],()*'-]+?:) .*(found|expected)", text, re.DOTALL)

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from jacobians.numerics.arguments import checked_option
+from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array
 from jacobians.pickling import Pickled
 from verification.causes import Cause
@@ -125,7 +125,7 @@ class Worst:
     place: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.place:
+        if isinstance(self.place, tuple) and not self.place:
             object.__setattr__(self, "place", self.index)
 
     @property
@@ -199,10 +199,10 @@ class CheckReport(Pickled):
             If none was checked by this name.
         """
         for part in self.parts:
-            if part.wrt == name:
+            if isinstance(name, str) and part.wrt == name:
                 return part
         known = ", ".join(part.wrt for part in self.parts) or "none: one argument was checked"
-        raise KeyError(f"{name}: found no such argument, expected one of {known}")
+        raise KeyError(f"argument: found {shown(name)}, expected one of {known}")
 
     @property
     def passed(self) -> bool:

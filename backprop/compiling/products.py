@@ -26,7 +26,7 @@ from backprop.compiling.recording_ledger import RecordingLedger
 from backprop.compiling.stored_arrays import recorded_factor, stored_arrays
 from jacobians import Cost, Function, Jacobian, Spec
 from jacobians.function import INPUT
-from jacobians.numerics.arguments import checked_flag, checked_option, shown
+from jacobians.numerics.arguments import checked_flag, checked_list, checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import require_numpy_function
@@ -58,13 +58,23 @@ class CompiledProducts:
         self,
         network: Function,
         wrt: str | tuple[str, ...],
-        shape: tuple[int, ...],
+        shape: tuple[int, ...] | None,
         batched: bool,
         dtype: np.dtype[Any],
         engine: Engine,
     ) -> None:
         if not isinstance(network, Function):
-            raise TypeError(f"network: found {shown(network)}, expected a Function; see compile_products")
+            raise TypeError(f"network: found {shown(network)}, expected a Function such as an MLP")
+        batched, names = checked_flag(batched, "batched"), [INPUT, *network.parameters]
+        if isinstance(wrt, str):
+            checked_option(wrt, "wrt", names)
+        else:
+            wrt = tuple(checked_option(one, "wrt", names) for one in checked_list(wrt, "wrt", "names"))
+            if not wrt:
+                raise ValueError("wrt: found no name, expected at least one")
+        shape, dtype = checked_sizes(network, shape, batched), checked_precision(dtype)
+        network.check_input(shape[int(batched) :])
+        engine = checked_engine(engine)
         require_numpy_function(network, "what is compiled are NumPy's functions")
         self.shape, self.dtype, self.wrt, self._batched = shape, dtype, wrt, batched
         self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
@@ -322,19 +332,7 @@ def compile_products(
     """
     if not isinstance(network, Function):
         raise TypeError(f"network: found {shown(network)}, expected a Function such as an MLP")
-    checked_flag(batched, "batched")
-    known = list(network.parameters)
-    if wrt is None and not known:
+    if wrt is None and not network.parameters:
         raise ValueError(f"wrt: found None for {network!r} without parameters, expected 'input'")
-    names: Any = known if wrt is None else wrt
-    if isinstance(names, str):
-        checked_option(names, "wrt", [INPUT, *known])
-    else:
-        names = tuple(checked_option(name, "wrt", [INPUT, *known]) for name in names)
-        if not names:
-            raise ValueError("wrt: found no name, expected at least one")
-    sizes = checked_sizes(network, shape, batched)
-    network.check_input(sizes[int(batched) :])
-    return CompiledProducts(
-        network, names, sizes, bool(batched), checked_precision(dtype), checked_engine(engine)
-    )
+    names: Any = tuple(network.parameters) if wrt is None else wrt
+    return CompiledProducts(network, names, shape, batched, dtype, engine)
