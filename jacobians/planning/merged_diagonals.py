@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from jacobians.cost import Cost
 from jacobians.planning.hu_shing import dense_bracketing
 from jacobians.planning.trees import Tree, fold
 from jacobians.products import product_cost, product_spec
@@ -65,18 +66,17 @@ def merged_bracketing(specs: Sequence[Spec]) -> Merged | None:
 
 
 def _is_plain(spec: Spec) -> bool:
-    """Return whether products with a diagonal cost an entry each and are dense, or diagonal with another one."""
-    if spec.structure != "Diagonal":
-        return False
+    """Return whether it multiplies as a diagonal: for an entry each, and is itself again with another one."""
     n = spec.shape[0]
+    if spec.shape != (n, n):
+        return False
     left, right = Spec.dense(2, n, spec.batch), Spec.dense(n, 2, spec.batch)
     entries = n * spec.batch_size
-    costs = product_cost(left, spec), product_cost(spec, right), product_cost(spec, spec)
     return (
-        [cost.multiplications for cost in costs] == [2 * entries, 2 * entries, entries]
-        and all(cost.additions == 0 for cost in costs)
+        product_cost(left, spec) == product_cost(spec, right) == Cost(2 * entries, 0)
         and (product_spec(left, spec), product_spec(spec, right)) == (left, right)
-        and product_spec(spec, spec).structure == "Diagonal"
+        and product_spec(spec, spec) == spec
+        and product_cost(spec, spec) == Cost(entries, 0)
     )
 
 
