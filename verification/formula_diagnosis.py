@@ -8,7 +8,7 @@ import numpy as np
 
 from jacobians.formulas import Derivative
 from jacobians.formulas.tree import Program
-from verification.formula_points import Expected, Point, layouts_of, value_at, without_ones
+from verification.formula_points import Expected, Point, layouts_of, value_or_nan, without_ones
 
 
 class Mistake(NamedTuple):
@@ -26,8 +26,10 @@ UNKNOWN = Mistake("")
 
 def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> Mistake:
     """Return what is wrong with a candidate, as far as one simple change explains it."""
+    if not all(np.isfinite(value_or_nan(own, p)).all() for p in points):
+        return Mistake("it has no real, finite value at random points")
     for _, expected, vec in layouts_of(d):
-        found = [(value_at(own, p, vec), expected(p)) for p in points]
+        found = [(value_or_nan(own, p, vec), expected(p)) for p in points]
         if any(a.shape != b.shape for a, b in found):
             continue
         factors = [float(np.vdot(b, a) / max(np.vdot(b, b), 1e-300)) for a, b in found]
@@ -50,11 +52,11 @@ def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> Mistake:
             ):
                 return Mistake(f"one term of {len(parts)} is missing", str(part))
     for name, expected, vec in layouts_of(d):
-        turned = [(value_at(own, p, vec).T, expected(p)) for p in points]
+        turned = [(value_or_nan(own, p, vec).T, expected(p)) for p in points]
         if all(a.shape == b.shape and np.allclose(a, b) for a, b in turned):
             return Mistake("transposed", name)
     laid_out = [expected(p).shape for p in points for _, expected, _ in layouts_of(d)]
-    shapes = sorted({value_at(own, p).shape for p in points})
+    shapes = sorted({value_or_nan(own, p).shape for p in points})
     if not set(shapes) & set(laid_out):
         return Mistake(f"its shape is {' and '.join(f'{m}×{n}' for m, n in shapes)} at these sizes")
     return UNKNOWN
@@ -77,9 +79,12 @@ def _right_for_symmetric(
         a = point.values[variable]
         values = {**point.values, variable: (a + a.T) / 2}
         arrays = {name: without_ones(values[name]) for name in d.sizes}
-        jacobian = d.evaluate(**arrays).reshape(point.jacobian.shape)
+        try:
+            jacobian = d.evaluate(**arrays).reshape(point.jacobian.shape)
+        except np.linalg.LinAlgError:  # the formula itself has no value where the variable is symmetric
+            return False
         there = Point(values, point.sizes, jacobian)
-        found, right = value_at(own, there, vec), expected(there)
+        found, right = value_or_nan(own, there, vec), expected(there)
         if found.shape != right.shape or not np.allclose(found, right, rtol=1e-6, atol=1e-9):
             return False
     return True
