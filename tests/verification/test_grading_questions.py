@@ -216,3 +216,10 @@ def test_a_shape_is_that_of_the_tensor_by_brute_force():
         )
         turned = np.multiply.outer(np.zeros(in_shape), np.zeros(out_shape).T)
         assert shape_of(out_shape, in_shape, "denominator").tolist() == list(turned.shape)
+
+
+def test_a_value_where_there_is_no_argument_is_a_slip(tmp_path):
+    text = '[[function]]\nname = "f"\nform = "formula"\nformula = "x"\nwrt = "x"\n[[function.point]]\n'
+    sentence = "found 'x', expected no value, as there are no arguments"
+    with pytest.raises(AssignmentError, match=sentence):
+        load_assignment(assignment_in(tmp_path, text=text + "values = { x = [1.0] }\n"))
