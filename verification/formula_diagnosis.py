@@ -8,14 +8,16 @@ import numpy as np
 
 from jacobians.formulas import Derivative
 from jacobians.formulas.tree import Program
+from verification.causes import Slip
 from verification.formula_points import Expected, Point, layouts_of, value_or_nan, without_ones
 
 
 class Mistake(NamedTuple):
-    """What is wrong with a formula: a name that tells nothing of the answer, and what tells more."""
+    """What is wrong with a formula: a name that tells nothing of the answer, what tells more, and the known slip."""
 
     name: str
     detail: str = ""
+    slip: Slip = Slip.UNKNOWN
 
     def __str__(self) -> str:
         return f"{self.name}: {self.detail}" if self.detail else self.name
@@ -38,8 +40,8 @@ def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> Mistake:
         )
         if exact and np.allclose(factors, factors[0], rtol=1e-6) and factors[0] != 0:
             if np.isclose(factors[0], -1):
-                return Mistake("the sign is wrong")
-            return Mistake("a constant factor is wrong", f"{factors[0]:.4g} times")
+                return Mistake("the sign is wrong", slip=Slip.SIGN)
+            return Mistake("a constant factor is wrong", f"{factors[0]:.4g} times", Slip.FACTOR)
         for variable in _square(d):
             if _right_for_symmetric(own, d, expected, vec, points, variable):
                 return Mistake(f"right for symmetric {variable}")
@@ -54,7 +56,7 @@ def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> Mistake:
     for name, expected, vec in layouts_of(d):
         turned = [(value_or_nan(own, p, vec).T, expected(p)) for p in points]
         if all(a.shape == b.shape and np.allclose(a, b) for a, b in turned):
-            return Mistake("transposed", name)
+            return Mistake("transposed", name, Slip.TRANSPOSED)
     laid_out = [expected(p).shape for p in points for _, expected, _ in layouts_of(d)]
     shapes = sorted({value_or_nan(own, p).shape for p in points})
     if not set(shapes) & set(laid_out):

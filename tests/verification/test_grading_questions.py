@@ -223,3 +223,13 @@ def test_a_value_where_there_is_no_argument_is_a_slip(tmp_path):
     sentence = "found 'x', expected no value, as there are no arguments"
     with pytest.raises(AssignmentError, match=sentence):
         load_assignment(assignment_in(tmp_path, text=text + "values = { x = [1.0] }\n"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "marks"), [("-(A + A')*x", 1), ("3*(A + A')*x", 1), ("A*x", 0), ("(A + A')*x./(x - x)", 0)]
+)
+def test_half_of_the_marks_is_given_for_a_slip_in_a_formula(tmp_path, answer, marks):
+    text = QUESTIONS.replace('wrt = "x"', 'wrt = "x"\nhalf_if = ["sign", "constant factor"]', 1)
+    path = assignment_in(tmp_path, "diagnosis", text)
+    (result,) = grade(path, [submission_in(tmp_path, [answer, *RIGHT[1:]])])
+    assert result.items[0].marks == marks
