@@ -8,14 +8,16 @@ import numpy as np
 
 from jacobians.formulas import Derivative
 from jacobians.formulas.tree import Program
-from verification.formula_points import Expected, Point, layouts_of, value_at, without_ones
+from verification.causes import Slip
+from verification.formula_points import Expected, Point, layouts_of, value_or_nan, without_ones
 
 
 class Mistake(NamedTuple):
-    """What is wrong with a formula: a name that tells nothing of the answer, and what tells more."""
+    """What is wrong with a formula: a name that tells nothing of the answer, what tells more, and the known slip."""
 
     name: str
     detail: str = ""
+    slip: Slip = Slip.UNKNOWN
 
     def __str__(self) -> str:
         return f"{self.name}: {self.detail}" if self.detail else self.name
@@ -26,8 +28,10 @@ UNKNOWN = Mistake("")
 
 def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> Mistake:
     """Return what is wrong with a candidate, as far as one simple change explains it."""
+    if not all(np.isfinite(value_or_nan(own, p)).all() for p in points):
+        return Mistake("it has no real, finite value at random points")
     for _, expected, vec in layouts_of(d):
-        found = [(value_at(own, p, vec), expected(p)) for p in points]
+        found = [(value_or_nan(own, p, vec), expected(p)) for p in points]
         if any(a.shape != b.shape for a, b in found):
             continue
         factors = [float(np.vdot(b, a) / max(np.vdot(b, b), 1e-300)) for a, b in found]
@@ -36,8 +40,8 @@ def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> Mistake:
         )
         if exact and np.allclose(factors, factors[0], rtol=1e-6) and factors[0] != 0:
             if np.isclose(factors[0], -1):
-                return Mistake("the sign is wrong")
-            return Mistake("a constant factor is wrong", f"{factors[0]:.4g} times")
+                return Mistake("the sign is wrong", slip=Slip.SIGN)
+            return Mistake("a constant factor is wrong", f"{factors[0]:.4g} times", Slip.FACTOR)
         for variable in _square(d):
             if _right_for_symmetric(own, d, expected, vec, points, variable):
                 return Mistake(f"right for symmetric {variable}")
@@ -50,11 +54,11 @@ def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> Mistake:
             ):
                 return Mistake(f"one term of {len(parts)} is missing", str(part))
     for name, expected, vec in layouts_of(d):
-        turned = [(value_at(own, p, vec).T, expected(p)) for p in points]
+        turned = [(value_or_nan(own, p, vec).T, expected(p)) for p in points]
         if all(a.shape == b.shape and np.allclose(a, b) for a, b in turned):
-            return Mistake("transposed", name)
+            return Mistake("transposed", name, Slip.TRANSPOSED)
     laid_out = [expected(p).shape for p in points for _, expected, _ in layouts_of(d)]
-    shapes = sorted({value_at(own, p).shape for p in points})
+    shapes = sorted({value_or_nan(own, p).shape for p in points})
     if not set(shapes) & set(laid_out):
         return Mistake(f"its shape is {' and '.join(f'{m}×{n}' for m, n in shapes)} at these sizes")
     return UNKNOWN
@@ -77,9 +81,12 @@ def _right_for_symmetric(
         a = point.values[variable]
         values = {**point.values, variable: (a + a.T) / 2}
         arrays = {name: without_ones(values[name]) for name in d.sizes}
-        jacobian = d.evaluate(**arrays).reshape(point.jacobian.shape)
+        try:
+            jacobian = d.evaluate(**arrays).reshape(point.jacobian.shape)
+        except np.linalg.LinAlgError:  # the formula itself has no value where the variable is symmetric
+            return False
         there = Point(values, point.sizes, jacobian)
-        found, right = value_at(own, there, vec), expected(there)
+        found, right = value_or_nan(own, there, vec), expected(there)
         if found.shape != right.shape or not np.allclose(found, right, rtol=1e-6, atol=1e-9):
             return False
     return True

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.formulas import Derivative
+from jacobians.formulas import Derivative, FormulaError
 from jacobians.formulas.tree import Program
 from jacobians.formulas.values import Values
 from verification.check import check
@@ -86,6 +86,17 @@ def value_at(
         return at.of(program.body)
 
 
+def value_or_nan(program: Program, point: Point, vec: str = "row") -> Any:
+    """Return a formula's value at a point, a single NaN where it has no real one there: an inverse of what has none."""
+    try:
+        found = np.real_if_close(value_at(program, point, vec), tol=1e6)
+    except FormulaError:  # of the text, not of the point
+        raise
+    except (ValueError, OverflowError, IndexError):
+        return np.full((1, 1), np.nan)
+    return np.full((1, 1), np.nan) if np.iscomplexobj(found) else found
+
+
 def _confirmed(d: Derivative, values: dict[str, Any], sizes: dict[str, int]) -> Point | None:
     """Return a point whose derivative the witnesses confirm to be ours; None where they cannot."""
     x = values[d.by]
@@ -152,10 +163,7 @@ def error_of(program: Program, expected: Expected, points: list[Point], vec: str
     """Return the largest error relative to the largest entry; infinity where shapes differ or do not fit."""
     worst = 0.0
     for point in points:
-        try:
-            found, right = value_at(program, point, vec), expected(point)
-        except ValueError:  # a line that was printed may not even fit together
-            return float("inf")
+        found, right = value_or_nan(program, point, vec), expected(point)
         if found.size == 1 and right.size == 1:
             found = found.reshape(right.shape)
         if found.shape != right.shape or not np.isfinite(found).all():

@@ -19,6 +19,7 @@ from jacobians.formulas.numpy_code import python_name
 from jacobians.formulas.parser import parse
 from jacobians.formulas.tree import Node, Program
 from jacobians.numerics.arguments import checked_integer
+from verification.causes import Slip
 from verification.formula_diagnosis import diagnosis_of
 from verification.formula_points import Point, confirmed_points, error_of, layouts_of, value_at, without_ones
 from verification.report import Verdict
@@ -48,6 +49,8 @@ class FormulaReport:
         The largest error relative to the largest entry.
     mistake : str
         The diagnosis without what it tells of the answer: neither the missing term nor the factor.
+    slip : Slip
+        The same as a word, where it is a slip that Jacobians know, too: sign, factor, transposed.
     """
 
     formula: str
@@ -60,6 +63,7 @@ class FormulaReport:
     points: int
     worst: float
     mistake: str = ""
+    slip: Slip = Slip.UNKNOWN
 
     def __bool__(self) -> bool:
         """Return `passed`: a report is not true because it exists."""
@@ -142,7 +146,17 @@ def check_formula(
         return FormulaReport(d.formula, by, said, "right", layout, "", d.text, len(found), errors[layout])
     wrong = diagnosis_of(own, d, found)
     return FormulaReport(
-        d.formula, by, said, "wrong", "", str(wrong), d.text, len(found), errors[layout], wrong.name
+        d.formula,
+        by,
+        said,
+        "wrong",
+        "",
+        str(wrong),
+        d.text,
+        len(found),
+        errors[layout],
+        wrong.name,
+        wrong.slip,
     )
 
 

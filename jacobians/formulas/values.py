@@ -15,6 +15,11 @@ from jacobians.numerics.arrays import require_budget
 
 MOST_BYTES = 256 * 1024**2
 """What one part of a formula may take: a text of a stranger's is evaluated, and ⊗ grows with every sign."""
+MOST_WORK = 5 * 10**7
+"""How many multiplications one evaluation may take: an inverse of what ⊗ made is soon minutes, at sizes below ten."""
+_CUBIC = frozenset(
+    {"det", "logdet", "inv", "specnorm", "nuclear", "specpair", "polar", "eigmax", "eigpair", *MATRIX_SLOPES}
+)
 
 
 class Values:
@@ -32,10 +37,38 @@ class Values:
 
     def __init__(self, values: Mapping[str, Any], sizes: Mapping[str, int], vec: str = "row") -> None:
         self.values, self.sizes, self.order = dict(values), sizes, "C" if vec == "row" else "F"
+        self.work = 0
 
     def of(self, node: Node) -> Any:
-        """Return a tree's value as a 2-D array."""
-        return np.atleast_2d(_RULES[node.op](self, node))
+        """Return a tree's value as a 2-D array.
+
+        Raises
+        ------
+        FormulaError
+            If it and those before it take more than 5·10⁷ multiplications.
+        MemoryBudgetError
+            If a part takes more than 256 MiB.
+        """
+        made = np.atleast_2d(_RULES[node.op](self, node))
+        self.takes(made.size)
+        return made
+
+    def takes(self, work: int) -> None:
+        """Count multiplications before they are done, and refuse too many."""
+        self.work += work
+        if self.work > MOST_WORK:
+            raise FormulaError(
+                f"formula: found one that takes more than {MOST_WORK:,} multiplications at sizes below ten, expected "
+                f"fewer; write it without so large a matrix"
+            )
+
+    def times(self, a: Any, b: Any) -> Any:
+        """Return a product, or what a number scales."""
+        if a.size == 1 or b.size == 1:
+            return a * b
+        _require_room(a.shape[0], b.shape[1])
+        self.takes(a.size * b.shape[1])
+        return a @ b
 
     def all(self, nodes: tuple[Node, ...]) -> list[Any]:
         """Return the values of several trees."""
@@ -57,7 +90,9 @@ class Values:
             if np.imag(power) == 0 and float(np.real(power)).is_integer() and np.real(power) >= 0:
                 return base ** int(np.real(power))
             return base**exponent
-        return np.linalg.matrix_power(base, int(exponent.item()))
+        number = int(exponent.item())
+        self.takes(2 * base.size * len(base) * number.bit_length())
+        return np.linalg.matrix_power(base, number)
 
     def _number(self, node: Node) -> int:
         """Return a size that is written as a part."""
@@ -74,6 +109,10 @@ class Values:
         if name == "unvec":
             return np.reshape(self.of(node.args[0]), [self._number(arg) for arg in node.args[1:]])
         args = self.all(node.args)
+        if name in _CUBIC:
+            self.takes(10 * args[0].size * min(args[0].shape))
+        if name == "outer":
+            return self.times(args[0], args[1].T)
         if name in ELEMENTWISE:
             return ELEMENTWISE[name].f(args[0])
         if name == "vec":
@@ -185,7 +224,6 @@ _WHOLE: dict[str, Callable[..., Any]] = {
     "transpose": lambda a: a.T,
     "kron": _kronecker,
     "dot": lambda a, b: np.sum(a * b),
-    "outer": lambda a, b: _times(a, b.T),
     "max": np.maximum,
     "min": np.minimum,
     "sqrt": np.sqrt,
@@ -200,13 +238,6 @@ _WHOLE: dict[str, Callable[..., Any]] = {
     "eigpair": _eigenpair,
     **{name: _matrix_function(name) for name in MATRIX_SLOPES},
 }
-
-
-def _times(a: Any, b: Any) -> Any:
-    if a.size == 1 or b.size == 1:
-        return a * b
-    _require_room(a.shape[0], b.shape[1])
-    return a @ b
 
 
 def _quotient(a: Any, b: Any) -> Any:
@@ -235,7 +266,7 @@ _RULES: dict[str, Callable[[Values, Node], Any]] = {
     "comm": lambda at, node: commutation(*(at.size(size) for size in node.value)),
     "add": lambda at, node: reduce(np.add, at.all(node.args)),
     "neg": lambda at, node: -at.of(node.args[0]),
-    "mul": lambda at, node: reduce(_times, at.all(node.args)),
+    "mul": lambda at, node: reduce(at.times, at.all(node.args)),
     "div": lambda at, node: _quotient(*at.all(node.args)),
     "had": lambda at, node: reduce(np.multiply, at.all(node.args)),
     "hdiv": lambda at, node: reduce(_quotient, at.all(node.args)),

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from verification.cli import main
 from verification.grading import to_gradescope, to_json, to_junit, to_table
 from verification.grading.answers import Answer, Fault, ending_fault, read_answers
 from verification.grading.comparison import judge
@@ -425,3 +426,14 @@ def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path):
         ValueError, match=r"^--junit: found no directory .*none, expected one; make it first$"
     ):
         require_writable(tmp_path / "none" / "a.xml", "--junit")
+
+
+@pytest.mark.parametrize("option", ["--junit", "--gradebook", "--statistics", "--gradescope"])
+def test_no_output_is_written_over_what_is_read(tmp_path, capsys, option):
+    main(["init", str(tmp_path / "hw")])
+    toml, submission = tmp_path / "hw" / "assignment.toml", tmp_path / "hw" / "submissions" / "right.py"
+    for path in (toml, submission):
+        before = path.read_bytes()
+        assert main(["grade", str(toml), str(submission), option, str(path)]) == 2
+        assert f"{option}: found {path}, which is read here, expected another name" in capsys.readouterr().err
+        assert path.read_bytes() == before

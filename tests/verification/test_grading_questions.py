@@ -115,6 +115,21 @@ def test_right_answers_have_full_marks_also_by_try_and_prepared(tmp_path):
         ("gradient", "x", "wrong: it is not the derivative"),
         ("gradient", "(A+A'*x", "wrong: it is no formula here: formula: "),
         ("gradient", "B*x", "wrong: it is no formula here: candidate: found 'B', expected the variables"),
+        ("gradient", "inv(A - A)*x", "wrong: it has no real, finite value at random points"),
+        ("gradient", "A^(0/0)*x", "wrong: it has no real, finite value at random points"),
+        ("gradient", "(A + A')*x./(x - x)", "wrong: it has no real, finite value at random points"),
+        ("gradient", "A[9,9]*x", "wrong: it has no real, finite value at random points"),
+        ("gradient", "inv(inv(A⊗A⊗A⊗A⊗A))*x", "wrong: it is no formula here: "),
+        (
+            "gradient",
+            "sum(inv(inv(A⊗A⊗A⊗A⊗A)))*x",
+            "wrong: it is no formula here: formula: found one that takes more",
+        ),
+        (
+            "gradient",
+            "nuclear(eye(5000))*x",
+            "wrong: it is no formula here: formula: found one that takes more",
+        ),
         ("gradient", "x" + " ⊗ x" * 40, "wrong: it is no formula here: a part of the formula"),
         ("gradient", np.eye(2).tolist(), "no answer: it returned no text"),
         ("as_the_sheet", "A*x + A'*x", "wrong: it is the derivative, written in another form"),
@@ -201,3 +216,20 @@ def test_a_shape_is_that_of_the_tensor_by_brute_force():
         )
         turned = np.multiply.outer(np.zeros(in_shape), np.zeros(out_shape).T)
         assert shape_of(out_shape, in_shape, "denominator").tolist() == list(turned.shape)
+
+
+def test_a_value_where_there_is_no_argument_is_a_slip(tmp_path):
+    text = '[[function]]\nname = "f"\nform = "formula"\nformula = "x"\nwrt = "x"\n[[function.point]]\n'
+    sentence = "found 'x', expected no value, as there are no arguments"
+    with pytest.raises(AssignmentError, match=sentence):
+        load_assignment(assignment_in(tmp_path, text=text + "values = { x = [1.0] }\n"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "marks"), [("-(A + A')*x", 1), ("3*(A + A')*x", 1), ("A*x", 0), ("(A + A')*x./(x - x)", 0)]
+)
+def test_half_of_the_marks_is_given_for_a_slip_in_a_formula(tmp_path, answer, marks):
+    text = QUESTIONS.replace('wrt = "x"', 'wrt = "x"\nhalf_if = ["sign", "constant factor"]', 1)
+    path = assignment_in(tmp_path, "diagnosis", text)
+    (result,) = grade(path, [submission_in(tmp_path, [answer, *RIGHT[1:]])])
+    assert result.items[0].marks == marks

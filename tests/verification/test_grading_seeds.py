@@ -1,6 +1,7 @@
 """Points of each student's own: from the roster's id and a secret, the same whenever they are drawn."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,6 +130,8 @@ def test_a_seed_without_own_points_is_a_slip(assigned):
         ("", "found the columns nothing, expected id and submission among them"),
         ("id,name\n1,a\n", "found the columns id, name, expected id and submission among them"),
         ("id,submission\n1,\n", "line 2: found no id or no submission, expected both"),
+        ("id,submission\n  ,a\n", "line 2: found no id or no submission, expected both"),
+        ("id,submission\n1," + 200_000 * "a" + "\n", "line 2: can't be read (field larger than"),
         ("id,submission\n1,a\n1,b\n", "found the id '1' twice, expected every one once"),
         ("id,submission\n1,a\n2,a\n", "found the submission 'a' twice, expected every one once"),
     ],
@@ -150,8 +153,29 @@ def test_a_secret_that_is_short_or_missing_is_refused(tmp_path):
 
 def test_a_name_inside_another_is_nobody_elses():
     roster = [Student("1", "ann", {}), Student("2", "anna", {})]
-    found = students_of(["anna.zip", "ann/hw.py", "x/joann.py"], roster)
+    found = students_of({name: Path(name) for name in ("anna.zip", "ann/hw.py", "x/joann.py")}, roster)
     assert {name: student.id for name, student in found.items()} == {"anna.zip": "2", "ann/hw.py": "1"}
+
+
+def test_a_file_named_after_another_student_is_still_of_the_folder_it_lies_in(assigned):
+    (assigned / "roster.csv").write_text("id,submission\n7,ann\n8,bob\n", encoding="utf-8")
+    for folder, name in (("ann", "bob.py"), ("bob", "homework.py")):
+        (assigned / "all" / folder).mkdir(parents=True)
+        (assigned / "all" / folder / name).write_text(CODE, encoding="utf-8")
+    options = {"roster": read_roster(assigned / "roster.csv"), "secret": SECRET}
+    both = marked(assigned, "all/ann/bob.py", "all/bob/homework.py", **options)
+    assert [result.student for result in both] == ["7", "8"]
+    (alone,) = marked(assigned, "all/ann/bob.py", **options)
+    assert (alone.student, alone.seed) == ("7", seed_of("7", SECRET))
+
+
+def test_a_folder_that_holds_the_whole_class_is_no_students():
+    roster = [Student("1", "ann", {}), Student("2", "bob", {})]
+    paths = {name: Path("/home/bob/hw", name) for name in ("ann.py", "bob.py")}
+    assert {name: student.id for name, student in students_of(paths, roster).items()} == {
+        "ann.py": "1",
+        "bob.py": "2",
+    }
 
 
 def test_points_without_a_student_are_what_they_were(assigned):

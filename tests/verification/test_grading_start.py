@@ -79,20 +79,23 @@ def test_every_key_of_the_schema_says_what_it_means():
 @pytest.mark.skipif(sys.platform == "win32", reason="submissions can't be contained there")
 def test_the_autograder_marks_what_lies_in_its_folder(tmp_path, capsys):
     main(["init", str(tmp_path / "hw1")])
-    toml = tmp_path / "hw1" / "assignment.toml"
+    toml = (tmp_path / "hw1" / "assignment.toml").rename(tmp_path / "hw1" / "it's hw 1.toml")
+    (tmp_path / "hw1" / "course").mkdir()
+    (tmp_path / "hw1" / "handout.py").rename(tmp_path / "hw1" / "course" / "handout.py")
+    toml.write_text(toml.read_text(encoding="utf-8").replace('"handout.py"', '"course/handout.py"'), "utf-8")
     prepare(load_assignment(toml))
     wheel = tmp_path / "explicit_jacobians-0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("x", "")
+        archive.writestr("explicit_jacobians-0.dist-info/METADATA", "")
     assert main(["gradescope", str(toml), "--output", str(tmp_path / "a.zip"), "--wheel", str(wheel)]) == 0
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         names = archive.namelist()
         assert set(names) == {
             "setup.sh",
             "run_autograder",
-            "assignment.toml",
-            "assignment.expected.npz",
-            "handout.py",
+            "it's hw 1.toml",
+            "it's hw 1.expected.npz",
+            "course/handout.py",
             wheel.name,
         }
         assert stat.S_IMODE(archive.getinfo("run_autograder").external_attr >> 16) == 0o755
@@ -116,10 +119,27 @@ def test_an_autograder_that_can_not_work_is_refused(tmp_path, capsys):
     main(["init", str(tmp_path / "hw1")])
     toml = tmp_path / "hw1" / "assignment.toml"
     (tmp_path / "no.whl").write_bytes(b"")
+    with zipfile.ZipFile(tmp_path / "other.whl", "w") as archive:
+        archive.writestr("numpy-2.0.dist-info/METADATA", "")
+    for name in ("no.whl", "other.whl", "none.whl"):
+        with pytest.raises(
+            ValueError,
+            match=rf"^wheel: found {name}, expected a wheel of explicit-jacobians; without one this",
+        ):
+            write_autograder(load_assignment(toml), tmp_path / "a.zip", tmp_path / name)
+    before = toml.read_bytes()
     with pytest.raises(
-        ValueError, match=r"^wheel: found no.whl, expected a wheel; without one this program makes it"
+        ValueError, match=r"^gradescope: output: found .*toml, which goes into the zip, expected"
     ):
-        write_autograder(load_assignment(toml), tmp_path / "a.zip", tmp_path / "no.whl")
+        write_autograder(load_assignment(toml), toml)
+    assert toml.read_bytes() == before
+    (tmp_path / "up.py").write_bytes((tmp_path / "hw1" / "handout.py").read_bytes())
+    toml.write_bytes(before.replace(b'"handout.py"', b'"../up.py"'))
+    with pytest.raises(
+        ValueError, match=r"^gradescope: handout: found '\.\./up\.py', expected a file beside"
+    ):
+        write_autograder(load_assignment(toml), tmp_path / "a.zip")
+    toml.write_bytes(before)
     toml.write_text(
         toml.read_text(encoding="utf-8").replace("[assignment]", '[assignment]\nseed_by = "student"'), "utf-8"
     )

@@ -207,6 +207,7 @@ def test_a_notebook_is_run_cell_by_cell(assigned, tmp_path):
         "%matplotlib inline\nimport numpy as np\n!pip install nothing",
         "%%bash\nrm -r /",
         "factor = 2\n1 / 0",
+        "files = !ls\nfor file in files or []:\n    !rm $file",
         "display(factor)\ndef double(x):\n    return factor * x\nnp.zeros?",
     )
     (result,) = grade(assigned(), [path])
@@ -222,11 +223,12 @@ def test_a_cell_that_raised_is_named_where_a_function_is_missing(assigned, tmp_p
     assert "the submission defines no function double; cell 1 raised NameError in line 1 of cell 1" in table
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"cells": 3}', "[" * 10000])
+@pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"cells": 3}', '{"cells": [3]}', "[" * 10000])
 def test_a_notebook_that_is_none_cannot_be_imported(assigned, tmp_path, text):
     (tmp_path / "hw.ipynb").write_text(text, encoding="utf-8")
     (result,) = grade(assigned(), [tmp_path / "hw.ipynb"])
-    assert "the submission can't be imported: " in result.items[0].feedback
+    assert "the submission can't be imported: ValueError" in result.items[0].feedback
+    assert "found no list of cells, expected a notebook of nbformat 4" in result.items[0].feedback
 
 
 def test_a_remainder_at_the_beginning_of_a_line_is_no_magic():

@@ -125,6 +125,14 @@ def test_what_decides_nothing_is_refused(handed_out):
         try_out(handed_out, {})
 
 
+@pytest.mark.parametrize("what", [3, None, []])
+def test_what_is_no_submission_is_refused_by_name(handed_out, what):
+    with pytest.raises(
+        TypeError, match=r"^submission: found \w+, expected a path or, in a notebook, globals"
+    ):
+        try_out(handed_out, what)
+
+
 def test_staff_mark_by_the_same_handout(handed_out):
     (handed_out.parent / "reference.py").write_text("def secret(x):\n    return x\n", encoding="utf-8")
     shutil.copy(handed_out.parent / "right.py", handed_out.parent / "all.py")

@@ -122,6 +122,7 @@ def run(
     Exit status: 0 if all have full marks, 1 if one has not, 2 if the call or the assignment is wrong.
     """
     paths = submissions or []
+    read = [path for path in (assignment, roster, secret, resume) if path is not None] + paths
     try:
         for path, option in (
             (junit, "--junit"),
@@ -130,7 +131,7 @@ def run(
             (statistics, "--statistics"),
         ):
             if path is not None:
-                require_writable(path, option)
+                require_writable(path, option, read)
         if layout != "plain" and roster is None:
             raise CallError(
                 f"--layout: found {layout!r} without --roster, expected one with the columns of {layout}"

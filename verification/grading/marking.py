@@ -110,7 +110,7 @@ def grade(
     sources = read_submissions(submissions, kept, assignment.settings.entry)
     if confine:
         _require_hidden(assignment, kept)
-    students = students_of(sources, roster)
+    students = students_of(dict(zip(sources, map(Path, submissions), strict=True)), roster)
     seeds = _seeds(assignment, sources, students, secret, seed)
     course = course_of(assignment)
     if seeds:

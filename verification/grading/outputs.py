@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -188,7 +188,7 @@ def _remark(result: SubmissionResult) -> str:
 # --- files -----------------------------------------------------------------------------------------------
 
 
-def require_writable(path: Path, option: str) -> None:
+def require_writable(path: Path, option: str, read: Iterable[Path] = ()) -> None:
     """Raise unless a file can be written there: asked before the work begins.
 
     Parameters
@@ -197,11 +197,13 @@ def require_writable(path: Path, option: str) -> None:
         The file.
     option : str
         What named it, for the error.
+    read : iterable of Path
+        What the command reads.
 
     Raises
     ------
     ValueError
-        If its directory is missing or can't be written to, or the path is a directory.
+        If its directory is missing or can't be written to, or the path is a directory or one of `read`.
     """
     if path.is_dir():
         raise ValueError(f"{option}: found the directory {path}, expected the name of a file")
@@ -209,6 +211,8 @@ def require_writable(path: Path, option: str) -> None:
         raise ValueError(f"{option}: found no directory {path.parent}, expected one; make it first")
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"{option}: {path.parent} can't be written to, expected a directory of yours")
+    if path.exists() and any(other.exists() and other.samefile(path) for other in read):
+        raise ValueError(f"{option}: found {path}, which is read here, expected another name")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -188,12 +188,14 @@ def _expected(
 
 
 def hashes_of(assignment: Assignment) -> dict[str, str]:
-    """Return the hash of each file that the answers come from, those that are there."""
-    paths = (assignment.path, assignment.reference, assignment.drivers, assignment.handout)
+    """Return the hash of each file that the answers come from, those that are there, by its name in the assignment."""
+    settings = assignment.settings
+    names = (assignment.path.name, settings.reference, settings.drivers, settings.handout)
     return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in paths
-        if path is not None and path.is_file()
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name in filter(None, names)
+        for path in (assignment.path.parent / name,)
+        if path.is_file()
     }
 
 

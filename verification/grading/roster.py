@@ -8,6 +8,7 @@ import hmac
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -64,20 +65,27 @@ def read_roster(path: str | Path) -> list[Student]:
     except UnicodeDecodeError:
         raise ValueError(f"roster: {path.name}: found no text in UTF-8, expected CSV") from None
     reader = csv.DictReader(io.StringIO(text))
+    try:
+        columns, rows = reader.fieldnames or (), list(reader)
+    except csv.Error as error:
+        raise ValueError(
+            f"roster: {path.name}: line {reader.line_num + 1}: can't be read ({error}), expected CSV"
+        ) from None
     for name in ("id", "submission"):
-        if name not in (reader.fieldnames or ()):
-            found = ", ".join(reader.fieldnames or ()) or "nothing"
+        if name not in columns:
             raise ValueError(
-                f"roster: {path.name}: found the columns {found}, expected id and submission among them"
+                f"roster: {path.name}: found the columns {', '.join(columns) or 'nothing'}, expected id and submission "
+                f"among them"
             )
     students = []
-    for number, row in enumerate(reader, 2):
-        if not row["id"] or not row["submission"]:
+    for number, row in enumerate(rows, 2):
+        one, submission = ((row[name] or "").strip() for name in ("id", "submission"))
+        if not one or not submission:
             raise ValueError(
                 f"roster: {path.name}: line {number}: found no id or no submission, expected both"
             )
         more = {key: value or "" for key, value in row.items() if key not in ("id", "submission", None)}
-        students.append(Student(row["id"].strip(), row["submission"].strip(), more))
+        students.append(Student(one, submission, more))
     for name, values in (
         ("id", [student.id for student in students]),
         ("submission", [student.submission for student in students]),
@@ -94,22 +102,36 @@ def read_roster(path: str | Path) -> list[Student]:
     return students
 
 
-def students_of(names: Iterable[str], roster: Iterable[Student]) -> dict[str, Student]:
+def students_of(submissions: Mapping[str, Path], roster: Iterable[Student]) -> dict[str, Student]:
     """Return the student of each submission that the roster knows.
 
-    A submission belongs to the line that names it, or one of the folders that it lies in, with or without ending.
+    A submission belongs to the line that names a folder that it lies in, the outermost first, or else to the one that
+    names it, with or without ending: what is in a folder is named by the student. Folders that all of several
+    submissions lie in are nobody's.
+
+    Parameters
+    ----------
+    submissions : mapping of str to Path
+        Where each lies, by its name in the reports.
+    roster : iterable of Student
+        The students.
 
     Examples
     --------
     >>> roster = [Student("7", "ann", {}), Student("8", "bob.py", {})]
-    >>> {name: student.id for name, student in students_of(["ann/hw1.py", "bob.py", "eve.py"], roster).items()}
-    {'ann/hw1.py': '7', 'bob.py': '8'}
+    >>> paths = {name: Path(name) for name in ("ann/hw1.py", "bob.py", "eve.py", "ann/bob.py")}
+    >>> {name: student.id for name, student in students_of(paths, roster).items()}
+    {'ann/hw1.py': '7', 'bob.py': '8', 'ann/bob.py': '7'}
     """
     by_name = {student.submission: student for student in roster}
+    folders = {name: path.parent.parts for name, path in submissions.items()}
+    levels = takewhile(lambda level: len(set(level)) == 1, zip(*folders.values(), strict=False))
+    shared = len(list(levels)) if len(folders) > 1 else 0
     found = {}
-    for name in names:
-        path = PurePosixPath(name)
-        for key in (name, path.name, path.name.partition(".")[0], *path.parts[:-1]):
+    for name, path in submissions.items():
+        inner = folders[name][shared:]
+        whole = PurePosixPath(*inner, path.name).as_posix()
+        for key in (*inner, whole, path.name, path.name.partition(".")[0]):
             if key in by_name:
                 found[name] = by_name[key]
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from verification.grading.assignment import Assignment
 from verification.grading.outputs import write_text
 from verification.grading.prepared import prepared_path
-from verification.grading.wheel import own_wheel
+from verification.grading.wheel import own_wheel, read_wheel
 
 SCHEMA_FILE = "assignment.schema.json"
 _TOML = """\
@@ -75,7 +76,7 @@ _RUN = """\
 #!/usr/bin/env bash
 mkdir -p /autograder/results
 cd /autograder
-/autograder/venv/bin/verify grade source/{toml} submission --gradescope results/results.json{more}
+/autograder/venv/bin/verify grade {toml} submission --gradescope results/results.json{more}
 test $? -lt 2   # status 1 says that marks are missing, which is no error of the autograder
 """
 
@@ -141,31 +142,41 @@ def write_autograder(
     Raises
     ------
     ValueError
-        If the wheel isn't one, or points are each student's own, which need a roster.
+        If the wheel isn't one of this program, a file of the course lies elsewhere, the zip would be written over one,
+        or points are each student's own, which need a roster.
     """
     if assignment.settings.seed_by == "student":
         raise ValueError(
             "gradescope: found seed_by = 'student', expected points that are the same for all: the container has no "
             "roster"
         )
+    settings, home = assignment.settings, assignment.path.parent
     prepared = prepared_path(assignment)
-    course = [assignment.path, assignment.drivers, assignment.handout]
-    course.append(prepared if prepared.is_file() else assignment.reference)
-    files: dict[str, bytes] = {
-        file.name: file.read_bytes() for file in course if file is not None and file.is_file()
-    }
-    if wheel is None:
-        name, data = own_wheel()
-    else:
-        name = Path(wheel).name
-        if not zipfile.is_zipfile(wheel) or not name.endswith(".whl"):
-            raise ValueError(f"wheel: found {name}, expected a wheel; without one this program makes it")
-        data = Path(wheel).read_bytes()
+    course = {"assignment": assignment.path.name, "drivers": settings.drivers, "handout": settings.handout}
+    course["reference"] = prepared.name if prepared.is_file() else settings.reference
+    files: dict[str, bytes] = {}
+    for key, file in course.items():
+        if not file or not (home / file).is_file():
+            continue
+        if Path(file).is_absolute() or ".." in Path(file).parts:
+            raise ValueError(
+                f"gradescope: {key}: found {file!r}, expected a file beside the assignment or below: the zip holds "
+                f"nothing else"
+            )
+        files[Path(file).as_posix()] = (home / file).read_bytes()
+    for given in [*(home / file for file in files), *([] if wheel is None else [Path(wheel)])]:
+        if Path(path).exists() and given.exists() and given.samefile(path):
+            raise ValueError(
+                f"gradescope: output: found {path}, which goes into the zip, expected another name"
+            )
+    name, data = own_wheel() if wheel is None else read_wheel(wheel)
     files[name] = data
-    what = f"'/autograder/source/{name}[cli]'"
+    what = shlex.quote(f"/autograder/source/{name}[cli]")
     scripts = {
         "setup.sh": _SETUP.format(wheel=what),
-        "run_autograder": _RUN.format(toml=assignment.path.name, more=more and f" {more}"),
+        "run_autograder": _RUN.format(
+            toml=shlex.quote(f"source/{assignment.path.name}"), more=more and f" {more}"
+        ),
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in scripts.items():

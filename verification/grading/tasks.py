@@ -288,9 +288,10 @@ class Task(Table):
                     whole=True,
                 )
             if set(point.given) != set(self.inputs):
+                wanted = f"every argument, {', '.join(map(repr, self.inputs))}, once"
                 raise refusal(
-                    f"found {', '.join(map(repr, point.given)) or 'nothing'}, expected every argument, "
-                    f"{', '.join(map(repr, self.inputs))}, once",
+                    f"found {', '.join(map(repr, point.given)) or 'nothing'}, expected "
+                    f"{wanted if self.inputs else 'no value, as there are no arguments'}",
                     "point",
                     number,
                     whole=True,

@@ -9,6 +9,7 @@ import jacobians.structures as structures
 from jacobians.formulas import FormulaError
 from jacobians.numerics.arguments import near
 from jacobians.numerics.arrays import MemoryBudgetError
+from verification.causes import Slip
 from verification.formulas import written_alike
 from verification.grading.answers import Answer
 from verification.grading.chains import BracketingError, multiplications_of
@@ -63,7 +64,8 @@ def _formula(text: str, expectation: Expected, task: Task, place: Mapping[str, A
     worst = f"found {text}, expected {task.written_as or report.expected}"
     if not report:
         sentence = report.mistake or "it is not the derivative"
-        return Outcome("wrong", "wrong", sentence, report.diagnosis, worst, report.mistake)
+        mistake = report.mistake if report.slip is Slip.UNKNOWN else str(report.slip)
+        return Outcome("wrong", "wrong", sentence, report.diagnosis, worst, mistake)
     if task.written_as and not written_alike(text, task.written_as):
         return Outcome("wrong", "form", "it is the derivative, written in another form", worst=worst)
     return Outcome("right", "right", evidence=report.layout)

@@ -85,7 +85,13 @@ def try_out(assignment: str | Path, submission: str | Path | Mapping[str, Any] |
         If the assignment is none, or hands out no forward function that decides a point.
     ValueError
         If the submission isn't there.
+    TypeError
+        If the submission is something else.
     """
+    if not isinstance(submission, str | Path | Mapping | ModuleType):
+        raise TypeError(
+            f"submission: found {class_name(submission)}, expected a path or, in a notebook, globals()"
+        )
     whole = load_assignment(assignment, handed_out=True)
     public, by_staff = _public(whole)
     trials = expected_trials(public)

@@ -49,5 +49,26 @@ def own_wheel() -> tuple[str, bytes]:
     return f"{stem}-py3-none-any.whl", stream.getvalue()
 
 
+def read_wheel(path: str | Path) -> tuple[str, bytes]:
+    """Return the name of a wheel of this program that somebody made, and its bytes.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or one of another program.
+    """
+    path, stem = Path(path), NAME.replace("-", "_")
+    inside: list[str] = []
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            inside = archive.namelist()
+    own = any(name.startswith(f"{stem}-") and name.endswith(".dist-info/METADATA") for name in inside)
+    if not own or path.suffix != ".whl":
+        raise ValueError(
+            f"wheel: found {path.name}, expected a wheel of {NAME}; without one this program makes it"
+        )
+    return path.name, path.read_bytes()
+
+
 def _digest(data: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()

@@ -6,6 +6,7 @@ import ast
 import importlib
 import importlib.util
 import json
+import re
 import sys
 import types
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 SINGLE = "submission.py"
+_ASSIGNED = re.compile(r"(\s*[\w.]+\s*=)\s*[%!]")
 _KEEPING_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")  # the rest of the cell is Python
 
 
@@ -44,12 +46,12 @@ def load_submission(entry: str, told: Callable[[int, BaseException], None]) -> t
 
 def _notebook(path: Path, told: Callable[[int, BaseException], None]) -> types.ModuleType:
     """Run the code cells in order; what one that raises had defined by then stays."""
-    document = json.loads(path.read_bytes())
+    cells = _cells(path.read_bytes())
     module = types.ModuleType("submission")
     sys.modules["submission"] = module
     module.__dict__["display"] = lambda *_, **__: None  # IPython gives it to every cell
     number = 0
-    for cell in document["cells"]:
+    for cell in cells:
         if cell.get("cell_type") != "code":
             continue
         number += 1
@@ -59,6 +61,19 @@ def _notebook(path: Path, told: Callable[[int, BaseException], None]) -> types.M
         except BaseException as error:  # sys.exit() too
             told(number, error)
     return module
+
+
+def _cells(data: bytes) -> list[dict[str, Any]]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        document = None
+    cells = document.get("cells") if isinstance(document, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise ValueError(
+            "found no list of cells, expected a notebook of nbformat 4; save it anew from Jupyter"
+        )
+    return cells
 
 
 def source_of(cell: dict[str, Any]) -> str:
@@ -76,6 +91,8 @@ def python_of(source: str) -> str:
     '\nx = 7 \\\n % 4\n\n'
     >>> python_of("%%bash\nrm -r x"), python_of("%%time\nx = 1")
     ('', '\nx = 1')
+    >>> python_of("files = !ls\nif files:\n    !rm x")
+    'files = None\nif files:\n    pass'
     """
     lines = source.split("\n")
     first = next((k for k, line in enumerate(lines) if line.strip()), 0)
@@ -85,9 +102,12 @@ def python_of(source: str) -> str:
         lines[first] = ""
     kept, continued = [], False
     for line in lines:
-        word = line.strip()
-        magic = word.startswith(("%", "!", "?")) or (word.endswith("?") and not word.startswith("#"))
-        kept.append("" if magic and not continued and not _is_python("\n".join(lines)) else line)
+        word, indent, assigned = line.strip(), line[: -len(line.lstrip()) or None], _ASSIGNED.match(line)
+        magic = (
+            assigned or word.startswith(("%", "!", "?")) or (word.endswith("?") and not word.startswith("#"))
+        )
+        left = f"{assigned[1]} None" if assigned else f"{indent}pass" if indent.isspace() else ""
+        kept.append(left if magic and not continued and not _is_python("\n".join(lines)) else line)
         continued = line.rstrip().endswith(("\\", "(", "[", "{", ","))
     return "\n".join(kept)
 
