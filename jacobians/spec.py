@@ -70,16 +70,8 @@ class Spec:
         return found
 
     def _values(self) -> tuple[Any, ...]:
-        return (
-            self.structure,
-            self.shape,
-            self.batch,
-            self.parts,
-            self.rank,
-            self.weighted,
-            self.repeats,
-            self.facts,
-        )
+        own = self.structure, self.shape, self.batch, self.parts
+        return *own, self.rank, self.weighted, self.repeats, self.facts
 
     def __reduce__(self) -> Any:
         # without the hash, which differs from process to process
@@ -101,14 +93,25 @@ class Spec:
     ) -> Spec:
         """Return the spec of a structure that is known by name: what a class outside the library makes its own by.
 
+        Raises
+        ------
+        TypeError, ValueError
+            If the structure is no name, a size or batch axis none, a part no spec, or a fact unfit for looking up.
+
         Examples
         --------
         >>> Spec.of("Dense", 2, 3)
         Spec(Dense 2×3)
         """
-        return _made(
-            structure, _sizes(m, n), _batch(batch), tuple(parts), 0, False, False, tuple(facts.items())
-        )
+        if not isinstance(structure, str) or not structure:
+            raise TypeError(f"structure: found {shown(structure)}, expected a name such as 'Dense'")
+        sizes, batch, of_parts = _sizes(m, n), _batch(batch), _specs(parts, "parts", least=0)
+        try:
+            return _made(structure, sizes, batch, of_parts, 0, False, False, tuple(facts.items()))
+        except TypeError:
+            raise TypeError(
+                f"{structure}: found facts {shown(facts)}, expected hashable ones by names that no Spec has"
+            ) from None
 
     @classmethod
     def identity(cls, n: int) -> Spec:
@@ -268,7 +271,7 @@ def own(structure: str, kind: Any) -> None:
     TypeError
         If the name is another module's, or stands for any structure in the tables.
     """
-    if not isinstance(structure, str):
+    if not isinstance(structure, str) or not structure:
         raise TypeError(f"{kind.__name__}.structure: found {shown(structure)}, expected a name")
     known = _OWNERS.get(structure)
     if structure == "*" or (known is not None and known.__module__ != kind.__module__):
@@ -329,12 +332,12 @@ def _batch(batch: Any) -> Any:
     return checked_shape(batch, "batch")
 
 
-def _specs(parts: Any, name: str) -> tuple[Spec, ...]:
-    if type(parts) is tuple and set(map(type, parts)) == {Spec}:
+def _specs(parts: Any, name: str, least: int = 1) -> tuple[Spec, ...]:
+    if type(parts) is tuple and len(parts) >= least and set(map(type, parts)) <= {Spec}:
         return parts  # what products ask with
     expected = "specs such as Spec.dense(2, 3)"
     found = tuple(checked_list(parts, name, expected))
-    if not found or not all(isinstance(part, Spec) for part in found):
+    if len(found) < least or not all(isinstance(part, Spec) for part in found):
         raise TypeError(f"{name}: found {shown(parts)}, expected {expected}")
     return found
 
@@ -356,6 +359,8 @@ def _made(
     facts: tuple[tuple[str, Any], ...] = (),
 ) -> Spec:
     """Return a spec, the same one for the same sizes: looking it up takes a fraction of making and comparing it."""
+    if facts and any(hasattr(Spec, name) for name, _ in facts):
+        raise TypeError("facts")  # where they come from tells which
     return Spec(structure, shape, batch, parts, rank, weighted, repeats, facts)
 
 

@@ -194,7 +194,7 @@ def _held(made: Row) -> Row:
         expected = result(L.spec, R.spec)
         try:
             found = made.execute(L, R, ledger)
-        except (TypeError, ValueError, IndexError) as error:
+        except (TypeError, ValueError, LookupError) as error:
             told(error, f"{where}: its execute", f"a Jacobian with {expected!r}")
         if not isinstance(found, Jacobian) or found.spec != expected:
             spec = (

@@ -28,7 +28,9 @@ _RAISE = dis.opmap["RAISE_VARARGS"]
 
 
 def hold(kind: type) -> None:
-    """Have what a class from outside writes checked: each method of its own, and what it forgot."""
+    """Have what a class from outside writes checked: its names, each method of its own, and what it forgot."""
+    _well_named(kind)
+    _of_classes(kind)
     for name, check in _CHECKS.items():
         written = vars(kind).get(name)
         function = getattr(written, "__func__", written)  # of a class method
@@ -37,6 +39,39 @@ def hold(kind: type) -> None:
             setattr(kind, name, classmethod(held) if isinstance(written, classmethod) else held)
     if _forgotten(kind):
         type.__setattr__(kind, "__new__", _refused)  # abc would refuse it in Python's own words
+
+
+def _well_named(kind: Any) -> None:
+    """Refuse names of what is stored that are none, or by which arrays and those of parts can't be told apart."""
+    for stored in ("_indices", "_fields", "_children"):
+        found = getattr(kind, stored)
+        if not isinstance(found, tuple) or not all(isinstance(name, str) for name in found):
+            raise TypeError(
+                f"{kind.__name__}.{stored}: found {shown(found)}, expected a tuple of names such as ('v',)"
+            )
+    names = kind._indices + kind._fields + kind._children
+    for place, name in enumerate(names):
+        of_child = next((child for child in kind._children if name.startswith(f"{child}_")), None)
+        if of_child is not None:
+            raise TypeError(
+                f"{kind.__name__}: found the name {name!r} beside the child {of_child!r}, expected another, for "
+                f"flatten() calls what {of_child} stores {of_child}_…"
+            )
+        if name in names[:place]:
+            raise TypeError(
+                f"{kind.__name__}: found the name {name!r} twice among what it stores, expected once"
+            )
+
+
+def _of_classes(kind: type) -> None:
+    """Refuse a method of objects in the place of one of classes."""
+    for name, written in vars(kind).items():
+        known = (vars(base).get(name) for base in kind.__mro__ if not is_outside(base.__module__))
+        if any(isinstance(method, classmethod) for method in known) and not isinstance(written, classmethod):
+            raise TypeError(
+                f"{kind.__name__}.{name}: found {class_name(written)}, expected a class method; write "
+                f"@classmethod before it"
+            )
 
 
 def is_outside(module: Any) -> bool:
@@ -120,7 +155,7 @@ def _held(function: Callable[..., Any], name: str, check: Callable[..., Any]) ->
         expected, fits = check(self, args)
         try:
             found = function(self, *args, **options)
-        except (TypeError, ValueError, IndexError) as error:
+        except (TypeError, ValueError, LookupError) as error:
             told(error, where, expected)
         if not fits(found):
             raise (TypeError if found is None else ValueError)(

@@ -267,8 +267,8 @@ def unflatten(spec: Spec, arrays: Mapping[str, Array], static: Static | None = N
 
     Raises
     ------
-    ValueError
-        If arrays are missing or left over, or what is made has another spec.
+    TypeError, ValueError
+        If one of the three is none of its kind, arrays are missing or left over, or what is made has another spec.
 
     Examples
     --------
@@ -277,6 +277,14 @@ def unflatten(spec: Spec, arrays: Mapping[str, Array], static: Static | None = N
     >>> J.unflatten(J.spec, {"d": 10 * J.d}, J.static).d
     array([10., 20.])
     """
+    if not isinstance(spec, Spec):
+        raise TypeError(f"spec: found {shown(spec)}, expected a Spec")
+    if not isinstance(arrays, Mapping):
+        raise TypeError(f"arrays: found {shown(arrays)}, expected arrays by name, as flatten() returns them")
+    if static is not None and (not isinstance(static, Static) or len(static.parts) != len(spec.parts)):
+        raise TypeError(
+            f"static: found {shown(static)}, expected that of a Jacobian with parts as of {spec!r}"
+        )
     kind: Any = owner(spec.structure) if static is None or static.kind is None else static.kind
     expected = kind._arrays(spec)
     names = kind.part_names(spec)
@@ -294,9 +302,10 @@ def unflatten(spec: Spec, arrays: Mapping[str, Array], static: Static | None = N
             f"{', '.join(expected) or 'none'} and those of its parts"
         )
     for name, array in taken.items():
-        if tuple(array.shape) != (*spec.batch, *expected[name]):
+        shape = tuple(getattr(array, "shape", ("no array",)))
+        if shape != (*spec.batch, *expected[name]):
             raise ValueError(
-                f"{spec.structure}: found {name} of shape {tuple(array.shape)}, expected by its _arrays(spec) "
+                f"{spec.structure}: found {name} of shape {shape}, expected by its _arrays(spec) "
                 f"{(*spec.batch, *expected[name])}"
             )
     made: Jacobian = kind._unflatten(spec, taken, parts, np.float64 if static is None else static.dtype)

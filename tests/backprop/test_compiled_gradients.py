@@ -15,6 +15,7 @@ from backprop import MLP
 from backprop.compiling import RecordingError, gradients
 from backprop.learning.targets import LOSSES
 from jacobians import Function, SquaredError
+from jacobians.layers.activations import ACTIVATIONS
 from jacobians.numerics import blas_threads, threads
 from jacobians.numerics.arrays import MemoryBudgetError
 from jacobians.structures import Dense
@@ -45,7 +46,7 @@ def assert_gradients(net: MLP, found: dict[str, Any], x: Any, y: Any) -> None:
 
 
 @pytest.mark.parametrize("loss", list(LOSSES))
-@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_loss(loss: str, activation: str) -> None:
     last = {"cross-entropy": "softmax", "binary-cross-entropy": "sigmoid"}.get(loss)
     net = MLP.initialize([3, 4, 2], activation=activation, loss=loss, seed=3, output_activation=last)

@@ -72,7 +72,7 @@ def test_every_activation_at_points_and_batches(engine: str, activation: str, sh
 
 
 @each_engine
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "silu", "softplus", "relu", "gelu"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("shape", [(64,), (40, 64)])
 def test_larger_networks_between_products(engine: str, activation: str, shape: Any) -> None:
     net = network([64, 128, 70, 10], activation)

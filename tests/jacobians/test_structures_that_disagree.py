@@ -307,3 +307,95 @@ def test_a_class_stays_itself_without_a_name_of_its_own(J: Jacobian) -> None:
         assert type(pickle.loads(pickle.dumps(whole)).parts[0]) is kind
     done = Chain([J, J]).plan("left").execute()
     assert_allclose(done.jacobian.dense(), TRUTH @ TRUTH)
+
+
+# --- names that can't be told apart, methods of the wrong kind, and facts that nothing is looked up by ---------
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"_fields": ("ab")}, r"Odd\._fields: found 'ab', expected a tuple of names such as \('v',\)"),
+        ({"_children": ["a"]}, r"Odd\._children: found \['a'\], expected a tuple of names such as"),
+        ({"_indices": ("a",)}, "Odd: found the name 'a' twice among what it stores, expected once"),
+        (
+            {"_fields": ("b_d",), "_children": ("b",)},
+            r"Odd: found the name 'b_d' beside the child 'b', expected another, for flatten\(\) calls",
+        ),
+        (
+            {"_arrays": lambda cls, spec: {"a": (3,), "b": (3,)}},
+            r"Odd\._arrays: found function, expected a class method; write @classmethod before it",
+        ),
+        (
+            {"_apply_cost": staticmethod(lambda spec, columns, batch: Cost(0, 0))},
+            r"Odd\._apply_cost: found staticmethod, expected a class method",
+        ),
+        ({"structure": ""}, r"Odd\.structure: found '', expected a name"),
+    ],
+)
+def test_a_class_that_is_written_wrongly_is_told_where_it_is_made(changed: Any, sentence: str) -> None:
+    with pytest.raises(TypeError, match=f"^{sentence}"):
+        wrong(**changed)
+
+
+def test_an_array_that_is_asked_for_by_another_name_is_told() -> None:
+    asked = classmethod(lambda cls, spec, arrays, parts, dtype: cls.unchecked(arrays["a"], arrays["c"]))
+    with pytest.raises(
+        ValueError, match=r"^Odd\._unflatten: found an error of type KeyError within, expected"
+    ):
+        pickle.loads(pickle.dumps(wrong(_unflatten=asked)(A, B)))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (
+            lambda: Spec.of("Odd", 3, 3, rank=2),
+            r"Odd: found facts {'rank': 2}, expected hashable ones by names that no Spec has",
+        ),
+        (
+            lambda: Spec.of("Odd", 3, 3, places=[1]),
+            r"Odd: found facts {'places': \[1\]}, expected hashable ones",
+        ),
+        (lambda: Spec.of("Odd", 3, 3, places=(EYE,)), "Odd: found facts {.*}, expected hashable ones"),
+        (lambda: Spec.of("Odd", 3, 3, (), [EYE]), r"parts: found \[.*\], expected specs such as Spec"),
+        (lambda: Spec.of(["Odd"], 3, 3), r"structure: found \['Odd'\], expected a name such as 'Dense'"),
+    ],
+)
+def test_a_spec_that_nothing_can_be_looked_up_by_is_told(make: Any, sentence: str) -> None:
+    with pytest.raises(TypeError, match=f"^{sentence}"):
+        make()
+
+
+D, K = Diagonal(A), Kronecker(Diagonal(A), Diagonal(B))
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "sentence"),
+    [
+        ((None, {}), TypeError, "spec: found None, expected a Spec"),
+        (
+            (D.spec, [A]),
+            TypeError,
+            r"arrays: found \[.*\], expected arrays by name, as flatten\(\) returns them",
+        ),
+        (
+            (D.spec, {"d": 3.0}),
+            ValueError,
+            r"Diagonal: found d of shape \('no array',\), expected by its _arrays",
+        ),
+        (
+            (D.spec, {"d": A}, "flat"),
+            TypeError,
+            "static: found 'flat', expected that of a Jacobian with parts as",
+        ),
+        (
+            (K.spec, K.flatten(), D.static),
+            TypeError,
+            r"static: found Static.*, expected that of a Jacobian with parts",
+        ),
+    ],
+)
+def test_what_no_jacobian_is_made_of_is_told(asked: Any, error: Any, sentence: str) -> None:
+    with pytest.raises(error, match=f"^{sentence}"):
+        Jacobian.unflatten(*asked)
