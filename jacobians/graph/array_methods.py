@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from jacobians.graph.recorder import refuse
+from jacobians.graph.recorder import refuse, refuse_rounding
 from jacobians.numerics.arrays import Array
 
 _ravel: Any = np.ravel  # which is told of arrays of its own only
@@ -91,10 +91,30 @@ class Followed(np.lib.mixins.NDArrayOperatorsMixin):
         """Return a copy with one axis."""
         return np.copy(_ravel(self, order))
 
+    @property
+    def flat(self) -> Any:
+        """Refused but for writes of all entries."""
+        return refuse("the attribute flat", "is not followed; use numpy.ravel")
+
+    @flat.setter
+    def flat(self, new: Any) -> None:
+        self[...] = np.resize(np.stack(new) if isinstance(new, list | tuple) else new, self.shape)
+
+    def sort(self, axis: int = -1, **options: Any) -> None:
+        """Sort the entries in their place."""
+        self[...] = np.sort(self, axis, **options)
+
+    def resize(self, *_: Any, **__: Any) -> NoReturn:
+        """Refused: it changes the array itself."""
+        refuse("the method resize", "is not followed; use numpy.resize")
+
+    def clip(self, min: Any = None, max: Any = None) -> Any:  # noqa: A002  # NumPy's names
+        """Return the entries, no less and no more than bounds."""
+        return np.clip(self, min, max)
+
     def astype(self, dtype: Any, **_: Any) -> Any:
         """Return a copy; only real floating types keep the derivative."""
-        if np.dtype(dtype).kind != "f":
-            refuse("astype", f"to {np.dtype(dtype)} loses the derivative")
+        refuse_rounding("astype", np.dtype(dtype))
         return np.copy(self)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:

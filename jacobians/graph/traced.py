@@ -9,13 +9,21 @@ import numpy as np
 from jacobians.graph.array_methods import Followed
 from jacobians.graph.composed import COMPOSED, STACKS, add_at, compose, stacked
 from jacobians.graph.composed_scipy import load_scipy
+from jacobians.graph.creators import alike
 from jacobians.graph.filled import Filled, Part, gather
 from jacobians.graph.nested import operands_of, plain, zeroed
 from jacobians.graph.operations import TABLE
 from jacobians.graph.operations.constants import CHOOSING, CONSTANT, DECIDING, FILLED, SHAPES
 from jacobians.graph.operations.elementwise import numbering
 from jacobians.graph.operations.moves import indexed
-from jacobians.graph.recorder import Recorder, TracingError, called, refuse, user_line, writes_into_unfollowed
+from jacobians.graph.recorder import (
+    Recorder,
+    TracingError,
+    called,
+    refuse,
+    user_line,
+    writes_into_unfollowed,
+)
 from jacobians.graph.views import part_of, parts_of, shown
 from jacobians.numerics.arrays import Array, as_array, is_recorded
 
@@ -176,13 +184,9 @@ class Traced(Followed):
         if function in SHAPES:
             return function(*plain(args), **plain(kwargs))
         if function in FILLED:
-            return Traced(self._recorder, np.full(np.shape(plain(args[0])), FILLED[function]), None)
-        if function is np.full_like:
-            given = dict(zip(("a", "fill_value"), args, strict=False)) | kwargs
-            if next(operands_of([given["fill_value"]]), None) is not None:
-                shape = kwargs.get("shape") or np.shape(plain([given["a"]])[0])
-                return np.zeros(shape) + given["fill_value"]
-            return Traced(self._recorder, np.full_like(*plain(args), **plain(kwargs)), None)
+            made = alike(function, name, args, kwargs)
+            plainly = isinstance(made, Traced) or made.dtype.kind != "f"
+            return made if plainly else Traced(self._recorder, made, None)
         if function in DECIDING or function in CONSTANT:
             self._decides(function in DECIDING, args)
             try:
