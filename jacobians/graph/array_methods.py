@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NoReturn
 
@@ -108,9 +109,15 @@ class Followed(np.lib.mixins.NDArrayOperatorsMixin):
         """Refused: it changes the array itself."""
         refuse("the method resize", "is not followed; use numpy.resize")
 
-    def clip(self, min: Any = None, max: Any = None) -> Any:  # noqa: A002  # NumPy's names
+    def clip(self, min: Any = None, max: Any = None, **options: Any) -> Any:  # noqa: A002  # NumPy's names
         """Return the entries, no less and no more than bounds."""
-        return np.clip(self, min, max)
+        return np.clip(self, min, max, **options)
+
+    def __copy__(self) -> Any:
+        return np.copy(self)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return np.copy(self)
 
     def astype(self, dtype: Any, **_: Any) -> Any:
         """Return a copy; only real floating types keep the derivative."""
@@ -124,3 +131,28 @@ class Followed(np.lib.mixins.NDArrayOperatorsMixin):
         if function is None:
             refuse(f"the method {name}", "is not followed")
         return lambda *args, **options: function(self, *args, **options)
+
+
+def written(name: str, out: Any, result: Any) -> Any:
+    """Return the array that was given as `out`, with the result in it."""
+    if not isinstance(out, Followed):
+        refuse(name, "writes into an array that isn't followed; make it by numpy.zeros in the function")
+    out[...] = result
+    return out
+
+
+def without_out(function: Any, args: tuple[Any, ...], kwargs: Any) -> tuple[tuple[Any, ...], Any, Any]:
+    """Return the arguments of a function of NumPy's without `out`, and `out`, given by name or by position."""
+    kwargs = dict(kwargs)
+    out = kwargs.pop("out", None)
+    if any(isinstance(one, Followed) for one in args[2:]):
+        try:
+            known = inspect.signature(function).parameters
+        except (TypeError, ValueError):  # not all functions tell theirs
+            return args, kwargs, out
+        names = [name for name, one in known.items() if one.kind <= one.POSITIONAL_OR_KEYWORD][: len(args)]
+        if "out" in names:
+            place = names.index("out")
+            after = dict(zip(names[place + 1 :], args[place + 1 :], strict=True))
+            return args[:place], kwargs | after, args[place]
+    return args, kwargs, out

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.graph.array_methods import Followed
+from jacobians.graph.array_methods import Followed, without_out, written
 from jacobians.graph.composed import COMPOSED, STACKS, add_at, compose, stacked
 from jacobians.graph.composed_scipy import load_scipy
 from jacobians.graph.creators import alike
@@ -42,10 +42,8 @@ class Traced(Followed):
         shows: Any = None,
     ) -> None:
         self._recorder, self._array, self._made = recorder, as_array(value), vertex
-        self._base, self._shows = (
-            base,
-            shows,
-        )  # what it is a view of, and its numbers as a function of those there
+        # what it is a view of, and its numbers as a function of those there
+        self._base, self._shows = base, shows
         self._filled: Filled | None = None
         self._positions: Array | None = None
         self._seen = 0
@@ -119,6 +117,8 @@ class Traced(Followed):
             raise
         except TypeError as error:
             refuse(name, str(error))
+        if base is not None and not isinstance(value, list | tuple) and not base._shares(value, shows):
+            base = shows = None  # NumPy makes a copy
         active = [(place, one._vertex) for place, one in operands if one._vertex is not None]
         nothing = not isinstance(value, list | tuple) and np.size(value) == 0
         if not active or nothing:
@@ -154,6 +154,13 @@ class Traced(Followed):
         number = recorder.add(f"v{len(recorder.vertices)}", as_array(value), name)
         recorder.connect(number, found)
         return Traced(recorder, value, number, base, shows)
+
+    def _shares(self, value: Any, shows: Any) -> bool:
+        """Say whether what was made of this array is a view of it; recorded arrays have no memory, their numbers do."""
+        if not is_recorded(value):
+            return np.may_share_memory(value, self._array)
+        numbers = self._numbers()
+        return shows is not None and np.may_share_memory(shows(numbers), numbers)
 
     def _views(self, shows: Any) -> Any:
         """Return views of an array that is written into: what they show is looked up when they are used."""
@@ -226,19 +233,13 @@ class Traced(Followed):
         if method != "__call__":
             refuse(f"{ufunc.__name__}.{method}", "is not in the table of operations")
         out = kwargs.pop("out", None)
-        if out is None:
-            return self._apply(ufunc, inputs, kwargs)
         result = self._apply(ufunc, inputs, kwargs)
-        if not isinstance(out[0], Traced):
-            refuse(
-                ufunc.__name__,
-                "writes into an array that isn't followed; make it by numpy.zeros in the function",
-            )
-        out[0][...] = result  # fmt: skip
-        return out[0]
+        return result if out is None else written(ufunc.__name__, out[0], result)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return self._apply(function, args, kwargs)
+        args, kwargs, out = without_out(function, args, kwargs)
+        result = self._apply(function, args, kwargs)
+        return result if out is None else written(function.__name__, out, result)
 
     # --- indexing and writes ---------------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 """Arrays that followed code writes into: entries, slices, views, aliases, masks; as graphs and as compiled code."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -219,6 +221,29 @@ def sorted_in_place(x):
     return z * x
 
 
+def copied_deeply(x):
+    z = x * 2
+    y, w = copy.deepcopy(z), copy.copy(z)
+    y[0], w[1] = 1.0, x[2] ** 2
+    return y * w + z
+
+
+def ravelled_copy(x):
+    z = (x * 2).reshape(2, 3)
+    y, w = z.ravel(order="F"), z.T.reshape(-1)
+    y[0], w[1] = 1.0, x[2] ** 2
+    return z.ravel() * y + w
+
+
+def results_by_out(x):
+    z, y = x * 2, np.zeros((2, 6))
+    np.cumsum(z, out=z)
+    np.dot(z, np.eye(6), out=y[0])
+    z.round(0, y[1])
+    np.clip(z, -1, 1, out=z)
+    return y * z
+
+
 def back_substitution(x):
     M = np.stack([x[:3], x[3:], x[:3] * x[3:] + 1])
     b, z = x[:3] * 1, np.zeros(3)
@@ -238,6 +263,7 @@ PROGRAMS = [
     copy_is_apart, value_before_the_write, flattened_copy, ravel_is_a_view, in_place, masked, masked_number,
     masked_rows, masked_with_rows_by_value, broadcast_writes, same_place_twice, diagonal, swapped, exchanged,
     shifted_onto_itself, explicit_steps, all_by_flat, few_by_flat, sorted_in_place, back_substitution,
+    copied_deeply, ravelled_copy, results_by_out,
 ]  # fmt: skip
 
 
@@ -260,7 +286,7 @@ def test_code_that_writes_into_arrays_is_followed(f, strategy):
 # choices by values, constant Jacobians and long ones have no form entry by entry
 ARRAYS_ONLY = {
     masked, masked_number, masked_rows, masked_with_rows_by_value, diagonal, explicit_steps, all_by_flat, few_by_flat,
-    sorted_in_place,
+    sorted_in_place, results_by_out,
 }  # fmt: skip
 
 
