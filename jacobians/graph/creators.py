@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.graph.recorder import callee, refuse
+from jacobians.graph.nested import operands_of
+from jacobians.graph.operations.constants import FILLED
+from jacobians.graph.recorder import callee, refuse, refuse_rounding
 
 _NAMES = ("zeros", "ones", "empty", "full", "eye", "identity", "array", "asarray", "asanyarray")
 _LOCK = threading.RLock()
@@ -31,7 +33,22 @@ def _calls(frame: FrameType, name: str, function: Any) -> bool:
 
 
 def _filled(zeros: Any, shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    refuse_rounding("numpy.full", dtype)
     return zeros(shape, 0.0, dtype) + fill_value
+
+
+def alike(function: Any, name: str, args: Any, kwargs: Any) -> Any:
+    """Return what numpy.zeros_like or one of its kin makes, in the shape and of the kind that are asked for."""
+    names = ("a", "fill_value", "dtype") if function is np.full_like else ("a", "dtype")
+    given = dict(zip(names, args, strict=False)) | kwargs
+    shape, dtype = given.get("shape"), given.get("dtype")
+    if shape is None:
+        shape = np.shape(given.get("a", given.get("prototype")))
+    number = given.get("fill_value", FILLED[function])
+    if next(operands_of([number]), None) is None:
+        return np.full(shape, number, float if dtype is None else dtype)
+    refuse_rounding(name, dtype)
+    return np.zeros(shape) + number
 
 
 class _Joining:
@@ -84,6 +101,8 @@ def following(
                 return original(*args, **kwargs)
             if name in _ARRAYS:
                 first = args[0] if args else kwargs["object"]
+                if holds_traced([first]):
+                    refuse_rounding(f"numpy.{name}", args[1] if len(args) > 1 else kwargs.get("dtype"))
                 if type(first).__name__ == "Traced":
                     return first if name != "array" else assemble(first)
                 if isinstance(first, list | tuple) and holds_traced(first):

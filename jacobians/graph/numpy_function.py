@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jacobians.function import INPUT, Function
-from jacobians.graph.tracing import followed, trace
+from jacobians.graph.tracing import fitting, followed, trace
 from jacobians.layers.recording import Record, _Recorded
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_callable, checked_mapping
@@ -82,7 +82,7 @@ def from_numpy(
     Raises
     ------
     TypeError, ValueError
-        If `forward` is not callable or a name of a parameter can't be one.
+        If `forward` is not callable or doesn't take the parameters, or a name of a parameter can't be one.
 
     Notes
     -----
@@ -110,4 +110,5 @@ def from_numpy(
             raise ValueError(
                 f"parameters: found the name {name!r}, expected an identifier that no Function has already"
             )
+    fitting(forward, "forward", [None], given)
     return _NumpyFunction(forward, given) if derivative is None else _WrittenCode(forward, given, derivative)

@@ -197,6 +197,12 @@ class Recorder:
                 self.edges.append(Edge(source, target, shaped, shaped.spec))
 
 
+def refuse_rounding(operation: str, dtype: Any) -> None:
+    """Refuse to convert what is followed to another kind of numbers than real floating ones; None is no conversion."""
+    if dtype is not None and np.dtype(dtype).kind != "f":
+        refuse(operation, f"to {np.dtype(dtype)} loses the derivative")
+
+
 def refuse(operation: str, what: str) -> NoReturn:
     """Raise the error that names operation and line."""
     line = user_line()

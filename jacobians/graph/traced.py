@@ -6,16 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.graph.array_methods import Followed
+from jacobians.graph.array_methods import Followed, without_out, written
 from jacobians.graph.composed import COMPOSED, STACKS, add_at, compose, stacked
 from jacobians.graph.composed_scipy import load_scipy
+from jacobians.graph.creators import alike
 from jacobians.graph.filled import Filled, Part, gather
 from jacobians.graph.nested import operands_of, plain, zeroed
 from jacobians.graph.operations import TABLE
 from jacobians.graph.operations.constants import CHOOSING, CONSTANT, DECIDING, FILLED, SHAPES
 from jacobians.graph.operations.elementwise import numbering
 from jacobians.graph.operations.moves import indexed
-from jacobians.graph.recorder import Recorder, TracingError, called, refuse, user_line, writes_into_unfollowed
+from jacobians.graph.recorder import (
+    Recorder,
+    TracingError,
+    called,
+    refuse,
+    user_line,
+    writes_into_unfollowed,
+)
 from jacobians.graph.views import part_of, parts_of, shown
 from jacobians.numerics.arrays import Array, as_array, is_recorded
 
@@ -34,10 +42,8 @@ class Traced(Followed):
         shows: Any = None,
     ) -> None:
         self._recorder, self._array, self._made = recorder, as_array(value), vertex
-        self._base, self._shows = (
-            base,
-            shows,
-        )  # what it is a view of, and its numbers as a function of those there
+        # what it is a view of, and its numbers as a function of those there
+        self._base, self._shows = base, shows
         self._filled: Filled | None = None
         self._positions: Array | None = None
         self._seen = 0
@@ -111,6 +117,8 @@ class Traced(Followed):
             raise
         except TypeError as error:
             refuse(name, str(error))
+        if base is not None and not isinstance(value, list | tuple) and not base._shares(value, shows):
+            base = shows = None  # NumPy makes a copy
         active = [(place, one._vertex) for place, one in operands if one._vertex is not None]
         nothing = not isinstance(value, list | tuple) and np.size(value) == 0
         if not active or nothing:
@@ -147,6 +155,13 @@ class Traced(Followed):
         recorder.connect(number, found)
         return Traced(recorder, value, number, base, shows)
 
+    def _shares(self, value: Any, shows: Any) -> bool:
+        """Say whether what was made of this array is a view of it; recorded arrays have no memory, their numbers do."""
+        if not is_recorded(value):
+            return np.may_share_memory(value, self._array)
+        numbers = self._numbers()
+        return shows is not None and np.may_share_memory(shows(numbers), numbers)
+
     def _views(self, shows: Any) -> Any:
         """Return views of an array that is written into: what they show is looked up when they are used."""
         numbers = self._numbers()
@@ -176,13 +191,9 @@ class Traced(Followed):
         if function in SHAPES:
             return function(*plain(args), **plain(kwargs))
         if function in FILLED:
-            return Traced(self._recorder, np.full(np.shape(plain(args[0])), FILLED[function]), None)
-        if function is np.full_like:
-            given = dict(zip(("a", "fill_value"), args, strict=False)) | kwargs
-            if next(operands_of([given["fill_value"]]), None) is not None:
-                shape = kwargs.get("shape") or np.shape(plain([given["a"]])[0])
-                return np.zeros(shape) + given["fill_value"]
-            return Traced(self._recorder, np.full_like(*plain(args), **plain(kwargs)), None)
+            made = alike(function, name, args, kwargs)
+            plainly = isinstance(made, Traced) or made.dtype.kind != "f"
+            return made if plainly else Traced(self._recorder, made, None)
         if function in DECIDING or function in CONSTANT:
             self._decides(function in DECIDING, args)
             try:
@@ -222,19 +233,13 @@ class Traced(Followed):
         if method != "__call__":
             refuse(f"{ufunc.__name__}.{method}", "is not in the table of operations")
         out = kwargs.pop("out", None)
-        if out is None:
-            return self._apply(ufunc, inputs, kwargs)
         result = self._apply(ufunc, inputs, kwargs)
-        if not isinstance(out[0], Traced):
-            refuse(
-                ufunc.__name__,
-                "writes into an array that isn't followed; make it by numpy.zeros in the function",
-            )
-        out[0][...] = result  # fmt: skip
-        return out[0]
+        return result if out is None else written(ufunc.__name__, out[0], result)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return self._apply(function, args, kwargs)
+        args, kwargs, out = without_out(function, args, kwargs)
+        result = self._apply(function, args, kwargs)
+        return result if out is None else written(function.__name__, out, result)
 
     # --- indexing and writes ---------------------------------------------------------------------------
 

@@ -85,6 +85,7 @@ def record(
     pairs = [*zip(names, points, strict=True), *named.items()]
     given = {name: np.array(real_array(value, name, foreign="refuse")) for name, value in pairs}
     args, options = [given[name] for name in names], {name: given[name] for name in named}
+    fitting(f, "f", args, options)
     try:
         recorder, result = follow_code(f, args, options, max_vertices, keeps_calls)
     except TracingError:
@@ -102,6 +103,11 @@ def record(
     again = f(*map(np.copy, args), **{name: value.copy() for name, value in options.items()})
     if not _same(graph, again):
         _refuse_other_numbers(recorder, follow_code(f, args, options, max_vertices)[0])
+        if not _same(graph, again, rtol=1e-3, atol=1e-3):
+            raise TracingError(
+                "f: gives other numbers than what was followed; it does what can't be seen, such as a write in place "
+                "by a method or code outside NumPy: write it with other functions of NumPy"
+            )
     if states(f) != first:
         raise TracingError(
             "f: draws random numbers, which its value at this point doesn't show; draw them before, and pass them as "
@@ -158,7 +164,7 @@ def follow_code(
     code = dispatch(f) if own else f
     with followed:
         try:
-            return recorder, _fitting(code, "f", traced, named)(*traced, **named)
+            return recorder, fitting(code, "f", traced, named)(*traced, **named)
         except ValueError as error:  # NumPy's words, where it asked for a number and was refused one
             if isinstance(error.__cause__, TracingError):
                 raise error.__cause__ from None
@@ -171,6 +177,8 @@ def _graph(recorder: Recorder, result: Any, inputs: int, code: Any = None, posit
         if not isinstance(one, Traced | np.ndarray | float | int):
             raise TracingError(f"f: found a result of type {class_name(one)}, expected an array")
         value = one._current() if isinstance(one, Traced) else as_array(one)
+        if value.dtype.kind not in "fiub":
+            raise TracingError(f"f: found a result of dtype {value.dtype}, expected real numbers")
         if value.size == 0:
             raise TracingError(f"f: found a result of shape {value.shape}, expected an array with entries")
         vertex = one._vertex if isinstance(one, Traced) else None
@@ -185,18 +193,18 @@ def _graph(recorder: Recorder, result: Any, inputs: int, code: Any = None, posit
     return Graph(vertices, places, tuple(outputs), edges, recorder.control_flow, code, positional)
 
 
-def _same(graph: Graph, result: Any) -> bool:
+def _same(graph: Graph, result: Any, rtol: float = 1e-9, atol: float = 0.0) -> bool:
     """Say whether the code gave what the graph has; rounding may differ where a row computes another way."""
     values = result if isinstance(result, tuple) else (result,)
     return len(values) == len(graph.outputs) and all(
-        _close(graph.vertices[place].value, np.asarray(value))
+        _close(graph.vertices[place].value, np.asarray(value), rtol, atol)
         for place, value in zip(graph.outputs, values, strict=True)
     )
 
 
-def _close(one: Any, other: Any) -> bool:
+def _close(one: Any, other: Any, rtol: float = 1e-9, atol: float = 0.0) -> bool:
     return np.shape(one) == np.shape(other) and bool(
-        np.allclose(one, other, rtol=1e-9, atol=0, equal_nan=True)
+        np.allclose(one, other, rtol=rtol, atol=atol, equal_nan=True)
     )
 
 
@@ -221,7 +229,7 @@ def _names(f: Any, count: int) -> list[str]:
     return (known + [f"x{place}" for place in range(len(known), count)])[:count]
 
 
-def _fitting(function: Any, name: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+def fitting(function: Any, name: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """Return a function whose signature fits what it is to be called with, or refuse it; a class is none."""
     if isinstance(function, type):
         raise TypeError(f"{name}: found the class {class_name(function)}, expected a function of arrays")

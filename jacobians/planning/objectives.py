@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, NamedTuple
@@ -94,9 +94,9 @@ def objective_of(objective: Any, limit: int | None) -> Objective:
             )
         for name, weight in objective.items():
             number = isinstance(weight, Real) and not isinstance(weight, bool)
-            if not number or not 0 <= float(weight) < math.inf:
+            if not number or not 0 <= weight <= sys.float_info.max:
                 raise ValueError(
-                    f"objective: found {shown(weight)} for {name}, expected a number of at least 0"
+                    f"objective: found {shown(weight)} for {name}, expected a finite number of at least 0"
                 )
         if not any(objective.values()):
             raise ValueError("objective: found weights of 0 only, expected one that is larger")

@@ -1,5 +1,7 @@
 """Arrays that followed code writes into: entries, slices, views, aliases, masks; as graphs and as compiled code."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -199,12 +201,69 @@ def explicit_steps(x):
     return u
 
 
+def all_by_flat(x):
+    z = np.zeros((2, 3))
+    z.flat = x**2
+    z[1] *= x[0]
+    return z
+
+
+def few_by_flat(x):
+    z = x * 2
+    z.flat = [x[1], 3.0]
+    return z
+
+
+def sorted_in_place(x):
+    z = np.sin(x)
+    top = z[:4]
+    top.sort()
+    return z * x
+
+
+def copied_deeply(x):
+    z = x * 2
+    y, w = copy.deepcopy(z), copy.copy(z)
+    y[0], w[1] = 1.0, x[2] ** 2
+    return y * w + z
+
+
+def ravelled_copy(x):
+    z = (x * 2).reshape(2, 3)
+    y, w = z.ravel(order="F"), z.T.reshape(-1)
+    y[0], w[1] = 1.0, x[2] ** 2
+    return z.ravel() * y + w
+
+
+def results_by_out(x):
+    z, y = x * 2, np.zeros((2, 6))
+    np.cumsum(z, out=z)
+    np.dot(z, np.eye(6), out=y[0])
+    z.round(0, y[1])
+    np.clip(z, -1, 1, out=z)
+    return y * z
+
+
+def back_substitution(x):
+    M = np.stack([x[:3], x[3:], x[:3] * x[3:] + 1])
+    b, z = x[:3] * 1, np.zeros(3)
+    for i in range(3):
+        for k in range(i + 1, 3):
+            factor = M[k, i] / M[i, i]
+            M[k] -= factor * M[i]
+            b[k] -= factor * b[i]
+    for i in range(2, -1, -1):
+        z[i] = (b[i] - M[i, i + 1 :] @ z[i + 1 :]) / M[i, i]
+    return z
+
+
 PROGRAMS = [
     entries, recurrence, read_between, row_views, entry_of_row, view_sees_later_writes, view_of_a_view, alias,
     read_backwards, reshaped_copy,
     copy_is_apart, value_before_the_write, flattened_copy, ravel_is_a_view, in_place, masked, masked_number,
     masked_rows, masked_with_rows_by_value, broadcast_writes, same_place_twice, diagonal, swapped, exchanged,
-    shifted_onto_itself, explicit_steps,
+    shifted_onto_itself, explicit_steps, all_by_flat, few_by_flat, sorted_in_place, back_substitution,
+    copied_deeply, ravelled_copy, results_by_out,
 ]  # fmt: skip
 
 
@@ -225,7 +284,10 @@ def test_code_that_writes_into_arrays_is_followed(f, strategy):
 
 
 # choices by values, constant Jacobians and long ones have no form entry by entry
-ARRAYS_ONLY = {masked, masked_number, masked_rows, masked_with_rows_by_value, diagonal, explicit_steps}
+ARRAYS_ONLY = {
+    masked, masked_number, masked_rows, masked_with_rows_by_value, diagonal, explicit_steps, all_by_flat, few_by_flat,
+    sorted_in_place, results_by_out,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("f", PROGRAMS)
@@ -275,6 +337,24 @@ def write_into_an_argument_through_a_view(x):
     return x
 
 
+def resized(x):
+    z = x * 1
+    z.resize((2, 3))
+    return z
+
+
+def number_by_flat(x):
+    z = x * 1
+    z.flat[2] = x[0] ** 2
+    return z
+
+
+def whole_numbers(x):
+    z = np.zeros_like(x, dtype=int)
+    z[0] = x[0]
+    return z
+
+
 def add_to_an_argument(x):
     x += 1
     return x
@@ -288,6 +368,9 @@ def add_to_an_argument(x):
             write_into_an_argument_through_a_view,
             r"line \d+: a write into an argument is not followed; take a copy",
         ),
+        (resized, r"line \d+: the method resize is not followed; use numpy.resize"),
+        (number_by_flat, r"line \d+: the attribute flat is not followed; use numpy.ravel"),
+        (whole_numbers, r"line \d+: a write into an array that isn't followed"),
         (add_to_an_argument, r"line \d+: a write into an argument is not followed; take a copy"),
     ],
 )

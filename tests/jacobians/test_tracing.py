@@ -208,6 +208,18 @@ def test_structure_does_not_hang_on_the_numbers_at_the_point(f):
 
 def test_slices_without_entries_are_constants():
     assert_right(lambda x: np.concatenate([x[:0], x, np.split(x, [0])[0]]), V)
+    assert_right(lambda x: x[:0] @ x[:0] + np.dot(x[:0], x[4:]) + np.einsum("i,i->", x[:0], x[4:]) + x, V)
+
+
+def test_arrays_like_others_have_the_shape_and_the_kind_that_are_asked_for():
+    assert_right(lambda x: np.zeros_like(x, shape=(2, 4)) + x, V)
+    assert_right(lambda x: np.ones_like(x, shape=6) * x[0], V)
+    assert_right(lambda x: np.full_like(x, x[1], shape=(2, 2)) * x[0], V)
+    assert_right(lambda x: np.where(np.ones_like(x, dtype=bool), x**2, x), V)
+
+
+def test_bounds_of_the_method_clip_may_be_left_out():
+    assert_right(lambda x: (x - 1).clip(0) + x.clip(max=0.5) + x.clip(-1, 1), V)
 
 
 def test_control_flow_is_followed_at_the_point_and_said():
@@ -236,6 +248,16 @@ def test_control_flow_is_followed_at_the_point_and_said():
         (lambda x: np.where(x), "numpy.where of one operand gives places"),
         (lambda x: np.array([x, None]), "numpy.array is given what is no array of real numbers"),
         (lambda x: "text", "found a result of type str"),
+        (lambda x: np.array(["text"]), "f: found a result of dtype <U4, expected real numbers"),
+        (
+            lambda x: np.array([x[0], x[1]], dtype=object),
+            r"line \d+: numpy.array to object loses the derivative",
+        ),
+        (lambda x: np.array([x[0], x[1]], int), "numpy.array to int64 loses the derivative"),
+        (lambda x: np.asarray(x, dtype=int), "numpy.asarray to int64 loses the derivative"),
+        (lambda x: np.full(3, x[0], dtype=int), "numpy.full to int64 loses the derivative"),
+        (lambda x: np.full_like(x, x[0], dtype=int), "numpy.full_like to int64 loses the derivative"),
+        (lambda x: np.array([x[0], x[1]], ndmin=2), "f: gives other numbers than what was followed"),
     ],
 )
 def test_what_cannot_be_followed_is_refused_by_name(f, words):
@@ -449,6 +471,14 @@ def test_plans_on_programs_cost_what_they_say_and_give_the_sum_over_paths(name, 
 def test_what_is_no_callable_or_has_no_point_is_refused():
     with pytest.raises(TypeError, match="f: found int, expected a callable or a Function"):
         trace(3, V)
+    with pytest.raises(TypeError, match=r"f: found a signature \(x\), expected one that takes 2 arrays"):
+        trace(lambda x: x, V, V)
+    with pytest.raises(TypeError, match="f: found the class dict, expected a function of arrays"):
+        trace(dict, V)
+    with pytest.raises(
+        TypeError, match=r"forward: found a signature .*, expected one that takes 1 array and U"
+    ):
+        from_numpy(lambda x, W: W @ x, parameters={"U": np.eye(4)})
     with pytest.raises(TypeError, match="points: found none"):
         trace(np.exp)
     with pytest.raises(TypeError, match="found a Function with 2 points"):

@@ -12,4 +12,4 @@ DECIDING = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.n
 # what has a derivative at the point, by entries that others may be elsewhere
 CHOOSING = {np.max, np.min, np.amax, np.amin, np.sort}
 SHAPES = {np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.common_type}
-FILLED = {np.zeros_like: 0.0, np.ones_like: 1.0, np.empty_like: 0.0}
+FILLED = {np.zeros_like: 0.0, np.ones_like: 1.0, np.empty_like: 0.0, np.full_like: None}

@@ -138,7 +138,7 @@ def _without_ones(arrays: Sequence[Any], indices: Sequence[Indices]) -> tuple[li
     sizes: dict[int, int] = {}
     for one, names in zip(arrays, indices, strict=True):
         for i, n in zip(names, np.shape(one), strict=True):
-            sizes[i] = max(n, sizes.get(i, 1))
+            sizes[i] = sizes.get(i, 1) if n == 1 else n
     shapes = [[(i, n) for i, n in zip(names, np.shape(one), strict=True) if n == sizes[i]]
               for one, names in zip(arrays, indices, strict=True)]  # fmt: skip
     return (
