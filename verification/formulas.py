@@ -203,8 +203,13 @@ def written_alike(a: str, b: str) -> bool:
     >>> written_alike("(A + A')*x", "(Aᵀ+A)·x"), written_alike("(A + A')*x", "A*x + A'*x")
     (True, False)
     """
-    one, two = (_written(parse(text_of_latex(text) if "\\" in text else text)) for text in (a, b))
+    one, two = (_written(_read(text)) for text in (a, b))
     return one == two
+
+
+def _read(text: str) -> Program:
+    """Return the tree of a text or of LaTeX, which has a backslash or stands between dollars."""
+    return parse(text_of_latex(text) if "\\" in text or "$" in text else text)
 
 
 def _written(program: Program) -> tuple[Any, ...]:
@@ -228,7 +233,7 @@ def derive_names(formula: str, declare: Mapping[str, Any] | None = None) -> list
 
 def _candidate(text: str, d: Derivative) -> Program:
     """Return a candidate's tree; its names are those of the formula, its sizes fit."""
-    program = parse(text_of_latex(text) if "\\" in text else text)
+    program = _read(text)
     d.fits(program)
     return program
 

@@ -169,8 +169,20 @@ _WORDS = re.compile(
 )
 
 
+_PEOPLES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"^\s*(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])\s*$", re.DOTALL), r"\1"),
+    (re.compile(r"\\(?:mathbf|boldsymbol|bm)\s*\{([A-Za-zͰ-Ͽ]+)\}"), r"\1"),
+    (
+        re.compile(r"\^\s*(?:\{\s*)?(?:\\math(?:sf|rm|bf)\{T\}|\\top|\\intercal|T)(?![\w{])(?:\s*\})?"),
+        r"^{\\top}",
+    ),
+    (re.compile(r"\^\s*(\d)"), r"^{\1}"),
+)
+"""What people write in place of what is written here."""
+
+
 def text_of_latex(source: str) -> str:
-    r"""Return LaTeX, as `latex` writes it, as text for the parser.
+    r"""Return LaTeX as text for the parser: as `latex` writes it, or between dollars, in bold, with T and 2 bare.
 
     Raises
     ------
@@ -179,9 +191,11 @@ def text_of_latex(source: str) -> str:
 
     Examples
     --------
-    >>> text_of_latex(r"\left(A + A^{\top}\right) x")
-    "(A + A') * x"
+    >>> text_of_latex(r"\left(A + A^{\top}\right) x"), text_of_latex(r"$\mathbf{A}^T \mathbf{x}$")
+    ("(A + A') * x", "A' * x")
     """
+    for pattern, instead in _PEOPLES:
+        source = pattern.sub(instead, source)
     words = []
     place = 0
     while place < len(source):
@@ -208,7 +222,14 @@ class _Reader:
         return self.read("}")
 
     def raw(self) -> str:
-        """Return the words of a group in braces as they are."""
+        """Return the words of a group in braces as they are, or one word alone."""
+        if self.place >= len(self.words):
+            raise FormulaError("latex: found the end of the text, expected a size behind _")
+        if self.words[self.place] != "{":
+            self.place += 1
+            return self.words[self.place - 1]
+        if "}" not in self.words[self.place :]:
+            raise FormulaError("latex: found no closing brace, expected a group in braces")
         end = self.words.index("}", self.place)
         words = self.words[self.place + 1 : end]
         self.place = end + 1

@@ -187,6 +187,12 @@ class Kronecker(Jacobian):
                 result = _on_second(self.B, _on_first(self.A, X, ledger), ledger)
         return cast(Array, xp.reshape(result, (*result.shape[:-3], p * q, k)))
 
+    def trace(self) -> Any:
+        """Return the trace: tr(A ⊗ B) = tr A · tr B where both are square."""
+        if all(m == n for m, n in (self.A.shape, self.B.shape)):
+            return self.A.trace() * self.B.trace()
+        return super().trace()
+
     def _at(self, rows: Array, columns: Array) -> Array:
         q, s = self.B.shape
         left, right = self.A._at(rows // q, columns // s), self.B._at(rows % q, columns % s)

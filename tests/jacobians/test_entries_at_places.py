@@ -106,3 +106,11 @@ def test_an_identity_beside_an_infinite_factor_places_and_does_not_multiply() ->
         J = BlockColumn([K, K])
         assert_array_equal(J.diagonal(), np.diagonal(J.dense()))
         assert not np.isnan(J.diagonal()).any()
+
+
+def test_the_trace_of_a_kronecker_product_takes_what_its_factors_take():
+    large = Kronecker(Identity(10**5), Identity(10**5))
+    assert large.trace() == 1e10
+    A, B = RANDOM.standard_normal((2, 3, 3)), RANDOM.standard_normal((4, 4))
+    expected = [np.trace(np.kron(a, B)) for a in A]
+    np.testing.assert_allclose(Kronecker(Dense(A), Dense(B)).trace(), expected, rtol=1e-12)

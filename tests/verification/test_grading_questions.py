@@ -233,3 +233,17 @@ def test_half_of_the_marks_is_given_for_a_slip_in_a_formula(tmp_path, answer, ma
     path = assignment_in(tmp_path, "diagnosis", text)
     (result,) = grade(path, [submission_in(tmp_path, [answer, *RIGHT[1:]])])
     assert result.items[0].marks == marks
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"$(A + A^T) x$",
+        r"\left(A + A^{\top}\right) \mathbf{x}",
+        r"\(A x + A^\top x\)",
+        r"A x + A^{\mathsf{T}} x",
+    ],
+)
+def test_latex_as_people_write_it_is_read(tmp_path, text):
+    (result,) = grade(assignment_in(tmp_path), [submission_in(tmp_path, [text, *RIGHT[1:]])])
+    assert result.passed, [item.feedback for item in result.items]
