@@ -16,6 +16,7 @@ import pkgutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -59,18 +60,19 @@ class Work:
     summed: tuple[str, ...] = ()
 
 
-def engines() -> list[str]:
-    """Return the names of all engines, NumPy first.
+@cache
+def engines() -> tuple[str, ...]:
+    """Return the names of all engines, NumPy first: one look at the directory.
 
     Examples
     --------
     >>> engines()[0]
     'numpy'
     """
-    return [
+    return (
         "numpy",
         *sorted(m.name[5:] for m in pkgutil.iter_modules(__path__) if m.name.startswith("with_")),
-    ]
+    )
 
 
 def engine_module(name: str) -> Any:
