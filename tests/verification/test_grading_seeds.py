@@ -171,7 +171,7 @@ def test_a_file_named_after_another_student_is_still_of_the_folder_it_lies_in(as
 
 def test_a_folder_that_holds_the_whole_class_is_no_students():
     roster = [Student("1", "ann", {}), Student("2", "bob", {})]
-    paths = {name: Path("/home/bob/hw", name) for name in ("ann.py", "bob.py")}
+    paths = {name: Path("/course/bob/hw", name) for name in ("ann.py", "bob.py")}
     assert {name: student.id for name, student in students_of(paths, roster).items()} == {
         "ann.py": "1",
         "bob.py": "2",
