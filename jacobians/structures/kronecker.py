@@ -12,6 +12,7 @@ import numpy as np
 from jacobians.cost import ZERO_COST, Cost, cheaper
 from jacobians.numerics.arrays import Array, zeros
 from jacobians.numerics.blas_threads import product
+from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import UNCOUNTED, Ledger
 from jacobians.numerics.libraries import NUMPY, spread_to
 from jacobians.spec import Spec, broadcast, owner
@@ -187,6 +188,7 @@ class Kronecker(Jacobian):
                 result = _on_second(self.B, _on_first(self.A, X, ledger), ledger)
         return cast(Array, xp.reshape(result, (*result.shape[:-3], p * q, k)))
 
+    @without_float_errors
     def trace(self) -> Any:
         """Return the trace: tr(A ⊗ B) = tr A · tr B where both are square."""
         if all(m == n for m, n in (self.A.shape, self.B.shape)):
