@@ -76,8 +76,7 @@ def _structure(text: str, expectation: Expected, task: Task, place: Mapping[str,
     expected = str(expectation.answer)
     if _letters(text) == _letters(expected):
         return Outcome("right", "right")
-    known = {_letters(name): name for name in STRUCTURES}
-    if _letters(text) not in known:
+    if _letters(text) not in map(_letters, STRUCTURES):
         hint = near(text.replace(" ", ""), STRUCTURES)
         return Outcome("wrong", "structure", f"no structure is called {text[:60]!r}{hint}")
     return Outcome(
