@@ -18,6 +18,7 @@ from jacobians.numerics.arguments import checked_flag, checked_option, checked_s
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.letters import is_symbolic, number_text
 from jacobians.planning.dead_units import LiveUnits, live_units
+from jacobians.products.core import edition
 from jacobians.structures import Dense
 from jacobians.structures.equality import same
 
@@ -54,7 +55,7 @@ class Chain:
     jacobians: tuple[Jacobian, ...] | None
     specs: tuple[Spec, ...]
     names: tuple[str, ...]
-    _plans: dict[tuple[Strategy, bool], Plan]
+    _plans: dict[tuple[object, Strategy, bool], Plan]
 
     def __init__(self, factors: Sequence[Any], *, names: Sequence[str] | None = None) -> None:
         if isinstance(factors, Function):
@@ -281,15 +282,15 @@ class Chain:
         '(A·B)·C'
         """
         checked_flag(dead_units, "dead_units")
-        # a chain does not change, so that its plans depend on nothing else
+        # a chain does not change, so that its plans depend on nothing but the tables
         try:
-            return self._plans[strategy, dead_units]
+            return self._plans[edition(), strategy, dead_units]
         except (KeyError, TypeError):  # a strategy that can't be looked up is refused below
             pass
         from backprop.plan import make_plan  # a plan knows its chain
 
         plan = make_plan(self, strategy, dead_units=dead_units)
-        self._plans[strategy, dead_units] = plan
+        self._plans[edition(), strategy, dead_units] = plan
         return plan
 
     @cached_property

@@ -12,6 +12,7 @@ from jacobians import Cost, Graph, Jacobian, Spec
 from jacobians.numerics.arguments import checked_flag
 from jacobians.planning.elimination import Elimination
 from jacobians.planning.plan import GraphPlan, GraphStep
+from jacobians.products.core import edition
 
 
 class NetworkGraph:
@@ -96,9 +97,10 @@ class NetworkGraph:
         checked_flag(dead_units, "dead_units")
         if isinstance(strategy, str):
             name = MODES.get(strategy, strategy)
-            if name not in self._plans:
-                self._plans[name] = NetworkPlan(self, self.graph.plan(name))
-            return self._plans[name]
+            key = edition(), name
+            if key not in self._plans:
+                self._plans[key] = NetworkPlan(self, self.graph.plan(name))
+            return self._plans[key]
         return NetworkPlan(self, self.graph.plan(strategy))
 
     def __len__(self) -> int:

@@ -7,7 +7,7 @@ the bracketing (Kronecker factors that fit only one way), and a dearer interval 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.letters import is_symbolic
 from jacobians.planning.trees import Tree, fold
 from jacobians.products import count_products, find_row, multiply, product_cost, product_spec
+from jacobians.products.core import remembered
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
@@ -109,7 +110,7 @@ def cheapest(specs: Sequence[Spec]) -> Association:
 _LONG = 16
 
 
-@lru_cache(maxsize=1024)
+@partial(remembered, most=1024)
 def _looked_up(specs: tuple[Spec, ...]) -> Association:
     for spec in specs:
         if spec.letters:
