@@ -21,7 +21,7 @@ from jacobians.products import find_row, product_cost, product_spec
 if TYPE_CHECKING:
     from backprop.chain import Chain
     from backprop.execute import Execution
-    from verification.pictures import Picture
+    from jacobians.picture import Picture
 
 Strategy = Literal["left", "right", "optimal", "reverse", "forward"] | tuple[Tree, Tree] | int
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from backprop.tables import html_table
+from jacobians.markup import html_table
 from jacobians.numerics.letters import number_text
-from verification.pictures import Picture
+from jacobians.picture import Picture
 
 if TYPE_CHECKING:
     from backprop.plan import Plan

@@ -1,9 +1,8 @@
-"""One table in the forms that people ask for: text, Markdown, LaTeX, CSV, HTML."""
+"""One table in the forms that people ask for: text, Markdown, LaTeX, CSV; of HTML is `jacobians.markup`."""
 
 from __future__ import annotations
 
 import csv
-import html
 import io
 import re
 from collections.abc import Sequence
@@ -163,24 +162,3 @@ def csv_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def _no_formula(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
-def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
-    """Return an HTML table, all text escaped.
-
-    Examples
-    --------
-    >>> html_table(["n"], [["<1"]], numeric=(0,)).partition("<tbody>")[2]
-    '<tr><td style="text-align:right;white-space:nowrap">&lt;1</td></tr></tbody></table>'
-    """
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        made = []
-        for column, cell in enumerate(cells):
-            kind = "right;white-space:nowrap" if column in numeric else "left;overflow-wrap:anywhere"
-            style = f' style="text-align:{kind}"'
-            made.append(f"<{tag}{style}>{html.escape(str(cell))}</{tag}>")
-        return "<tr>" + "".join(made) + "</tr>"
-
-    body = "".join(line(row, "td") for row in rows)
-    return f"<table><thead>{line(header, 'th')}</thead><tbody>{body}</tbody></table>"
