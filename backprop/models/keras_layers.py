@@ -7,10 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from backprop.models.assembly import Assembly, NotSupported, batch_norm, negative
+from backprop.models.assembly import NotSupported, batch_norm, negative
+from backprop.models.keras_values import (
+    FIRST,
+    Given,
+    Operation,
+    Values,
+    activate,
+    channels_last,
+    of_vector,
+    one_value,
+    then_activate,
+    weights,
+)
 from jacobians import (
     ELU,
-    GELU,
     Affine,
     ChannelMaxPool,
     ChannelMeanPool,
@@ -20,7 +31,6 @@ from jacobians import (
     Function,
     LayerNorm,
     LeakyReLU,
-    LogSoftmax,
     ReLU,
     Reshape,
     Sigmoid,
@@ -32,151 +42,27 @@ from jacobians import (
 )
 from jacobians.numerics.arrays import Array
 
-FIRST = ", channels first"
-"""Behind the name of a value: the same with its last axis in front."""
-
-
-class Values:
-    """The values of a model by name, in Keras' order of axes, and with the channels in front where that was asked."""
-
-    def __init__(self, assembly: Assembly) -> None:
-        self.assembly = assembly
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape of a value in Keras' order."""
-        shapes = self.assembly.shapes
-        return shapes[name] if name in shapes else (*shapes[name + FIRST][1:], shapes[name + FIRST][0])
-
-    def own(self, name: str) -> str:
-        """Return the name of a value in Keras' order of axes."""
-        if name not in self.assembly.places:
-            axes = len(self.assembly.shapes[name + FIRST])
-            self.assembly.add(name, Transpose((*range(1, axes), 0)), name + FIRST)
-        return name
-
-    def first(self, name: str) -> str:
-        """Return the name of a value with its channels in front."""
-        axes = len(self.shape(name))
-        if axes < 2:
-            return name
-        if name + FIRST not in self.assembly.places:
-            self.assembly.add(name + FIRST, Transpose((axes - 1, *range(axes - 1))), name)
-        return name + FIRST
-
-    def add(self, name: str, layer: Function, source: str, *, first: bool = False) -> None:
-        """Add a layer of a value; one with the channels in front gives such a value."""
-        if first and len(self.shape(source)) > 1:
-            self.assembly.add(name + FIRST, layer, self.first(source))
-        else:
-            self.assembly.add(name, layer, self.own(source))
-
-    def everywhere(self, name: str, layer: Function, source: str) -> None:
-        """Add a layer that is the same in any order of axes."""
-        self.add(name, layer, source, first=source not in self.assembly.places)
-
-    def join(self, name: str, kind: str, sources: Sequence[str], *, first: bool = False) -> None:
-        """Add a sum, a product or a concatenation."""
-        if first and len(self.shape(sources[0])) > 1:
-            self.assembly.join(name + FIRST, kind, [self.first(source) for source in sources])
-        else:
-            self.assembly.join(name, kind, [self.own(source) for source in sources])
-
-
-Given = Sequence[Any]
-"""Of a call: names of values, and numbers."""
-Operation = Callable[[Values, str, Any, Given], None]
-
-
-def weights(variable: Any) -> Array | None:
-    """Return the numbers of a variable of Keras."""
-    if variable is None:
-        return None
-    from keras import ops
-
-    return np.asarray(ops.convert_to_numpy(variable))
-
-
-def _one(given: Given) -> str:
-    if len(given) != 1 or not isinstance(given[0], str):
-        raise NotSupported("of more than one value")
-    return given[0]
-
-
-def _channels_first(layer: Any) -> bool:
-    """Return whether the channels have to be brought in front."""
-    return bool(layer.data_format != "channels_first")
-
-
-# --- activations -----------------------------------------------------------------------------------------
-
-ELEMENTWISE: dict[str, Callable[[], Function]] = {
-    "relu": ReLU,
-    "sigmoid": Sigmoid,
-    "tanh": Tanh,
-    "elu": ELU,
-    "softplus": Softplus,
-    "silu": SiLU,
-    "gelu": GELU,
-    "leaky_relu": lambda: LeakyReLU(0.2),
-}
-"""Activations by Keras' names, as they are without arguments."""
-
-OF_VECTORS: dict[str, Callable[[], Function]] = {"softmax": Softmax, "log_softmax": LogSoftmax}
-
-
-def _activate(values: Values, name: str, activation: Any, source: str) -> None:
-    """Add what keras.activations calls by a name."""
-    import keras
-
-    own = getattr(activation, "__name__", str(activation))
-    if own == "linear":
-        values.assembly.same(name, values.own(source))
-    elif own in ELEMENTWISE and keras.activations.get(own) is activation:
-        values.everywhere(name, ELEMENTWISE[own](), source)
-    elif own in OF_VECTORS and keras.activations.get(own) is activation:
-        _of_vector(values, name, OF_VECTORS[own](), source)
-    else:
-        raise NotSupported(f"activation {own}")
-
-
-def _of_vector(values: Values, name: str, layer: Function, source: str) -> None:
-    if len(values.shape(source)) != 1:
-        raise NotSupported("of more than vectors")
-    values.add(name, layer, source)
-
-
-def _then_activate(operation: Operation) -> Operation:
-    """Return the operation with the activation that its layer has behind it."""
-
-    def add(values: Values, name: str, layer: Any, given: Given) -> None:
-        if getattr(layer.activation, "__name__", "") == "linear":
-            operation(values, name, layer, given)
-            return
-        inner = f"{name}, before its activation"
-        operation(values, inner, layer, given)
-        _activate(values, name, layer.activation, inner)
-
-    return add
+# --- activations with options ----------------------------------------------------------------------------
 
 
 def _relu(values: Values, name: str, layer: Any, given: Given) -> None:
     if layer.max_value is not None or layer.threshold:
         raise NotSupported("max_value or threshold")
     slope = float(layer.negative_slope)
-    values.everywhere(name, LeakyReLU(slope) if slope else ReLU(), _one(given))
+    values.everywhere(name, LeakyReLU(slope) if slope else ReLU(), one_value(given))
 
 
 def _softmax(values: Values, name: str, layer: Any, given: Given) -> None:
     if layer.axis not in (-1, 1):
         raise NotSupported(f"axis {layer.axis}")
-    _of_vector(values, name, Softmax(), _one(given))
+    of_vector(values, name, Softmax(), one_value(given))
 
 
 # --- layers with weights ---------------------------------------------------------------------------------
 
 
 def _dense(values: Values, name: str, layer: Any, given: Given) -> None:
-    source = _one(given)
+    source = one_value(given)
     kernel = weights(layer.kernel)
     assert kernel is not None
     affine = Affine(kernel.T, weights(layer.bias))
@@ -205,7 +91,7 @@ def _sides(layer: Any, space: Sequence[int], window: Sequence[int], stride: Sequ
 
 def _convolved(values: Values, name: str, layer: Any, source: str, W: Array, bias: Any, groups: int,
                stride: Any = None) -> None:  # fmt: skip
-    first = _channels_first(layer)
+    first = channels_last(layer)
     shape = values.shape(source)
     stride = tuple(layer.strides) if stride is None else stride
     dilation = tuple(layer.dilation_rate)
@@ -231,27 +117,29 @@ def _depthwise_kernel(variable: Any) -> Array:
 def _convolution(values: Values, name: str, layer: Any, given: Given) -> None:
     kernel = weights(layer.kernel)
     assert kernel is not None
-    _convolved(values, name, layer, _one(given), _in_front(kernel), layer.bias, layer.groups)
+    _convolved(values, name, layer, one_value(given), _in_front(kernel), layer.bias, layer.groups)
 
 
 def _depthwise(values: Values, name: str, layer: Any, given: Given) -> None:
     kernel = _depthwise_kernel(layer.kernel)
     groups = kernel.shape[0] // layer.depth_multiplier
-    _convolved(values, name, layer, _one(given), kernel, layer.bias, groups)
+    _convolved(values, name, layer, one_value(given), kernel, layer.bias, groups)
 
 
 def _separable(values: Values, name: str, layer: Any, given: Given) -> None:
     kernel, points = _depthwise_kernel(layer.depthwise_kernel), weights(layer.pointwise_kernel)
     assert points is not None
     inner = f"{name}, by channel"
-    _convolved(values, inner, layer, _one(given), kernel, None, kernel.shape[0] // layer.depth_multiplier)
+    _convolved(
+        values, inner, layer, one_value(given), kernel, None, kernel.shape[0] // layer.depth_multiplier
+    )
     made = Convolution(_in_front(points), weights(layer.bias))
-    values.add(name, made, inner, first=_channels_first(layer))
+    values.add(name, made, inner, first=channels_last(layer))
 
 
 def _pool(make: Callable[..., Function]) -> Operation:
     def add(values: Values, name: str, layer: Any, given: Given) -> None:
-        source, first = _one(given), _channels_first(layer)
+        source, first = one_value(given), channels_last(layer)
         shape = values.shape(source)
         window, stride = tuple(layer.pool_size), tuple(layer.strides)
         pads = _sides(layer, shape[:-1] if first else shape[1:], window, stride, (1,) * len(window))
@@ -262,7 +150,7 @@ def _pool(make: Callable[..., Function]) -> Operation:
 
 def _whole_pool(make: Callable[..., Function]) -> Operation:
     def add(values: Values, name: str, layer: Any, given: Given) -> None:
-        source, first = _one(given), _channels_first(layer)
+        source, first = one_value(given), channels_last(layer)
         shape = values.shape(source)
         space, channels = (shape[:-1], shape[-1]) if first else (shape[1:], shape[0])
         if layer.keepdims:
@@ -287,14 +175,14 @@ def _channel_axis(values: Values, axis: Any, source: str) -> bool:
 
 
 def _batch_norm(values: Values, name: str, layer: Any, given: Given) -> None:
-    source = _one(given)
+    source = one_value(given)
     mean, variance = weights(layer.moving_mean), weights(layer.moving_variance)
     made = batch_norm(mean, variance, weights(layer.gamma), weights(layer.beta), layer.epsilon)
     values.add(name, made, source, first=_channel_axis(values, layer.axis, source))
 
 
 def _layer_norm(values: Values, name: str, layer: Any, given: Given) -> None:
-    source = _one(given)
+    source = one_value(given)
     shape = values.shape(source)
     axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
     if sorted(axis % (len(shape) + 1) for axis in axes) != [*range(1, len(shape) + 1)]:
@@ -312,7 +200,7 @@ def _layer_norm(values: Values, name: str, layer: Any, given: Given) -> None:
 
 
 def _normalization(values: Values, name: str, layer: Any, given: Given) -> None:
-    source = _one(given)
+    source = one_value(given)
     if layer.invert:
         raise NotSupported("invert")
     mean, variance = (np.ravel(np.asarray(weights(own))) for own in (layer.mean, layer.variance))
@@ -325,7 +213,7 @@ def _normalization(values: Values, name: str, layer: Any, given: Given) -> None:
 
 
 def _rescaling(values: Values, name: str, layer: Any, given: Given) -> None:
-    source = _one(given)
+    source = one_value(given)
     scale, offset = np.asarray(layer.scale, float), np.asarray(layer.offset, float)
     channels = values.shape(source)[-1]
     if any(own.shape not in ((), (channels,)) for own in (scale, offset)):
@@ -338,24 +226,26 @@ def _rescaling(values: Values, name: str, layer: Any, given: Given) -> None:
 
 
 def _flatten(values: Values, name: str, layer: Any, given: Given) -> None:
-    if layer.data_format == "channels_first" and len(values.shape(_one(given))) > 1:
+    if layer.data_format == "channels_first" and len(values.shape(one_value(given))) > 1:
         values.assembly.add(
-            name, Flatten(), values.first(_one(given))
+            name, Flatten(), values.first(one_value(given))
         )  # Keras brings the first axis to the end
         return
-    values.add(name, Flatten(), _one(given))
+    values.add(name, Flatten(), one_value(given))
 
 
 def _reshape(values: Values, name: str, layer: Any, given: Given) -> None:
-    count = int(np.prod(values.shape(_one(given)), dtype=int))
+    count = int(np.prod(values.shape(one_value(given)), dtype=int))
     known = int(np.prod([size for size in layer.target_shape if size != -1], dtype=int))
     values.add(
-        name, Reshape(tuple(count // known if n == -1 else int(n) for n in layer.target_shape)), _one(given)
+        name,
+        Reshape(tuple(count // known if n == -1 else int(n) for n in layer.target_shape)),
+        one_value(given),
     )
 
 
 def _permute(values: Values, name: str, layer: Any, given: Given) -> None:
-    values.add(name, Transpose(tuple(axis - 1 for axis in layer.dims)), _one(given))
+    values.add(name, Transpose(tuple(axis - 1 for axis in layer.dims)), one_value(given))
 
 
 # --- several values --------------------------------------------------------------------------------------
@@ -427,21 +317,21 @@ def _concatenate(values: Values, name: str, layer: Any, given: Given) -> None:
 
 
 def _same(values: Values, name: str, layer: Any, given: Given) -> None:
-    source = _one(given)
+    source = one_value(given)
     for form in ("", FIRST):
         if source + form in values.assembly.places:
             values.assembly.same(name + form, source + form)
 
 
 def _elementwise(make: Callable[[Any], Function]) -> Operation:
-    return lambda values, name, layer, given: values.everywhere(name, make(layer), _one(given))
+    return lambda values, name, layer, given: values.everywhere(name, make(layer), one_value(given))
 
 
 OPERATIONS: dict[str, Operation] = {
-    "Dense": _then_activate(_dense),
-    **dict.fromkeys(("Conv1D", "Conv2D"), _then_activate(_convolution)),
-    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), _then_activate(_depthwise)),
-    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _then_activate(_separable)),
+    "Dense": then_activate(_dense),
+    **dict.fromkeys(("Conv1D", "Conv2D"), then_activate(_convolution)),
+    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), then_activate(_depthwise)),
+    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), then_activate(_separable)),
     **dict.fromkeys(("MaxPooling1D", "MaxPooling2D"), _pool(ChannelMaxPool)),
     **dict.fromkeys(
         ("AveragePooling1D", "AveragePooling2D"),
@@ -453,7 +343,7 @@ OPERATIONS: dict[str, Operation] = {
     "LayerNormalization": _layer_norm,
     "Normalization": _normalization,
     "Rescaling": _rescaling,
-    "Activation": lambda values, name, layer, given: _activate(values, name, layer.activation, _one(given)),
+    "Activation": lambda values, name, layer, given: activate(values, name, layer.activation, one_value(given)),
     "ReLU": _relu,
     "LeakyReLU": _elementwise(lambda layer: LeakyReLU(float(layer.negative_slope))),
     "ELU": _elementwise(lambda layer: ELU(float(layer.alpha))),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from backprop.models.assembly import Assembly, NotSupported
-from backprop.models.keras_layers import OPERATIONS, Values
+from backprop.models.keras_layers import OPERATIONS
+from backprop.models.keras_values import Values
 from backprop.models.verified import unsupported, verified
 from jacobians import Function
 from jacobians.numerics.arguments import checked_shape
@@ -50,7 +50,6 @@ def from_keras(model: Any, shape: Any = None) -> Function:
     ImportError
         If keras is missing: it comes with the extra ``keras``.
     """
-    os.environ.setdefault("KERAS_BACKEND", "jax")  # read as keras is imported for the first time
     require_extras("keras", "keras")
     import keras
 

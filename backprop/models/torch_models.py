@@ -33,6 +33,7 @@ from jacobians import (
 )
 from jacobians.numerics.arguments import checked_shape
 from jacobians.numerics.arrays import Array
+from verification.optional_packages import require_extras
 
 
 def from_torch(module: Any, shape: Any = None) -> Function:
@@ -60,12 +61,11 @@ def from_torch(module: Any, shape: Any = None) -> Function:
     UnsupportedError
         If an operation has no counterpart: each is named.
     ImportError
-        If torch is missing.
+        If torch is missing: it comes with the extra ``torch``.
     """
-    try:
-        import torch
-    except ImportError:
-        raise ImportError("found no torch, expected an installed package; run pip install torch") from None
+    require_extras("torch", "torch")
+    import torch
+
     if isinstance(module, torch.export.ExportedProgram):
         program, source = module, "ExportedProgram"
         point = tuple(int(size) for size in _example(program).shape[1:])

@@ -9,11 +9,11 @@ pytestmark = [pytest.mark.foreign, pytest.mark.filterwarnings("ignore")]  # of K
 pytest.importorskip("jax")
 os.environ.setdefault("KERAS_BACKEND", "jax")
 keras = pytest.importorskip("keras")
-from keras import layers as k  # noqa: E402
-
 from backprop import UnsupportedError, from_keras, layer_costs  # noqa: E402
 from jacobians import Affine, ChannelScale, LayerNorm, Softmax, Tanh  # noqa: E402
 from jacobians.layers.layer_graph import LayerGraph  # noqa: E402
+
+k = keras.layers
 
 
 def perceptron():
@@ -200,9 +200,9 @@ def test_what_is_no_model_of_layers_gets_a_sentence():
 
 
 def test_a_model_that_differs_is_not_given_out(monkeypatch):
-    from backprop.models import keras_layers
+    from backprop.models import keras_values
 
-    monkeypatch.setitem(keras_layers.ELEMENTWISE, "tanh", keras_layers.Sigmoid)
+    monkeypatch.setitem(keras_values.ELEMENTWISE, "tanh", keras_values.Sigmoid)
     with pytest.raises(ValueError, match="Sequential: the import DISAGREES with Sequential"):
         from_keras(learnt(perceptron))
 
