@@ -102,7 +102,8 @@ def _quotient(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
         last = f"; if {b} is a number, declare it 'scalar'" if node.args[1].op == "name" else ""
         raise ShapeError(
             f"{shapes.part(node)}: sizes do not match: {shapes.is_(node.args[0], inner[0])}, "
-            f"{shapes.is_(node.args[1], inner[1])}; / needs a number below; write {out}{a}./{b} for entry by entry{last}"
+            f"{shapes.is_(node.args[1], inner[1])}; / needs a number below; write {out}{a}./{b} for entry by "
+            f"entry{last}"
         )
     return inner[0]
 

@@ -149,7 +149,7 @@ BAD = [
      "a number, x.*y is elementwise, x*y' is a matrix"),
     ("norm2(A, x)", "x", "norm2(A, x): found 2 arguments of norm2, expected 1"),
     ("1/x", "x", "1/x: sizes do not match: 1 is a number, x is m×1; / needs a number below; write 1./x for "
-     "entry by entry"),
+     "entry by entry; if x is a number, declare it 'scalar'"),
     ("x'*A*", "x", "formula: found the end of the text after \"x'*A*\", expected a name, a number or an opening "
      "bracket"),
     ("(x", "x", "formula: found the end of the text after '(x', expected ')', for '(' at letter 1 is not closed"),
