@@ -11,6 +11,7 @@ import backprop
 from jacobians import Spec
 from jacobians.planning import bracketing
 from jacobians.planning.merged_diagonals import merged_bracketing
+from jacobians.structures import ScaledIdentity
 
 
 @st.composite
@@ -29,12 +30,61 @@ def chains(draw):
 @settings(max_examples=300, deadline=None)
 @given(chains())
 def test_it_is_what_the_programme_finds_or_nothing(specs):
+    is_what_the_programme_finds(specs)
+
+
+def is_what_the_programme_finds(specs):
     found = merged_bracketing(specs)
-    expected = bracketing._cheapest(tuple(specs))
     if found is not None:
         association = bracketing.associate(specs, found.tree)
-        assert association == expected
+        assert association == bracketing._cheapest(tuple(specs))
         assert association.cost.multiplications == found.bound
+
+
+def between(size, batch):
+    """Return square factors that may stand between dense ones."""
+    return [
+        Spec.diagonal(size, batch),
+        Spec.identity(size),
+        ScaledIdentity(2.0, size).spec,
+        Spec.low_rank(size, 1, batch),
+        Spec.low_rank(size, 2, batch),
+        Spec.selection(size, size, repeats=False),
+        Spec.selection(size, size, batch, weighted=True, repeats=False),
+        Spec.selection(size, size, batch),
+        Spec.scatter(size, size, batch),
+        Spec.kronecker(Spec.identity(1), Spec.diagonal(size, batch)),
+        Spec.kronecker(Spec.dense(size, size, batch), Spec.identity(1)),
+        Spec.zero(size, size),
+    ]
+
+
+KINDS = len(between(1, ()))
+
+
+@st.composite
+def mixed_chains(draw):
+    """Chains of dense factors, for one point or for all, with runs of anything square, and something at the end."""
+    batch = draw(st.sampled_from([(), (), (3,)]))
+    of_weights = draw(st.sampled_from([(), batch]))
+    sizes = draw(st.lists(st.integers(1, draw(st.sampled_from([2, 3, 9, 40]))), min_size=3, max_size=6))
+    kinds = draw(st.lists(st.integers(0, KINDS - 1), min_size=1, max_size=3))
+    one = draw(st.booleans())  # something stands between all dense factors
+    specs = []
+    for place, size in enumerate(sizes):
+        for _ in range(draw(st.sampled_from([1, 1, 2] if one else [0, 1, 1, 2, 3]))):
+            specs.append(between(size, batch)[draw(st.sampled_from(kinds))])
+        if place + 1 < len(sizes):
+            specs.append(Spec.dense(size, sizes[place + 1], of_weights))
+    if draw(st.booleans()):
+        specs.append(Spec.kronecker(Spec.identity(sizes[-1]), Spec.dense(1, 4, of_weights)))
+    return specs
+
+
+@settings(max_examples=600, deadline=None)
+@given(mixed_chains())
+def test_whatever_stands_between_dense_factors_it_is_what_the_programme_finds_or_nothing(specs):
+    is_what_the_programme_finds(specs)
 
 
 def network(widths, repeats=1):
@@ -66,9 +116,9 @@ def test_the_widths_of_networks_are_proven(widths):
     [
         [Spec.dense(3, 3), Spec.diagonal(3)],
         [Spec.dense(3, 3), Spec.dense(3, 3, (2,)), Spec.diagonal(3)],
-        [Spec.dense(3, 3), Spec.identity(3), Spec.dense(3, 3)],
-        # two diagonals of which the other sizes are 1: one by one they cost as much as together
-        [Spec.dense(1, 3), Spec.diagonal(3), Spec.diagonal(3), Spec.dense(3, 1)],
+        [Spec.dense(3, 3), Spec.zero(3, 3), Spec.dense(3, 3)],
+        # rows are taken for nothing, columns are placed by additions
+        [Spec.dense(3, 3), Spec.selection(3, 3), Spec.dense(3, 3)],
         # the corner of size 50 is cut off from those of size 10
         [Spec.dense(10, 11), Spec.dense(11, 50), Spec.diagonal(50), Spec.dense(50, 11), Spec.dense(11, 10)],
     ],
