@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jacobians.cost import Cost
+from jacobians.numerics.arrays import require_budget
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.letters import is_symbolic
 from jacobians.planning.trees import Tree, flat, fold, folded
@@ -186,6 +187,7 @@ def cheapest(specs: Sequence[Spec]) -> Association:
 
 
 _LONG = 16
+_PROGRAMME_BYTES = 170  # measured, for each pair of factors
 
 
 @lru_cache(maxsize=1024)
@@ -197,7 +199,14 @@ def _looked_up(specs: tuple[Spec, ...]) -> Association:
                 f"the cheapest depends on them; backprop.symbolic_costs(chain) says how"
             )
     found = _dense(specs) if len(specs) <= _LONG else None
-    return found or _merged(specs) or _confluent(specs) or _cheapest(specs)
+    found = found or _merged(specs)
+    if found is None:
+        require_budget(
+            (len(specs), len(specs)), _PROGRAMME_BYTES, "strategy: 'optimal', a table of all intervals of factors",
+            "no bound proves an order without it: take 'left', 'right' or a bracketing of your own",
+        )  # fmt: skip
+        found = _confluent(specs) or _cheapest(specs)
+    return found
 
 
 # --- fast ways for chains of a known kind --------------------------------------------------------------

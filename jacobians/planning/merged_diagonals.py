@@ -68,7 +68,7 @@ def merged_bracketing(specs: Sequence[Spec]) -> Merged | None:
         return None
     ends = [*dense, len(specs)]
     places = [range(dense[0]), *(range(a + 1, b) for a, b in pairwise(ends))]
-    batch = _common_batch(specs, dense, places)
+    batch = _common_batch(specs, dense)
     if batch is None:
         return None
     sizes = [specs[place].shape[0] for place in dense]
@@ -94,16 +94,15 @@ def merged_bracketing(specs: Sequence[Spec]) -> Merged | None:
     return placed if placed is None else Merged(placed, bound)
 
 
-def _common_batch(specs: Sequence[Spec], dense: Sequence[int], places: Sequence[range]) -> Batch | None:
+def _common_batch(specs: Sequence[Spec], dense: Sequence[int]) -> Batch | None:
     """Return the points of every product of several dense factors, None if some are of fewer than all."""
     batches = {spec.batch for spec in specs}
     batch = broadcast(*batches)
     if not batches <= {batch, ()}:
         return None
-    if batch and any(specs[place].batch != batch for place in dense):
-        # each product of two intervals has a factor of all points, that of the corner between them
-        inner = places[1:-1]
-        if not all(any(specs[place].batch == batch for place in run) for run in inner):
+    # each product of two intervals has a factor of all points: one of the corner between them, or one beside it
+    for before, behind in pairwise(dense):
+        if all(spec.batch != batch for spec in specs[before : behind + 1]):
             return None
     return batch
 
