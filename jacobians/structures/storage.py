@@ -56,6 +56,7 @@ class Stored(LinearMap):
         return f"{spec.points_label}{cls.structure} {m}×{n}"
 
     @classmethod
+    @without_float_errors
     def _transposed(cls, spec: Spec) -> Spec:
         """Return the spec of the transpose: where nothing else is stated, that of the transpose of such a one."""
         return spec if cls._on_diagonal else cls._blank(spec)._transpose().spec
@@ -94,6 +95,7 @@ class Stored(LinearMap):
         return batch
 
     @classmethod
+    @without_float_errors  # blank arrays are divided by, too
     def _expansion_cost(cls, spec: Spec) -> Any:
         """Return what the dense form costs: where it isn't stated, counted on arrays of shapes alone."""
         if cls._on_diagonal:
@@ -103,6 +105,7 @@ class Stored(LinearMap):
         return ledger.cost
 
     @classmethod
+    @without_float_errors
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Any:
         """Return what J·X costs for columns at points of `batch`; counted where it isn't stated."""
         ledger = ShapeLedger()
