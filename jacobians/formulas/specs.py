@@ -7,8 +7,8 @@ from itertools import pairwise
 from math import prod
 from typing import Any, NamedTuple
 
-from jacobians.formulas.forms import Form
 from jacobians.formulas.formula import Derivative
+from jacobians.formulas.matrix_notation import Form
 from jacobians.formulas.shape_rules import shape_of
 from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.text import binding, text

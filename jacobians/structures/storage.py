@@ -17,8 +17,8 @@ from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger, ShapeLedger
 from jacobians.numerics.libraries import astype, numpy_dtype
 from jacobians.spec import Spec, owner
-from jacobians.structures.doors import checked_dtype
 from jacobians.structures.linear_map import LinearMap, Shape
+from jacobians.structures.options import checked_dtype
 from jacobians.structures.stored import Static, stored_shapes
 
 if TYPE_CHECKING:
