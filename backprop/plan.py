@@ -13,8 +13,9 @@ from jacobians import Cost, Spec
 from jacobians.numerics.arguments import near, shown
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.letters import number_text
-from jacobians.planning.bracketing import Association, associate, cheapest, from_left, from_right
+from jacobians.planning.bracketing import Association, associate, from_left, from_right
 from jacobians.planning.dead_units import LiveUnits
+from jacobians.planning.path import least
 from jacobians.planning.trees import Tree, flat, fold, nested
 from jacobians.products import find_row, product_cost, product_spec
 
@@ -307,7 +308,13 @@ def ratio(own: int, least: int) -> float:
     return own / least
 
 
-def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool = False) -> Plan:
+def make_plan(
+    chain: Chain,
+    strategy: Strategy = "optimal",
+    *,
+    dead_units: bool = False,
+    objective: str = "multiplications",
+) -> Plan:
     """Return a plan of a chain, from specs alone.
 
     Parameters
@@ -320,6 +327,8 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     dead_units : bool
         Whether units that exact zeros of a diagonal switch off leave the chain first. The specs are then those of
         the smaller chain; factors and bracketings are counted as before.
+    objective : {"multiplications", "additions", "flops", "peak"}
+        What the optimal bracketing has least of.
 
     Raises
     ------
@@ -340,7 +349,7 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     name = strategy if isinstance(strategy, str) else "given"
     found: Association
     if name == "optimal":
-        found = cheapest(specs)
+        found = least(specs, objective)
     elif name == "left":
         found = associate(specs, from_left(len(specs)))
     elif name == "right":
