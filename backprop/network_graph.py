@@ -210,9 +210,9 @@ class NetworkPlan:
         """Return how many times the multiplications of this plan another strategy needs."""
         return ratio(self.chain.plan(other).cost.multiplications, self.cost.multiplications)
 
-    def picture(self) -> Picture:
-        """Return the graph as SVG, with the order and the multiplications at each vertex."""
-        return self.of_graph.picture()
+    def picture(self, *, down: bool = False) -> Picture:
+        """Return the graph as SVG, with the order and the cost at each vertex; paths lead right, or down the page."""
+        return self.of_graph.picture(down=down)
 
     def _repr_svg_(self) -> str:
         return self.picture().svg

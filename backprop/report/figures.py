@@ -139,7 +139,7 @@ def cost_figures(*groups: list[Derivative], names: Sequence[str] = ()) -> list[F
 
 
 def _drawn(plan: Plan | NetworkPlan) -> str:
-    return plan.picture() if isinstance(plan, NetworkPlan) else draw_tree(plan)
+    return plan.picture(down=True) if isinstance(plan, NetworkPlan) else draw_tree(plan)
 
 
 def tree_groups(derivatives: list[Derivative]) -> list[tuple[str, list[Figure]]]:
@@ -155,7 +155,7 @@ def tree_groups(derivatives: list[Derivative]) -> list[tuple[str, list[Figure]]]
                 f"{'Graph: ' if isinstance(plans[0], NetworkPlan) else 'Tree of '}{plans[0].bracketing}",
                 f"{' = '.join(plan.strategy for plan in plans)}: {plans[0].cost}",
                 plans[0].bracketing,
-                wide=len(plans[0].chain) > LONG_CHAIN,
+                wide=not isinstance(plans[0], NetworkPlan) and len(plans[0].chain) > LONG_CHAIN,
             )
             for plans in alike.values()
         ]

@@ -93,19 +93,19 @@ def several_dict(reports: Mapping[str, Report]) -> dict[str, Any]:
 
 
 def _models(reports: Mapping[str, Report], data: Mapping[str, Any]) -> tables.Table:
-    header = ["model", "parameters", "forward ×", "forward +", "numbers kept", "Jacobians right", "largest saving",
-              "of", "verdict"]  # fmt: skip
+    header = ["model", "verdict", "Jacobians right", "parameters", "forward ×", "forward +", "numbers kept",
+              "largest saving", "of"]  # fmt: skip
     rows = []
     for own, report in zip(data["models"], reports.values(), strict=True):
         found, total = facts(report), own["layer_costs"]["total"]
         ratio = found["widest_ratio"]
         rows.append([
-            own["name"], f"{own['network']['parameters']:,}", f"{total['forward_multiplications']:,}",
-            f"{total['forward_additions']:,}", f"{total['kept']:,}", f"{found['right_checks']} of {found['checks']}",
-            Keyed(format_ratio(ratio), ratio), found["widest"], tables.badge(report.verdict),
+            own["name"], tables.badge(report.verdict), f"{found['right_checks']} of {found['checks']}",
+            f"{own['network']['parameters']:,}", f"{total['forward_multiplications']:,}",
+            f"{total['forward_additions']:,}", f"{total['kept']:,}", Keyed(format_ratio(ratio), ratio), found["widest"],
         ])  # fmt: skip
     return tables.Table(
-        header, rows, (1, 2, 3, 4, 6),
+        header, rows, (3, 4, 5, 6, 7),
         "The models: what they cost forward at one point, and by how much the best order beats the dearest.",
     )  # fmt: skip
 
@@ -143,7 +143,7 @@ def _page(
         ]
         overview = overview._replace(rows=rows)
     diagrams = "".join(
-        f'<figure class="wide" tabindex="0" role="region" aria-label="{escaped(name)}">{network_figure(report)}'
+        f'<figure class="wide" tabindex="0" aria-label="{escaped(name)}">{network_figure(report)}'
         f"<figcaption>{escaped(name)}</figcaption></figure>"
         for name, report in reports.items()
     )
