@@ -18,6 +18,7 @@ from jacobians.numerics.arguments import checked_flag, checked_option, checked_s
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.letters import is_symbolic, number_text
 from jacobians.planning.dead_units import LiveUnits, live_units
+from jacobians.planning.objectives import OBJECTIVES
 from jacobians.structures import Dense
 from jacobians.structures.equality import same
 
@@ -54,7 +55,7 @@ class Chain:
     jacobians: tuple[Jacobian, ...] | None
     specs: tuple[Spec, ...]
     names: tuple[str, ...]
-    _plans: dict[tuple[Strategy, bool], Plan]
+    _plans: dict[tuple[Strategy, bool, str], Plan]
 
     def __init__(self, factors: Sequence[Any], *, names: Sequence[str] | None = None) -> None:
         if isinstance(factors, Function):
@@ -257,7 +258,13 @@ class Chain:
         return cls([factor for _, factor in paths[by]], names=names)
 
     @without_float_errors
-    def plan(self, strategy: Strategy = "optimal", *, dead_units: bool = False) -> Plan:
+    def plan(
+        self,
+        strategy: Strategy = "optimal",
+        *,
+        dead_units: bool = False,
+        objective: str = "multiplications",
+    ) -> Plan:
         """Return a plan made from specs alone: see :func:`backprop.plan.make_plan`.
 
         Parameters
@@ -269,11 +276,13 @@ class Chain:
             Whether units that exact zeros of a diagonal switch off leave the chain before it is planned: see
             :mod:`jacobians.planning.dead_units`. By default the whole chain is planned: its cost hangs on no number. A
             chain made from specs has none, and keeps all of its units.
+        objective : {"multiplications", "additions", "flops", "peak"}
+            What the optimal bracketing has least of; "peak" is the largest intermediate.
 
         Raises
         ------
         TypeError, ValueError
-            If the strategy is unknown, or `dead_units` is neither True nor False.
+            If the strategy or objective is unknown, or `dead_units` is neither True nor False.
 
         Examples
         --------
@@ -283,13 +292,14 @@ class Chain:
         checked_flag(dead_units, "dead_units")
         # a chain does not change, so that its plans depend on nothing else
         try:
-            return self._plans[strategy, dead_units]
+            return self._plans[strategy, dead_units, objective]
         except (KeyError, TypeError):  # a strategy that can't be looked up is refused below
             pass
+        checked_option(objective, "objective", list(OBJECTIVES))
         from backprop.plan import make_plan  # a plan knows its chain
 
-        plan = make_plan(self, strategy, dead_units=dead_units)
-        self._plans[strategy, dead_units] = plan
+        plan = make_plan(self, strategy, dead_units=dead_units, objective=objective)
+        self._plans[strategy, dead_units, objective] = plan
         return plan
 
     @cached_property

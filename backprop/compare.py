@@ -86,6 +86,7 @@ class Comparison:
     plans: tuple[Plan | NetworkPlan, ...]
     alternatives: tuple[Alternative, ...]
     note: str = ""
+    objective: str = "multiplications"
 
     @property
     def dead_units(self) -> bool:
@@ -104,7 +105,12 @@ class Comparison:
                 f"Costs of the whole chain; {live.dropped:,} of {live.units:,} units are dead at this point, and "
                 f"dead_units=True leaves them out."
             )
-        return " ".join(part for part in (sentence, self.note) if part)
+        aim = (
+            ""
+            if self.objective == "multiplications"
+            else f"Optimal is the order with the least {self.objective}."
+        )
+        return " ".join(part for part in (aim, sentence, self.note) if part)
 
     def __getitem__(self, strategy: str) -> Alternative:
         # a chain's left is reverse mode
@@ -157,6 +163,7 @@ class Comparison:
                 "units": None if self.chain.live_units is None else self.chain.live_units.units,
             },
             "note": self.note,
+            "objective": self.objective,
             "alternatives": [asdict(alternative) for alternative in self.alternatives],
         }
 
@@ -194,6 +201,7 @@ def compare(
     measure: bool = False,
     repeats: int = 5,
     dead_units: bool = False,
+    objective: str = "multiplications",
 ) -> Comparison:
     """Plan a chain by several strategies, side by side; on request run them, count and time.
 
@@ -214,6 +222,8 @@ def compare(
     dead_units : bool
         Whether dead units leave the chain before it is planned, as in :meth:`Chain.plan`; what the whole chain costs
         then stands beside it. By default the whole chain is counted.
+    objective : {"multiplications", "additions", "flops", "peak"}
+        What the optimal order has least of; the caption names another than multiplications.
 
     Raises
     ------
@@ -251,7 +261,7 @@ def compare(
     if not strategies:
         raise ValueError("strategies: found none, expected at least one, such as 'left'")
     measure, repeats = checked_flag(measure, "measure"), checked_integer(repeats, "repeats")
-    plans = tuple(chain.plan(strategy, dead_units=dead_units) for strategy in strategies)
+    plans = tuple(chain.plan(strategy, dead_units=dead_units, objective=objective) for strategy in strategies)
     least = min(plan.cost.multiplications for plan in plans)
     costs: list[Cost | None] = [None] * len(plans)
     seconds: list[float | None] = [None] * len(plans)
@@ -277,7 +287,7 @@ def compare(
         )
         for plan, counted, median, whole in zip(plans, costs, seconds, wholes, strict=True)
     )
-    return Comparison(chain, plans, alternatives, note)
+    return Comparison(chain, plans, alternatives, note, objective)
 
 
 def _whole(plan: Plan | NetworkPlan) -> Cost:

@@ -80,7 +80,13 @@ class NetworkGraph:
         """(outputs, inputs) of the derivative."""
         return self.graph.vertices[self.target].size, self.graph.vertices[self.source].size
 
-    def plan(self, strategy: str | Sequence[Any] = "optimal", *, dead_units: bool = False) -> NetworkPlan:
+    def plan(
+        self,
+        strategy: str | Sequence[Any] = "optimal",
+        *,
+        dead_units: bool = False,
+        objective: str = "multiplications",
+    ) -> NetworkPlan:
         """Return a plan made from specs alone.
 
         Parameters
@@ -89,19 +95,21 @@ class NetworkGraph:
             What :meth:`jacobians.Graph.plan` takes; "left" is reverse and "right" forward.
         dead_units : bool
             Taken for the sake of chains; all units of a graph stay.
+        objective : {"multiplications", "additions", "flops", "peak"}
+            What the optimal order has least of.
 
         Raises
         ------
         TypeError, ValueError
-            If the strategy is unknown, or `dead_units` is neither True nor False.
+            If the strategy or objective is unknown, or `dead_units` is neither True nor False.
         """
         checked_flag(dead_units, "dead_units")
         if isinstance(strategy, str):
             name = MODES.get(strategy, strategy)
-            if name not in self._plans:
-                self._plans[name] = NetworkPlan(self, self.graph.plan(name))
-            return self._plans[name]
-        return NetworkPlan(self, self.graph.plan(strategy))
+            if (name, objective) not in self._plans:
+                self._plans[name, objective] = NetworkPlan(self, self.graph.plan(name, objective=objective))
+            return self._plans[name, objective]
+        return NetworkPlan(self, self.graph.plan(strategy, objective=objective))
 
     def __len__(self) -> int:
         return len(self.graph.edges)
@@ -202,9 +210,9 @@ class NetworkPlan:
         """Return how many times the multiplications of this plan another strategy needs."""
         return ratio(self.chain.plan(other).cost.multiplications, self.cost.multiplications)
 
-    def picture(self) -> Picture:
-        """Return the graph as SVG, with the order and the multiplications at each vertex."""
-        return self.of_graph.picture()
+    def picture(self, *, down: bool = False) -> Picture:
+        """Return the graph as SVG, with the order and the cost at each vertex; paths lead right, or down the page."""
+        return self.of_graph.picture(down=down)
 
     def _repr_svg_(self) -> str:
         return self.picture().svg

@@ -15,11 +15,11 @@ from jacobians.planning.bracketing import (
     Product,
     Products,
     associate,
-    cheapest,
     from_left,
     in_order,
 )
 from jacobians.planning.dead_units import LiveUnits
+from jacobians.planning.path import least
 from jacobians.planning.trees import JOINT, Tree, flat, folded, nested
 
 if TYPE_CHECKING:
@@ -293,7 +293,13 @@ def ratio(own: int, least: int) -> float:
     return own / least
 
 
-def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool = False) -> Plan:
+def make_plan(
+    chain: Chain,
+    strategy: Strategy = "optimal",
+    *,
+    dead_units: bool = False,
+    objective: str = "multiplications",
+) -> Plan:
     """Return a plan of a chain, from specs alone.
 
     Parameters
@@ -306,6 +312,8 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     dead_units : bool
         Whether units that exact zeros of a diagonal switch off leave the chain first. The specs are then those of
         the smaller chain; factors and bracketings are counted as before.
+    objective : {"multiplications", "additions", "flops", "peak"}
+        What the optimal bracketing has least of.
 
     Raises
     ------
@@ -326,7 +334,7 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     name = strategy if isinstance(strategy, str) else "given"
     found: Association
     if name == "optimal":
-        found = cheapest(specs)
+        found = least(specs, objective)
     elif name == "left" or name == "right":
         found = in_order(specs, name)
     elif isinstance(strategy, tuple | int) and _leaves(strategy) == list(range(len(specs))):

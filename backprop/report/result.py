@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +11,8 @@ import numpy as np
 from backprop.compare import Comparison
 from backprop.learning.datasets import Digits
 from backprop.learning.state import Epoch
+from backprop.report.asked import Asked
+from backprop.report.machine import MatrixProduct
 from backprop.report.settings import Settings
 from jacobians import Function, Jacobian
 from jacobians.numerics.arrays import Array
@@ -173,6 +175,10 @@ class Report(Pickled):
         At one point, and then for several points at once where this was asked for.
     training : Training or None
         None for a network that was not trained here.
+    asked : Asked
+        What the report was asked for.
+    product : MatrixProduct or None
+        How fast the machine multiplied matrices when the times were measured.
     """
 
     title: str
@@ -182,6 +188,8 @@ class Report(Pickled):
     layers: tuple[Layer, ...]
     derivatives: tuple[Derivative, ...]
     training: Training | None = None
+    asked: Asked = field(default_factory=Asked)
+    product: MatrixProduct | None = None
 
     @cached_property
     def checked(self) -> tuple[LayerJacobian, ...]:

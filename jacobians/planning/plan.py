@@ -140,14 +140,17 @@ class GraphPlan:
         """
         return source_arguments(self, checked_flag(dense, "dense"))
 
-    def picture(self) -> Picture:
-        """Return the graph as SVG, with the place in the order and the cost at each vertex that is eliminated."""
+    def picture(self, *, down: bool = False) -> Picture:
+        """Return the graph as SVG, with the place in the order and the cost at each vertex that is eliminated.
+
+        Paths lead to the right, or `down` the page.
+        """
         steps = enumerate(zip(self.order, self.steps, strict=True), 1)
         notes = {
             vertex: (number, f"{step.cost.multiplications:,} + {step.cost.additions:,}")
             for number, (vertex, step) in steps
         }
-        return Picture(graph_svg(self.graph, notes))
+        return Picture(graph_svg(self.graph, notes, down=checked_flag(down, "down")))
 
     def _repr_svg_(self) -> str:
         return self.picture().svg
