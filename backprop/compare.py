@@ -17,7 +17,8 @@ from backprop.chain import Chain
 from backprop.execute import Execution
 from backprop.network_graph import NetworkExecution, NetworkGraph, NetworkPlan
 from backprop.numpy_code import network_of
-from backprop.plan import MODES, ORDERS, STRATEGIES, Plan, format_ratio, ratio
+from backprop.plan import MODES, ORDERS, STRATEGIES, Plan
+from backprop.ratios import format_ratio, ratio
 from backprop.tables import WIDTH, csv_table, latex_table, markdown_table, text_table
 from jacobians import Cost, Function
 from jacobians.markup import html_table

@@ -8,7 +8,8 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
-from backprop.plan import MODES, ratio
+from backprop.plan import MODES
+from backprop.ratios import ratio
 from jacobians import Cost, Graph, Jacobian, Spec
 from jacobians.numerics.arguments import checked_flag
 from jacobians.picture import Picture

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
+from backprop.ratios import ratio
 from jacobians import Cost, Spec
 from jacobians.numerics.arguments import near, shown
 from jacobians.numerics.arrays import Array
@@ -286,13 +287,6 @@ _ROWS_BACK, _COLUMNS_BACK = "rows back", "columns back"
 """What steps call the selections that put dropped outputs and inputs back."""
 
 
-def ratio(own: int, least: int) -> float:
-    """Return how many times another number of multiplications one is; of none, 1 or inf."""
-    if least == 0:
-        return 1.0 if own == 0 else float("inf")
-    return own / least
-
-
 def make_plan(
     chain: Chain,
     strategy: Strategy = "optimal",
@@ -368,16 +362,3 @@ def _leaves(tree: object) -> list[object]:
         else:
             found.append(None)
     return found
-
-
-def format_ratio(ratio: float) -> str:
-    """Return a ratio with three significant digits, ``50.5×``.
-
-    Examples
-    --------
-    >>> format_ratio(50.5), format_ratio(1.0), format_ratio(123456.0)
-    ('50.5×', '1×', '123,456×')
-    """
-    if ratio == float("inf"):
-        return "∞×"
-    return f"{ratio:,.0f}×" if ratio >= 1000 else f"{ratio:.3g}×"

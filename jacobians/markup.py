@@ -69,8 +69,8 @@ def html_table(
 ) -> Html:
     """Return a table as HTML, its text escaped; on a page the first cell of each row is its head.
 
-    It has no colours of its own, so that it follows the theme around it, and a table wider than its place scrolls by
-    itself. Numbers stay in one line; so do columns of short texts.
+    It has no colours of its own, so that it follows the theme around it. Numbers stay in one line, long texts are
+    wrapped anywhere, and on a page a table wider than its place scrolls by itself, as the outputs of notebooks do.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def html_table(
     opened = '<table class="sortable">' if page else "<table>"
     table = f"{opened}{above}{head}<tbody>{body}</tbody></table>"
     if not page:
-        return Html(f'<div tabindex="0" style="overflow-x:auto;max-width:100%">{table}</div>')
+        return Html(table)
     return Html(
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(caption)}">{table}</div>'
     )

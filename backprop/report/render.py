@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backprop.network_graph import NetworkPlan
-from backprop.plan import Plan, format_ratio
+from backprop.plan import Plan
+from backprop.ratios import format_ratio
 from backprop.report import tables
 from backprop.report.figures import (
     cost_figures,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backprop.plan import format_ratio
+from backprop.ratios import format_ratio
 from backprop.report import tables
 from backprop.report.figures import cost_figures, network_figure
 from backprop.report.record import to_dict

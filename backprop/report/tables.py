@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from backprop.compare import format_seconds
-from backprop.plan import format_ratio
+from backprop.ratios import format_ratio
 from backprop.report.machine import MatrixProduct
 from backprop.tables import latex_table, markdown_table
 from jacobians.markup import Html, Keyed, Marked, escaped, html_table
