@@ -11,6 +11,7 @@ import numpy as np
 
 from backprop.tables import html_table
 from jacobians import Function, Jacobian, Spec
+from jacobians.equality import ByValue
 from jacobians.formulas import Derivative, FormulaError, derive
 from jacobians.layers.recording import Record
 from jacobians.names import class_name, printable
@@ -19,7 +20,6 @@ from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.letters import is_symbolic, number_text
 from jacobians.planning.dead_units import LiveUnits, live_units
 from jacobians.structures import Dense
-from jacobians.structures.equality import same
 
 if TYPE_CHECKING:
     from backprop.matrix_free import MatrixFreeChain
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from backprop.plan import Plan, Strategy
 
 
-class Chain:
+class Chain(ByValue):
     """A product of Jacobians that is not yet multiplied.
 
     Parameters
@@ -300,12 +300,9 @@ class Chain:
     def __len__(self) -> int:
         return len(self.specs)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Chain):
-            return NotImplemented
-        if (self.names, self.specs) != (other.names, other.specs):
-            return False
-        return same(self.jacobians, other.jacobians)
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        return self.names, self.specs, self.jacobians
 
     def __hash__(self) -> int:
         return hash((self.names, self.specs))

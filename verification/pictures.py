@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.function import INPUT
 from jacobians.numerics.arguments import checked_instance, checked_path
 from jacobians.numerics.arrays import Array, real_array
@@ -56,8 +57,8 @@ _RC = {
 }
 
 
-@dataclass(frozen=True)
-class Picture:
+@dataclass(frozen=True, eq=False)
+class Picture(ByValue):
     """A drawing that a notebook shows by itself.
 
     Attributes

@@ -26,6 +26,7 @@ from backprop.families.table import (
 )
 from backprop.plan import ratio
 from backprop.tables import csv_table, html_table, latex_table, markdown_table, text_table
+from jacobians.equality import ByValue
 from jacobians.layers.activations import ACTIVATIONS
 from jacobians.names import printable
 from jacobians.numerics.arguments import (
@@ -45,7 +46,7 @@ MOST_NETWORKS = 10**6
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class Sweep(ByValue):
     """The costs of a family of networks; ``print`` it, or write it by the ``to_…`` methods.
 
     Attributes

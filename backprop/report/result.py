@@ -13,6 +13,7 @@ from backprop.learning.datasets import Digits
 from backprop.learning.state import Epoch
 from backprop.report.settings import Settings
 from jacobians import Function, Jacobian
+from jacobians.equality import ByValue
 from jacobians.numerics.arrays import Array
 from jacobians.pickling import Pickled
 
@@ -29,7 +30,7 @@ Verdict = Literal["right", "wrong", "undecided"]
 
 
 @dataclass(frozen=True, eq=False)
-class LayerJacobian:
+class LayerJacobian(ByValue):
     """A layer's Jacobian at the layer's own input, and what the witnesses say about it.
 
     Attributes
@@ -52,7 +53,7 @@ class LayerJacobian:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class Layer(ByValue):
     """A layer, or the loss, at the point of the report.
 
     Attributes
@@ -73,7 +74,7 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Derivative:
+class Derivative(ByValue):
     """A derivative of the whole network: its chain, multiplied in three orders.
 
     Attributes
@@ -129,7 +130,7 @@ class Derivative:
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class Training(ByValue):
     """How a network on the digits came about, and which digit the report is about.
 
     Attributes

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from jacobians.equality import ByValue
 from jacobians.formulas.context import Context
 from jacobians.formulas.latex import latex
 from jacobians.formulas.numpy_code import NumpyCode
@@ -9,7 +12,7 @@ from jacobians.formulas.text import text
 from jacobians.formulas.tree import Node
 
 
-class Form:
+class Form(ByValue):
     """A formula in matrix notation, printed as text; a derivative makes it.
 
     Parameters
@@ -24,6 +27,12 @@ class Form:
 
     def __init__(self, tree: Node, context: Context, vec: str) -> None:
         self.tree, self.shapes, self._vec, self._where = tree, context.shapes, vec, context.where(tree)
+
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        names = self.shapes.names
+        sizes = {name: tuple(map(self.shapes.final, names[name])) for name in names}
+        return self.tree, sizes, self._vec, self._where
 
     def code(self) -> str:
         """Return the formula as an expression in NumPy, vectors as arrays of one axis."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.formulas.conditions import conditions
 from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
@@ -30,7 +31,7 @@ MOST_EXPANDED = 8
 """Up to how many terms the form that is multiplied out is tried beside the factored one."""
 
 
-class Derivative:
+class Derivative(ByValue):
     """The derivative of a formula as a formula; `derive` makes it.
 
     ``print(d)`` shows the gradient in the input's shape for a number, else the Jacobian matrix, and says which.
@@ -49,6 +50,27 @@ class Derivative:
         self._plain = tensor  # without what is assumed of the variables by which is differentiated
         self._tensor = context.assumed(tensor)
         self._chosen: dict[Any, Any] = {}
+
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        context = self._context
+        sizes = {name: context.shape(name) for name in context.shapes.names}
+        lines = {name: line.digest for name, line in context.lines.items()}
+        return (
+            context.source,
+            sizes,
+            context.tags,
+            lines,
+            self._out,
+            self._by,
+            self._half,
+            self._order,
+            self._plain.digest,
+        )
+
+    def __reduce__(self) -> Any:
+        # forms that were chosen are chosen again
+        return Derivative, (self._context, self._out, self._plain, self._by, self._half, self._order)
 
     # --- forms -------------------------------------------------------------------------------------------------
 
