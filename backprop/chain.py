@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from backprop.tables import html_table
 from jacobians import Function, Jacobian, Spec
 from jacobians.equality import ByValue
 from jacobians.formulas import Derivative, FormulaError, derive
 from jacobians.layers.recording import Record
+from jacobians.markup import html_table
 from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_flag, checked_option, checked_shape
 from jacobians.numerics.float_errors import without_float_errors

@@ -18,9 +18,10 @@ from backprop.execute import Execution
 from backprop.network_graph import NetworkExecution, NetworkGraph, NetworkPlan
 from backprop.numpy_code import network_of
 from backprop.plan import MODES, ORDERS, STRATEGIES, Plan, format_ratio, ratio
-from backprop.tables import WIDTH, csv_table, html_table, latex_table, markdown_table, text_table
+from backprop.tables import WIDTH, csv_table, latex_table, markdown_table, text_table
 from jacobians import Cost, Function
 from jacobians.equality import ByValue
+from jacobians.markup import html_table
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_names, shown
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import NUMPY

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from typing import Any
 
 from backprop.plan import MODES, ratio
 from jacobians import Cost, Graph, Jacobian, Spec
 from jacobians.equality import ByValue
 from jacobians.numerics.arguments import checked_flag
+from jacobians.picture import Picture
 from jacobians.planning.elimination import Elimination
 from jacobians.planning.plan import GraphPlan, GraphStep
 
@@ -105,6 +107,16 @@ class NetworkGraph(ByValue):
     def __len__(self) -> int:
         return len(self.graph.edges)
 
+    def picture(self) -> Picture:
+        """Return the graph as SVG."""
+        return self.graph.picture()
+
+    def _repr_svg_(self) -> str:
+        return self.picture().svg
+
+    def _repr_html_(self) -> str:
+        return f"{self.picture()._repr_html_()}<pre>{escape(repr(self))}</pre>"
+
     def __repr__(self) -> str:
         names = [vertex.name for vertex in self.graph.vertices]
         return f"<NetworkGraph ∂{names[self.target]}/∂{names[self.source]} of {self.graph!r}>"
@@ -117,6 +129,11 @@ class NetworkExecution(ByValue):
     jacobian: Jacobian
     cost: Cost
     plan: NetworkPlan
+
+    def _repr_html_(self) -> str:
+        return (
+            f"<p>counted: {self.cost}, as planned</p>{self.plan._repr_html_()}{self.jacobian._repr_html_()}"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,12 +203,15 @@ class NetworkPlan(ByValue):
         """Return how many times the multiplications of this plan another strategy needs."""
         return ratio(self.chain.plan(other).cost.multiplications, self.cost.multiplications)
 
-    def picture(self) -> str:
+    def picture(self) -> Picture:
         """Return the graph as SVG, with the order and the multiplications at each vertex."""
         return self.of_graph.picture()
 
     def _repr_svg_(self) -> str:
-        return self.picture()
+        return self.picture().svg
+
+    def _repr_html_(self) -> str:
+        return self.of_graph._repr_html_()
 
     def __str__(self) -> str:
         return str(self.of_graph)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from backprop.tables import WIDTH, text_table, wrapped
 from jacobians import Cost, Spec
@@ -14,15 +14,22 @@ from jacobians.equality import ByValue
 from jacobians.numerics.arguments import near, shown
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.letters import number_text
-from jacobians.planning.bracketing import Association, associate, cheapest, from_left, from_right
+from jacobians.planning.bracketing import (
+    Association,
+    Product,
+    Products,
+    associate,
+    cheapest,
+    from_left,
+    in_order,
+)
 from jacobians.planning.dead_units import LiveUnits
-from jacobians.planning.trees import Tree, flat, fold, nested
-from jacobians.products import find_row, product_cost, product_spec
+from jacobians.planning.trees import JOINT, Tree, flat, folded, nested
 
 if TYPE_CHECKING:
     from backprop.chain import Chain
     from backprop.execute import Execution
-    from verification.pictures import Picture
+    from jacobians.picture import Picture
 
 Strategy = Literal["left", "right", "optimal", "reverse", "forward"] | tuple[Tree, Tree] | int
 
@@ -34,8 +41,7 @@ MODES = {"left": "reverse", "right": "forward"}
 ORDERS: dict[Any, Any] = {mode: order for order, mode in MODES.items()}
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One product of a plan.
 
     Attributes
@@ -90,27 +96,44 @@ class Plan(ByValue):
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The products in the order in which they are formed."""
-        steps: list[Step] = []
-        named = _intermediates(self.chain.names)
-        specs = self.chain.specs if self.live_units is None else self.live_units.specs
+        return tuple(Step(left, right, *product) for left, right, product in zip(*self._formed, strict=True))
 
-        def factor(place: int) -> tuple[str, Spec]:
-            return self.chain.names[place], specs[place]
+    @cached_property
+    def _formed(self) -> tuple[list[str], list[str], list[Product]]:
+        """What :attr:`steps` holds, by columns: left and right operands, bracketed, and their products."""
+        prefix, names = self._prefix, self.chain.names
+        products = Products(self.chain.specs if self.live_units is None else self.live_units.specs)
+        whole = products.formed(self._postfix)
+        made = products.made
+        lefts: list[str] = []
+        rights: list[str] = []
 
-        def step(left: tuple[str, Spec], right: tuple[str, Spec]) -> tuple[str, Spec]:
-            spec = product_spec(left[1], right[1])
-            cost = product_cost(left[1], right[1])
-            formula = find_row(left[1], right[1]).formula
-            steps.append(Step(left[0], right[0], left[1], right[1], spec, cost, formula))
-            return f"({left[0]}·{right[0]})" if named is None else f"{named}{len(steps)}", spec
+        def step(left: str, right: str) -> str:
+            lefts.append(left)
+            rights.append(right)
+            return f"({left}·{right})" if prefix is None else f"{prefix}{len(lefts)}"
 
-        product = fold(self.tree, factor, step)
+        text = folded(self._postfix, names.__getitem__, step)
         if self.live_units is not None:
-            if self.live_units.rows is not None:
-                product = step((_ROWS_BACK, self.live_units.rows), product)
-            if self.live_units.columns is not None:
-                step(product, (_COLUMNS_BACK, self.live_units.columns))
-        return tuple(steps)
+            rows, columns = self.live_units.rows, self.live_units.columns
+            if rows is not None:
+                back = Products([rows, whole])
+                whole = back.formed((0, 1, JOINT))
+                made, text = [*made, *back.made], step(_ROWS_BACK, text)
+            if columns is not None:
+                back = Products([whole, columns])
+                back.formed((0, 1, JOINT))
+                made, text = [*made, *back.made], step(text, _COLUMNS_BACK)
+        return lefts, rights, made
+
+    @cached_property
+    def _postfix(self) -> tuple[int, ...]:
+        return flat(self.tree)
+
+    @cached_property
+    def _prefix(self) -> str | None:
+        """What the names of intermediates begin with, unlike any factor's; None where brackets are shown."""
+        return _intermediates(self.chain.names)
 
     @property
     def bracketing(self) -> str:
@@ -122,12 +145,10 @@ class Plan(ByValue):
         if isinstance(self.tree, int):
             return self.chain.names[self.tree]
         # the steps after these put dropped rows and columns back
-        *before, last = self.steps[: len(self.chain) - 1]
-        named = _intermediates(self.chain.names)
-        text = f"{last.left}·{last.right}"
-        if named is None:
-            return text
-        return ", ".join([*(f"{named}{k} = {s.left}·{s.right}" for k, s in enumerate(before, 1)), text])
+        *before, last = map("{}·{}".format, *(part[: len(self.chain) - 1] for part in self._formed[:2]))
+        if self._prefix is None:
+            return last
+        return ", ".join([*(f"{self._prefix}{k} = {text}" for k, text in enumerate(before, 1)), last])
 
     @property
     def saved(self) -> Cost:
@@ -145,7 +166,9 @@ class Plan(ByValue):
     @property
     def peak_elements(self) -> int:
         """The largest number of stored numbers of one result, the last included."""
-        return max((step.spec.storage for step in self.steps), default=self.spec.storage)
+        # the specs of a long chain are few, and the same objects
+        results = {id(product.spec): product.spec for product in self._formed[2]}
+        return max((spec.storage for spec in results.values()), default=self.spec.storage)
 
     def execute(self) -> Execution:
         """Form the product: see :func:`backprop.execute.execute_plan`."""
@@ -208,11 +231,6 @@ class Plan(ByValue):
         return ratio(theirs, self.cost.multiplications)
 
     def __str__(self) -> str:
-        rows = [
-            [str(number), f"{step.left} · {step.right}", f"{step.left_spec.label} · {step.right_spec.label}",
-             step.spec.label, number_text(step.cost.multiplications), number_text(step.cost.additions), step.formula]
-            for number, step in enumerate(self.steps, 1)
-        ]  # fmt: skip
         header = ["step", "product", "structures", "result", "multiplications", "additions", "rule"]
         lines = [
             *wrapped(f"Plan ({self.strategy}): {self.bracketing}", WIDTH),
@@ -240,7 +258,11 @@ class Plan(ByValue):
             lines.append(
                 f"  dead units             {live.dropped:,} of {live.units:,} stay (dead_units=True leaves them out)"
             )
-        return "\n".join([*lines, text_table(header, rows, numeric=(4, 5))]) if rows else "\n".join(lines)
+        if self._formed[0]:
+            from backprop.plan_display import step_cells
+
+            lines.append(text_table(header, step_cells(self), numeric=(4, 5)))
+        return "\n".join(lines)
 
     def picture(self) -> Picture:
         """Return the bracketing as a tree, with the multiplications of each product."""
@@ -259,7 +281,7 @@ class Plan(ByValue):
     @property
     def _compared(self) -> tuple[Any, ...]:
         """What tells plans apart; live units follow from it."""
-        return self.chain, self.strategy, flat(self.tree), self.spec, self.cost, self.dead_units
+        return self.chain, self.strategy, self._postfix, self.spec, self.cost, self.dead_units
 
     def __reduce__(self) -> Any:
         return _restored, (*self._compared, self.live_units)
@@ -289,7 +311,7 @@ def _intermediates(names: Sequence[str]) -> str | None:
     if len(names) < NAMED_FROM:
         return None
     prefix = "P"
-    while any(re.fullmatch(rf"{prefix}[0-9]+", name) for name in names):
+    while any(re.fullmatch(rf"{prefix}[0-9]+", name) for name in names if name.startswith(prefix)):
         prefix += "P"
     return prefix
 
@@ -339,10 +361,8 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     found: Association
     if name == "optimal":
         found = cheapest(specs)
-    elif name == "left":
-        found = associate(specs, from_left(len(specs)))
-    elif name == "right":
-        found = associate(specs, from_right(len(specs)))
+    elif name == "left" or name == "right":
+        found = in_order(specs, name)
     elif isinstance(strategy, tuple | int) and _leaves(strategy) == list(range(len(specs))):
         found = associate(specs, strategy)
     else:

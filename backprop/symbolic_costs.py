@@ -12,8 +12,9 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 from backprop.chain import Chain
-from backprop.tables import WIDTH, html_table, latex_table, markdown_table, text_table
+from backprop.tables import WIDTH, latex_table, markdown_table, text_table
 from jacobians import Cost
+from jacobians.markup import html_table
 from jacobians.numerics.arguments import checked_integer, shown
 from jacobians.planning.bracketing import associate, from_left, from_right
 from jacobians.planning.trees import Tree

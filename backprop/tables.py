@@ -1,12 +1,12 @@
-"""One table in the forms that people ask for: text, Markdown, LaTeX, CSV, HTML."""
+"""One table in the forms that people ask for: text, Markdown, LaTeX, CSV; of HTML is `jacobians.markup`."""
 
 from __future__ import annotations
 
 import csv
-import html
 import io
 import re
 from collections.abc import Sequence
+from itertools import repeat, zip_longest
 
 WIDTH = 80
 """How many letters a line of a text table has at most, unless one number is longer."""
@@ -28,7 +28,8 @@ def text_table(
     a     10
     bc     5
     """
-    widths = [max(len(str(row[column])) for row in [header, *rows]) for column in range(len(header))]
+    table = [[*map(str, column)] for column in zip(header, *rows, strict=True)]
+    widths = [max(map(len, column)) for column in table]
     first = 0 if 0 in numeric else min(widths[0], width // 3)
     most = [n if column in numeric else min(n, width - 2 - first) for column, n in enumerate(widths)]
     if len(widths) > 1 and 0 not in numeric:
@@ -39,21 +40,31 @@ def text_table(
             blocks.append([0])
         blocks[-1].append(column)
 
-    def lines(cells: Sequence[str], columns: Sequence[int]) -> list[str]:
-        parts = [[cells[c]] if c in numeric else wrapped(str(cells[c]), most[c]) for c in columns]
-        height = max(map(len, parts))
-        padded = [
-            [
-                text.rjust(most[c]) if c in numeric else text.ljust(most[c])
-                for text in part + [""] * (height - len(part))
-            ]
-            for c, part in zip(columns, parts, strict=True)
-        ]
-        return ["  ".join(line).rstrip() for line in zip(*padded, strict=True)]
+    # columns are padded as wholes: a table of thousands of rows takes a few operations of each letter
+    pads = [str.rjust if column in numeric else str.ljust for column in range(len(header))]
+    padded = [[*map(pad, column, repeat(n))] for pad, column, n in zip(pads, table, most, strict=True)]
+    broken = [c for c in range(len(header)) if widths[c] > most[c]]
 
     def block(columns: Sequence[int]) -> str:
-        ruled = [*lines(header, columns), "  ".join("─" * most[c] for c in columns)]
-        return "\n".join(ruled + [line for row in rows for line in lines(row, columns)])
+        # nothing is left blank at the ends of lines
+        *before, last = columns
+        ends = padded[last] if last in numeric else table[last]
+        lines = [*map("  ".join, zip(*(padded[c] for c in before), ends, strict=True))]
+        if "" in ends:
+            lines = [*map(str.rstrip, lines)]
+        for c in set(broken).intersection(columns):
+            for place in [place for place, cell in enumerate(table[c]) if len(cell) > most[c]]:
+                lines[place] = _broken(place, columns)
+        lines.insert(1, "  ".join("─" * most[c] for c in columns))
+        return "\n".join(lines)
+
+    def _broken(place: int, columns: Sequence[int]) -> str:
+        parts = [wrapped(table[c][place], most[c]) for c in columns]
+        cells = zip_longest(*parts, fillvalue="")
+        return "\n".join(
+            "  ".join(pads[c](cell, most[c]) for c, cell in zip(columns, line, strict=True)).rstrip()
+            for line in cells
+        )
 
     return "\n\n".join(map(block, blocks))
 
@@ -67,12 +78,13 @@ def wrapped(text: str, width: int) -> list[str]:
     ['(A·B)·', '(C·D)']
     """
     lines = []
-    while len(text) > width:
-        place = max(text.rfind(" ", 0, width), text.rfind("·", 0, width)) + 1
-        place = place or width
-        lines.append(text[:place].rstrip())
-        text = text[place:]
-    return [*lines, text]
+    start = 0
+    while len(text) - start > width:
+        end = start + width
+        place = max(text.rfind(" ", start, end), text.rfind("·", start, end)) + 1 or end
+        lines.append(text[start:place].rstrip())
+        start = place
+    return [*lines, text[start:]]
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
@@ -138,12 +150,14 @@ _LATEX = {
     **{sign: f"$_{digit}$" for digit, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")},
 }  # fmt: skip
 
+_SPECIAL = re.compile(f"[{re.escape(''.join(_LATEX))}]")
+
 
 def _latex(cell: str) -> str:
     text = str(cell)
     if len(text) > 1 and text[0] == text[-1] == "$":
         return text
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    return _SPECIAL.sub(lambda found: _LATEX[found[0]], text)
 
 
 def csv_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -163,24 +177,3 @@ def csv_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def _no_formula(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
-def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
-    """Return an HTML table, all text escaped.
-
-    Examples
-    --------
-    >>> html_table(["n"], [["<1"]], numeric=(0,)).partition("<tbody>")[2]
-    '<tr><td style="text-align:right;white-space:nowrap">&lt;1</td></tr></tbody></table>'
-    """
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        made = []
-        for column, cell in enumerate(cells):
-            kind = "right;white-space:nowrap" if column in numeric else "left;overflow-wrap:anywhere"
-            style = f' style="text-align:{kind}"'
-            made.append(f"<{tag}{style}>{html.escape(str(cell))}</{tag}>")
-        return "<tr>" + "".join(made) + "</tr>"
-
-    body = "".join(line(row, "td") for row in rows)
-    return f"<table><thead>{line(header, 'th')}</thead><tbody>{body}</tbody></table>"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from jacobians.drawn import Drawn, linearization_html
 from jacobians.equality import by_value
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_flag, checked_mapping, checked_names, checked_option
@@ -69,8 +70,11 @@ class Linearization(NamedTuple):
         """The Jacobians output side first, as the chain rule is written: DF_L · … · DF_1."""
         return self.jacobians[::-1]
 
+    def _repr_html_(self) -> str:
+        return linearization_html(self.values, self.jacobians)
 
-class Function(Pickled, Written):
+
+class Function(Pickled, Written, Drawn):
     """A differentiable function of one array, with named parameters.
 
     A subclass writes the two abstract methods, for one point; points of a batch are then taken one by one. One

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop.models.assembly import Assembly, batch_norm, negative, per_channel, whole_mean
+from backprop.models.assembly import Assembly, NotSupported, batch_norm, negative, per_channel, whole_mean
 from jacobians import (
     ELU,
     GELU,
@@ -29,10 +29,6 @@ from jacobians import (
     Tanh,
 )
 from jacobians.numerics.arrays import Array
-
-
-class _NotSupported(Exception):  # noqa: N818  # a node's reason, collected into one error
-    """Why a node has no counterpart."""
 
 
 class Reader:
@@ -58,10 +54,10 @@ class Reader:
                 if node.op_type == "Constant":
                     self._constant(node, attributes)
                 elif node.op_type not in OPERATIONS or node.domain not in ("", "ai.onnx"):
-                    raise _NotSupported("")
+                    raise NotSupported("")
                 else:
                     OPERATIONS[node.op_type](self, node, attributes)
-            except _NotSupported as reason:
+            except NotSupported as reason:
                 self.missing.append(f"{name} ({reason})" if str(reason) else name)
                 self._gone.update(node.output)
             except ValueError as error:
@@ -83,21 +79,21 @@ class Reader:
         if place >= len(node.input) or not node.input[place]:
             return None
         if node.input[place] not in self.constants:
-            raise _NotSupported(f"{what} that is computed, not constant")
+            raise NotSupported(f"{what} that is computed, not constant")
         return self.constants[node.input[place]]
 
     def needed(self, node: Any, place: int, what: str) -> Array:
         """Return a constant input that may not be left out."""
         found = self.given(node, place, what)
         if found is None:
-            raise _NotSupported(f"without {what}")
+            raise NotSupported(f"without {what}")
         return found
 
     def value(self, node: Any, place: int = 0) -> str:
         """Return the name of an input that depends on x."""
         name = str(node.input[place])
         if name in self.constants:
-            raise _NotSupported("of a constant")
+            raise NotSupported("of a constant")
         return name
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -114,7 +110,7 @@ Operation = Callable[[Reader, Any, dict[str, Any]], None]
 
 def _gemm(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     if given.get("transA", 0):
-        raise _NotSupported("transA")
+        raise NotSupported("transA")
     W = reader.needed(node, 1, "weights")
     W = W if given.get("transB", 0) else W.T
     c = reader.given(node, 2, "a bias")
@@ -126,7 +122,7 @@ def _gemm(reader: Reader, node: Any, given: dict[str, Any]) -> None:
 def _matmul(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     W = reader.needed(node, 1, "a right factor")
     if W.ndim != 2 or len(reader.shape(reader.value(node))) != 1:
-        raise _NotSupported("of more than a matrix and vectors")
+        raise NotSupported("of more than a matrix and vectors")
     reader.layer(node, Affine(W.T))
 
 
@@ -138,7 +134,7 @@ def _binary(sum_or_product: str, scale_of: Callable[[Array], tuple[Any, Any]]) -
         if not any(constant):
             names = [reader.value(node, place) for place in (0, 1)]
             if not sum_or_product or reader.shape(names[0]) != reader.shape(names[1]):
-                raise _NotSupported(
+                raise NotSupported(
                     f"of values of the shapes {reader.shape(names[0])} and {reader.shape(names[1])}"
                 )
             if node.op_type == "Sub":
@@ -148,11 +144,11 @@ def _binary(sum_or_product: str, scale_of: Callable[[Array], tuple[Any, Any]]) -
             return
         place = constant.index(False) if False in constant else None
         if place is None or (place == 1 and node.op_type in ("Sub", "Div")):
-            raise _NotSupported("of a constant first")
+            raise NotSupported("of a constant first")
         shape = reader.shape(reader.value(node, place))
         value = per_channel(reader.constants[node.input[1 - place]], shape)
         if value is None:
-            raise _NotSupported("of a constant that is not one number for each channel")
+            raise NotSupported("of a constant that is not one number for each channel")
         reader.layer(node, ChannelScale(*scale_of(value)), place)
 
     return add
@@ -175,7 +171,7 @@ def _convolution(reader: Reader, node: Any, given: dict[str, Any]) -> None:
 def _sliding(given: dict[str, Any], axes: int) -> tuple[Any, Any, Any]:
     mode = given.get("auto_pad", b"NOTSET").decode()
     if mode not in ("NOTSET", "VALID"):
-        raise _NotSupported(f"auto_pad {mode}")
+        raise NotSupported(f"auto_pad {mode}")
     pads = list(given.get("pads", [0] * (2 * axes)))
     return (
         tuple(given.get("strides", (1,) * axes)),
@@ -189,7 +185,7 @@ def _pool(kind: str) -> Operation:
         window = tuple(given["kernel_shape"])
         stride, dilation, pads = _sliding(given, len(window))
         if given.get("ceil_mode", 0) or set(dilation) != {1} or len(node.output) > 1:
-            raise _NotSupported("ceil_mode, dilations or indices")
+            raise NotSupported("ceil_mode, dilations or indices")
         if kind == "max":
             reader.layer(node, ChannelMaxPool(window, stride, padding=pads))
         else:
@@ -209,7 +205,7 @@ def _reduce_mean(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     shape = reader.shape(reader.value(node))
     whole = len(shape) + 1
     if len(shape) < 2 or sorted(axis % whole for axis in axes) != list(range(2, whole)):
-        raise _NotSupported(f"over the axes {list(axes)}, not over all behind the channels")
+        raise NotSupported(f"over the axes {list(axes)}, not over all behind the channels")
     if given.get("keepdims", 1):
         reader.layer(node, whole_mean(shape))
         return
@@ -225,7 +221,7 @@ def _elementwise(make: Callable[[dict[str, Any]], Function]) -> Operation:
 def _of_vectors(make: Callable[[], Function]) -> Operation:
     def add(reader: Reader, node: Any, given: dict[str, Any]) -> None:
         if len(reader.shape(reader.value(node))) != 1 or given.get("axis", -1) not in (1, -1):
-            raise _NotSupported("of more than vectors")
+            raise NotSupported("of more than vectors")
         reader.layer(node, make())
 
     return add
@@ -233,7 +229,7 @@ def _of_vectors(make: Callable[[], Function]) -> Operation:
 
 def _batch_norm(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     if given.get("training_mode", 0):
-        raise _NotSupported("training_mode")
+        raise NotSupported("training_mode")
     names = ("a scale", "a shift", "a mean", "a variance")
     gamma, beta, mean, variance = (reader.needed(node, place, name) for place, name in enumerate(names, 1))
     reader.layer(node, batch_norm(mean, variance, gamma, beta, given.get("epsilon", 1e-5)))
@@ -241,14 +237,14 @@ def _batch_norm(reader: Reader, node: Any, given: dict[str, Any]) -> None:
 
 def _layer_norm(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     if len(reader.shape(reader.value(node))) != 1 or given.get("axis", -1) not in (1, -1):
-        raise _NotSupported("of more than vectors")
+        raise NotSupported("of more than vectors")
     eps = given.get("epsilon", 1e-5)
     reader.layer(node, LayerNorm(reader.given(node, 1, "a scale"), reader.given(node, 2, "a shift"), eps))
 
 
 def _flatten(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     if given.get("axis", 1) != 1:
-        raise _NotSupported("axis other than 1")
+        raise NotSupported("axis other than 1")
     reader.layer(node, Flatten())
 
 
@@ -259,7 +255,7 @@ def _reshape(reader: Reader, node: Any, given: dict[str, Any]) -> None:
         1:
     ]
     if shape[0] not in (-1, 0, 1) or (sizes.count(-1) > 1) or 0 in sizes:
-        raise _NotSupported(f"to {shape}, which doesn't keep the points apart")
+        raise NotSupported(f"to {shape}, which doesn't keep the points apart")
     known = int(np.prod([size for size in sizes if size > 0], dtype=int))
     count = int(np.prod(before, dtype=int))
     reader.layer(node, Reshape(tuple(count // known if size == -1 else size for size in sizes)))
@@ -272,13 +268,13 @@ def _squeeze(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     if node.op_type == "Squeeze":
         gone = {axis % (len(before) + 1) for axis in axes}
         if 0 in gone:
-            raise _NotSupported("of the axis of points")
+            raise NotSupported("of the axis of points")
         reader.layer(node, Reshape(tuple(size for k, size in enumerate(before, 1) if k not in gone)))
         return
     whole = len(before) + 1 + len(axes)
     new = {axis % whole for axis in axes}
     if 0 in new:
-        raise _NotSupported("before the axis of points")
+        raise NotSupported("before the axis of points")
     old: Iterator[int] = iter(before)
     reader.layer(node, Reshape(tuple(1 if k in new else next(old) for k in range(1, whole))))
 
@@ -286,7 +282,7 @@ def _squeeze(reader: Reader, node: Any, given: dict[str, Any]) -> None:
 def _concatenate(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     names = [reader.value(node, place) for place in range(len(node.input))]
     if given["axis"] not in (1, -len(reader.shape(names[0]))):
-        raise _NotSupported(f"along axis {given['axis']}, not along the channels")
+        raise NotSupported(f"along axis {given['axis']}, not along the channels")
     reader.assembly.join(str(node.output[0]), "concatenate", names)
 
 
@@ -296,7 +292,7 @@ def _same(reader: Reader, node: Any, given: dict[str, Any]) -> None:
 
 def _gelu(given: dict[str, Any]) -> Function:
     if given.get("approximate", b"none") != b"none":
-        raise _NotSupported("approximate=tanh")
+        raise NotSupported("approximate=tanh")
     return GELU()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop.models.assembly import Assembly, batch_norm, negative, per_channel, whole_mean
+from backprop.models.assembly import Assembly, NotSupported, batch_norm, negative, per_channel, whole_mean
 from backprop.models.verified import unsupported, verified
 from jacobians import (
     ELU,
@@ -33,10 +33,7 @@ from jacobians import (
 )
 from jacobians.numerics.arguments import checked_shape
 from jacobians.numerics.arrays import Array
-
-
-class _NotSupported(Exception):  # noqa: N818  # a node's reason, collected into one error
-    """Why a node has no counterpart."""
+from verification.optional_packages import require_extras
 
 
 def from_torch(module: Any, shape: Any = None) -> Function:
@@ -64,12 +61,11 @@ def from_torch(module: Any, shape: Any = None) -> Function:
     UnsupportedError
         If an operation has no counterpart: each is named.
     ImportError
-        If torch is missing.
+        If torch is missing: it comes with the extra ``torch``.
     """
-    try:
-        import torch
-    except ImportError:
-        raise ImportError("found no torch, expected an installed package; run pip install torch") from None
+    require_extras("torch", "torch")
+    import torch
+
     if isinstance(module, torch.export.ExportedProgram):
         program, source = module, "ExportedProgram"
         point = tuple(int(size) for size in _example(program).shape[1:])
@@ -153,13 +149,13 @@ class _Reader:
             return
         try:
             if name not in _OPERATIONS:
-                raise _NotSupported("")
+                raise NotSupported("")
             arguments = dict(zip((own.name for own in called.arguments), node.args, strict=False)) | dict(
                 node.kwargs
             )
             defaults = {own.name: own.default_value for own in called.arguments if own.has_default_value()}
             _OPERATIONS[name](self, node.name, defaults | arguments)
-        except (_NotSupported, ValueError) as reason:
+        except (NotSupported, ValueError) as reason:
             self.missing.append(f"{name} ({reason})" if str(reason) else name)
             self._gone.add(node.name)
 
@@ -168,7 +164,7 @@ class _Reader:
         if value is None or isinstance(value, int | float):
             return value
         if value.name not in self.constants:
-            raise _NotSupported("of a parameter that is computed")
+            raise NotSupported("of a parameter that is computed")
         return self.constants[value.name]
 
     def depends(self, value: Any) -> bool:
@@ -177,7 +173,7 @@ class _Reader:
 
     def source(self, value: Any) -> str:
         if not self.depends(value):
-            raise _NotSupported("of a constant")
+            raise NotSupported("of a constant")
         return str(value.name)
 
     def shape(self, value: Any) -> tuple[int, ...]:
@@ -192,7 +188,7 @@ Operation = Callable[[_Reader, str, dict[str, Any]], None]
 
 def _linear(reader: _Reader, name: str, given: dict[str, Any]) -> None:
     if len(reader.shape(given["input"])) != 1:
-        raise _NotSupported("of more than vectors")
+        raise NotSupported("of more than vectors")
     reader.layer(
         name, Affine(reader.constant(given["weight"]), reader.constant(given["bias"])), given["input"]
     )
@@ -200,7 +196,7 @@ def _linear(reader: _Reader, name: str, given: dict[str, Any]) -> None:
 
 def _convolution(reader: _Reader, name: str, given: dict[str, Any]) -> None:
     if isinstance(given["padding"], str):
-        raise _NotSupported(f"padding {given['padding']!r}")
+        raise NotSupported(f"padding {given['padding']!r}")
     layer = Convolution(
         reader.constant(given["weight"]),
         reader.constant(given["bias"]),
@@ -214,7 +210,7 @@ def _convolution(reader: _Reader, name: str, given: dict[str, Any]) -> None:
 
 def _max_pool(reader: _Reader, name: str, given: dict[str, Any]) -> None:
     if given.get("ceil_mode") or set(given.get("dilation") or (1,)) != {1}:
-        raise _NotSupported("ceil_mode or dilation")
+        raise NotSupported("ceil_mode or dilation")
     window = tuple(given["kernel_size"])
     layer = ChannelMaxPool(window, tuple(given["stride"] or window), padding=tuple(given["padding"]))
     reader.layer(name, layer, given["self"])
@@ -222,7 +218,7 @@ def _max_pool(reader: _Reader, name: str, given: dict[str, Any]) -> None:
 
 def _mean_pool(reader: _Reader, name: str, given: dict[str, Any]) -> None:
     if given.get("ceil_mode") or given.get("divisor_override"):
-        raise _NotSupported("ceil_mode or divisor_override")
+        raise NotSupported("ceil_mode or divisor_override")
     window = tuple(given["kernel_size"])
     layer = ChannelMeanPool(
         window,
@@ -235,7 +231,7 @@ def _mean_pool(reader: _Reader, name: str, given: dict[str, Any]) -> None:
 
 def _adaptive_mean(reader: _Reader, name: str, given: dict[str, Any]) -> None:
     if set(given["output_size"]) != {1}:
-        raise _NotSupported(f"to {list(given['output_size'])}")
+        raise NotSupported(f"to {list(given['output_size'])}")
     reader.layer(name, whole_mean(reader.shape(given["self"])), given["self"])
 
 
@@ -243,7 +239,7 @@ def _mean(reader: _Reader, name: str, given: dict[str, Any]) -> None:
     shape = reader.shape(given["self"])
     whole = len(shape) + 1
     if len(shape) < 2 or sorted(axis % whole for axis in given["dim"] or ()) != list(range(2, whole)):
-        raise _NotSupported(f"over the axes {given['dim']}, not over all behind the channels")
+        raise NotSupported(f"over the axes {given['dim']}, not over all behind the channels")
     reader.layer(f"{name}, mean", whole_mean(shape), given["self"])
     sizes = (shape[0], *(1 for _ in shape[1:])) if given["keepdim"] else (shape[0],)
     reader.assembly.add(name, Reshape(sizes), f"{name}, mean")
@@ -251,18 +247,18 @@ def _mean(reader: _Reader, name: str, given: dict[str, Any]) -> None:
 
 def _batch_norm(reader: _Reader, name: str, given: dict[str, Any]) -> None:
     if given.get("training"):
-        raise _NotSupported("training")
+        raise NotSupported("training")
     gamma, beta, mean, variance = (
         reader.constant(given[own]) for own in ("weight", "bias", "running_mean", "running_var")
     )
     if mean is None or variance is None:
-        raise _NotSupported("without running statistics")
+        raise NotSupported("without running statistics")
     reader.layer(name, batch_norm(mean, variance, gamma, beta, given["eps"]), given["input"])
 
 
 def _layer_norm(reader: _Reader, name: str, given: dict[str, Any]) -> None:
     if len(reader.shape(given["input"])) != 1:
-        raise _NotSupported("of more than vectors")
+        raise NotSupported("of more than vectors")
     layer = LayerNorm(reader.constant(given["weight"]), reader.constant(given["bias"]), given["eps"])
     reader.layer(name, layer, given["input"])
 
@@ -271,10 +267,10 @@ def _two(kind: str, scale_of: Callable[[Array], tuple[Any, Any]], negate: bool =
     def add(reader: _Reader, name: str, given: dict[str, Any]) -> None:
         first, second = given["self"], given["other"]
         if given.get("alpha", 1) != 1:
-            raise _NotSupported("alpha")
+            raise NotSupported("alpha")
         if reader.depends(first) and reader.depends(second):
             if not kind or reader.shape(first) != reader.shape(second):
-                raise _NotSupported("of values of several shapes")
+                raise NotSupported("of values of several shapes")
             names = [reader.source(first), reader.source(second)]
             if negate:
                 reader.assembly.add(f"{name}, negative", negative(), names[1])
@@ -283,11 +279,11 @@ def _two(kind: str, scale_of: Callable[[Array], tuple[Any, Any]], negate: bool =
             return
         if not reader.depends(first):
             if negate or not kind:
-                raise _NotSupported("of a constant first")
+                raise NotSupported("of a constant first")
             first, second = second, first
         value = per_channel(reader.constant(second), reader.shape(first))
         if value is None:
-            raise _NotSupported("of a constant that is not one number for each channel")
+            raise NotSupported("of a constant that is not one number for each channel")
         reader.layer(name, ChannelScale(*scale_of(value)), first)
 
     return add
@@ -297,7 +293,7 @@ def _reshape(reader: _Reader, name: str, given: dict[str, Any]) -> None:
     before = reader.shape(given["self"])
     sizes = list(given.get("size") or given.get("shape") or ())
     if not sizes or sizes[0] not in (1, -1):
-        raise _NotSupported(f"to {sizes}, which doesn't keep the points apart")
+        raise NotSupported(f"to {sizes}, which doesn't keep the points apart")
     known = int(np.prod([size for size in sizes[1:] if size > 0], dtype=int))
     count = int(np.prod(before, dtype=int))
     reader.layer(
@@ -310,7 +306,7 @@ def _flatten(reader: _Reader, name: str, given: dict[str, Any]) -> None:
     whole = len(before) + 1
     first, last = given["start_dim"] % whole, given["end_dim"] % whole
     if first == 0:
-        raise _NotSupported("of the axis of points")
+        raise NotSupported("of the axis of points")
     middle = int(np.prod(before[first - 1 : last], dtype=int))
     reader.layer(name, Reshape((*before[: first - 1], middle, *before[last:])), given["self"])
 
@@ -318,7 +314,7 @@ def _flatten(reader: _Reader, name: str, given: dict[str, Any]) -> None:
 def _concatenate(reader: _Reader, name: str, given: dict[str, Any]) -> None:
     values = given["tensors"]
     if given["dim"] not in (1, -len(reader.shape(values[0]))):
-        raise _NotSupported(f"along axis {given['dim']}, not along the channels")
+        raise NotSupported(f"along axis {given['dim']}, not along the channels")
     reader.assembly.join(name, "concatenate", [reader.source(value) for value in values])
 
 
@@ -329,7 +325,7 @@ def _elementwise(make: Callable[[dict[str, Any]], Function]) -> Operation:
 def _of_vectors(make: Callable[[], Function]) -> Operation:
     def add(reader: _Reader, name: str, given: dict[str, Any]) -> None:
         if len(reader.shape(given["self"])) != 1 or given["dim"] not in (1, -1):
-            raise _NotSupported("of more than vectors")
+            raise NotSupported("of more than vectors")
         reader.layer(name, make(), given["self"])
 
     return add
@@ -341,13 +337,13 @@ def _same(reader: _Reader, name: str, given: dict[str, Any]) -> None:
 
 def _gelu(given: dict[str, Any]) -> Function:
     if given["approximate"] != "none":
-        raise _NotSupported("approximate")
+        raise NotSupported("approximate")
     return GELU()
 
 
 def _softplus(given: dict[str, Any]) -> Function:
     if given["beta"] != 1:
-        raise _NotSupported("beta")
+        raise NotSupported("beta")
     return Softplus()
 
 

@@ -146,9 +146,8 @@ def verified(
     single = noisy or any(value.dtype.itemsize < 8 for value in function.parameters.values())
     most = SINGLE if single else 1.0
     most_gradient = OUTPUT_TOLERANCE * 100 if gradient is not None else GRADIENT_TOLERANCE
-    passed = outputs <= OUTPUT_TOLERANCE * most and gradients <= (
-        1e-2 if noisy else max(most_gradient, SINGLE_GRADIENT * single)
-    )
+    rough = 1e-2 if noisy and gradient is None else SINGLE_GRADIENT * single
+    passed = outputs <= OUTPUT_TOLERANCE * most and gradients <= max(most_gradient, rough)
     by = "its own gradient" if gradient is not None else "central differences"
     check = ImportCheck(source, shape, outputs, gradients, by, TRIALS, passed, BlackBox(black_box))
     if not passed:

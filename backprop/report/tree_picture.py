@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from jacobians.picture import PAGE_STYLE
 from jacobians.planning.trees import fold
-from verification.pictures import PAGE_STYLE
 
 if TYPE_CHECKING:
     from backprop.plan import Plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,7 @@ from jacobians.formulas.derivation_steps import steps_of
 from jacobians.formulas.differentiation import expanded, spread_terms
 from jacobians.formulas.forms import Form
 from jacobians.formulas.index_text import IndexText
-from jacobians.formulas.latex import latex
-from jacobians.formulas.matrix_form import NoFormError
+from jacobians.formulas.matrix_form import MatrixForm, NoFormError
 from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.numpy_code import EinsumCode
 from jacobians.formulas.sizes import Shapes
@@ -29,6 +29,8 @@ LAYOUTS = ("numerator", "denominator")
 TENSOR_LAYOUTS = ("numerator", "denominator", "mixed")
 MOST_EXPANDED = 8
 """Up to how many terms the form that is multiplied out is tried beside the factored one."""
+LARGE, MOST_OPENED = 3, 64
+"""From how many axes on a bracket has no matrix notation, and up to how many terms such ones are multiplied out."""
 
 
 class Derivative(ByValue):
@@ -53,20 +55,8 @@ class Derivative(ByValue):
 
     @property
     def _compared(self) -> tuple[Any, ...]:
-        context = self._context
-        sizes = {name: context.shape(name) for name in context.shapes.names}
-        lines = {name: line.digest for name, line in context.lines.items()}
-        return (
-            context.source,
-            sizes,
-            context.tags,
-            lines,
-            self._out,
-            self._by,
-            self._half,
-            self._order,
-            self._plain.digest,
-        )
+        said = self._context.declared
+        return said, self._out, self._by, self._half, self._order, self._plain.digest
 
     def __reduce__(self) -> Any:
         # forms that were chosen are chosen again
@@ -81,17 +71,22 @@ class Derivative(ByValue):
             form = self._context.form(vec)
             found: list[Node] = []
             for tensor in (self._tensor, self._spread):
-                if found and tensor.digest == self._tensor.digest:
-                    continue
-                try:
-                    found.append(form.of(tensor, rows, columns))
-                except NoFormError:
-                    continue
+                if not found or tensor.digest != self._tensor.digest:
+                    self._try(form, tensor, rows, columns, found)
+            if not found and spread_terms(self._tensor, LARGE) <= MOST_OPENED:
+                self._try(form, expanded(self._tensor, LARGE), rows, columns, found)
             best = found[0] if found else None
             if len(found) > 1 and count(found[1]) <= 0.75 * count(found[0]):
                 best = found[1]
             self._chosen[key] = best
         return self._chosen[key]
+
+    @staticmethod
+    def _try(
+        form: MatrixForm, tensor: Tensor, rows: tuple[int, ...], columns: tuple[int, ...], found: list[Node]
+    ) -> None:
+        with suppress(NoFormError):
+            found.append(form.of(tensor, rows, columns))
 
     def matrix(self, vec: str = "row", layout: str = "numerator") -> Form:
         """Return the Jacobian matrix in matrix notation.
@@ -159,7 +154,7 @@ class Derivative(ByValue):
         left, right = (self._in, self._out) if layout == "denominator" else (self._out, self._in)
         axes = (*left, *(right if layout == "mixed" else right[::-1]))
         order = tuple(label for axis in axes for label in axis)
-        return IndexText(self._context.form()).tensor(self._tensor, order)
+        return IndexText(self._context.form(), self._context.named).tensor(self._tensor, order)
 
     def latex(self) -> str:
         """Return what ``print(d)`` shows first as LaTeX.
@@ -173,28 +168,35 @@ class Derivative(ByValue):
 
     def _repr_latex_(self) -> str | None:
         """Return the LaTeX of Jupyter; ``d.steps`` shows how it is found."""
+        shown = self._shown
+        return None if shown is None else shown._repr_latex_()
+
+    @property
+    def _shown(self) -> Form | None:
+        """What ``print(d)`` shows first, if there is matrix notation for it."""
         tree = self._matrix_tree("row", "numerator") if self._out else self._tree(*self._sides, "row")
-        return None if tree is None else f"${latex(tree)}$"
+        return None if tree is None else Form(tree, self._context, "row")
 
     def code(self) -> str:
         """Return einsum code of the derivative, of shape out_shape + in_shape (mixed layout).
 
-        Its names are the variables and the named lines, as arrays without axes of length 1, and the sizes as integers.
+        Its names are the variables, as arrays without axes of length 1, and the sizes as integers; lines and repeated
+        parts are named in it, ``(h := …)``, where they are first read.
 
         Raises
         ------
         FormulaError
             If a function inside has an argument of more than two axes.
         """
-        code = EinsumCode(self._context.form(), self._context.shapes).of(self._tensor)
+        code = EinsumCode(self._context.form(), self._context.shapes, self._context.named).whole(self._tensor)
         grouped = any(len(axis) > 1 for axis in (*self._out, *self._in))
         return f"np.reshape({code}, ({', '.join(self.shape).replace('·', '*')},))" if grouped else code
 
     @property
     def text(self) -> str:
         """What ``print(d)`` shows first: the formula alone."""
-        tree = self._tree(*self._sides, "row") if not self._out else self._matrix_tree("row", "numerator")
-        return self.tensor("mixed") if tree is None else text(tree) + self._context.where(tree)
+        shown = self._shown
+        return self.tensor("mixed") if shown is None else repr(shown)
 
     @property
     def kind(self) -> str:
@@ -317,10 +319,10 @@ class Derivative(ByValue):
                 found.append(
                     text(form.of(one, *sides))
                     if sides
-                    else IndexText(form).tensor(one, range(len(one.sizes)))
+                    else IndexText(form, self._context.named).tensor(one, range(len(one.sizes)))
                 )
             except NoFormError:
-                found.append(IndexText(form).tensor(one, range(len(one.sizes))))
+                found.append(IndexText(form, self._context.named).tensor(one, range(len(one.sizes))))
         return found
 
     def lines(self) -> list[tuple[str, str, str, str]]:

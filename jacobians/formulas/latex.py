@@ -163,8 +163,10 @@ _SIGNS = {
     ":": ":",
     ";": "; ",
 }
+_SPACES = (r"\quad", r"\qquad", r"\;", r"\,", r"\!")
 _WORDS = re.compile(
-    r"\\left\(|\\right\)|\\left\\lVert|\\right\\rVert|\\operatorname\{[^{}]*\}|\\mathrm\{[^{}]*\}|\\mathbf\{[01]\}"
+    r"\\text\{ *where *\}|\\[;,!]"
+    r"|\\left\(|\\right\)|\\left\\lVert|\\right\\rVert|\\operatorname\{[^{}]*\}|\\mathrm\{[^{}]*\}|\\mathbf\{[01]\}"
     r"|\\log\\det|\\[A-Za-z]+|\d+(?:\.\d+)?|[A-Za-zͰ-Ͽ]|[-+/(),=^_{}\[\]:;]"
 )
 
@@ -244,6 +246,11 @@ class _Reader:
                 return out
             if word == "^":
                 out += self.exponent()
+                continue
+            if word in _SPACES:
+                continue
+            if word.startswith(r"\text"):
+                out, operand = out + " where ", False
                 continue
             if word in _SIGNS:
                 opens = word in (r"\left(", "(", r"\left\lVert", "[")

@@ -32,7 +32,7 @@ from jacobians.formulas.nodes import (
 
 
 def close(
-    terms: Iterable[Term], free: Sequence[int], sizes: Sequence[Atom], *, spread: bool = False
+    terms: Iterable[Term], free: Sequence[int], sizes: Sequence[Atom], *, spread: int | None = None
 ) -> Tensor:
     """Return the sum of open terms as a tensor: normal form, like terms together.
 
@@ -44,8 +44,8 @@ def close(
         The labels that stay, in order.
     sizes : sequence
         Their sizes.
-    spread : bool
-        Whether sums in brackets are multiplied out.
+    spread : int, optional
+        From how many axes on sums in brackets are multiplied out; by default none is.
     """
     names = {label: place for place, label in enumerate(free)}
     found: dict[object, Term] = {}
@@ -69,7 +69,7 @@ def close(
     return Tensor(tuple(sizes), tuple(found.values()))
 
 
-def _normal(term: Term, free: Iterable[int], spread: bool) -> Term | list[Term]:
+def _normal(term: Term, free: Iterable[int], spread: int | None) -> Term | list[Term]:
     """Return a term in normal form, or terms that are still to be brought into it (none: the term is 0)."""
     number, monomial, factors = term
     # --- R1: single terms, and 0, in brackets
@@ -102,9 +102,9 @@ def _normal(term: Term, free: Iterable[int], spread: bool) -> Term | list[Term]:
             for t in inside
         ]
 
-    if spread:
+    if spread is not None:
         for factor in flat:
-            if isinstance(factor.node, Tensor) and factor.exponent == 1:
+            if isinstance(factor.node, Tensor) and factor.exponent == 1 and len(factor.labels) >= spread:
                 return opened(factor)
     # --- R5 and R6
     flat = _merged(flat)

@@ -12,6 +12,7 @@ from jacobians.equality import ByValue
 from jacobians.graph.reading import read_edges
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_list, shown
 from jacobians.numerics.arrays import Array
+from jacobians.picture import Picture
 from jacobians.planning.picture import graph_svg
 from jacobians.planning.plan import GraphPlan, make_graph_plan
 from jacobians.spec import Spec
@@ -239,15 +240,15 @@ class Graph(ByValue):
             check=check,
         )
 
-    def picture(self) -> str:
+    def picture(self) -> Picture:
         """Return the graph as SVG: see :func:`jacobians.planning.picture.graph_svg`."""
-        return graph_svg(self)
+        return Picture(graph_svg(self))
 
     def _repr_svg_(self) -> str:
-        return self.picture()
+        return self.picture().svg
 
     def _repr_html_(self) -> str:
-        return f'<div style="overflow-x:auto">{self.picture()}</div><pre>{escape(repr(self))}</pre>'
+        return f"{self.picture()._repr_html_()}<pre>{escape(repr(self))}</pre>"
 
     def __repr__(self) -> str:
         def many(count: int, one: str, more: str) -> str:

@@ -6,16 +6,17 @@ the bracketing (Kronecker factors that fit only one way), and a dearer interval 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost
+from jacobians.cost import Cost
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.letters import is_symbolic
-from jacobians.planning.trees import Tree, fold
+from jacobians.planning.trees import Tree, flat, fold, folded
 from jacobians.products import count_products, find_row, multiply, product_cost, product_spec
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
@@ -40,15 +41,93 @@ def associate(specs: Sequence[Spec], tree: Tree) -> Association:
     >>> associate(specs, (0, (1, 2))).cost.multiplications
     1010000
     """
-    return fold(tree, lambda factor: Association(factor, specs[factor], ZERO_COST), _join)
+    products = Products(specs)
+    spec = products.formed(flat(tree))
+    return Association(tree, spec, products.cost)
 
 
-def _join(left: Association, right: Association) -> Association:
-    return Association(
-        (left.tree, right.tree),
-        product_spec(left.spec, right.spec),
-        left.cost + right.cost + product_cost(left.spec, right.spec),
-    )
+def in_order(specs: Sequence[Spec], order: Literal["left", "right"]) -> Association:
+    """Return what `associate` does of the bracketing from the output, "left", or from the input, "right".
+
+    Examples
+    --------
+    >>> in_order([Spec.dense(1, 2), Spec.dense(2, 3), Spec.dense(3, 4)], "left").tree
+    ((0, 1), 2)
+    """
+    products = Products(specs)
+    left = order == "left"
+    first, *others = products.factors if left else reversed(products.factors)
+    for other in others:
+        first = products.product(first, other) if left else products.product(other, first)
+    tree = (from_left if left else from_right)(len(specs))
+    return Association(tree, products.kinds[first], products.cost)
+
+
+class Product(NamedTuple):
+    """One product of a bracketing by the table: operands, result, cost, and the rule that applies."""
+
+    left: Spec
+    right: Spec
+    spec: Spec
+    cost: Cost
+    formula: str
+
+
+class Products:
+    """The products of a bracketing, as they are formed: a long chain has few kinds, each looked up once.
+
+    Parameters
+    ----------
+    specs : sequence of Spec
+        The factors.
+
+    Attributes
+    ----------
+    kinds : list of Spec
+        The different specs, of factors and of products.
+    factors : list of int
+        The number of each factor's spec among the kinds.
+    made : list of Product
+        In the order in which they were formed.
+    """
+
+    def __init__(self, specs: Sequence[Spec]) -> None:
+        self._numbers: dict[Spec, int] = {}
+        # equal specs are one object most often, and an object is found sooner than its sizes
+        numbers = {
+            key: self._numbers.setdefault(spec, len(self._numbers))
+            for key, spec in dict(zip(map(id, specs), specs, strict=True)).items()
+        }
+        self.factors = [*map(numbers.__getitem__, map(id, specs))]
+        self.kinds = list(self._numbers)
+        self.made: list[Product] = []
+        self._known: dict[tuple[int, int], tuple[int, Product]] = {}
+
+    def product(self, left: int, right: int) -> int:
+        """Form a product of two kinds and return the number of its own."""
+        found = self._known.get((left, right))
+        if found is None:
+            a, b = self.kinds[left], self.kinds[right]
+            product = Product(a, b, product_spec(a, b), product_cost(a, b), find_row(a, b).formula)
+            place = self._numbers.setdefault(product.spec, len(self.kinds))
+            if place == len(self.kinds):
+                self.kinds.append(product.spec)
+            found = self._known[left, right] = place, product
+        self.made.append(found[1])
+        return found[0]
+
+    def formed(self, postfix: Sequence[int]) -> Spec:
+        """Form the products of a bracketing that is written down flat, and return the spec of the whole."""
+        return self.kinds[folded(postfix, self.factors.__getitem__, self.product)]
+
+    @property
+    def cost(self) -> Cost:
+        """What all products cost together."""
+        times = Counter(map(id, self.made))
+        costs = [(times[id(product)], product.cost) for _, product in self._known.values()]
+        return Cost(
+            sum(n * cost.multiplications for n, cost in costs), sum(n * cost.additions for n, cost in costs)
+        )
 
 
 def from_left(count: int) -> Tree:

@@ -18,6 +18,7 @@ from jacobians.numerics.arguments import (
     checked_option,
     real_number,
 )
+from jacobians.picture import Picture
 from jacobians.planning.bounds import fewest_multiplications
 from jacobians.planning.bracketing import cheapest
 from jacobians.planning.checking import best_order
@@ -136,22 +137,20 @@ class GraphPlan(ByValue):
         """
         return source_arguments(self, checked_flag(dense, "dense"))
 
-    def picture(self) -> str:
+    def picture(self) -> Picture:
         """Return the graph as SVG, with the place in the order and the cost at each vertex that is eliminated."""
         steps = enumerate(zip(self.order, self.steps, strict=True), 1)
-        return graph_svg(
-            self.graph,
-            {
-                vertex: (number, f"{step.cost.multiplications:,} + {step.cost.additions:,}")
-                for number, (vertex, step) in steps
-            },
-        )
+        notes = {
+            vertex: (number, f"{step.cost.multiplications:,} + {step.cost.additions:,}")
+            for number, (vertex, step) in steps
+        }
+        return Picture(graph_svg(self.graph, notes))
 
     def _repr_svg_(self) -> str:
-        return self.picture()
+        return self.picture().svg
 
     def _repr_html_(self) -> str:
-        return f'<div style="overflow-x:auto">{self.picture()}</div><pre>{escape(str(self))}</pre>'
+        return f"{self.picture()._repr_html_()}<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         known = (

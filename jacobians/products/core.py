@@ -15,6 +15,7 @@ from jacobians.products.expansion import require_room
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Jacobian
 from jacobians.structures.devices import together
+from jacobians.structures.linear_map import Shape
 from jacobians.structures.outside import is_outside, told
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -307,11 +308,39 @@ def count_products(left: Spec, right: Spec) -> Count:
     return Count(cost.multiplications, cost.additions)
 
 
+Prepared = tuple[Row, Spec, bool]
+"""A row for two specs, what it gives, and whether that may be too large."""
+
+_FITS = DEFAULT_MAX_BYTES // 16  # so many numbers fit whatever their precision
+
+
+def prepared(row: Row, left: Spec, right: Spec) -> Prepared:
+    """Return what is to be known before a row is executed."""
+    spec = row.result(left, right)
+    return row, spec, spec.storage > _FITS
+
+
 @remembered
-def _prepared(left: Spec, right: Spec) -> tuple[Row, int]:
-    """Return the row for two specs, and how many numbers the product stores."""
-    row = find_row(left, right)
-    return row, row.result(left, right).storage
+def _prepared(left: Spec, right: Spec) -> Prepared:
+    return prepared(find_row(left, right), left, right)
+
+
+def executed(
+    known: Prepared, left: Jacobian, right: Jacobian, in_shape: Shape, ledger: Ledger | None, what: str
+) -> Jacobian:
+    """Return what a row makes of two Jacobians, between the shapes of both and at the points of both."""
+    row, spec, large = known
+    if left.home is not right.home:
+        left, right = together((left, right), what)
+    if large:
+        require_room(spec, max(left.dtype.itemsize, right.dtype.itemsize))
+    made = row.execute(left, right, Ledger() if ledger is None else ledger)
+    batch = left.batch_shape
+    if right.batch_shape != batch:
+        batch = broadcast(batch, right.batch_shape)
+    if made.out_shape != left.out_shape or made.in_shape != in_shape:
+        made = made.reshaped(left.out_shape, in_shape)
+    return made if made.batch_shape == batch else made.broadcast_batch(batch)
 
 
 def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobian:
@@ -340,16 +369,7 @@ def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> J
     array([[1., 1.],
            [2., 2.]])
     """
-    row, storage = _prepared(left.spec, right.spec)
-    if left.home is not right.home:
-        left, right = together((left, right), "product")
-    if storage * max(left.dtype.itemsize, right.dtype.itemsize) > DEFAULT_MAX_BYTES:
-        require_room(row.result(left.spec, right.spec), max(left.dtype.itemsize, right.dtype.itemsize))
-    product = row.execute(left, right, Ledger() if ledger is None else ledger)
-    batch = broadcast(left.batch_shape, right.batch_shape)
-    if product.out_shape != left.out_shape or product.in_shape != right.in_shape:
-        product = product.reshaped(left.out_shape, right.in_shape)
-    return product if product.batch_shape == batch else product.broadcast_batch(batch)
+    return executed(_prepared(left.spec, right.spec), left, right, right.in_shape, ledger, "product")
 
 
 def points(left: Spec, right: Spec) -> int:

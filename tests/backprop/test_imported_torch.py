@@ -8,7 +8,10 @@ from jacobians import Affine, Softmax, Tanh
 from jacobians.layers.layer_graph import LayerGraph
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch.export warns of its own parts
+pytestmark = [
+    pytest.mark.foreign,
+    pytest.mark.filterwarnings("ignore"),
+]  # torch.export warns of its own parts
 
 
 class Residual(torch.nn.Module):

@@ -11,7 +11,7 @@ import numpy as np
 
 from jacobians.equality import ByValue
 from jacobians.function import INPUT, Function
-from jacobians.layers.composition import Sequential
+from jacobians.layers.composition import Composition
 from jacobians.layers.softmax import Softmax
 from jacobians.numerics.arguments import checked_integer, checked_shape, shown
 from jacobians.numerics.arrays import Array, real_array
@@ -252,7 +252,7 @@ def _tapes(f: Any, point: Array, wrt: str) -> Iterator[tuple[Callable[[Array], T
             yield lambda x: tape_of(f, x), point
         return
     at = point if wrt == INPUT else np.asarray(f.parameters[wrt], dtype=float)
-    if isinstance(f, Sequential | Softmax):
+    if isinstance(f, Composition | Softmax):
         bound = f if wrt == INPUT else None
         yield (
             (lambda x: tape_of_network(f, x, wrt))

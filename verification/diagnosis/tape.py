@@ -114,9 +114,20 @@ class Tape:
             self._active = self.reaching([0])
         return self._active
 
-    def link(self, source: int, target: int, steps: Any) -> None:
-        """Add an edge of a vertex that no call made: a copy, or an array put together."""
-        self.edges[target].append(Edge(source, target, (), pull_of(steps)))
+    def link_all(self, edges: Iterable[tuple[int, int, Any]]) -> None:
+        """Add the edges (source, target, J) of vertices that no call made: copies, and arrays put together.
+
+        Those into a vertex without a value are factors of what follows.
+        """
+        between: dict[int, tuple[int, tuple[Any, ...]]] = {}
+        for source, target, jacobian in edges:
+            first, steps = between.get(source, (source, ()))
+            if target in self.calls:
+                continue
+            if self.values[target] is None:
+                between[target] = first, (jacobian, *steps)
+            else:
+                self.edges[target].append(Edge(first, target, (), pull_of((jacobian, *steps))))
 
     def reaching(self, inputs: Iterable[int]) -> set[int]:
         """Return the vertices that depend on some of the inputs, these included."""
@@ -224,16 +235,7 @@ def _recorded(f: Callable[..., Any], names: list[str], points: list[Array], orig
     same = [name for name, one in zip(names[1:], points[1:], strict=True) if np.array_equal(one, points[0])]
     names = [same[0] if same else _first_parameter(original) or names[0], *names[1:]]
     tape = Tape([one.value for one in graph.vertices], calls, dict(enumerate(names)), graph.outputs[0])
-    between: dict[int, tuple[int, tuple[Jacobian, ...]]] = {}
-    for edge in graph.edges:  # of vertices that no call made
-        if edge.target not in calls and graph.vertices[edge.target].value is not None:
-            assert edge.jacobian is not None
-            source, steps = between.get(edge.source, (edge.source, ()))
-            tape.link(source, edge.target, (edge.jacobian, *steps))
-        elif edge.target not in calls:
-            assert edge.jacobian is not None
-            source, steps = between.get(edge.source, (edge.source, ()))
-            between[edge.target] = source, (edge.jacobian, *steps)
+    tape.link_all((edge.source, edge.target, edge.jacobian) for edge in graph.edges)
     return tape
 
 
