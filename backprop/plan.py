@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
@@ -133,7 +132,13 @@ class Plan(ByValue):
     @cached_property
     def _prefix(self) -> str | None:
         """What the names of intermediates begin with, unlike any factor's; None where brackets are shown."""
-        return _intermediates(self.chain.names)
+        names = self.chain.names
+        if len(names) < NAMED_FROM:
+            return None
+        prefix = "P"
+        while any(re.fullmatch(rf"{prefix}[0-9]+", name) for name in names if name.startswith(prefix)):
+            prefix += "P"
+        return prefix
 
     @property
     def bracketing(self) -> str:
@@ -304,16 +309,6 @@ def _restored(
 
 NAMED_FROM = 32
 """The number of factors from which on intermediates have names."""
-
-
-def _intermediates(names: Sequence[str]) -> str | None:
-    """Return what the names of intermediates begin with, unlike any factor's; None where brackets are shown."""
-    if len(names) < NAMED_FROM:
-        return None
-    prefix = "P"
-    while any(re.fullmatch(rf"{prefix}[0-9]+", name) for name in names if name.startswith(prefix)):
-        prefix += "P"
-    return prefix
 
 
 _ROWS_BACK, _COLUMNS_BACK = "rows back", "columns back"

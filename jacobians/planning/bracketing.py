@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jacobians.cost import Cost
+from jacobians.numerics.arrays import require_budget
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.letters import is_symbolic
 from jacobians.planning.trees import Tree, flat, fold, folded
@@ -186,6 +187,7 @@ def cheapest(specs: Sequence[Spec]) -> Association:
 
 
 _LONG = 16
+_PROGRAMME_BYTES = 170  # measured, for each pair of factors
 
 
 @lru_cache(maxsize=1024)
@@ -197,7 +199,14 @@ def _looked_up(specs: tuple[Spec, ...]) -> Association:
                 f"the cheapest depends on them; backprop.symbolic_costs(chain) says how"
             )
     found = _dense(specs) if len(specs) <= _LONG else None
-    return found or _merged(specs) or _confluent(specs) or _cheapest(specs)
+    found = found or _merged(specs)
+    if found is None:
+        require_budget(
+            (len(specs), len(specs)), _PROGRAMME_BYTES, "strategy: 'optimal', a table of all intervals of factors",
+            "no bound proves an order without it: take 'left', 'right' or a bracketing of your own",
+        )  # fmt: skip
+        found = _confluent(specs) or _cheapest(specs)
+    return found
 
 
 # --- fast ways for chains of a known kind --------------------------------------------------------------
@@ -226,7 +235,7 @@ def _dense(specs: Sequence[Spec]) -> Association | None:
 
 
 def _merged(specs: Sequence[Spec]) -> Association | None:
-    """Return the cheapest bracketing of dense factors and diagonal ones, where a bound proves it."""
+    """Return the cheapest bracketing of dense factors and others that they take in, where a bound proves it."""
     if len(specs) < 3:
         return None
     from jacobians.planning.merged_diagonals import merged_bracketing
@@ -263,27 +272,34 @@ def _confluent(specs: Sequence[Spec]) -> Association | None:
 
 
 def _cheapest(specs: tuple[Spec, ...]) -> Association:
-    pairs = _Pairs()
+    ways, pairs = all_ways(specs)
+    best = min(ways[0][-1], key=lambda way: way[1:4])
+    number, multiplications, additions = best[:3]
+    tree = tree_of(ways, (0, len(specs) - 1, number))
+    return Association(tree, pairs.specs[number], Cost(multiplications, additions))
+
+
+def all_ways(specs: Sequence[Spec]) -> tuple[Ways, Pairs]:
+    """Return how to form each interval of factors, from i to j at [i][j]: one way for each spec that can come out."""
+    pairs = Pairs()
     count = len(specs)
-    # ways[i][j]: how to form the factors i … j, one way for each spec that can come out
-    ways: list[list[list[_Way]]] = [[[] for _ in specs] for _ in specs]
+    ways: Ways = [[[] for _ in specs] for _ in specs]
     for i, spec in enumerate(specs):
         ways[i][i] = [(pairs.number(spec), 0, 0, i, 0, 0)]
     for length in range(2, count + 1):
         for i in range(count - length + 1):
             ways[i][i + length - 1] = _ways(ways, i, i + length - 1, pairs)
-    best = min(ways[0][-1], key=lambda way: way[1:4])
-    number, multiplications, additions = best[:3]
-    tree = _tree(ways, (0, count - 1, number))
-    return Association(tree, pairs.specs[number], Cost(multiplications, additions))
+    return ways, pairs
 
 
 _Way = tuple[int, int, int, int, int, int]
 """The number of the resulting spec, multiplications, additions, the last factor of the left side, and the
 numbers of the specs of both sides."""
 
+Ways = list[list[list[_Way]]]
 
-class _Pairs:
+
+class Pairs:
     """Products of specs, each looked up once: specs become small numbers, so that the inner loop hashes those."""
 
     def __init__(self) -> None:
@@ -292,6 +308,7 @@ class _Pairs:
         self.products: dict[tuple[int, int], tuple[int, int, int]] = {}
 
     def number(self, spec: Spec) -> int:
+        """Return the number of a spec."""
         if spec not in self.numbers:
             self.numbers[spec] = len(self.specs)
             self.specs.append(spec)
@@ -307,7 +324,7 @@ class _Pairs:
         return found
 
 
-def _ways(ways: list[list[list[_Way]]], i: int, j: int, pairs: _Pairs) -> list[_Way]:
+def _ways(ways: Ways, i: int, j: int, pairs: Pairs) -> list[_Way]:
     best: dict[int, _Way] = {}
     row, products = ways[i], pairs.products
     for k in range(i, j):
@@ -323,7 +340,9 @@ def _ways(ways: list[list[list[_Way]]], i: int, j: int, pairs: _Pairs) -> list[_
     return list(best.values())
 
 
-def _tree(ways: list[list[list[_Way]]], whole: tuple[int, int, int]) -> Tree:
+def tree_of(ways: Ways, whole: tuple[int, int, int]) -> Tree:
+    """Return the bracketing of an interval, given by its ends and the number of its spec."""
+
     def parts(interval: tuple[int, int, int]) -> Any:
         i, j, number = interval
         if i == j:
