@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from jacobians import Function, Jacobian, Spec
+from jacobians.equality import ByValue
 from jacobians.formulas import Derivative, FormulaError, derive
 from jacobians.layers.recording import Record
 from jacobians.markup import html_table
@@ -20,7 +21,6 @@ from jacobians.numerics.letters import is_symbolic, number_text
 from jacobians.planning.dead_units import LiveUnits, live_units
 from jacobians.planning.objectives import OBJECTIVES
 from jacobians.structures import Dense
-from jacobians.structures.equality import same
 
 if TYPE_CHECKING:
     from backprop.matrix_free import MatrixFreeChain
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from backprop.plan import Plan, Strategy
 
 
-class Chain:
+class Chain(ByValue):
     """A product of Jacobians that is not yet multiplied.
 
     Parameters
@@ -310,12 +310,9 @@ class Chain:
     def __len__(self) -> int:
         return len(self.specs)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Chain):
-            return NotImplemented
-        if (self.names, self.specs) != (other.names, other.specs):
-            return False
-        return same(self.jacobians, other.jacobians)
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        return self.names, self.specs, self.jacobians
 
     def __hash__(self) -> int:
         return hash((self.names, self.specs))

@@ -21,6 +21,7 @@ from backprop.plan import MODES, ORDERS, STRATEGIES, Plan
 from backprop.ratios import format_ratio, ratio
 from backprop.tables import WIDTH, csv_table, latex_table, markdown_table, text_table
 from jacobians import Cost, Function
+from jacobians.equality import ByValue
 from jacobians.markup import html_table
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_names, shown
 from jacobians.numerics.float_errors import without_float_errors
@@ -75,8 +76,8 @@ _WHOLE = ("multiplications, whole chain", "additions, whole chain")
 _MEASURED = ("counted multiplications", "counted additions", "time")
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, eq=False)
+class Comparison(ByValue):
     """Several plans of one chain; ``print`` it, or write it by the ``to_…`` methods.
 
     Every form says whether dead units were left out; ``note`` holds what else a reader must know: orders whose

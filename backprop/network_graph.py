@@ -11,13 +11,14 @@ from typing import Any
 from backprop.plan import MODES
 from backprop.ratios import ratio
 from jacobians import Cost, Graph, Jacobian, Spec
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import checked_flag
 from jacobians.picture import Picture
 from jacobians.planning.elimination import Elimination
 from jacobians.planning.plan import GraphPlan, GraphStep
 
 
-class NetworkGraph:
+class NetworkGraph(ByValue):
     """The derivative of one output by one input of a graph, not yet multiplied; it is planned like a :class:`Chain`.
 
     Parameters
@@ -131,7 +132,7 @@ class NetworkGraph:
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkExecution:
+class NetworkExecution(ByValue):
     """What came out of a plan: the Jacobian, and the cost that was counted; equal to ``plan.cost``."""
 
     jacobian: Jacobian
@@ -145,7 +146,7 @@ class NetworkExecution:
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkPlan:
+class NetworkPlan(ByValue):
     """An order in which the vertices of a network are eliminated; ``print(plan)`` shows one row a step.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from backprop.ratios import ratio
 from jacobians import Cost, Spec
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import near, shown
 from jacobians.numerics.arrays import Array
 from jacobians.planning.bracketing import (
@@ -62,7 +63,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(ByValue):
     """A bracketing of a chain with its steps and its exact cost; ``print(plan)`` shows one row a step.
 
     Attributes
@@ -249,19 +250,16 @@ class Plan:
 
         return plan_html(self)
 
-    def __eq__(self, other: object) -> bool:
-        return self._facts == other._facts if isinstance(other, Plan) else NotImplemented
-
     def __hash__(self) -> int:
-        return hash(self._facts)
+        return hash(self._compared)
 
     @property
-    def _facts(self) -> tuple[Any, ...]:
+    def _compared(self) -> tuple[Any, ...]:
         """What tells plans apart; live units follow from it."""
         return self.chain, self.strategy, self._postfix, self.spec, self.cost, self.dead_units
 
     def __reduce__(self) -> Any:
-        return _restored, (*self._facts, self.live_units)
+        return _restored, (*self._compared, self.live_units)
 
     def __repr__(self) -> str:
         return f"<Plan {self.strategy}: {self.bracketing}, {self.cost}>"

@@ -28,6 +28,7 @@ from backprop.compiling.numpy_functions import GraphTrace, edges_graph, recorded
 from backprop.compiling.recording import Recording
 from backprop.compiling.scalar_form import is_small, scalar_form
 from jacobians import Function, Graph, trace
+from jacobians.equality import ByValue
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
@@ -35,7 +36,7 @@ from jacobians.numerics.float_errors import without_float_errors
 from jacobians.planning.plan import GraphPlan
 
 
-class CompiledGraph:
+class CompiledGraph(ByValue):
     """The dense Jacobians of NumPy code, or of a plan on a graph, as a function. Made by :func:`compile`.
 
     It returns a matrix (m, n) for each output and each argument that is differentiated by: those of one output as a

@@ -15,6 +15,7 @@ from backprop.report.asked import Asked
 from backprop.report.machine import MatrixProduct
 from backprop.report.settings import Settings
 from jacobians import Function, Jacobian
+from jacobians.equality import ByValue
 from jacobians.numerics.arrays import Array
 from jacobians.pickling import Pickled
 
@@ -31,7 +32,7 @@ Verdict = Literal["right", "wrong", "undecided"]
 
 
 @dataclass(frozen=True, eq=False)
-class LayerJacobian:
+class LayerJacobian(ByValue):
     """A layer's Jacobian at the layer's own input, and what the witnesses say about it.
 
     Attributes
@@ -54,7 +55,7 @@ class LayerJacobian:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class Layer(ByValue):
     """A layer, or the loss, at the point of the report.
 
     Attributes
@@ -75,7 +76,7 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Derivative:
+class Derivative(ByValue):
     """A derivative of the whole network: its chain, multiplied in three orders.
 
     Attributes
@@ -131,7 +132,7 @@ class Derivative:
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class Training(ByValue):
     """How a network on the digits came about, and which digit the report is about.
 
     Attributes

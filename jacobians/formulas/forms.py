@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
+from jacobians.equality import ByValue
 from jacobians.formulas.context import Context
 from jacobians.formulas.latex import latex
 from jacobians.formulas.naming import Named
@@ -12,7 +14,7 @@ from jacobians.formulas.text import text
 from jacobians.formulas.tree import Node
 
 
-class Form:
+class Form(ByValue):
     """A formula in matrix notation, printed as text; a derivative makes it.
 
     Parameters
@@ -32,6 +34,10 @@ class Form:
     def printed(self) -> Named:
         """The tree with names for its repeated parts, and what they stand for."""
         return self._context.named(self.tree, self._vec)
+
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        return self.tree, self._vec, self._context.declared
 
     def code(self) -> str:
         """Return the formula as an expression in NumPy, vectors as arrays of one axis; ``(p := …)`` names a part."""

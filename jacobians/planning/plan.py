@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jacobians.cost import Cost
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import (
     checked_flag,
     checked_integer,
@@ -30,7 +31,6 @@ from jacobians.planning.search import Found, anneal, exhaustive, markowitz, pric
 from jacobians.planning.source import source, source_arguments
 from jacobians.planning.trees import fold
 from jacobians.spec import Spec
-from jacobians.structures.equality import equal_by_value
 
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph
@@ -49,7 +49,7 @@ class GraphStep:
 
 
 @dataclass(frozen=True, eq=False)
-class GraphPlan:
+class GraphPlan(ByValue):
     """An elimination order of a graph; ``print(plan)`` shows one row a step.
 
     Attributes
@@ -85,9 +85,6 @@ class GraphPlan:
     stopped: bool
     peak_elements: int
     checked: bool = False
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
 
     def __hash__(self) -> int:
         return hash((self.strategy, self.order, self.cost))
