@@ -20,6 +20,7 @@ from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.letters import is_symbolic, number_text
 from jacobians.planning.dead_units import LiveUnits, live_units
 from jacobians.planning.objectives import OBJECTIVES
+from jacobians.products.core import edition
 from jacobians.structures import Dense
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Chain(ByValue):
     jacobians: tuple[Jacobian, ...] | None
     specs: tuple[Spec, ...]
     names: tuple[str, ...]
-    _plans: dict[tuple[Strategy, bool, str], Plan]
+    _plans: dict[tuple[object, Strategy, bool, str], Plan]
 
     def __init__(self, factors: Sequence[Any], *, names: Sequence[str] | None = None) -> None:
         if isinstance(factors, Function):
@@ -290,16 +291,16 @@ class Chain(ByValue):
         '(A·B)·C'
         """
         checked_flag(dead_units, "dead_units")
-        # a chain does not change, so that its plans depend on nothing else
+        # a chain does not change, so that its plans depend on nothing but the tables
         try:
-            return self._plans[strategy, dead_units, objective]
+            return self._plans[edition(), strategy, dead_units, objective]
         except (KeyError, TypeError):  # a strategy that can't be looked up is refused below
             pass
         checked_option(objective, "objective", list(OBJECTIVES))
         from backprop.plan import make_plan  # a plan knows its chain
 
         plan = make_plan(self, strategy, dead_units=dead_units, objective=objective)
-        self._plans[strategy, dead_units, objective] = plan
+        self._plans[edition(), strategy, dead_units, objective] = plan
         return plan
 
     @cached_property

@@ -10,6 +10,7 @@ from jacobians.equality import ByValue
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger
 from jacobians.planning.bracketing import evaluate
+from jacobians.products.audit import require_planned
 
 if TYPE_CHECKING:
     from backprop.plan import Plan
@@ -64,7 +65,12 @@ def execute_plan(plan: Plan) -> Execution:
         )
     ledger = Ledger()
     live = plan.live_units
-    if live is None:
-        return Execution(evaluate(plan.tree, factors, ledger), ledger.cost, plan)
-    product = evaluate(plan.tree, live.reduced(factors), ledger)
-    return Execution(live.complete(product, factors, ledger), ledger.cost, plan)
+
+    def run(ledger: Ledger) -> Jacobian:
+        if live is None:
+            return evaluate(plan.tree, factors, ledger)
+        return live.complete(evaluate(plan.tree, live.reduced(factors), ledger), factors, ledger)
+
+    product = run(ledger)
+    require_planned(ledger.cost, plan.cost, run)
+    return Execution(product, ledger.cost, plan)

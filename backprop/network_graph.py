@@ -16,6 +16,7 @@ from jacobians.numerics.arguments import checked_flag
 from jacobians.picture import Picture
 from jacobians.planning.elimination import Elimination
 from jacobians.planning.plan import GraphPlan, GraphStep
+from jacobians.products.core import edition
 
 
 class NetworkGraph(ByValue):
@@ -108,9 +109,10 @@ class NetworkGraph(ByValue):
         checked_flag(dead_units, "dead_units")
         if isinstance(strategy, str):
             name = MODES.get(strategy, strategy)
-            if (name, objective) not in self._plans:
-                self._plans[name, objective] = NetworkPlan(self, self.graph.plan(name, objective=objective))
-            return self._plans[name, objective]
+            key = edition(), name, objective
+            if key not in self._plans:
+                self._plans[key] = NetworkPlan(self, self.graph.plan(name, objective=objective))
+            return self._plans[key]
         return NetworkPlan(self, self.graph.plan(strategy, objective=objective))
 
     def __len__(self) -> int:

@@ -14,6 +14,7 @@ from jacobians.numerics.ledger import Ledger
 from jacobians.planning.elimination import useful
 from jacobians.planning.schedule import Schedule, Tape, schedule
 from jacobians.products import multiply
+from jacobians.products.audit import require_planned
 from jacobians.products.core import find_row
 from jacobians.products.expansion import expand
 from jacobians.products.sums import add
@@ -71,6 +72,7 @@ def execute_graph_plan(plan: GraphPlan) -> GraphExecution:
         return GraphExecution(known.run(), known.cost, plan)
     tape = Tape(edge.jacobian for edge in plan.graph.edges if edge.jacobian is not None)
     found = eliminated(plan, tape)
+    require_planned(tape.cost, plan.cost, lambda ledger: eliminated(plan, ledger))
     prepared = schedule(tape, found)
     if prepared is not None:
         _SCHEDULES[plan] = prepared

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
 from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +30,7 @@ from jacobians.planning.scalars import engine, is_scalar
 from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
 from jacobians.planning.source import source, source_arguments
 from jacobians.planning.trees import fold
+from jacobians.products.core import remembered
 from jacobians.spec import Spec
 
 if TYPE_CHECKING:
@@ -320,7 +321,7 @@ def quick_plan(graph: Graph) -> GraphPlan:
     return replace(_quick(_Bare(sizes, graph.inputs, graph.outputs, edges)), graph=graph)
 
 
-@lru_cache(maxsize=256)
+@partial(remembered, most=256)
 def _quick(bare: Any) -> GraphPlan:
     plans = [make_graph_plan(bare, strategy) for strategy in ("reverse", "forward", "markowitz")]
     return min(plans, key=lambda plan: plan.cost)
