@@ -49,12 +49,18 @@ def _merged(variants: Iterable[Variant], cost: float, sentence: str) -> Hypothes
     return Hypothesis(cost, name, sentence, edges, added)
 
 
+def _meets(one: Variant, active: set[int]) -> bool:
+    """Say whether a variant changes what follows from what is differentiated by."""
+    return bool(one.added) or any(edge.source in active for edge, _ in one.edges)
+
+
 def hypotheses(tape: Tape) -> list[Hypothesis]:
     """Return the mutations of a tape, the simplest first; those of one place in the code are one."""
     found: list[tuple[tuple[Frame, ...], Variant]] = []
     for vertex, call in tape.calls.items():
         if vertex in tape.active and not isinstance(call.function, Function):  # layers have rows of their own
-            found += [(call.frames, one) for row in LOCAL for one in row(tape, vertex, call)]
+            tried = (one for row in LOCAL for one in row(tape, vertex, call))
+            found += [(call.frames, one) for one in tried if _meets(one, tape.active)]
     for region in regions(tape):
         found += [(region.frames, one) for one in variants(tape, region)]
     groups: dict[Any, list[tuple[tuple[Frame, ...], Variant]]] = {}
