@@ -17,7 +17,8 @@ from verification.diagnosis.constant_factors import ratio
 from verification.diagnosis.constants import broadcast, forgotten
 from verification.diagnosis.hypotheses import USES, Hypothesis, hypotheses
 from verification.diagnosis.layers import layer_hypotheses
-from verification.diagnosis.mutations import REDUCTIONS, name_of, pool, value_name
+from verification.diagnosis.mutations import ELEMENTWISE, REDUCTIONS, name_of, pool, value_name
+from verification.diagnosis.recognised import wrong_gradients
 from verification.diagnosis.scaled import scaled, updated
 from verification.diagnosis.tape import Edge, Pull, Tape, pull_of
 from verification.diagnosis.values import LEAST, other_values
@@ -37,6 +38,10 @@ LARGEST_HESSIAN = 40
 """The entries of x up to which a candidate is compared with the Hessian."""
 PAIRS = 24
 """Edges of which every two are left out at once."""
+
+
+EXCHANGED = 8
+"""Values of one shape of which the gradients of every two are exchanged."""
 
 
 class Target(NamedTuple):
@@ -173,7 +178,7 @@ class Search:
         self._shares(paths)
         self._regularisation(paths)
         for cost, name, sentence, prediction in itertools.chain(
-            self._elsewhere(), self._coefficients(), scaled(self.tape, self.whole)
+            self._gradients(), self._exchanged(), self._elsewhere(), self._coefficients(), scaled(self.tape, self.whole)
         ):
             self.consider(prediction, cost, name, sentence)
         if not self.fits:
@@ -262,6 +267,28 @@ class Search:
                         if beside:
                             said, cost = f"two mistakes: {said}, and {beside}", 3.0
                         self._note(target, cost, Slip.REGULARISATION, said)
+
+    def _gradients(self) -> Iterator[tuple[float, str, str, Array]]:
+        """Yield what slips in the gradient of a cross entropy by the scores give."""
+        if len(self.rows) == 1:
+            for cost, name, said, vertex, wrong in wrong_gradients(self.tape, self.base):
+                off = wrong.reshape(1, -1) - self.base[vertex]
+                yield cost, name, said, self.base[0] + self.tape.carried_back({vertex: off})
+
+    def _exchanged(self) -> Iterator[tuple[float, str, str, Array]]:
+        """Yield what it gives to exchange the gradients by two values of one shape."""
+        by_shape: dict[Any, list[int]] = {}
+        for vertex in sorted(self.tape.active & set(self.base) - {0, self.tape.output}):
+            call = self.tape.calls.get(vertex)
+            if call is not None and call.function not in ELEMENTWISE and np.size(self.tape.values[vertex]) > 1:
+                by_shape.setdefault((np.shape(self.tape.values[vertex]), call.name), []).append(vertex)
+        for vertices in by_shape.values():
+            for one, two in itertools.combinations(vertices[:EXCHANGED], 2):
+                if two in self.tape.reaching([one]):
+                    continue
+                off = self.base[two] - self.base[one]
+                said = f"the gradients by {value_name(self.tape, one)} and by {value_name(self.tape, two)} are exchanged"
+                yield 1.6, Slip.PLACE, said, self.base[0] + self.tape.carried_back({one: off, two: -off})
 
     def _elsewhere(self) -> Iterator[tuple[float, str, str, Array]]:
         """Yield the answers of other inputs, and what stands before the last step."""

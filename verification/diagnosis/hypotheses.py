@@ -10,6 +10,7 @@ from jacobians.graph.recorder import Frame
 from verification.causes import Slip
 from verification.diagnosis import operands
 from verification.diagnosis.mutations import LOCAL, Variant, value_name
+from verification.diagnosis.recognised import recognised, variants_of
 from verification.diagnosis.regions import regions, variants
 from verification.diagnosis.steps import ROWS
 from verification.diagnosis.tape import Edge, Pull, Tape
@@ -63,6 +64,8 @@ def hypotheses(tape: Tape) -> list[Hypothesis]:
             found += [(call.frames, one) for one in tried if _meets(one, tape.active)]
     for region in regions(tape):
         found += [(region.frames, one) for one in variants(tape, region)]
+    for known in recognised(tape):
+        found += [(tape.calls[known.target].frames, one) for one in variants_of(tape, known)]
     groups: dict[Any, list[tuple[tuple[Frame, ...], Variant]]] = {}
     everywhere: dict[Any, set[Any]] = {}
     for frames, one in found:

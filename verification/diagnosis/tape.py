@@ -176,6 +176,16 @@ class Tape:
                     self._add(found, edge.source, self._pulled(edge, found[target]))
         return found
 
+    def carried_back(self, seeds: Mapping[int, Array]) -> Array:
+        """Return what rows at some vertices give at the first one."""
+        found = dict(seeds)
+        for target in range(max(seeds), 0, -1):
+            if target in found:
+                for edge in self.edges[target]:
+                    if edge.source in self.active:
+                        self._add(found, edge.source, self._pulled(edge, found[target]))
+        return self.along(found[0])
+
     def changed(
         self,
         base: Mapping[int, Array],
