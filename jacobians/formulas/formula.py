@@ -12,6 +12,7 @@ from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
 from jacobians.formulas.derivation_steps import steps_of
 from jacobians.formulas.differentiation import expanded, spread_terms
+from jacobians.formulas.effort import bounded
 from jacobians.formulas.forms import Form
 from jacobians.formulas.index_text import IndexText
 from jacobians.formulas.matrix_form import MatrixForm, NoFormError
@@ -54,6 +55,7 @@ class Derivative:
 
     # --- forms -------------------------------------------------------------------------------------------------
 
+    @bounded()
     def _tree(self, rows: tuple[int, ...], columns: tuple[int, ...], vec: str) -> Node | None:
         """Return the shorter of the factored form and the one multiplied out, or None without matrix form."""
         key = (rows, columns, vec)
@@ -131,6 +133,7 @@ class Derivative:
             )
         return Form(tree, self._context, "row")
 
+    @bounded()
     def tensor(self, layout: str = "numerator") -> str:
         """Return the derivative in index notation.
 
@@ -167,6 +170,7 @@ class Derivative:
         tree = self._matrix_tree("row", "numerator") if self._out else self._tree(*self._sides, "row")
         return None if tree is None else Form(tree, self._context, "row")
 
+    @bounded()
     def code(self) -> str:
         """Return einsum code of the derivative, of shape out_shape + in_shape (mixed layout).
 
@@ -183,6 +187,7 @@ class Derivative:
         return f"np.reshape({code}, ({', '.join(self.shape).replace('·', '*')},))" if grouped else code
 
     @property
+    @bounded()
     def text(self) -> str:
         """What ``print(d)`` shows first: the formula alone."""
         shown = self._shown
@@ -204,6 +209,7 @@ class Derivative:
         order = ", row-major vec" if len(self._out) > 1 or len(self._in) > 1 else ""
         return f"Jacobian {size_text(sizes)}×{size_text(columns)}, numerator layout{order}{free}"
 
+    @bounded()
     def __str__(self) -> str:
         lines = [self.text, f"  {self.kind}"]
         if self.conditions:
@@ -216,6 +222,7 @@ class Derivative:
     # --- facts -------------------------------------------------------------------------------------------------
 
     @property
+    @bounded()
     def conditions(self) -> list[str]:
         """Where the derivative holds, such as ``X is invertible`` and ``x ≠ 0``."""
         form = self._context.form()
@@ -298,6 +305,7 @@ class Derivative:
         """
         return steps_of(self)
 
+    @bounded()
     def terms(self) -> list[str]:
         """Return the terms of the derivative, multiplied out, as text: gradients of numbers, else in index notation."""
         form = self._context.form()
@@ -333,6 +341,7 @@ class Derivative:
         spread = expanded(self._tensor) if few else self._tensor
         return spread if len(spread.terms) <= MOST_EXPANDED else self._tensor
 
+    @bounded()
     def derive(self, by: str) -> Derivative:
         """Return the derivative of this derivative by a variable: Hessians, and so on; its outputs are out + in.
 
