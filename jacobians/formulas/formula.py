@@ -236,6 +236,11 @@ class Derivative:
         return {name: tuple(size_text(size) for size in self._context.shape(name) if size) for name in names}
 
     @property
+    def free_sizes(self) -> set[str]:
+        """The letters of sizes that no variable has, such as n in ``sum(ones(n))*x``; `evaluate` takes numbers for them."""
+        return self._context.free_sizes
+
+    @property
     def shape(self) -> tuple[str, ...]:
         """The shape of what `evaluate` gives, out_shape + in_shape, in letters and numbers."""
         return tuple(
