@@ -7,6 +7,7 @@ from typing import Any
 
 from jacobians.equality import ByValue
 from jacobians.formulas.context import Context
+from jacobians.formulas.effort import bounded
 from jacobians.formulas.latex import latex
 from jacobians.formulas.naming import Named
 from jacobians.formulas.numpy_code import NumpyCode
@@ -39,15 +40,18 @@ class Form(ByValue):
     def _compared(self) -> tuple[Any, ...]:
         return self.tree, self._vec, self._context.declared
 
+    @bounded()
     def code(self) -> str:
         """Return the formula as an expression in NumPy, vectors as arrays of one axis; ``(p := …)`` names a part."""
         return NumpyCode(self.shapes, self._vec).of(self.printed.tree, self.printed.parts)
 
+    @bounded()
     def __repr__(self) -> str:
         tree, parts = self.printed
         meanings = ", ".join(f"{name} = {text(node)}" for name, node in parts)
         return f"{text(tree)} where {meanings}" if parts else text(tree)
 
+    @bounded()
     def latex(self) -> str:
         """Return the formula as LaTeX."""
         tree, parts = self.printed

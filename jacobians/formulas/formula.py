@@ -13,6 +13,7 @@ from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
 from jacobians.formulas.derivation_steps import steps_of
 from jacobians.formulas.differentiation import expanded, spread_terms
+from jacobians.formulas.effort import bounded
 from jacobians.formulas.forms import Form
 from jacobians.formulas.index_text import IndexText
 from jacobians.formulas.matrix_form import MatrixForm, NoFormError
@@ -64,6 +65,7 @@ class Derivative(ByValue):
 
     # --- forms -------------------------------------------------------------------------------------------------
 
+    @bounded()
     def _tree(self, rows: tuple[int, ...], columns: tuple[int, ...], vec: str) -> Node | None:
         """Return the shorter of the factored form and the one multiplied out, or None without matrix form."""
         key = (rows, columns, vec)
@@ -141,6 +143,7 @@ class Derivative(ByValue):
             )
         return Form(tree, self._context, "row")
 
+    @bounded()
     def tensor(self, layout: str = "numerator") -> str:
         """Return the derivative in index notation.
 
@@ -177,6 +180,7 @@ class Derivative(ByValue):
         tree = self._matrix_tree("row", "numerator") if self._out else self._tree(*self._sides, "row")
         return None if tree is None else Form(tree, self._context, "row")
 
+    @bounded()
     def code(self) -> str:
         """Return einsum code of the derivative, of shape out_shape + in_shape (mixed layout).
 
@@ -193,6 +197,7 @@ class Derivative(ByValue):
         return f"np.reshape({code}, ({', '.join(self.shape).replace('·', '*')},))" if grouped else code
 
     @property
+    @bounded()
     def text(self) -> str:
         """What ``print(d)`` shows first: the formula alone."""
         shown = self._shown
@@ -214,6 +219,7 @@ class Derivative(ByValue):
         order = ", row-major vec" if len(self._out) > 1 or len(self._in) > 1 else ""
         return f"Jacobian {size_text(sizes)}×{size_text(columns)}, numerator layout{order}{free}"
 
+    @bounded()
     def __str__(self) -> str:
         lines = [self.text, f"  {self.kind}"]
         if self.conditions:
@@ -226,6 +232,7 @@ class Derivative(ByValue):
     # --- facts -------------------------------------------------------------------------------------------------
 
     @property
+    @bounded()
     def conditions(self) -> list[str]:
         """Where the derivative holds, such as ``X is invertible`` and ``x ≠ 0``."""
         form = self._context.form()
@@ -237,6 +244,11 @@ class Derivative(ByValue):
         """The sizes of all variables, as letters and numbers: () for a number, ("n",) for a vector."""
         names = self._context.shapes.variables
         return {name: tuple(size_text(size) for size in self._context.shape(name) if size) for name in names}
+
+    @property
+    def free_sizes(self) -> set[str]:
+        """The letters of sizes that no variable has, such as n in ``sum(ones(n))*x``; `evaluate` takes numbers for them."""
+        return self._context.free_sizes
 
     @property
     def shape(self) -> tuple[str, ...]:
@@ -308,6 +320,7 @@ class Derivative(ByValue):
         """
         return steps_of(self)
 
+    @bounded()
     def terms(self) -> list[str]:
         """Return the terms of the derivative, multiplied out, as text: gradients of numbers, else in index notation."""
         form = self._context.form()
@@ -343,6 +356,7 @@ class Derivative(ByValue):
         spread = expanded(self._tensor) if few else self._tensor
         return spread if len(spread.terms) <= MOST_EXPANDED else self._tensor
 
+    @bounded()
     def derive(self, by: str) -> Derivative:
         """Return the derivative of this derivative by a variable: Hessians, and so on; its outputs are out + in.
 
