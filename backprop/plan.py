@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
-from backprop.tables import WIDTH, text_table, wrapped
 from jacobians import Cost, Spec
 from jacobians.numerics.arguments import near, shown
 from jacobians.numerics.arrays import Array
-from jacobians.numerics.letters import number_text
 from jacobians.planning.bracketing import (
     Association,
     Product,
@@ -235,38 +233,9 @@ class Plan:
         return ratio(theirs, self.cost.multiplications)
 
     def __str__(self) -> str:
-        header = ["step", "product", "structures", "result", "multiplications", "additions", "rule"]
-        lines = [
-            *wrapped(f"Plan ({self.strategy}): {self.bracketing}", WIDTH),
-            f"  result                 {self.spec.label}",
-            f"  multiplications        {number_text(self.cost.multiplications)}",
-            f"  additions              {number_text(self.cost.additions)}",
-        ]
-        if not self.cost.symbolic:  # letters are compared by backprop.symbolic_costs
-            lines += [
-                f"  speedup over left      {format_ratio(self.speedup('left'))}",
-                f"  speedup over right     {format_ratio(self.speedup('right'))}",
-                f"  largest intermediate   {self.peak_elements:,} stored numbers",
-            ]
-        if self.dead_units:
-            dropped, units = (
-                (0, None) if self.live_units is None else (self.live_units.dropped, self.live_units.units)
-            )
-            lines.append(
-                f"  dead units             {dropped:,} of {units:,} left the chain, which saves {self.saved}"
-                if units
-                else "  dead units             none was found"
-            )
-        elif self.chain.live_units is not None:
-            live = self.chain.live_units
-            lines.append(
-                f"  dead units             {live.dropped:,} of {live.units:,} stay (dead_units=True leaves them out)"
-            )
-        if self._formed[0]:
-            from backprop.plan_display import step_cells
+        from backprop.plan_display import plan_text
 
-            lines.append(text_table(header, step_cells(self), numeric=(4, 5)))
-        return "\n".join(lines)
+        return plan_text(self)
 
     def picture(self) -> Picture:
         """Return the bracketing as a tree, with the multiplications of each product."""

@@ -1,10 +1,11 @@
-"""Plans as notebooks and pages show them: the steps as a table, the bracketing as a tree."""
+"""Plans as terminals, notebooks and pages show them: the steps as a table, the bracketing as a tree."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING
 
+from backprop.tables import WIDTH, text_table, wrapped
 from jacobians.markup import html_table
 from jacobians.numerics.letters import number_text
 from jacobians.picture import Picture
@@ -28,6 +29,42 @@ def step_cells(plan: Plan) -> list[list[str]]:
             ]  # fmt: skip
         rows.append([str(number), f"{left} · {right}", *cells])
     return rows
+
+
+def plan_text(plan: Plan) -> str:
+    """Return the bracketing, what it costs and a table of the steps as text of at most 80 columns where they fit."""
+    from backprop.plan import format_ratio
+
+    header = ["step", "product", "structures", "result", "multiplications", "additions", "rule"]
+    lines = [
+        *wrapped(f"Plan ({plan.strategy}): {plan.bracketing}", WIDTH),
+        f"  result                 {plan.spec.label}",
+        f"  multiplications        {number_text(plan.cost.multiplications)}",
+        f"  additions              {number_text(plan.cost.additions)}",
+    ]
+    if not plan.cost.symbolic:  # letters are compared by backprop.symbolic_costs
+        lines += [
+            f"  speedup over left      {format_ratio(plan.speedup('left'))}",
+            f"  speedup over right     {format_ratio(plan.speedup('right'))}",
+            f"  largest intermediate   {plan.peak_elements:,} stored numbers",
+        ]
+    if plan.dead_units:
+        dropped, units = (
+            (0, None) if plan.live_units is None else (plan.live_units.dropped, plan.live_units.units)
+        )
+        lines.append(
+            f"  dead units             {dropped:,} of {units:,} left the chain, which saves {plan.saved}"
+            if units
+            else "  dead units             none was found"
+        )
+    elif plan.chain.live_units is not None:
+        live = plan.chain.live_units
+        lines.append(
+            f"  dead units             {live.dropped:,} of {live.units:,} stay (dead_units=True leaves them out)"
+        )
+    if plan._formed[0]:
+        lines.append(text_table(header, step_cells(plan), numeric=(4, 5)))
+    return "\n".join(lines)
 
 
 def plan_html(plan: Plan) -> str:

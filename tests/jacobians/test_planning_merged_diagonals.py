@@ -187,8 +187,8 @@ def test_a_chain_whose_programme_takes_too_much_memory_is_refused_by_the_number_
     with pytest.raises(
         MemoryBudgetError,
         match=r"^strategy: 'optimal', a table of all intervals of factors \(4000×4000\) would take 2\.53 GiB "
-        r"\(2,720,000,000 bytes\), more than max_bytes = 2 GiB; no bound proves an order without it: take "
-        r"'left', 'right' or a bracketing of your own$",
+        r"\(2,720,000,000 bytes\), more than max_bytes = 2 GiB; no bound proves an order without it: take 'left', "
+        r"'right' or a bracketing of your own$",
     ):
         backprop.Chain.from_specs(specs).plan()
     assert backprop.Chain.from_specs(specs).plan("left").cost.multiplications == 2000 * 27 - 27
