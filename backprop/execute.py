@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jacobians import Cost, Jacobian
+from jacobians.equality import ByValue
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger
 from jacobians.planning.bracketing import evaluate
 from jacobians.products.audit import require_planned
-from jacobians.structures.equality import equal_by_value
 
 if TYPE_CHECKING:
     from backprop.plan import Plan
 
 
-@dataclass(frozen=True)
-class Execution:
+@dataclass(frozen=True, eq=False)
+class Execution(ByValue):
     """What came out of a plan.
 
     Attributes
@@ -37,9 +37,6 @@ class Execution:
         return (
             f"<p>counted: {self.cost}, as planned</p>{self.plan._repr_html_()}{self.jacobian._repr_html_()}"
         )
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
 
 
 @without_float_errors

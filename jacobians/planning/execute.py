@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from jacobians.cost import Cost
+from jacobians.equality import ByValue
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger
 from jacobians.planning.elimination import useful
@@ -18,7 +19,6 @@ from jacobians.products.core import find_row
 from jacobians.products.expansion import expand
 from jacobians.products.sums import add
 from jacobians.structures import Jacobian, Zero
-from jacobians.structures.equality import equal_by_value
 
 if TYPE_CHECKING:
     from jacobians.planning.plan import GraphPlan
@@ -29,7 +29,7 @@ _SCHEDULES: WeakKeyDictionary[GraphPlan, Schedule] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
-class GraphExecution:
+class GraphExecution(ByValue):
     """What came out of a plan on a graph.
 
     Attributes
@@ -44,9 +44,6 @@ class GraphExecution:
     jacobians: dict[tuple[int, int], Jacobian]
     cost: Cost
     plan: GraphPlan
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
 
     def __hash__(self) -> int:
         return hash((self.cost, self.plan))

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jacobians.cost import Cost
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import (
     checked_flag,
     checked_integer,
@@ -31,7 +32,6 @@ from jacobians.planning.source import source, source_arguments
 from jacobians.planning.trees import fold
 from jacobians.products.core import remembered
 from jacobians.spec import Spec
-from jacobians.structures.equality import equal_by_value
 
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph
@@ -50,7 +50,7 @@ class GraphStep:
 
 
 @dataclass(frozen=True, eq=False)
-class GraphPlan:
+class GraphPlan(ByValue):
     """An elimination order of a graph; ``print(plan)`` shows one row a step.
 
     Attributes
@@ -86,9 +86,6 @@ class GraphPlan:
     stopped: bool
     peak_elements: int
     checked: bool = False
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
 
     def __hash__(self) -> int:
         return hash((self.strategy, self.order, self.cost))
@@ -141,14 +138,17 @@ class GraphPlan:
         """
         return source_arguments(self, checked_flag(dense, "dense"))
 
-    def picture(self) -> Picture:
-        """Return the graph as SVG, with the place in the order and the cost at each vertex that is eliminated."""
+    def picture(self, *, down: bool = False) -> Picture:
+        """Return the graph as SVG, with the place in the order and the cost at each vertex that is eliminated.
+
+        Paths lead to the right, or `down` the page.
+        """
         steps = enumerate(zip(self.order, self.steps, strict=True), 1)
         notes = {
             vertex: (number, f"{step.cost.multiplications:,} + {step.cost.additions:,}")
             for number, (vertex, step) in steps
         }
-        return Picture(graph_svg(self.graph, notes))
+        return Picture(graph_svg(self.graph, notes, down=checked_flag(down, "down")))
 
     def _repr_svg_(self) -> str:
         return self.picture().svg
