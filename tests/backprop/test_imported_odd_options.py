@@ -257,3 +257,25 @@ def test_a_part_of_a_pipeline_that_has_no_counterpart_is_named(estimator, name):
 def test_a_pipeline_of_which_one_step_is_not_fitted_is_refused():
     with pytest.raises(ValueError, match="found Pipeline that isn't fitted, expected one after fit"):
         from_sklearn(make_pipeline(StandardScaler().fit(X), Ridge()))
+
+
+# --- the comparison itself -------------------------------------------------------------------------------
+
+
+def test_of_many_inputs_some_directions_are_compared(monkeypatch):
+    from backprop.models import onnx_operations, verified
+    from jacobians import Elementwise
+
+    wide = RNG.normal(size=(200, 3)) / 10
+    nodes = [node("MatMul", ["x", "W"], ["a"]), node("Tanh", ["a"], ["y"])]
+    made, calls = model(nodes, (200,), {"W": wide}), []
+    seen = verified.finite_difference_jacobian
+    monkeypatch.setattr(
+        verified, "finite_difference_jacobian", lambda *a, **k: calls.append(a[1].size) or seen(*a, **k)
+    )
+    assert from_onnx(made).imported.gradient_error < 1e-7
+    assert calls == [1] * verified.TRIALS * verified.DIRECTIONS
+    wrong = onnx_operations._elementwise(lambda given: Elementwise("tanh", np.tanh, np.cos))
+    monkeypatch.setitem(onnx_operations.OPERATIONS, "Tanh", wrong)
+    with pytest.raises(ValueError, match="the import DISAGREES with model"):
+        from_onnx(made)
