@@ -174,8 +174,8 @@ def _along(function: Function, black_box: Callable[[Array], Array], x: Array, J:
     reach = 1e-5 if step is None else step
     for _ in range(5 * DIRECTIONS):
         v = rng.choice([-1.0, 1.0], size=x.shape)
-        pieces = [function.smooth_piece(x + side * reach * v) for side in (-1, 1)]
-        if pieces[0] is not None and not np.array_equal(pieces[0], pieces[1]):
+        before, behind = (function.smooth_piece(x + side * reach * v) for side in (-1, 1))
+        if before is not None and behind is not None and not np.array_equal(before, behind):
             continue
         line = partial(_on_line, black_box, x, v)
         theirs = finite_difference_jacobian(line, np.zeros(1), method="central", step=step)
