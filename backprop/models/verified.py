@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from jacobians import Function
+from jacobians.equality import ByValue
 from jacobians.numerics.arrays import Array
 from jacobians.structures import Jacobian
 from verification import finite_difference_jacobian
@@ -46,8 +47,8 @@ def unsupported(source: str, names: Sequence[str], supported: Sequence[str]) -> 
     return error
 
 
-@dataclass(frozen=True)
-class ImportCheck:
+@dataclass(frozen=True, eq=False)
+class ImportCheck(ByValue):
     """How an imported function compares with its source at random points.
 
     Attributes

@@ -319,5 +319,6 @@ def _on_second(B: Jacobian, X: Array, ledger: Ledger) -> Array:
 
 def _pair(first: int, second: int) -> Shape:
     """Return (first, second) without sizes of 1, but never an empty shape."""
-    sizes = tuple(size for size in (first, second) if size > 1)
-    return sizes or (math.prod((first, second)),)
+    if first == 1:
+        return (second,)
+    return (first,) if second == 1 else (first, second)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 import numpy as np
 
 from jacobians.cost import ZERO_COST
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import checked_callable, shown
 from jacobians.numerics.arrays import Array, read_only
 from jacobians.numerics.float_errors import without_float_errors
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from jacobians.structures.base import Jacobian
 
 
-class Stored(LinearMap):
+class Stored(LinearMap, ByValue):
     """A linear map made of named arrays and parts."""
 
     structure: ClassVar[str]
@@ -250,6 +251,9 @@ class Stored(LinearMap):
             return array if integers else cast(Array, astype(array, precision))
 
         return self.mapped(change, dtype=precision)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.spec))
 
     def __reduce__(self) -> Any:
         return _restored, (self.spec, self.flatten(), self.static)
