@@ -24,7 +24,7 @@ from backprop.families.table import (
     crossovers,
     shown_value,
 )
-from backprop.plan import ratio
+from backprop.ratios import ratio
 from backprop.tables import csv_table, latex_table, markdown_table, text_table
 from jacobians.equality import ByValue
 from jacobians.layers.activations import ACTIVATIONS
