@@ -2,7 +2,8 @@
 
 from backprop.chain import Chain
 from backprop.compare import Comparison, compare
-from backprop.compiling.compiled import CompiledGraph, compile  # noqa: A004  # backprop.compile, as re.compile
+from backprop.compiling.compiled import compile  # noqa: A004  # backprop.compile, as re.compile
+from backprop.compiling.compiled_graphs import CompiledGraph
 from backprop.compiling.gradients import CompiledGradients, compile_gradients
 from backprop.compiling.jacobians import CompiledJacobian
 from backprop.compiling.products import CompiledProducts, ProductsAt, compile_products

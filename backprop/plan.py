@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
+from backprop.ratios import ratio
 from jacobians import Cost, Spec
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import near, shown
 from jacobians.numerics.arrays import Array
 from jacobians.planning.bracketing import (
@@ -15,11 +17,11 @@ from jacobians.planning.bracketing import (
     Product,
     Products,
     associate,
-    cheapest,
     from_left,
     in_order,
 )
 from jacobians.planning.dead_units import LiveUnits
+from jacobians.planning.path import least
 from jacobians.planning.trees import JOINT, Tree, flat, folded, nested
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(ByValue):
     """A bracketing of a chain with its steps and its exact cost; ``print(plan)`` shows one row a step.
 
     Attributes
@@ -248,19 +250,16 @@ class Plan:
 
         return plan_html(self)
 
-    def __eq__(self, other: object) -> bool:
-        return self._facts == other._facts if isinstance(other, Plan) else NotImplemented
-
     def __hash__(self) -> int:
-        return hash(self._facts)
+        return hash(self._compared)
 
     @property
-    def _facts(self) -> tuple[Any, ...]:
+    def _compared(self) -> tuple[Any, ...]:
         """What tells plans apart; live units follow from it."""
         return self.chain, self.strategy, self._postfix, self.spec, self.cost, self.dead_units
 
     def __reduce__(self) -> Any:
-        return _restored, (*self._facts, self.live_units)
+        return _restored, (*self._compared, self.live_units)
 
     def __repr__(self) -> str:
         return f"<Plan {self.strategy}: {self.bracketing}, {self.cost}>"
@@ -286,14 +285,13 @@ _ROWS_BACK, _COLUMNS_BACK = "rows back", "columns back"
 """What steps call the selections that put dropped outputs and inputs back."""
 
 
-def ratio(own: int, least: int) -> float:
-    """Return how many times another number of multiplications one is; of none, 1 or inf."""
-    if least == 0:
-        return 1.0 if own == 0 else float("inf")
-    return own / least
-
-
-def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool = False) -> Plan:
+def make_plan(
+    chain: Chain,
+    strategy: Strategy = "optimal",
+    *,
+    dead_units: bool = False,
+    objective: str = "multiplications",
+) -> Plan:
     """Return a plan of a chain, from specs alone.
 
     Parameters
@@ -306,6 +304,8 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     dead_units : bool
         Whether units that exact zeros of a diagonal switch off leave the chain first. The specs are then those of
         the smaller chain; factors and bracketings are counted as before.
+    objective : {"multiplications", "additions", "flops", "peak"}
+        What the optimal bracketing has least of.
 
     Raises
     ------
@@ -326,7 +326,7 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     name = strategy if isinstance(strategy, str) else "given"
     found: Association
     if name == "optimal":
-        found = cheapest(specs)
+        found = least(specs, objective)
     elif name == "left" or name == "right":
         found = in_order(specs, name)
     elif isinstance(strategy, tuple | int) and _leaves(strategy) == list(range(len(specs))):
@@ -360,16 +360,3 @@ def _leaves(tree: object) -> list[object]:
         else:
             found.append(None)
     return found
-
-
-def format_ratio(ratio: float) -> str:
-    """Return a ratio with three significant digits, ``50.5×``.
-
-    Examples
-    --------
-    >>> format_ratio(50.5), format_ratio(1.0), format_ratio(123456.0)
-    ('50.5×', '1×', '123,456×')
-    """
-    if ratio == float("inf"):
-        return "∞×"
-    return f"{ratio:,.0f}×" if ratio >= 1000 else f"{ratio:.3g}×"

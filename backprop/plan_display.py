@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from backprop.ratios import format_ratio
 from backprop.tables import WIDTH, text_table, wrapped
 from jacobians.markup import html_table
 from jacobians.numerics.letters import number_text
@@ -32,9 +33,7 @@ def step_cells(plan: Plan) -> list[list[str]]:
 
 
 def plan_text(plan: Plan) -> str:
-    """Return the bracketing, what it costs and a table of the steps as text of at most 80 columns where they fit."""
-    from backprop.plan import format_ratio
-
+    """Return the bracketing, cost and comparison with left and right, and a text table of the steps."""
     header = ["step", "product", "structures", "result", "multiplications", "additions", "rule"]
     lines = [
         *wrapped(f"Plan ({plan.strategy}): {plan.bracketing}", WIDTH),

@@ -99,24 +99,36 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric
     """
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(map(_markdown, cells)) + " |"
+        return "| " + " | ".join(map(markdown_text, cells)) + " |"
 
     marks = "|" + "|".join("---:" if column in numeric else ":---" for column in range(len(header))) + "|"
     return "\n".join([line(header), marks, *map(line, rows)])
 
 
-def _markdown(cell: str) -> str:
+def markdown_text(cell: str) -> str:
+    """Return text for a cell or a line of Markdown."""
     text = re.sub(r"(\\*)\|", lambda found: 2 * found[1] + "\\|", str(cell))
     return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", text)
 
 
+class Tex(str):
+    """A cell that is LaTeX already; any other is escaped, also between dollar signs."""
+
+    __slots__ = ()
+
+
 def latex_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = (), caption: str = ""
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numeric: Sequence[int] = (),
+    caption: str = "",
+    *,
+    long: bool = False,
 ) -> str:
     r"""Return a table of LaTeX with the rules of the package booktabs; in a float where there is a caption.
 
-    A cell between dollar signs is mathematics, and stays as it is; in other cells LaTeX's own letters are escaped, and
-    the signs of bracketings and structures become mathematics.
+    LaTeX's own letters are escaped, and the signs of bracketings and structures become mathematics; a cell that is
+    :class:`Tex` stays as it is. A long one is a longtable, which goes on on the next page.
 
     Examples
     --------
@@ -131,33 +143,63 @@ def latex_table(
     """
 
     def line(cells: Sequence[str]) -> str:
-        return " & ".join(map(_latex, cells)) + r" \\"
+        return " & ".join(cell if isinstance(cell, Tex) else latex_text(cell) for cell in cells) + r" \\"
 
-    columns = "".join("r" if column in numeric else "l" for column in range(len(header)))
+    def column(place: int) -> str:
+        widest = max((len(row[place]) for row in rows), default=0)
+        prose = rf">{{\raggedright\arraybackslash}}p{{{_PROSE}\linewidth}}"
+        return "r" if place in numeric else prose if long and widest > _LONGEST else "l"
+
+    columns = "".join(map(column, range(len(header))))
+    if long:
+        above = [rf"\caption{{{latex_text(caption)}}} \\"] if caption else []
+        head = [r"\toprule", line(header), r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"]
+        return "\n".join(
+            [rf"\begin{{longtable}}{{{columns}}}", *above, *head, *map(line, rows), r"\end{longtable}"]
+        )
     table = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", line(header), r"\midrule", *map(line, rows),
              r"\bottomrule", r"\end{tabular}"]  # fmt: skip
     if caption:
-        table = [r"\begin{table}", r"\centering", rf"\caption{{{_latex(caption)}}}", *table, r"\end{table}"]
+        table = [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{latex_text(caption)}}}",
+            *table,
+            r"\end{table}",
+        ]
     return "\n".join(table)
 
+
+_LONGEST, _PROSE = 34, 0.28
+"""Letters of a cell of a long table from which on its column is wrapped, and the share of the line that it then has."""
 
 _LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     **{letter: "\\" + letter for letter in "&%$#_{}"},
+    "<": "$<$", ">": "$>$", "|": "$|$", '"': r"\textquotedbl{}",
     "·": r"$\cdot$", "×": r"$\times$", "⊗": r"$\otimes$", "⊕": r"$\oplus$", "∂": r"$\partial$", "∞": r"$\infty$",
     "′": "$'$", "ᵀ": r"$^{\mathsf T}$", "–": "--", "…": r"\dots{}", "≤": r"$\le$", "≥": r"$\ge$", "→": r"$\to$",
-    "−": "$-$",
+    "−": "$-$", "µ": r"$\mu$", "±": r"$\pm$", "≠": r"$\ne$", "≈": r"$\approx$", "∇": r"$\nabla$", "√": r"$\surd$",
+    "∘": r"$\circ$", "⊙": r"$\odot$", "²": "$^2$", "³": "$^3$", "⁻": "$^-$", "¹": "$^1$", "—": "---", "’": "'",
     **{sign: f"$_{digit}$" for digit, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+    **{letter: f"$\\{name}$" for letter, name in zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ", (
+        "alpha", "beta", "gamma", "delta", "varepsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu",
+        "xi", "pi", "rho", "sigma", "tau", "upsilon", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta",
+        "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"), strict=True)},
 }  # fmt: skip
 
-_SPECIAL = re.compile(f"[{re.escape(''.join(_LATEX))}]")
+_NOT_PLAIN = re.compile(f"[{re.escape(''.join(filter(str.isascii, _LATEX)))}]|[^ -~\u00c0-\u017f]")
 
 
-def _latex(cell: str) -> str:
-    text = str(cell)
-    if len(text) > 1 and text[0] == text[-1] == "$":
-        return text
-    return _SPECIAL.sub(lambda found: _LATEX[found[0]], text)
+def latex_text(text: object) -> str:
+    r"""Return plain text for LaTeX: its own letters escaped, signs as mathematics, letters it has not by number.
+
+    Examples
+    --------
+    >>> print(latex_text("50 % of ∂a/∂b 字"))
+    50 \% of $\partial$a/$\partial$b [U+5B57]
+    """
+    return _NOT_PLAIN.sub(lambda found: _LATEX.get(found[0]) or f"[U+{ord(found[0]):04X}]", str(text))
 
 
 def csv_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -17,6 +17,22 @@ class Html(str):
         return self
 
 
+class Marked(str):
+    """A text that is shown in its own HTML, as a verdict in its colour; elsewhere it is the text."""
+
+    __slots__ = ("markup",)
+    markup: Html
+
+    def __new__(cls, text: str, markup: Html) -> Marked:
+        """Return the text with its HTML."""
+        made = super().__new__(cls, text)
+        made.markup = markup
+        return made
+
+    def __html__(self) -> str:
+        return self.markup
+
+
 class Keyed(str):
     """The text of a cell with the number that a table is sorted by, as 0.002 for "2 ms"."""
 
@@ -40,7 +56,7 @@ def escaped(text: object) -> Html:
     """
     from html import escape  # with its table of entities, for who shows something
 
-    return text if isinstance(text, Html) else Html(escape(str(text)))
+    return Html(text.__html__() if isinstance(text, Html | Marked) else escape(str(text)))
 
 
 def html_table(
@@ -53,15 +69,15 @@ def html_table(
 ) -> Html:
     """Return a table as HTML, its text escaped; on a page the first cell of each row is its head.
 
-    It has no colours of its own, so that it follows the theme around it, and a table wider than its place scrolls by
-    itself. Numbers stay in one line; so do columns of short texts.
+    It has no colours of its own, so that it follows the theme around it. Numbers stay in one line, long texts are
+    wrapped anywhere, and on a page a table wider than its place scrolls by itself, as the outputs of notebooks do.
 
     Parameters
     ----------
     header : sequence of str
         Empty for a table of names and values.
     rows : sequence of sequence of str
-        :class:`Html` stays as it is, :class:`Keyed` says what its cell is sorted by.
+        :class:`Html` stays as it is, :class:`Marked` has its own, :class:`Keyed` says what its cell is sorted by.
     numeric : collection of int
         The columns that are aligned to the right.
     caption : str
@@ -104,7 +120,7 @@ def html_table(
     opened = '<table class="sortable">' if page else "<table>"
     table = f"{opened}{above}{head}<tbody>{body}</tbody></table>"
     if not page:
-        return Html(f'<div tabindex="0" style="overflow-x:auto;max-width:100%">{table}</div>')
+        return Html(table)
     return Html(
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(caption)}">{table}</div>'
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.formulas import Derivative, FormulaError, derive
 from jacobians.formulas.inference import infer
 from jacobians.formulas.latex import text_of_latex
@@ -27,8 +28,8 @@ from verification.report import Verdict
 TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True)
-class FormulaReport:
+@dataclass(frozen=True, eq=False)
+class FormulaReport(ByValue):
     """The verdict on a formula.
 
     Parameters

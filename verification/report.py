@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from jacobians.equality import ByValue
 from jacobians.markup import html_table
 from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array
@@ -62,8 +63,8 @@ def told(report: Any, reveal: Reveal, worst: list[str]) -> str:
     return "\n".join([*lines, *(worst if reveal == "worst" else [])])
 
 
-@dataclass(frozen=True)
-class Witness:
+@dataclass(frozen=True, eq=False)
+class Witness(ByValue):
     """What one independent witness says about a candidate.
 
     Attributes
@@ -100,8 +101,8 @@ class Witness:
     step: str = ""
 
 
-@dataclass(frozen=True)
-class Worst:
+@dataclass(frozen=True, eq=False)
+class Worst(ByValue):
     """The entry that deviates most, measured by what would have been tolerated there.
 
     Attributes
@@ -133,7 +134,7 @@ class Worst:
         return self.out_index + self.in_index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CheckReport(Pickled):
     """The verdict of a check and everything that it rests on; printing it is the way to read it.
 

@@ -11,10 +11,14 @@ for (const table of document.querySelectorAll("table.sortable")) {
   if (!table.tHead) continue;
   const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
   heads.forEach((head, place) => {
-    const button = document.createElement("button");
-    button.type = "button";
+    const button = document.createElement("span"); // printed tables repeat text on each page, and no buttons
+    button.setAttribute("role", "button");
+    button.tabIndex = 0;
     button.append(...head.childNodes);
     head.append(button);
+    button.addEventListener("keydown", event => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); button.click(); }
+    });
     button.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
       heads.forEach(other => other.removeAttribute("aria-sort"));

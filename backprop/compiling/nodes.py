@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, UnnumberedError
 
 
-class RecordingError(TypeError):
+class RecordingError(UnnumberedError):
     """Code does something that can't be written down as straight-line NumPy."""
 
 

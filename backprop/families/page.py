@@ -32,7 +32,7 @@ def sweep_page(rows: Sequence[Row], lines: Sequence[str]) -> str:
         page=True,
     )
     grids = "".join(
-        f'<figure class="wide" tabindex="0" role="region" aria-label="{escape(title or "Grid")}">'
+        f'<figure class="wide" tabindex="0" aria-label="{escape(title or "Grid")}">'
         f"{grid_svg(own, title=title)}</figure>"
         for title, own in groups(rows).items()
     )
@@ -43,7 +43,7 @@ def sweep_page(rows: Sequence[Row], lines: Sequence[str]) -> str:
 <div class="pair">{grids}</div>
 <h2 id="changes">Where they change places</h2>{changes}
 <h2 id="costs">Costs by width</h2>
-<figure class="wide" tabindex="0" role="region" aria-label="Costs by width">{lines_svg(rows)}</figure>
+<figure class="wide" tabindex="0" aria-label="Costs by width">{lines_svg(rows)}</figure>
 <h2 id="table">All numbers</h2>{table}
 <h2 id="conventions">Conventions</h2><ul>
 <li>Left multiplies from the output (reverse mode, backpropagation), right from the input (forward mode); optimal

@@ -24,8 +24,9 @@ from backprop.families.table import (
     crossovers,
     shown_value,
 )
-from backprop.plan import ratio
+from backprop.ratios import ratio
 from backprop.tables import csv_table, latex_table, markdown_table, text_table
+from jacobians.equality import ByValue
 from jacobians.layers.activations import ACTIVATIONS
 from jacobians.markup import html_table
 from jacobians.names import printable
@@ -46,7 +47,7 @@ MOST_NETWORKS = 10**6
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class Sweep(ByValue):
     """The costs of a family of networks; ``print`` it, or write it by the ``to_…`` methods.
 
     Attributes

@@ -20,7 +20,7 @@ from jacobians.formulas.parser import parse
 from jacobians.formulas.shape_rules import SIZED, shape_of
 from jacobians.formulas.sizes import CONSTANTS, SCALAR
 from jacobians.formulas.tree import FormulaError, Node, Program
-from jacobians.numerics.arguments import near, shown
+from jacobians.numerics.arguments import checked_integer, near, shown
 from jacobians.numerics.arrays import real_array
 
 Axes = tuple[tuple[int, ...], ...]
@@ -57,6 +57,22 @@ def names_in(node: Node) -> set[str]:
     return found
 
 
+def _sizes_in(program: Program) -> set[str]:
+    """Return the letters of sizes that stand in a formula's text."""
+    found: set[str] = set()
+    stack = [program.body, *(node for _, node in program.lets)]
+    while stack:
+        node = stack.pop()
+        stack += node.args
+        if node.op == "name":
+            found.add(node.value)
+        elif node.op in ("eye", "ones", "size"):
+            found |= {atom for atom in node.value if isinstance(atom, str)}
+        elif node.op in ("zeros", "comm"):
+            found |= {atom for size in node.value for atom in size if isinstance(atom, str)}
+    return found
+
+
 class Context:
     """What a formula's derivatives share: its text, sizes, assumptions and value."""
 
@@ -82,10 +98,17 @@ class Context:
                 low.define(name, line)
         self._values = low.values
         value = low.lower(program.body)
+        self.read_sizes = _sizes_in(program)
         self.value = value.closed()
         rows = len(value.rows)
         labels = tuple(range(len(value.labels)))
         self.out: Axes = tuple(axis for axis in (labels[:rows], labels[rows:]) if axis)
+
+    @property
+    def declared(self) -> tuple[Any, ...]:
+        """The text, the sizes of its names and what is assumed of them; named lines by their keys."""
+        sizes = {name: self.shape(name) for name in self.shapes.names}
+        return self.source, sizes, self.tags, {name: line.digest for name, line in self.lines.items()}
 
     def form(self, vec: str = "row") -> MatrixForm:
         """Return a writer of matrix notation."""
@@ -119,6 +142,12 @@ class Context:
             except NoFormError:
                 continue
         return found
+
+    @property
+    def free_sizes(self) -> set[str]:
+        """The letters that are no size of a variable's, such as n in ``sum(ones(n))*x``."""
+        own = {atom for name in self.shapes.variables for side in self.shape(name) for atom in side}
+        return {letter for letter in self.shapes.taken if letter not in self.shapes.names} - own
 
     def shape(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
         """Return the sizes of a variable's rows and columns."""
@@ -207,7 +236,9 @@ class Context:
         arrays: dict[str, Any] = {}
         sizes: dict[str, int] = {}
         for name in values:
-            if name not in self.shapes.variables:
+            if name in self.free_sizes:
+                sizes[name] = checked_integer(values[name], name)
+            elif name not in self.shapes.variables:
                 raise FormulaError(
                     f"{name}: found a value for it, expected values for {', '.join(self.shapes.variables)}"
                 )
@@ -237,6 +268,11 @@ class Context:
                             f"{self.shape_text(name)} with "
                             + ", ".join(f"{letter} = {number}" for letter, number in sorted(sizes.items()))
                         )
+        for name in sorted(self.free_sizes & self.read_sizes - sizes.keys()):
+            raise FormulaError(
+                f"{name}: found no number for the size {name}, which no variable has, expected one, as in evaluate(…, "
+                f"{name}=3)"
+            )
         for name, line in self.lines.items():
             arrays[name] = Numbers(arrays, sizes).of(line)
         return arrays, sizes

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.formulas.conditions import conditions
 from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
 from jacobians.formulas.derivation_steps import steps_of
 from jacobians.formulas.differentiation import expanded, spread_terms
-from jacobians.formulas.forms import Form
+from jacobians.formulas.effort import bounded
 from jacobians.formulas.index_text import IndexText
 from jacobians.formulas.matrix_form import MatrixForm, NoFormError
+from jacobians.formulas.matrix_notation import Form
 from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.numpy_code import EinsumCode
 from jacobians.formulas.sizes import Shapes
@@ -32,7 +34,7 @@ LARGE, MOST_OPENED = 3, 64
 """From how many axes on a bracket has no matrix notation, and up to how many terms such ones are multiplied out."""
 
 
-class Derivative:
+class Derivative(ByValue):
     """The derivative of a formula as a formula; `derive` makes it.
 
     ``print(d)`` shows the gradient in the input's shape for a number, else the Jacobian matrix, and says which.
@@ -52,8 +54,18 @@ class Derivative:
         self._tensor = context.assumed(tensor)
         self._chosen: dict[Any, Any] = {}
 
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        said = self._context.declared
+        return said, self._out, self._by, self._half, self._order, self._plain.digest
+
+    def __reduce__(self) -> Any:
+        # forms that were chosen are chosen again
+        return Derivative, (self._context, self._out, self._plain, self._by, self._half, self._order)
+
     # --- forms -------------------------------------------------------------------------------------------------
 
+    @bounded()
     def _tree(self, rows: tuple[int, ...], columns: tuple[int, ...], vec: str) -> Node | None:
         """Return the shorter of the factored form and the one multiplied out, or None without matrix form."""
         key = (rows, columns, vec)
@@ -131,6 +143,7 @@ class Derivative:
             )
         return Form(tree, self._context, "row")
 
+    @bounded()
     def tensor(self, layout: str = "numerator") -> str:
         """Return the derivative in index notation.
 
@@ -167,6 +180,7 @@ class Derivative:
         tree = self._matrix_tree("row", "numerator") if self._out else self._tree(*self._sides, "row")
         return None if tree is None else Form(tree, self._context, "row")
 
+    @bounded()
     def code(self) -> str:
         """Return einsum code of the derivative, of shape out_shape + in_shape (mixed layout).
 
@@ -183,6 +197,7 @@ class Derivative:
         return f"np.reshape({code}, ({', '.join(self.shape).replace('·', '*')},))" if grouped else code
 
     @property
+    @bounded()
     def text(self) -> str:
         """What ``print(d)`` shows first: the formula alone."""
         shown = self._shown
@@ -204,6 +219,7 @@ class Derivative:
         order = ", row-major vec" if len(self._out) > 1 or len(self._in) > 1 else ""
         return f"Jacobian {size_text(sizes)}×{size_text(columns)}, numerator layout{order}{free}"
 
+    @bounded()
     def __str__(self) -> str:
         lines = [self.text, f"  {self.kind}"]
         if self.conditions:
@@ -216,6 +232,7 @@ class Derivative:
     # --- facts -------------------------------------------------------------------------------------------------
 
     @property
+    @bounded()
     def conditions(self) -> list[str]:
         """Where the derivative holds, such as ``X is invertible`` and ``x ≠ 0``."""
         form = self._context.form()
@@ -227,6 +244,11 @@ class Derivative:
         """The sizes of all variables, as letters and numbers: () for a number, ("n",) for a vector."""
         names = self._context.shapes.variables
         return {name: tuple(size_text(size) for size in self._context.shape(name) if size) for name in names}
+
+    @property
+    def free_sizes(self) -> set[str]:
+        """The letters of sizes that no variable has, such as n in ``sum(ones(n))*x``; `evaluate` takes numbers for them."""
+        return self._context.free_sizes
 
     @property
     def shape(self) -> tuple[str, ...]:
@@ -298,6 +320,7 @@ class Derivative:
         """
         return steps_of(self)
 
+    @bounded()
     def terms(self) -> list[str]:
         """Return the terms of the derivative, multiplied out, as text: gradients of numbers, else in index notation."""
         form = self._context.form()
@@ -333,6 +356,7 @@ class Derivative:
         spread = expanded(self._tensor) if few else self._tensor
         return spread if len(spread.terms) <= MOST_EXPANDED else self._tensor
 
+    @bounded()
     def derive(self, by: str) -> Derivative:
         """Return the derivative of this derivative by a variable: Hessians, and so on; its outputs are out + in.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+from jacobians.formulas.effort import spend
 from jacobians.formulas.functions import ELEMENTWISE
 from jacobians.formulas.matrix_form import MatrixForm, NoFormError
 from jacobians.formulas.naming import Named
@@ -38,9 +40,11 @@ class IndexText:
         if not self.parts:
             return line
         together, meanings = self.names(Node("stack", tuple(tree for tree, _ in self.parts), "rows"))
-        for place, (tree, (_, at)) in enumerate(zip(together.args, self.parts, strict=True)):
+        written = []
+        for tree, (_, at) in zip(together.args, self.parts, strict=True):
             bare = not at or tree.op == "name" or (tree.op == "call" and text(tree).endswith(")"))
-            line = line.replace(f"\0{place}\0", f"{text(tree)}{at}" if bare else f"({text(tree)}){at}")
+            written.append(f"{text(tree)}{at}" if bare else f"({text(tree)}){at}")
+        line = re.sub("\0(\\d+)\0", lambda mark: written[int(mark[1])], line)
         said = ", ".join(f"{name} = {text(meaning)}" for name, meaning in meanings)
         return f"{line} where {said}" if said else line
 
@@ -54,6 +58,7 @@ class IndexText:
         return "".join(parts) or "0"
 
     def _term(self, term: Term, names: dict[int, str]) -> str:
+        spend(5 * len(term.factors))
         summed = []
         for _, labels, _ in term.factors:
             for label in labels:

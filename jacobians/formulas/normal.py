@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
+from jacobians.formulas.effort import spend
 from jacobians.formulas.nodes import (
     Atom,
     Delta,
@@ -52,6 +53,7 @@ def close(
     work = list(terms)[::-1]
     while work:
         term = work.pop()
+        spend(10 * (len(term.factors) + 1))
         if term.number == 0:
             continue
         made = _normal(term, names.keys(), spread)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Callable, Sequence
 
+from jacobians.formulas.effort import spend
 from jacobians.formulas.functions import ELEMENTWISE, WHOLE
 from jacobians.formulas.matrix_form import MatrixForm, NoFormError
 from jacobians.formulas.naming import Named, with_parts
@@ -225,9 +227,8 @@ class EinsumCode:
             return code
         together, parts = self.names(Node("stack", tuple(self.trees), "rows"))
         meanings = self.numpy.meanings(parts)
-        for place in reversed(range(len(self.trees))):
-            code = code.replace(f"\0{place}\0", self.numpy.of(together.args[place]))
-        return with_parts(code, meanings)
+        written = [self.numpy.of(tree) for tree in together.args]
+        return with_parts(re.sub("\0(\\d+)\0", lambda mark: written[int(mark[1])], code), meanings)
 
     def of(self, tensor: Tensor) -> str:
         """Return the code of a tensor, with marks in place of its parts."""
@@ -236,6 +237,7 @@ class EinsumCode:
         return " + ".join(terms).replace(" + -", " - ") or f"np.zeros(({shape},))"
 
     def _term(self, term: Term, tensor: Tensor) -> str:
+        spend(5 * len(term.factors))
         free = len(tensor.sizes)
         labels = {label: chr(ord("i") + label) for label in range(free)}
         for factor in term.factors:

@@ -55,6 +55,11 @@ class Composition(_Recorded):
                 )
         self.layers = tuple(layers)
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state.pop("_numpys", None)  # what was seen of the layers is no part of them
+        return state
+
     def __len__(self) -> int:
         return len(self.layers)
 

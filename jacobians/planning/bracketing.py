@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.letters import is_symbolic
 from jacobians.planning.trees import Tree, flat, fold, folded
 from jacobians.products import count_products, find_row, multiply, product_cost, product_spec
+from jacobians.products.core import remembered
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
@@ -190,7 +191,7 @@ _LONG = 16
 _PROGRAMME_BYTES = 170  # measured, for each pair of factors
 
 
-@lru_cache(maxsize=1024)
+@partial(remembered, most=1024)
 def _looked_up(specs: tuple[Spec, ...]) -> Association:
     for spec in specs:
         if spec.letters:

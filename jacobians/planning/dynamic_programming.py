@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, reduce
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from jacobians.cost import Cost
 from jacobians.numerics.arrays import Array
 from jacobians.products import count_products, product_cost, product_spec
+from jacobians.products.core import remembered
 from jacobians.spec import Spec, owner
 
 Pair = tuple[Array, Array]
@@ -85,7 +86,7 @@ def _carrying(specs: Sequence[Spec]) -> tuple[list[Spec], Callable[[Spec], Spec]
     return [*others, part], whole
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def _lets_carry(spec: Spec, last: Spec) -> bool:
     """Return whether what a last factor carries stays beside its products: those with Zero and sums are others."""
     carried = owner(last.structure)._carried(

@@ -20,7 +20,7 @@ _LETTER, _SMALL = 6.8, 5.8  # the width of a letter, in pixels, of names and of 
 _LONGEST = 18  # letters
 _HIGH, _BOX, _GAP, _EDGE = 74, 34, 56, 24
 _INPUT, _OUTPUT, _INNER = "#e0a8004d", "#2e9e6b4d", "#8080801f"  # of the boxes, over the ground of the page
-ORDER = "place in the order, multiplications + additions below"
+ORDER = "place in the order, multiplications + additions {where}"
 MOST_DRAWN = 400
 """Vertices; larger graphs are only named."""
 
@@ -63,7 +63,8 @@ def graph_svg(
     x, y, width, high = (_downwards if down else _across)(graph, found, notes)
     kinds = sorted({(edge.spec.structure, *_line(edge.spec)) for edge in graph.edges})
     numbered = any(number for number, _ in notes.values())
-    shown, wide, end = _legend(kinds, legend if notes else "", numbered, high, max(width, 420))
+    told = legend.format(where="beside" if down else "below") if notes else ""
+    shown, wide, end = _legend(kinds, told, numbered, high, max(width, 420))
     parts = [*_edges(graph, found, x, y, down), *_vertices(graph, x, y, notes, down), *shown]
     return _svg(max(width, wide), end, parts)
 

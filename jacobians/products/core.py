@@ -8,15 +8,15 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, cast
 
 from jacobians.cost import Cost, Count, exactly
-from jacobians.numerics.arguments import shown
 from jacobians.numerics.arrays import DEFAULT_MAX_BYTES
 from jacobians.numerics.ledger import Ledger
+from jacobians.products.audit import Audit
 from jacobians.products.expansion import require_room
+from jacobians.products.outside import checked_row
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Jacobian
 from jacobians.structures.devices import together
 from jacobians.structures.linear_map import Shape
-from jacobians.structures.outside import is_outside, told
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -160,58 +160,6 @@ def row(
     return made
 
 
-def checked_row(made: Row) -> Row:
-    """Return a row from outside, refused unless its names are text and the rest functions."""
-    for name, found in made._asdict().items():
-        if name in ("left", "right", "formula"):
-            if not isinstance(found, str):
-                raise TypeError(f"{name}: found {shown(found)}, expected text such as 'Dense'")
-        elif not callable(found):
-            raise TypeError(f"{name}: found {shown(found)}, expected a function")
-    return _held(made) if is_outside(getattr(made.execute, "__module__", "")) else made
-
-
-def _held(made: Row) -> Row:
-    """Return a row from outside whose answers are checked."""
-    where = f"row {made.left}, {made.right} ({made.formula})"
-
-    def result(a: Spec, b: Spec) -> Spec:
-        found = made.result(a, b)
-        shape = a.shape[0], b.shape[1]
-        if not isinstance(found, Spec) or found.shape != shape:
-            sizes = f" of shape {found.shape}" if isinstance(found, Spec) else ""
-            raise TypeError(
-                f"{where}: its result gave {shown(found)}{sizes}, expected a Spec of shape {shape}"
-            )
-        return found
-
-    def cost(a: Spec, b: Spec) -> Cost | Count:
-        found = made.cost(a, b)
-        if not isinstance(found, Cost | Count):
-            raise TypeError(f"{where}: its cost gave {shown(found)}, expected a Cost or a Count")
-        return found
-
-    def execute(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-        expected = result(L.spec, R.spec)
-        try:
-            found = made.execute(L, R, ledger)
-        except (TypeError, ValueError, LookupError) as error:
-            told(error, f"{where}: its execute", f"a Jacobian with {expected!r}")
-        if not isinstance(found, Jacobian) or found.spec != expected:
-            spec = (
-                f"one with {found.spec!r} of shape {found.shape}"
-                if isinstance(found, Jacobian)
-                else shown(found)
-            )
-            raise TypeError(
-                f"{where}: its execute gave {spec}, expected a Jacobian with {expected!r} of shape "
-                f"{expected.shape}, as its result says"
-            )
-        return found
-
-    return made._replace(result=result, cost=cost, execute=execute)
-
-
 def put(rows: list[Row], made: Row, behind: Collection[str]) -> None:
     """Put a row in before all others but those of some structures."""
     trivial = [place for place, known in enumerate(rows) if known.left in behind or known.right in behind]
@@ -226,9 +174,9 @@ def rows_among(rows: Iterable[Row], left: str, right: str) -> tuple[Row, ...]:
 _REMEMBERED: list[Any] = []
 
 
-def remembered(function: F) -> F:
-    """Look each pair of specs up once, until a table changes."""
-    cached = lru_cache(maxsize=65536)(function)
+def remembered(function: F, most: int = 65536) -> F:
+    """Look up once what hangs on the rows of the tables, such as a cost or a plan of specs, until a table changes."""
+    cached = lru_cache(maxsize=most)(function)
     _REMEMBERED.append(cached)
     return cast(F, cached)
 
@@ -237,6 +185,12 @@ def forget() -> None:
     """Forget what was looked up before a table changed."""
     for looked_up in _REMEMBERED:
         looked_up.cache_clear()
+
+
+@remembered
+def edition() -> object:
+    """Return what is another one as soon as a table changes: plans that somebody keeps are kept under it."""
+    return object()
 
 
 @remembered
@@ -334,7 +288,10 @@ def executed(
         left, right = together((left, right), what)
     if large:
         require_room(spec, max(left.dtype.itemsize, right.dtype.itemsize))
-    made = row.execute(left, right, Ledger() if ledger is None else ledger)
+    if isinstance(ledger, Audit):
+        made = ledger.held(row, left, right)
+    else:
+        made = row.execute(left, right, Ledger() if ledger is None else ledger)
     batch = left.batch_shape
     if right.batch_shape != batch:
         batch = broadcast(batch, right.batch_shape)

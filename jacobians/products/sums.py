@@ -20,7 +20,6 @@ from jacobians.products.core import (
     ANY,
     Prepared,
     Row,
-    checked_row,
     either,
     executed,
     forget,
@@ -31,6 +30,7 @@ from jacobians.products.core import (
     rows_among,
 )
 from jacobians.products.expansion import expand, expansion_cost
+from jacobians.products.outside import checked_row
 from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures import Dense, Diagonal, DiagonalPlusLowRank, Jacobian, ScaledIdentity
 from jacobians.structures.blocks import Blocks

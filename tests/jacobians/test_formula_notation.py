@@ -56,9 +56,7 @@ def test_bars_around_a_matrix_are_refused():
 
 
 def test_a_quotient_by_a_column_says_how_to_declare_a_number():
-    with pytest.raises(
-        ShapeError, match=r"write .*norm2.x../n for entry by entry; if n is a number, declare it 'scalar'"
-    ):
+    with pytest.raises(ShapeError, match=r"\./n for entry by entry; if n is a number, declare it 'scalar'$"):
         derive("norm2(x)/n", "x")
 
 

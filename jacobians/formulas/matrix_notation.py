@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
+from jacobians.equality import ByValue
 from jacobians.formulas.context import Context
+from jacobians.formulas.effort import bounded
 from jacobians.formulas.latex import latex
 from jacobians.formulas.naming import Named
 from jacobians.formulas.numpy_code import NumpyCode
@@ -12,7 +15,7 @@ from jacobians.formulas.text import text
 from jacobians.formulas.tree import Node
 
 
-class Form:
+class Form(ByValue):
     """A formula in matrix notation, printed as text; a derivative makes it.
 
     Parameters
@@ -33,15 +36,22 @@ class Form:
         """The tree with names for its repeated parts, and what they stand for."""
         return self._context.named(self.tree, self._vec)
 
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        return self.tree, self._vec, self._context.declared
+
+    @bounded()
     def code(self) -> str:
         """Return the formula as an expression in NumPy, vectors as arrays of one axis; ``(p := …)`` names a part."""
         return NumpyCode(self.shapes, self._vec).of(self.printed.tree, self.printed.parts)
 
+    @bounded()
     def __repr__(self) -> str:
         tree, parts = self.printed
         meanings = ", ".join(f"{name} = {text(node)}" for name, node in parts)
         return f"{text(tree)} where {meanings}" if parts else text(tree)
 
+    @bounded()
     def latex(self) -> str:
         """Return the formula as LaTeX."""
         tree, parts = self.printed
