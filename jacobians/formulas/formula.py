@@ -14,9 +14,9 @@ from jacobians.formulas.contraction import Numbers
 from jacobians.formulas.derivation_steps import steps_of
 from jacobians.formulas.differentiation import expanded, spread_terms
 from jacobians.formulas.effort import bounded
-from jacobians.formulas.forms import Form
 from jacobians.formulas.index_text import IndexText
 from jacobians.formulas.matrix_form import MatrixForm, NoFormError
+from jacobians.formulas.matrix_notation import Form
 from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.numpy_code import EinsumCode
 from jacobians.formulas.sizes import Shapes

@@ -18,9 +18,9 @@ from jacobians.numerics.libraries import NUMPY, spread_to
 from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures.base import Jacobian
 from jacobians.structures.devices import together
-from jacobians.structures.doors import checked_options
 from jacobians.structures.entrywise import Dense, Identity
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_options
 from jacobians.structures.stored import apply_cost, expansion_cost
 
 _LEAST_BLOCK = 2048  # entries of a product, from which a call for each point pays

@@ -16,8 +16,8 @@ from jacobians.numerics.libraries import spread_to
 from jacobians.spec import SUBSCRIPTS, Spec, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point
-from jacobians.structures.doors import checked_options
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_options
 
 
 class ScaledIdentity(Jacobian):

@@ -12,9 +12,9 @@ from jacobians.numerics.arrays import Array, read_only, real_array, zeros
 from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec, points
 from jacobians.structures.base import Jacobian
-from jacobians.structures.doors import checked_options
 from jacobians.structures.euclidean import euclidean_at
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_options
 from jacobians.structures.selection import Scatter, Selection
 
 

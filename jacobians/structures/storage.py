@@ -18,8 +18,8 @@ from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger, ShapeLedger
 from jacobians.numerics.libraries import astype, numpy_dtype
 from jacobians.spec import Spec, owner
-from jacobians.structures.doors import checked_dtype
 from jacobians.structures.linear_map import LinearMap, Shape
+from jacobians.structures.options import checked_dtype
 from jacobians.structures.stored import Static, stored_shapes
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Stored(LinearMap, ByValue):
         return f"{spec.points_label}{cls.structure} {m}×{n}"
 
     @classmethod
+    @without_float_errors
     def _transposed(cls, spec: Spec) -> Spec:
         """Return the spec of the transpose: where nothing else is stated, that of the transpose of such a one."""
         return spec if cls._on_diagonal else cls._blank(spec)._transpose().spec
@@ -95,6 +96,7 @@ class Stored(LinearMap, ByValue):
         return batch
 
     @classmethod
+    @without_float_errors  # blank arrays are divided by, too
     def _expansion_cost(cls, spec: Spec) -> Any:
         """Return what the dense form costs: where it isn't stated, counted on arrays of shapes alone."""
         if cls._on_diagonal:
@@ -104,6 +106,7 @@ class Stored(LinearMap, ByValue):
         return ledger.cost
 
     @classmethod
+    @without_float_errors
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Any:
         """Return what J·X costs for columns at points of `batch`; counted where it isn't stated."""
         ledger = ShapeLedger()
