@@ -178,7 +178,11 @@ class Search:
         self._shares(paths)
         self._regularisation(paths)
         for cost, name, sentence, prediction in itertools.chain(
-            self._gradients(), self._exchanged(), self._elsewhere(), self._coefficients(), scaled(self.tape, self.whole)
+            self._gradients(),
+            self._exchanged(),
+            self._elsewhere(),
+            self._coefficients(),
+            scaled(self.tape, self.whole),
         ):
             self.consider(prediction, cost, name, sentence)
         if not self.fits:
@@ -280,7 +284,11 @@ class Search:
         by_shape: dict[Any, list[int]] = {}
         for vertex in sorted(self.tape.active & set(self.base) - {0, self.tape.output}):
             call = self.tape.calls.get(vertex)
-            if call is not None and call.function not in ELEMENTWISE and np.size(self.tape.values[vertex]) > 1:
+            if (
+                call is not None
+                and call.function not in ELEMENTWISE
+                and np.size(self.tape.values[vertex]) > 1
+            ):
                 by_shape.setdefault((np.shape(self.tape.values[vertex]), call.name), []).append(vertex)
         for vertices in by_shape.values():
             for one, two in itertools.combinations(vertices[:EXCHANGED], 2):

@@ -180,10 +180,30 @@ def _of_softmax(x: Array, p: Array, axes: tuple[int, ...]) -> Slips:
     yield 1.05, Slip.MISSING_PATH, begun + "the sum Σ p u is left out: p u", lambda u: p * u
     yield 1.1, Slip.MISSING_DERIVATIVE, "the derivative of {} is left out", lambda u: u
     yield 1.1, Slip.MISSING_FACTOR, begun + "the factor p is left out: u − Σ p u", lambda u: u - total(p * u)
-    yield 1.1, Slip.MISSING_FACTOR, begun + "the p in the sum is left out: p (u − Σ u)", lambda u: p * (u - total(u))
-    yield 1.2, Slip.MISSING_FACTOR, begun + "the sum is not multiplied by p: p u − Σ p u", lambda u: p * u - total(p * u)
-    yield 1.2, Slip.SIGN, begun + "the sign of the sum is wrong: p (u + Σ p u)", lambda u: p * (u + total(p * u))
-    yield 1.2, Slip.FACTOR, begun + "the mean of p u stands for its sum", lambda u: p * (u - total(p * u) / count)
+    yield (
+        1.1,
+        Slip.MISSING_FACTOR,
+        begun + "the p in the sum is left out: p (u − Σ u)",
+        lambda u: p * (u - total(u)),
+    )
+    yield (
+        1.2,
+        Slip.MISSING_FACTOR,
+        begun + "the sum is not multiplied by p: p u − Σ p u",
+        lambda u: p * u - total(p * u),
+    )
+    yield (
+        1.2,
+        Slip.SIGN,
+        begun + "the sign of the sum is wrong: p (u + Σ p u)",
+        lambda u: p * (u + total(p * u)),
+    )
+    yield (
+        1.2,
+        Slip.FACTOR,
+        begun + "the mean of p u stands for its sum",
+        lambda u: p * (u - total(p * u) / count),
+    )
     said = "{} is differentiated, and p (1 − p) is a factor once more"
     yield 1.3, Slip.APPLIED_TWICE, said, lambda u: p * (1 - p) * p * (u - total(p * u))
 
@@ -203,8 +223,11 @@ def _of_log_softmax(x: Array, y: Array, axes: tuple[int, ...]) -> Slips:
     yield 0.95, Slip.ELEMENTWISE, "{} is taken entry by entry: 1 − p", lambda u: (1 - p) * u
     yield 1.05, Slip.MISSING_PATH, begun + "the term p Σ u is left out", lambda u: u
     yield 1.1, Slip.MISSING_FACTOR, begun + "the factor p of the sum is left out", lambda u: u - total(u)
-    yield 1.2, Slip.MISSING_DERIVATIVE, "the derivative of the logarithm is left out in {}", lambda u: (
-        p * (u - total(p * u))
+    yield (
+        1.2,
+        Slip.MISSING_DERIVATIVE,
+        "the derivative of the logarithm is left out in {}",
+        lambda u: p * (u - total(p * u)),
     )
     yield 1.3, Slip.SIGN, begun + "the sign of the sum is wrong", lambda u: u + p * total(u)
 
@@ -237,29 +260,43 @@ def _of_normalisation(x: Array, y: Array, axes: tuple[int, ...]) -> Slips:
     def mean(values: Array, over: tuple[int, ...] = axes) -> Array:
         return np.asarray(values.mean(axis=_over(over), keepdims=True))
 
-    def formula(outer: Array = y, inner: Array = y, first: Any = 1.0, second: Any = 1.0, scale: Array = s) -> Any:
+    def formula(
+        outer: Array = y, inner: Array = y, first: Any = 1.0, second: Any = 1.0, scale: Array = s
+    ) -> Any:
         return lambda u: (u - first * mean(u) - second * outer * mean(u * inner)) / scale
 
     begun, own = "in the derivative of {} ", _said(axes, x.ndim)
     for other in _sets(x.ndim):
         if other != axes:
             which = f"over {_said(other, x.ndim)}, expected {own}"
-            yield 1.0, Slip.WRONG_AXIS, f"{begun}both sums run {which}", lambda u, o=other: (
-                (u - mean(u, o) - y * mean(u * y, o)) / s
+            yield (
+                1.0,
+                Slip.WRONG_AXIS,
+                f"{begun}both sums run {which}",
+                lambda u, o=other: (u - mean(u, o) - y * mean(u * y, o)) / s,
             )
-            yield 1.1, Slip.WRONG_AXIS, f"{begun}the sum of u x̂ runs {which}", lambda u, o=other: (
-                (u - mean(u) - y * mean(u * y, o)) / s
+            yield (
+                1.1,
+                Slip.WRONG_AXIS,
+                f"{begun}the sum of u x̂ runs {which}",
+                lambda u, o=other: (u - mean(u) - y * mean(u * y, o)) / s,
             )
-            yield 1.1, Slip.WRONG_AXIS, f"{begun}the sum of u runs {which}", lambda u, o=other: (
-                (u - mean(u, o) - y * mean(u * y)) / s
+            yield (
+                1.1,
+                Slip.WRONG_AXIS,
+                f"{begun}the sum of u runs {which}",
+                lambda u, o=other: (u - mean(u, o) - y * mean(u * y)) / s,
             )
             both = tuple(sorted({*axes, *other}))
             turned = np.sqrt(x.var(axis=other, keepdims=True))
             if both != axes and (turned > 0).all():
                 xh = (x - x.mean(axis=other, keepdims=True)) / turned
                 said = f"{begun}mean, variance and sums run {which}"
-                yield 1.05, Slip.WRONG_AXIS, said, lambda u, o=other, xh=xh, t=turned: (
-                    (u - mean(u, o) - xh * mean(u * xh, o)) / t
+                yield (
+                    1.05,
+                    Slip.WRONG_AXIS,
+                    said,
+                    lambda u, o=other, xh=xh, t=turned: (u - mean(u, o) - xh * mean(u * xh, o)) / t,
                 )
     yield 1.0, Slip.FACTOR, begun + f"the sums are not divided by {count}", formula(first=count, second=count)
     for n in sorted({x.shape[axis] for axis in range(x.ndim)} | {x.size // count, count - 1}):
@@ -267,23 +304,42 @@ def _of_normalisation(x: Array, y: Array, axes: tuple[int, ...]) -> Slips:
             said = f"the sums are divided by {n}, expected {count}"
             yield 1.15, Slip.FACTOR, begun + said, formula(first=count / n, second=count / n)
             said = f"N u has {n} for N, expected {count}"
-            yield 1.2, Slip.FACTOR, begun + said, lambda u, n=n: (
-                (u * n / count - mean(u) - y * mean(u * y)) / s
+            yield (
+                1.2,
+                Slip.FACTOR,
+                begun + said,
+                lambda u, n=n: (u * n / count - mean(u) - y * mean(u * y)) / s,
             )
-            yield 1.2, Slip.FACTOR, f"{begun}N is {n} throughout, expected {count}", lambda u, n=n: (
-                (u - count / n * mean(u) - count / n * y * mean(u * y)) / s
+            yield (
+                1.2,
+                Slip.FACTOR,
+                f"{begun}N is {n} throughout, expected {count}",
+                lambda u, n=n: (u - count / n * mean(u) - count / n * y * mean(u * y)) / s,
             )
-            yield 1.2, Slip.FACTOR, f"{begun}N u has {n} for N, and all is divided by {n}, expected {count}", lambda u, n=n: (
-                (u * n - count * mean(u) - count * y * mean(u * y)) / (n * s)
+            yield (
+                1.2,
+                Slip.FACTOR,
+                f"{begun}N u has {n} for N, and all is divided by {n}, expected {count}",
+                lambda u, n=n: (u * n - count * mean(u) - count * y * mean(u * y)) / (n * s),
             )
     yield 1.0, Slip.MISSING_PATH, begun + "the term of the mean is left out", formula(first=0.0)
     yield 1.0, Slip.MISSING_PATH, begun + "the term of the variance is left out", formula(second=0.0)
-    yield 1.05, Slip.MISSING_PATH, "{} is taken with its statistics held constant", formula(first=0.0, second=0.0)
+    yield (
+        1.05,
+        Slip.MISSING_PATH,
+        "{} is taken with its statistics held constant",
+        formula(first=0.0, second=0.0),
+    )
     for name, value in (("x", x), ("x − mean", centred)):
         yield 1.1, Slip.WRONG_VALUE, f"{begun}{name} stands for x̂", formula(value, value)
         yield 1.15, Slip.WRONG_VALUE, f"{begun}{name} stands for x̂ before the sum", formula(value)
         yield 1.15, Slip.WRONG_VALUE, f"{begun}{name} stands for x̂ in the sum", formula(y, value)
-    yield 1.2, Slip.WRONG_VALUE, begun + "the two sums are exchanged", lambda u: (u - mean(u * y) - y * mean(u)) / s
+    yield (
+        1.2,
+        Slip.WRONG_VALUE,
+        begun + "the two sums are exchanged",
+        lambda u: (u - mean(u * y) - y * mean(u)) / s,
+    )
     yield 1.15, Slip.MISSING_FACTOR, begun + "x̂ before the sum is left out", formula(np.ones_like(y))
     yield 1.2, Slip.SIGN, begun + "the sign of the term of the variance is wrong", formula(second=-1.0)
     yield 1.2, Slip.SIGN, begun + "the sign of the term of the mean is wrong", formula(first=-1.0)
@@ -293,10 +349,18 @@ def _of_normalisation(x: Array, y: Array, axes: tuple[int, ...]) -> Slips:
     yield 1.25, Slip.FACTOR, begun + "the power of the variance is wrong", formula(second=1 / s)
     yield 1.25, Slip.FACTOR, begun + "the power of the variance is wrong", formula(second=s**2)
     yield 1.1, Slip.FACTOR, begun + "the variance stands for the standard deviation", formula(scale=s**2)
-    yield 1.1, Slip.MISSING_FACTOR, begun + "the division by the standard deviation is left out", formula(
-        scale=np.ones_like(s)
+    yield (
+        1.1,
+        Slip.MISSING_FACTOR,
+        begun + "the division by the standard deviation is left out",
+        formula(scale=np.ones_like(s)),
     )
-    yield 1.3, Slip.FACTOR, begun + "the standard deviation is a factor, expected a divisor", formula(scale=1 / s)
+    yield (
+        1.3,
+        Slip.FACTOR,
+        begun + "the standard deviation is a factor, expected a divisor",
+        formula(scale=1 / s),
+    )
 
 
 SLIPS: dict[str, Callable[[Array, Array, tuple[int, ...]], Slips]] = {
