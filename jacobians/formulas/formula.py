@@ -237,7 +237,7 @@ class Derivative:
 
     @property
     def free_sizes(self) -> set[str]:
-        """The letters of sizes that no variable has, such as n in ``sum(ones(n))*x``; `evaluate` takes numbers for them."""
+        """The letters of sizes that no variable has, such as n in ``sum(ones(n))*x``; `evaluate` takes them."""
         return self._context.free_sizes
 
     @property
