@@ -104,6 +104,12 @@ class Context:
         labels = tuple(range(len(value.labels)))
         self.out: Axes = tuple(axis for axis in (labels[:rows], labels[rows:]) if axis)
 
+    @property
+    def declared(self) -> tuple[Any, ...]:
+        """The text, the sizes of its names and what is assumed of them; named lines by their keys."""
+        sizes = {name: self.shape(name) for name in self.shapes.names}
+        return self.source, sizes, self.tags, {name: line.digest for name, line in self.lines.items()}
+
     def form(self, vec: str = "row") -> MatrixForm:
         """Return a writer of matrix notation."""
         shapes = {name: self.shape(name) for name in self.shapes.names}

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.formulas.conditions import conditions
 from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
 from jacobians.formulas.derivation_steps import steps_of
 from jacobians.formulas.differentiation import expanded, spread_terms
 from jacobians.formulas.effort import bounded
-from jacobians.formulas.forms import Form
 from jacobians.formulas.index_text import IndexText
 from jacobians.formulas.matrix_form import MatrixForm, NoFormError
+from jacobians.formulas.matrix_notation import Form
 from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.numpy_code import EinsumCode
 from jacobians.formulas.sizes import Shapes
@@ -33,7 +34,7 @@ LARGE, MOST_OPENED = 3, 64
 """From how many axes on a bracket has no matrix notation, and up to how many terms such ones are multiplied out."""
 
 
-class Derivative:
+class Derivative(ByValue):
     """The derivative of a formula as a formula; `derive` makes it.
 
     ``print(d)`` shows the gradient in the input's shape for a number, else the Jacobian matrix, and says which.
@@ -52,6 +53,15 @@ class Derivative:
         self._plain = tensor  # without what is assumed of the variables by which is differentiated
         self._tensor = context.assumed(tensor)
         self._chosen: dict[Any, Any] = {}
+
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        said = self._context.declared
+        return said, self._out, self._by, self._half, self._order, self._plain.digest
+
+    def __reduce__(self) -> Any:
+        # forms that were chosen are chosen again
+        return Derivative, (self._context, self._out, self._plain, self._by, self._half, self._order)
 
     # --- forms -------------------------------------------------------------------------------------------------
 

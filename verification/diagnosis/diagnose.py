@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.function import INPUT, Function
-from jacobians.layers.composition import Sequential
+from jacobians.layers.composition import Composition
 from jacobians.layers.softmax import Softmax
 from jacobians.numerics.arguments import checked_integer, checked_shape, shown
 from jacobians.numerics.arrays import Array, real_array
@@ -38,8 +39,8 @@ COSTS: dict[str, float] = {Slip.SIGN: 0.5, Slip.TRANSPOSED: 0.7, Slip.VEC_ORDER:
 """How simple the mistakes are that need no code; the others cost 1.2, in the order in which they are tried."""
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, eq=False)
+class Diagnosis(ByValue):
     """The most likely mistake.
 
     Attributes
@@ -251,7 +252,7 @@ def _tapes(f: Any, point: Array, wrt: str) -> Iterator[tuple[Callable[[Array], T
             yield lambda x: tape_of(f, x), point
         return
     at = point if wrt == INPUT else np.asarray(f.parameters[wrt], dtype=float)
-    if isinstance(f, Sequential | Softmax):
+    if isinstance(f, Composition | Softmax):
         bound = f if wrt == INPUT else None
         yield (
             (lambda x: tape_of_network(f, x, wrt))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.function import Function
 from jacobians.graph.operations.elementwise import spread
 from jacobians.graph.operations.table import at, replaced
 from jacobians.graph.recorder import Call
@@ -65,7 +66,9 @@ def mutation(row: Row) -> Row:
 
 
 def name_of(call: Call) -> str:
-    """Return what the code calls it: "*", "tanh", "indexing"."""
+    """Return what the code calls it: "*", "tanh", "indexing", or the layer."""
+    if isinstance(call.function, Function):
+        return call.name
     name = call.name.rpartition(".")[2]
     return SYMBOLS.get(name, name)
 

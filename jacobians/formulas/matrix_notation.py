@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
+from jacobians.equality import ByValue
 from jacobians.formulas.context import Context
 from jacobians.formulas.effort import bounded
 from jacobians.formulas.latex import latex
@@ -13,7 +15,7 @@ from jacobians.formulas.text import text
 from jacobians.formulas.tree import Node
 
 
-class Form:
+class Form(ByValue):
     """A formula in matrix notation, printed as text; a derivative makes it.
 
     Parameters
@@ -33,6 +35,10 @@ class Form:
     def printed(self) -> Named:
         """The tree with powers and with names for its repeated parts, and what they stand for."""
         return self._context.named(with_powers(self.tree), self._vec)
+
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        return self.tree, self._vec, self._context.declared
 
     @bounded()
     def code(self) -> str:
