@@ -263,7 +263,8 @@ class EinsumCode:
         lead = [str(number) if isinstance(number, int) else f"({number})"] if number != 1 else []
         if not operands:
             return sign + ("*".join([*lead, *sizes]) or "1")
-        inside = f"{','.join(letters for _, letters in operands)}->{''.join(_LETTERS[labels[la]] for la in range(free))}"
+        result = "".join(_LETTERS[labels[la]] for la in range(free))
+        inside = f"{','.join(letters for _, letters in operands)}->{result}"
         order = ", optimize=True" if len(operands) > 3 else ""  # else one loop over all indices
         made = f"np.einsum('{inside}', {', '.join(code for code, _ in operands)}{order})"
         return sign + "*".join([*lead, *sizes, made])
