@@ -252,7 +252,7 @@ class Derivative(ByValue):
 
     @property
     def free_sizes(self) -> set[str]:
-        """The letters of sizes that no variable has, as n in ``sum(ones(n))*x``; `evaluate` takes numbers for them."""
+        """The letters of sizes that no variable has, such as n in ``sum(ones(n))*x``; `evaluate` takes them."""
         return self._context.free_sizes
 
     @property
