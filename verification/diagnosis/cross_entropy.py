@@ -91,7 +91,7 @@ def wrong_gradients(tape: Tape, base: dict[int, Array]) -> Iterator[tuple[float,
                 name = value_name(tape, vertex)
                 for cost, slip, said, wrong in (
                     (1.3, Slip.WRONG_VALUE, "z stands for its logistic function: z − y for p − y", z - t),
-                    (1.45, Slip.MISSING_CONSTANT, "the target is not subtracted: p stands for p − y", p),
+                    (1.6, Slip.MISSING_CONSTANT, "the target is not subtracted: p stands for p − y", p),
                     (
                         1.3,
                         Slip.APPLIED_TWICE,

@@ -133,7 +133,7 @@ def broadcasts(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
         said = f"what flows back to {what} is averaged over {count} entries, expected their sum"
         yield Variant(1.7, Slip.FACTOR, said, ((edge, scaled(edge, 1 / count)),))
         said = f"what flows back to {what} is counted once, expected once for each of the entries that have a share"
-        yield Variant(1.6, Slip.NOT_SUMMED, said, ((edge, _once(edge, made, axes)),))
+        yield Variant(1.8, Slip.NOT_SUMMED, said, ((edge, _once(edge, made, axes)),))
 
 
 def _once(edge: Edge, made: tuple[int, ...], axes: tuple[int, ...]) -> Pull:

@@ -17,6 +17,7 @@ from jacobians.graph.recorder import Frame
 from jacobians.numerics.arrays import Array
 from jacobians.structures import Dense
 from verification.causes import Slip
+from verification.diagnosis.constant_factors import ratio
 from verification.diagnosis.mutations import ELEMENTWISE, PRODUCTS, Variant, name_of, operand, pool
 from verification.diagnosis.tape import Edge, Pull, Tape, by_entries, pull_of
 
@@ -286,9 +287,9 @@ def _elementwise(tape: Tape, region: Region, variant: Any, own: Pull, extra: flo
             said = f"{formula} is taken of the argument of {name}, expected of its value"
             yield variant(1.1 + extra, Slip.WRONG_POINT, said, by_entries(by_value(x)))
     yield variant(1.8 + extra, Slip.FACTOR, f"the derivative of {name} is inverted", by_entries(1 / slope))
-    yield variant(
-        1.5 + extra, Slip.WRONG_VALUE, f"the argument of {name} stands for its derivative", by_entries(x)
-    )
+    if not np.allclose(slope, ratio(slope, x) * x, rtol=1e-9, atol=0):
+        said = f"the argument of {name} stands for its derivative"
+        yield variant(1.5 + extra, Slip.WRONG_VALUE, said, by_entries(x))
     if x.size > 1 and (np.abs(slope) < 1).all() and (slope != 0).any():
         if (slope <= 0).all():
             said = f"the 1 is forgotten in the derivative of {name}: 1 + f′ stands for f′"
