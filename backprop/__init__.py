@@ -2,7 +2,8 @@
 
 from backprop.chain import Chain
 from backprop.compare import Comparison, compare
-from backprop.compiling.compiled import CompiledGraph, compile  # noqa: A004  # backprop.compile, as re.compile
+from backprop.compiling.compiled import compile  # noqa: A004  # backprop.compile, as re.compile
+from backprop.compiling.compiled_graphs import CompiledGraph
 from backprop.compiling.gradients import CompiledGradients, compile_gradients
 from backprop.compiling.jacobians import CompiledJacobian
 from backprop.compiling.products import CompiledProducts, ProductsAt, compile_products
@@ -22,6 +23,7 @@ from backprop.models import (
     ImportCheck,
     UnsupportedError,
     from_description,
+    from_keras,
     from_onnx,
     from_sklearn,
     from_torch,
@@ -68,6 +70,7 @@ __all__ = [
     "fit",
     "formula_costs",
     "from_description",
+    "from_keras",
     "from_onnx",
     "from_sklearn",
     "from_torch",

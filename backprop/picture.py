@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jacobians import Jacobian
 from jacobians.names import class_name
-from verification.pictures import Picture
+from jacobians.picture import Picture
 
 __all__ = ["Picture", "picture"]
 

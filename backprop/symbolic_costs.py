@@ -12,8 +12,9 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 from backprop.chain import Chain
-from backprop.tables import WIDTH, html_table, latex_table, markdown_table, text_table
+from backprop.tables import WIDTH, Tex, latex_table, markdown_table, text_table
 from jacobians import Cost
+from jacobians.markup import html_table
 from jacobians.numerics.arguments import checked_integer, shown
 from jacobians.planning.bracketing import associate, from_left, from_right
 from jacobians.planning.trees import Tree
@@ -186,7 +187,7 @@ class SymbolicCosts:
 
         header, rows = self._table()
         for row, item in zip(rows, self.alternatives, strict=True):
-            row[2:] = [f"${latex(item.cost.multiplications)}$", f"${latex(item.cost.additions)}$"]
+            row[2:] = [Tex(f"${latex(own)}$") for own in (item.cost.multiplications, item.cost.additions)]
         return latex_table(header, rows)
 
     def _repr_html_(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import checked_integer, checked_option, real_number
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -32,8 +33,8 @@ WITNESSES = ("finite-difference", "complex-step")
 """Which judge each gradient by default: the forward pass is called, or run on complex numbers."""
 
 
-@dataclass(frozen=True)
-class GradientRow:
+@dataclass(frozen=True, eq=False)
+class GradientRow(ByValue):
     """What is said of the gradient by one input.
 
     Attributes
@@ -83,8 +84,8 @@ class GradientRow:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class BackwardReport:
+@dataclass(frozen=True, eq=False)
+class BackwardReport(ByValue):
     """The verdict on a backward pass.
 
     Attributes

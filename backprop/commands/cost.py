@@ -13,6 +13,7 @@ import typer
 from backprop.chain import Chain
 from backprop.compare import Comparison, compare
 from backprop.plan import Plan
+from backprop.plan_display import step_cells
 from backprop.symbolic_costs import symbolic_costs
 from backprop.tables import WIDTH, markdown_table
 from jacobians import Spec
@@ -212,10 +213,6 @@ def to_dict(comparison: Comparison, plan: Plan) -> dict[str, Any]:
 
 
 def _steps_markdown(plan: Plan) -> str:
-    rows = [
-        [str(number), f"{step.left} · {step.right}", step.spec.label,
-         f"{step.cost.multiplications:,}", f"{step.cost.additions:,}", step.formula]
-        for number, step in enumerate(plan.steps, 1)
-    ]  # fmt: skip
+    rows = [[number, product, *rest] for number, product, _, *rest in step_cells(plan)]
     header = ["step", "product", "result", "multiplications", "additions", "rule"]
     return f"Optimal: {plan.bracketing}\n\n{markdown_table(header, rows, numeric=(0, 3, 4))}" if rows else ""

@@ -8,6 +8,7 @@ import numpy as np
 
 from jacobians import Affine, Function, Sequential
 from jacobians.layers.composition import Composition
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_shape
 
 
@@ -51,3 +52,29 @@ def short_name(network: Function) -> str:
     """Return a representation of at most 60 characters."""
     text = repr(network).replace("\\", " ").replace('"', "'")
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def check_out(out: Any, expected: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse what can't take an answer of a shape and a precision.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: found {class_name(out)}, expected an array of shape {expected}")
+    if not out.flags.writeable:
+        raise ValueError("out: found a read-only array, expected a writeable one; copy it by np.array(out)")
+    if out.shape != expected or out.dtype != dtype:
+        raise ValueError(
+            f"out: found shape {out.shape} and dtype {out.dtype}, expected {expected} and {dtype}; "
+            f"make it by np.empty({expected}, np.{dtype})"
+        )
+
+
+def short_array(array: Any) -> str:
+    """Return what is to be said of an array that is refused; of what is none, its class."""
+    if type(array) is not np.ndarray:
+        return class_name(array)
+    kind = "" if array.flags.c_contiguous and array.flags.writeable else ", read-only or not C-contiguous"
+    return f"shape {array.shape} and dtype {array.dtype}{kind}"

@@ -62,6 +62,7 @@ _MOVES = {
     "stack", "take", "take_along_axis", "sum", "mean",
 }  # fmt: skip
 MOST_OPERATIONS = 4000  # Python compiles longer functions slowly, and NumPy is faster there
+MOST_ENTRIES = 40_000  # of all arrays, most of which may be numbers that are known: a second to go through
 
 
 class NotScalarError(Exception):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
+from backprop.compiling.arguments import short_array
 from backprop.compiling.engines import Engine, Work, checked_engine, engine_module, fastest, installed
 from backprop.compiling.entrywise import MOST_OPERATIONS
 from backprop.compiling.gradient_source import GradientTrace, gradient_source, target_name, trace_gradients
@@ -17,6 +18,7 @@ from backprop.compiling.nodes import fixed_nodes
 from backprop.learning.network import MLP
 from backprop.learning.targets import target_rows
 from jacobians import Function
+from jacobians.equality import ByValue
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, require_budget
@@ -28,7 +30,7 @@ LEAST_POINTS = 128
 """Points of a thread, below which BLAS's own threads are faster: gradients of few points are not worth adding up."""
 
 
-class CompiledGradients:
+class CompiledGradients(ByValue):
     """The gradients of a network's mean loss by all parameters: ``compiled(x, y)`` is what ``net.gradients(x, y)`` is.
 
     Made by :func:`compile_gradients`. The parameters are those that the network has at each call, so that it can be
@@ -76,7 +78,7 @@ class CompiledGradients:
         rows = np.full(self._rows, 1 / network.sizes[-1], dtype=self._dtype)
         loss = network.network_loss.of(rows)
         self._target = target_name(loss, rows)
-        self._limited = loss.has_domain
+        self._limited, self._takes_all = loss.has_domain, network.network_loss.takes_all
         self._engine, self.engine, self._candidates = engine, engine, ""
         if engine == "auto":
             self._take_the_fastest()
@@ -140,10 +142,17 @@ class CompiledGradients:
         written = gradient_source(trace, title)
         if call is None:
             return written, written.made()
-        engine = call
-        return written, lambda *arrays: engine(*arrays[:-1])
+        engine, into = call, getattr(call, "into", None)
 
-    @without_float_errors
+        def code(x: Array, y: Array, *others: Any) -> Any:
+            *parameters, arrays = others
+            if into is None or arrays[0] is None:
+                return engine(x, y, *parameters)
+            into(x, y, *parameters, *arrays)
+            return arrays
+
+        return written, code
+
     def __call__(self, x: Any, y: Any, out: dict[str, Array] | None = None) -> dict[str, Array]:
         """Return ∂(mean loss)/∂parameter for every parameter, each in its parameter's shape.
 
@@ -161,10 +170,9 @@ class CompiledGradients:
         TypeError, ValueError
             If x, y or out is refused, or N is not the number of points that was compiled for.
         """
+        # the code has the error state of these packages: the usual way needs none around it
         network = self._network
-        points, targets = self._points(x), self._targets(y)
-        if self._limited:  # its domain are outputs that the code keeps to itself
-            network.network_loss.of(targets).check_values(network._forward(points, 1))
+        points, targets = self._looked_at(x, y)
         if self._layers is not network.layers:
             self._affine = [network[place] for place in network.affine_places]
             self._layers = network.layers  # last: another thread may ask
@@ -175,12 +183,14 @@ class CompiledGradients:
         else:
             found = self._by_threads(points, targets, parameters, arrays)
         if out is not None:
-            for name, gradient in zip(self._names, found, strict=True):
-                if gradient is not out[name]:
-                    np.copyto(out[name], gradient)
+            if found is not arrays:
+                for name, gradient in zip(self._names, found, strict=True):
+                    if gradient is not out[name]:
+                        np.copyto(out[name], gradient)
             return out
         return dict(zip(self._names, found, strict=True))
 
+    @without_float_errors
     def _by_threads(
         self, points: Array, targets: Array, parameters: list[Array], arrays: Sequence[Array | None]
     ) -> Sequence[Array]:
@@ -212,20 +222,34 @@ class CompiledGradients:
             raise TypeError(f"out: found {found}, expected a dict with an array for each of {self._names}")
         for name, shape in zip(self._names, self._sizes, strict=True):
             array = out[name]
-            usual = type(array) is ndarray and array.shape == shape and array.dtype == self._dtype
-            if not usual or not array.flags.c_contiguous or not array.flags.writeable:
+            usual = type(array) is ndarray and array.shape == shape and array.dtype is self._dtype
+            if not usual or not array.flags.carray:
                 raise ValueError(
-                    f"out: found {_short(array)} for {name}, expected a writeable C-contiguous array of shape "
+                    f"out: found {short_array(array)} for {name}, expected a writeable C-contiguous array of shape "
                     f"{shape} and dtype {self._dtype}; make it by np.empty({shape}, np.{self._dtype})"
                 )
         return [out[name] for name in self._names]
 
+    def _looked_at(self, x: Any, y: Any) -> tuple[Array, Array]:
+        """Return points and targets; arrays of the usual kind are let through without a closer look."""
+        usual = type(x) is ndarray and x.dtype is self._dtype and x.shape == self._shape
+        same = type(y) is ndarray and y.dtype is self._dtype and y.shape == self._rows
+        if usual and same and self._takes_all and not self._limited:
+            self._network.check_library(x)
+            return x, y
+        return self._door(x, y)
+
+    @without_float_errors
+    def _door(self, x: Any, y: Any) -> tuple[Array, Array]:
+        points, targets = self._points(x), self._targets(y)
+        if self._limited:  # its domain are outputs that the code keeps to itself
+            loss = self._network.network_loss.of(targets)
+            loss.check_values(self._network._forward(points, 1))
+        return points, targets
+
     def _points(self, x: Any) -> Array:
-        """Return x as points; an array of the usual kind is let through without a closer look."""
+        """Return x as points."""
         network = self._network
-        if type(x) is ndarray and x.dtype is self._dtype and x.shape == self._shape:
-            network.check_library(x)
-            return x
         points, count = network._points(x)
         if count != self.points:
             raise ValueError(
@@ -237,7 +261,7 @@ class CompiledGradients:
     def _targets(self, y: Any) -> Array:
         """Return what the loss keeps of the targets y."""
         loss, (points, outputs) = self._network.network_loss, self._rows
-        if loss.takes_all and type(y) is ndarray and y.dtype is self._dtype and y.shape == self._rows:
+        if self._takes_all and type(y) is ndarray and y.dtype is self._dtype and y.shape == self._rows:
             return y
         targets: Array = getattr(loss.of(target_rows(y, points, outputs, self._dtype)), self._target)
         return targets
@@ -250,13 +274,6 @@ class CompiledGradients:
         where = "" if self.engine == "numpy" and not self._candidates else f" on {self.engine}"
         chosen = f", the fastest of {self._candidates}" if self._candidates else ""
         return f"<CompiledGradients of {self._network!r} for {self.points} points{where}{chosen}>"
-
-
-def _short(array: Any) -> str:
-    if type(array) is not ndarray:
-        return class_name(array)
-    kind = "" if array.flags.c_contiguous and array.flags.writeable else ", read-only or not C-contiguous"
-    return f"shape {array.shape} and dtype {array.dtype}{kind}"
 
 
 def compile_gradients(network: MLP, points: int, *, engine: Engine = "numpy") -> CompiledGradients:

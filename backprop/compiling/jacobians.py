@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
-from backprop.compiling.arguments import checked_precision, checked_sizes, short_name, takes_all_values
+from backprop.compiling.arguments import (
+    check_out,
+    checked_precision,
+    checked_sizes,
+    short_array,
+    short_name,
+    takes_all_values,
+)
+from backprop.compiling.blocks import by_blocks
 from backprop.compiling.engines import (
     Engine,
     Work,
@@ -26,12 +36,12 @@ from backprop.compiling.scalar_form import is_small, scalar_form
 from backprop.plan import Plan
 from jacobians import Cost, Function
 from jacobians.cost import ZERO_COST
+from jacobians.equality import ByValue
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_flag, checked_option
-from jacobians.numerics.arrays import Array, real_array, require_budget
+from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import require_numpy_function
-from jacobians.numerics.threads import LEAST_FLOPS, spread
 from jacobians.planning.plan import GraphPlan
 
 Form = Literal["auto", "arrays", "scalars"]
@@ -43,7 +53,7 @@ _WORTH_LOOKING = (
 )
 
 
-class CompiledJacobian:
+class CompiledJacobian(ByValue):
     """A Jacobian as a function of x alone: ``compiled(x)`` is a dense array (m, n), or (N, m, n) for N points.
 
     Made by :func:`compile`. The parameters are those of the network when it was compiled, copied: later updates of
@@ -106,11 +116,12 @@ class CompiledJacobian:
         self.shape, self.dtype, self.by = shape, dtype, by
         self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
         self._loss, self._batched, self._form = loss, batched, form
-        # x of this shape goes straight to the code, unless the function looks at the numbers of x first
+        # x of this shape goes straight to the code, unless numbers of x are looked at first
         self._limited = loss is not None and loss.has_domain
         self._straight = shape if takes_all_values(network) and not self._limited else None
         self._others: dict[np.dtype[Any], CompiledJacobian] = {}
         self._own: Any = _none_is
+        self._entry: Any = None  # what writes into an array without any look at it
         self._engine, self.engine, self._candidates = engine, engine, ""
         if engine == "auto":
             self._take_the_fastest(block)
@@ -158,8 +169,12 @@ class CompiledJacobian:
 
     def _take(self, trace: Trace) -> Trace:
         self.plan, self.cost = trace.plan, trace.cost
-        self._sizes, self._answer = trace.result.shape[-2:], trace.result.dtype
+        self._take_sizes(trace.result.shape[-2:], trace.result.dtype)
         return trace
+
+    def _take_sizes(self, sizes: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._sizes, self._answer = sizes, dtype
+        self._shape_of_out = (*self.shape[:1], *sizes) if self._batched else sizes
 
     def _title(self) -> str:
         target = "the loss" if self._loss is not None else "F"
@@ -199,6 +214,7 @@ class CompiledJacobian:
             return call(x)[0] if out is None else call(x, out=(out,))[0]
 
         self._arrays = self._call = getattr(call, "one", arrays)
+        self._entry = getattr(call, "into", None)
         return True
 
     def _take_the_fastest(self, block: int | None) -> None:
@@ -207,9 +223,8 @@ class CompiledJacobian:
         made = {name: CompiledJacobian(*given, name) for name in installed()}
         x = random_arguments([Node("input", "x", (), {}, self.shape, self.dtype, {})])
         name = fastest({name: call._call for name, call in made.items()}, x)
-        candidates = ", ".join(made)
         vars(self).update(vars(made[name]))
-        self._engine, self._candidates = "auto", candidates
+        self._engine, self._candidates = "auto", ", ".join(made)
 
     # --- batches in blocks -----------------------------------------------------------------------------
 
@@ -235,41 +250,15 @@ class CompiledJacobian:
         whole = self._of_points(block)
         rest = self._of_points(points % block) if points % block else whole
         self.source, self.constants, self.form = whole.source, whole.constants, whole.form
-        self.plan, self._sizes, self._answer = whole.plan, whole._sizes, whole._answer
+        self.plan = whole.plan
+        self._take_sizes(whole._sizes, whole._answer)
         self.workspace = whole.workspace + (rest.workspace if points % block else 0)
         self.cost = points // block * whole.cost + (rest.cost if points % block else ZERO_COST)
         self._writes_out = self._writes_anywhere = True
-        pieces = [slice(first, min(first + block, points)) for first in range(0, points, block)]
-        shape, dtype = (points, *self._sizes), self._answer
-
-        def by_blocks(x: Array, out: Array | None = None) -> Array:
-            if out is None:
-                require_budget(
-                    shape,
-                    dtype.itemsize,
-                    f"the Jacobians of {points:,} points",
-                    "pass an array out=, such as np.lib.format.open_memmap(…) for one on disk, or take fewer points",
-                )
-            result = np.empty(shape, dtype) if out is None else out
-
-            def work(piece: slice) -> None:
-                count = piece.stop - piece.start
-                code = whole if count == block else rest
-                at: Any = piece.start if count == 1 else piece
-                part = np.asarray(result[at])
-                if part.flags.c_contiguous:
-                    code(np.asarray(x[at]), part)
-                else:
-                    part[...] = code(np.asarray(x[at]))
-
-            if self.cost.flops < LEAST_FLOPS:
-                for piece in pieces:
-                    work(piece)
-            else:
-                spread(work, pieces)
-            return result
-
-        self._arrays = self._call = by_blocks
+        answer = (points, *self._sizes)
+        self._arrays = self._call = by_blocks(
+            whole, rest, points, block, answer, self._answer, self.cost.flops
+        )
 
     def _of_points(self, points: int) -> CompiledJacobian:
         """Return the same for fewer points; for one as a point."""
@@ -305,18 +294,58 @@ class CompiledJacobian:
                 return self._for_dtype(x.dtype)(x, out)
         if out is None:
             return self._call(x)
-        if (
-            type(out) is not ndarray
-            or out.shape != self._shape_of_out
-            or out.dtype is not self._answer
-            or not out.flags.writeable
-        ):
-            self._check_out(out)
+        usual = type(out) is ndarray and out.dtype is self._answer and out.shape == self._shape_of_out
+        if usual and self._entry is not None and out.flags.carray:
+            self._entry(x, out)
+            return out
+        if not usual or not out.flags.writeable:
+            check_out(out, self._shape_of_out, self._answer)
         if self._writes_anywhere or (self._writes_out and out.flags.c_contiguous):
             self._arrays(x, out)
         else:
             np.copyto(out, self._call(x))
         return out
+
+    def into(self, x: Array, out: Array) -> Callable[[], Any]:
+        """Return a function without arguments that writes the Jacobian at what x holds then into `out`.
+
+        Both are looked at here, once, for a look takes as long as the code of a small network: their shapes, and
+        whether they can be written to, have to stay what they are.
+
+        Parameters
+        ----------
+        x : numpy.ndarray
+            Of the shape and precision that was compiled for.
+        out : numpy.ndarray
+            A writeable C-contiguous array for the answer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x or out is refused.
+
+        Examples
+        --------
+        >>> import backprop
+        >>> jacobian = backprop.compile(backprop.MLP.initialize([2, 3, 1], seed=0, loss="squared-error"))
+        >>> x, out = np.zeros(2), np.empty((1, 2))
+        >>> write = jacobian.into(x, out)
+        >>> x += 1.0
+        >>> _ = write()
+        >>> np.array_equal(out, jacobian(np.ones(2)))
+        True
+        """
+        if type(x) is not ndarray or x.dtype != self.dtype or x.shape != self.shape:
+            raise ValueError(
+                f"x: found {short_array(x)}, expected an array of shape {self.shape} and dtype {self.dtype}, which is "
+                f"read at each call; make it by np.asarray(x, np.{self.dtype})"
+            )
+        check_out(out, self._shape_of_out, self._answer)
+        if not out.flags.carray:
+            raise ValueError(
+                "out: found an array that is not C-contiguous, expected one; make it by np.empty"
+            )
+        return partial(self if self._entry is None or self._straight is None else self._entry, x, out)
 
     def _at_own(self, x: Any, out: Any) -> Any:
         """Return the Jacobian at an array of the engine's library, or at what stands for one while it is traced."""
@@ -335,9 +364,9 @@ class CompiledJacobian:
     def _door(self, x: Any) -> Array:
         point = real_array(x, "x", foreign="refuse")
         if point.shape != self.shape:
+            expected = f"{self.shape}, the shape that was compiled for"
             raise ValueError(
-                f"x: found shape {point.shape}, expected {self.shape}, the shape that was compiled for; "
-                f"compile again with shape={point.shape}"
+                f"x: found shape {point.shape}, expected {expected}; compile again with shape={point.shape}"
             )
         self._network.check_values(point)
         if self._loss is not None and self._limited:
@@ -348,36 +377,9 @@ class CompiledJacobian:
     def _for_dtype(self, dtype: np.dtype[Any]) -> CompiledJacobian:
         if dtype not in self._others:
             form: Form = "auto" if self._form == "scalars" else self._form
-            self._others[dtype] = CompiledJacobian(
-                self._network,
-                self.shape,
-                dtype,
-                self.by,
-                self._loss,
-                self._batched,
-                form,
-                self.block,
-                self.engine,
-            )
+            given = (self._network, self.shape, dtype, self.by, self._loss, self._batched, form, self.block)
+            self._others[dtype] = CompiledJacobian(*given, self.engine)
         return self._others[dtype]
-
-    @property
-    def _shape_of_out(self) -> tuple[int, ...]:
-        return (*self.shape[:1], *self._sizes) if self._batched else self._sizes
-
-    def _check_out(self, out: Any) -> None:
-        expected, dtype = self._shape_of_out, self._answer
-        if not isinstance(out, np.ndarray):
-            raise TypeError(f"out: found {class_name(out)}, expected an array of shape {expected}")
-        if not out.flags.writeable:
-            raise ValueError(
-                "out: found a read-only array, expected a writeable one; copy it by np.array(out)"
-            )
-        if out.shape != expected or out.dtype != dtype:
-            raise ValueError(
-                f"out: found shape {out.shape} and dtype {out.dtype}, expected {expected} and {dtype}; "
-                f"make it by np.empty({expected}, np.{dtype})"
-            )
 
     def __reduce__(self) -> Any:
         # compiled again: code that is run is never read from a pickle

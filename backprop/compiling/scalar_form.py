@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from backprop.compiling.entrywise import (
     FUNCTIONS,
-    MOST_OPERATIONS,
+    MOST_ENTRIES,
     TEMPLATES,
     Code,
     NotScalarError,
@@ -23,7 +23,7 @@ from backprop.compiling.entrywise import (
 )
 from jacobians.numerics.arrays import Array
 
-_CALL = re.compile(r"[a-z_]+\(")
+_CALL = re.compile(r"[a-z_0-9]+\(")
 # Measured with CPython 3.11 and NumPy 2.4: one line of NumPy on small arrays takes as long as about so many
 # operations on Python's floats.
 _OPERATIONS_A_LINE = 25
@@ -45,6 +45,8 @@ class ScalarLines:
         From an entry of the results to an expression.
     operations : set of str
         What is done somewhere.
+    alone : set of str
+        The names of the lines that were asked to stand alone.
     """
 
     inputs: dict[str, list[Scalar]]
@@ -52,6 +54,7 @@ class ScalarLines:
     lines: list[str]
     text: Callable[[Any], str]
     operations: set[str]
+    alone: set[str]
 
 
 def scalar_lines(
@@ -60,6 +63,7 @@ def scalar_lines(
     several: bool,
     rewritten: Callable[[list[Scalar]], None] = lambda scalars: None,
     templates: Mapping[str, str] = TEMPLATES,
+    apart: Collection[str] = (),
 ) -> ScalarLines:
     """Return the lines of a trace entry by entry.
 
@@ -72,13 +76,15 @@ def scalar_lines(
         May change the operations of numbers, in the order in which they are computed.
     templates : mapping of str to str, optional
         The expressions of operations, by default those of Python.
+    apart : collection of str, optional
+        The operations that get a line of their own each.
 
     Raises
     ------
     NotScalarError
         If there is no such form.
     """
-    if sum(math.prod(node.shape) for node in trace.nodes if id(node) not in trace.once) > MOST_OPERATIONS:
+    if sum(math.prod(node.shape) for node in trace.nodes if id(node) not in trace.once) > MOST_ENTRIES:
         raise NotScalarError("too many operations")
     code = Code()
     inputs, results = entries(trace, code)
@@ -99,6 +105,7 @@ def scalar_lines(
     names = iter(range(1, len(scalars) + 1))
     lines: list[str] = []
     expressions: dict[int, str] = {}
+    alone: set[str] = set()
 
     def text(value: Any) -> str:
         if not isinstance(value, Scalar):
@@ -110,12 +117,15 @@ def scalar_lines(
         template = templates[scalar.operation]
         written = template.format(*map(text, scalar.operands))
         repeated = any(template.count(f"{{{place}}}") > 1 for place in range(2))
-        if uses[id(scalar)] == 1 and len(written) <= 80 and not repeated:
+        by_itself = scalar.operation in apart
+        if uses[id(scalar)] == 1 and len(written) <= 80 and not repeated and not by_itself:
             expressions[id(scalar)] = written
         else:
             scalar.name = f"s{next(names)}"
             lines.append(f"{scalar.name} = {written}")
-    return ScalarLines(inputs, results, lines, text, {scalar.operation for scalar in scalars})
+            if by_itself:
+                alone.add(scalar.name)
+    return ScalarLines(inputs, results, lines, text, {scalar.operation for scalar in scalars}, alone)
 
 
 def scalar_form(trace: Straight, title: str, arguments: Sequence[str] | None = None) -> str:
@@ -227,90 +237,3 @@ def is_small(trace: Straight) -> bool:
 
 
 _CALLS = ("ufunc", "function", "method", "write")
-
-
-# --- functions of arrays, for engines that compile them --------------------------------------------------
-
-_COLUMNS = 128  # points that are laid out side by side
-
-
-def _index(shape: tuple[int, ...], place: int) -> str:
-    """Return what stands in brackets for an entry."""
-    return ", ".join(map(str, map(int, np.unravel_index(place, shape)))) if shape else "()"
-
-
-def straight_function(taken: Any, found: ScalarLines, given: Any) -> str:
-    """Return a function of arrays that writes the entries of results into others.
-
-    Parameters
-    ----------
-    taken : list of (str, list of Scalar, tuple of int)
-        Name, entries and shape of each argument.
-    found : ScalarLines
-    given : list of (str, numpy.ndarray)
-        Name and entries of each result.
-    """
-    body = [
-        f"{entry.name} = {name}[{_index(shape, place)}]"
-        for name, own, shape in taken
-        for place, entry in enumerate(own)
-    ]
-    body += found.lines
-    body += [
-        f"{name}[{_index(dense.shape, place)}] = {found.text(entry)}"
-        for name, dense in given
-        for place, entry in enumerate(dense.flat)
-    ]
-    heading = f"def function({', '.join([*(part[0] for part in taken), *(name for name, _ in given)])}):"
-    return "\n    ".join([heading, *body]) + "\n"
-
-
-def looped_function(taken: Any, found: ScalarLines, given: Any, moving: list[bool], summed: bool) -> str:
-    """Return a loop over points: some of them side by side in rows, so that each line is a vector instruction."""
-    lead = 1 if summed else 0  # a point of a sum is a batch of one
-    points = [part for part, moves in zip(taken, moving, strict=True) if moves]
-    entries = [
-        (entry, name, _index(shape[lead:], k)) for name, own, shape in points for k, entry in enumerate(own)
-    ]
-    answers = [
-        (result, dense.shape, k, entry) for result, dense in given for k, entry in enumerate(dense.flat)
-    ]
-    first = points[0][0]
-    fixed = [part for part, moves in zip(taken, moving, strict=True) if not moves]
-    return (
-        "\n".join(
-            [
-                f"def function({', '.join([*(part[0] for part in taken), *(name for name, _ in given)])}):",
-                *(
-                    f"    {e.name} = {name}[{_index(shape, k)}]"
-                    for name, own, shape in fixed
-                    for k, e in enumerate(own)
-                ),
-                f"    columns = empty(({len(entries)}, {_COLUMNS}))",
-                f"    found = empty(({len(answers)}, {_COLUMNS}))",
-                *(["    found[:] = 0.0"] if summed else []),
-                f"    for start in range(0, {first}.shape[0], {_COLUMNS}):",
-                f"        count = min({_COLUMNS}, {first}.shape[0] - start)",
-                "        for i in range(count):",
-                *(
-                    f"            columns[{k}, i] = {name}[start + i, {place}]"
-                    for k, (_, name, place) in enumerate(entries)
-                ),
-                "        for i in range(count):",
-                *(f"            {entry.name} = columns[{k}, i]" for k, (entry, *_) in enumerate(entries)),
-                *(f"            {line}" for line in found.lines),
-                *(
-                    f"            found[{k}, i] {'+' if summed else ''}= {found.text(a[3])}"
-                    for k, a in enumerate(answers)
-                ),
-                *(["        for i in range(count):"] if not summed else []),
-                *(
-                    f"    {name}[{_index(shape, k)}] = found[{row}].sum()"
-                    if summed
-                    else f"            {name}[start + i, {_index(shape, k)}] = found[{row}, i]"
-                    for row, (name, shape, k, _) in enumerate(answers)
-                ),
-            ]
-        )
-        + "\n"
-    )

@@ -7,7 +7,8 @@ from html import escape
 
 from backprop.families.pictures import grid_svg, groups, key_svg, lines_svg
 from backprop.families.table import COLUMNS, TEXTS, Row, shown_value
-from backprop.web_page import data_table, web_page
+from jacobians.markup import html_table
+from verification.web_page import web_page
 
 _SHOWN = tuple(name for name in COLUMNS if name not in ("family", "bracketing"))
 
@@ -22,15 +23,16 @@ def sweep_page(rows: Sequence[Row], lines: Sequence[str]) -> str:
         if lines
         else "<p>The cheapest strategy is the same everywhere.</p>"
     )
-    table = data_table(
-        "Costs of every network: × multiplications, + additions, predicted from shapes alone; "
-        "an order is the cheapest by multiplications. A click on a head sorts.",
+    table = html_table(
         [COLUMNS[name] for name in _SHOWN],
         [[shown_value(name, row[name]) for name in _SHOWN] for row in rows],
         numeric=[place for place, name in enumerate(_SHOWN) if name not in TEXTS],
+        caption="Costs of every network: × multiplications, + additions, predicted from shapes alone; "
+        "an order is the cheapest by multiplications. A click on a head sorts.",
+        page=True,
     )
     grids = "".join(
-        f'<figure class="wide" tabindex="0" role="region" aria-label="{escape(title or "Grid")}">'
+        f'<figure class="wide" tabindex="0" aria-label="{escape(title or "Grid")}">'
         f"{grid_svg(own, title=title)}</figure>"
         for title, own in groups(rows).items()
     )
@@ -41,7 +43,7 @@ def sweep_page(rows: Sequence[Row], lines: Sequence[str]) -> str:
 <div class="pair">{grids}</div>
 <h2 id="changes">Where they change places</h2>{changes}
 <h2 id="costs">Costs by width</h2>
-<figure class="wide" tabindex="0" role="region" aria-label="Costs by width">{lines_svg(rows)}</figure>
+<figure class="wide" tabindex="0" aria-label="Costs by width">{lines_svg(rows)}</figure>
 <h2 id="table">All numbers</h2>{table}
 <h2 id="conventions">Conventions</h2><ul>
 <li>Left multiplies from the output (reverse mode, backpropagation), right from the input (forward mode); optimal

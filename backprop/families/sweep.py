@@ -24,9 +24,11 @@ from backprop.families.table import (
     crossovers,
     shown_value,
 )
-from backprop.plan import ratio
-from backprop.tables import csv_table, html_table, latex_table, markdown_table, text_table
+from backprop.ratios import ratio
+from backprop.tables import csv_table, latex_table, markdown_table, text_table
+from jacobians.equality import ByValue
 from jacobians.layers.activations import ACTIVATIONS
+from jacobians.markup import html_table
 from jacobians.names import printable
 from jacobians.numerics.arguments import (
     checked_flag,
@@ -37,15 +39,15 @@ from jacobians.numerics.arguments import (
     checked_path,
     shown,
 )
+from jacobians.picture import Picture
 from jacobians.products.expansion import expansion_cost
 from verification.optional_packages import require_extras
-from verification.pictures import Picture
 
 MOST_NETWORKS = 10**6
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class Sweep(ByValue):
     """The costs of a family of networks; ``print`` it, or write it by the ``to_…`` methods.
 
     Attributes

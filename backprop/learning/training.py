@@ -28,6 +28,7 @@ from backprop.learning.state import (
     save_state,
 )
 from backprop.learning.targets import class_numbers, target_rows
+from jacobians.equality import ByValue
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_callable, checked_integer
 from jacobians.numerics.arrays import Array, read_only, real_array
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingResult:
+class TrainingResult(ByValue):
     """A trained network and how it came about; :meth:`save` keeps all that is needed to continue.
 
     Attributes

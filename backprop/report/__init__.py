@@ -3,6 +3,7 @@
 Importing this package loads neither matplotlib nor jinja2; they draw and render when asked to.
 """
 
+from backprop.report.asked import Asked
 from backprop.report.digits import collect
 from backprop.report.own_function import report_network
 from backprop.report.record import to_dict
@@ -12,6 +13,7 @@ from backprop.report.settings import Settings
 from backprop.report.write import to_csv, to_json, write_files
 
 __all__ = [
+    "Asked",
     "Derivative",
     "Layer",
     "LayerJacobian",

@@ -13,6 +13,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from jacobians.formulas.effort import spend
 from jacobians.formulas.functions import ELEMENTWISE, WHOLE
 from jacobians.formulas.kronecker_form import KroneckerForm
 from jacobians.formulas.nodes import Atom, Choice, Delta, Factor, Fn, Sym, Tensor, Term
@@ -127,6 +128,7 @@ class MatrixForm:
         self, term: Term, rows: Sequence[int], columns: Sequence[int], sizes: Mapping[int, Atom]
     ) -> Piece:
         """Return one term as a piece of a sum."""
+        spend(20 * (len(term.factors) + 1))
         graph = Graph(dict(sizes))
         for factor in term.factors:
             self._place(graph, factor)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
+from jacobians.formulas.effort import spend
 from jacobians.formulas.nodes import (
     Atom,
     Delta,
@@ -32,7 +33,7 @@ from jacobians.formulas.nodes import (
 
 
 def close(
-    terms: Iterable[Term], free: Sequence[int], sizes: Sequence[Atom], *, spread: bool = False
+    terms: Iterable[Term], free: Sequence[int], sizes: Sequence[Atom], *, spread: int | None = None
 ) -> Tensor:
     """Return the sum of open terms as a tensor: normal form, like terms together.
 
@@ -44,14 +45,15 @@ def close(
         The labels that stay, in order.
     sizes : sequence
         Their sizes.
-    spread : bool
-        Whether sums in brackets are multiplied out.
+    spread : int, optional
+        From how many axes on sums in brackets are multiplied out; by default none is.
     """
     names = {label: place for place, label in enumerate(free)}
     found: dict[object, Term] = {}
     work = list(terms)[::-1]
     while work:
         term = work.pop()
+        spend(10 * (len(term.factors) + 1))
         if term.number == 0:
             continue
         made = _normal(term, names.keys(), spread)
@@ -69,7 +71,7 @@ def close(
     return Tensor(tuple(sizes), tuple(found.values()))
 
 
-def _normal(term: Term, free: Iterable[int], spread: bool) -> Term | list[Term]:
+def _normal(term: Term, free: Iterable[int], spread: int | None) -> Term | list[Term]:
     """Return a term in normal form, or terms that are still to be brought into it (none: the term is 0)."""
     number, monomial, factors = term
     # --- R1: single terms, and 0, in brackets
@@ -102,9 +104,9 @@ def _normal(term: Term, free: Iterable[int], spread: bool) -> Term | list[Term]:
             for t in inside
         ]
 
-    if spread:
+    if spread is not None:
         for factor in flat:
-            if isinstance(factor.node, Tensor) and factor.exponent == 1:
+            if isinstance(factor.node, Tensor) and factor.exponent == 1 and len(factor.labels) >= spread:
                 return opened(factor)
     # --- R5 and R6
     flat = _merged(flat)

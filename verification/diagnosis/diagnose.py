@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.function import INPUT, Function
 from jacobians.layers.composition import Composition
 from jacobians.layers.softmax import Softmax
@@ -45,8 +46,8 @@ COSTS: dict[str, float] = {Slip.SIGN: 0.5, Slip.TRANSPOSED: 0.7, Slip.VEC_ORDER:
 """How simple the mistakes are that need no code; the others cost 1.2, in the order in which they are tried."""
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, eq=False)
+class Diagnosis(ByValue):
     """The most likely mistake.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.equality import by_value
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array
@@ -29,6 +30,7 @@ COLUMNS = 4
 GLANCE = 2.0**-13  # along directions of length 1: rounding and h² are both far below what is tolerated
 
 
+@by_value
 class AdjointResult(NamedTuple):
     """Whether matvec and rmatvec are transposes of each other.
 

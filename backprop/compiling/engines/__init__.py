@@ -3,8 +3,8 @@
 An engine prints or runs the nodes of one recording; plan, cost and results are those of the recording. Such a file has
 
 - ``made(work)``, which returns a function of the arguments that returns a tuple of arrays, or None where the engine has
-  nothing that could be faster than NumPy's code. It may have the attribute ``writes_out``: it takes ``out``, a tuple of
-  C-contiguous arrays or of None, and `one`, the same of one array for one argument;
+  nothing that could be faster than NumPy's code. It may have the attributes ``writes_out``, and of one argument and
+  one result ``one(x, out=None)``, and ``into(x, out)``, which looks at neither;
 - ``rewritten(nodes, results, once)``, which returns the nodes of NumPy's code with some fused, for what was not made;
 - ``KEEPS_UNITS``, whether dead units must stay, for shapes can't depend on numbers;
 - ``own(array)``, whether an array is the library's, which then stays with it.
@@ -50,6 +50,8 @@ class Work:
     summed : tuple of str
         Of one point: the arguments whose first axis counts points, where the results are sums over these. Its other
         arguments are the same for all points.
+    many : bool
+        Whether arguments and results have an axis of points before the ones that the nodes say, for any number of them.
     """
 
     nodes: list[Node]
@@ -58,6 +60,7 @@ class Work:
     once: set[int]
     point: Work | None = field(default=None)
     summed: tuple[str, ...] = ()
+    many: bool = False
 
 
 @cache
@@ -158,13 +161,14 @@ def engine_text(form: str, engine: str, candidates: str) -> str:
     return f"{where}, the fastest of {candidates}" if candidates else where
 
 
-def random_arguments(nodes: Iterable[Node]) -> list[Array]:
-    """Return random arrays of the shapes of inputs; indices are 0."""
+def random_arguments(nodes: Iterable[Node], points: int | None = None) -> list[Array]:
+    """Return random arrays of the shapes of inputs, with a first axis of so many points; indices are 0."""
     rng = np.random.default_rng(0)
+    lead = () if points is None else (points,)
     return [
-        rng.standard_normal(node.shape).astype(node.dtype)
+        rng.standard_normal((*lead, *node.shape)).astype(node.dtype)
         if node.dtype.kind == "f"
-        else np.zeros(node.shape, node.dtype)
+        else np.zeros((*lead, *node.shape), node.dtype)
         for node in nodes
     ]
 

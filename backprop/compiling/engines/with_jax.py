@@ -61,7 +61,8 @@ def made(work: Work) -> Callable[..., Any]:
                 running.do(node)
         return tuple(jnp.broadcast_to(running.read(node), node.shape) for node in work.results)
 
-    compiled = jax.jit(run)
+    each_point = jax.vmap(run, in_axes=(None, *[0] * len(work.arguments))) if work.many else run
+    compiled = jax.jit(each_point)
     floats = [value for value in fixed.values() if value.dtype == np.float64]
     double = bool(floats) or any(node.dtype == np.float64 for node in work.nodes)
     on_device: list[list[Any]] = []

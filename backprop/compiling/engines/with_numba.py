@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from backprop.compiling.array_functions import Argument, looped_function, straight_function
 from backprop.compiling.engines import Work, not_installed
 from backprop.compiling.entrywise import FUNCTIONS, TEMPLATES, NotScalarError, Scalar
 from backprop.compiling.nodes import Node
 from backprop.compiling.printing import needed
 from backprop.compiling.recording import Recording
-from backprop.compiling.scalar_form import looped_function, scalar_lines, straight_function
+from backprop.compiling.scalar_form import scalar_lines
 from jacobians.cost import ZERO_COST
 from jacobians.layers.activation_derivatives import LEAST_ENTRIES
 from jacobians.layers.activations import ACTIVATIONS
@@ -185,6 +186,12 @@ _FUSED = {
 # --- functions of scalars --------------------------------------------------------------------------------
 
 _SCALARS = {**TEMPLATES, "tanh": "tanh_pair({})[0]", "tanh_slope": "tanh_pair({})[1]"}
+_CALLED = {
+    operation
+    for operation, template in _SCALARS.items()
+    if any(f"{name}(" in template for name in FUNCTIONS if name not in ("sqrt", "tanh"))
+}
+"""What calls a function of the mathematical library, one number after the other."""
 
 
 def _with_slopes(scalars: list[Scalar]) -> None:
@@ -204,10 +211,9 @@ def _with_slopes(scalars: list[Scalar]) -> None:
 
 def made(work: Work) -> Callable[..., Any] | None:
     """Return a compiled function of scalars, or a loop over points of one; None where it would be too long."""
-    of = work.point or work
-    if any(
-        node.dtype != np.float64 for node in [*work.results, *(n for n in work.nodes if n.kind == "input")]
-    ):
+    of, loop = work.point or work, work.many or work.point is not None
+    inputs = {node.function: node for node in work.nodes if node.kind == "input"}
+    if any(node.dtype != np.float64 for node in [*work.results, *inputs.values()]):
         return None
     try:
         found = scalar_lines(
@@ -215,52 +221,91 @@ def made(work: Work) -> Callable[..., Any] | None:
             several=True,
             rewritten=_with_slopes,
             templates=_SCALARS,
+            apart=_CALLED if loop else (),
         )
     except NotScalarError:
         return None
-    if len(found.lines) + sum(dense.size for dense in found.results) > _MOST or len(found.inputs) != len(
-        work.arguments
-    ):
+    count = len(found.lines) + sum(dense.size for dense in found.results)
+    if count > _MOST or len(found.inputs) != len(work.arguments):
         return None
+    moving = (of.summed or work.arguments) if loop else ()
     shapes = {node.function: node.shape for node in of.nodes if node.kind == "input"}
-    taken = [(f"a{n}", found.inputs[name], shapes[name]) for n, name in enumerate(work.arguments)]
-    given = [(f"r{n}", dense) for n, dense in enumerate(found.results)]
-    moving = [name in (of.summed or work.arguments) for name in work.arguments] if work.point else []
+    lead = 1 if of.summed else 0  # a point of a sum is a batch of one
+    taken = [
+        Argument(f"a{n}", found.inputs[name], shapes[name][lead if name in moving else 0 :], name in moving)
+        for n, name in enumerate(work.arguments)
+    ]
+    together = not loop and len(found.results) > 1
+    dense = [np.concatenate([part.ravel() for part in found.results])] if together else found.results
+    given = [(f"r{n}", part) for n, part in enumerate(dense)]
     text = (
-        looped_function(taken, found, given, moving, bool(of.summed))
-        if work.point
+        looped_function(taken, found, given, bool(of.summed))
+        if loop
         else straight_function(taken, found, given)
     )
     namespace: dict[str, Any] = {name: getattr(math, name) for name in FUNCTIONS}
-    namespace |= {"tanh_pair": tanh_pair, "empty": np.empty}
+    known = [
+        0.0 if isinstance(entry, Scalar) or of.summed else float(entry)
+        for part in dense
+        for entry in part.flat
+    ]
+    namespace |= {"tanh_pair": tanh_pair, "empty": np.empty, "known": np.array(known)}
     exec(text, namespace)  # code that this library has written from its own operations
-    inputs = {node.function: node for node in work.nodes if node.kind == "input"}
+    more = int(work.many)
     kinds = [
-        types.Array(types.float64, len(inputs[name].shape), "A", readonly=True, aligned=False)
+        types.Array(types.float64, len(inputs[name].shape) + more, "A", readonly=True, aligned=False)
         for name in work.arguments
     ]
-    kinds += [types.Array(types.float64, len(node.shape), "C") for node in work.results]
+    ends = [1] if together else [len(node.shape) + more for node in work.results]
+    kinds += [types.Array(types.float64, ndim, "C") for ndim in ends]
     try:
         compiled = numba.njit([types.void(*kinds)], **_OPTIONS)(namespace["function"])
     except numba.core.errors.NumbaError:
         return None
-    shapes_out = [node.shape for node in work.results]
-    empty = np.empty
+    made_call: Any = _calling(work, compiled, dense[0].size if together else 0)
+    made_call.source, made_call.compiled = text, compiled
+    return made_call
 
-    def call(*arrays: Any, out: Any = None) -> Any:
-        results = tuple([empty(shape) for shape in shapes_out]) if out is None else out
-        compiled(*arrays, *results)
+
+def _calling(work: Work, compiled: Any, together: int) -> Callable[..., Any]:
+    """Return the function that gives results to the compiled one: each its own, or all in one of so many entries."""
+    # behind the look at the kinds of arguments, which are known: what is no such array is refused here too
+    entry = next(iter(compiled.overloads.values())).entry_point
+    shapes = [node.shape for node in work.results]
+    empty = np.empty
+    (shape, *others), ends = shapes, np.cumsum([0, *map(math.prod, shapes)]).tolist()
+    whole = (len(shapes), *shape)
+
+    def alike(*arrays: Any) -> tuple[Any, ...]:
+        flat = empty(together)
+        entry(*arrays, flat)
+        return tuple(flat.reshape(whole))
+
+    def parted(*arrays: Any) -> tuple[Any, ...]:
+        flat = empty(together)
+        entry(*arrays, flat)
+        pieces = zip(ends, ends[1:], shapes, strict=False)
+        return tuple([flat[start:stop].reshape(own) for start, stop, own in pieces])
+
+    def several(*arrays: Any) -> tuple[Any, ...]:
+        results = tuple([empty(own) for own in shapes])
+        entry(*arrays, *results)
+        return results
+
+    def points(*arrays: Any) -> tuple[Any, ...]:
+        results = tuple([empty((len(arrays[0]), *own)) for own in shapes])
+        entry(*arrays, *results)
         return results
 
     def one(x: Any, out: Any = None) -> Any:  # of one argument and one result: the shortest way
         if out is None:
-            out = empty(shapes_out[0])
-        compiled(x, out)
+            out = empty(shape)
+        entry(x, out)
         return out
 
-    made_call: Any = call
-    made_call.one = one
-    made_call.writes_out, made_call.source = True, text
+    same = all(own == shape for own in others)
+    call: Any = points if work.many else several if not together else alike if same else parted
+    call.one, call.into, call.writes_out = one, entry, True
     return call
 
 
