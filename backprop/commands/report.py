@@ -87,19 +87,19 @@ def run(
         bool, typer.Option("--run-code", help="Let --network load .joblib, .pkl and .pt2, which run code.")
     ] = False,
     points: Annotated[
-        str,
+        str | None,
         typer.Option(metavar="NUMBERS", help="Compare for so many points at once: 1,32.", show_default="1"),
-    ] = "",
+    ] = None,
     by: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAMES", help="Derivatives by input or by parameters: input,0.W.", show_default="all"
         ),
-    ] = "",
+    ] = None,
     strategies: Annotated[
-        str,
+        str | None,
         typer.Option(metavar="NAMES", help=f"Of {', '.join(ORDERS)}.", show_default="left,right,optimal"),
-    ] = "",
+    ] = None,
     objective: Annotated[
         str, typer.Option(metavar="NAME", help=f"What optimal has least of: {', '.join(OBJECTIVES)}.")
     ] = "multiplications",
@@ -161,7 +161,7 @@ def run(
         for place in (output, *folders):
             require_writable(place, FILES)
         with progress(quiet=quiet or as_json) as tick, users_code(f"--network: {', '.join(network or ())}"):
-            reports = {name: make(tick) for name, make in models.items()}
+            reports = {name: _made(make, tick, name if folders else "") for name, make in models.items()}
             tick("writing", 0, 1)
             paths = [
                 path
@@ -186,6 +186,16 @@ def run(
                 typer.echo("")
         show_end(several_verdict(reports), paths)
     return 0 if all(report.passed for report in reports.values()) else 1
+
+
+def _made(make: Callable[[Tick], Report], tick: Tick, name: str) -> Report:
+    """Return a report; of several models the sentence of a refusal names the one."""
+    try:
+        return make(tick)
+    except CallError as error:
+        if not name or name in str(error):
+            raise
+        raise CallError(f"{error}; found in {name}") from None
 
 
 def _alike(options: Mapping[str, list[str] | None]) -> list[dict[str, str]]:

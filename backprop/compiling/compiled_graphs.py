@@ -134,13 +134,12 @@ class CompiledGraph(ByValue):
 
     def _take_the_short_way(self) -> None:
         """Let an array of the usual kind straight to the code, where there is one argument and one result."""
-        (kind, *more), graph = self._kinds.values(), self.plan.graph
-        alone = not more and len(graph.inputs) == len(graph.outputs) == 1 and not self._batched
-        one = getattr(self._call, "one", None)
+        kinds, graph = list(self._kinds.values()), self.plan.graph
         self._short: Any = None
-        if alone:
+        if len(kinds) == len(graph.inputs) == len(graph.outputs) == 1 and not self._batched:
             call = self._call
-            self._short, self._dtype, self._shape = one or (lambda x: call(x)[0]), kind.dtype, kind.shape
+            self._short = getattr(call, "one", None) or (lambda x: call(x)[0])
+            self._dtype, self._shape = kinds[0].dtype, kinds[0].shape
 
     def __call__(self, *points: Any, **named: Any) -> Any:
         """Return the Jacobians at a point, or at all of some.

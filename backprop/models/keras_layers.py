@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop.models.assembly import NotSupported, batch_norm, negative
+from backprop.models.assembly import NotSupported, batch_norm, same_sides
+from backprop.models.functions import negative
 from backprop.models.keras_values import (
     FIRST,
     Given,
@@ -79,14 +80,10 @@ def _dense(values: Values, name: str, layer: Any, given: Given) -> None:
 def _sides(layer: Any, space: Sequence[int], window: Sequence[int], stride: Sequence[int],
            dilation: Sequence[int]) -> tuple[tuple[int, int], ...]:  # fmt: skip
     """Return the zeros before and behind each axis that Keras' word for a padding means."""
-    sides = []
-    for n, k, s, d in zip(space, window, stride, dilation, strict=True):
-        reach = (k - 1) * d + 1
-        same = max((-(-n // s) - 1) * s + reach - n, 0)
-        sides.append(
-            {"valid": (0, 0), "same": (same // 2, same - same // 2), "causal": (reach - 1, 0)}[layer.padding]
-        )
-    return tuple(sides)
+    if layer.padding == "same":
+        return same_sides(space, window, stride, dilation)
+    reaches = [(k - 1) * d for k, d in zip(window, dilation, strict=True)]
+    return tuple((reach if layer.padding == "causal" else 0, 0) for reach in reaches)
 
 
 def _convolved(values: Values, name: str, layer: Any, source: str, W: Array, bias: Any, groups: int,

@@ -74,7 +74,7 @@ class Asked:
         if not self.strategies:
             raise ValueError(f"strategies: found none, expected names out of {', '.join(ORDERS)}")
         for name in self.strategies:
-            if name not in ORDERS:
+            if not isinstance(name, str) or name not in ORDERS:
                 raise ValueError(
                     f"strategies: found {shown(name)}, expected names out of {', '.join(ORDERS)}"
                     f"{near(name, ORDERS) if isinstance(name, str) else ''}"
@@ -105,9 +105,14 @@ class Asked:
 
 
 def parse_asked(
-    *, points: str = "", by: str = "", strategies: str = "", objective: str = "", **words: str
+    *,
+    points: str | None = None,
+    by: str | None = None,
+    strategies: str | None = None,
+    objective: str = "multiplications",
+    **words: str,
 ) -> Asked:
-    """Return what is asked for in texts, as on a command line; "" stands for what is usual.
+    """Return what is asked for in texts, as on a command line; None stands for what is usual.
 
     Raises
     ------
@@ -119,22 +124,18 @@ def parse_asked(
     >>> parse_asked(points="1, 32", by="input,0.W").points
     (1, 32)
     """
-    parts = _names(points)
-    for part in parts:
-        if not re.fullmatch(r"[0-9]{1,9}", part):
-            raise ValueError(
-                f"points: found {part!r}, expected whole numbers with commas between; write 1,32, say"
-            )
-    given: dict[str, Any] = {"by": tuple(_names(by)), "points": tuple(map(int, parts)), **words}
+    given: dict[str, Any] = {"objective": objective, **words}
     for name, text in (("points", points), ("by", by), ("strategies", strategies)):
-        if text and not _names(text):
-            raise ValueError(f"{name}: found {text!r}, expected something between the commas")
-    if strategies:
-        given["strategies"] = tuple(_names(strategies))
-    if objective:
-        given["objective"] = objective
+        if text is None:
+            continue
+        parts = [part.strip() for part in text.split(",")]
+        if not all(parts):
+            raise ValueError(f"{name}: found {text!r}, expected something before and behind each comma")
+        if name == "points":
+            for part in parts:
+                if not re.fullmatch(r"[0-9]{1,9}", part):
+                    raise ValueError(
+                        f"points: found {part!r}, expected whole numbers with commas between; write 1,32, say"
+                    )
+        given[name] = tuple(map(int, parts)) if name == "points" else tuple(parts)
     return Asked(**given)
-
-
-def _names(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

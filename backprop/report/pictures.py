@@ -182,7 +182,8 @@ def draw_costs(costs: Mapping[str, Mapping[str, int]]) -> str:
         axes.set_xscale("symlog", linthresh=1.0, linscale=0.4)
         axes.set_xlim(0, max(10.0, float(largest)) * 1.6)
         axes.set_ylim(len(costs) - 0.45, -0.55)
-        axes.set_yticks(range(len(costs)), list(costs))
+        # a dollar would begin mathematics
+        axes.set_yticks(range(len(costs)), [title.replace("$", r"\$") for title in costs])
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("multiplications, predicted and counted")
         figure.legend(

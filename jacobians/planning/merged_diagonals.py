@@ -13,7 +13,7 @@ are as many wherever the bound is met, so that the fewest of these are the fewes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from jacobians.planning.dynamic_programming import without_carried
 from jacobians.planning.hu_shing import dense_bracketing
 from jacobians.planning.trees import Tree, flat, fold, folded
 from jacobians.products import product_cost, product_spec
+from jacobians.products.core import remembered
 from jacobians.spec import Batch, Spec, broadcast, owner
 
 _MOST_MIXED = 5  # factors of one corner that are not all alike: their groups double with each
@@ -78,7 +79,7 @@ def merged_bracketing(specs: Sequence[Spec]) -> Merged | None:
     least = _least_others(sizes)
     points = Spec.dense(1, 1, batch).batch_size
     bound = points * sum(rows * inner * columns for rows, inner, columns in zip(*products, strict=True))
-    taken = _Taken(batch, frozenset(sizes))
+    taken = _Taken(batch, sizes)
     runs: list[list[Grouping]] = []
     for run, other in zip(places, least, strict=True):
         key = tuple(specs[place] for place in run), other
@@ -117,37 +118,46 @@ def _moved(tree: Tree, by: int) -> Tree:
     return folded(flat(tree), by.__add__, pair)
 
 
+@remembered
+def _rate(spec: Spec, batch: Batch, sizes: tuple[int, ...]) -> Cost | None:
+    """Return what a row of a dense matrix costs that takes a factor in; None if it costs or is anything else.
+
+    Parameters
+    ----------
+    spec : Spec
+    batch : tuple of int
+        The points of the dense matrix.
+    sizes : tuple of int
+        Of which numbers of rows it is asked, 1 first.
+    """
+    n = spec.shape[0]
+    if spec.shape != (n, n):
+        return None
+    rate: Cost | None = None
+    for size in sizes:
+        left, right = Spec.dense(size, n, batch), Spec.dense(n, size, batch)
+        if product_spec(left, spec) != left or product_spec(spec, right) != right:
+            return None
+        cost = product_cost(left, spec)
+        rate = rate or cost
+        if cost != size * rate or product_cost(spec, right) != cost:
+            return None
+    if rate == ZERO_COST:
+        return rate
+    # what holds for one point only is taken in for fewer, if the dense matrix does so, too
+    return rate if rate is not None and rate.multiplications and spec.batch == batch else None
+
+
 class _Taken:
     """How dense matrices for `batch` take others in, of which those of some sizes are asked."""
 
-    def __init__(self, batch: Batch, sizes: frozenset[int]) -> None:
-        self.batch, self.sizes = batch, sizes
-        self._rates: dict[Spec, Cost | None] = {}
+    def __init__(self, batch: Batch, sizes: Iterable[int]) -> None:
+        self.batch, self.sizes = batch, tuple(sorted({1, *sizes}))
 
     def rate(self, spec: Spec) -> Cost | None:
-        """Return what a row of a dense matrix costs that takes the factor in; None if it costs or is anything else."""
-        if spec not in self._rates:
-            self._rates[spec] = self._rate(spec)
-        return self._rates[spec]
-
-    def _rate(self, spec: Spec) -> Cost | None:
-        n = spec.shape[0]
-        if spec.shape != (n, n):
-            return None
-        rate = None
+        """Return what a row of a dense matrix costs that takes the factor in; None if that is not so simple."""
         # a formula of sizes is linear where it is so for three of them
-        for size in (1, 2, 3) if owner(spec.structure)._by_sizes else sorted({1, *self.sizes}):
-            left, right = Spec.dense(size, n, self.batch), Spec.dense(n, size, self.batch)
-            if product_spec(left, spec) != left or product_spec(spec, right) != right:
-                return None
-            cost = product_cost(left, spec)
-            rate = cost if rate is None else rate
-            if cost != size * rate or product_cost(spec, right) != cost:
-                return None
-        if rate is not None and rate.multiplications == 0:
-            return rate if rate.additions == 0 else None
-        # what holds for one point only is taken in for fewer, if the dense matrix does so, too
-        return rate if spec.batch == self.batch else None
+        return _rate(spec, self.batch, (1, 2, 3) if owner(spec.structure)._by_sizes else self.sizes)
 
     def groupings(self, run: tuple[Spec, ...], size: int) -> tuple[int, list[Grouping]] | None:
         """Return the cheapest ways in which a matrix of `size` rows takes in the factors of a corner, and their cost.

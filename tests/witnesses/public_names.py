@@ -81,6 +81,7 @@ def _instances() -> Iterator[tuple[str, Callable[[], Any]]]:
         "Picture": lambda: backprop.picture(net.jacobian(X[0])),
         "Report": lambda: report.report_network(net, X[0]),
         "Settings": report.Settings,
+        "Asked": lambda: report.Asked(points=(1, 4), heading="A network"),
         "Formula": lambda: notes.formulas()["B6"],
         "Result": lambda: notes.run(notes.formulas()["B6"]),
         "CheckReport": lambda: verification.check(np.sin, X[0], J),
