@@ -19,9 +19,9 @@ _DRAWN = (Plan, NetworkPlan, NetworkGraph, GraphPlan, Graph)
 def picture(jacobian: Any, x: Any = None) -> Picture:
     """Return the heat map of a Jacobian, the diagram of a network, or what a plan or a graph draws of itself.
 
-    Of a Jacobian red is positive, blue negative, grey exactly 0. Rows are outputs, columns are inputs (numerator layout,
-    row-major vec). Of a large one evenly spaced rows are drawn and columns that share a pixel show their entry of largest
-    magnitude; it is never expanded as a whole.
+    Of a Jacobian red is positive, blue negative, grey exactly 0. Rows are outputs, columns are inputs (numerator
+    layout, row-major vec). Of a large one evenly spaced rows are drawn and columns that share a pixel show their entry
+    of largest magnitude; it is never expanded as a whole.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def picture(jacobian: Any, x: Any = None) -> Picture:
         return jacobian.picture()
     if not isinstance(jacobian, Jacobian):
         raise TypeError(
-            f"jacobian: found {class_name(jacobian)}, expected a Jacobian, a network, a plan or a graph; wrap a matrix in "
-            f"Dense"
+            f"jacobian: found {class_name(jacobian)}, expected a Jacobian; wrap a matrix in Dense, or give a network, "
+            f"a plan or a graph"
         )
     if jacobian.batch_shape:
         raise ValueError(f"jacobian: found batch_shape {jacobian.batch_shape}, expected one point")
