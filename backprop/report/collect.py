@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,14 +51,7 @@ def checked_tick(tick: Any) -> Tick:
     """
     if tick is None:
         return lambda stage, done, total: None
-    expected = "a function of a stage and two numbers"
-    checked_callable(tick, "tick", expected)
-    with contextlib.suppress(ValueError):  # a class of Python's own kind, whose signature isn't told
-        try:
-            inspect.signature(tick).bind("checks", 0, 1)
-        except TypeError:
-            raise TypeError(f"tick: found {shown(tick)}, expected {expected}") from None
-    return cast(Tick, tick)
+    return cast(Tick, checked_callable(tick, "tick", "a function of a stage and two numbers", 3))
 
 
 class Points(NamedTuple):

@@ -118,7 +118,7 @@ class Elementwise(Function):
         latex = stated.latex or None if latex is None else latex
         for argument, function in (("f", f), ("df", df), ("df_by_value", df_by_value)):
             if argument != "df_by_value" or function is not None:
-                checked_callable(function, argument, "a function of an array")
+                checked_callable(function, argument, "a function of an array", 1)
         for argument, text in (("name", name), ("latex", latex)):
             if not isinstance(text, str) and (argument == "name" or text is not None):
                 raise TypeError(f"{argument}: found {shown(text)}, expected text")
