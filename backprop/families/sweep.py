@@ -107,6 +107,8 @@ class Sweep(ByValue):
         import pyarrow.parquet
 
         target = checked_path(path, "path")
+        if target.is_dir() or not target.parent.is_dir():
+            raise ValueError(f"path: found {str(target)!r}, expected a file in a directory that is there")
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(self.rows)), target)
         return target
 

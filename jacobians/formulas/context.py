@@ -147,7 +147,11 @@ class Context:
     def free_sizes(self) -> set[str]:
         """The letters that are no size of a variable's, such as n in ``sum(ones(n))*x``."""
         own = {atom for name in self.shapes.variables for side in self.shape(name) for atom in side}
-        return {letter for letter in self.shapes.taken if letter not in self.shapes.names} - own
+        return (
+            {letter for letter in self.shapes.taken if letter not in self.shapes.names}
+            - own
+            - CONSTANTS.keys()
+        )
 
     def shape(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
         """Return the sizes of a variable's rows and columns."""
