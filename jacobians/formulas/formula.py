@@ -22,7 +22,7 @@ from jacobians.formulas.numpy_code import EinsumCode
 from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.steps import Steps
 from jacobians.formulas.text import size_text, text
-from jacobians.formulas.tree import FormulaError, Node, Program, count
+from jacobians.formulas.tree import FormulaError, Node, Program, count, parts_of
 from jacobians.numerics.arguments import checked_option
 
 VECS = ("row", "column")
@@ -299,6 +299,12 @@ class Derivative(ByValue):
     def assumptions(self, name: str) -> frozenset[str]:
         """Return what was declared of a variable."""
         return self._context.tags.get(name, frozenset())
+
+    @property
+    def transposes(self) -> bool:
+        """Whether a commutation matrix stands in what is printed."""
+        shown = self._shown
+        return shown is not None and any(node.op == "comm" for node in parts_of(shown.tree))
 
     def fits(self, program: Program) -> None:
         """Refuse a formula with names that this one has not, or whose sizes do not match.
