@@ -19,10 +19,9 @@ from jacobians.formulas.matrix_form import MatrixForm, NoFormError
 from jacobians.formulas.matrix_notation import Form
 from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.numpy_code import EinsumCode
-from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.steps import Steps
 from jacobians.formulas.text import size_text, text
-from jacobians.formulas.tree import FormulaError, Node, Program, count, parts_of
+from jacobians.formulas.tree import FormulaError, Node, count, parts_of
 from jacobians.numerics.arguments import checked_option
 
 VECS = ("row", "column")
@@ -240,80 +239,10 @@ class Derivative(ByValue):
         return conditions(form, *before, self._tensor)
 
     @property
-    def sizes(self) -> dict[str, tuple[str, ...]]:
-        """The sizes of all variables, as letters and numbers: () for a number, ("n",) for a vector."""
-        names = self._context.shapes.variables
-        return {name: tuple(size_text(size) for size in self._context.shape(name) if size) for name in names}
-
-    @property
-    def free_sizes(self) -> set[str]:
-        """The letters of sizes that no variable has, such as n in ``sum(ones(n))*x``; `evaluate` takes them."""
-        return self._context.free_sizes
-
-    @property
-    def shape(self) -> tuple[str, ...]:
-        """The shape of what `evaluate` gives, out_shape + in_shape, in letters and numbers."""
-        return tuple(
-            size_text([self._tensor.sizes[label] for label in axis]) for axis in (*self._out, *self._in)
-        )
-
-    @property
-    def formula(self) -> str:
-        """The text that was derived."""
-        return self._context.source
-
-    @property
-    def program(self) -> Program:
-        """The tree of that text."""
-        return self._context.program
-
-    @property
-    def by(self) -> str:
-        """The variable."""
-        return self._by
-
-    @property
-    def shapes(self) -> Shapes:
-        """The sizes of all parts of the formula."""
-        return self._context.shapes
-
-    @property
-    def order(self) -> int:
-        """Of which order it is: 1, or more after `derive`."""
-        return self._order
-
-    @property
-    def half(self) -> bool:
-        """Whether it is the derivative by the free entries of a symmetric matrix."""
-        return self._half
-
-    @property
-    def outputs(self) -> int:
-        """How many of the axes of `shape` are the formula's own."""
-        return len(self._out)
-
-    def axes(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
-        """Return a variable's sizes of rows and columns, () for 1."""
-        return self._context.shape(name)
-
-    def assumptions(self, name: str) -> frozenset[str]:
-        """Return what was declared of a variable."""
-        return self._context.tags.get(name, frozenset())
-
-    @property
     def transposes(self) -> bool:
         """Whether a commutation matrix stands in what is printed."""
         shown = self._shown
         return shown is not None and any(node.op == "comm" for node in parts_of(shown.tree))
-
-    def fits(self, program: Program) -> None:
-        """Refuse a formula with names that this one has not, or whose sizes do not match.
-
-        Raises
-        ------
-        FormulaError
-        """
-        self._context.fits(program)
 
     @property
     def steps(self) -> Steps:

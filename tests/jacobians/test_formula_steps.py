@@ -159,7 +159,7 @@ def test_a_squared_norm_is_a_product_of_vectors():
     assert str(derive("norm2(X*w - y)^2", "w").steps).startswith(
         "df = 2·(X·w − y)ᵀ·X·dw\n    d‖u‖² = 2·uᵀ·du"
     )
-    assert str(derive("normF(X*B)^2", "X").steps).startswith("df = 2·tr((X·B)ᵀ·dX·B)")
+    assert str(derive("normF(X*B)^2", "X").steps).startswith("df = 2·tr(Bᵀ·Xᵀ·dX·B)")
     assert str(derive("norm2(r*W)^2", "r", declare={"r": "1×n"}).steps).startswith("df = 2·r·W·Wᵀ·drᵀ")
 
 
