@@ -12,6 +12,7 @@ from jacobians.formulas.conditions import conditions
 from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
 from jacobians.formulas.derivation_steps import steps_of
+from jacobians.formulas.derivative_facts import Facts
 from jacobians.formulas.differentiation import expanded, spread_terms
 from jacobians.formulas.effort import bounded
 from jacobians.formulas.index_text import IndexText
@@ -33,7 +34,7 @@ LARGE, MOST_OPENED = 3, 64
 """From how many axes on a bracket has no matrix notation, and up to how many terms such ones are multiplied out."""
 
 
-class Derivative(ByValue):
+class Derivative(Facts, ByValue):
     """The derivative of a formula as a formula; `derive` makes it.
 
     ``print(d)`` shows the gradient in the input's shape for a number, else the Jacobian matrix, and says which.

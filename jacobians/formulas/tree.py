@@ -70,6 +70,9 @@ class Node:
     def __hash__(self) -> int:  # of the whole, once: parts are shared
         return self.key
 
+    def __reduce__(self) -> Any:  # the hash of a text is another one in each process
+        return Node, (self.op, self.args, self.value, self.span, 0, 0, 0, self.symmetric)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Node) or self.key != other.key:
             return False
