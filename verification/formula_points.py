@@ -43,7 +43,9 @@ def confirmed_points(d: Derivative, points: int, seed: int) -> list[Point]:
             except np.linalg.LinAlgError:
                 continue
             except MemoryError as error:
-                raise FormulaError(f"formula: found what is too large to check, expected less: {error}") from error
+                raise FormulaError(
+                    f"formula: found what is too large to check, expected less: {error}"
+                ) from error
         if point is not None:
             found.append(point)
     return found
