@@ -262,7 +262,7 @@ def test_a_process_that_ends_costs_its_contestants_alone(tmp_path):
     try:
         worker.process.kill()
         worker.process.wait()
-        with pytest.raises(workers.ContestantError, match="the process of numpy (has )?ended"):
+        with pytest.raises(workers.ContestantError, match=r"the process of numpy (has )?ended"):
             worker.ask("answer", contestant="x", path=str(tmp_path / "x.npy"))
         assert worker.ask("make", case=CASES[0].name, dtype="float64")["made"]
     finally:
