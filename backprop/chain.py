@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from backprop.tables import html_table
 from jacobians import Function, Jacobian, Spec
+from jacobians.equality import ByValue
 from jacobians.formulas import Derivative, FormulaError, derive
 from jacobians.layers.recording import Record
+from jacobians.markup import html_table
 from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_flag, checked_option, checked_shape
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.letters import is_symbolic, number_text
 from jacobians.planning.dead_units import LiveUnits, live_units
+from jacobians.planning.objectives import OBJECTIVES
+from jacobians.products.core import edition
 from jacobians.structures import Dense
-from jacobians.structures.equality import same
 
 if TYPE_CHECKING:
     from backprop.matrix_free import MatrixFreeChain
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from backprop.plan import Plan, Strategy
 
 
-class Chain:
+class Chain(ByValue):
     """A product of Jacobians that is not yet multiplied.
 
     Parameters
@@ -54,7 +56,7 @@ class Chain:
     jacobians: tuple[Jacobian, ...] | None
     specs: tuple[Spec, ...]
     names: tuple[str, ...]
-    _plans: dict[tuple[Strategy, bool], Plan]
+    _plans: dict[tuple[object, Strategy, bool, str], Plan]
 
     def __init__(self, factors: Sequence[Any], *, names: Sequence[str] | None = None) -> None:
         if isinstance(factors, Function):
@@ -257,7 +259,13 @@ class Chain:
         return cls([factor for _, factor in paths[by]], names=names)
 
     @without_float_errors
-    def plan(self, strategy: Strategy = "optimal", *, dead_units: bool = False) -> Plan:
+    def plan(
+        self,
+        strategy: Strategy = "optimal",
+        *,
+        dead_units: bool = False,
+        objective: str = "multiplications",
+    ) -> Plan:
         """Return a plan made from specs alone: see :func:`backprop.plan.make_plan`.
 
         Parameters
@@ -269,11 +277,13 @@ class Chain:
             Whether units that exact zeros of a diagonal switch off leave the chain before it is planned: see
             :mod:`jacobians.planning.dead_units`. By default the whole chain is planned: its cost hangs on no number. A
             chain made from specs has none, and keeps all of its units.
+        objective : {"multiplications", "additions", "flops", "peak"}
+            What the optimal bracketing has least of; "peak" is the largest intermediate.
 
         Raises
         ------
         TypeError, ValueError
-            If the strategy is unknown, or `dead_units` is neither True nor False.
+            If the strategy or objective is unknown, or `dead_units` is neither True nor False.
 
         Examples
         --------
@@ -281,15 +291,16 @@ class Chain:
         '(A·B)·C'
         """
         checked_flag(dead_units, "dead_units")
-        # a chain does not change, so that its plans depend on nothing else
+        # a chain does not change, so that its plans depend on nothing but the tables
         try:
-            return self._plans[strategy, dead_units]
+            return self._plans[edition(), strategy, dead_units, objective]
         except (KeyError, TypeError):  # a strategy that can't be looked up is refused below
             pass
+        checked_option(objective, "objective", list(OBJECTIVES))
         from backprop.plan import make_plan  # a plan knows its chain
 
-        plan = make_plan(self, strategy, dead_units=dead_units)
-        self._plans[strategy, dead_units] = plan
+        plan = make_plan(self, strategy, dead_units=dead_units, objective=objective)
+        self._plans[edition(), strategy, dead_units, objective] = plan
         return plan
 
     @cached_property
@@ -300,12 +311,9 @@ class Chain:
     def __len__(self) -> int:
         return len(self.specs)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Chain):
-            return NotImplemented
-        if (self.names, self.specs) != (other.names, other.specs):
-            return False
-        return same(self.jacobians, other.jacobians)
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        return self.names, self.specs, self.jacobians
 
     def __hash__(self) -> int:
         return hash((self.names, self.specs))

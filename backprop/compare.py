@@ -17,9 +17,12 @@ from backprop.chain import Chain
 from backprop.execute import Execution
 from backprop.network_graph import NetworkExecution, NetworkGraph, NetworkPlan
 from backprop.numpy_code import network_of
-from backprop.plan import MODES, ORDERS, STRATEGIES, Plan, format_ratio, ratio
-from backprop.tables import WIDTH, csv_table, html_table, latex_table, markdown_table, text_table
+from backprop.plan import MODES, ORDERS, STRATEGIES, Plan
+from backprop.ratios import format_ratio, ratio
+from backprop.tables import WIDTH, csv_table, latex_table, markdown_table, text_table
 from jacobians import Cost, Function
+from jacobians.equality import ByValue
+from jacobians.markup import html_table
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_names, shown
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import NUMPY
@@ -73,8 +76,8 @@ _WHOLE = ("multiplications, whole chain", "additions, whole chain")
 _MEASURED = ("counted multiplications", "counted additions", "time")
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, eq=False)
+class Comparison(ByValue):
     """Several plans of one chain; ``print`` it, or write it by the ``to_…`` methods.
 
     Every form says whether dead units were left out; ``note`` holds what else a reader must know: orders whose
@@ -85,6 +88,7 @@ class Comparison:
     plans: tuple[Plan | NetworkPlan, ...]
     alternatives: tuple[Alternative, ...]
     note: str = ""
+    objective: str = "multiplications"
 
     @property
     def dead_units(self) -> bool:
@@ -103,7 +107,12 @@ class Comparison:
                 f"Costs of the whole chain; {live.dropped:,} of {live.units:,} units are dead at this point, and "
                 f"dead_units=True leaves them out."
             )
-        return " ".join(part for part in (sentence, self.note) if part)
+        aim = (
+            ""
+            if self.objective == "multiplications"
+            else f"Optimal is the order with the least {self.objective}."
+        )
+        return " ".join(part for part in (aim, sentence, self.note) if part)
 
     def __getitem__(self, strategy: str) -> Alternative:
         # a chain's left is reverse mode
@@ -156,6 +165,7 @@ class Comparison:
                 "units": None if self.chain.live_units is None else self.chain.live_units.units,
             },
             "note": self.note,
+            "objective": self.objective,
             "alternatives": [asdict(alternative) for alternative in self.alternatives],
         }
 
@@ -193,6 +203,7 @@ def compare(
     measure: bool = False,
     repeats: int = 5,
     dead_units: bool = False,
+    objective: str = "multiplications",
 ) -> Comparison:
     """Plan a chain by several strategies, side by side; on request run them, count and time.
 
@@ -213,6 +224,8 @@ def compare(
     dead_units : bool
         Whether dead units leave the chain before it is planned, as in :meth:`Chain.plan`; what the whole chain costs
         then stands beside it. By default the whole chain is counted.
+    objective : {"multiplications", "additions", "flops", "peak"}
+        What the optimal order has least of; the caption names another than multiplications.
 
     Raises
     ------
@@ -250,7 +263,7 @@ def compare(
     if not strategies:
         raise ValueError("strategies: found none, expected at least one, such as 'left'")
     measure, repeats = checked_flag(measure, "measure"), checked_integer(repeats, "repeats")
-    plans = tuple(chain.plan(strategy, dead_units=dead_units) for strategy in strategies)
+    plans = tuple(chain.plan(strategy, dead_units=dead_units, objective=objective) for strategy in strategies)
     least = min(plan.cost.multiplications for plan in plans)
     costs: list[Cost | None] = [None] * len(plans)
     seconds: list[float | None] = [None] * len(plans)
@@ -276,7 +289,7 @@ def compare(
         )
         for plan, counted, median, whole in zip(plans, costs, seconds, wholes, strict=True)
     )
-    return Comparison(chain, plans, alternatives, note)
+    return Comparison(chain, plans, alternatives, note, objective)
 
 
 def _whole(plan: Plan | NetworkPlan) -> Cost:

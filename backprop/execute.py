@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jacobians import Cost, Jacobian
+from jacobians.equality import ByValue
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger
 from jacobians.planning.bracketing import evaluate
-from jacobians.structures.equality import equal_by_value
+from jacobians.products.audit import require_planned
 
 if TYPE_CHECKING:
     from backprop.plan import Plan
 
 
-@dataclass(frozen=True)
-class Execution:
+@dataclass(frozen=True, eq=False)
+class Execution(ByValue):
     """What came out of a plan.
 
     Attributes
@@ -36,9 +37,6 @@ class Execution:
         return (
             f"<p>counted: {self.cost}, as planned</p>{self.plan._repr_html_()}{self.jacobian._repr_html_()}"
         )
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
 
 
 @without_float_errors
@@ -67,7 +65,12 @@ def execute_plan(plan: Plan) -> Execution:
         )
     ledger = Ledger()
     live = plan.live_units
-    if live is None:
-        return Execution(evaluate(plan.tree, factors, ledger), ledger.cost, plan)
-    product = evaluate(plan.tree, live.reduced(factors), ledger)
-    return Execution(live.complete(product, factors, ledger), ledger.cost, plan)
+
+    def run(ledger: Ledger) -> Jacobian:
+        if live is None:
+            return evaluate(plan.tree, factors, ledger)
+        return live.complete(evaluate(plan.tree, live.reduced(factors), ledger), factors, ledger)
+
+    product = run(ledger)
+    require_planned(ledger.cost, plan.cost, run)
+    return Execution(product, ledger.cost, plan)

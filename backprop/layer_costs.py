@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from backprop.tables import html_table, latex_table, markdown_table, text_table
+from backprop.tables import latex_table, markdown_table, text_table
 from jacobians import Affine, ChannelMeanPool, ChannelScale, Convolution, Cost, Function, Spec
 from jacobians.layers.composition import Composition, Sequential
 from jacobians.layers.layer_graph import LayerGraph
+from jacobians.markup import html_table
 from jacobians.names import class_name
 from jacobians.numerics.arrays import real_array
 from jacobians.products import product_cost, product_spec

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians import Cost
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import checked_integer, checked_list, checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
@@ -41,7 +42,7 @@ class MatrixFreeStep(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class MatrixFreePlan:
+class MatrixFreePlan(ByValue):
     """How the Jacobian of a matrix-free chain is formed.
 
     Attributes
@@ -138,7 +139,7 @@ def _vector(found: Any, name: str, size: int) -> Array:
     return vector.astype(np.float64, copy=False)
 
 
-class MatrixFreeChain:
+class MatrixFreeChain(ByValue):
     """A chain of programs, output side first: made by :meth:`backprop.Chain.matrix_free`.
 
     Parameters

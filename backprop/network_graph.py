@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from typing import Any
 
-from backprop.plan import MODES, ratio
+from backprop.plan import MODES
+from backprop.ratios import ratio
 from jacobians import Cost, Graph, Jacobian, Spec
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import checked_flag
+from jacobians.picture import Picture
 from jacobians.planning.elimination import Elimination
 from jacobians.planning.plan import GraphPlan, GraphStep
+from jacobians.products.core import edition
 
 
-class NetworkGraph:
+class NetworkGraph(ByValue):
     """The derivative of one output by one input of a graph, not yet multiplied; it is planned like a :class:`Chain`.
 
     Parameters
@@ -78,7 +83,13 @@ class NetworkGraph:
         """(outputs, inputs) of the derivative."""
         return self.graph.vertices[self.target].size, self.graph.vertices[self.source].size
 
-    def plan(self, strategy: str | Sequence[Any] = "optimal", *, dead_units: bool = False) -> NetworkPlan:
+    def plan(
+        self,
+        strategy: str | Sequence[Any] = "optimal",
+        *,
+        dead_units: bool = False,
+        objective: str = "multiplications",
+    ) -> NetworkPlan:
         """Return a plan made from specs alone.
 
         Parameters
@@ -87,22 +98,35 @@ class NetworkGraph:
             What :meth:`jacobians.Graph.plan` takes; "left" is reverse and "right" forward.
         dead_units : bool
             Taken for the sake of chains; all units of a graph stay.
+        objective : {"multiplications", "additions", "flops", "peak"}
+            What the optimal order has least of.
 
         Raises
         ------
         TypeError, ValueError
-            If the strategy is unknown, or `dead_units` is neither True nor False.
+            If the strategy or objective is unknown, or `dead_units` is neither True nor False.
         """
         checked_flag(dead_units, "dead_units")
         if isinstance(strategy, str):
             name = MODES.get(strategy, strategy)
-            if name not in self._plans:
-                self._plans[name] = NetworkPlan(self, self.graph.plan(name))
-            return self._plans[name]
-        return NetworkPlan(self, self.graph.plan(strategy))
+            key = edition(), name, objective
+            if key not in self._plans:
+                self._plans[key] = NetworkPlan(self, self.graph.plan(name, objective=objective))
+            return self._plans[key]
+        return NetworkPlan(self, self.graph.plan(strategy, objective=objective))
 
     def __len__(self) -> int:
         return len(self.graph.edges)
+
+    def picture(self) -> Picture:
+        """Return the graph as SVG."""
+        return self.graph.picture()
+
+    def _repr_svg_(self) -> str:
+        return self.picture().svg
+
+    def _repr_html_(self) -> str:
+        return f"{self.picture()._repr_html_()}<pre>{escape(repr(self))}</pre>"
 
     def __repr__(self) -> str:
         names = [vertex.name for vertex in self.graph.vertices]
@@ -110,16 +134,21 @@ class NetworkGraph:
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkExecution:
+class NetworkExecution(ByValue):
     """What came out of a plan: the Jacobian, and the cost that was counted; equal to ``plan.cost``."""
 
     jacobian: Jacobian
     cost: Cost
     plan: NetworkPlan
 
+    def _repr_html_(self) -> str:
+        return (
+            f"<p>counted: {self.cost}, as planned</p>{self.plan._repr_html_()}{self.jacobian._repr_html_()}"
+        )
+
 
 @dataclass(frozen=True, eq=False)
-class NetworkPlan:
+class NetworkPlan(ByValue):
     """An order in which the vertices of a network are eliminated; ``print(plan)`` shows one row a step.
 
     Attributes
@@ -185,12 +214,15 @@ class NetworkPlan:
         """Return how many times the multiplications of this plan another strategy needs."""
         return ratio(self.chain.plan(other).cost.multiplications, self.cost.multiplications)
 
-    def picture(self) -> str:
-        """Return the graph as SVG, with the order and the multiplications at each vertex."""
-        return self.of_graph.picture()
+    def picture(self, *, down: bool = False) -> Picture:
+        """Return the graph as SVG, with the order and the cost at each vertex; paths lead right, or down the page."""
+        return self.of_graph.picture(down=down)
 
     def _repr_svg_(self) -> str:
-        return self.picture()
+        return self.picture().svg
+
+    def _repr_html_(self) -> str:
+        return self.of_graph._repr_html_()
 
     def __str__(self) -> str:
         return str(self.of_graph)

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
-from backprop.tables import WIDTH, text_table, wrapped
+from backprop.ratios import ratio
 from jacobians import Cost, Spec
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import near, shown
 from jacobians.numerics.arrays import Array
-from jacobians.numerics.letters import number_text
-from jacobians.planning.bracketing import Association, associate, cheapest, from_left, from_right
+from jacobians.planning.bracketing import (
+    Association,
+    Product,
+    Products,
+    associate,
+    from_left,
+    in_order,
+)
 from jacobians.planning.dead_units import LiveUnits
-from jacobians.planning.trees import Tree, flat, fold, nested
-from jacobians.products import find_row, product_cost, product_spec
+from jacobians.planning.path import least
+from jacobians.planning.trees import JOINT, Tree, flat, folded, nested
 
 if TYPE_CHECKING:
     from backprop.chain import Chain
     from backprop.execute import Execution
-    from verification.pictures import Picture
+    from jacobians.picture import Picture
 
 Strategy = Literal["left", "right", "optimal", "reverse", "forward"] | tuple[Tree, Tree] | int
 
@@ -33,8 +39,7 @@ MODES = {"left": "reverse", "right": "forward"}
 ORDERS: dict[Any, Any] = {mode: order for order, mode in MODES.items()}
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One product of a plan.
 
     Attributes
@@ -58,7 +63,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(ByValue):
     """A bracketing of a chain with its steps and its exact cost; ``print(plan)`` shows one row a step.
 
     Attributes
@@ -89,27 +94,50 @@ class Plan:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The products in the order in which they are formed."""
-        steps: list[Step] = []
-        named = _intermediates(self.chain.names)
-        specs = self.chain.specs if self.live_units is None else self.live_units.specs
+        return tuple(Step(left, right, *product) for left, right, product in zip(*self._formed, strict=True))
 
-        def factor(place: int) -> tuple[str, Spec]:
-            return self.chain.names[place], specs[place]
+    @cached_property
+    def _formed(self) -> tuple[list[str], list[str], list[Product]]:
+        """What :attr:`steps` holds, by columns: left and right operands, bracketed, and their products."""
+        prefix, names = self._prefix, self.chain.names
+        products = Products(self.chain.specs if self.live_units is None else self.live_units.specs)
+        whole = products.formed(self._postfix)
+        made = products.made
+        lefts: list[str] = []
+        rights: list[str] = []
 
-        def step(left: tuple[str, Spec], right: tuple[str, Spec]) -> tuple[str, Spec]:
-            spec = product_spec(left[1], right[1])
-            cost = product_cost(left[1], right[1])
-            formula = find_row(left[1], right[1]).formula
-            steps.append(Step(left[0], right[0], left[1], right[1], spec, cost, formula))
-            return f"({left[0]}·{right[0]})" if named is None else f"{named}{len(steps)}", spec
+        def step(left: str, right: str) -> str:
+            lefts.append(left)
+            rights.append(right)
+            return f"({left}·{right})" if prefix is None else f"{prefix}{len(lefts)}"
 
-        product = fold(self.tree, factor, step)
+        text = folded(self._postfix, names.__getitem__, step)
         if self.live_units is not None:
-            if self.live_units.rows is not None:
-                product = step((_ROWS_BACK, self.live_units.rows), product)
-            if self.live_units.columns is not None:
-                step(product, (_COLUMNS_BACK, self.live_units.columns))
-        return tuple(steps)
+            rows, columns = self.live_units.rows, self.live_units.columns
+            if rows is not None:
+                back = Products([rows, whole])
+                whole = back.formed((0, 1, JOINT))
+                made, text = [*made, *back.made], step(_ROWS_BACK, text)
+            if columns is not None:
+                back = Products([whole, columns])
+                back.formed((0, 1, JOINT))
+                made, text = [*made, *back.made], step(text, _COLUMNS_BACK)
+        return lefts, rights, made
+
+    @cached_property
+    def _postfix(self) -> tuple[int, ...]:
+        return flat(self.tree)
+
+    @cached_property
+    def _prefix(self) -> str | None:
+        """What the names of intermediates begin with, unlike any factor's; None where brackets are shown."""
+        names = self.chain.names
+        if len(names) < NAMED_FROM:
+            return None
+        prefix = "P"
+        while any(re.fullmatch(rf"{prefix}[0-9]+", name) for name in names if name.startswith(prefix)):
+            prefix += "P"
+        return prefix
 
     @property
     def bracketing(self) -> str:
@@ -121,12 +149,10 @@ class Plan:
         if isinstance(self.tree, int):
             return self.chain.names[self.tree]
         # the steps after these put dropped rows and columns back
-        *before, last = self.steps[: len(self.chain) - 1]
-        named = _intermediates(self.chain.names)
-        text = f"{last.left}·{last.right}"
-        if named is None:
-            return text
-        return ", ".join([*(f"{named}{k} = {s.left}·{s.right}" for k, s in enumerate(before, 1)), text])
+        *before, last = map("{}·{}".format, *(part[: len(self.chain) - 1] for part in self._formed[:2]))
+        if self._prefix is None:
+            return last
+        return ", ".join([*(f"{self._prefix}{k} = {text}" for k, text in enumerate(before, 1)), last])
 
     @property
     def saved(self) -> Cost:
@@ -144,7 +170,9 @@ class Plan:
     @property
     def peak_elements(self) -> int:
         """The largest number of stored numbers of one result, the last included."""
-        return max((step.spec.storage for step in self.steps), default=self.spec.storage)
+        # the specs of a long chain are few, and the same objects
+        results = {id(product.spec): product.spec for product in self._formed[2]}
+        return max((spec.storage for spec in results.values()), default=self.spec.storage)
 
     def execute(self) -> Execution:
         """Form the product: see :func:`backprop.execute.execute_plan`."""
@@ -207,39 +235,9 @@ class Plan:
         return ratio(theirs, self.cost.multiplications)
 
     def __str__(self) -> str:
-        rows = [
-            [str(number), f"{step.left} · {step.right}", f"{step.left_spec.label} · {step.right_spec.label}",
-             step.spec.label, number_text(step.cost.multiplications), number_text(step.cost.additions), step.formula]
-            for number, step in enumerate(self.steps, 1)
-        ]  # fmt: skip
-        header = ["step", "product", "structures", "result", "multiplications", "additions", "rule"]
-        lines = [
-            *wrapped(f"Plan ({self.strategy}): {self.bracketing}", WIDTH),
-            f"  result                 {self.spec.label}",
-            f"  multiplications        {number_text(self.cost.multiplications)}",
-            f"  additions              {number_text(self.cost.additions)}",
-        ]
-        if not self.cost.symbolic:  # letters are compared by backprop.symbolic_costs
-            lines += [
-                f"  speedup over left      {format_ratio(self.speedup('left'))}",
-                f"  speedup over right     {format_ratio(self.speedup('right'))}",
-                f"  largest intermediate   {self.peak_elements:,} stored numbers",
-            ]
-        if self.dead_units:
-            dropped, units = (
-                (0, None) if self.live_units is None else (self.live_units.dropped, self.live_units.units)
-            )
-            lines.append(
-                f"  dead units             {dropped:,} of {units:,} left the chain, which saves {self.saved}"
-                if units
-                else "  dead units             none was found"
-            )
-        elif self.chain.live_units is not None:
-            live = self.chain.live_units
-            lines.append(
-                f"  dead units             {live.dropped:,} of {live.units:,} stay (dead_units=True leaves them out)"
-            )
-        return "\n".join([*lines, text_table(header, rows, numeric=(4, 5))]) if rows else "\n".join(lines)
+        from backprop.plan_display import plan_text
+
+        return plan_text(self)
 
     def picture(self) -> Picture:
         """Return the bracketing as a tree, with the multiplications of each product."""
@@ -252,19 +250,16 @@ class Plan:
 
         return plan_html(self)
 
-    def __eq__(self, other: object) -> bool:
-        return self._facts == other._facts if isinstance(other, Plan) else NotImplemented
-
     def __hash__(self) -> int:
-        return hash(self._facts)
+        return hash(self._compared)
 
     @property
-    def _facts(self) -> tuple[Any, ...]:
+    def _compared(self) -> tuple[Any, ...]:
         """What tells plans apart; live units follow from it."""
-        return self.chain, self.strategy, flat(self.tree), self.spec, self.cost, self.dead_units
+        return self.chain, self.strategy, self._postfix, self.spec, self.cost, self.dead_units
 
     def __reduce__(self) -> Any:
-        return _restored, (*self._facts, self.live_units)
+        return _restored, (*self._compared, self.live_units)
 
     def __repr__(self) -> str:
         return f"<Plan {self.strategy}: {self.bracketing}, {self.cost}>"
@@ -286,28 +281,17 @@ NAMED_FROM = 32
 """The number of factors from which on intermediates have names."""
 
 
-def _intermediates(names: Sequence[str]) -> str | None:
-    """Return what the names of intermediates begin with, unlike any factor's; None where brackets are shown."""
-    if len(names) < NAMED_FROM:
-        return None
-    prefix = "P"
-    while any(re.fullmatch(rf"{prefix}[0-9]+", name) for name in names):
-        prefix += "P"
-    return prefix
-
-
 _ROWS_BACK, _COLUMNS_BACK = "rows back", "columns back"
 """What steps call the selections that put dropped outputs and inputs back."""
 
 
-def ratio(own: int, least: int) -> float:
-    """Return how many times another number of multiplications one is; of none, 1 or inf."""
-    if least == 0:
-        return 1.0 if own == 0 else float("inf")
-    return own / least
-
-
-def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool = False) -> Plan:
+def make_plan(
+    chain: Chain,
+    strategy: Strategy = "optimal",
+    *,
+    dead_units: bool = False,
+    objective: str = "multiplications",
+) -> Plan:
     """Return a plan of a chain, from specs alone.
 
     Parameters
@@ -320,6 +304,8 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     dead_units : bool
         Whether units that exact zeros of a diagonal switch off leave the chain first. The specs are then those of
         the smaller chain; factors and bracketings are counted as before.
+    objective : {"multiplications", "additions", "flops", "peak"}
+        What the optimal bracketing has least of.
 
     Raises
     ------
@@ -340,11 +326,9 @@ def make_plan(chain: Chain, strategy: Strategy = "optimal", *, dead_units: bool 
     name = strategy if isinstance(strategy, str) else "given"
     found: Association
     if name == "optimal":
-        found = cheapest(specs)
-    elif name == "left":
-        found = associate(specs, from_left(len(specs)))
-    elif name == "right":
-        found = associate(specs, from_right(len(specs)))
+        found = least(specs, objective)
+    elif name == "left" or name == "right":
+        found = in_order(specs, name)
     elif isinstance(strategy, tuple | int) and _leaves(strategy) == list(range(len(specs))):
         found = associate(specs, strategy)
     else:
@@ -376,16 +360,3 @@ def _leaves(tree: object) -> list[object]:
         else:
             found.append(None)
     return found
-
-
-def format_ratio(ratio: float) -> str:
-    """Return a ratio with three significant digits, ``50.5×``.
-
-    Examples
-    --------
-    >>> format_ratio(50.5), format_ratio(1.0), format_ratio(123456.0)
-    ('50.5×', '1×', '123,456×')
-    """
-    if ratio == float("inf"):
-        return "∞×"
-    return f"{ratio:,.0f}×" if ratio >= 1000 else f"{ratio:.3g}×"

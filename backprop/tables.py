@@ -1,12 +1,12 @@
-"""One table in the forms that people ask for: text, Markdown, LaTeX, CSV, HTML."""
+"""One table in the forms that people ask for: text, Markdown, LaTeX, CSV; of HTML is `jacobians.markup`."""
 
 from __future__ import annotations
 
 import csv
-import html
 import io
 import re
 from collections.abc import Sequence
+from itertools import repeat, zip_longest
 
 WIDTH = 80
 """How many letters a line of a text table has at most, unless one number is longer."""
@@ -28,7 +28,8 @@ def text_table(
     a     10
     bc     5
     """
-    widths = [max(len(str(row[column])) for row in [header, *rows]) for column in range(len(header))]
+    table = [[*map(str, column)] for column in zip(header, *rows, strict=True)]
+    widths = [max(map(len, column)) for column in table]
     first = 0 if 0 in numeric else min(widths[0], width // 3)
     most = [n if column in numeric else min(n, width - 2 - first) for column, n in enumerate(widths)]
     if len(widths) > 1 and 0 not in numeric:
@@ -39,21 +40,31 @@ def text_table(
             blocks.append([0])
         blocks[-1].append(column)
 
-    def lines(cells: Sequence[str], columns: Sequence[int]) -> list[str]:
-        parts = [[cells[c]] if c in numeric else wrapped(str(cells[c]), most[c]) for c in columns]
-        height = max(map(len, parts))
-        padded = [
-            [
-                text.rjust(most[c]) if c in numeric else text.ljust(most[c])
-                for text in part + [""] * (height - len(part))
-            ]
-            for c, part in zip(columns, parts, strict=True)
-        ]
-        return ["  ".join(line).rstrip() for line in zip(*padded, strict=True)]
+    # columns are padded as wholes: a table of thousands of rows takes a few operations of each letter
+    pads = [str.rjust if column in numeric else str.ljust for column in range(len(header))]
+    padded = [[*map(pad, column, repeat(n))] for pad, column, n in zip(pads, table, most, strict=True)]
+    broken = [c for c in range(len(header)) if widths[c] > most[c]]
 
     def block(columns: Sequence[int]) -> str:
-        ruled = [*lines(header, columns), "  ".join("─" * most[c] for c in columns)]
-        return "\n".join(ruled + [line for row in rows for line in lines(row, columns)])
+        # nothing is left blank at the ends of lines
+        *before, last = columns
+        ends = padded[last] if last in numeric else table[last]
+        lines = [*map("  ".join, zip(*(padded[c] for c in before), ends, strict=True))]
+        if "" in ends:
+            lines = [*map(str.rstrip, lines)]
+        for c in set(broken).intersection(columns):
+            for place in [place for place, cell in enumerate(table[c]) if len(cell) > most[c]]:
+                lines[place] = _broken(place, columns)
+        lines.insert(1, "  ".join("─" * most[c] for c in columns))
+        return "\n".join(lines)
+
+    def _broken(place: int, columns: Sequence[int]) -> str:
+        parts = [wrapped(table[c][place], most[c]) for c in columns]
+        cells = zip_longest(*parts, fillvalue="")
+        return "\n".join(
+            "  ".join(pads[c](cell, most[c]) for c, cell in zip(columns, line, strict=True)).rstrip()
+            for line in cells
+        )
 
     return "\n\n".join(map(block, blocks))
 
@@ -67,12 +78,13 @@ def wrapped(text: str, width: int) -> list[str]:
     ['(A·B)·', '(C·D)']
     """
     lines = []
-    while len(text) > width:
-        place = max(text.rfind(" ", 0, width), text.rfind("·", 0, width)) + 1
-        place = place or width
-        lines.append(text[:place].rstrip())
-        text = text[place:]
-    return [*lines, text]
+    start = 0
+    while len(text) - start > width:
+        end = start + width
+        place = max(text.rfind(" ", start, end), text.rfind("·", start, end)) + 1 or end
+        lines.append(text[start:place].rstrip())
+        start = place
+    return [*lines, text[start:]]
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
@@ -87,24 +99,36 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric
     """
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(map(_markdown, cells)) + " |"
+        return "| " + " | ".join(map(markdown_text, cells)) + " |"
 
     marks = "|" + "|".join("---:" if column in numeric else ":---" for column in range(len(header))) + "|"
     return "\n".join([line(header), marks, *map(line, rows)])
 
 
-def _markdown(cell: str) -> str:
+def markdown_text(cell: str) -> str:
+    """Return text for a cell or a line of Markdown."""
     text = re.sub(r"(\\*)\|", lambda found: 2 * found[1] + "\\|", str(cell))
     return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", text)
 
 
+class Tex(str):
+    """A cell that is LaTeX already; any other is escaped, also between dollar signs."""
+
+    __slots__ = ()
+
+
 def latex_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = (), caption: str = ""
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numeric: Sequence[int] = (),
+    caption: str = "",
+    *,
+    long: bool = False,
 ) -> str:
     r"""Return a table of LaTeX with the rules of the package booktabs; in a float where there is a caption.
 
-    A cell between dollar signs is mathematics, and stays as it is; in other cells LaTeX's own letters are escaped, and
-    the signs of bracketings and structures become mathematics.
+    LaTeX's own letters are escaped, and the signs of bracketings and structures become mathematics; a cell that is
+    :class:`Tex` stays as it is. A long one is a longtable, which goes on on the next page.
 
     Examples
     --------
@@ -119,31 +143,63 @@ def latex_table(
     """
 
     def line(cells: Sequence[str]) -> str:
-        return " & ".join(map(_latex, cells)) + r" \\"
+        return " & ".join(cell if isinstance(cell, Tex) else latex_text(cell) for cell in cells) + r" \\"
 
-    columns = "".join("r" if column in numeric else "l" for column in range(len(header)))
+    def column(place: int) -> str:
+        widest = max((len(row[place]) for row in rows), default=0)
+        prose = rf">{{\raggedright\arraybackslash}}p{{{_PROSE}\linewidth}}"
+        return "r" if place in numeric else prose if long and widest > _LONGEST else "l"
+
+    columns = "".join(map(column, range(len(header))))
+    if long:
+        above = [rf"\caption{{{latex_text(caption)}}} \\"] if caption else []
+        head = [r"\toprule", line(header), r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"]
+        return "\n".join(
+            [rf"\begin{{longtable}}{{{columns}}}", *above, *head, *map(line, rows), r"\end{longtable}"]
+        )
     table = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", line(header), r"\midrule", *map(line, rows),
              r"\bottomrule", r"\end{tabular}"]  # fmt: skip
     if caption:
-        table = [r"\begin{table}", r"\centering", rf"\caption{{{_latex(caption)}}}", *table, r"\end{table}"]
+        table = [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{latex_text(caption)}}}",
+            *table,
+            r"\end{table}",
+        ]
     return "\n".join(table)
 
+
+_LONGEST, _PROSE = 34, 0.28
+"""Letters of a cell of a long table from which on its column is wrapped, and the share of the line that it then has."""
 
 _LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     **{letter: "\\" + letter for letter in "&%$#_{}"},
+    "<": "$<$", ">": "$>$", "|": "$|$", '"': r"\textquotedbl{}",
     "·": r"$\cdot$", "×": r"$\times$", "⊗": r"$\otimes$", "⊕": r"$\oplus$", "∂": r"$\partial$", "∞": r"$\infty$",
     "′": "$'$", "ᵀ": r"$^{\mathsf T}$", "–": "--", "…": r"\dots{}", "≤": r"$\le$", "≥": r"$\ge$", "→": r"$\to$",
-    "−": "$-$",
+    "−": "$-$", "µ": r"$\mu$", "±": r"$\pm$", "≠": r"$\ne$", "≈": r"$\approx$", "∇": r"$\nabla$", "√": r"$\surd$",
+    "∘": r"$\circ$", "⊙": r"$\odot$", "²": "$^2$", "³": "$^3$", "⁻": "$^-$", "¹": "$^1$", "—": "---", "’": "'",
     **{sign: f"$_{digit}$" for digit, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+    **{letter: f"$\\{name}$" for letter, name in zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ", (
+        "alpha", "beta", "gamma", "delta", "varepsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu",
+        "xi", "pi", "rho", "sigma", "tau", "upsilon", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta",
+        "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"), strict=True)},
 }  # fmt: skip
 
+_NOT_PLAIN = re.compile(f"[{re.escape(''.join(filter(str.isascii, _LATEX)))}]|[^ -~\u00c0-\u017f]")
 
-def _latex(cell: str) -> str:
-    text = str(cell)
-    if len(text) > 1 and text[0] == text[-1] == "$":
-        return text
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+
+def latex_text(text: object) -> str:
+    r"""Return plain text for LaTeX: its own letters escaped, signs as mathematics, letters it has not by number.
+
+    Examples
+    --------
+    >>> print(latex_text("50 % of ∂a/∂b 字"))
+    50 \% of $\partial$a/$\partial$b [U+5B57]
+    """
+    return _NOT_PLAIN.sub(lambda found: _LATEX.get(found[0]) or f"[U+{ord(found[0]):04X}]", str(text))
 
 
 def csv_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -163,24 +219,3 @@ def csv_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def _no_formula(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
-def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
-    """Return an HTML table, all text escaped.
-
-    Examples
-    --------
-    >>> html_table(["n"], [["<1"]], numeric=(0,)).partition("<tbody>")[2]
-    '<tr><td style="text-align:right;white-space:nowrap">&lt;1</td></tr></tbody></table>'
-    """
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        made = []
-        for column, cell in enumerate(cells):
-            kind = "right;white-space:nowrap" if column in numeric else "left;overflow-wrap:anywhere"
-            style = f' style="text-align:{kind}"'
-            made.append(f"<{tag}{style}>{html.escape(str(cell))}</{tag}>")
-        return "<tr>" + "".join(made) + "</tr>"
-
-    body = "".join(line(row, "td") for row in rows)
-    return f"<table><thead>{line(header, 'th')}</thead><tbody>{body}</tbody></table>"

@@ -30,10 +30,10 @@ if TYPE_CHECKING:  # what follows is loaded with its first use
     from jacobians.layers.determinants import Determinant, Inverse, LogDeterminant
     from jacobians.layers.layer_graph import LayerGraph
     from jacobians.layers.losses import MeanSquaredError, SoftmaxCrossEntropy, SquaredError
-    from jacobians.layers.matrix_functions import Gram, GramLoss, LinearMap, QuadraticForm, Trace, Transpose
+    from jacobians.layers.matrix_functions import Gram, GramLoss, LinearMap, QuadraticForm, Trace
     from jacobians.layers.norms import LayerNorm, Norm, Normalize, SquaredNorm
     from jacobians.layers.pooling import Maximum, MaxPool
-    from jacobians.layers.reshape import Flatten, Reshape
+    from jacobians.layers.reshape import Flatten, Reshape, Transpose
     from jacobians.layers.softmax import LogSoftmax, LogSumExp, Softmax
     from jacobians.products.pairwise import pairwise_products
 
@@ -115,12 +115,12 @@ _LATER = {
     "formulas": "FormulaError derive",
     "graph": "Graph from_numpy trace",
     "layers.losses": "MeanSquaredError SoftmaxCrossEntropy SquaredError",
-    "layers.matrix_functions": "Gram GramLoss LinearMap QuadraticForm Trace Transpose",
+    "layers.matrix_functions": "Gram GramLoss LinearMap QuadraticForm Trace",
     "layers.norms": "LayerNorm Norm Normalize SquaredNorm",
     "products.pairwise": "pairwise_products",
     "layers.branches": "Concatenate Product Residual Sum",
     "layers.pooling": "Maximum MaxPool",
-    "layers.reshape": "Flatten Reshape",
+    "layers.reshape": "Flatten Reshape Transpose",
     "layers.softmax": "LogSoftmax LogSumExp Softmax",
 }
 """The modules that are loaded with the first use of one of their names."""

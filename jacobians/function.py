@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from jacobians.drawn import Drawn, linearization_html
+from jacobians.equality import by_value
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_flag, checked_mapping, checked_names, checked_option
 from jacobians.numerics.arrays import Array, private, real_array
@@ -23,7 +25,6 @@ from jacobians.numerics.libraries import is_foreign, kind_name, namespace_of, re
 from jacobians.pickling import Pickled
 from jacobians.planning.bracketing import product
 from jacobians.structures import BlockRow, Jacobian, stack
-from jacobians.structures.equality import equal_by_value
 from jacobians.written import INPUT as INPUT
 from jacobians.written import Written, is_floats
 
@@ -36,6 +37,7 @@ def plain(value: Any) -> Array:
     return value if type(value) is np.ndarray or is_foreign(value) else np.asarray(value)
 
 
+@by_value
 class Linearization(NamedTuple):
     """A function at a point: its value, every value on the way, and one structured Jacobian a layer.
 
@@ -58,12 +60,6 @@ class Linearization(NamedTuple):
     values: tuple[Array, ...]
     jacobians: tuple[Jacobian, ...]
 
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not equal_by_value(self, other)
-
     @property
     def value(self) -> Array:
         """The value of the function at the point."""
@@ -74,8 +70,11 @@ class Linearization(NamedTuple):
         """The Jacobians output side first, as the chain rule is written: DF_L · … · DF_1."""
         return self.jacobians[::-1]
 
+    def _repr_html_(self) -> str:
+        return linearization_html(self.values, self.jacobians)
 
-class Function(Pickled, Written):
+
+class Function(Pickled, Written, Drawn):
     """A differentiable function of one array, with named parameters.
 
     A subclass writes the two abstract methods, for one point; points of a batch are then taken one by one. One
@@ -125,6 +124,7 @@ class Function(Pickled, Written):
     vectorized: ClassVar[bool] = False
     array_api: bool = False
     _takes_value: ClassVar[bool] = False
+    __array_ufunc__ = None  # array == f is one answer, and ours
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -387,6 +387,10 @@ class Function(Pickled, Written):
     def _linearize(self, x: Any, batch_ndim: int) -> Linearization:
         value = plain(self._forward(x, batch_ndim))
         return Linearization((x, value), (self._jacobian(x, INPUT, batch_ndim, value),))
+
+    def __hash__(self) -> int:
+        # training changes numbers, and no shapes
+        return hash((type(self), *((name, np.shape(value)) for name, value in self.parameters.items())))
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name}: {np.shape(value)}" for name, value in self.parameters.items())

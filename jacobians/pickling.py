@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
+
 Place = tuple[Any, ...]
 
 MARK = "_read_only"
@@ -19,8 +21,8 @@ BY_VALUE = ("cloudpickle", "dill")
 """Packages that pickle functions without a name: where one of them is at work, it decides."""
 
 
-class Pickled:
-    """Comes back from pickle and deepcopy with its read-only arrays read-only, or is refused by name."""
+class Pickled(ByValue):
+    """Comes back from pickle and deepcopy equal, its read-only arrays read-only, or is refused by name."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {MARK: ReadOnly(tuple(_read_only_places(vars(self))), self), **vars(self)}
@@ -47,6 +49,8 @@ def _read_only_places(value: Any, place: Place = ()) -> Iterator[Place]:
 
 class ReadOnly:
     """Where the arrays are that are read-only; the first that is pickled of what holds them."""
+
+    _compared = ()  # it says nothing of their numbers
 
     def __init__(self, places: tuple[Place, ...], owner: object = None) -> None:
         self.places, self.owner = places, owner

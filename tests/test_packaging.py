@@ -17,9 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("jacobians", "verification", "backprop")
 PARTS = {"report", "cli", "certified", "arrays", "test"}
 # threads of BLAS; engines; tables of families; importers; marking on several machines
-ASIDE = {"speed", "fast", "jax", "sweep", "models", "cluster"}
+ASIDE = {"speed", "fast", "jax", "sweep", "models", "keras", "torch", "cluster"}
 GROUPS = {
     "dev",
+    "foreign",
     "mutation",
     "peers",
 }  # linters and type checker; changes of the product; what speed is compared with
@@ -112,9 +113,11 @@ def test_linters_and_peers_are_groups(project):
     assert set(project["dependency-groups"]) == GROUPS
     tools = {re.match(r"[\w-]+", requirement)[0] for requirement in project["dependency-groups"]["dev"]}
     assert {"mypy", "ruff"} <= tools
-    published = str(project["project"]["optional-dependencies"])
-    assert "torch" not in published
-    assert "ruff" not in published
+    extras = project["project"]["optional-dependencies"]
+    assert [name for name, given in extras.items() if "torch" in str(given)] == ["torch"], (
+        "it is large: alone"
+    )
+    assert "ruff" not in str(extras)
 
 
 # --- contents of the wheel -----------------------------------------------------------------------------

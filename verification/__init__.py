@@ -4,13 +4,14 @@ Importing this package loads neither sympy nor SciPy: each witness imports what 
 """
 
 from jacobians import __version__
+from jacobians.picture import Picture
 from verification.assertions import assert_gradient
 from verification.backward import BackwardReport, GradientRow, assert_backward, check_backward
 from verification.backward_calls import layer_functions
 from verification.check import assert_jacobian, check
 from verification.diagnosis.diagnose import Diagnosis, diagnose
 from verification.formulas import FormulaReport, check_formula, same_formula
-from verification.pictures import Picture, error_map, step_curve
+from verification.pictures import error_map, step_curve
 from verification.report import CheckReport, Witness, Worst
 from verification.tracing.scalars import NotAnalyticError, TracingError, UndecidedError
 from verification.witnesses.adjoint import AdjointResult, adjoint_test

@@ -42,6 +42,10 @@ def confirmed_points(d: Derivative, points: int, seed: int) -> list[Point]:
                 point = _confirmed(d, values, sizes)
             except np.linalg.LinAlgError:
                 continue
+            except MemoryError as error:
+                raise FormulaError(
+                    f"formula: found what is too large to check, expected less: {error}"
+                ) from error
         if point is not None:
             found.append(point)
     return found
@@ -49,7 +53,7 @@ def confirmed_points(d: Derivative, points: int, seed: int) -> list[Point]:
 
 def _sizes(d: Derivative, rng: np.random.Generator) -> dict[str, int]:
     letters = sorted({part for shape in d.sizes.values() for text in shape for part in text.split("·")})
-    letters = [letter for letter in letters if not letter.isdigit()]
+    letters = [letter for letter in letters if not letter.isdigit()] + sorted(d.free_sizes)
     pool = rng.permutation(np.arange(2, 2 + max(3, len(letters))))
     return {letter: int(size) for letter, size in zip(letters, pool, strict=False)}
 
@@ -108,7 +112,8 @@ def _confirmed(d: Derivative, values: dict[str, Any], sizes: dict[str, int]) -> 
     if not np.isfinite(f(x.ravel())).all():
         return None
     arrays = {name: without_ones(a) for name, a in values.items()}
-    jacobian = d.evaluate(**arrays).reshape(f(x.ravel()).size, x.size)
+    free = {letter: sizes[letter] for letter in d.free_sizes}
+    jacobian = d.evaluate(**arrays, **free).reshape(f(x.ravel()).size, x.size)
     report = check(f, x.ravel(), jacobian=jacobian, witnesses=WITNESSES)
     if report.verdict == "wrong":
         raise AssertionError(

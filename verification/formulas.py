@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.formulas import Derivative, FormulaError, derive
 from jacobians.formulas.inference import infer
 from jacobians.formulas.latex import text_of_latex
@@ -27,8 +28,8 @@ from verification.report import Verdict
 TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True)
-class FormulaReport:
+@dataclass(frozen=True, eq=False)
+class FormulaReport(ByValue):
     """The verdict on a formula.
 
     Parameters
@@ -126,38 +127,76 @@ def check_formula(
       expected (A + Aᵀ)·x
       2 points of distinct sizes, largest relative error ...
     """
+    return asked(formula, by, declare=declare, points=points, seed=seed).judged(candidate)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A derivative that is asked for, found once for all candidates.
+
+    Attributes
+    ----------
+    d : Derivative
+    points : list of Point
+        Where the witnesses confirmed it.
+    enough : bool
+        Whether these are as many as were asked for.
+    """
+
+    d: Derivative
+    points: list[Point]
+    enough: bool
+
+    def judged(self, candidate: str | None) -> FormulaReport:
+        """Return the verdict on a person's own derivative, or for None on ours."""
+        d, found = self.d, self.points
+        own = None if candidate is None else _candidate(candidate, d)
+        said = " ".join((candidate or d.text).split())
+        if not self.enough:
+            reason = (
+                "no points were found at which the witnesses confirm a derivative; declare what holds of the variables"
+            )  # fmt: skip
+            return FormulaReport(
+                d.formula, d.by, said, "undecided", "", reason, d.text, len(found), float("nan")
+            )
+        if own is None:
+            return _ours(d, d.by, said, found)
+        errors = {name: error_of(own, expected, found, vec) for name, expected, vec in layouts_of(d)}
+        layout = min(errors, key=lambda name: errors[name])
+        if errors[layout] <= TOLERANCE:
+            return FormulaReport(
+                d.formula, d.by, said, "right", layout, "", d.text, len(found), errors[layout]
+            )
+        wrong = diagnosis_of(own, d, found)
+        return FormulaReport(
+            d.formula, d.by, said, "wrong", "", str(wrong), d.text, len(found), errors[layout], wrong.name, wrong.slip
+        )  # fmt: skip
+
+
+def asked(
+    formula: str, by: str, *, declare: Mapping[str, Any] | None = None, points: int = 2, seed: int = 0
+) -> Asked:
+    """Return what `check_formula` judges a candidate by.
+
+    Raises
+    ------
+    FormulaError
+        If a text is not understood.
+
+    Examples
+    --------
+    >>> question = asked("x'*A*x", "x")
+    >>> [question.judged(own).verdict for own in ("2*A*x", "A*x + A'*x")]
+    ['wrong', 'right']
+    """
     checked_integer(points, "points")
     d = derive(formula, by, declare=declare)
     if d.half:
         raise FormulaError(
             f"by: found {by}, expected the name of a variable; the witnesses move every entry by itself"
         )
-    own = None if candidate is None else _candidate(candidate, d)
     found = confirmed_points(d, points, seed)
-    said = " ".join((candidate or d.text).split())
-    if len(found) < points:
-        reason = "no points were found at which the witnesses confirm a derivative; declare what holds of the variables"
-        return FormulaReport(d.formula, by, said, "undecided", "", reason, d.text, len(found), float("nan"))
-    if own is None:
-        return _ours(d, by, said, found)
-    errors = {name: error_of(own, expected, found, vec) for name, expected, vec in layouts_of(d)}
-    layout = min(errors, key=lambda name: errors[name])
-    if errors[layout] <= TOLERANCE:
-        return FormulaReport(d.formula, by, said, "right", layout, "", d.text, len(found), errors[layout])
-    wrong = diagnosis_of(own, d, found)
-    return FormulaReport(
-        d.formula,
-        by,
-        said,
-        "wrong",
-        "",
-        str(wrong),
-        d.text,
-        len(found),
-        errors[layout],
-        wrong.name,
-        wrong.slip,
-    )
+    return Asked(d, found, len(found) == points)
 
 
 def same_formula(

@@ -6,19 +6,16 @@ They follow the colours of the page, light or dark. matplotlib, of the extra ``r
 from __future__ import annotations
 
 import io
-import os
 import re
-from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jacobians.function import INPUT
-from jacobians.numerics.arguments import checked_instance, checked_path
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
+from jacobians.picture import PAGE_STYLE, Picture
 from verification.optional_packages import require_extras
 from verification.witnesses.step_errors import StepErrors, step_errors
 
@@ -34,10 +31,6 @@ SMALLEST_SHOWN = 1e-16  # relative errors below are rounding
 COLOURS = {"forward": "#d9762f", "central": "#3f87c8"}
 ZERO_COLOUR = "#8080803a"
 _INK = "#010203"  # stands for the colour of the page's text until the picture is written
-PAGE_STYLE = (
-    "<style>svg{color:#1c2330;color-scheme:light dark}"
-    "@media (prefers-color-scheme:dark){svg{color:#e4e8ee}}</style>"
-)
 _RC = {
     "svg.fonttype": "none",  # letters, not outlines: small, and set in the reader's font
     "svg.hashsalt": "explicit-jacobians",  # the same picture gives the same text
@@ -54,57 +47,6 @@ _RC = {
     "axes.spines.right": False,
     "legend.frameon": False,
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A drawing that a notebook shows by itself.
-
-    Attributes
-    ----------
-    svg : str
-        The drawing as SVG text.
-    """
-
-    svg: str
-
-    def __post_init__(self) -> None:
-        checked_instance(self.svg, "svg", str)
-
-    def _repr_svg_(self) -> str:
-        return self.svg
-
-    def _repr_html_(self) -> str:
-        return f"<figure>{self.inline}</figure>"
-
-    @property
-    def inline(self) -> str:
-        """The SVG without a style of its own: inside a page it takes the colour of the text around it."""
-        return self.svg.replace(PAGE_STYLE, "", 1)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the drawing as an .svg file, beside the target first and then renamed.
-
-        Returns
-        -------
-        pathlib.Path
-            The file.
-
-        Raises
-        ------
-        ValueError
-            If the name does not end in .svg.
-        """
-        target = checked_path(path, "path")
-        if target.suffix != ".svg":
-            raise ValueError(f"path: found {target.name!r}, expected a name that ends in .svg")
-        beside = target.with_name(f".{target.name}.part")
-        beside.write_text(self.svg, encoding="utf-8")
-        beside.replace(target)
-        return target
-
-    def __repr__(self) -> str:
-        return f"<Picture: {len(self.svg):,} characters of SVG; a notebook shows it>"
 
 
 # --- the errors of finite differences by their step ------------------------------------------------------

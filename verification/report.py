@@ -7,13 +7,15 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from jacobians.equality import ByValue
+from jacobians.markup import html_table
 from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array
 from jacobians.pickling import Pickled
 from verification.causes import Cause
 
 if TYPE_CHECKING:
-    from verification.pictures import Picture
+    from jacobians.picture import Picture
 
 Reveal = Literal["verdict", "diagnosis", "worst", "all"]
 """What a failure tells: in a cell for students the whole report would be the answer."""
@@ -34,8 +36,6 @@ SENTENCES: dict[Cause, str] = {
 
 COLOURS: dict[Verdict, str] = {"right": "#1a7f37", "wrong": "#cf222e", "undecided": "#8a5d00"}
 """Of the ground behind the verdict in HTML, which white text is read on, with a contrast above 4.5."""
-LEFT = ' style="text-align:left"'
-"""Of the cells of a table, which notebooks align to the right."""
 
 
 def sentence(cause: Cause, count: int, of: int) -> str:
@@ -63,8 +63,8 @@ def told(report: Any, reveal: Reveal, worst: list[str]) -> str:
     return "\n".join([*lines, *(worst if reveal == "worst" else [])])
 
 
-@dataclass(frozen=True)
-class Witness:
+@dataclass(frozen=True, eq=False)
+class Witness(ByValue):
     """What one independent witness says about a candidate.
 
     Attributes
@@ -101,8 +101,8 @@ class Witness:
     step: str = ""
 
 
-@dataclass(frozen=True)
-class Worst:
+@dataclass(frozen=True, eq=False)
+class Worst(ByValue):
     """The entry that deviates most, measured by what would have been tolerated there.
 
     Attributes
@@ -134,7 +134,7 @@ class Worst:
         return self.out_index + self.in_index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CheckReport(Pickled):
     """The verdict of a check and everything that it rests on; printing it is the way to read it.
 
@@ -280,24 +280,18 @@ class CheckReport(Pickled):
         if self.shape is not None:
             parts.append(f"<p>{html.escape(self._subject())}</p>")
         if self.witnesses:
-            rows = "".join(
-                "<tr>"
-                + "".join(
-                    f"<td{LEFT}>{html.escape(cell)}</td>"
-                    for cell in (
-                        witness.name,
-                        witness.status,
-                        "" if witness.error is None else f"{witness.error:.1e}",
-                        f"{witness.seconds:.2f}",
-                        witness.reason,
-                    )
-                )
-                + "</tr>"
+            rows = [
+                [
+                    witness.name,
+                    witness.status,
+                    "" if witness.error is None else f"{witness.error:.1e}",
+                    f"{witness.seconds:.2f}",
+                    witness.reason,
+                ]
                 for witness in self.witnesses
-            )
-            names = ("witness", "says", "error", "seconds", "remark")
-            head = "".join(f"<th{LEFT}>{name}</th>" for name in names)
-            parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+            ]
+            names = ["witness", "says", "error", "seconds", "remark"]
+            parts.append(html_table(names, rows, numeric=(2, 3)))
         if self.worst is not None:
             parts.append(f"<p>worst entry {html.escape(self._worst_entry())}</p>")
         if self.diagnosis is not None:

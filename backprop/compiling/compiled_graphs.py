@@ -29,6 +29,7 @@ from backprop.compiling.points import by_columns, one_by_one
 from backprop.compiling.recording import Recording
 from backprop.compiling.scalar_form import is_small, scalar_form
 from jacobians import Function, Graph, trace
+from jacobians.equality import ByValue
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_flag, checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
@@ -40,7 +41,7 @@ _PLANNING = ("objective", "structure", "max_elements", "evaluations", "seconds",
 _TRIED = 64  # points that engines are compared on
 
 
-class CompiledGraph:
+class CompiledGraph(ByValue):
     """The dense Jacobians of NumPy code, or of a plan on a graph, as a function. Made by :func:`compile`.
 
     It returns a matrix (m, n) for each output and each argument that is differentiated by, or (N, m, n) for N points:
@@ -133,13 +134,12 @@ class CompiledGraph:
 
     def _take_the_short_way(self) -> None:
         """Let an array of the usual kind straight to the code, where there is one argument and one result."""
-        (kind, *more), graph = self._kinds.values(), self.plan.graph
-        alone = not more and len(graph.inputs) == len(graph.outputs) == 1 and not self._batched
-        one = getattr(self._call, "one", None)
+        kinds, graph = list(self._kinds.values()), self.plan.graph
         self._short: Any = None
-        if alone:
+        if len(kinds) == len(graph.inputs) == len(graph.outputs) == 1 and not self._batched:
             call = self._call
-            self._short, self._dtype, self._shape = one or (lambda x: call(x)[0]), kind.dtype, kind.shape
+            self._short = getattr(call, "one", None) or (lambda x: call(x)[0])
+            self._dtype, self._shape = kinds[0].dtype, kinds[0].shape
 
     def __call__(self, *points: Any, **named: Any) -> Any:
         """Return the Jacobians at a point, or at all of some.

@@ -18,6 +18,7 @@ from backprop.compiling.nodes import fixed_nodes
 from backprop.learning.network import MLP
 from backprop.learning.targets import target_rows
 from jacobians import Function
+from jacobians.equality import ByValue
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, require_budget
@@ -29,7 +30,7 @@ LEAST_POINTS = 128
 """Points of a thread, below which BLAS's own threads are faster: gradients of few points are not worth adding up."""
 
 
-class CompiledGradients:
+class CompiledGradients(ByValue):
     """The gradients of a network's mean loss by all parameters: ``compiled(x, y)`` is what ``net.gradients(x, y)`` is.
 
     Made by :func:`compile_gradients`. The parameters are those that the network has at each call, so that it can be

@@ -36,6 +36,7 @@ from backprop.compiling.scalar_form import is_small, scalar_form
 from backprop.plan import Plan
 from jacobians import Cost, Function
 from jacobians.cost import ZERO_COST
+from jacobians.equality import ByValue
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_flag, checked_option
 from jacobians.numerics.arrays import Array, real_array
@@ -52,7 +53,7 @@ _WORTH_LOOKING = (
 )
 
 
-class CompiledJacobian:
+class CompiledJacobian(ByValue):
     """A Jacobian as a function of x alone: ``compiled(x)`` is a dense array (m, n), or (N, m, n) for N points.
 
     Made by :func:`compile`. The parameters are those of the network when it was compiled, copied: later updates of

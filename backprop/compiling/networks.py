@@ -11,7 +11,7 @@ from backprop.chain import Chain
 from backprop.compiling.broadcasting import tiled
 from backprop.compiling.dead_units import live_chain
 from backprop.compiling.memory import Memory, Written
-from backprop.compiling.nodes import Node, fixed_nodes, matrix_products
+from backprop.compiling.nodes import Node, by_need, fixed_nodes, matrix_products
 from backprop.compiling.plans import dense_form
 from backprop.compiling.printing import Printer, imports, needed
 from backprop.compiling.recording import Recording
@@ -21,7 +21,7 @@ from backprop.plan import Plan
 from jacobians import Cost, Function
 from jacobians.cost import ZERO_COST
 from jacobians.layers.recording import Record
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, is_recorded
 from jacobians.planning.bracketing import evaluate
 from jacobians.planning.execute import eliminated
 from jacobians.planning.plan import GraphPlan, quick_plan
@@ -136,7 +136,14 @@ def trace_jacobian(
     result = recording.lift(dense_form(product, ledger))
     if batched and result.shape != (shape[0], *product.shape):
         result = np.broadcast_to(result, (shape[0], *product.shape))
-    nodes = needed(recording.nodes, [result.node], everything_counted=False)
+    # the forward pass first, then the factors from the output back, last that of a loss, by which products
+    # begin: few changes of the error state
+    made = [factor for _, _, factor in reversed(record.edges)]
+    made = made if loss is None else [*made[1:], made[0]]
+    stored = [array for factor in made for array in factor.flatten().values() if is_recorded(array)]
+    value = recording.lift(record.steps[record.output].value)
+    ordered = by_need(recording.nodes, [array.node for array in (value, *stored)])
+    nodes = needed(ordered, [result.node], everything_counted=False)
     once = fixed_nodes(nodes)
     return Trace(tiled(nodes, once), result.node, once, plan)
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, UnnumberedError
 
 
-class RecordingError(TypeError):
+class RecordingError(UnnumberedError):
     """Code does something that can't be written down as straight-line NumPy."""
 
 
@@ -86,6 +86,21 @@ def collect(value: Any, found: list[Node]) -> None:
 def error_state() -> dict[str, str]:
     """Return how NumPy treats floating point errors now."""
     return {key: str(value) for key, value in np.geterr().items()}
+
+
+def by_need(nodes: Sequence[Node], results: Sequence[Node]) -> list[Node]:
+    """Return the nodes in another order of execution: what the first result depends on, then the second, …, the rest.
+
+    What reads memory that is written to keeps its place among those writes.
+    """
+    written = {id(node.args[0].root) for node in nodes if node.kind == "write"}
+    place = {id(result): number for number, result in reversed(list(enumerate(results)))}
+    for node in reversed(nodes):
+        needed = {id(part) for operand in node.operands() for part in (operand, operand.root)}
+        own = min(place.get(key, len(results)) for key in (id(node), *needed & written))
+        for key in (id(node), *needed):
+            place[key] = min(own, place.get(key, own))
+    return sorted(nodes, key=lambda node: place[id(node)])
 
 
 def fixed_nodes(nodes: Sequence[Node]) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from backprop.compiling.recording import Recording
 from backprop.compiling.recording_ledger import RecordingLedger
 from backprop.compiling.stored_arrays import arguments_of, identifiers, recorded_factor, stored_arrays
 from jacobians.names import quotable
+from jacobians.numerics.arguments import checked_flag
 from jacobians.numerics.arrays import Array
 from jacobians.planning.trees import fold
 from jacobians.products import multiply
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 def plan_source(plan: Plan, *, dense: bool = False) -> str:
     """Return the code of a plan: see :meth:`backprop.plan.Plan.to_source`."""
+    checked_flag(dense, "dense")
     chain, live = plan.chain, plan.live_units
     recording = Recording()
     names = identifiers(chain.names)
@@ -94,11 +97,14 @@ def code(
     printer = Printer(kept, nodes)
     body: list[str] = []
     places = {id(node): place for place, node in enumerate(recording.nodes)}
+    at = [places[id(node)] for node in kept]
     bounds = [*sorted(marks), len(recording.nodes)]
+    done = 0
     for start, stop in zip([0, *bounds], bounds, strict=False):
         if start in marks:
             body += [f"# {line}" for line in marks[start].split("\n")]
-        body += printer.lines([node for node in kept if start <= places[id(node)] < stop])
+        first, done = done, bisect_left(at, stop, done)
+        body += printer.lines(kept[first:done])
     answer = [printer.operand(node) for node in nodes]
     for place, (name, node) in enumerate(zip(returned, nodes, strict=True)):
         if fresh and node.root.kind in ("input", "constant"):

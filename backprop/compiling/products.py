@@ -25,6 +25,7 @@ from backprop.compiling.recording import Recording
 from backprop.compiling.recording_ledger import RecordingLedger
 from backprop.compiling.stored_arrays import recorded_factor, stored_arrays
 from jacobians import Cost, Function, Jacobian, Spec
+from jacobians.equality import ByValue
 from jacobians.function import INPUT
 from jacobians.numerics.arguments import checked_flag, checked_list, checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
@@ -33,7 +34,7 @@ from jacobians.numerics.libraries import require_numpy_function
 from jacobians.structures import BlockRow
 
 
-class CompiledProducts:
+class CompiledProducts(ByValue):
     """J v, Jᵀu and the norms of J's rows as functions of x. Made by :func:`compile_products`.
 
     ``products.at(x)`` computes what depends on x: outputs, slopes, and the products of factors that the plan shares.
@@ -93,7 +94,7 @@ class CompiledProducts:
         recording = Recording(share=True)
         x_of: Any = recording.input("x", shape, dtype)
         bound = self._network.bind(
-            {name: recording.constant(np.array(value)) for name, value in self._network.parameters.items()}
+            {name: recording.constant(value) for name, value in self._network.parameters.items()}
         )
         ndim = int(batched)
         jacobian: Jacobian = (
@@ -197,7 +198,7 @@ class CompiledProducts:
         return f"<CompiledProducts with ∂/∂({by}): x {self.shape}, {m}×{n}, {where}>"
 
 
-class ProductsAt:
+class ProductsAt(ByValue):
     """Products with the Jacobian at one point, or at the points of a batch; made by :meth:`CompiledProducts.at`.
 
     Attributes

@@ -23,7 +23,7 @@ from backprop.compiling.entrywise import (
 )
 from jacobians.numerics.arrays import Array
 
-_CALL = re.compile(r"[a-z_]+\(")
+_CALL = re.compile(r"[a-z_0-9]+\(")
 # Measured with CPython 3.11 and NumPy 2.4: one line of NumPy on small arrays takes as long as about so many
 # operations on Python's floats.
 _OPERATIONS_A_LINE = 25

@@ -28,19 +28,20 @@ def identifiers(names: Sequence[str]) -> list[str]:
     >>> identifiers(["A", "1.Tanh", "0.Affine/W", "A", "np"])
     ['A', 'J1_Tanh', 'J0_Affine_W', 'A_2', 'np_']
     """
-    found: list[str] = []
+    found: dict[str, int] = {}  # and how often each was asked for
     for name in names:
         plain = re.sub(r"\W", "_", unicodedata.normalize("NFKC", name)) or "J"  # as Python reads names
         plain = plain if plain.isidentifier() else f"J{plain}"
         plain = plain if plain.isidentifier() else re.sub(r"[^A-Za-z0-9_]", "_", plain)
         if keyword.iskeyword(plain) or plain in _TAKEN or _OWN.match(plain):
             plain += "_"
-        unique, count = plain, 1
+        unique, count = plain, found.get(plain, 1)
         while unique in found:
             count += 1
             unique = f"{plain}_{count}"
-        found.append(unique)
-    return found
+        found[plain] = count
+        found[unique] = 1
+    return [*found]
 
 
 def stored_arrays(jacobian: Jacobian, name: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from backprop.learning.network import MLP
 from backprop.learning.not_finite import is_finite, told
 from jacobians import Function, Jacobian, SquaredNorm
 from jacobians.layers.recording import Record, _Recorded
+from jacobians.markup import html_table
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer, real_number
 from jacobians.numerics.arrays import Array, read_only, real_array
@@ -25,7 +26,6 @@ from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import require_numpy_function
 from jacobians.pickling import Pickled
 from jacobians.structures import Selection
-from jacobians.structures.display import html_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -184,13 +184,14 @@ class Saliency(Pickled):
 
     def _repr_html_(self) -> str:
         return html_table(
+            [],
             [
-                ("saliency of class", str(self.class_)),
-                ("S_c(I₀)", f"{self.score:.6g}"),
-                ("b", f"{self.b:.6g}"),
-                ("shape of w", str(self.w.shape)),
-                ("largest |w|", f"{np.abs(self.w).max():.6g}, at entry {int(np.abs(self.w).argmax())}"),
-            ]
+                ["saliency of class", str(self.class_)],
+                ["S_c(I₀)", f"{self.score:.6g}"],
+                ["b", f"{self.b:.6g}"],
+                ["shape of w", str(self.w.shape)],
+                ["largest |w|", f"{np.abs(self.w).max():.6g}, at entry {int(np.abs(self.w).argmax())}"],
+            ],
         )
 
 

@@ -28,7 +28,7 @@ from jacobians.numerics.arguments import checked_integer, checked_option
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import Home, home_of, namespace_of, numpy_dtype
-from jacobians.structures.doors import checked_dtype
+from jacobians.structures.options import checked_dtype
 
 
 class MLP(Sequential):

@@ -14,6 +14,7 @@ import numpy as np
 
 from backprop.learning.archive import ArchiveError, Header, read_arrays
 from backprop.learning.facts import fields, read_facts
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import (
     checked_instance,
     checked_integer,
@@ -30,8 +31,8 @@ FORMAT = "explicit-jacobians training state 1"
 Sampling = Literal["shuffle", "uniform"]
 
 
-@dataclass(frozen=True)
-class Epoch:
+@dataclass(frozen=True, eq=False)
+class Epoch(ByValue):
     """What was measured after an epoch, over all points.
 
     Attributes

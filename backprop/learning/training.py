@@ -28,6 +28,7 @@ from backprop.learning.state import (
     save_state,
 )
 from backprop.learning.targets import class_numbers, target_rows
+from jacobians.equality import ByValue
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_callable, checked_integer
 from jacobians.numerics.arrays import Array, read_only, real_array
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingResult:
+class TrainingResult(ByValue):
     """A trained network and how it came about; :meth:`save` keeps all that is needed to continue.
 
     Attributes
@@ -212,7 +213,7 @@ def fit(
     epochs = checked_integer(epochs, "epochs", least=1)
     settings = checked_settings(learning_rate, batch_size, momentum, sampling, seed, patience, len(train.x))
     if callback is not None:
-        checked_callable(callback, "callback", "a function of an Epoch")
+        checked_callable(callback, "callback", "a function of an Epoch", 1)
     state = (
         _start(network, train, held, settings)
         if resume is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,16 +13,19 @@ from jacobians import (
     ChannelMaxPool,
     ChannelMeanPool,
     ChannelScale,
-    Convolution,
-    Elementwise,
     Flatten,
     Function,
     LayerNorm,
     Reshape,
     Sequential,
+    Transpose,
 )
 from jacobians.layers.layer_graph import LayerGraph
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, require_budget
+
+
+class NotSupported(Exception):  # noqa: N818  # a part's reason, collected into one error
+    """Why a part of a source has no counterpart."""
 
 
 class Assembly:
@@ -39,6 +43,7 @@ class Assembly:
         self.nodes: list[tuple[Function | str, tuple[int, ...]]] = []
         self.places: dict[str, int] = {name: -1}
         self.shapes: dict[str, tuple[int, ...]] = {name: shape}
+        require_budget(shape, 8, f"one point of shape {shape}", "take a model of a smaller input")
         self._values: dict[int, Array] = {-1: np.random.default_rng(0).normal(size=shape)}
 
     def add(self, name: str, layer: Function, source: str) -> None:
@@ -94,6 +99,143 @@ class Assembly:
             return Sequential(*(layer for layer, _ in nodes if isinstance(layer, Function)))
         return LayerGraph(nodes)
 
+    # --- what libraries call by one name, and we make of several layers ----------------------------------
+
+    def transpose(self, name: str, source: str, order: Sequence[int]) -> None:
+        """Put the axes in another order, in which 0 is that of points."""
+        axes = len(self.shapes[source]) + 1
+        moved = [axis % axes for axis in order]
+        if len(moved) != axes or moved[0] != 0:
+            raise NotSupported(f"to {list(order)}, which moves the axis of points")
+        self.add(name, Transpose(tuple(axis - 1 for axis in moved[1:])), source)
+
+    def concatenate(self, name: str, sources: Sequence[str], axis: int) -> None:
+        """Concatenate values along an axis, 1 for the first behind that of points."""
+        axes = len(self.shapes[sources[0]])
+        place = axis % (axes + 1) - 1
+        if place < 0:
+            raise NotSupported("along the axis of points")
+        if len(sources) == 1:
+            self.same(name, sources[0])
+        elif place == 0:
+            self.join(name, "concatenate", sources)
+        else:
+            order = (place, *(k for k in range(axes) if k != place))
+            for source in dict.fromkeys(sources):
+                self.add(f"{name}, {source} turned", Transpose(order), source)
+            self.join(f"{name}, turned", "concatenate", [f"{name}, {source} turned" for source in sources])
+            self.add(name, Transpose(tuple(order.index(k) for k in range(axes))), f"{name}, turned")
+
+    def affine(self, name: str, source: str, W: Array, b: Any) -> None:
+        """Apply Wx + b along the last axis."""
+        shape, layer = self.shapes[source], Affine(W, b)
+        if len(shape) < 2:
+            self.add(name, layer, source)
+            return
+        turned, flat, made = (f"{name}, {step}" for step in ("turned", "flat", "made"))
+        self.add(turned, Transpose((len(shape) - 1, *range(len(shape) - 1))), source)
+        self.add(flat, Reshape((shape[-1], math.prod(shape[:-1]))), turned)
+        self.add(made, layer, flat)
+        self.add(f"{made} whole", Reshape((W.shape[0], *shape[:-1])), made)
+        self.add(name, Transpose((*range(1, len(shape)), 0)), f"{made} whole")
+
+    def whole_norm(self, name: str, source: str, gamma: Any, beta: Any, eps: float) -> None:
+        """Normalize all entries of a point by their own mean and variance."""
+        scale, shift = (None if own is None else np.ravel(own) for own in (gamma, beta))
+        self.as_vector(name, source, LayerNorm(scale, shift, eps))
+
+    def as_vector(self, name: str, source: str, layer: Function) -> None:
+        """Apply a layer of vectors to all entries of a point, row by row."""
+        shape = self.shapes[source]
+        if len(shape) == 1:
+            self.add(name, layer, source)
+            return
+        self.add(f"{name}, flat", Flatten(), source)
+        self.add(f"{name}, made", layer, f"{name}, flat")
+        self.add(name, Reshape(shape), f"{name}, made")
+
+    def constant(self, name: str, source: str, value: Any, scales: bool) -> None:
+        """Multiply by a constant, or add it: by channel where it is that, else entry by entry."""
+        shape, given = self.shapes[source], np.asarray(value)
+        if not shape:
+            raise NotSupported("of a single number and a constant")
+        own = given.shape[1:] if given.ndim == len(shape) + 1 and given.shape[0] == 1 else given.shape
+        try:
+            fits = np.broadcast_shapes(own, shape) == shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise NotSupported(f"of a value of shape {shape} and a constant of shape {given.shape}")
+        channels = per_channel(given, shape)
+        if channels is not None:
+            self.add(name, ChannelScale(*((channels, None) if scales else (None, channels))), source)
+            return
+        full = np.broadcast_to(given.reshape(own), shape).ravel()
+        self.as_vector(name, source, ChannelScale(*((full, None) if scales else (None, full))))
+
+    def pool(
+        self, name: str, source: str, window: Sequence[int], stride: Sequence[int], pads: Sequence[Any], *,
+        mean: bool, count_padding: bool = False, dilation: Sequence[int] = (1,), ceil: bool = False,
+    ) -> None:  # fmt: skip
+        """Take maxima or means of windows; rounded up, those that begin before the end stand over it."""
+        layer: Function
+        pads, dilation = [*pads], [*dilation] * (len(window) if len(dilation) == 1 else 1)
+        if ceil:
+            more = beyond(self.shapes[source][1:], window, stride, pads, dilation)
+            if mean and count_padding and any(more):
+                if any(map(any, pads)):
+                    raise NotSupported("ceil_mode of means that count a padding")
+                count_padding = False  # only what stands over isn't counted, and there is no other padding
+            pads = [(first, last + own) for (first, last), own in zip(pads, more, strict=True)]
+        if mean:
+            if set(dilation) != {1}:
+                raise NotSupported("dilations")
+            layer = ChannelMeanPool(tuple(window), tuple(stride), padding=pads, count_padding=count_padding)
+        else:
+            layer = ChannelMaxPool(tuple(window), tuple(stride), padding=pads, dilation=tuple(dilation))
+        self.add(name, layer, source)
+
+
+# --- windows ---------------------------------------------------------------------------------------------
+
+
+def same_sides(space: Sequence[int], window: Sequence[int], stride: Sequence[int], dilation: Sequence[int],
+               *, more_first: bool = False) -> tuple[tuple[int, int], ...]:  # fmt: skip
+    """Return the padding with which there are ⌈n/stride⌉ windows along each axis; one too many is behind, or before.
+
+    Examples
+    --------
+    >>> same_sides((6, 5), (3, 2), (2, 1), (1, 1))
+    ((0, 1), (0, 1))
+    """
+    sides = []
+    for n, k, s, d in zip(space, window, stride, dilation, strict=True):
+        whole = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+        few, many = whole // 2, whole - whole // 2
+        sides.append((many, few) if more_first else (few, many))
+    return tuple(sides)
+
+
+def beyond(space: Sequence[int], window: Sequence[int], stride: Sequence[int], pads: Sequence[Any],
+           dilation: Sequence[int]) -> list[int]:  # fmt: skip
+    """Return by how much the last window stands over the end where their number is rounded up.
+
+    A window that would begin behind the entries and the padding before them isn't taken.
+
+    Examples
+    --------
+    >>> beyond((6, 5), (3, 3), (2, 2), ((0, 0), (0, 0)), (1, 1))
+    [1, 0]
+    """
+    found = []
+    for n, k, s, (first, last), d in zip(space, window, stride, pads, dilation, strict=True):
+        reach, length = (k - 1) * d + 1, n + first + last
+        count = -(-(length - reach) // s) + 1
+        if (count - 1) * s >= n + first:
+            count -= 1
+        found.append(max((count - 1) * s + reach - length, 0))
+    return found
+
 
 # --- layers that several libraries have ------------------------------------------------------------------
 
@@ -122,18 +264,3 @@ def per_channel(value: Any, shape: tuple[int, ...]) -> Array | None:
 def whole_mean(shape: tuple[int, ...]) -> ChannelMeanPool:
     """Return the mean over all that is behind the channels."""
     return ChannelMeanPool(shape[1:])
-
-
-def negative() -> Elementwise:
-    """Return −x."""
-    return Elementwise("negative", np.negative, _minus_one, latex="-z")
-
-
-def _minus_one(z: Any) -> Any:
-    return -np.ones_like(z)
-
-
-__all__ = [
-    "Assembly", "ChannelMaxPool", "ChannelMeanPool", "ChannelScale", "Convolution", "Flatten", "LayerNorm",
-    "batch_norm", "negative", "per_channel", "whole_mean",
-]  # fmt: skip

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from backprop.models.description import from_description
+from backprop.models.keras_models import from_keras
 from backprop.models.onnx_models import from_onnx
 from backprop.models.scikit_learn import from_sklearn
 from backprop.models.torch_models import from_torch
@@ -14,8 +18,36 @@ from verification.optional_packages import require_extras
 DATA = {".onnx": from_onnx, ".toml": from_description, ".json": from_description}
 """Files that are read as data."""
 
-CODE = (".joblib", ".pkl", ".pt2")
-"""Files that run what is in them as they are loaded."""
+
+def _pickled(source: Path) -> Any:
+    require_extras("models", "joblib")
+    import joblib
+
+    return joblib.load(source)
+
+
+def _exported(source: Path) -> Any:
+    require_extras("torch", "torch")
+    import torch
+
+    return torch.export.load(source)
+
+
+def _saved(source: Path) -> Any:
+    os.environ.setdefault("KERAS_BACKEND", "jax")  # read as keras is imported for the first time
+    require_extras("keras", "keras")
+    import keras
+
+    return keras.saving.load_model(source, compile=False)
+
+
+CODE: dict[str, tuple[Callable[[Path], Any], Callable[[Any], Function]]] = {
+    ".joblib": (_pickled, from_sklearn),
+    ".keras": (_saved, from_keras),
+    ".pkl": (_pickled, from_sklearn),
+    ".pt2": (_exported, from_torch),
+}
+"""Files that run what is in them as they are loaded: what loads one, and the importer of what is loaded."""
 
 
 def is_model_file(text: str) -> bool:
@@ -31,7 +63,7 @@ def load_model(path: str, *, run_code: bool = False) -> Function:
     PermissionError
         If loading it would run code, and nobody said that it may.
     ValueError, ImportError
-        As the importers.
+        As the importers, and if the file can't be loaded.
     """
     source = Path(path)
     if source.suffix in DATA:
@@ -43,12 +75,14 @@ def load_model(path: str, *, run_code: bool = False) -> Function:
         )
     if not source.is_file():
         raise ValueError(f"found no file {source.name}, expected a model")
-    if source.suffix == ".pt2":
-        require_extras("models", "torch")
-        import torch
-
-        return from_torch(torch.export.load(source))
-    require_extras("models", "joblib")
-    import joblib
-
-    return from_sklearn(joblib.load(source))
+    load, importer = CODE[source.suffix]
+    try:
+        model = load(source)
+    except ImportError:
+        raise
+    except Exception as error:  # each library has errors of its own, and a pickle runs any code
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"found {source.name}, which can't be loaded ({reason[:200]}), expected a file that its library wrote"
+        ) from None
+    return importer(model)

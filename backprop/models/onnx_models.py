@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from backprop.models.assembly import Assembly
-from backprop.models.onnx_operations import OPERATIONS, Reader
+from backprop.models.onnx_operations import OPERATIONS
+from backprop.models.onnx_reader import Reader
 from backprop.models.verified import unsupported, verified
 from jacobians import Function
 from jacobians.numerics.arguments import checked_path
@@ -62,7 +63,9 @@ def from_onnx(model: Any) -> Function:
         raise ValueError(
             f"{source}: found weights in other files, expected them in the model; save it as one file"
         )
-    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    constants = {tensor.name: _array(tensor, source) for tensor in graph.initializer}
+    if not graph.output:
+        raise ValueError(f"{source}: found no output, expected one at least")
     inputs = [each for each in graph.input if each.name not in constants]
     if len(inputs) != 1:
         names = [each.name for each in inputs]
@@ -74,10 +77,16 @@ def from_onnx(model: Any) -> Function:
         raise ValueError(
             f"{source}: found an input of shape {found}, expected known sizes behind an axis of points"
         )
-    network = Reader(Assembly(inputs[0].name, shape), constants).read(graph.node)
+    network, output = Reader(Assembly(inputs[0].name, shape), constants, OPERATIONS), graph.output[0].name
+    try:
+        network.read(graph.node, output)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
     if network.missing:
         raise unsupported(source, network.missing, sorted(OPERATIONS))
-    function = network.assembly.function(graph.output[0].name)
+    if output not in network.assembly.places:
+        raise ValueError(f"{source}: found the output {output!r} that no node makes of the input")
+    function = network.assembly.function(output)
     black_box, noisy = _evaluator(model, inputs[0].name)
     return verified(function, source, black_box, shape, noisy=noisy)
 
@@ -89,15 +98,30 @@ def _evaluator(model: Any, name: str) -> tuple[Callable[[Array], Array], bool]:
 
     wide = onnx.ModelProto()
     wide.CopyFrom(model)
+    own = [each for each in wide.opset_import if each.domain in ("", "ai.onnx")]
+    if own and own[0].version < 14:
+        # before version 14 the evaluator takes a share of the statistics of the point itself, by the momentum
+        own[0].version = max(own[0].version, 9)
+        for node in wide.graph.node:
+            if node.op_type == "BatchNormalization":
+                kept = [each for each in node.attribute if each.name not in ("momentum", "spatial")]
+                del node.attribute[:]
+                node.attribute.extend([*kept, onnx.helper.make_attribute("momentum", 1.0)])
     for tensor in wide.graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT:
-            values = onnx.numpy_helper.to_array(tensor).astype(np.float64)
-            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+        _widen(tensor)
     for node in wide.graph.node:
-        for attribute in node.attribute:
-            if node.op_type == "Constant" and attribute.t.data_type == onnx.TensorProto.FLOAT:
-                values = onnx.numpy_helper.to_array(attribute.t).astype(np.float64)
-                attribute.t.CopyFrom(onnx.numpy_helper.from_array(values))
+        if node.op_type == "Constant":
+            for attribute in node.attribute:
+                if attribute.name in ("value_float", "value_floats"):
+                    values = np.asarray(onnx.helper.get_attribute_value(attribute), np.float64)
+                    attribute.CopyFrom(
+                        onnx.helper.make_attribute("value", onnx.numpy_helper.from_array(values))
+                    )
+                elif attribute.name == "value":
+                    _widen(attribute.t)
+        elif node.op_type == "Cast":
+            for attribute in node.attribute:
+                attribute.i = onnx.TensorProto.DOUBLE
     session = ReferenceEvaluator(wide)
 
     def run(x: Array) -> Array:
@@ -105,4 +129,26 @@ def _evaluator(model: Any, name: str) -> tuple[Callable[[Array], Array], bool]:
         return np.asarray(found)[0]
 
     # nodes such as LayerNormalization compute in float32 whatever they are given
-    return run, any(node.op_type in ("LayerNormalization", "Gelu") for node in wide.graph.node)
+    return run, any(node.op_type in ("LayerNormalization", "Gelu", "Erf", "Selu") for node in wide.graph.node)
+
+
+def _widen(tensor: Any) -> None:
+    """Make an array of floats one of float64."""
+    import onnx
+
+    if tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16):
+        values = onnx.numpy_helper.to_array(tensor).astype(np.float64)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+
+
+def _array(tensor: Any, source: str) -> Array:
+    """Return the numbers of a tensor, of which as many are there as its sizes announce."""
+    import onnx
+
+    try:
+        return np.asarray(onnx.numpy_helper.to_array(tensor))
+    except Exception:  # of unknown types, and of sizes that are not those of the numbers
+        raise ValueError(
+            f"{source}: found the array {tensor.name!r} of type {tensor.data_type} and shape {tuple(tensor.dims)}, "
+            f"whose numbers can't be read; the file is damaged"
+        ) from None

@@ -1,24 +1,23 @@
-"""The operations of ONNX that have a counterpart here, a row each, and what reads a graph by them."""
+"""The operations of ONNX that have a counterpart here, a row each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from backprop.models.assembly import Assembly, batch_norm, negative, per_channel, whole_mean
+from backprop.models.assembly import NotSupported, batch_norm, same_sides, whole_mean
+from backprop.models.functions import clip, error_function, exponential, gelu_tanh, negative, selu
+from backprop.models.onnx_reader import Operation, Reader
 from jacobians import (
     ELU,
     GELU,
     Affine,
     ChannelMaxPool,
-    ChannelMeanPool,
-    ChannelScale,
     Convolution,
     Flatten,
     Function,
-    LayerNorm,
     LeakyReLU,
     LogSoftmax,
     ReLU,
@@ -31,90 +30,9 @@ from jacobians import (
 from jacobians.numerics.arrays import Array
 
 
-class _NotSupported(Exception):  # noqa: N818  # a node's reason, collected into one error
-    """Why a node has no counterpart."""
-
-
-class Reader:
-    """The nodes of a graph, one after the other."""
-
-    def __init__(self, assembly: Assembly, constants: dict[str, Array]) -> None:
-        self.assembly, self.constants, self.missing = assembly, constants, []  # type: tuple[Any, Any, list[str]]
-        self._gone: set[str] = set()
-
-    def read(self, nodes: Any) -> Reader:
-        """Add every node, and note those that can't be."""
-        from onnx.helper import get_attribute_value
-
-        for node in nodes:
-            attributes = {each.name: get_attribute_value(each) for each in node.attribute}
-            name = f"{node.op_type}{f' {node.name!r}' if node.name else ''}"
-            if any(source in self._gone for source in node.input):
-                self._gone.update(node.output)  # what hangs on a node that is missing is told by that node
-                if node.op_type not in OPERATIONS and node.op_type != "Constant":
-                    self.missing.append(name)
-                continue
-            try:
-                if node.op_type == "Constant":
-                    self._constant(node, attributes)
-                elif node.op_type not in OPERATIONS or node.domain not in ("", "ai.onnx"):
-                    raise _NotSupported("")
-                else:
-                    OPERATIONS[node.op_type](self, node, attributes)
-            except _NotSupported as reason:
-                self.missing.append(f"{name} ({reason})" if str(reason) else name)
-                self._gone.update(node.output)
-            except ValueError as error:
-                self.missing.append(f"{name} ({error})")
-                self._gone.update(node.output)
-        return self
-
-    def _constant(self, node: Any, attributes: dict[str, Any]) -> None:
-        import onnx
-
-        if "value" in attributes:
-            self.constants[node.output[0]] = onnx.numpy_helper.to_array(attributes["value"])
-            return
-        (value,) = attributes.values()
-        self.constants[node.output[0]] = np.asarray(value)
-
-    def given(self, node: Any, place: int, what: str) -> Array | None:
-        """Return a constant input, None where it is left out."""
-        if place >= len(node.input) or not node.input[place]:
-            return None
-        if node.input[place] not in self.constants:
-            raise _NotSupported(f"{what} that is computed, not constant")
-        return self.constants[node.input[place]]
-
-    def needed(self, node: Any, place: int, what: str) -> Array:
-        """Return a constant input that may not be left out."""
-        found = self.given(node, place, what)
-        if found is None:
-            raise _NotSupported(f"without {what}")
-        return found
-
-    def value(self, node: Any, place: int = 0) -> str:
-        """Return the name of an input that depends on x."""
-        name = str(node.input[place])
-        if name in self.constants:
-            raise _NotSupported("of a constant")
-        return name
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape of a value at one point."""
-        return self.assembly.shapes[name]
-
-    def layer(self, node: Any, layer: Function, place: int = 0) -> None:
-        """Add the layer of a node."""
-        self.assembly.add(str(node.output[0]), layer, self.value(node, place))
-
-
-Operation = Callable[[Reader, Any, dict[str, Any]], None]
-
-
 def _gemm(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     if given.get("transA", 0):
-        raise _NotSupported("transA")
+        raise NotSupported("transA")
     W = reader.needed(node, 1, "weights")
     W = W if given.get("transB", 0) else W.T
     c = reader.given(node, 2, "a bias")
@@ -125,42 +43,61 @@ def _gemm(reader: Reader, node: Any, given: dict[str, Any]) -> None:
 
 def _matmul(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     W = reader.needed(node, 1, "a right factor")
-    if W.ndim != 2 or len(reader.shape(reader.value(node))) != 1:
-        raise _NotSupported("of more than a matrix and vectors")
-    reader.layer(node, Affine(W.T))
+    if W.ndim != 2:
+        raise NotSupported("of a right factor that is no matrix")
+    reader.assembly.affine(str(node.output[0]), reader.value(node), W.T, None)
 
 
-def _binary(sum_or_product: str, scale_of: Callable[[Array], tuple[Any, Any]]) -> Operation:
-    """Return the operation of two values, or of a value and a constant as a scale and a shift."""
+def _binary(sum_or_product: str, of: Callable[[Array], Array] = lambda value: value) -> Operation:
+    """Return the operation of two values, or of a value and a constant, which is made one to add or to multiply by."""
 
     def add(reader: Reader, node: Any, given: dict[str, Any]) -> None:
-        constant = [name in reader.constants for name in node.input]
+        name, constant = str(node.output[0]), [own in reader.constants for own in node.input]
         if not any(constant):
             names = [reader.value(node, place) for place in (0, 1)]
-            if not sum_or_product or reader.shape(names[0]) != reader.shape(names[1]):
-                raise _NotSupported(
+            if node.op_type == "Div" or reader.shape(names[0]) != reader.shape(names[1]):
+                raise NotSupported(
                     f"of values of the shapes {reader.shape(names[0])} and {reader.shape(names[1])}"
                 )
             if node.op_type == "Sub":
-                reader.assembly.add(f"{node.output[0]}, negative", negative(), names[1])
-                names[1] = f"{node.output[0]}, negative"
-            reader.assembly.join(str(node.output[0]), sum_or_product, names)
+                reader.assembly.add(f"{name}, negative", negative(), names[1])
+                names[1] = f"{name}, negative"
+            reader.assembly.join(name, sum_or_product, names)
             return
         place = constant.index(False) if False in constant else None
-        if place is None or (place == 1 and node.op_type in ("Sub", "Div")):
-            raise _NotSupported("of a constant first")
-        shape = reader.shape(reader.value(node, place))
-        value = per_channel(reader.constants[node.input[1 - place]], shape)
-        if value is None:
-            raise _NotSupported("of a constant that is not one number for each channel")
-        reader.layer(node, ChannelScale(*scale_of(value)), place)
+        if place is None or (place == 1 and node.op_type == "Div"):
+            raise NotSupported("of a constant first")
+        value, source = reader.constants[node.input[1 - place]], reader.value(node, place)
+        if place == 1 and node.op_type == "Sub":  # c − x
+            reader.assembly.add(f"{name}, negative", negative(), source)
+            reader.assembly.constant(name, f"{name}, negative", value, False)
+            return
+        reader.assembly.constant(name, source, of(value), sum_or_product == "product")
+
+    return add
+
+
+def _several(mean: bool) -> Operation:
+    def add(reader: Reader, node: Any, given: dict[str, Any]) -> None:
+        names, name = [reader.value(node, place) for place in range(len(node.input))], str(node.output[0])
+        if len({reader.shape(own) for own in names}) > 1:
+            raise NotSupported("of values of several shapes")
+        inner = f"{name}, sum" if mean else name
+        if len(names) == 1:
+            reader.assembly.same(name, names[0])
+            return
+        reader.assembly.join(inner, "sum", names)
+        if mean:
+            reader.assembly.constant(name, inner, np.float64(1 / len(names)), True)
 
     return add
 
 
 def _convolution(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     W = reader.needed(node, 1, "weights")
-    stride, dilation, pads = _sliding(given, W.ndim - 2)
+    if W.ndim not in (3, 4):
+        raise NotSupported(f"over {W.ndim - 2} axes")
+    stride, dilation, pads = _sliding(reader, node, given, W.shape[2:])
     layer = Convolution(
         W,
         reader.given(node, 2, "a bias"),
@@ -172,31 +109,38 @@ def _convolution(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     reader.layer(node, layer)
 
 
-def _sliding(given: dict[str, Any], axes: int) -> tuple[Any, Any, Any]:
-    mode = given.get("auto_pad", b"NOTSET").decode()
-    if mode not in ("NOTSET", "VALID"):
-        raise _NotSupported(f"auto_pad {mode}")
+def _sliding(reader: Reader, node: Any, given: dict[str, Any], window: Sequence[int]) -> tuple[Any, Any, Any]:
+    """Return stride, dilation and the padding of each axis."""
+    axes, mode = len(window), given.get("auto_pad", b"NOTSET").decode()
+    stride, dilation = (tuple(given.get(name, (1,) * axes)) for name in ("strides", "dilations"))
     pads = list(given.get("pads", [0] * (2 * axes)))
-    return (
-        tuple(given.get("strides", (1,) * axes)),
-        tuple(given.get("dilations", (1,) * axes)),
-        tuple(zip(pads[:axes], pads[axes:], strict=True)),
-    )
+    sides = tuple(zip(pads[:axes], pads[axes:], strict=True))
+    if any(n < 0 for n in pads):
+        raise NotSupported("pads below 0")
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        space = reader.shape(reader.value(node))[1:]
+        sides = same_sides(space, window, stride, dilation, more_first=mode == "SAME_LOWER")
+    elif mode not in ("NOTSET", "VALID"):
+        raise NotSupported(f"auto_pad {mode}")
+    return stride, dilation, sides
 
 
-def _pool(kind: str) -> Operation:
+def _pool(mean: bool) -> Operation:
     def add(reader: Reader, node: Any, given: dict[str, Any]) -> None:
         window = tuple(given["kernel_shape"])
-        stride, dilation, pads = _sliding(given, len(window))
-        if given.get("ceil_mode", 0) or set(dilation) != {1} or len(node.output) > 1:
-            raise _NotSupported("ceil_mode, dilations or indices")
-        if kind == "max":
-            reader.layer(node, ChannelMaxPool(window, stride, padding=pads))
-        else:
-            counted = bool(given.get("count_include_pad", 0))
-            reader.layer(node, ChannelMeanPool(window, stride, padding=pads, count_padding=counted))
+        stride, dilation, pads = _sliding(reader, node, given, window)
+        if len(node.output) > 1:
+            raise NotSupported("indices")
+        reader.assembly.pool(
+            str(node.output[0]), reader.value(node), window, stride, pads, dilation=dilation, mean=mean,
+            count_padding=bool(given.get("count_include_pad", 0)), ceil=bool(given.get("ceil_mode", 0)),
+        )  # fmt: skip
 
     return add
+
+
+def _global_max(reader: Reader, node: Any, given: dict[str, Any]) -> None:
+    reader.layer(node, ChannelMaxPool(reader.shape(reader.value(node))[1:]))
 
 
 def _global_mean(reader: Reader, node: Any, given: dict[str, Any]) -> None:
@@ -209,7 +153,7 @@ def _reduce_mean(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     shape = reader.shape(reader.value(node))
     whole = len(shape) + 1
     if len(shape) < 2 or sorted(axis % whole for axis in axes) != list(range(2, whole)):
-        raise _NotSupported(f"over the axes {list(axes)}, not over all behind the channels")
+        raise NotSupported(f"over the axes {list(axes)}, not over all behind the channels")
     if given.get("keepdims", 1):
         reader.layer(node, whole_mean(shape))
         return
@@ -225,7 +169,7 @@ def _elementwise(make: Callable[[dict[str, Any]], Function]) -> Operation:
 def _of_vectors(make: Callable[[], Function]) -> Operation:
     def add(reader: Reader, node: Any, given: dict[str, Any]) -> None:
         if len(reader.shape(reader.value(node))) != 1 or given.get("axis", -1) not in (1, -1):
-            raise _NotSupported("of more than vectors")
+            raise NotSupported("of more than vectors")
         reader.layer(node, make())
 
     return add
@@ -233,22 +177,51 @@ def _of_vectors(make: Callable[[], Function]) -> Operation:
 
 def _batch_norm(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     if given.get("training_mode", 0):
-        raise _NotSupported("training_mode")
+        raise NotSupported("training_mode")
     names = ("a scale", "a shift", "a mean", "a variance")
     gamma, beta, mean, variance = (reader.needed(node, place, name) for place, name in enumerate(names, 1))
     reader.layer(node, batch_norm(mean, variance, gamma, beta, given.get("epsilon", 1e-5)))
 
 
 def _layer_norm(reader: Reader, node: Any, given: dict[str, Any]) -> None:
-    if len(reader.shape(reader.value(node))) != 1 or given.get("axis", -1) not in (1, -1):
-        raise _NotSupported("of more than vectors")
-    eps = given.get("epsilon", 1e-5)
-    reader.layer(node, LayerNorm(reader.given(node, 1, "a scale"), reader.given(node, 2, "a shift"), eps))
+    source = reader.value(node)
+    axes = len(reader.shape(source)) + 1
+    if given.get("axis", -1) % axes != 1:
+        raise NotSupported(f"from axis {given.get('axis', -1)} on, not over all of a point")
+    gamma, beta = reader.given(node, 1, "a scale"), reader.given(node, 2, "a shift")
+    reader.assembly.whole_norm(str(node.output[0]), source, gamma, beta, given.get("epsilon", 1e-5))
+
+
+def _dropout(reader: Reader, node: Any, given: dict[str, Any]) -> None:
+    training = reader.given(node, 2, "a mode")
+    if training is not None and training.any():
+        raise NotSupported("training_mode")
+    _same(reader, node, given)
+
+
+def _clip(reader: Reader, node: Any, given: dict[str, Any]) -> None:
+    low, high = (reader.given(node, place, "a bound") for place in (1, 2))
+    bounds = (given.get(name) if own is None else own.item() for name, own in (("min", low), ("max", high)))
+    reader.layer(node, clip(*bounds))
+
+
+def _transpose(reader: Reader, node: Any, given: dict[str, Any]) -> None:
+    source = reader.value(node)
+    order = given.get("perm", [*range(len(reader.shape(source)), -1, -1)])
+    reader.assembly.transpose(str(node.output[0]), source, order)
+
+
+def _cast(reader: Reader, node: Any, given: dict[str, Any]) -> None:
+    from onnx import TensorProto
+
+    if given["to"] not in (TensorProto.FLOAT, TensorProto.DOUBLE):
+        raise NotSupported(f"to {TensorProto.DataType.Name(given['to'])}")
+    _same(reader, node, given)
 
 
 def _flatten(reader: Reader, node: Any, given: dict[str, Any]) -> None:
-    if given.get("axis", 1) != 1:
-        raise _NotSupported("axis other than 1")
+    if given.get("axis", 1) % (len(reader.shape(reader.value(node))) + 1) != 1:
+        raise NotSupported("axis other than 1")
     reader.layer(node, Flatten())
 
 
@@ -259,7 +232,7 @@ def _reshape(reader: Reader, node: Any, given: dict[str, Any]) -> None:
         1:
     ]
     if shape[0] not in (-1, 0, 1) or (sizes.count(-1) > 1) or 0 in sizes:
-        raise _NotSupported(f"to {shape}, which doesn't keep the points apart")
+        raise NotSupported(f"to {shape}, which doesn't keep the points apart")
     known = int(np.prod([size for size in sizes if size > 0], dtype=int))
     count = int(np.prod(before, dtype=int))
     reader.layer(node, Reshape(tuple(count // known if size == -1 else size for size in sizes)))
@@ -272,22 +245,20 @@ def _squeeze(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     if node.op_type == "Squeeze":
         gone = {axis % (len(before) + 1) for axis in axes}
         if 0 in gone:
-            raise _NotSupported("of the axis of points")
+            raise NotSupported("of the axis of points")
         reader.layer(node, Reshape(tuple(size for k, size in enumerate(before, 1) if k not in gone)))
         return
     whole = len(before) + 1 + len(axes)
     new = {axis % whole for axis in axes}
     if 0 in new:
-        raise _NotSupported("before the axis of points")
+        raise NotSupported("before the axis of points")
     old: Iterator[int] = iter(before)
     reader.layer(node, Reshape(tuple(1 if k in new else next(old) for k in range(1, whole))))
 
 
 def _concatenate(reader: Reader, node: Any, given: dict[str, Any]) -> None:
     names = [reader.value(node, place) for place in range(len(node.input))]
-    if given["axis"] not in (1, -len(reader.shape(names[0]))):
-        raise _NotSupported(f"along axis {given['axis']}, not along the channels")
-    reader.assembly.join(str(node.output[0]), "concatenate", names)
+    reader.assembly.concatenate(str(node.output[0]), names, given["axis"])
 
 
 def _same(reader: Reader, node: Any, given: dict[str, Any]) -> None:
@@ -295,30 +266,35 @@ def _same(reader: Reader, node: Any, given: dict[str, Any]) -> None:
 
 
 def _gelu(given: dict[str, Any]) -> Function:
-    if given.get("approximate", b"none") != b"none":
-        raise _NotSupported("approximate=tanh")
-    return GELU()
+    return gelu_tanh() if given.get("approximate", b"none") == b"tanh" else GELU()
 
 
 OPERATIONS: dict[str, Operation] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
-    "Add": _binary("sum", lambda value: (None, value)),
-    "Sub": _binary("sum", lambda value: (None, -value)),
-    "Mul": _binary("product", lambda value: (value, None)),
-    "Div": _binary("", lambda value: (1 / value, None)),
+    "Add": _binary("sum"),
+    "Sub": _binary("sum", lambda value: -value),
+    "Mul": _binary("product"),
+    "Div": _binary("product", lambda value: 1 / value),
+    "Sum": _several(mean=False),
+    "Mean": _several(mean=True),
     "Conv": _convolution,
-    "MaxPool": _pool("max"),
-    "AveragePool": _pool("mean"),
+    "MaxPool": _pool(mean=False),
+    "AveragePool": _pool(mean=True),
+    "GlobalMaxPool": _global_max,
     "GlobalAveragePool": _global_mean,
     "ReduceMean": _reduce_mean,
     "Relu": _elementwise(lambda given: ReLU()),
     "LeakyRelu": _elementwise(lambda given: LeakyReLU(given.get("alpha", 0.01))),
     "Elu": _elementwise(lambda given: ELU(given.get("alpha", 1.0))),
+    "Selu": _elementwise(lambda given: selu(*(given[own] for own in ("gamma", "alpha") if own in given))),
     "Sigmoid": _elementwise(lambda given: Sigmoid()),
     "Tanh": _elementwise(lambda given: Tanh()),
     "Softplus": _elementwise(lambda given: Softplus()),
     "Gelu": _elementwise(_gelu),
+    "Exp": _elementwise(lambda given: exponential()),
+    "Erf": _elementwise(lambda given: error_function()),
+    "Clip": _clip,
     "Neg": _elementwise(lambda given: negative()),
     "Softmax": _of_vectors(Softmax),
     "LogSoftmax": _of_vectors(LogSoftmax),
@@ -328,7 +304,9 @@ OPERATIONS: dict[str, Operation] = {
     "Reshape": _reshape,
     "Squeeze": _squeeze,
     "Unsqueeze": _squeeze,
+    "Transpose": _transpose,
     "Concat": _concatenate,
+    "Cast": _cast,
     "Identity": _same,
-    "Dropout": _same,
+    "Dropout": _dropout,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +15,16 @@ from jacobians.numerics.arrays import Array
 from verification.optional_packages import require_extras
 
 ACTIVATION_NAMES = {"relu": "relu", "tanh": "tanh", "logistic": "sigmoid"}
+OUTPUTS: dict[str, tuple[tuple[Callable[[], Function], ...], str | None, str]] = {
+    "softmax": ((Softmax,), "softmax", "cross-entropy"),
+    "logistic": ((Sigmoid,), "sigmoid", "binary-cross-entropy"),
+    "identity": ((), None, "squared-error"),
+}
+"""By scikit-learn's name of what is behind the last layer of a perceptron: the layers, and our names."""
 SUPPORTED = (
     "MLPClassifier", "MLPRegressor", "LogisticRegression", "linear regressions", "linear classifiers", "Pipeline",
-    "StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "PCA",
+    "searches with a best_estimator_ of these", "StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler",
+    "PCA", "TruncatedSVD", "FunctionTransformer without a function",
 )  # fmt: skip
 
 
@@ -80,8 +88,8 @@ def from_sklearn(model: Any) -> Function:
 
 
 def _last(model: Any) -> Any:
-    while hasattr(model, "steps"):
-        model = model.steps[-1][1]
+    while hasattr(model, "steps") or hasattr(model, "best_estimator_"):
+        model = model.best_estimator_ if hasattr(model, "best_estimator_") else model.steps[-1][1]
     return model
 
 
@@ -89,6 +97,11 @@ def _black_box(model: Any, last: Any, function: Function, features: int) -> Call
     """Return the model's own output at one point."""
 
     def run(x: Array) -> Array:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a model that was fitted to named columns
+            return own(x)
+
+    def own(x: Array) -> Array:
         rows = np.asarray(x, dtype=float).reshape(1, features)
         if _has_probabilities(last):
             found = model.predict_proba(rows)[0]
@@ -109,26 +122,26 @@ def _has_probabilities(model: Any) -> bool:
 def _layers(model: Any, missing: list[str], place: str) -> list[Function]:
     """Return the layers of a model; what has no counterpart is noted."""
     kind = type(model).__name__
+    if hasattr(model, "best_estimator_"):
+        return _layers(model.best_estimator_, missing, f"{place}.best_estimator_")
     if kind == "Pipeline":
         found: list[Function] = []
         for name, step in model.steps:
-            if step is not None and step != "passthrough":
+            if step is not None and not isinstance(step, str):  # "passthrough"
                 found += _layers(step, missing, f"{place}.{name}")
         return found or [ChannelScale(np.ones(model.n_features_in_))]
     if kind in ("MLPClassifier", "MLPRegressor"):
+        if model.out_activation_ not in OUTPUTS:
+            missing.append(f"{place} ({kind} with the output activation {model.out_activation_})")
+            return []
         if model.activation == "identity":  # affine layers follow each other
             layers = [Affine(W.T, b) for W, b in zip(model.coefs_, model.intercepts_, strict=True)]
-            last: dict[str, list[Function]] = {
-                "softmax": [Softmax()],
-                "logistic": [Sigmoid()],
-                "identity": [],
-            }
-            return [*layers, *last[model.out_activation_]]
+            return [*layers, *(make() for make in OUTPUTS[model.out_activation_][0])]
         return [_perceptron(model)]
     if kind == "StandardScaler":
         zeros = np.zeros(model.n_features_in_)
-        scale = 1 / (zeros + 1 if model.scale_ is None else model.scale_)
-        return [ChannelScale(scale, -(zeros if model.mean_ is None else model.mean_) * scale)]
+        scale = 1 / (model.scale_ if model.with_std else zeros + 1)
+        return [ChannelScale(scale, -(model.mean_ if model.with_mean else zeros) * scale)]
     if kind == "MinMaxScaler" and not model.clip:
         return [ChannelScale(model.scale_, model.min_)]
     if kind == "MaxAbsScaler":
@@ -137,13 +150,22 @@ def _layers(model: Any, missing: list[str], place: str) -> list[Function]:
         ones = np.ones(model.n_features_in_)
         scale = 1 / (ones if model.scale_ is None else model.scale_)
         return [ChannelScale(scale, -(0 * ones if model.center_ is None else model.center_) * scale)]
+    if kind == "FunctionTransformer":
+        if model.func is None:
+            return []
+        name = getattr(model.func, "__name__", type(model.func).__name__)
+        missing.append(f"{place} (FunctionTransformer of {name})")
+        return []
+    if kind == "TruncatedSVD":
+        return [Affine(model.components_)]
     if kind == "PCA":
         W = model.components_
         W = W / np.sqrt(model.explained_variance_)[:, None] if model.whiten else W
         return [Affine(W, -W @ model.mean_)]
     linear = all(hasattr(model, name) for name in ("coef_", "intercept_", "predict"))
     if linear and not _generalized(model):
-        W = np.atleast_2d(np.asarray(model.coef_, dtype=float))
+        coefficients = model.coef_.toarray() if hasattr(model.coef_, "toarray") else model.coef_
+        W = np.atleast_2d(np.asarray(coefficients, dtype=float))
         layer = Affine(W, np.broadcast_to(np.asarray(model.intercept_, dtype=float), W.shape[:1]))
         if kind != "LogisticRegression":
             return [layer]
@@ -158,18 +180,13 @@ def _layers(model: Any, missing: list[str], place: str) -> list[Function]:
 
 
 def _generalized(model: Any) -> bool:
-    """Return whether the prediction is no affine function of x: links, kernels."""
+    """Return whether the prediction is not coef_·x + intercept_: links, kernels, inputs that are centred first."""
     links = ("PoissonRegressor", "GammaRegressor", "TweedieRegressor")
-    return type(model).__name__ in (*links, "SVC", "NuSVC", "SVR", "NuSVR", "OneClassSVM")
+    centred = ("PLSRegression", "PLSCanonical", "CCA")
+    return type(model).__name__ in (*links, *centred, "SVC", "NuSVC", "SVR", "NuSVR", "OneClassSVM")
 
 
 def _perceptron(model: Any) -> MLP:
     weights = [(W.T, b) for W, b in zip(model.coefs_, model.intercepts_, strict=True)]
-    output = {"softmax": "softmax", "logistic": "sigmoid", "identity": None}[model.out_activation_]
-    loss = {"softmax": "cross-entropy", "logistic": "binary-cross-entropy", "identity": "squared-error"}
-    return MLP(
-        weights,
-        activation=ACTIVATION_NAMES[model.activation],
-        output_activation=output,
-        loss=loss[model.out_activation_],
-    )
+    _, output, loss = OUTPUTS[model.out_activation_]
+    return MLP(weights, activation=ACTIVATION_NAMES[model.activation], output_activation=output, loss=loss)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterable
+from typing import Any
 
 from backprop.notes.formula import Finding, Formula, Result, Slip, Witness, run
 from jacobians.numerics.arguments import checked_names, checked_option
@@ -30,6 +32,19 @@ def formulas() -> dict[str, Formula]:
         *e_delta_recursion.FORMULAS,
     )
     return {formula.id: formula for formula in rows}
+
+
+def _of_id(name: str) -> Formula:
+    return formulas()[name]
+
+
+def _reduced(formula: Formula) -> Any:
+    """Write a formula of the notes down by its id, for its claims have no names; one of somebody's by its parts."""
+    own = formulas().get(formula.id) is formula
+    return (_of_id, (formula.id,)) if own else object.__reduce_ex__(formula, 4)
+
+
+copyreg.pickle(Formula, _reduced)
 
 
 def verify(ids: Iterable[str] | None = None) -> list[Result]:

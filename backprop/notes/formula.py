@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.equality import ByValue
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_instance, checked_list, shown
 
@@ -97,8 +98,8 @@ class Formula:
             )
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, eq=False)
+class Finding(ByValue):
     """What one witness, or the printed formula, says of a claim.
 
     Attributes
@@ -118,8 +119,8 @@ class Finding:
     remark: str = ""
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, eq=False)
+class Result(ByValue):
     """The verdict of one formula.
 
     Attributes

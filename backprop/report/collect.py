@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -13,12 +13,16 @@ from backprop.chain import Chain
 from backprop.compare import compare
 from backprop.network_graph import NetworkGraph
 from backprop.numpy_code import network_of
+from backprop.plan import MODES, ORDERS
+from backprop.report.asked import Asked
+from backprop.report.machine import measured_product
 from backprop.report.result import Derivative, Layer, LayerJacobian, Report, tolerance_of
 from backprop.report.settings import MOST_PARAMETERS
 from jacobians import Function, Jacobian, Sequential
 from jacobians import __version__ as version
+from jacobians.function import INPUT
 from jacobians.names import class_name, printable
-from jacobians.numerics.arguments import checked_callable, checked_instance, checked_integer
+from jacobians.numerics.arguments import checked_callable, checked_instance, checked_integer, near, shown
 from jacobians.numerics.arrays import Array, real_array
 
 if TYPE_CHECKING:
@@ -47,7 +51,15 @@ def checked_tick(tick: Any) -> Tick:
     """
     if tick is None:
         return lambda stage, done, total: None
-    return cast(Tick, checked_callable(tick, "tick", "a function of a stage and two numbers"))
+    return cast(Tick, checked_callable(tick, "tick", "a function of a stage and two numbers", 3))
+
+
+class Points(NamedTuple):
+    """Several points, with the loss of all of them and that of each alone; None where there is no loss."""
+
+    x: Array
+    loss: Function | None
+    alone: Sequence[Function | None]
 
 
 def collect_network(
@@ -58,6 +70,8 @@ def collect_network(
     title: str | None = None,
     output: str = "output",
     seed: int = 0,
+    asked: Asked | None = None,
+    several: Callable[[int], Points] | None = None,
     tick: Tick | None = None,
 ) -> Report:
     """Check every layer's Jacobian at a point, and compare the orders of the network's chains there.
@@ -78,6 +92,10 @@ def collect_network(
         What its output is called.
     seed : int
         Of the random directions along which products are compared.
+    asked : Asked, optional
+        Which derivatives and orders, for how many points at once, and the words of the title.
+    several : callable, optional
+        Gives so many points; by default they are drawn near x, and there is no loss.
     tick : callable, optional
         Called with a stage, how much of it is done and how much there is.
 
@@ -89,6 +107,7 @@ def collect_network(
         If a product would take more than 2 GiB.
     """
     tick, seed = checked_tick(tick), checked_integer(seed, "seed", least=0, most=None)
+    asked = Asked() if asked is None else checked_instance(asked, "asked", Asked)
     if title is not None:
         checked_instance(title, "title", str)
     if inspect.isroutine(network):
@@ -111,12 +130,43 @@ def collect_network(
     value = None if loss is None else loss(prediction)
     if value is not None and value.size != 1:
         raise ValueError(f"loss: found a value of shape {value.shape}, expected a scalar")
+    counts = asked.points or (1,)
+    if several is None and loss is not None and counts != (1,):
+        raise ValueError(
+            f"points: found {max(counts)} with a loss that is made for one target, expected 1; leave the loss out"
+        )
+    for name in asked.by:
+        if name != INPUT and name not in network.parameters:
+            raise ValueError(
+                f"by: found {shown(name)}, expected input or a parameter, "
+                f"{', '.join(network.parameters) or 'of which there are none'}{near(name, [*network.parameters])}"
+            )
     layers = collect_layers(network, loss, point, tick)
-    derivatives = collect_derivatives(network, point, loss, output=output, seed=seed, tick=tick)
+    derivatives: list[Derivative] = []
+    for count in counts:
+        at = (
+            Points(point, loss, [])
+            if count == 1
+            else several(count)
+            if several
+            else _near(point, count, seed)
+        )
+        derivatives += collect_derivatives(
+            network, at.x, at.loss, alone=at.alone or None, output=output, seed=seed, asked=asked, tick=tick
+        )
     if title is None:
         title = repr(network)
         title = title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
-    return Report(title, network, point, None if value is None else value.item(), layers, derivatives)
+    value = None if value is None else value.item()
+    product = measured_product(point.dtype if point.dtype.kind == "f" else None)
+    return Report(title, network, point, value, layers, tuple(derivatives), asked=asked, product=product)
+
+
+def _near(x: Array, count: int, seed: int) -> Points:
+    """Return a point and others near it, whose entries have the same signs."""
+    moved = 1 + 0.1 * np.random.default_rng(seed).uniform(-1, 1, (count, *x.shape))
+    moved[0] = 1
+    return Points((x * moved).astype(x.dtype), None, [None] * count)
 
 
 def collect_layers(network: Function, loss: Function | None, x: Array, tick: Tick) -> tuple[Layer, ...]:
@@ -182,9 +232,10 @@ def collect_derivatives(
     x: Array,
     loss: Function | None,
     *,
-    alone: Sequence[Function] | None = None,
+    alone: Sequence[Function | None] | None = None,
     output: str = "output",
     seed: int = 0,
+    asked: Asked | None = None,
     tick: Tick = lambda stage, done, total: None,
 ) -> tuple[Derivative, ...]:
     """Return the derivatives of loss and output by the input, and of the loss by every parameter.
@@ -201,26 +252,31 @@ def collect_derivatives(
     output : str
         What the output is called.
     seed : int
+    asked : Asked, optional
     tick : callable
     """
+    asked = Asked() if asked is None else asked
     batched = alone is not None
     points = len(x) if batched else 1
     random = np.random.default_rng(seed)
     of_whole = output if loss is None else "loss"
-    asked = dict.fromkeys(
-        [(of_whole, "input"), (output, "input"), *((of_whole, name) for name in network.parameters)]
-    )
+    pairs = [(of_whole, INPUT), (output, INPUT), *((of_whole, name) for name in network.parameters)]
+    wanted = dict.fromkeys(pair for pair in pairs if not asked.by or pair[1] in asked.by)
     found = []
     stage = f"chains, {points} point{'s' if points > 1 else ''}"
-    for done, (of, by) in enumerate(asked, 1):
+    for done, (of, by) in enumerate(wanted, 1):
         own_loss = loss if of == "loss" else None
         chain = Chain.from_network(network, x, own_loss, by=by, batched=batched)
-        comparison = compare(chain, measure=True, repeats=_repeats(chain))
+        strategies = _named(chain, asked.strategies)
+        repeats = _repeats(chain, strategies, asked.objective)
+        comparison = compare(
+            chain, strategies=strategies, measure=True, repeats=repeats, objective=asked.objective
+        )
         direction = random.standard_normal(chain.shape[1])
         products = [plan.execute().jacobian.matvec(direction) for plan in comparison.plans]
         first, product = x, products[0]
         if alone is not None:
-            losses = alone if of == "loss" else [None] * points
+            losses = list(alone) if of == "loss" else [None] * points
             products.append(_one_by_one(network, x, losses, by, direction))
             first, own_loss, product = x[0], losses[0], product[:1]
         size = float(np.abs(products[0]).max())
@@ -230,7 +286,7 @@ def collect_derivatives(
         # what float32 lost in the parameters or at the point does not come back in a float64 direction
         tolerance = tolerance_of(network(x, batched=batched))
         found.append(Derivative(of, by, points, comparison, disagreement, check, tolerance))
-        tick(stage, done, len(asked))
+        tick(stage, done, len(wanted))
     return tuple(found)
 
 
@@ -278,9 +334,21 @@ def check_direction(
     return verification.check(along, [0.0], product.reshape(-1, 1), witnesses=WITNESSES)
 
 
-def _repeats(chain: Chain | NetworkGraph) -> int:
+def _named(chain: Chain | NetworkGraph, strategies: Sequence[str]) -> list[Any]:
+    """Return the orders by the names that a chain, or a graph, has for them, each once; a chain has no Markowitz's."""
+    if isinstance(chain, NetworkGraph):
+        return list(dict.fromkeys(MODES.get(name, name) for name in strategies))
+    named = list(dict.fromkeys(ORDERS.get(name, name) for name in strategies if name != "markowitz"))
+    if not named:
+        raise ValueError(
+            "strategies: found 'markowitz' alone for a chain, in which no paths meet, expected left, right or optimal"
+        )
+    return named
+
+
+def _repeats(chain: Chain | NetworkGraph, strategies: Sequence[Any], objective: str) -> int:
     """Return how often to run: often for chains that take microseconds, seldom for dear ones."""
-    flops = sum(chain.plan(strategy).cost.flops for strategy in ("left", "right", "optimal"))
+    flops = sum(chain.plan(strategy, objective=objective).cost.flops for strategy in strategies)
     return max(3, min(25, 10**9 // max(flops, 1)))
 
 

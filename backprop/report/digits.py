@@ -8,7 +8,7 @@ from backprop.learning.datasets import load_digits
 from backprop.learning.network import MLP
 from backprop.learning.state import Epoch
 from backprop.learning.training import fit
-from backprop.report.collect import Tick, checked_tick, collect_derivatives, collect_network
+from backprop.report.collect import Points, Tick, checked_tick, collect_network
 from backprop.report.result import Report, Training
 from backprop.report.settings import BATCH_SIZE, HELD_OUT, Settings
 from jacobians.numerics.arguments import checked_instance
@@ -53,23 +53,21 @@ def collect(settings: Settings, tick: Tick | None = None) -> Report:
     index = len(images) - HELD_OUT
     x, label = images[index], int(labels[index])
     output = "logits" if settings.loss == "softmax-cross-entropy" else "output"
+    asked = settings.asked
+    if not asked.points:
+        asked = replace(asked, points=tuple(dict.fromkeys((1, settings.batch))))
+
+    def several(count: int) -> Points:
+        chosen = slice(index, index + count)
+        whole = network.loss_function(labels[chosen], batched=True)
+        return Points(images[chosen], whole, [network.loss_function(one) for one in labels[chosen]])
+
     report = collect_network(
-        network, x, network.loss_function(label), seed=settings.seed, output=output, tick=tick
-    )
+        network, x, network.loss_function(label), seed=settings.seed, output=output, asked=asked, several=several,
+        tick=tick,
+    )  # fmt: skip
     training = Training(
         settings, digits, history, network.accuracy(images[held], labels[held]),
         index, label, int(network.predict(x)),
     )  # fmt: skip
-    derivatives = report.derivatives
-    if settings.batch > 1:
-        points = slice(index, index + settings.batch)
-        derivatives += collect_derivatives(
-            network,
-            images[points],
-            network.loss_function(labels[points], batched=True),
-            alone=[network.loss_function(one) for one in labels[points]],
-            seed=settings.seed,
-            output=output,
-            tick=tick,
-        )
-    return replace(report, derivatives=derivatives, training=training)
+    return replace(report, training=training)

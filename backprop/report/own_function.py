@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from backprop.report.asked import Asked
 from backprop.report.collect import Tick, collect_network
 from backprop.report.render import FILES, report_texts
 from backprop.report.result import Report
@@ -22,6 +23,7 @@ def report_network(
     *,
     title: str | None = None,
     seed: int = 0,
+    asked: Asked | None = None,
     output: str | os.PathLike[str] | None = None,
     tick: Tick | None = None,
 ) -> Report:
@@ -44,6 +46,9 @@ def report_network(
         What the network is called; by default its own words.
     seed : int
         Of the random directions along which products are compared.
+    asked : Asked, optional
+        For how many points at once, by what, in which orders, with which objective, title and author:
+        ``Asked(by=("input",), author="Ann")``.
     output : path-like, optional
         A directory, made if it is not there, for report.html, report.md, report.json and report.csv. Without one
         nothing is written, and neither jinja2 nor matplotlib is needed.
@@ -81,7 +86,7 @@ def report_network(
         # hours of work are not lost to a missing package or a place that is taken
         require_extras("report,cli", "jinja2", "matplotlib")
         require_writable(directory, FILES)
-    report = collect_network(network, x, loss, title=title, seed=seed, tick=tick)
+    report = collect_network(network, x, loss, title=title, seed=seed, asked=asked, tick=tick)
     if directory is not None:
         write_files(directory, report_texts(report))
     return report

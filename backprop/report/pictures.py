@@ -159,18 +159,22 @@ def draw_costs(costs: Mapping[str, Mapping[str, int]]) -> str:
 
     if not costs:
         raise ValueError("costs: found none, expected at least one derivative")
-    strategies = list(next(iter(costs.values())))
+    strategies = list(dict.fromkeys(strategy for own in costs.values() for strategy in own))
     largest = max(max(own.values()) for own in costs.values())
     with style():
         left = max(1.15, 0.085 * max(map(len, costs)))  # inches for the longest title
         figure = Figure(figsize=(left + 3.85, 0.9 + 0.56 * len(costs)))
         axes = figure.add_axes(box(figure, left, 0.5, 3.15, 0.56 * len(costs)))
+        thick = 0.81 / len(strategies)
         for place, strategy in enumerate(strategies):
-            heights = [title_place + (place - 1) * 0.27 for title_place in range(len(costs))]
+            beside = (place - (len(strategies) - 1) / 2) * thick
+            heights = [title_place + beside for title_place in range(len(costs))]
             # beyond 2⁵³ the length of a bar is rounded, its label is not
-            lengths = [float(own[strategy]) for own in costs.values()]
-            axes.barh(heights, lengths, height=0.25, color=COLOURS[strategy], label=strategy)
+            lengths = [float(own.get(strategy, 0)) for own in costs.values()]
+            axes.barh(heights, lengths, height=thick - 0.02, color=COLOURS[strategy], label=strategy)
             for height, own in zip(heights, costs.values(), strict=True):
+                if strategy not in own:
+                    continue
                 axes.annotate(
                     f"{own[strategy]:,}", (max(float(own[strategy]), 0.0), height),
                     xytext=(3, 0), textcoords="offset points", va="center", fontsize=8,
@@ -178,7 +182,8 @@ def draw_costs(costs: Mapping[str, Mapping[str, int]]) -> str:
         axes.set_xscale("symlog", linthresh=1.0, linscale=0.4)
         axes.set_xlim(0, max(10.0, float(largest)) * 1.6)
         axes.set_ylim(len(costs) - 0.45, -0.55)
-        axes.set_yticks(range(len(costs)), list(costs))
+        # a dollar would begin mathematics
+        axes.set_yticks(range(len(costs)), [title.replace("$", r"\$") for title in costs])
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("multiplications, predicted and counted")
         figure.legend(

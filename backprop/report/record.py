@@ -9,6 +9,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from backprop.layer_costs import LayerCost, LayerCosts, layer_costs
 from backprop.network_graph import NetworkPlan
 from backprop.plan import Plan
 from backprop.report.collect import environment
@@ -22,6 +23,7 @@ from backprop.report.result import (
     Training,
 )
 from backprop.report.settings import BATCH_SIZE, HELD_OUT
+from jacobians import Cost
 from jacobians.numerics.arguments import checked_instance
 from jacobians.planning.trees import Tree
 
@@ -44,7 +46,9 @@ CONVENTIONS = {
     "stored": "Stored numbers are those that a structure keeps, dense numbers those of the full matrix; the largest "
     "intermediate is the product of a chain that stores most, the result included.",
     "time": "Times are medians of runs taken in turns on one machine; chains this small mostly show the "
-    "cost of a call. They are the only part that another run does not repeat.",
+    "cost of a call. They are the only part that another run does not repeat. As one product says how long so many "
+    "multiplications take in one large product of matrices on this machine, and distance how many times longer the "
+    "measured time is.",
     "points": "For N points at once there is one loss a point, not their mean; only what differs between points is "
     "multiplied N times.",
     "checks": "A check compares every entry with witnesses that never read the rule that they check; it is right if "
@@ -77,6 +81,21 @@ def to_dict(report: Report) -> dict[str, Any]:
         "verdict": report.verdict,
         "passed": report.passed,
         "environment": dict(environment()),
+        "matrix_product": None
+        if report.product is None
+        else {
+            "size": report.product.size,
+            "multiplications": report.product.multiplications,
+            "seconds": report.product.seconds,
+        },
+        "asked": {
+            "title": report.asked.title,
+            "author": report.asked.author,
+            "points": sorted({own.points for own in report.derivatives}),
+            "by": list(report.asked.by),
+            "strategies": list(report.asked.strategies),
+            "objective": report.asked.objective,
+        },
         "conventions": CONVENTIONS,
         "network": {"title": report.title, "parameters": report.network.parameter_count},
         **({} if report.training is None else _training(report.training)),
@@ -87,13 +106,39 @@ def to_dict(report: Report) -> dict[str, Any]:
             "loss": None if report.loss is None else _finite(report.loss),
         },
         "layers": [_layer(layer) for layer in report.layers],
+        "layer_costs": _layer_costs(layer_costs(report.network, report.x)),
         "derivatives": [_derivative(derivative) for derivative in report.derivatives],
     }
 
 
+def _layer_costs(costs: LayerCosts) -> dict[str, Any]:
+    total = LayerCost(
+        "total", "", (), costs.parameters, costs.forward, sum((own.dense for own in costs.layers), Cost())
+    )
+
+    def row(own: LayerCost) -> dict[str, Any]:
+        forward = own.forward
+        return {
+            "name": own.name,
+            "kind": own.kind,
+            "shape": None if own is total else list(own.shape),
+            "parameters": own.parameters,
+            "forward_multiplications": None if forward is None else forward.multiplications,
+            "forward_additions": None if forward is None else forward.additions,
+            "kept": costs.activation_elements if own is total else math.prod(own.shape),
+            "dense_multiplications": own.dense.multiplications,
+        }
+
+    return {"layers": [row(own) for own in costs.layers], "total": row(total)}
+
+
 def _training(training: Training) -> dict[str, Any]:
     return {
-        "settings": asdict(training.settings) | {"layers": list(training.settings.layers)},
+        "settings": {
+            name: list(value) if name == "layers" else value
+            for name, value in asdict(training.settings).items()
+            if name != "asked"
+        },
         "data": {
             "name": "UCI handwritten digits",
             "source": training.digits.source,

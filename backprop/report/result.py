@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -11,8 +11,11 @@ import numpy as np
 from backprop.compare import Comparison
 from backprop.learning.datasets import Digits
 from backprop.learning.state import Epoch
+from backprop.report.asked import Asked
+from backprop.report.machine import MatrixProduct
 from backprop.report.settings import Settings
 from jacobians import Function, Jacobian
+from jacobians.equality import ByValue
 from jacobians.numerics.arrays import Array
 from jacobians.pickling import Pickled
 
@@ -29,7 +32,7 @@ Verdict = Literal["right", "wrong", "undecided"]
 
 
 @dataclass(frozen=True, eq=False)
-class LayerJacobian:
+class LayerJacobian(ByValue):
     """A layer's Jacobian at the layer's own input, and what the witnesses say about it.
 
     Attributes
@@ -52,7 +55,7 @@ class LayerJacobian:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class Layer(ByValue):
     """A layer, or the loss, at the point of the report.
 
     Attributes
@@ -73,7 +76,7 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Derivative:
+class Derivative(ByValue):
     """A derivative of the whole network: its chain, multiplied in three orders.
 
     Attributes
@@ -129,7 +132,7 @@ class Derivative:
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class Training(ByValue):
     """How a network on the digits came about, and which digit the report is about.
 
     Attributes
@@ -173,6 +176,10 @@ class Report(Pickled):
         At one point, and then for several points at once where this was asked for.
     training : Training or None
         None for a network that was not trained here.
+    asked : Asked
+        What the report was asked for.
+    product : MatrixProduct or None
+        How fast the machine multiplied matrices when the times were measured.
     """
 
     title: str
@@ -182,6 +189,8 @@ class Report(Pickled):
     layers: tuple[Layer, ...]
     derivatives: tuple[Derivative, ...]
     training: Training | None = None
+    asked: Asked = field(default_factory=Asked)
+    product: MatrixProduct | None = None
 
     @cached_property
     def checked(self) -> tuple[LayerJacobian, ...]:

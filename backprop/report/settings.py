@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Self
 
 from backprop.learning.targets import ELSEWHERE
+from backprop.report.asked import Asked
 from jacobians.layers.activations import activation
-from jacobians.numerics.arguments import checked_integer, checked_list, checked_option, real_number
+from jacobians.numerics.arguments import (
+    checked_instance,
+    checked_integer,
+    checked_list,
+    checked_option,
+    real_number,
+)
 
 PIXELS = 64
 CLASSES = 10
@@ -49,6 +56,8 @@ class Settings:
         Passes of training through the data; 0 leaves the network as it was initialised.
     learning_rate : float
         The step of training.
+    asked : Asked
+        What every report can be asked for.
 
     Raises
     ------
@@ -72,6 +81,7 @@ class Settings:
     batch: int = 1
     epochs: int = 10
     learning_rate: float = 0.1
+    asked: Asked = field(default_factory=Asked)
 
     def __post_init__(self) -> None:
         sizes = checked_list(self.layers, "layers", "sizes such as (64, 32, 16, 10)")
@@ -118,6 +128,14 @@ class Settings:
                 f"batch: found {self.batch}, expected 1 to {HELD_OUT}, the digits that training does not see; "
                 f"choose a number of points in this range"
             )
+        checked_instance(self.asked, "asked", Asked)
+        if self.asked.points and self.batch != 1:
+            raise ValueError("points: found with batch, expected one of them; write points alone")
+        if max(self.asked.points, default=1) > HELD_OUT:
+            raise ValueError(
+                f"points: found {max(self.asked.points)}, expected at most {HELD_OUT}, the digits that training does "
+                f"not see"
+            )
         if self.epochs < 0:
             raise ValueError(
                 f"epochs: found {self.epochs}, expected at least 0; write 0 for a network without training"
@@ -128,7 +146,7 @@ class Settings:
             raise ValueError(f"{error}; write 0.1, say") from None
 
     @classmethod
-    def parse(cls, **texts: str) -> Self:
+    def parse(cls, *, asked: Asked | None = None, **texts: str) -> Self:
         """Return the settings written as texts, as on a command line.
 
         Raises
@@ -149,7 +167,7 @@ class Settings:
             values["learning_rate"] = number("learning_rate", values["learning_rate"])
         if "layers" in values:
             values["layers"] = _sizes(values["layers"])
-        return cls(**values)
+        return cls(**values, asked=Asked() if asked is None else asked)
 
 
 def _joined(sizes: tuple[int, ...]) -> str:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from jacobians.picture import PAGE_STYLE
 from jacobians.planning.trees import fold
-from verification.pictures import PAGE_STYLE
 
 if TYPE_CHECKING:
     from backprop.plan import Plan
 
 COLOURS = {
     "left": "#3f87c8", "reverse": "#3f87c8", "right": "#d9762f", "forward": "#d9762f", "optimal": "#2e9e6b",
+    "markowitz": "#9a6bc4",
 }  # fmt: skip
 
 _ROW, _ACROSS = 30.0, 34.0
 _LETTER = 6.1
 """The width of a letter of size 11, on the safe side."""
+
+_LONGEST = 80
+"""Letters of a name; the bracketing below the picture has all of them."""
 
 
 def draw_tree(plan: Plan) -> str:
@@ -27,7 +31,7 @@ def draw_tree(plan: Plan) -> str:
     """
     colour = COLOURS.get(plan.strategy, COLOURS["optimal"])
     labels = [
-        f"{_fitting(name, 22)}  {_fitting(spec.label, 26)}"
+        f"{_fitting(name)}  {_fitting(spec.label)}"
         for name, spec in zip(plan.chain.names, plan.chain.specs, strict=True)
     ]
     beside = 16 + _LETTER * max(map(len, labels))
@@ -59,5 +63,5 @@ def draw_tree(plan: Plan) -> str:
     )
 
 
-def _fitting(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _fitting(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -54,12 +54,16 @@ def to_csv(data: Mapping[str, Any]) -> str:
     """
     if "derivatives" not in checked_mapping(data, "data", _DATA):
         raise ValueError(f"data: found no 'derivatives' in it, expected {_DATA}")
-    rows = [
+    return csv_table(CSV_FIELDS, csv_rows(data))
+
+
+def csv_rows(data: Mapping[str, Any]) -> list[list[Any]]:
+    """Return the cells of each derivative and strategy, in the order of `CSV_FIELDS`."""
+    return [
         [{"derivative": own["title"], "points": own["points"], **alternative}[field] for field in CSV_FIELDS]
         for own in data["derivatives"]
         for alternative in own["alternatives"]
     ]
-    return csv_table(CSV_FIELDS, rows)
 
 
 def require_writable(directory: Path, names: tuple[str, ...] = ()) -> None:

@@ -12,15 +12,15 @@ from jacobians.formulas.declarations import declarations
 from jacobians.formulas.differentiation import Differentiation, substituted
 from jacobians.formulas.inference import infer
 from jacobians.formulas.lowering import Lowering
-from jacobians.formulas.matrix_form import MatrixForm
+from jacobians.formulas.matrix_form import MatrixForm, NoFormError
+from jacobians.formulas.naming import Named, named
 from jacobians.formulas.nodes import Factor, Sym, Tensor, fresh
 from jacobians.formulas.normal import close
 from jacobians.formulas.parser import parse
 from jacobians.formulas.shape_rules import SIZED, shape_of
 from jacobians.formulas.sizes import CONSTANTS, SCALAR
-from jacobians.formulas.text import text
 from jacobians.formulas.tree import FormulaError, Node, Program
-from jacobians.numerics.arguments import near, shown
+from jacobians.numerics.arguments import checked_integer, near, shown
 from jacobians.numerics.arrays import real_array
 
 Axes = tuple[tuple[int, ...], ...]
@@ -46,7 +46,31 @@ def _unfolded(program: Program) -> int:
 
 def names_in(node: Node) -> set[str]:
     """Return the names in a tree."""
-    return {node.value} if node.op == "name" else set().union(*map(names_in, node.args))
+    found, seen, stack = set(), set(), [node]
+    while stack:
+        part = stack.pop()
+        if id(part) not in seen:
+            seen.add(id(part))
+            stack += part.args
+            if part.op == "name":
+                found.add(part.value)
+    return found
+
+
+def _sizes_in(program: Program) -> set[str]:
+    """Return the letters of sizes that stand in a formula's text."""
+    found: set[str] = set()
+    stack = [program.body, *(node for _, node in program.lets)]
+    while stack:
+        node = stack.pop()
+        stack += node.args
+        if node.op == "name":
+            found.add(node.value)
+        elif node.op in ("eye", "ones", "size"):
+            found |= {atom for atom in node.value if isinstance(atom, str)}
+        elif node.op in ("zeros", "comm"):
+            found |= {atom for size in node.value for atom in size if isinstance(atom, str)}
+    return found
 
 
 class Context:
@@ -72,11 +96,19 @@ class Context:
                 self.lines[name] = line.closed()
             else:
                 low.define(name, line)
+        self._values = low.values
         value = low.lower(program.body)
+        self.read_sizes = _sizes_in(program)
         self.value = value.closed()
         rows = len(value.rows)
         labels = tuple(range(len(value.labels)))
         self.out: Axes = tuple(axis for axis in (labels[:rows], labels[rows:]) if axis)
+
+    @property
+    def declared(self) -> tuple[Any, ...]:
+        """The text, the sizes of its names and what is assumed of them; named lines by their keys."""
+        sizes = {name: self.shape(name) for name in self.shapes.names}
+        return self.source, sizes, self.tags, {name: line.digest for name, line in self.lines.items()}
 
     def form(self, vec: str = "row") -> MatrixForm:
         """Return a writer of matrix notation."""
@@ -84,14 +116,42 @@ class Context:
         rows = frozenset(name for name, (r, c) in shapes.items() if not r and c)
         return MatrixForm(vec, rows, frozenset(n for n, (r, c) in shapes.items() if len(r) > 1 or len(c) > 1))
 
-    def where(self, tree: Node) -> str:
-        """Return what the names of lines in a tree stand for, as the end of its text."""
-        wanted, found = names_in(tree), []
+    def named(self, tree: Node, vec: str = "row") -> Named:
+        """Return a tree as it is printed: names for what is repeated, and what they and those of lines stand for."""
+        shapes = self.shapes.with_vec(vec)
+
+        def kind(node: Node) -> str:
+            return shapes.kind(shape_of(node, shapes))
+
+        taken = shapes.taken | shapes.names.keys() | {"I", "K", "T", "e"}
+        made = named(tree, kind, taken, lambda: self._folded(vec))
+        wanted, found = names_in(made.tree).union(*(names_in(node) for _, node in made.parts)), []
         for name, node in reversed(self.program.lets if self.lines else ()):
             if name in wanted:
-                found.append(f"{name} = {text(node)}")
+                found.append((name, node))
                 wanted |= names_in(node)
-        return f" where {', '.join(reversed(found))}" if found else ""
+        return made._replace(parts=(*reversed(found), *made.parts))
+
+    def _folded(self, vec: str) -> dict[Node, str]:
+        """Return the trees of the lines that were put into the formula, with their names."""
+        form, found = self.form(vec), {}
+        for name, (tensor, rows) in self._values.items():
+            labels = range(len(tensor.sizes))
+            try:
+                found[form.of(tensor, labels[:rows], labels[rows:])] = name
+            except NoFormError:
+                continue
+        return found
+
+    @property
+    def free_sizes(self) -> set[str]:
+        """The letters that are no size of a variable's, such as n in ``sum(ones(n))*x``."""
+        own = {atom for name in self.shapes.variables for side in self.shape(name) for atom in side}
+        return (
+            {letter for letter in self.shapes.taken if letter not in self.shapes.names}
+            - own
+            - CONSTANTS.keys()
+        )
 
     def shape(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
         """Return the sizes of a variable's rows and columns."""
@@ -136,14 +196,15 @@ class Context:
         """Refuse a formula with names that this one has not, or whose sizes do not match."""
         shapes = self.shapes.with_vec("row")
         shapes.source, known, lets = program.source, set(self.shapes.variables), dict(program.lets)
-        stack, sizes = [program.body, *lets.values()], set(self.shapes.taken) - known
+        stack, sizes = [program.body, *lets.values()], set(self.shapes.taken) - self.shapes.names.keys()
         while stack:
             node = stack.pop()
-            if node.op == "name" and node.value not in known | lets.keys() | sizes | CONSTANTS.keys():
+            if node.op == "name" and node.value not in shapes.names.keys() | lets | sizes | CONSTANTS.keys():
                 expected = f"expected the variables of {self.source!r}: {', '.join(sorted(known))}"
                 raise FormulaError(f"candidate: found {node.value!r}, {expected}{near(node.value, known)}")
             stack += [arg for arg in node.args if not (node.op == "call" and node.value in SIZED)]
-        shapes.names = {**shapes.names, **dict.fromkeys(sizes - set(lets), SCALAR)}
+        shapes.read = sizes - set(lets)
+        shapes.names = {**shapes.names, **dict.fromkeys(shapes.read, SCALAR)}
         for name, node in program.lets:
             shapes.names[name] = shape_of(node, shapes)
         shape_of(program.body, shapes)
@@ -179,7 +240,9 @@ class Context:
         arrays: dict[str, Any] = {}
         sizes: dict[str, int] = {}
         for name in values:
-            if name not in self.shapes.variables:
+            if name in self.free_sizes:
+                sizes[name] = checked_integer(values[name], name)
+            elif name not in self.shapes.variables:
                 raise FormulaError(
                     f"{name}: found a value for it, expected values for {', '.join(self.shapes.variables)}"
                 )
@@ -209,6 +272,11 @@ class Context:
                             f"{self.shape_text(name)} with "
                             + ", ".join(f"{letter} = {number}" for letter, number in sorted(sizes.items()))
                         )
+        for name in sorted(self.free_sizes & self.read_sizes - sizes.keys()):
+            raise FormulaError(
+                f"{name}: found no number for the size {name}, which no variable has, expected one, as in evaluate(…, "
+                f"{name}=3)"
+            )
         for name, line in self.lines.items():
             arrays[name] = Numbers(arrays, sizes).of(line)
         return arrays, sizes

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jacobians.formulas.context import Context
+from jacobians.formulas.effort import bounded
 from jacobians.formulas.formula import Derivative
 from jacobians.formulas.nodes import Delta, Factor, Tensor, fresh
 from jacobians.formulas.normal import close
@@ -13,6 +14,7 @@ from jacobians.formulas.tree import FormulaError
 from jacobians.function import Function
 
 
+@bounded()
 def derive(formula: Any, by: Any, *, declare: Mapping[str, Any] | None = None) -> Derivative:
     """Return the derivative of a formula by one of its variables, in closed form with sizes as letters.
 

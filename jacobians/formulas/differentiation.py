@@ -201,21 +201,22 @@ _RULES: dict[str, Callable[[Differentiation, Fn, Labels, Labels], list[Term]]] =
 }
 
 
-def expanded(tensor: Tensor) -> Tensor:
-    """Return a tensor with all brackets multiplied out."""
+def expanded(tensor: Tensor, axes: int = 0) -> Tensor:
+    """Return a tensor with all brackets multiplied out that have at least so many axes."""
     free = fresh(len(tensor.sizes))
-    return close(tensor.at(free), free, tensor.sizes, spread=True)
+    return close(tensor.at(free), free, tensor.sizes, spread=axes)
 
 
-def spread_terms(tensor: Tensor, known: dict[str, int] | None = None) -> int:
+def spread_terms(tensor: Tensor, axes: int = 0, known: dict[str, int] | None = None) -> int:
     """Return at most how many terms `expanded` makes."""
     known = {} if known is None else known
     if tensor.digest not in known:
         total = 0
         for term in tensor.terms:
             number = 1
-            for node, _, exponent in term.factors:
-                number *= spread_terms(node, known) if isinstance(node, Tensor) and exponent == 1 else 1
+            for node, labels, exponent in term.factors:
+                if isinstance(node, Tensor) and exponent == 1 and len(labels) >= axes:
+                    number *= spread_terms(node, axes, known)
             total += number
         known[tensor.digest] = total
     return known[tensor.digest]

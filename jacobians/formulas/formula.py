@@ -2,45 +2,54 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.formulas.conditions import conditions
 from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
 from jacobians.formulas.derivation_steps import steps_of
 from jacobians.formulas.differentiation import expanded, spread_terms
-from jacobians.formulas.forms import Form
+from jacobians.formulas.effort import bounded
 from jacobians.formulas.index_text import IndexText
-from jacobians.formulas.latex import latex
-from jacobians.formulas.matrix_form import NoFormError
+from jacobians.formulas.matrix_form import MatrixForm, NoFormError
+from jacobians.formulas.matrix_notation import Form
 from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.numpy_code import EinsumCode
 from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.steps import Steps
 from jacobians.formulas.text import size_text, text
 from jacobians.formulas.tree import FormulaError, Node, Program, count
-from jacobians.numerics.arguments import checked_option
+from jacobians.numerics.arguments import checked_instance, checked_integer, checked_option
 
 VECS = ("row", "column")
 LAYOUTS = ("numerator", "denominator")
 TENSOR_LAYOUTS = ("numerator", "denominator", "mixed")
 MOST_EXPANDED = 8
 """Up to how many terms the form that is multiplied out is tried beside the factored one."""
+LARGE, MOST_OPENED = 3, 64
+"""From how many axes on a bracket has no matrix notation, and up to how many terms such ones are multiplied out."""
 
 
-class Derivative:
+class Derivative(ByValue):
     """The derivative of a formula as a formula; `derive` makes it.
 
     ``print(d)`` shows the gradient in the input's shape for a number, else the Jacobian matrix, and says which.
+
+    Attributes
+    ----------
+    by, order, half : str, int, bool
+        The variable; 1, or more after `derive`; whether it is by the free entries of a symmetric matrix.
     """
 
     def __init__(
         self, context: Context, out: Axes, tensor: Tensor, by: str, half: bool, order: int = 1
     ) -> None:
-        self._order = order
-        self._context, self._out, self._by, self._half = context, out, by, half
+        self.order = order
+        self._context, self._out, self.by, self.half = context, out, by, half
         first = sum(len(axis) for axis in out)
         rows, columns = context.shape(by)
         labels = tuple(range(first, first + len(rows) + len(columns)))
@@ -50,8 +59,18 @@ class Derivative:
         self._tensor = context.assumed(tensor)
         self._chosen: dict[Any, Any] = {}
 
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        said = self._context.declared
+        return said, self._out, self.by, self.half, self.order, self._plain.digest
+
+    def __reduce__(self) -> Any:
+        # forms that were chosen are chosen again
+        return Derivative, (self._context, self._out, self._plain, self.by, self.half, self.order)
+
     # --- forms -------------------------------------------------------------------------------------------------
 
+    @bounded()
     def _tree(self, rows: tuple[int, ...], columns: tuple[int, ...], vec: str) -> Node | None:
         """Return the shorter of the factored form and the one multiplied out, or None without matrix form."""
         key = (rows, columns, vec)
@@ -59,17 +78,22 @@ class Derivative:
             form = self._context.form(vec)
             found: list[Node] = []
             for tensor in (self._tensor, self._spread):
-                if found and tensor.digest == self._tensor.digest:
-                    continue
-                try:
-                    found.append(form.of(tensor, rows, columns))
-                except NoFormError:
-                    continue
+                if not found or tensor.digest != self._tensor.digest:
+                    self._try(form, tensor, rows, columns, found)
+            if not found and spread_terms(self._tensor, LARGE) <= MOST_OPENED:
+                self._try(form, expanded(self._tensor, LARGE), rows, columns, found)
             best = found[0] if found else None
             if len(found) > 1 and count(found[1]) <= 0.75 * count(found[0]):
                 best = found[1]
             self._chosen[key] = best
         return self._chosen[key]
+
+    @staticmethod
+    def _try(
+        form: MatrixForm, tensor: Tensor, rows: tuple[int, ...], columns: tuple[int, ...], found: list[Node]
+    ) -> None:
+        with suppress(NoFormError):
+            found.append(form.of(tensor, rows, columns))
 
     def matrix(self, vec: str = "row", layout: str = "numerator") -> Form:
         """Return the Jacobian matrix in matrix notation.
@@ -89,7 +113,7 @@ class Derivative:
         tree = self._matrix_tree(vec, layout)
         if tree is None:
             raise FormulaError(
-                f"matrix: found a derivative of {self._context.source!r} by {self._by} without matrix notation, "
+                f"matrix: found a derivative of {self._context.source!r} by {self.by} without matrix notation, "
                 f"expected one that has it; print(d) and d.tensor() show its entries"
             )
         return Form(tree, self._context, vec)
@@ -124,6 +148,7 @@ class Derivative:
             )
         return Form(tree, self._context, "row")
 
+    @bounded()
     def tensor(self, layout: str = "numerator") -> str:
         """Return the derivative in index notation.
 
@@ -137,7 +162,7 @@ class Derivative:
         left, right = (self._in, self._out) if layout == "denominator" else (self._out, self._in)
         axes = (*left, *(right if layout == "mixed" else right[::-1]))
         order = tuple(label for axis in axes for label in axis)
-        return IndexText(self._context.form()).tensor(self._tensor, order)
+        return IndexText(self._context.form(), self._context.named).tensor(self._tensor, order)
 
     def latex(self) -> str:
         """Return what ``print(d)`` shows first as LaTeX.
@@ -151,38 +176,47 @@ class Derivative:
 
     def _repr_latex_(self) -> str | None:
         """Return the LaTeX of Jupyter; ``d.steps`` shows how it is found."""
-        tree = self._matrix_tree("row", "numerator") if self._out else self._tree(*self._sides, "row")
-        return None if tree is None else f"${latex(tree)}$"
+        shown = self._shown
+        return None if shown is None else shown._repr_latex_()
 
+    @property
+    def _shown(self) -> Form | None:
+        """What ``print(d)`` shows first, if there is matrix notation for it."""
+        tree = self._matrix_tree("row", "numerator") if self._out else self._tree(*self._sides, "row")
+        return None if tree is None else Form(tree, self._context, "row")
+
+    @bounded()
     def code(self) -> str:
         """Return einsum code of the derivative, of shape out_shape + in_shape (mixed layout).
 
-        Its names are the variables and the named lines, as arrays without axes of length 1, and the sizes as integers.
+        Its names are the variables, as arrays without axes of length 1, and the sizes as integers; lines and repeated
+        parts are named in it, ``(h := …)``, where they are first read.
 
         Raises
         ------
         FormulaError
             If a function inside has an argument of more than two axes.
         """
-        code = EinsumCode(self._context.form(), self._context.shapes).of(self._tensor)
+        code = EinsumCode(self._context.form(), self._context.shapes, self._context.named).whole(self._tensor)
         grouped = any(len(axis) > 1 for axis in (*self._out, *self._in))
         return f"np.reshape({code}, ({', '.join(self.shape).replace('·', '*')},))" if grouped else code
 
     @property
+    @bounded()
     def text(self) -> str:
         """What ``print(d)`` shows first: the formula alone."""
-        tree = self._tree(*self._sides, "row") if not self._out else self._matrix_tree("row", "numerator")
-        return self.tensor("mixed") if tree is None else text(tree) + self._context.where(tree)
+        shown = self._shown
+        return self.tensor("mixed") if shown is None else repr(shown)
 
     @property
     def kind(self) -> str:
         """What `text` is: gradient, Jacobian or tensor, with its shape and conventions."""
-        shape = self._context.shape_text(self._by)
-        if self._half:
-            return f"gradient by vech({self._by}), {self._by} symmetric: the vech of this matrix, {shape}"
-        free = f", {self._by} unconstrained" if "symmetric" in self._context.tags.get(self._by, ()) else ""
+        shape = self._context.shape_text(self.by)
+        if self.half:
+            return f"gradient by vech({self.by}), {self.by} symmetric: the vech of this matrix, {shape}"
+        free = f", {self.by} unconstrained" if "symmetric" in self._context.tags.get(self.by, ()) else ""
         if not self._out and self._tree(*self._sides, "row") is not None:
-            return f"gradient, in the shape of {self._by}: {shape}{free}"
+            return f"gradient, in the shape of {self.by}: {shape}{free}"
         if self._matrix_tree("row", "numerator") is None:
             return f"tensor of shape out + in (mixed layout){free}"
         sizes = [self._tensor.sizes[label] for axis in self._out for label in axis]
@@ -190,6 +224,7 @@ class Derivative:
         order = ", row-major vec" if len(self._out) > 1 or len(self._in) > 1 else ""
         return f"Jacobian {size_text(sizes)}×{size_text(columns)}, numerator layout{order}{free}"
 
+    @bounded()
     def __str__(self) -> str:
         lines = [self.text, f"  {self.kind}"]
         if self.conditions:
@@ -197,11 +232,12 @@ class Derivative:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<derivative of {self._context.source!r} by {self._by}: {self.text}>"
+        return f"<derivative of {self._context.source!r} by {self.by}: {self.text}>"
 
     # --- facts -------------------------------------------------------------------------------------------------
 
     @property
+    @bounded()
     def conditions(self) -> list[str]:
         """Where the derivative holds, such as ``X is invertible`` and ``x ≠ 0``."""
         form = self._context.form()
@@ -213,6 +249,11 @@ class Derivative:
         """The sizes of all variables, as letters and numbers: () for a number, ("n",) for a vector."""
         names = self._context.shapes.variables
         return {name: tuple(size_text(size) for size in self._context.shape(name) if size) for name in names}
+
+    @property
+    def free_sizes(self) -> set[str]:
+        """The letters of sizes that no variable has, such as n in ``sum(ones(n))*x``; `evaluate` takes them."""
+        return self._context.free_sizes
 
     @property
     def shape(self) -> tuple[str, ...]:
@@ -232,24 +273,9 @@ class Derivative:
         return self._context.program
 
     @property
-    def by(self) -> str:
-        """The variable."""
-        return self._by
-
-    @property
     def shapes(self) -> Shapes:
         """The sizes of all parts of the formula."""
         return self._context.shapes
-
-    @property
-    def order(self) -> int:
-        """Of which order it is: 1, or more after `derive`."""
-        return self._order
-
-    @property
-    def half(self) -> bool:
-        """Whether it is the derivative by the free entries of a symmetric matrix."""
-        return self._half
 
     @property
     def outputs(self) -> int:
@@ -258,11 +284,11 @@ class Derivative:
 
     def axes(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
         """Return a variable's sizes of rows and columns, () for 1."""
-        return self._context.shape(name)
+        return self._context.shape(checked_option(name, "name", self.shapes.names))
 
     def assumptions(self, name: str) -> frozenset[str]:
         """Return what was declared of a variable."""
-        return self._context.tags.get(name, frozenset())
+        return self._context.tags.get(checked_option(name, "name", self.shapes.names), frozenset())
 
     def fits(self, program: Program) -> None:
         """Refuse a formula with names that this one has not, or whose sizes do not match.
@@ -271,7 +297,7 @@ class Derivative:
         ------
         FormulaError
         """
-        self._context.fits(program)
+        self._context.fits(checked_instance(program, "program", Program))
 
     @property
     def steps(self) -> Steps:
@@ -284,6 +310,7 @@ class Derivative:
         """
         return steps_of(self)
 
+    @bounded()
     def terms(self) -> list[str]:
         """Return the terms of the derivative, multiplied out, as text: gradients of numbers, else in index notation."""
         form = self._context.form()
@@ -295,17 +322,17 @@ class Derivative:
                 found.append(
                     text(form.of(one, *sides))
                     if sides
-                    else IndexText(form).tensor(one, range(len(one.sizes)))
+                    else IndexText(form, self._context.named).tensor(one, range(len(one.sizes)))
                 )
             except NoFormError:
-                found.append(IndexText(form).tensor(one, range(len(one.sizes))))
+                found.append(IndexText(form, self._context.named).tensor(one, range(len(one.sizes))))
         return found
 
     def lines(self) -> list[tuple[str, str, str, str]]:
         """Return all that can be printed in matrix notation: what it is, its text, LaTeX and NumPy code."""
         found: list[tuple[str, Form]] = []
         if not self._out and self._tree(*self._sides, "row") is not None:
-            found.append((f"gradient, in the shape of {self._by}", self.gradient))
+            found.append((f"gradient, in the shape of {self.by}", self.gradient))
         for vec in VECS:
             order = f", {vec}-major vec" if len(self.shape) > 1 else ""
             for layout in LAYOUTS:
@@ -319,6 +346,7 @@ class Derivative:
         spread = expanded(self._tensor) if few else self._tensor
         return spread if len(spread.terms) <= MOST_EXPANDED else self._tensor
 
+    @bounded()
     def derive(self, by: str) -> Derivative:
         """Return the derivative of this derivative by a variable: Hessians, and so on; its outputs are out + in.
 
@@ -328,12 +356,12 @@ class Derivative:
             If `by` is no variable of the formula.
         """
         name, half = self._context.variable(by)
-        if half or self._half:
+        if half or self.half:
             raise FormulaError(
                 "by: found vech(…) in a derivative of second order, expected the name of a variable"
             )
         tensor = self._context.differentiated(self._plain, name)
-        return Derivative(self._context, (*self._out, *self._in), tensor, name, half, self._order + 1)
+        return Derivative(self._context, (*self._out, *self._in), tensor, name, half, self.order + 1)
 
     def evaluate(self, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """Return the derivative's numbers, of shape out_shape + in_shape (mixed layout).
@@ -358,6 +386,7 @@ class Derivative:
 
     def evaluate_without(self, term: int, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """Return what `evaluate` gives, without one of `terms`."""
+        checked_integer(term, "term", least=0, most=len(self._spread.terms) - 1)
         arrays, sizes = self._context.numbers(values)
         rest = self._spread.terms[:term] + self._spread.terms[term + 1 :]
         return self._shaped(Numbers(arrays, sizes).of(Tensor(self._tensor.sizes, rest)))
@@ -365,7 +394,7 @@ class Derivative:
     def _shaped(self, made: Any) -> np.ndarray[Any, np.dtype[Any]]:
         shape = [int(np.prod([made.shape[la] for la in axis])) for axis in (*self._out, *self._in)]
         made = np.reshape(made, shape)
-        if self._half:
+        if self.half:
             rows, columns = np.triu_indices(made.shape[-1])
             made = made[..., columns, rows]  # down each column, from the diagonal
         return np.array(made)

@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+from jacobians.formulas.effort import spend
 from jacobians.formulas.functions import ELEMENTWISE
 from jacobians.formulas.matrix_form import MatrixForm, NoFormError
+from jacobians.formulas.naming import Named
 from jacobians.formulas.nodes import Choice, Delta, Factor, Fn, Sym, Tensor, Term
 from jacobians.formulas.text import text
+from jacobians.formulas.tree import Node
 
 _LETTERS = (*"ijklmnpqrstuvwabcdefgh", *(f"i{number}" for number in range(1, 400)))
 
 
 class IndexText:
-    """Writes tensors entry by entry."""
+    """Writes tensors entry by entry.
 
-    def __init__(self, form: MatrixForm) -> None:
-        self.form = form
+    Parameters
+    ----------
+    form : MatrixForm
+        A writer of the parts that have matrix notation.
+    names : callable
+        Names the repeated parts of a tree.
+    """
+
+    def __init__(self, form: MatrixForm, names: Callable[[Node], Named]) -> None:
+        self.form, self.names = form, names
+        self.parts: list[tuple[Node, str]] = []
 
     def tensor(self, tensor: Tensor, order: Sequence[int]) -> str:
-        """Return ``T[…] = …`` with the axes in an order."""
+        """Return ``T[…] = …`` with the axes in an order, and behind it what its names stand for."""
         names = {label: _LETTERS[place] for place, label in enumerate(order)}
         head = f"[{','.join(names[label] for label in order)}]" if order else ""
-        return f"T{head} = {self._sum(tensor, names)}"
+        line = f"T{head} = {self._sum(tensor, names)}"  # with a mark for each part
+        if not self.parts:
+            return line
+        together, meanings = self.names(Node("stack", tuple(tree for tree, _ in self.parts), "rows"))
+        written = []
+        for tree, (_, at) in zip(together.args, self.parts, strict=True):
+            bare = not at or tree.op == "name" or (tree.op == "call" and text(tree).endswith(")"))
+            written.append(f"{text(tree)}{at}" if bare else f"({text(tree)}){at}")
+        line = re.sub("\0(\\d+)\0", lambda mark: written[int(mark[1])], line)
+        said = ", ".join(f"{name} = {text(meaning)}" for name, meaning in meanings)
+        return f"{line} where {said}" if said else line
 
     def _sum(self, tensor: Tensor, names: dict[int, str]) -> str:
         parts: list[str] = []
@@ -35,6 +58,7 @@ class IndexText:
         return "".join(parts) or "0"
 
     def _term(self, term: Term, names: dict[int, str]) -> str:
+        spend(5 * len(term.factors))
         summed = []
         for _, labels, _ in term.factors:
             for label in labels:
@@ -70,10 +94,8 @@ class IndexText:
 
     def _compound(self, node: Fn | Tensor, labels: Sequence[int], at: str, names: dict[int, str]) -> str:
         try:
-            one = Factor(node, tuple(labels))
-            inner = text(self.form.node(one))
-            whole = isinstance(node, Fn) and inner.endswith(")") and self.form.node(one).op == "call"
-            return f"{inner}{at}" if whole or not at else f"({inner}){at}"
+            self.parts.append((self.form.node(Factor(node, tuple(labels))), at))
+            return f"\0{len(self.parts) - 1}\0"
         except NoFormError:
             pass
         inside = dict(zip(range(len(labels)), (names[label] for label in labels), strict=True))

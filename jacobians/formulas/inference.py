@@ -58,6 +58,7 @@ def infer(program: Program, declared: Mapping[str, Declaration], extra: Iterable
     }
     if len(unknown) == 1 and "n" not in shapes.taken:  # the one size is n
         shapes.letters[unknown.pop()] = "n"
+        shapes.taken.add("n")
     for name in shapes.variables:
         for size in shapes.names[name]:
             shapes.final(size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from jacobians.formulas.effort import spend
 from jacobians.formulas.nodes import fresh
 from jacobians.formulas.reduction import Edge, Graph, NoFormError, entrywise
 from jacobians.formulas.tree import Node, call, count, diagonal, mul, num, transposed
@@ -21,6 +22,7 @@ class KroneckerForm:
 
     def operator(self, graph: Graph, rows: tuple[int, ...], columns: tuple[int, ...]) -> Node:
         """Return what is left between rows and columns: a Kronecker product of its connected parts."""
+        spend(10 * (len(graph.edges) + 1))
         free = [*rows, *columns]
         if any(la not in free for a, b, _ in graph.edges for la in (a, b)):
             parts = self._parts(graph, free)

@@ -100,9 +100,12 @@ def _call(node: Node) -> str:
 
 
 def _zeros(node: Node) -> str:
-    rows, columns = (_sizes(size) for size in node.value)
     if max(map(len, node.value)) > 1:
+        rows, columns = (
+            " ".join(_name(Node("name", value=str(atom))) for atom in size) or "1" for size in node.value
+        )
         return rf"\operatorname{{zeros}}\left({rows}, {columns}\right)"
+    rows, columns = map(_sizes, node.value)
     return rf"\mathbf{{0}}_{{{rows} \times {columns}}}"
 
 
@@ -163,8 +166,10 @@ _SIGNS = {
     ":": ":",
     ";": "; ",
 }
+_SPACES = (r"\quad", r"\qquad", r"\;", r"\,", r"\!")
 _WORDS = re.compile(
-    r"\\left\(|\\right\)|\\left\\lVert|\\right\\rVert|\\operatorname\{[^{}]*\}|\\mathrm\{[^{}]*\}|\\mathbf\{[01]\}"
+    r"\\text\{ *where *\}|\\[;,!]"
+    r"|\\left\(|\\right\)|\\left\\lVert|\\right\\rVert|\\operatorname\{[^{}]*\}|\\mathrm\{[^{}]*\}|\\mathbf\{[01]\}"
     r"|\\log\\det|\\[A-Za-z]+|\d+(?:\.\d+)?|[A-Za-zͰ-Ͽ]|[-+/(),=^_{}\[\]:;]"
 )
 
@@ -210,6 +215,11 @@ def text_of_latex(source: str) -> str:
     return _Reader(words).read("")
 
 
+def _sized(sign: str, function: str, sizes: str) -> str:
+    """Return I_n, or eye(n_1) for a size that has an underscore of its own."""
+    return f"{function}({sizes.replace('×', ', ')})" if "_" in sizes else f"{sign}_{sizes}"
+
+
 class _Reader:
     def __init__(self, words: list[str]) -> None:
         self.words, self.place = words, 0
@@ -244,6 +254,11 @@ class _Reader:
                 return out
             if word == "^":
                 out += self.exponent()
+                continue
+            if word in _SPACES:
+                continue
+            if word.startswith(r"\text"):
+                out, operand = out + " where ", False
                 continue
             if word in _SIGNS:
                 opens = word in (r"\left(", "(", r"\left\lVert", "[")
@@ -293,9 +308,9 @@ class _Reader:
         if word.startswith(r"\mathrm"):
             return word[8:-1].replace("\\_", "_"), False
         if word == r"\mathbf{1}":
-            return f"𝟏_{self.subscript()}", False
+            return _sized("𝟏", "ones", self.subscript()), False
         if word == r"\mathbf{0}":
-            return f"0_{self.subscript()}", False
+            return _sized("0", "zeros", self.subscript()), False
         name = word[14:-1].replace("\\_", "_") if word.startswith(r"\operatorname") else _FUNCTIONS.get(word)
         if name is not None:
             return self.function(name), True
@@ -303,7 +318,9 @@ class _Reader:
         if letter.startswith("\\"):
             raise FormulaError(f"latex: found {word!r}, expected what .latex() writes")
         below = self.subscript()
-        return (f"{letter}_{below}" if below and letter in ("I", "K") else letter + below), False
+        if below and letter in ("I", "K"):
+            return _sized(letter, "eye" if letter == "I" else "K", below), False
+        return letter + below, False
 
     def function(self, name: str) -> str:
         axis = self.subscript()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jacobians.formulas import lowering_moves as moves
+from jacobians.formulas.effort import spend
 from jacobians.formulas.functions import ELEMENTWISE
 from jacobians.formulas.functions_of import WHOLE_RULES, applied, normalized_exponential, rewritten_power
 from jacobians.formulas.nodes import (
@@ -147,6 +148,7 @@ class Lowering:
                 by, monomial = times_size(monomial, size, exponent)
                 number = number * by
             factors += term.factors
+        spend(len(factors))
         return Value(rows, columns, sizes, (Term(plain(number), monomial, tuple(factors)),))
 
     def _mul(self, node: Node) -> Value:

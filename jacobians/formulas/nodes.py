@@ -15,6 +15,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from jacobians.formulas.canonical import canonical
+
 Atom = str | int
 Number = int | Fraction
 Monomial = tuple[tuple[str, int], ...]
@@ -207,7 +209,7 @@ def plain(number: Number) -> Number:
     return number.numerator if isinstance(number, Fraction) and number.denominator == 1 else number
 
 
-# --- canonical keys ------------------------------------------------------------------------------------------
+# --- keys ------------------------------------------------------------------------------------------------------
 
 
 def term_key(term: Term, free: int) -> str:
@@ -216,65 +218,5 @@ def term_key(term: Term, free: int) -> str:
 
 
 def canonical_factors(factors: Iterable[Factor], free: Iterable[int]) -> tuple[Any, ...]:
-    """Return factors as plain data under canonical labels: colours refined by the neighbours, ties tried out."""
-    factors = list(factors)
-    colour: dict[int, int] = {label: place for place, label in enumerate(free)}
-    first = len(colour)
-    bound = sorted({label for factor in factors for label in factor.labels} - colour.keys())
-    data = [(f.node.digest, str(f.exponent), f.labels, f.node.symmetric) for f in factors]
-    colour.update(dict.fromkeys(bound, first))
-    budget = [200]
-    return _least(data, bound, _refined(data, bound, colour, first), first, budget)
-
-
-def _signature(entry: tuple[Any, ...], colour: dict[int, int]) -> tuple[Any, ...]:
-    digest, exponent, labels, symmetric = entry
-    colours = [colour[label] for label in labels]
-    return digest, exponent, tuple(sorted(colours) if symmetric else colours)
-
-
-def _refined(data: list[Any], bound: list[int], colour: dict[int, int], first: int) -> dict[int, int]:
-    classes = len({colour[label] for label in bound})
-    while classes < len(bound):
-        seen: dict[int, list[Any]] = {label: [] for label in bound}
-        for entry in data:
-            signature = _signature(entry, colour)
-            for place, label in enumerate(entry[2]):
-                if label in seen:
-                    seen[label].append((signature, 0 if entry[3] else place))
-        keys = {label: (colour[label], sorted(seen[label])) for label in bound}
-        ranks: dict[Any, int] = {}
-        for key in sorted(keys.values()):
-            ranks.setdefault(repr(key), first + len(ranks))
-        colour = {**colour, **{label: ranks[repr(key)] for label, key in keys.items()}}
-        if len(ranks) == classes:
-            break
-        classes = len(ranks)
-    return colour
-
-
-def _least(
-    data: list[Any], bound: list[int], colour: dict[int, int], first: int, budget: list[int]
-) -> tuple[Any, ...]:
-    groups: dict[int, list[int]] = {}
-    for label in bound:
-        groups.setdefault(colour[label], []).append(label)
-    tied = next((groups[c] for c in sorted(groups) if len(groups[c]) > 1), None)
-    if tied is None:
-        names = {label: first + place for place, label in enumerate(sorted(bound, key=lambda la: colour[la]))}
-        names.update({label: c for label, c in colour.items() if c < first})
-        return tuple(sorted(_signature(entry, names) for entry in data))
-    best: tuple[Any, ...] | None = None
-    for label in tied:
-        if best is not None and budget[0] <= 0:
-            break
-        budget[0] -= 1
-        split = {
-            la: 2 * c + 1 if la in groups.get(c, ()) and la != label else 2 * c
-            for la, c in colour.items()
-            if c >= first
-        }
-        split.update({la: c for la, c in colour.items() if c < first})
-        found = _least(data, bound, _refined(data, bound, split, first), first, budget)
-        best = found if best is None or found < best else best
-    return best or ()
+    """Return factors as plain data under canonical labels."""
+    return canonical([(f.node.digest, str(f.exponent), f.labels, f.node.symmetric) for f in factors], free)

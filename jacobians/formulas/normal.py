@@ -1,9 +1,9 @@
 """The normal form: rules that rewrite products of factors, each with its side condition.
 
-R1 a single term in brackets is written out (a sum stays one factor). R2 δ renames a summed label. R3 an empty sum is a
-size. R4 probabilities and softmax sum to 1; a sum over a bracket that stands alone is taken term by term. R5 exponents
-of equal bases add (base ≠ 0 where a negative one cancels). R6 |u| sign u = u. R7 A⁻¹A = I (A invertible) and QᵀQ = I
-(Q orthogonal).
+R1 a single term in brackets is written out (a sum stays one factor). R2 δ renames a summed label. R3 an empty sum is
+a size. R4 probabilities and softmax sum to 1; a sum over a bracket that stands alone is taken term by term. R5
+exponents of equal bases add (base ≠ 0 where a negative one cancels; base > 0 where one has letters). R6 |u| sign u =
+u. R7 A⁻¹A = I (A invertible) and QᵀQ = I (Q orthogonal).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
+from jacobians.formulas.effort import spend
 from jacobians.formulas.nodes import (
     Atom,
     Delta,
@@ -32,7 +33,7 @@ from jacobians.formulas.nodes import (
 
 
 def close(
-    terms: Iterable[Term], free: Sequence[int], sizes: Sequence[Atom], *, spread: bool = False
+    terms: Iterable[Term], free: Sequence[int], sizes: Sequence[Atom], *, spread: int | None = None
 ) -> Tensor:
     """Return the sum of open terms as a tensor: normal form, like terms together.
 
@@ -44,14 +45,15 @@ def close(
         The labels that stay, in order.
     sizes : sequence
         Their sizes.
-    spread : bool
-        Whether sums in brackets are multiplied out.
+    spread : int, optional
+        From how many axes on sums in brackets are multiplied out; by default none is.
     """
     names = {label: place for place, label in enumerate(free)}
     found: dict[object, Term] = {}
     work = list(terms)[::-1]
     while work:
         term = work.pop()
+        spend(10 * (len(term.factors) + 1))
         if term.number == 0:
             continue
         made = _normal(term, names.keys(), spread)
@@ -69,7 +71,7 @@ def close(
     return Tensor(tuple(sizes), tuple(found.values()))
 
 
-def _normal(term: Term, free: Iterable[int], spread: bool) -> Term | list[Term]:
+def _normal(term: Term, free: Iterable[int], spread: int | None) -> Term | list[Term]:
     """Return a term in normal form, or terms that are still to be brought into it (none: the term is 0)."""
     number, monomial, factors = term
     # --- R1: single terms, and 0, in brackets
@@ -102,9 +104,9 @@ def _normal(term: Term, free: Iterable[int], spread: bool) -> Term | list[Term]:
             for t in inside
         ]
 
-    if spread:
+    if spread is not None:
         for factor in flat:
-            if isinstance(factor.node, Tensor) and factor.exponent == 1:
+            if isinstance(factor.node, Tensor) and factor.exponent == 1 and len(factor.labels) >= spread:
                 return opened(factor)
     # --- R5 and R6
     flat = _merged(flat)
@@ -200,7 +202,32 @@ def _merged(factors: list[Factor]) -> list[Factor]:
             other = found.get((twin.digest, tuple(sorted(labels)) if twin.symmetric else labels))
             if other is not None and exponent == 1 == other.exponent:
                 return _merged([inner if f is made[place] else f for f in made if f is not other])
+        elif isinstance(node, Fn) and node.name == "power" and exponent == 1:
+            joined = _joined_power(node, labels, made)
+            if joined is not None:
+                raised, other = joined
+                return _merged([raised if f is made[place] else f for f in made if f is not other])
     return made
+
+
+def _joined_power(node: Fn, labels: Labels, factors: list[Factor]) -> tuple[Factor, Factor] | None:
+    """Return b^(e + k) for b^e and another factor b^k, and that factor."""
+    base, exponent = node.args
+    if len(base.terms) != 1 or base.terms[0].number != 1 or base.terms[0].monomial:
+        return None
+    if len(base.terms[0].factors) != 1:
+        return None
+    (own,) = base.terms[0].factors
+    if any(label >= len(labels) for label in own.labels):
+        return None
+    at = tuple(labels[label] for label in own.labels)
+    for other in factors:
+        steps = Fraction(other.exponent) / Fraction(own.exponent)
+        if other.node.digest == own.node.digest and other.labels == at and steps.denominator == 1:
+            free = range(len(exponent.sizes))
+            more = close([*exponent.terms, Term(int(steps), (), ())], free, exponent.sizes)
+            return Factor(Fn("power", (base, more), node.sizes), labels), other
+    return None
 
 
 def _alone(factors: list[Factor], bound: set[int]) -> Factor | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 
+from jacobians.formulas.effort import spend
 from jacobians.formulas.functions import ELEMENTWISE, WHOLE
 from jacobians.formulas.matrix_form import MatrixForm, NoFormError
+from jacobians.formulas.naming import Named, with_parts
 from jacobians.formulas.nodes import Choice, Delta, Factor, Fn, Sym, Tensor, Term
 from jacobians.formulas.shape_rules import shape_of
 from jacobians.formulas.sizes import Shapes
@@ -36,15 +39,24 @@ class NumpyCode:
     def __init__(self, shapes: Shapes, vec: str = "row") -> None:
         self.shapes, self.vec = shapes.with_vec(vec), vec
 
-    def of(self, node: Node) -> str:
-        """Return the code of a tree."""
+    def of(self, node: Node, parts: Sequence[tuple[str, Node]] = ()) -> str:
+        """Return the code of a tree; each of `parts`, names with what they stand for, is assigned where it is read."""
+        codes = self.meanings(parts)
         shape_of(node, self.shapes)
-        return self._code(node)
+        return with_parts(self._code(node), codes)
+
+    def meanings(self, parts: Sequence[tuple[str, Node]]) -> tuple[tuple[str, str], ...]:
+        """Return the code of what names stand for, and know these names from then on."""
+        self.shapes.names = dict(self.shapes.names)
+        codes = []
+        for name, meaning in parts:
+            self.shapes.names[name] = shape_of(meaning, self.shapes)
+            codes.append((python_name(name), self._code(meaning)))
+        return tuple(codes)
 
     def _kind(self, node: Node) -> str:
         """Return what a part is: number, column, row or matrix."""
-        rows, columns = (self.shapes.resolve(size) for size in shape_of(node, self.shapes))
-        return ("matrix" if columns else "column") if rows else "row" if columns else "number"
+        return self.shapes.kind(shape_of(node, self.shapes))
 
     def _in(self, node: Node) -> str:
         code = self._code(node)
@@ -182,16 +194,29 @@ class NumpyCode:
         return code if axis is None else f"{code[:-1]}, axis={axis})"
 
 
+_LETTERS = "ijklmnopqrstuvwxyzabcdefghABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 # --- einsum ----------------------------------------------------------------------------------------------------
 
 
 class EinsumCode:
-    """Writes tensors as einsum code, every axis kept."""
+    """Writes tensors as einsum code, every axis kept; ``(p := …)`` names a part that is repeated.
 
-    def __init__(self, form: MatrixForm, shapes: Shapes) -> None:
-        self.form, self.numpy = form, NumpyCode(shapes)
+    Parameters
+    ----------
+    form : MatrixForm
+        A writer of the parts that have matrix notation.
+    shapes : Shapes
+        The sizes.
+    names : callable
+        Names the repeated parts of a tree.
+    """
 
-    def of(self, tensor: Tensor) -> str:
+    def __init__(self, form: MatrixForm, shapes: Shapes, names: Callable[[Node], Named]) -> None:
+        self.form, self.numpy, self.names = form, NumpyCode(shapes), names
+        self.trees: list[Node] = []
+
+    def whole(self, tensor: Tensor) -> str:
         """Return the code of a tensor with its axes in order.
 
         Raises
@@ -199,34 +224,50 @@ class EinsumCode:
         FormulaError
             If a function along one axis, or a power, has arguments of more than two axes.
         """
+        code = self.of(tensor)  # with a mark for each tree
+        if not self.trees:
+            return code
+        together, parts = self.names(Node("stack", tuple(self.trees), "rows"))
+        meanings = self.numpy.meanings(parts)
+        written = [self.numpy.of(tree) for tree in together.args]
+        return with_parts(re.sub("\0(\\d+)\0", lambda mark: written[int(mark[1])], code), meanings)
+
+    def of(self, tensor: Tensor) -> str:
+        """Return the code of a tensor, with marks in place of its parts."""
         terms = [self._term(term, tensor) for term in tensor.terms]
         shape = ", ".join(map(str, tensor.sizes))
         return " + ".join(terms).replace(" + -", " - ") or f"np.zeros(({shape},))"
 
     def _term(self, term: Term, tensor: Tensor) -> str:
+        spend(5 * len(term.factors))
         free = len(tensor.sizes)
-        labels = {label: chr(ord("i") + label) for label in range(free)}
+        labels = {label: place for place, label in enumerate(range(free))}
         for factor in term.factors:
             for label in factor.labels:
-                labels.setdefault(
-                    label, chr(ord("i") + len(labels)) if len(labels) < 18 else chr(ord("A") + len(labels))
-                )
+                labels.setdefault(label, len(labels))
+        if len(labels) > len(_LETTERS):
+            raise FormulaError(
+                f"code: found a product of {len(labels)} indices, expected at most {len(_LETTERS)}, NumPy's letters; "
+                f"use d.matrix().code(), or d.evaluate(…)"
+            )
         operands = [
-            (self._factor(factor), "".join(labels[la] for la in factor.labels)) for factor in term.factors
+            (self._factor(factor), "".join(_LETTERS[labels[la]] for la in factor.labels))
+            for factor in term.factors
         ]
         seen = {la for factor in term.factors for la in factor.labels}
-        operands += [(f"np.ones({tensor.sizes[la]})", labels[la]) for la in range(free) if la not in seen]
+        operands += [
+            (f"np.ones({tensor.sizes[la]})", _LETTERS[labels[la]]) for la in range(free) if la not in seen
+        ]
         sizes = [f"{size}**{power}" if power != 1 else size for size, power in term.monomial]
         sign, number = ("-" if term.number < 0 else ""), abs(term.number)
         lead = [str(number) if isinstance(number, int) else f"({number})"] if number != 1 else []
         if not operands:
             return sign + ("*".join([*lead, *sizes]) or "1")
-        inside = (
-            f"{','.join(letters for _, letters in operands)}->{''.join(labels[la] for la in range(free))}"
-        )
-        return sign + "*".join(
-            [*lead, *sizes, f"np.einsum('{inside}', {', '.join(code for code, _ in operands)})"]
-        )
+        result = "".join(_LETTERS[labels[la]] for la in range(free))
+        inside = f"{','.join(letters for _, letters in operands)}->{result}"
+        order = ", optimize=True" if len(operands) > 3 else ""  # else one loop over all indices
+        made = f"np.einsum('{inside}', {', '.join(code for code, _ in operands)}{order})"
+        return sign + "*".join([*lead, *sizes, made])
 
     def _factor(self, factor: Factor) -> str:
         code = self._node(factor.node)
@@ -261,7 +302,8 @@ class EinsumCode:
                 else node.name
             )
         try:
-            return self.numpy.of(self.form.node(Factor(node, tuple(range(len(node.sizes))))))
+            self.trees.append(self.form.node(Factor(node, tuple(range(len(node.sizes))))))
+            return f"\0{len(self.trees) - 1}\0"
         except NoFormError:
             if isinstance(node, Tensor):
                 return self.of(node)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from jacobians.formulas.brackets import BracketReader
 from jacobians.formulas.functions import ALIASES, closest_function, known_function
-from jacobians.formulas.tokens import MOST_LETTERS, SUPERSCRIPTS, Token, tokens
+from jacobians.formulas.tokens import MOST_LETTERS, SUPERSCRIPTS, Token
 from jacobians.formulas.tree import MOST_NESTED, FormulaError, Node, Program
 from jacobians.names import class_name
 
@@ -45,53 +46,7 @@ def _size(text: str) -> tuple[str | int, ...]:
     return () if text in ("", "1") else (int(text) if text.isdigit() else text,)
 
 
-class _Parser:
-    def __init__(self, source: str) -> None:
-        self.source, self.tokens, self.place, self.level = source, tokens(source), 0, 0
-
-    # --- words ---------------------------------------------------------------------------------------------
-
-    @property
-    def next(self) -> Token:
-        return self.tokens[self.place]
-
-    def take(self) -> Token:
-        token = self.next
-        self.place += token.kind != "end"
-        return token
-
-    def accept(self, *texts: str) -> Token | None:
-        token = self.next
-        return self.take() if token.kind == "op" and token.text in texts else None
-
-    def fail(self, expected: str) -> FormulaError:
-        token = self.next
-        if token.kind == "end":
-            what = "the end of the text"
-        else:
-            what = f"{self.source[token.start : token.end]!r} at letter {token.start + 1}"
-        before = self.source[max(0, token.start - 20) : token.start].strip()
-        return FormulaError(
-            f"formula: found {what}{f' after {before!r}' if before else ''}, expected {expected}"
-        )
-
-    def expect(self, text: str, opened: Token) -> Token:
-        token = self.accept(text)
-        if token is None:
-            if self.next.kind in ("name", "number", "eye", "ones") or self.next.text == "(":
-                raise self.fail("a sign such as * between two factors")
-            raise self.fail(f"{text!r}, for {opened.text!r} at letter {opened.start + 1} is not closed")
-        return token
-
-    def node(self, op: str, start: int, *args: Node, value: object = None) -> Node:
-        made = Node(op, args, value, (start, self.tokens[self.place - 1].end))
-        if made.depth > MOST_NESTED:
-            raise FormulaError(
-                f"formula: found more than {MOST_NESTED} levels, expected fewer; name parts on lines of their own, "
-                f"`h = …;`"
-            )
-        return made
-
+class _Parser(BracketReader):
     # --- lines ---------------------------------------------------------------------------------------------
 
     def program(self) -> Program:
@@ -185,15 +140,34 @@ class _Parser:
     def product(self) -> Node:
         start = self.next.start
         made, own = self.signed(), ""
-        while token := self.accept("*", "/", ".*", "./"):
-            op = {"*": "mul", "/": "div", ".*": "had", "./": "hdiv"}[token.text]
-            right = self.signed()
+        while True:
+            token = self.accept("*", "/", ".*", "./")
+            if token is None and not self.beside(made, own):
+                return made
+            op = {"*": "mul", "/": "div", ".*": "had", "./": "hdiv"}[token.text if token else "*"]
+            right = self.signed() if token else self.powers()
             if op == own and op in ("mul", "had"):
                 made = self.node(op, start, *made.args, right)
             else:
                 made = self.node(op, start, made, right)
             own = op
-        return made
+
+    def beside(self, made: Node, own: str) -> bool:
+        """Return whether the next word is a factor without a sign, as in x'A x; not after / and .*, nor in [A, B]."""
+        token, before = self.next, self.tokens[self.place - 1]
+        bar = token.text in ("|", "‖") and token.text not in self.open
+        if (
+            token.kind not in ("name", "eye", "ones", "zeros", "comm")
+            and token.text not in ("(", "√")
+            and not bar
+        ):
+            return False
+        if (token.kind == "name" and token.text == "where") or self.open[-1:] == ["["]:
+            return False
+        half = own == "div" and all(arg.op == "num" for arg in made.args) and before.end < token.start
+        if own not in ("", "mul") and not half:
+            raise self.fail("a sign or brackets: a/b c may be (a/b)*c or a/(b*c), and so with .* and ./")
+        return True
 
     def signed(self) -> Node:
         signs = []
@@ -207,10 +181,17 @@ class _Parser:
         start = self.next.start
         made = self.primary()
         while True:
+            if self.next.text == "'" and made.op == "num" and self.next.kind == "op":
+                raise self.fail("ones(n)' for a row of ones; the transpose of a number is the number")
+            if self.next.text == "**":
+                raise self.fail("^ for powers of numbers and matrices, or .^ entry by entry")
             if self.accept("'"):
                 made = self.node("T", start, made)
             elif token := self.accept("^", ".^"):
-                made = self.node("pow" if token.text == "^" else "epow", start, made, self.exponent())
+                if token.text == "^" and (turned := self.turned(made, start)) is not None:
+                    made = turned
+                else:
+                    made = self.node("pow" if token.text == "^" else "epow", start, made, self.exponent())
             elif self.accept("∘"):
                 exponent = self.superscript() if self.next.kind == "super" else None
                 if exponent is None:
@@ -224,6 +205,16 @@ class _Parser:
                 made = self.index(made, start, opened)
             else:
                 return made
+
+    def turned(self, base: Node, start: int) -> Node | None:
+        """Return A^T or A^-T, where T is no name of the formula's own."""
+        ahead = [token.text for token in self.tokens[self.place : self.place + 2]]
+        if not self.transpose_is_t or "T" not in (ahead[0], ahead[-1] if ahead[0] == "-" else ""):
+            return None
+        self.place += 1 if ahead[0] == "T" else 2
+        if ahead[0] == "-":
+            base = self.node("pow", start, base, Node("num", value=Fraction(-1)))
+        return self.node("T", start, base)
 
     def superscript(self) -> Node:
         token = self.take()
@@ -270,13 +261,13 @@ class _Parser:
         if token.kind == "name":
             return self.named()
         if opened := self.accept("("):
-            inner = self.sum()
+            inner = self.inside(opened)
             self.expect(")", opened)
             return Node(inner.op, inner.args, inner.value, (opened.start, self.tokens[self.place - 1].end))
         if opened := self.accept("|", "‖"):
-            inner = self.sum()
-            if opened.text == "‖" and self.accept("‖_F"):
-                return self.node("call", opened.start, inner, value="normF")
+            inner = self.inside(opened)
+            if opened.text == "‖" and (closed := self.accept("‖_F", "‖_2", "‖_1")):
+                return self.node("call", opened.start, inner, value=f"norm{closed.text[-1]}")
             self.expect(opened.text, opened)
             return self.node("call", opened.start, inner, value="abs" if opened.text == "|" else "norm2")
         if opened := self.accept("["):
@@ -284,6 +275,13 @@ class _Parser:
         if opened := self.accept("√"):
             return self.node("call", opened.start, self.primary(), value="sqrt")
         raise self.fail("a name, a number or an opening bracket")
+
+    def inside(self, opened: Token) -> Node:
+        """Return the sum behind an opening bracket or bar."""
+        self.open.append(opened.text)
+        inner = self.sum()
+        self.open.pop()
+        return inner
 
     def named(self) -> Node:
         token = self.take()
@@ -298,6 +296,7 @@ class _Parser:
             )
         args: list[Node] = []
         options: list[tuple[str, int]] = []
+        self.open.append("(")
         while not self.accept(")"):
             if (args or options) and not self.accept(","):
                 self.expect(")", opened)
@@ -305,10 +304,22 @@ class _Parser:
             following = self.tokens[self.place + 1] if self.place + 1 < len(self.tokens) else self.next
             if self.next.kind == "name" and following.text == "=":
                 options.append(self.option())
+            elif token.text == "norm" and len(args) == 1:
+                function = self.norm()
             else:
                 args.append(self.comparison())
+        self.open.pop()
         value = (function, *options) if options else function
         return self.node("call", token.start, *args, value=value)
+
+    def norm(self) -> str:
+        """Return which norm the second argument of norm(…, 'fro'), norm(…, 1), norm(…, 2) asks for."""
+        ahead = "".join(token.text for token in self.tokens[self.place : self.place + 3])
+        words = 3 if ahead == "'fro'" else 1
+        if words == 1 and self.next.text not in ("1", "2"):
+            raise self.fail("norm(…, 'fro'), norm(…, 1) or norm(…, 2)")
+        self.place += words
+        return "normF" if words == 3 else f"norm{self.tokens[self.place - 1].text}"
 
     def comparison(self) -> Node:
         """Return a sum, or a comparison of two as steps: 1 where it holds, 0 elsewhere."""
@@ -324,46 +335,6 @@ class _Parser:
         if len(token.text) == 1:
             return step
         return self.node("add", start, Node("num", value=Fraction(1)), self.node("neg", start, step))
-
-    def index(self, of: Node, start: int, opened: Token) -> Node:
-        """Return x[0], x[0:2], X[0,:], X[:,0:2]."""
-        specs = [self.bound()]
-        while self.accept(","):
-            specs.append(self.bound())
-        self.expect("]", opened)
-        if len(specs) > 2:
-            self.place -= 1
-            raise self.fail("at most two indices, one of rows and one of columns")
-        return self.node("index", start, of, value=(*specs, None)[:2])
-
-    def bound(self) -> int | tuple[int, int] | None:
-        if self.accept(":"):
-            return None
-        first = self.whole_number()
-        if not self.accept(":"):
-            return first
-        return first, self.whole_number()
-
-    def whole_number(self) -> int:
-        if self.next.kind != "number" or not self.next.text.isdigit() or len(self.next.text) > 9:
-            raise self.fail("an index from 0 on, or a slice such as 0:2")
-        return int(self.take().text)
-
-    def stack(self, opened: Token) -> Node:
-        """Return [A, B; C, D]: parts beside one another, rows under one another."""
-        rows: list[Node] = []
-        while True:
-            start = self.next.start
-            parts = [self.sum()]
-            while self.accept(","):
-                parts.append(self.sum())
-            rows.append(parts[0] if len(parts) == 1 else self.node("stack", start, *parts, value="columns"))
-            while self.accept("\n"):
-                pass
-            if not self.accept(";"):
-                break
-        self.expect("]", opened)
-        return rows[0] if len(rows) == 1 else self.node("stack", opened.start, *rows, value="rows")
 
     def option(self) -> tuple[str, int]:
         name = self.take()

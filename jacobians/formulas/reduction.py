@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from jacobians.formulas.effort import spend
 from jacobians.formulas.nodes import Atom, Number
 from jacobians.formulas.tree import Node, call, count, diagonal, had, is_number, mul, negated, num, transposed
 
@@ -109,6 +110,7 @@ class Graph:
         """Take all summed labels away, as far as that goes."""
         while True:
             summed = {la for a, b, _ in self.edges for la in (a, b)} | self.vectors.keys()
+            spend(len(self.edges))
             steps = sorted(summed - free, key=lambda la: self._degree(la))
             if not any(self._step(label, free) for label in steps):
                 break

@@ -99,9 +99,11 @@ def _quotient(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
     if not shapes.scalar(inner[1]):
         a, b = (shapes.part(arg) for arg in node.args)
         out = f"{a}*inv({b}) for a product with the inverse, " if not shapes.vector(inner[1]) else ""
+        last = f"; if {b} is a number, declare it 'scalar'" if node.args[1].op == "name" else ""
         raise ShapeError(
             f"{shapes.part(node)}: sizes do not match: {shapes.is_(node.args[0], inner[0])}, "
-            f"{shapes.is_(node.args[1], inner[1])}; / needs a number below; write {out}{a}./{b} for entry by entry"
+            f"{shapes.is_(node.args[1], inner[1])}; / needs a number below; write {out}{a}./{b} for entry by "
+            f"entry{last}"
         )
     return inner[0]
 
@@ -191,6 +193,8 @@ def _call(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
             + ("axis=0 or axis=1" if name in WHOLE and WHOLE[name].axis else "no axis")
         )
     if name in ELEMENTWISE or name in ("sqrt", "square"):
+        if name == "abs" and inner[0][0] and inner[0][1]:
+            _no_bars(node, inner[0], shapes)
         return inner[0]
     if name in SIZED:
         sizes = [size_argument(node, arg, shapes) for arg in node.args]
@@ -214,6 +218,16 @@ def _call(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
     if name in ("kron", "khatri"):
         return (_kron if name == "kron" else _khatri)(node, inner, shapes)
     return _whole(node, name, options[0][1] if options else None, inner, shapes)
+
+
+def _no_bars(node: Node, shape: Shape, shapes: Shapes) -> None:
+    """Refuse |X|, which is a determinant in many books."""
+    if node.span is not None and shapes.source[node.span[0] :].lstrip("( ").startswith("|"):
+        a = shapes.part(node.args[0])
+        raise ShapeError(
+            f"{shapes.part(node)}: found bars around a matrix, {shapes.is_(node.args[0], shape)}, expected "
+            f"det({a}), or abs({a}) for entry by entry"
+        )
 
 
 def _whole(node: Node, name: str, axis: int | None, inner: list[Shape], shapes: Shapes) -> Shape:

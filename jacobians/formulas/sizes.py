@@ -40,6 +40,7 @@ class Shapes:
         self.kept: list[Node] = []  # what `of` speaks of stays alive, so that its ids stay its own
         self.names: dict[str, Shape] = {}
         self.variables: list[str] = []
+        self.read: set[str] = set()  # sizes that a text speaks of which is read beside the formula
         self.taken = set(names) | {s for d in declared.values() for s in d.sizes or ()}
 
     def with_vec(self, vec: str) -> Shapes:
@@ -137,6 +138,11 @@ class Shapes:
         """Return whether a shape is a column's or a row's."""
         return (self.resolve(shape[0]) == ()) != (self.resolve(shape[1]) == ())
 
+    def kind(self, shape: Shape) -> str:
+        """Return what a shape is: number, column, row or matrix."""
+        rows, columns = (self.resolve(size) for size in shape)
+        return ("matrix" if columns else "column") if rows else "row" if columns else "number"
+
     # --- names -------------------------------------------------------------------------------------------------
 
     def variable(self, name: str) -> Shape:
@@ -159,4 +165,5 @@ class Shapes:
 
     def size_letters(self) -> set[str]:
         """Return the letters that declarations use for sizes."""
-        return {size for said in self.declared.values() for size in said.sizes or () if not size.isdigit()}
+        said = (size for one in self.declared.values() for size in one.sizes or () if not size.isdigit())
+        return self.read.union(said)

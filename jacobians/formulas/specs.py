@@ -7,13 +7,13 @@ from itertools import pairwise
 from math import prod
 from typing import Any, NamedTuple
 
-from jacobians.formulas.forms import Form
 from jacobians.formulas.formula import Derivative
+from jacobians.formulas.matrix_notation import Form
 from jacobians.formulas.shape_rules import shape_of
 from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.text import binding, text
 from jacobians.formulas.tree import FormulaError, Node
-from jacobians.spec import Spec
+from jacobians.spec import Spec, owner
 
 
 class Part(NamedTuple):
@@ -161,7 +161,7 @@ def _sum(at: _Specs, node: Node) -> Spec | None:
     rows, columns = at.shape(node)
     terms = [arg.args[0] if arg.op == "neg" else arg for arg in node.args]
     specs = [at.spec(arg) for arg in terms]
-    diagonal = [spec.structure in ("Diagonal", "Identity") for spec in specs]
+    diagonal = [owner(spec.structure)._on_diagonal for spec in specs]
     if all(diagonal):
         return Spec.diagonal(rows)
     rest = [term for term, known in zip(terms, diagonal, strict=True) if not known]

@@ -7,6 +7,7 @@ from fractions import Fraction
 from math import gcd, lcm
 from typing import Any
 
+from jacobians.formulas.effort import spend
 from jacobians.formulas.tree import Node, add, count, mul, negated, num, transposed
 
 MOST_TERMS = 24
@@ -135,6 +136,7 @@ def collected(pieces: list[Piece], rows: Any, columns: Any) -> Node:
         best: tuple[int, int, int, Piece] | None = None
         for i, p in enumerate(pieces):
             for j in range(i + 1, len(pieces)):
+                spend(len(p.chain) + len(pieces[j].chain))
                 made = _joined(p, pieces[j], rows, columns)
                 if made is None:
                     continue

@@ -138,7 +138,17 @@ def _zeros(node: Node) -> str:
     rows, columns = node.value
     if len(rows) > 1 or len(columns) > 1:
         return f"zeros({', '.join('*'.join(map(str, size)) or '1' for size in node.value)})"
-    return f"0_{size_text(rows)}×{size_text(columns)}" if columns else f"0_{size_text(rows)}"
+    if not columns:
+        return _sized("0", "zeros", size_text(rows))
+    made = _sized("0", "zeros", size_text(rows), size_text(columns))
+    return made if "(" in made else made.replace(",", "×")
+
+
+def _sized(sign: str, function: str, *sizes: Any) -> str:
+    """Return I_n, or eye(n_1) for a size that has an underscore of its own."""
+    if any("_" in str(size) for size in sizes):
+        return f"{function}({', '.join(map(str, sizes))})"
+    return f"{sign}_{','.join(map(str, sizes))}"
 
 
 def bounds(node: Node) -> str:
@@ -156,10 +166,10 @@ _WRITERS = {
     "num": _num,
     "name": lambda node: node.value,
     "size": lambda node: size_text(node.value),
-    "eye": lambda node: " ⊗ ".join(f"I_{atom}" for atom in node.value) or "1",
-    "ones": lambda node: " ⊗ ".join(f"𝟏_{atom}" for atom in node.value) or "1",
+    "eye": lambda node: " ⊗ ".join(_sized("I", "eye", atom) for atom in node.value) or "1",
+    "ones": lambda node: " ⊗ ".join(_sized("𝟏", "ones", atom) for atom in node.value) or "1",
     "zeros": _zeros,
-    "comm": lambda node: f"K_{size_text(node.value[0])},{size_text(node.value[1])}",
+    "comm": lambda node: _sized("K", "K", *(size_text(size) for size in node.value)),
     "add": _add,
     "neg": lambda node: f"−{_in(node.args[0], 3)}",
     "mul": _mul,

@@ -22,10 +22,10 @@ _TOKENS = re.compile(
     |(?P<number>(?:\d+(?:\.(?![*/^'])\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
     |(?P<name>(?!\d){_WORD}+)
     |(?P<super>⁻?[ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹]+)
-    |(?P<op>\.\*|\./|\.\^|\.'|‖_F|>=|<=|[-+*/^'()\[\],;=<>\n·⊙⊗⊘∗∘−×|‖√:@])""",
+    |(?P<op>\*\*|\.\*|\./|\.\^|\.'|\.m?T(?!\w)|(?:\|\||‖)(?:_[F12](?!\w))?|>=|<=|[-+*/^'()\[\],;=<>\n·⊙⊗⊘∗∘−×|√:@])""",
     re.VERBOSE,
 )
-_SAME = {"·": "*", "−": "-", "⊙": "(.)", "⊗": "(x)", "⊘": "(/)", ".'": "'", "@": "*"}
+_SAME = {"·": "*", "−": "-", "⊙": "(.)", "⊗": "(x)", "⊘": "(/)", ".'": "'", "@": "*", ".T": "'", ".mT": "'"}
 
 
 class Token(NamedTuple):
@@ -57,6 +57,6 @@ def tokens(source: str) -> list[Token]:
             sizes = tuple(match[f"{kind}{end}"] or "" for end in "mn" if f"{kind}{end}" in match.groupdict())
             depth += (text in ("(", "[")) - (text in (")", "]"))
             if not (text == "\n" and depth > 0):
-                found.append(Token(kind, _SAME.get(text, text), place, match.end(), sizes))
+                found.append(Token(kind, _SAME.get(text, text).replace("||", "‖"), place, match.end(), sizes))
         place = match.end()
     return [*found, Token("end", "", len(source), len(source))]

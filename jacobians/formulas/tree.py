@@ -57,10 +57,22 @@ class Node:
     value: Any = None
     span: tuple[int, int] | None = field(default=None, compare=False, repr=False)
     depth: int = field(default=0, compare=False, repr=False)
+    weight: int = field(default=0, compare=False, repr=False)  # how many symbols it takes
+    key: int = field(default=0, compare=False, repr=False)
     symmetric: bool = field(default=False, compare=False, repr=False)  # its transpose is itself
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "depth", 1 + max((arg.depth for arg in self.args), default=0))
+        object.__setattr__(self, "weight", _weight(self))
+        object.__setattr__(self, "key", hash((self.op, self.value, tuple(arg.key for arg in self.args))))
+
+    def __hash__(self) -> int:  # of the whole, once: parts are shared
+        return self.key
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Node) or self.key != other.key:
+            return False
+        return self is other or (self.op, self.value, self.args) == (other.op, other.value, other.args)
 
 
 @dataclass(frozen=True)
@@ -160,10 +172,14 @@ def transposed(node: Node) -> Node:
 
 def count(node: Node) -> int:
     """Return how many symbols a tree takes, as a measure of how long it reads."""
+    return node.weight
+
+
+def _weight(node: Node) -> int:
     own = {"T": 1, "neg": 1, "call": 2, "num": 1, "name": 1, "eye": 2, "ones": 2, "comm": 3}.get(node.op, 0)
     if node.op in ("add", "mul", "had", "kron", "khatri", "div", "hdiv", "pow", "epow"):
         own = len(node.args) - 1
-    inside = sum(count(arg) + (2 if _bracketed(node, arg) else 0) for arg in node.args)
+    inside = sum(arg.weight + (2 if _bracketed(node, arg) else 0) for arg in node.args)
     return own + inside
 
 

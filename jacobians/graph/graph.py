@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from jacobians.equality import ByValue
 from jacobians.graph.reading import read_edges
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_list, shown
 from jacobians.numerics.arrays import Array
+from jacobians.picture import Picture
 from jacobians.planning.picture import graph_svg
 from jacobians.planning.plan import GraphPlan, make_graph_plan
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
-from jacobians.structures.equality import equal_by_value
 
 
 @dataclass(frozen=True, eq=False)
-class Vertex:
+class Vertex(ByValue):
     """An array of a computation.
 
     Attributes
@@ -40,9 +41,6 @@ class Vertex:
     operation: str = ""
     line: str | None = None
 
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
-
     def __hash__(self) -> int:
         return hash((self.name, self.shape, self.operation))
 
@@ -53,7 +51,7 @@ class Vertex:
 
 
 @dataclass(frozen=True, eq=False)
-class Edge:
+class Edge(ByValue):
     """The Jacobian of one vertex by another that it was made from.
 
     Attributes
@@ -71,15 +69,12 @@ class Edge:
     jacobian: Jacobian | None
     spec: Spec
 
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
-
     def __hash__(self) -> int:
         return hash((self.source, self.target, self.spec))
 
 
 @dataclass(frozen=True, eq=False)
-class Graph:
+class Graph(ByValue):
     """A computation with the structured Jacobian of every operation.
 
     Attributes
@@ -116,9 +111,6 @@ class Graph:
     control_flow: bool = False
     code: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
     positional: int = field(default=0, repr=False, compare=False)
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
 
     def __hash__(self) -> int:
         return hash((self.inputs, self.outputs, len(self.vertices), len(self.edges)))
@@ -248,15 +240,15 @@ class Graph:
             check=check,
         )
 
-    def picture(self) -> str:
+    def picture(self) -> Picture:
         """Return the graph as SVG: see :func:`jacobians.planning.picture.graph_svg`."""
-        return graph_svg(self)
+        return Picture(graph_svg(self))
 
     def _repr_svg_(self) -> str:
-        return self.picture()
+        return self.picture().svg
 
     def _repr_html_(self) -> str:
-        return f'<div style="overflow-x:auto">{self.picture()}</div><pre>{escape(repr(self))}</pre>'
+        return f"{self.picture()._repr_html_()}<pre>{escape(repr(self))}</pre>"
 
     def __repr__(self) -> str:
         def many(count: int, one: str, more: str) -> str:

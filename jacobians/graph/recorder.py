@@ -18,9 +18,9 @@ from jacobians.graph.operations.table import Place, Rule, Steps
 from jacobians.numerics.arrays import Array
 from jacobians.structures import Jacobian, Zero
 
-_OWN = str(Path(__file__).resolve().parent.parent)
-_NUMPY = str(Path(np.__file__).resolve().parent)
-_SCIPY = str(Path(_NUMPY).parent / "scipy")
+_ROOTS = (Path(__file__).parent.parent, Path(np.__file__).parent, Path(np.__file__).parent.parent / "scipy")
+# through a link to an environment code has the names of the link, elsewhere it has those of the files
+_OWN = tuple({str(path) for root in _ROOTS for path in (root.absolute(), root.resolve())})
 
 FOLLOWING = "follow_code"
 """The name of the function under which followed code runs."""
@@ -74,7 +74,7 @@ class Call:
 
 def _is_own(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
-    return name.startswith((_OWN, _NUMPY, _SCIPY, "<__array_function__"))
+    return name.startswith((*_OWN, "<__array_function__"))
 
 
 def _user_frame() -> Any:

@@ -67,6 +67,10 @@ class Affine(Function):
                 + ("; points along the first axis need batched=True" if len(shape) > 1 else "")
             )
 
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Return (d,): that of a vector."""
+        return (int(self.W.shape[1]),)
+
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return Wx + b, or WX + b1ᵀ."""
         if x.ndim - batch_ndim == 2:

@@ -26,6 +26,8 @@ class ChannelMaxPool(_Windows):
         By default windows don't overlap.
     padding : int, or for each axis an int or a pair (before, behind)
         Places that no maximum is taken of.
+    dilation : int or pair of int
+        The steps between the entries of a window.
 
     Raises
     ------
@@ -42,8 +44,8 @@ class ChannelMaxPool(_Windows):
     array([[3., 5.]])
     """
 
-    def __init__(self, window: Any, stride: Any = None, *, padding: Any = 0) -> None:
-        self._set_windows(window, stride, padding)
+    def __init__(self, window: Any, stride: Any = None, *, padding: Any = 0, dilation: Any = 1) -> None:
+        self._set_windows(window, stride, padding, dilation)
 
     def _filled(self, shape: tuple[int, ...], batch: tuple[int, ...] = ()) -> tuple[tuple[int, ...], Array]:
         """Return the places with the first of a window in the place of its padding, which changes no maximum."""
@@ -73,7 +75,7 @@ class ChannelMaxPool(_Windows):
             np.isnan(windows).any(axis=-2).reshape(*batch, -1),
             math.prod(point),
             x.dtype,
-            repeats=any(s < w for _, w, s, *_ in self._axes(point)),
+            repeats=any(s < (w - 1) * d + 1 for _, w, s, _, d in self._axes(point)),
             out_shape=(point[0], *counts),
             in_shape=point,
         )

@@ -11,12 +11,13 @@ from typing import Any, Self
 import numpy as np
 
 from jacobians.function import INPUT, Function, Linearization, plain
+from jacobians.layers.elementwise import Elementwise
 from jacobians.layers.recording import Record, _Recorded
+from jacobians.markup import html_table
 from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_integer, checked_mapping, checked_option
 from jacobians.numerics.arrays import Array, read_only, real_array
 from jacobians.structures import Jacobian
-from jacobians.structures.display import html_table
 
 OVERFLOWS = 1e150  # of inputs above it: what is infinite may be a number too large, and no pole
 
@@ -53,6 +54,11 @@ class Composition(_Recorded):
                     f"expected a Function{_way_out(layer)}"
                 )
         self.layers = tuple(layers)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state.pop("_numpys", None)  # what was seen of the layers is no part of them
+        return state
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -109,8 +115,19 @@ class Composition(_Recorded):
             )
 
     def _repr_html_(self) -> str:
-        rows = ((f"{place}.{type(layer).__name__}", repr(layer)) for place, layer in enumerate(self.layers))
-        return html_table(rows)
+        rows = [
+            [f"{place}.{class_name(layer)}", repr(layer), f"{layer.parameter_count:,} parameters"]
+            for place, layer in enumerate(self.layers)
+        ]
+        return html_table([], rows, numeric=(2,))
+
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Return the shape of the inputs where the layers tell it, those before by entry left aside."""
+        for layer in self.layers:
+            shape = layer.input_shape()
+            if shape is not None or not isinstance(layer, Elementwise):
+                return shape
+        return None
 
     # --- parameters --------------------------------------------------------------------------------------
 

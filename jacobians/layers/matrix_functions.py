@@ -1,4 +1,4 @@
-"""Functions of matrices: products, forms, traces, Gram matrices and the transpose.
+"""Functions of matrices: products, forms, traces and Gram matrices.
 
 Numerator layout, row-major vec: vec(A X B) = (A ⊗ Bᵀ) vec(X). With column-major vec it is Bᵀ ⊗ A, to be had by
 ``J.matrix(vec="column")``. Kronecker products are kept as their factors.
@@ -220,30 +220,6 @@ class Trace(Function):
             return Dense.unchecked(entries, out_shape=(), in_shape=point[::-1])
         A = np.eye(point[0], dtype=x.dtype) if self.A is None else self.A
         return Dense.unchecked(A.T.reshape(1, size), out_shape=(), in_shape=point)
-
-
-class Transpose(Function):
-    """X ↦ Xᵀ; the Jacobian is the commutation matrix K with K vec(X) = vec(Xᵀ), a permutation.
-
-    Examples
-    --------
-    >>> Transpose().jacobian([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-    <Permutation 6×6: 6×6, out (3, 2), in (2, 3), 6 of 36 numbers stored>
-    """
-
-    vectorized = True
-
-    def check_input(self, shape: tuple[int, ...]) -> None:
-        """Raise ValueError unless `shape` is that of a matrix."""
-        require_matrix(shape)
-
-    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
-        """Return Xᵀ."""
-        return x.mT
-
-    def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
-        """Return the commutation matrix."""
-        return commutation(x.shape[batch_ndim:], x.dtype)
 
 
 class Gram(Function):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Record:
         batch_ndim: int,
         max_vertices: int = 10**5,
         loss: Function | None = None,
-    ) -> Record:
+    ) -> Self:
         """Follow a function below the doors at x, to be differentiated by what is in `names`; a loss behind it."""
         record = cls(batch_ndim, max_vertices)
         start = record.add(INPUT, x, "input", tuple(np.shape(x)[batch_ndim:]))

@@ -168,6 +168,10 @@ class Unnumbered:
         raise NotImplementedError(f"{class_name(self)}: found no method beside(array)")
 
 
+class UnnumberedError(TypeError):
+    """Code asks numbers of an array that has none."""
+
+
 def is_recorded(value: Any) -> bool:
     """Return whether an array is recorded: it has a shape and a dtype, but no numbers.
 

@@ -192,9 +192,10 @@ def numpy_dtype(array: Any) -> np.dtype[Any]:
     >>> numpy_dtype(np.ones(2, dtype=np.float32))
     dtype('float32')
     """
-    if type(array) is np.ndarray or not is_foreign(array):
-        return array.dtype
-    return np.dtype(np.float32 if array.dtype == namespace_of(array).float32 else np.float64)
+    found = array.dtype
+    if isinstance(found, np.dtype):
+        return found
+    return np.dtype(np.float32 if found == namespace_of(array).float32 else np.float64)
 
 
 def common_dtype(*values: Any) -> np.dtype[Any]:

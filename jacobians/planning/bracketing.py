@@ -6,17 +6,20 @@ the bracketing (Kronecker factors that fit only one way), and a dearer interval 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost
+from jacobians.cost import Cost
+from jacobians.numerics.arrays import require_budget
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.letters import is_symbolic
-from jacobians.planning.trees import Tree, fold
+from jacobians.planning.trees import Tree, flat, fold, folded
 from jacobians.products import count_products, find_row, multiply, product_cost, product_spec
+from jacobians.products.core import remembered
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
@@ -40,15 +43,93 @@ def associate(specs: Sequence[Spec], tree: Tree) -> Association:
     >>> associate(specs, (0, (1, 2))).cost.multiplications
     1010000
     """
-    return fold(tree, lambda factor: Association(factor, specs[factor], ZERO_COST), _join)
+    products = Products(specs)
+    spec = products.formed(flat(tree))
+    return Association(tree, spec, products.cost)
 
 
-def _join(left: Association, right: Association) -> Association:
-    return Association(
-        (left.tree, right.tree),
-        product_spec(left.spec, right.spec),
-        left.cost + right.cost + product_cost(left.spec, right.spec),
-    )
+def in_order(specs: Sequence[Spec], order: Literal["left", "right"]) -> Association:
+    """Return what `associate` does of the bracketing from the output, "left", or from the input, "right".
+
+    Examples
+    --------
+    >>> in_order([Spec.dense(1, 2), Spec.dense(2, 3), Spec.dense(3, 4)], "left").tree
+    ((0, 1), 2)
+    """
+    products = Products(specs)
+    left = order == "left"
+    first, *others = products.factors if left else reversed(products.factors)
+    for other in others:
+        first = products.product(first, other) if left else products.product(other, first)
+    tree = (from_left if left else from_right)(len(specs))
+    return Association(tree, products.kinds[first], products.cost)
+
+
+class Product(NamedTuple):
+    """One product of a bracketing by the table: operands, result, cost, and the rule that applies."""
+
+    left: Spec
+    right: Spec
+    spec: Spec
+    cost: Cost
+    formula: str
+
+
+class Products:
+    """The products of a bracketing, as they are formed: a long chain has few kinds, each looked up once.
+
+    Parameters
+    ----------
+    specs : sequence of Spec
+        The factors.
+
+    Attributes
+    ----------
+    kinds : list of Spec
+        The different specs, of factors and of products.
+    factors : list of int
+        The number of each factor's spec among the kinds.
+    made : list of Product
+        In the order in which they were formed.
+    """
+
+    def __init__(self, specs: Sequence[Spec]) -> None:
+        self._numbers: dict[Spec, int] = {}
+        # equal specs are one object most often, and an object is found sooner than its sizes
+        numbers = {
+            key: self._numbers.setdefault(spec, len(self._numbers))
+            for key, spec in dict(zip(map(id, specs), specs, strict=True)).items()
+        }
+        self.factors = [*map(numbers.__getitem__, map(id, specs))]
+        self.kinds = list(self._numbers)
+        self.made: list[Product] = []
+        self._known: dict[tuple[int, int], tuple[int, Product]] = {}
+
+    def product(self, left: int, right: int) -> int:
+        """Form a product of two kinds and return the number of its own."""
+        found = self._known.get((left, right))
+        if found is None:
+            a, b = self.kinds[left], self.kinds[right]
+            product = Product(a, b, product_spec(a, b), product_cost(a, b), find_row(a, b).formula)
+            place = self._numbers.setdefault(product.spec, len(self.kinds))
+            if place == len(self.kinds):
+                self.kinds.append(product.spec)
+            found = self._known[left, right] = place, product
+        self.made.append(found[1])
+        return found[0]
+
+    def formed(self, postfix: Sequence[int]) -> Spec:
+        """Form the products of a bracketing that is written down flat, and return the spec of the whole."""
+        return self.kinds[folded(postfix, self.factors.__getitem__, self.product)]
+
+    @property
+    def cost(self) -> Cost:
+        """What all products cost together."""
+        times = Counter(map(id, self.made))
+        costs = [(times[id(product)], product.cost) for _, product in self._known.values()]
+        return Cost(
+            sum(n * cost.multiplications for n, cost in costs), sum(n * cost.additions for n, cost in costs)
+        )
 
 
 def from_left(count: int) -> Tree:
@@ -107,9 +188,10 @@ def cheapest(specs: Sequence[Spec]) -> Association:
 
 
 _LONG = 16
+_PROGRAMME_BYTES = 170  # measured, for each pair of factors
 
 
-@lru_cache(maxsize=1024)
+@partial(remembered, most=1024)
 def _looked_up(specs: tuple[Spec, ...]) -> Association:
     for spec in specs:
         if spec.letters:
@@ -118,7 +200,14 @@ def _looked_up(specs: tuple[Spec, ...]) -> Association:
                 f"the cheapest depends on them; backprop.symbolic_costs(chain) says how"
             )
     found = _dense(specs) if len(specs) <= _LONG else None
-    return found or _merged(specs) or _confluent(specs) or _cheapest(specs)
+    found = found or _merged(specs)
+    if found is None:
+        require_budget(
+            (len(specs), len(specs)), _PROGRAMME_BYTES, "strategy: 'optimal', a table of all intervals of factors",
+            "no bound proves an order without it: take 'left', 'right' or a bracketing of your own",
+        )  # fmt: skip
+        found = _confluent(specs) or _cheapest(specs)
+    return found
 
 
 # --- fast ways for chains of a known kind --------------------------------------------------------------
@@ -147,7 +236,7 @@ def _dense(specs: Sequence[Spec]) -> Association | None:
 
 
 def _merged(specs: Sequence[Spec]) -> Association | None:
-    """Return the cheapest bracketing of dense factors and diagonal ones, where a bound proves it."""
+    """Return the cheapest bracketing of dense factors and others that they take in, where a bound proves it."""
     if len(specs) < 3:
         return None
     from jacobians.planning.merged_diagonals import merged_bracketing
@@ -184,27 +273,34 @@ def _confluent(specs: Sequence[Spec]) -> Association | None:
 
 
 def _cheapest(specs: tuple[Spec, ...]) -> Association:
-    pairs = _Pairs()
+    ways, pairs = all_ways(specs)
+    best = min(ways[0][-1], key=lambda way: way[1:4])
+    number, multiplications, additions = best[:3]
+    tree = tree_of(ways, (0, len(specs) - 1, number))
+    return Association(tree, pairs.specs[number], Cost(multiplications, additions))
+
+
+def all_ways(specs: Sequence[Spec]) -> tuple[Ways, Pairs]:
+    """Return how to form each interval of factors, from i to j at [i][j]: one way for each spec that can come out."""
+    pairs = Pairs()
     count = len(specs)
-    # ways[i][j]: how to form the factors i … j, one way for each spec that can come out
-    ways: list[list[list[_Way]]] = [[[] for _ in specs] for _ in specs]
+    ways: Ways = [[[] for _ in specs] for _ in specs]
     for i, spec in enumerate(specs):
         ways[i][i] = [(pairs.number(spec), 0, 0, i, 0, 0)]
     for length in range(2, count + 1):
         for i in range(count - length + 1):
             ways[i][i + length - 1] = _ways(ways, i, i + length - 1, pairs)
-    best = min(ways[0][-1], key=lambda way: way[1:4])
-    number, multiplications, additions = best[:3]
-    tree = _tree(ways, (0, count - 1, number))
-    return Association(tree, pairs.specs[number], Cost(multiplications, additions))
+    return ways, pairs
 
 
 _Way = tuple[int, int, int, int, int, int]
 """The number of the resulting spec, multiplications, additions, the last factor of the left side, and the
 numbers of the specs of both sides."""
 
+Ways = list[list[list[_Way]]]
 
-class _Pairs:
+
+class Pairs:
     """Products of specs, each looked up once: specs become small numbers, so that the inner loop hashes those."""
 
     def __init__(self) -> None:
@@ -213,6 +309,7 @@ class _Pairs:
         self.products: dict[tuple[int, int], tuple[int, int, int]] = {}
 
     def number(self, spec: Spec) -> int:
+        """Return the number of a spec."""
         if spec not in self.numbers:
             self.numbers[spec] = len(self.specs)
             self.specs.append(spec)
@@ -228,7 +325,7 @@ class _Pairs:
         return found
 
 
-def _ways(ways: list[list[list[_Way]]], i: int, j: int, pairs: _Pairs) -> list[_Way]:
+def _ways(ways: Ways, i: int, j: int, pairs: Pairs) -> list[_Way]:
     best: dict[int, _Way] = {}
     row, products = ways[i], pairs.products
     for k in range(i, j):
@@ -244,7 +341,9 @@ def _ways(ways: list[list[list[_Way]]], i: int, j: int, pairs: _Pairs) -> list[_
     return list(best.values())
 
 
-def _tree(ways: list[list[list[_Way]]], whole: tuple[int, int, int]) -> Tree:
+def tree_of(ways: Ways, whole: tuple[int, int, int]) -> Tree:
+    """Return the bracketing of an interval, given by its ends and the number of its spec."""
+
     def parts(interval: tuple[int, int, int]) -> Any:
         i, j, number = interval
         if i == j:

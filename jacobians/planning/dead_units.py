@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jacobians.cost import Cost
+from jacobians.equality import ByValue
 from jacobians.numerics.arrays import Array, at_every_point
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import NUMPY
@@ -23,7 +24,7 @@ from jacobians.structures import Diagonal, Jacobian, Selection
 
 
 @dataclass(frozen=True, eq=False)
-class LiveUnits:
+class LiveUnits(ByValue):
     """A chain without its dead units.
 
     Attributes

@@ -8,9 +8,9 @@ products, evaluated on arrays of sizes, so that there is one statement of each c
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, reduce
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from jacobians.cost import Cost
 from jacobians.numerics.arrays import Array
 from jacobians.products import count_products, product_cost, product_spec
+from jacobians.products.core import remembered
 from jacobians.spec import Spec, owner
 
 Pair = tuple[Array, Array]
@@ -55,15 +56,37 @@ def interval_plan(specs: Sequence[Spec]) -> IntervalPlan | None:
     """
     if len(specs) < _FEWEST:
         return None
-    carried = owner(specs[-1].structure)._carried(specs[-1])
-    if carried is not None and all(_lets_carry(spec, specs[-1]) for spec in {*specs[:-1]}):
-        part, whole = carried
-        core = interval_plan([*specs[:-1], part])
-        return core and replace(core, spec=whole(core.spec))
+    carrying = _carrying(specs)
+    if carrying is not None:
+        core, whole = carrying
+        found = interval_plan(core)
+        return found and replace(found, spec=whole(found.spec))
     return _programme(_Kinds(specs)) if _within_int64(specs) else None
 
 
-@lru_cache(maxsize=4096)
+def without_carried(specs: Sequence[Spec]) -> Sequence[Spec]:
+    """Return the chain without what its last factor only carries along, as J·(C ⊗ d) = (J·C) ⊗ d does for a row d.
+
+    Examples
+    --------
+    >>> without_carried([Spec.dense(2, 3), Spec.kronecker(Spec.dense(3, 4), Spec.dense(1, 5))])
+    [Spec(Dense 2×3), Spec(Dense 3×4)]
+    """
+    carrying = _carrying(specs)
+    return specs if carrying is None else without_carried(carrying[0])
+
+
+def _carrying(specs: Sequence[Spec]) -> tuple[list[Spec], Callable[[Spec], Spec]] | None:
+    """Return the chain without what its last factor carries, and what the product is with it."""
+    *others, last = specs
+    carried = owner(last.structure)._carried(last)
+    if carried is None or not all(_lets_carry(spec, last) for spec in {*others}):
+        return None
+    part, whole = carried
+    return [*others, part], whole
+
+
+@remembered
 def _lets_carry(spec: Spec, last: Spec) -> bool:
     """Return whether what a last factor carries stays beside its products: those with Zero and sums are others."""
     carried = owner(last.structure)._carried(

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from jacobians.cost import Cost
+from jacobians.equality import ByValue
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger
 from jacobians.planning.elimination import useful
 from jacobians.planning.schedule import Schedule, Tape, schedule
 from jacobians.products import multiply
+from jacobians.products.audit import require_planned
 from jacobians.products.core import find_row
 from jacobians.products.expansion import expand
 from jacobians.products.sums import add
 from jacobians.structures import Jacobian, Zero
-from jacobians.structures.equality import equal_by_value
 
 if TYPE_CHECKING:
     from jacobians.planning.plan import GraphPlan
@@ -28,7 +29,7 @@ _SCHEDULES: WeakKeyDictionary[GraphPlan, Schedule] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
-class GraphExecution:
+class GraphExecution(ByValue):
     """What came out of a plan on a graph.
 
     Attributes
@@ -43,9 +44,6 @@ class GraphExecution:
     jacobians: dict[tuple[int, int], Jacobian]
     cost: Cost
     plan: GraphPlan
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
 
     def __hash__(self) -> int:
         return hash((self.cost, self.plan))
@@ -74,6 +72,7 @@ def execute_graph_plan(plan: GraphPlan) -> GraphExecution:
         return GraphExecution(known.run(), known.cost, plan)
     tape = Tape(edge.jacobian for edge in plan.graph.edges if edge.jacobian is not None)
     found = eliminated(plan, tape)
+    require_planned(tape.cost, plan.cost, lambda ledger: eliminated(plan, ledger))
     prepared = schedule(tape, found)
     if prepared is not None:
         _SCHEDULES[plan] = prepared

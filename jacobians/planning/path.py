@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jacobians.numerics.arguments import checked_option
+from jacobians.planning.bracketing import Association, associate, cheapest
 from jacobians.planning.elimination import Price
-from jacobians.planning.objectives import Judged, Objective
+from jacobians.planning.objectives import OBJECTIVES, Judged, Objective, objective_of
 from jacobians.planning.trees import Tree
 from jacobians.products import product_cost, product_spec
 from jacobians.spec import Spec
@@ -46,6 +48,31 @@ def best_tree(specs: Sequence[Spec], objective: Objective, least: int = 0) -> Tr
                 _join(cell, cells[first, split], cells[split + 1, last], objective, least)
     ways = [way for found in cells[0, count - 1].values() for way in found]
     return min(ways, key=lambda way: objective.total([way[0]]))[1]
+
+
+def least(specs: Sequence[Spec], name: str = "multiplications") -> Association:
+    """Return the bracketing that is best for an objective by name, with its cost.
+
+    Raises
+    ------
+    ValueError
+        If the objective is unknown, or the chain is too long for any but multiplications.
+
+    Examples
+    --------
+    >>> shapes = [(1, 9), (9, 2), (2, 9)]
+    >>> least([Spec.dense(*shape) for shape in shapes], "additions").tree
+    ((0, 1), 2)
+    """
+    objective = objective_of(checked_option(name, "objective", list(OBJECTIVES)), None)
+    if name == "multiplications":
+        return cheapest(specs)
+    tree = best_tree(specs, objective)
+    if tree is None:
+        raise ValueError(
+            f"objective: found {name!r} for a chain of {len(specs)} factors, expected 'multiplications' for one so long"
+        )
+    return associate(specs, tree)
 
 
 def _join(cell: Cell, left: Cell, right: Cell, objective: Objective, least: int) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
 from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jacobians.cost import Cost
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import (
     checked_flag,
     checked_integer,
@@ -17,6 +18,7 @@ from jacobians.numerics.arguments import (
     checked_option,
     real_number,
 )
+from jacobians.picture import Picture
 from jacobians.planning.bounds import fewest_multiplications
 from jacobians.planning.bracketing import cheapest
 from jacobians.planning.checking import best_order
@@ -28,8 +30,8 @@ from jacobians.planning.scalars import engine, is_scalar
 from jacobians.planning.search import Found, anneal, exhaustive, markowitz, prices
 from jacobians.planning.source import source, source_arguments
 from jacobians.planning.trees import fold
+from jacobians.products.core import remembered
 from jacobians.spec import Spec
-from jacobians.structures.equality import equal_by_value
 
 if TYPE_CHECKING:
     from jacobians.graph.graph import Graph
@@ -48,7 +50,7 @@ class GraphStep:
 
 
 @dataclass(frozen=True, eq=False)
-class GraphPlan:
+class GraphPlan(ByValue):
     """An elimination order of a graph; ``print(plan)`` shows one row a step.
 
     Attributes
@@ -84,9 +86,6 @@ class GraphPlan:
     stopped: bool
     peak_elements: int
     checked: bool = False
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
 
     def __hash__(self) -> int:
         return hash((self.strategy, self.order, self.cost))
@@ -139,22 +138,23 @@ class GraphPlan:
         """
         return source_arguments(self, checked_flag(dense, "dense"))
 
-    def picture(self) -> str:
-        """Return the graph as SVG, with the place in the order and the cost at each vertex that is eliminated."""
+    def picture(self, *, down: bool = False) -> Picture:
+        """Return the graph as SVG, with the place in the order and the cost at each vertex that is eliminated.
+
+        Paths lead to the right, or `down` the page.
+        """
         steps = enumerate(zip(self.order, self.steps, strict=True), 1)
-        return graph_svg(
-            self.graph,
-            {
-                vertex: (number, f"{step.cost.multiplications:,} + {step.cost.additions:,}")
-                for number, (vertex, step) in steps
-            },
-        )
+        notes = {
+            vertex: (number, f"{step.cost.multiplications:,} + {step.cost.additions:,}")
+            for number, (vertex, step) in steps
+        }
+        return Picture(graph_svg(self.graph, notes, down=checked_flag(down, "down")))
 
     def _repr_svg_(self) -> str:
-        return self.picture()
+        return self.picture().svg
 
     def _repr_html_(self) -> str:
-        return f'<div style="overflow-x:auto">{self.picture()}</div><pre>{escape(str(self))}</pre>'
+        return f"{self.picture()._repr_html_()}<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         known = (
@@ -321,7 +321,7 @@ def quick_plan(graph: Graph) -> GraphPlan:
     return replace(_quick(_Bare(sizes, graph.inputs, graph.outputs, edges)), graph=graph)
 
 
-@lru_cache(maxsize=256)
+@partial(remembered, most=256)
 def _quick(bare: Any) -> GraphPlan:
     plans = [make_graph_plan(bare, strategy) for strategy in ("reverse", "forward", "markowitz")]
     return min(plans, key=lambda plan: plan.cost)

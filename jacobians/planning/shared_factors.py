@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
@@ -16,6 +16,7 @@ from jacobians.cost import ZERO_COST, Cost
 from jacobians.numerics.ledger import Ledger
 from jacobians.planning.bracketing import associate, cheapest, evaluate, from_left
 from jacobians.planning.trees import Tree
+from jacobians.products.core import remembered
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
 
@@ -56,7 +57,7 @@ class PrefixPlan:
         return sum((step.cost for step in self.steps), ZERO_COST)
 
 
-@lru_cache(maxsize=256)
+@partial(remembered, most=256)
 def prefix_plan(specs: tuple[Spec, ...], chains: tuple[Numbers, ...]) -> PrefixPlan:
     """Return how to form the products of several chains, the cheapest of three ways.
 

@@ -12,10 +12,17 @@ JOINT = -1
 """What stands for a product in a flat bracketing."""
 
 
-def flat(tree: Tree) -> tuple[int, ...]:
+def flat(root: Any, parts: Callable[[Any], Any] | None = None) -> tuple[int, ...]:
     """Return a bracketing in postfix form: both sides, then :data:`JOINT`.
 
     Pairs within pairs within … can't be pickled, copied or compared beyond Python's limit of recursion; this can.
+
+    Parameters
+    ----------
+    root : object
+        The bracketing, or what `parts` takes apart.
+    parts : callable, optional
+        From the root or a part of it to an index or a pair of parts.
 
     Examples
     --------
@@ -23,15 +30,18 @@ def flat(tree: Tree) -> tuple[int, ...]:
     (0, 1, -1, 2, -1)
     """
     reverse: list[int] = []
-    waiting = [tree]
+    waiting = [root]
     while waiting:
         part = waiting.pop()
+        if parts is not None:
+            part = parts(part)
         if isinstance(part, tuple):
             reverse.append(JOINT)
             waiting += part
         else:
             reverse.append(part)
-    return tuple(reversed(reverse))
+    reverse.reverse()
+    return tuple(reverse)
 
 
 def nested(parts: Iterable[int]) -> Tree:
@@ -42,22 +52,18 @@ def nested(parts: Iterable[int]) -> Tree:
     >>> nested((0, 1, -1, 2, -1))
     ((0, 1), 2)
     """
-    formed: list[Tree] = []
-    for part in parts:
-        if part == JOINT:
-            right, left = formed.pop(), formed.pop()
-            formed.append((left, right))
-        else:
-            formed.append(part)
-    (tree,) = formed
-    return tree
+
+    def pair(left: Tree, right: Tree) -> Tree:
+        return left, right
+
+    return folded(parts, int, pair)
 
 
 def fold(
     root: Any,
     leaf: Callable[[int], T],
     join: Callable[[T, T], T],
-    parts: Callable[[Any], Any] = lambda tree: tree,
+    parts: Callable[[Any], Any] | None = None,
 ) -> T:
     """Return what the joints of a bracketing make of its leaves: left sides first, without recursion.
 
@@ -69,7 +75,7 @@ def fold(
         From the index of a factor to its value.
     join : callable
         From the values of both sides to that of the product.
-    parts : callable
+    parts : callable, optional
         From the root or a part of it to an index or a pair of parts.
 
     Examples
@@ -77,17 +83,22 @@ def fold(
     >>> fold(((0, 1), 2), "abc".__getitem__, "({}·{})".format)
     '((a·b)·c)'
     """
+    return folded(flat(root, parts), leaf, join)
+
+
+def folded(postfix: Iterable[int], leaf: Callable[[int], T], join: Callable[[T, T], T]) -> T:
+    """Return what :func:`fold` does of a bracketing that :func:`flat` wrote down.
+
+    Examples
+    --------
+    >>> folded((0, 1, -1, 2, -1), "abc".__getitem__, "({}·{})".format)
+    '((a·b)·c)'
+    """
     formed: list[T] = []
-    waiting = [(root, False)]
-    while waiting:
-        node, joined = waiting.pop()
-        if joined:
+    for part in postfix:
+        if part == JOINT:
             right = formed.pop()
-            formed.append(join(formed.pop(), right))
-            continue
-        found = parts(node)
-        if isinstance(found, tuple):
-            waiting += [(node, True), (found[1], False), (found[0], False)]
+            formed[-1] = join(formed[-1], right)
         else:
-            formed.append(leaf(found))
+            formed.append(leaf(part))
     return formed[0]

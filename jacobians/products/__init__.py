@@ -7,6 +7,7 @@ from jacobians.products.core import (
     count_products,
     find_row,
     multiply,
+    points,
     product_cost,
     product_spec,
     row,
@@ -14,4 +15,4 @@ from jacobians.products.core import (
 
 structures.row = row  # the public way in; structures don't know of products
 
-__all__ = ["Row", "count_products", "find_row", "multiply", "product_cost", "product_spec", "row"]
+__all__ = ["Row", "count_products", "find_row", "multiply", "points", "product_cost", "product_spec", "row"]

@@ -8,14 +8,15 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, cast
 
 from jacobians.cost import Cost, Count, exactly
-from jacobians.numerics.arguments import shown
 from jacobians.numerics.arrays import DEFAULT_MAX_BYTES
 from jacobians.numerics.ledger import Ledger
+from jacobians.products.audit import Audit
 from jacobians.products.expansion import require_room
+from jacobians.products.outside import checked_row
 from jacobians.spec import Spec, broadcast
 from jacobians.structures import Jacobian
 from jacobians.structures.devices import together
-from jacobians.structures.outside import is_outside, told
+from jacobians.structures.linear_map import Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -159,58 +160,6 @@ def row(
     return made
 
 
-def checked_row(made: Row) -> Row:
-    """Return a row from outside, refused unless its names are text and the rest functions."""
-    for name, found in made._asdict().items():
-        if name in ("left", "right", "formula"):
-            if not isinstance(found, str):
-                raise TypeError(f"{name}: found {shown(found)}, expected text such as 'Dense'")
-        elif not callable(found):
-            raise TypeError(f"{name}: found {shown(found)}, expected a function")
-    return _held(made) if is_outside(getattr(made.execute, "__module__", "")) else made
-
-
-def _held(made: Row) -> Row:
-    """Return a row from outside whose answers are checked."""
-    where = f"row {made.left}, {made.right} ({made.formula})"
-
-    def result(a: Spec, b: Spec) -> Spec:
-        found = made.result(a, b)
-        shape = a.shape[0], b.shape[1]
-        if not isinstance(found, Spec) or found.shape != shape:
-            sizes = f" of shape {found.shape}" if isinstance(found, Spec) else ""
-            raise TypeError(
-                f"{where}: its result gave {shown(found)}{sizes}, expected a Spec of shape {shape}"
-            )
-        return found
-
-    def cost(a: Spec, b: Spec) -> Cost | Count:
-        found = made.cost(a, b)
-        if not isinstance(found, Cost | Count):
-            raise TypeError(f"{where}: its cost gave {shown(found)}, expected a Cost or a Count")
-        return found
-
-    def execute(L: Jacobian, R: Jacobian, ledger: Ledger) -> Jacobian:
-        expected = result(L.spec, R.spec)
-        try:
-            found = made.execute(L, R, ledger)
-        except (TypeError, ValueError, LookupError) as error:
-            told(error, f"{where}: its execute", f"a Jacobian with {expected!r}")
-        if not isinstance(found, Jacobian) or found.spec != expected:
-            spec = (
-                f"one with {found.spec!r} of shape {found.shape}"
-                if isinstance(found, Jacobian)
-                else shown(found)
-            )
-            raise TypeError(
-                f"{where}: its execute gave {spec}, expected a Jacobian with {expected!r} of shape "
-                f"{expected.shape}, as its result says"
-            )
-        return found
-
-    return made._replace(result=result, cost=cost, execute=execute)
-
-
 def put(rows: list[Row], made: Row, behind: Collection[str]) -> None:
     """Put a row in before all others but those of some structures."""
     trivial = [place for place, known in enumerate(rows) if known.left in behind or known.right in behind]
@@ -225,9 +174,9 @@ def rows_among(rows: Iterable[Row], left: str, right: str) -> tuple[Row, ...]:
 _REMEMBERED: list[Any] = []
 
 
-def remembered(function: F) -> F:
-    """Look each pair of specs up once, until a table changes."""
-    cached = lru_cache(maxsize=65536)(function)
+def remembered(function: F, most: int = 65536) -> F:
+    """Look up once what hangs on the rows of the tables, such as a cost or a plan of specs, until a table changes."""
+    cached = lru_cache(maxsize=most)(function)
     _REMEMBERED.append(cached)
     return cast(F, cached)
 
@@ -236,6 +185,12 @@ def forget() -> None:
     """Forget what was looked up before a table changed."""
     for looked_up in _REMEMBERED:
         looked_up.cache_clear()
+
+
+@remembered
+def edition() -> object:
+    """Return what is another one as soon as a table changes: plans that somebody keeps are kept under it."""
+    return object()
 
 
 @remembered
@@ -307,11 +262,42 @@ def count_products(left: Spec, right: Spec) -> Count:
     return Count(cost.multiplications, cost.additions)
 
 
+Prepared = tuple[Row, Spec, bool]
+"""A row for two specs, what it gives, and whether that may be too large."""
+
+_FITS = DEFAULT_MAX_BYTES // 16  # so many numbers fit whatever their precision
+
+
+def prepared(row: Row, left: Spec, right: Spec) -> Prepared:
+    """Return what is to be known before a row is executed."""
+    spec = row.result(left, right)
+    return row, spec, spec.storage > _FITS
+
+
 @remembered
-def _prepared(left: Spec, right: Spec) -> tuple[Row, int]:
-    """Return the row for two specs, and how many numbers the product stores."""
-    row = find_row(left, right)
-    return row, row.result(left, right).storage
+def _prepared(left: Spec, right: Spec) -> Prepared:
+    return prepared(find_row(left, right), left, right)
+
+
+def executed(
+    known: Prepared, left: Jacobian, right: Jacobian, in_shape: Shape, ledger: Ledger | None, what: str
+) -> Jacobian:
+    """Return what a row makes of two Jacobians, between the shapes of both and at the points of both."""
+    row, spec, large = known
+    if left.home is not right.home:
+        left, right = together((left, right), what)
+    if large:
+        require_room(spec, max(left.dtype.itemsize, right.dtype.itemsize))
+    if isinstance(ledger, Audit):
+        made = ledger.held(row, left, right)
+    else:
+        made = row.execute(left, right, Ledger() if ledger is None else ledger)
+    batch = left.batch_shape
+    if right.batch_shape != batch:
+        batch = broadcast(batch, right.batch_shape)
+    if made.out_shape != left.out_shape or made.in_shape != in_shape:
+        made = made.reshaped(left.out_shape, in_shape)
+    return made if made.batch_shape == batch else made.broadcast_batch(batch)
 
 
 def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobian:
@@ -340,16 +326,7 @@ def multiply(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> J
     array([[1., 1.],
            [2., 2.]])
     """
-    row, storage = _prepared(left.spec, right.spec)
-    if left.home is not right.home:
-        left, right = together((left, right), "product")
-    if storage * max(left.dtype.itemsize, right.dtype.itemsize) > DEFAULT_MAX_BYTES:
-        require_room(row.result(left.spec, right.spec), max(left.dtype.itemsize, right.dtype.itemsize))
-    product = row.execute(left, right, Ledger() if ledger is None else ledger)
-    batch = broadcast(left.batch_shape, right.batch_shape)
-    if product.out_shape != left.out_shape or product.in_shape != right.in_shape:
-        product = product.reshaped(left.out_shape, right.in_shape)
-    return product if product.batch_shape == batch else product.broadcast_batch(batch)
+    return executed(_prepared(left.spec, right.spec), left, right, right.in_shape, ledger, "product")
 
 
 def points(left: Spec, right: Spec) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jacobians.numerics.arrays import DEFAULT_MAX_BYTES, format_bytes, require_budget
+from jacobians.numerics.arrays import format_bytes, require_budget
 from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec
 from jacobians.structures import Dense, Jacobian
@@ -18,16 +18,12 @@ def expansion_spec(spec: Spec) -> Spec:
 
 def require_room(spec: Spec, itemsize: int) -> None:
     """Raise MemoryBudgetError unless a result of `spec` fits in the default budget of 2 GiB."""
-    storage = spec.storage
-    if (
-        storage * itemsize > DEFAULT_MAX_BYTES
-    ):  # the sentence, which takes longer than this, only for what doesn't
-        require_budget(
-            (storage,),
-            itemsize,
-            f"the product or sum {spec.label}",
-            "keep the factors apart and use matvec and rmatvec, or take fewer points",
-        )
+    require_budget(
+        (spec.storage,),
+        itemsize,
+        f"the product or sum {spec.label}",
+        "keep the factors apart and use matvec and rmatvec, or take fewer points",
+    )
 
 
 def expand(jacobian: Jacobian, ledger: Ledger) -> Dense:

@@ -12,16 +12,28 @@ import numpy as np
 
 from jacobians import structures
 from jacobians.cost import ZERO_COST, Cost, Count, exactly
-from jacobians.numerics.arrays import DEFAULT_MAX_BYTES, Array
+from jacobians.numerics.arrays import Array
 from jacobians.numerics.diagonals import diagonal_of, set_diagonal
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import NUMPY
-from jacobians.products.core import ANY, Row, checked_row, either, forget, points, put, remembered, rows_among
-from jacobians.products.expansion import expand, expansion_cost, require_room
+from jacobians.products.core import (
+    ANY,
+    Prepared,
+    Row,
+    either,
+    executed,
+    forget,
+    points,
+    prepared,
+    put,
+    remembered,
+    rows_among,
+)
+from jacobians.products.expansion import expand, expansion_cost
+from jacobians.products.outside import checked_row
 from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures import Dense, Diagonal, DiagonalPlusLowRank, Jacobian, ScaledIdentity
 from jacobians.structures.blocks import Blocks
-from jacobians.structures.devices import together
 
 
 def _on_diagonal(a: Spec, b: Spec) -> bool:
@@ -170,11 +182,8 @@ def sum_cost(a: Spec, b: Spec) -> Cost:
 
 
 @remembered
-def _prepared(a: Spec, b: Spec) -> tuple[Row, Spec, int]:
-    """Return the row for two specs, what the sum is, and how many numbers it stores."""
-    row = find_sum(a, b)
-    spec = row.result(a, b)
-    return row, spec, spec.storage
+def _prepared(a: Spec, b: Spec) -> Prepared:
+    return prepared(find_sum(a, b), a, b)
 
 
 def add(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobian:
@@ -201,16 +210,7 @@ def add(left: Jacobian, right: Jacobian, ledger: Ledger | None = None) -> Jacobi
     array([[2., 0.],
            [0., 3.]])
     """
-    row, spec, storage = _prepared(left.spec, right.spec)
-    if left.home is not right.home:
-        left, right = together((left, right), "sum")
-    if storage * max(left.dtype.itemsize, right.dtype.itemsize) > DEFAULT_MAX_BYTES:
-        require_room(spec, max(left.dtype.itemsize, right.dtype.itemsize))
-    total = row.execute(left, right, Ledger() if ledger is None else ledger)
-    batch = broadcast(left.batch_shape, right.batch_shape)
-    if total.out_shape != left.out_shape or total.in_shape != left.in_shape:
-        total = total.reshaped(left.out_shape, left.in_shape)
-    return total if total.batch_shape == batch else total.broadcast_batch(batch)
+    return executed(_prepared(left.spec, right.spec), left, right, left.in_shape, ledger, "sum")
 
 
 Jacobian._sum = add

@@ -18,9 +18,9 @@ from jacobians.spec import Spec, broadcast, owner, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.common_factors import CommonFactor, common_factors
 from jacobians.structures.devices import together
-from jacobians.structures.doors import checked_options
 from jacobians.structures.euclidean import norm_of_parts
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_options
 from jacobians.structures.stored import apply_cost, expansion_cost
 
 

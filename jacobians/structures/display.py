@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from jacobians.markup import html_table
 from jacobians.numerics.arrays import Array, format_bytes
 
 if TYPE_CHECKING:
     from jacobians.structures.base import Jacobian
-
-
-def html_table(rows: Iterable[tuple[str, str]]) -> str:
-    """Return a two-column HTML table, text escaped.
-
-    Examples
-    --------
-    >>> html_table([("shape", "2 < 3")])
-    "<table><tr><th style='text-align:left'>shape</th><td style='text-align:left'>2 &lt; 3</td></tr></table>"
-    """
-    import html  # with its table of entities, for who shows something
-
-    cells = "".join(
-        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-        f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
-        for name, text in rows
-    )
-    return f"<table>{cells}</table>"
 
 
 def html_summary(jacobian: Jacobian) -> str:
@@ -35,14 +17,15 @@ def html_summary(jacobian: Jacobian) -> str:
     m, n = jacobian.shape
     total = m * n * math.prod(jacobian.batch_shape)
     return html_table(
+        [],
         [
-            ("structure", jacobian.label),
-            ("outputs × inputs", f"{m} × {n}"),
-            ("out_shape, in_shape", f"{jacobian.out_shape}, {jacobian.in_shape}"),
-            ("batch_shape", str(jacobian.batch_shape)),
-            ("stored", f"{jacobian.storage:,} of {total:,} numbers ({format_bytes(jacobian.nbytes)})"),
-            ("layout", "numerator, row-major vec"),
-        ]
+            ["structure", jacobian.label],
+            ["outputs × inputs", f"{m} × {n}"],
+            ["out_shape, in_shape", f"{jacobian.out_shape}, {jacobian.in_shape}"],
+            ["batch_shape", str(jacobian.batch_shape)],
+            ["stored", f"{jacobian.storage:,} of {total:,} numbers ({format_bytes(jacobian.nbytes)})"],
+            ["layout", "numerator, row-major vec"],
+        ],
     )
 
 

@@ -17,9 +17,9 @@ from jacobians.numerics.ledger import Ledger
 from jacobians.spec import SUBSCRIPTS, Spec, owner, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_matrix, latex_vector
-from jacobians.structures.doors import checked_dtype, checked_options
 from jacobians.structures.euclidean import euclidean
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_dtype, checked_options
 
 
 @lru_cache(maxsize=4096)

@@ -18,9 +18,9 @@ from jacobians.numerics.libraries import NUMPY, spread_to
 from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures.base import Jacobian
 from jacobians.structures.devices import together
-from jacobians.structures.doors import checked_options
 from jacobians.structures.entrywise import Dense, Identity
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_options
 from jacobians.structures.stored import apply_cost, expansion_cost
 
 _LEAST_BLOCK = 2048  # entries of a product, from which a call for each point pays
@@ -319,5 +319,6 @@ def _on_second(B: Jacobian, X: Array, ledger: Ledger) -> Array:
 
 def _pair(first: int, second: int) -> Shape:
     """Return (first, second) without sizes of 1, but never an empty shape."""
-    sizes = tuple(size for size in (first, second) if size > 1)
-    return sizes or (math.prod((first, second)),)
+    if first == 1:
+        return (second,)
+    return (first,) if second == 1 else (first, second)

@@ -15,9 +15,9 @@ from jacobians.numerics.libraries import NUMPY, require_one_library, spread_to
 from jacobians.spec import Spec, broadcast, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_matrix, latex_vector
-from jacobians.structures.doors import checked_options
 from jacobians.structures.euclidean import euclidean
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_options
 
 _MOST_ENTRIES = 2**16  # of the rows that are formed at a time
 

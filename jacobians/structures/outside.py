@@ -15,6 +15,8 @@ import numpy as np
 from jacobians.cost import Cost, Count
 from jacobians.names import class_name
 from jacobians.numerics.arguments import shown
+from jacobians.numerics.arrays import UnnumberedError
+from jacobians.numerics.libraries import numpy_dtype
 from jacobians.spec import Spec, broadcast, owner
 from jacobians.structures.linear_map import LinearMap
 
@@ -122,7 +124,9 @@ def agree(jacobian: Any, spec: Any) -> None:
 
 
 def told(error: Exception, where: str, expected: str) -> NoReturn:
-    """Raise an error of NumPy's or Python's own as one that says where, and any other as it is."""
+    """Raise an error of NumPy's or Python's own, or of recorded arrays, as one that says where; others as they are."""
+    if isinstance(error, UnnumberedError):
+        raise type(error)(f"{where}: {error}") from error
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -173,7 +177,9 @@ def _named(found: Any) -> str:
     if isinstance(found, Spec):
         return f"{found!r} of shape {found.shape}"
     shape = getattr(found, "shape", None)
-    return shown(found) if shape is None else f"an array of shape {tuple(shape)}"
+    if shape is None:
+        return shown(found)
+    return f"an array of {getattr(found, 'dtype', None)} of shape {tuple(shape)}"
 
 
 # --- what each method is held to: in words, and as a question --------------------------------------------
@@ -181,15 +187,20 @@ def _named(found: Any) -> str:
 Held = tuple[str, Callable[[Any], bool]]
 
 
-def _array(what: str, batch: tuple[int, ...], sizes: tuple[int, ...]) -> Held:
+def _array(what: str, batch: tuple[int, ...], sizes: tuple[int, ...], dtype: np.dtype[Any]) -> Held:
     def fits(found: Any) -> bool:
         shape = getattr(found, "shape", None)
-        if shape is None or tuple(shape[len(shape) - len(sizes) :]) != sizes:
+        if shape is None or tuple(shape[len(shape) - len(sizes) :]) != sizes or not _precise(found, dtype):
             return False
         lead = tuple(shape[: len(shape) - len(sizes)])
         return lead in ((), batch) or _broadcasts(lead, batch)
 
-    return f"{what}, an array of shape {(*batch, *sizes)}", fits
+    return f"{what}, an array of {dtype} of shape {(*batch, *sizes)}", fits
+
+
+def _precise(found: Any, dtype: np.dtype[Any]) -> bool:
+    """Return whether an array has a precision; scalars of other kinds, such as symbols, have none."""
+    return dtype.kind not in "fc" or found.dtype == object or numpy_dtype(found) == dtype
 
 
 def _broadcasts(lead: tuple[int, ...], batch: tuple[int, ...]) -> bool:
@@ -206,8 +217,10 @@ def _jacobian(what: str, shape: tuple[int, int]) -> Held:
 
 
 def _applied(self: Any, args: Any) -> Held:
-    columns = np.shape(args[0])
-    return _array("J·X", broadcast(self.spec.batch, columns[:-2]), (self.shape[0], columns[-1]))
+    columns = args[0]
+    *batch, _, count = columns.shape
+    dtype = np.result_type(self.dtype, numpy_dtype(columns))
+    return _array("J·X", broadcast(self.spec.batch, tuple(batch)), (self.shape[0], count), dtype)
 
 
 def _turned(self: Any, args: Any) -> Held:
@@ -267,16 +280,16 @@ _CHECKS: dict[str, Callable[[Any, Any], Held]] = {
     "_init": _set_up,
     "_arrays": _stored,
     "_apply": _applied,
-    "_expand": lambda self, args: _array("the dense form", self.spec.batch, self.shape),
+    "_expand": lambda self, args: _array("the dense form", self.spec.batch, self.shape, self.dtype),
     "_transpose": _turned,
     "_transposed": _spec_turned,
     "_scale": lambda self, args: _jacobian("a multiple of J", self.shape),
     "_summed": lambda self, args: _jacobian("the sum over points", self.shape),
     "_take": _taken,
     "_unflatten": lambda kind, args: _jacobian("what is made again", args[0].shape),
-    "_row_norms": lambda self, args: _array("the norms of rows", self.spec.batch, self.shape[:1]),
-    "_diagonal": lambda self, args: _array("the diagonal", self.spec.batch, self.shape[:1]),
-    "_at": lambda self, args: _array("entries", self.spec.batch, (len(args[0]),)),
+    "_row_norms": lambda self, args: _array("the norms of rows", self.spec.batch, self.shape[:1], self.dtype),
+    "_diagonal": lambda self, args: _array("the diagonal", self.spec.batch, self.shape[:1], self.dtype),
+    "_at": lambda self, args: _array("entries", self.spec.batch, (len(args[0]),), self.dtype),
     "_apply_cost": _cost("J·X"),
     "_expansion_cost": _cost("the dense form"),
     "_label": _text,

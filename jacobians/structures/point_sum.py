@@ -16,8 +16,8 @@ from jacobians.numerics.ledger import UNCOUNTED, Ledger
 from jacobians.numerics.libraries import NUMPY
 from jacobians.spec import Batch, Spec, points
 from jacobians.structures.base import Jacobian
-from jacobians.structures.doors import checked_options
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_options
 from jacobians.structures.storage import unflatten
 from jacobians.structures.stored import apply_cost, expansion_cost, stored_shapes
 

@@ -13,9 +13,9 @@ from jacobians.numerics.arrays import Array
 from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec, points
 from jacobians.structures.base import Jacobian
-from jacobians.structures.doors import checked_dtype, checked_options
 from jacobians.structures.kronecker import Kronecker
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_dtype, checked_options
 from jacobians.structures.scaled_identity import ScaledIdentity
 
 

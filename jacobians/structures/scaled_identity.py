@@ -9,15 +9,15 @@ import numpy as np
 
 from jacobians.cost import Count
 from jacobians.numerics.arguments import checked_integer
-from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.arrays import Array, private, real_array
 from jacobians.numerics.diagonals import diagonal_matrix
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import spread_to
 from jacobians.spec import SUBSCRIPTS, Spec, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point
-from jacobians.structures.doors import checked_options
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_options
 
 
 class ScaledIdentity(Jacobian):
@@ -60,7 +60,8 @@ class ScaledIdentity(Jacobian):
         in_shape: Shape | None = None,
         batch_shape: Shape | None = None,
     ) -> None:
-        array, size = real_array(c, "c", foreign="refuse"), checked_integer(n, "n")
+        # its own: the spec says whether these numbers are ±1
+        array, size = private(real_array(c, "c", foreign="refuse")), checked_integer(n, "n")
         unit = bool((np.abs(array) == 1).all())
         self._init(array, size, *checked_options(out_shape, in_shape, batch_shape), unit=unit)
 

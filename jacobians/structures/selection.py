@@ -15,9 +15,9 @@ from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec, broadcast, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_vector
-from jacobians.structures.doors import checked_dtype, checked_options
 from jacobians.structures.euclidean import euclidean_at
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_dtype, checked_options
 
 
 class _Choice(Jacobian):

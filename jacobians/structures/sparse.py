@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost, Count
-from jacobians.numerics.arrays import Array, real_array, zeros
+from jacobians.numerics.arrays import Array, read_only, real_array, zeros
 from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec, points
 from jacobians.structures.base import Jacobian
-from jacobians.structures.doors import checked_options
 from jacobians.structures.euclidean import euclidean_at
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_options
 from jacobians.structures.selection import Scatter, Selection
 
 
@@ -64,7 +64,7 @@ class Sparse(Jacobian):
         else:
             array = real_array(matrix, "matrix", ndim=2, foreign="refuse")
             rows, columns = np.nonzero(array)
-            data, shape = array[rows, columns], array.shape
+            data, shape = read_only(array[rows, columns]), array.shape
         if data.size == 0:
             raise ValueError("matrix: found no entry, expected at least one; make it by Zero(m, n)")
         spec = sparse_spec(int(shape[0]), int(shape[1]), (), rows, columns)

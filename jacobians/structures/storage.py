@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 import numpy as np
 
 from jacobians.cost import ZERO_COST
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import checked_callable, shown
 from jacobians.numerics.arrays import Array, read_only
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger, ShapeLedger
 from jacobians.numerics.libraries import astype, numpy_dtype
 from jacobians.spec import Spec, owner
-from jacobians.structures.doors import checked_dtype
 from jacobians.structures.linear_map import LinearMap, Shape
+from jacobians.structures.options import checked_dtype
 from jacobians.structures.stored import Static, stored_shapes
 
 if TYPE_CHECKING:
     from jacobians.structures.base import Jacobian
 
 
-class Stored(LinearMap):
+class Stored(LinearMap, ByValue):
     """A linear map made of named arrays and parts."""
 
     structure: ClassVar[str]
@@ -56,6 +57,7 @@ class Stored(LinearMap):
         return f"{spec.points_label}{cls.structure} {m}×{n}"
 
     @classmethod
+    @without_float_errors
     def _transposed(cls, spec: Spec) -> Spec:
         """Return the spec of the transpose: where nothing else is stated, that of the transpose of such a one."""
         return spec if cls._on_diagonal else cls._blank(spec)._transpose().spec
@@ -94,6 +96,7 @@ class Stored(LinearMap):
         return batch
 
     @classmethod
+    @without_float_errors  # blank arrays are divided by, too
     def _expansion_cost(cls, spec: Spec) -> Any:
         """Return what the dense form costs: where it isn't stated, counted on arrays of shapes alone."""
         if cls._on_diagonal:
@@ -103,6 +106,7 @@ class Stored(LinearMap):
         return ledger.cost
 
     @classmethod
+    @without_float_errors
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Any:
         """Return what J·X costs for columns at points of `batch`; counted where it isn't stated."""
         ledger = ShapeLedger()
@@ -221,7 +225,7 @@ class Stored(LinearMap):
         **static
             What differs of :attr:`static`, at whatever depth.
         """
-        checked_callable(change, "change", "a function of an array")
+        checked_callable(change, "change", "a function of an array", 1 + len(others))
         own, rest = self.flatten(), []
         for other in others:
             found = other.flatten() if isinstance(other, type(self)) else {}
@@ -250,6 +254,9 @@ class Stored(LinearMap):
             return array if integers else cast(Array, astype(array, precision))
 
         return self.mapped(change, dtype=precision)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.spec))
 
     def __reduce__(self) -> Any:
         return _restored, (self.spec, self.flatten(), self.static)

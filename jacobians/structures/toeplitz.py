@@ -14,9 +14,9 @@ from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_vector
-from jacobians.structures.doors import checked_options
 from jacobians.structures.euclidean import euclidean
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_options
 
 
 class Toeplitz(Jacobian):

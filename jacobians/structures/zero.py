@@ -14,8 +14,8 @@ from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec
 from jacobians.structures.base import Jacobian
 from jacobians.structures.devices import moved
-from jacobians.structures.doors import checked_dtype, checked_options
 from jacobians.structures.linear_map import Shape
+from jacobians.structures.options import checked_dtype, checked_options
 
 
 class Zero(Jacobian):

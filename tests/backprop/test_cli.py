@@ -49,7 +49,7 @@ def test_a_report_is_written_and_a_short_table_printed(capsys, tmp_path):
     assert main(["report", "--layers", "64,2,10", "--epochs", "1", "--output", str(tmp_path / "out")]) == 0
     out, err = capsys.readouterr()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "report.csv", "report.html", "report.json", "report.md",
+        "report.csv", "report.html", "report.json", "report.md", "report.tex",
     ]  # fmt: skip
     assert err == ""  # bars only where somebody watches
     lines = out.splitlines()

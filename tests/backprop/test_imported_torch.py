@@ -8,7 +8,10 @@ from jacobians import Affine, Softmax, Tanh
 from jacobians.layers.layer_graph import LayerGraph
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch.export warns of its own parts
+pytestmark = [
+    pytest.mark.foreign,
+    pytest.mark.filterwarnings("ignore"),
+]  # torch.export warns of its own parts
 
 
 class Residual(torch.nn.Module):
@@ -75,6 +78,137 @@ def test_layers_are_those_of_the_catalogue_and_paths_that_meet_a_graph():
     assert [type(layer) for layer in from_torch(learnt(perceptron), (5,))][::4] == [Affine, Softmax]
     assert isinstance(from_torch(learnt(perceptron), (5,))[1], Tanh)
     assert isinstance(from_torch(learnt(Residual), (2, 4, 4)), LayerGraph)
+
+
+class Of(torch.nn.Module):
+    """A function as a module, with its parts."""
+
+    def __init__(self, function, **parts):
+        super().__init__()
+        self.function = function
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x):
+        return self.function(self, x)
+
+
+def linear(*sizes, **options):
+    torch.manual_seed(0)
+    return torch.nn.Linear(*sizes, **options)
+
+
+def weight(*shape):
+    torch.manual_seed(0)
+    return torch.nn.Parameter(torch.randn(*shape))
+
+
+nn = torch.nn
+ODD = {
+    "no bias, nothing in use": lambda: (
+        nn.Sequential(linear(4, 3, bias=False), nn.Identity(), nn.Dropout(0.3)),
+        (4,),
+    ),
+    "shapes there and back": lambda: (nn.Sequential(nn.Flatten(1, 2), nn.Unflatten(1, (3, 2))), (3, 2)),
+    "same padding": lambda: (nn.Conv2d(2, 4, (4, 3), padding="same", dilation=2), (2, 7, 6)),
+    "groups, steps, gaps": lambda: (nn.Conv1d(4, 6, 3, stride=2, dilation=2, groups=2, bias=False), (4, 9)),
+    "rounded up": lambda: (nn.MaxPool2d(3, 2, 1, ceil_mode=True), (2, 8, 7)),
+    "windows with gaps": lambda: (nn.MaxPool2d(2, 1, dilation=2), (2, 5, 5)),
+    "means rounded up": lambda: (nn.AvgPool2d(3, 2, ceil_mode=True), (2, 6, 6)),
+    "means without padding": lambda: (
+        nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False),
+        (2, 8, 8),
+    ),
+    "to a size": lambda: (nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.AdaptiveMaxPool2d(2)), (2, 8, 8)),
+    "norm of sequences": lambda: (nn.BatchNorm1d(4, affine=False), (4, 3)),
+    "norm of a whole image": lambda: (nn.LayerNorm((2, 3, 3)), (2, 3, 3)),
+    "norm in one group": lambda: (nn.GroupNorm(1, 4), (4, 3)),
+    "gelu by tanh": lambda: (nn.GELU("tanh"), (4,)),
+    "bounds": lambda: (nn.Sequential(nn.ReLU6(), nn.Hardtanh(-0.3, 0.4)), (4,)),
+    "selu": lambda: (nn.Sequential(nn.SELU(), nn.ELU(1.3), nn.LeakyReLU(0.2)), (4,)),
+    "along the last axis": lambda: (linear(4, 3), (2, 4)),
+    "a value used again": lambda: (Of(lambda m, x: m.l(x) + x + m.l(m.l(x)) * 0.5, l=linear(4, 4)), (4,)),
+    "in place": lambda: (Of(lambda m, x: m.l(x).add_(x).relu_(), l=linear(4, 4)), (4,)),
+    "a number first": lambda: (Of(lambda m, x: 1.0 - m.l(x) / 2, l=linear(4, 4)), (4,)),
+    "a factor in a sum": lambda: (Of(lambda m, x: torch.sub(x, m.l(x), alpha=0.5), l=linear(4, 4)), (4,)),
+    "parameters of one's own": lambda: (
+        Of(lambda m, x: torch.addmm(m.b, x, m.W) * m.b, W=weight(4, 3), b=weight(3)),
+        (4,),
+    ),
+    "weights that are computed": lambda: (nn.utils.parametrizations.weight_norm(linear(4, 3)), (4,)),
+    "constants that are made": lambda: (
+        Of(lambda m, x: x @ (m.W.t() * 2) + torch.ones(3), W=weight(3, 4)),
+        (4,),
+    ),
+    "axes in another order": lambda: (Of(lambda m, x: x.permute(0, 2, 3, 1).transpose(-1, 1)), (2, 3, 4)),
+    "side by side": lambda: (
+        Of(lambda m, x: torch.cat([x, torch.stack([x, x.exp()], 2).flatten(1, 2)], -2)),
+        (2, 3),
+    ),
+    "an axis more and less": lambda: (
+        Of(lambda m, x: m.l(x.unsqueeze(1).squeeze(1)).squeeze(-1), l=linear(3, 1)),
+        (3,),
+    ),
+    "a gate": lambda: (Of(lambda m, x: x * torch.sigmoid(m.l(x)), l=linear(4, 4)), (4,)),
+    "half precision": lambda: (linear(4, 3).bfloat16(), (4,)),
+    "frozen": lambda: (linear(4, 3).requires_grad_(False).double(), (4,)),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_options_give_the_output_and_the_jacobian_of_torch(name):
+    module, shape = ODD[name]()
+    net = from_torch(module, shape)
+    wide = module.double().eval()
+    x = np.random.default_rng(2).normal(size=shape)
+    start = torch.from_numpy(x)
+    np.testing.assert_allclose(net(x), wide(start[None])[0].detach().numpy(), atol=1e-6)
+    theirs = torch.autograd.functional.jacobian(lambda z: wide(z[None])[0], start)
+    np.testing.assert_allclose(net.jacobian(x).tensor("mixed"), theirs.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "names"),
+    [
+        (nn.ConvTranspose2d(2, 3, 3), (2, 4, 4), ("conv_transpose2d",)),
+        (
+            nn.AdaptiveAvgPool2d(3),
+            (2, 7, 7),
+            ("adaptive_avg_pool2d (of [7, 7] to [3, 3], which doesn't divide it)",),
+        ),
+        (nn.GroupNorm(2, 4), (4, 3), ("group_norm (of 2 groups)",)),
+        (nn.LayerNorm(3), (2, 3), ("layer_norm (over [3], not over all of a point [2, 3])",)),
+        (nn.LSTM(4, 3), (2, 4), ("lstm",)),
+        (Of(lambda m, x: x.chunk(2, 1)[0] + torch.sin(x[:, :2])), (4,), ("chunk", "slice", "sin")),
+        (nn.Softmax(0), (4,), ("softmax (of more than vectors)",)),
+    ],
+)
+def test_what_has_no_counterpart_is_named_with_its_option(module, shape, names):
+    module = Of(lambda m, x: m.l(x)[0], l=module) if isinstance(module, nn.LSTM) else module
+    with pytest.raises(UnsupportedError) as caught:
+        from_torch(module, shape)
+    assert caught.value.names == names
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "sentence"),
+    [
+        (Of(lambda m, x: (x, x)), (4,), "found Of with 1 inputs and 2 outputs, expected one of each"),
+        (Of(lambda m, x: torch.ones(1, 3)), (4,), "found Of, whose output doesn't depend on its input"),
+        (
+            Of(lambda m, x: x if x.sum() > 0 else -x),
+            (4,),
+            "found Of, which torch.export can't follow at a point of",
+        ),
+        (nn.Linear(4, 3), (5,), r"found Linear, which torch.export can't follow at a point of shape \(5,\)"),
+        (nn.Linear(4, 3), None, "shape: found None, expected a tuple of integers"),
+    ],
+)
+def test_what_can_not_be_followed_gets_one_sentence(module, shape, sentence, capsys):
+    with pytest.raises((TypeError, ValueError), match=sentence) as caught:
+        from_torch(module, shape)
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr().out == "", "standard output may be read by machines"
 
 
 def test_every_operation_that_is_not_supported_is_named():

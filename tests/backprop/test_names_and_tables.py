@@ -18,7 +18,7 @@ import jacobians
 import verification
 from backprop import MLP, Chain, compare
 from backprop.report import report_network
-from backprop.tables import csv_table, latex_table, markdown_table, text_table
+from backprop.tables import Tex, csv_table, latex_table, markdown_table, text_table
 from jacobians import Affine, ReLU, Sequential, Spec, SquaredError
 from jacobians.names import printable, quotable
 
@@ -277,7 +277,10 @@ def test_a_report_that_is_not_right_is_false():
 
 def test_a_table_of_latex_escapes_what_latex_would_read():
     text = latex_table(
-        ["a_b", "n"], [["50% & $#{}~^\\", "1"], ["(A·B)·Cᵀ ⊗ I₁₂", "$n^2$"]], numeric=(1,), caption="x & y"
+        ["a_b", "n"],
+        [["50% & $#{}~^\\", "1"], ["(A·B)·Cᵀ ⊗ I₁₂", Tex("$n^2$")]],
+        numeric=(1,),
+        caption="x & y",
     )
     assert text.splitlines()[2:] == [
         r"\caption{x \& y}",

@@ -246,7 +246,7 @@ def test_points_are_named_with_their_shape(x, said):
 
 def test_files_are_written_where_this_is_asked_for(tmp_path):
     report_network(Tanh(), X, output=tmp_path / "new")
-    names = ["report.csv", "report.html", "report.json", "report.md"]
+    names = ["report.csv", "report.html", "report.json", "report.md", "report.tex"]
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == names
 
 

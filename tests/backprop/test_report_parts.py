@@ -242,9 +242,10 @@ def test_templates_are_inside_the_package():
 
     templates = Path(backprop.report.__file__).parent / "templates"
     assert sorted(path.name for path in templates.iterdir()) == [
-        "report.css",
+        "document.tex.j2",
         "report.html.j2",
         "report.md.j2",
+        "report.tex.j2",
     ]
 
 

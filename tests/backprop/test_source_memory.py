@@ -14,9 +14,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import backprop
 from backprop.compiling.networks import Trace, array_form
-from backprop.compiling.nodes import fixed_nodes
+from backprop.compiling.nodes import Node, by_need, fixed_nodes
 from backprop.compiling.printing import needed
 from backprop.compiling.recording import Recording
+from jacobians import Affine, Sequential, SiLU
 
 SIZE = 64  # 64×64 entries are just enough to be kept
 OPERATIONS = {
@@ -65,7 +66,11 @@ def compiled(program: list[tuple[str, tuple[int, ...]]]) -> tuple[Any, str]:
     recording = Recording(share=True)
     x: Any = recording.input("x", (SIZE, SIZE))
     result = run(program, x).node
-    nodes = needed(recording.nodes, [result], everything_counted=False)
+    return made(recording.nodes, result)
+
+
+def made(nodes: list[Node], result: Node) -> tuple[Any, str]:
+    nodes = needed(nodes, [result], everything_counted=False)
     trace = Trace(nodes, result, fixed_nodes(nodes), None)  # type: ignore[arg-type]  # no plan is read
     source, constants, workspace, *_ = array_form(trace, "A program.")
     assert workspace == 8 * sum(map(int, re.findall(r"np\.empty\((\d+)\)", source)))
@@ -89,6 +94,66 @@ def test_random_programs_give_what_numpy_gives(program: list[tuple[str, tuple[in
     for x, answer in ((first, kept), (second, found)):
         assert_allclose(answer, run(program, x), rtol=1e-9, atol=1e-12, err_msg=source)
     assert_array_equal(first, point(1))
+
+
+@st.composite
+def programs_with_writes(draw: st.DrawFn) -> tuple[list[tuple[str, int, int]], list[int]]:
+    """Return steps that make an array, write to one, take a view or a sum, and the values that are asked for first."""
+    kinds = st.sampled_from(["new", "write", "row", "sum"])
+    steps = [(draw(kinds), draw(st.integers(0, 20)), draw(st.integers(0, 20))) for _ in range(12)]
+    return steps, draw(st.lists(st.integers(0, 20), max_size=4))
+
+
+def run_writes(steps: list[tuple[str, int, int]], x: Any) -> list[Any]:
+    values, owned = [x, np.zeros_like(x)], [1]
+    for kind, first, second in steps:
+        a, b = values[first % len(values)], values[second % len(values)]
+        if kind == "new":
+            owned.append(len(values))
+            values.append(np.zeros_like(x))
+        elif kind == "write":
+            values[owned[first % len(owned)]][...] = np.cos(b) + 1
+        elif kind == "row":
+            values.append(a[:1] + a)
+        else:
+            values.append(a * 0.5 + b)
+    return [*values, sum(values[1:], x)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(programs_with_writes())
+def test_another_order_of_execution_keeps_reads_between_their_writes(
+    program: tuple[list[tuple[str, int, int]], list[int]],
+) -> None:
+    steps, first = program
+    recording = Recording(share=True)
+    values = run_writes(steps, recording.input("x", (3,)))
+    ordered = by_need(recording.nodes, [values[place % len(values)].node for place in first])
+    assert sorted(map(id, ordered)) == sorted(map(id, recording.nodes))
+    function, source = made(ordered, values[-1].node)
+    x = np.random.default_rng(3).standard_normal(3)
+    assert_allclose(function(x), run_writes(steps, x.copy())[-1], rtol=1e-12, err_msg=source)
+
+
+def test_what_is_asked_for_first_is_computed_first() -> None:
+    recording = Recording(share=True)
+    x: Any = recording.input("x", (3,))
+    a, b = np.cos(x), np.sin(x)
+    c, d = np.tanh(b), np.exp(a)
+    total = a + b + c + d
+    order = [node.function for node in by_need(recording.nodes, [c.node, d.node])]
+    assert order == ["x", np.sin, np.tanh, np.cos, np.exp, np.add, np.add, np.add]
+    assert total.node.shape == (3,)
+
+
+def test_a_compiled_network_runs_forward_first_and_then_from_the_output_back() -> None:
+    rng = np.random.default_rng(0)
+    W = [rng.standard_normal(shape) for shape in ((30, 40), (40, 30), (20, 40))]
+    net = Sequential(Affine(W[0], None), SiLU(), Affine(W[1], None), SiLU(), Affine(W[2], None))
+    source = backprop.compile(net, shape=(40,), form="arrays").source
+    forward, second, first = (source.index(text) for text in ("W_2.dot(", "(1 + (t5 *", "(1 + (t1 *"))
+    assert forward < second < first < source.index("W_4 *")
+    assert source.count("with np.errstate") == 2  # one a layer forward, and both derivatives in the last
 
 
 DEEP: list[tuple[str, tuple[int, ...]]] = [

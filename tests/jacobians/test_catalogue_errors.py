@@ -320,6 +320,21 @@ REFUSALS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "x: found shape (3,), expected a matrix (m, n)",
     ),
     (
+        lambda: Transpose((2, 0, 1))(np.ones((3, 2))),
+        ValueError,
+        "x: found shape (3, 2), expected 3 axes for axes=(2, 0, 1)",
+    ),
+    (
+        lambda: Transpose((0, 2)),
+        ValueError,
+        "axes: found (0, 2), expected each of 0, 1, … once, such as (2, 0, 1)",
+    ),
+    (
+        lambda: Transpose(3),
+        TypeError,
+        "axes: found 3, expected a list of integers such as (2, 0, 1)",
+    ),
+    (
         lambda: Gram(columns=2),
         TypeError,
         "columns: found 2, expected True or False",

@@ -32,6 +32,7 @@ CONSTANT_DERIVATIVE = {
         "DropUnit",
     ),
     *("AugmentedAffine that carries the unit", "AugmentedAffine that carries a row of units", "Transpose"),
+    "Transpose of three axes",
     *(
         "LinearMap",
         "LinearMap A x",

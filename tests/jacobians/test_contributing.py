@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 import re
 import subprocess
 import tomllib
@@ -19,8 +20,8 @@ import verification
 from jacobians import Affine, Elementwise, Function, Graph, Sequential, Tanh
 from jacobians.layers.activations import ACTIVATIONS
 from jacobians.numerics.ledger import Ledger
-from jacobians.products import multiply, product_cost
-from jacobians.structures import Dense, stack
+from jacobians.products import core, multiply, product_cost
+from jacobians.structures import Dense, Diagonal, stack
 
 CORE = Path(__file__).resolve().parents[2] / "jacobians"
 PAGE = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -83,7 +84,8 @@ def test_a_layer() -> None:
     assert_allclose(net.jacobian([1.0, 0.0, 2.0]).dense(), np.full((2, 3), 54.0))
 
 
-def test_a_structure() -> None:
+def test_a_structure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "ROWS", list(core.ROWS))  # put back what the page changes
     kind = code_of("How to add a structure")["Reflection"]
     v = np.array([0.6, 0.0, 0.8])
     J, truth = kind(v), np.eye(3) - 2 * np.outer(v, v)
@@ -123,6 +125,16 @@ def test_a_structure() -> None:
     found = graph.plan("optimal").execute()
     assert_allclose(found.jacobians[2, 0].dense(), B @ truth)
     assert found.cost == found.plan.cost
+    # the row of the page, for one point and for several on either side
+    d = np.array([1.0, -2.0, 3.0])
+    for left, right in itertools.product(
+        (J, stack([J, kind(v[::-1].copy())])), (Diagonal(d), Diagonal([d, 2 * d]))
+    ):
+        done = backprop.Chain([left, right]).plan().execute()
+        assert done.jacobian.structure == "DiagonalPlusLowRank"
+        assert done.cost == done.plan.cost
+        assert_allclose(done.jacobian.dense(), left.dense() @ right.dense())
+    core.forget()
 
 
 # --- every block of the page -------------------------------------------------------------------------------
@@ -139,7 +151,11 @@ def blocks() -> list[tuple[str, str, str]]:
 
 def test_each_block_of_python_belongs_to_a_section_that_is_run() -> None:
     titles = [title for title, language, _ in blocks() if language == "python"]
-    assert titles == ["How to add an activation", "How to add a layer", "How to add a structure"]
+    assert list(dict.fromkeys(titles)) == [
+        "How to add an activation",
+        "How to add a layer",
+        "How to add a structure",
+    ]
     assert {language for _, language, _ in blocks()} == {"python", "sh"}
     for title in titles:
         assert f'code_of("{title}")' in Path(__file__).read_text(encoding="utf-8")

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
 
 from backprop import Chain
 from jacobians import Cost, Function, Graph, Softmax, Spec
@@ -15,9 +17,11 @@ from jacobians.structures import (
     BlockDiagonal,
     Dense,
     Diagonal,
+    DiagonalPlusLowRank,
     Identity,
     Kronecker,
     Permutation,
+    PointSum,
     Repeat,
     ScaledIdentity,
     Selection,
@@ -27,6 +31,51 @@ from jacobians.structures import (
     row,
     stack,
 )
+
+GIVEN: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "Dense": (Dense, (np.arange(1.0, 10).reshape(3, 3),)),
+    "Diagonal": (Diagonal, (np.arange(1.0, 4),)),
+    "low rank": (DiagonalPlusLowRank, (np.arange(1.0, 4), np.ones((3, 1)), np.ones((3, 1)))),
+    "Kronecker": (Kronecker, (np.arange(1.0, 4).reshape(1, 3), np.arange(1.0, 4).reshape(3, 1))),
+    "Toeplitz": (lambda k: Toeplitz(k, 3), (np.array([2.0]),)),
+    "Selection": (lambda w: Selection([0, 2, 1], 3, w), (np.arange(1.0, 4),)),
+    "blocks": (lambda a, b: BlockDiagonal([Dense(a), Diagonal(b)]), (np.ones((1, 1)), np.ones(2))),
+    "points": (lambda a, b: PointSum(Kronecker(a, b)), (np.ones((2, 3, 1)), np.ones((2, 1, 3)))),
+}
+COPIED: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "indices": (Permutation, (np.array([2, 0, 1]),)),
+    "c": (lambda c: ScaledIdentity(c, 3), (np.array(1.0),)),
+    "a sparse matrix": (lambda data: Sparse(csr_array((data, ([0, 1, 2], [1, 0, 2])))), (np.arange(1.0, 4),)),
+    "entries": (Sparse, (np.eye(3),)),
+    "integers": (Dense, (np.arange(9).reshape(3, 3),)),
+}
+
+
+def asked(J: Any) -> list[Any]:
+    """Return products, the diagonal and an executed plan."""
+    M = np.arange(9.0).reshape(3, 3) + 1
+    planned = Chain([J, Dense(M), J.T]).plan().execute().jacobian
+    forms = [J, J @ M, M @ J, J + Dense(M), J * 2.0, planned]
+    return [*(form.dense() for form in forms), J.diagonal(), J.row_norms(), J.matvec(M[0])]
+
+
+@pytest.mark.parametrize("name", [*GIVEN, *COPIED])
+def test_what_is_written_into_given_arrays_later_is_what_is_held_or_nothing(name: str) -> None:
+    make, arrays = (GIVEN | COPIED)[name]
+    arrays = tuple(array.copy() for array in arrays)
+    held = make(*arrays)
+    asked(held)  # whatever is looked up once is looked up
+    before, spec = asked(held), held.spec
+    for array in arrays:
+        assert array.flags.writeable
+        array[...] = array[::-1].copy() if array.dtype.kind == "i" and array.ndim == 1 else array * -3 + 1
+    expected = asked(make(*arrays)) if name in GIVEN else before
+    for one, other in zip(asked(held), expected, strict=True):
+        assert_array_equal(one, other)
+    assert held.spec == spec
+    for array in held.flatten().values():
+        assert not array.flags.writeable
+
 
 J = Diagonal([1.0, 2.0])
 MANY = Diagonal([[1.0, 2.0]] * 3)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from backprop import Chain
-from jacobians import Cost, Spec
+from jacobians import Cost, Graph, Spec
+from jacobians.numerics.ledger import UNCOUNTED
 from jacobians.products import core, sums
 from jacobians.structures import BlockDiagonal, Dense, Diagonal, Jacobian, Kronecker, row, stack, sum_row
 
@@ -40,7 +42,7 @@ class Shift(Jacobian):
         return ledger.add(ledger.scale(self.a[..., None], columns), ledger.scale(self.b[..., None], below))
 
     def _expand(self, ledger: Any, out: Any = None) -> Any:
-        eye = np.eye(self.shape[0])
+        eye = np.eye(self.shape[0], dtype=self.dtype)
         return self.a[..., None] * eye + self.b[..., None] * np.roll(eye, 1, axis=1)
 
     def _transpose(self) -> Jacobian:
@@ -125,6 +127,152 @@ def test_an_error_of_numpy_within_a_method_is_told_by_name(call: Any) -> None:
         ValueError, match=r"^Odd\._apply: found an error of type ValueError within, expected J·X"
     ):
         call(J)
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "dtype", "sentence"),
+    [
+        (
+            "_apply",
+            lambda x: x[0] * 1j,
+            "f8",
+            "found an array of complex128 .* expected J·X, an array of float64",
+        ),
+        (
+            "_apply",
+            lambda x: x[0] * np.float64(2),
+            "f4",
+            "found an array of float64 .* J·X, an array of float32",
+        ),
+        (
+            "_apply",
+            lambda x: x[0].astype("f4"),
+            "f8",
+            "found an array of float32 .* J·X, an array of float64",
+        ),
+        (
+            "_expand",
+            lambda x: np.eye(3),
+            "f4",
+            "found an array of float64 .* dense form, an array of float32",
+        ),
+        (
+            "_expand",
+            lambda x: np.eye(3, dtype=int),
+            "f8",
+            "found an array of int64 .* form, an array of float64",
+        ),
+        ("_row_norms", lambda x: np.ones(3), "f4", "found an array of float64 .* rows, an array of float32"),
+        (
+            "_diagonal",
+            lambda x: np.ones(3),
+            "f4",
+            "found an array of float64 .* diagonal, an array of float32",
+        ),
+    ],
+)
+def test_a_method_that_returns_another_precision_is_named(
+    name: str, made: Any, dtype: str, sentence: str
+) -> None:
+    J = wrong(**{name: lambda self, *args, **options: made(args)})(A, B).astype(dtype)
+    with pytest.raises(ValueError, match=rf"^Odd\.{name}: {sentence} of shape "):
+        CALLS[name](J) if name != "_apply" else J @ EYE.astype(dtype)
+
+
+def test_columns_of_other_scalars_have_no_precision() -> None:
+    halves = np.array([Fraction(1, 2), Fraction(1, 3), Fraction(1, 4)], dtype=object)
+    assert_array_equal(Shift(A, B)._apply(halves[:, None], UNCOUNTED)[:, 0], TRUTH @ halves)
+    assert Shift(A, B)._apply(A[:, None] * 1j, UNCOUNTED).dtype == complex
+
+
+@pytest.mark.parametrize(
+    "expanded",
+    [
+        lambda self, m: m.__setitem__((..., 0, 0), self.a[..., 0]),
+        lambda self, m: np.fill_diagonal(m, self.a),
+        lambda self, m: np.asarray(self.a),
+    ],
+)
+def test_numbers_asked_of_a_recorded_array_are_told_by_the_name_of_the_method(expanded: Any) -> None:
+    def _expand(self: Any, ledger: Any, out: Any = None) -> Any:
+        matrix = np.zeros(self.shape)
+        expanded(self, matrix)
+        return matrix
+
+    plan = Chain([wrong(_expand=_expand)(A, B), Diagonal(A)]).plan()
+    with pytest.raises(
+        TypeError, match=r"^Odd\._expand: (conversion to|recorded values go into) an array of num"
+    ):
+        plan.to_source()
+
+
+LYING = {
+    "J·X": (lambda J: [J, EYE], "_apply_cost", r"Odd 3×3 and Dense 3×3 by the row 'S·B"),
+    "X·J": (lambda J: [EYE, J.T], "_apply_cost", r"Dense 3×3 and Odd 3×3 by the row 'A·S"),
+    "dense": (
+        lambda J: [Diagonal(A), J],
+        "_expansion_cost",
+        r"Diagonal 3×3 and Odd 3×3 by the row 'J·K, one",
+    ),
+    "within": (
+        lambda J: [Kronecker(J, EYE), np.ones((9, 2))],
+        "_apply_cost",
+        r"Odd 3×3 ⊗ Dense 3×3 and Dense 9×2",
+    ),
+}
+
+
+@pytest.mark.parametrize("where", LYING)
+@pytest.mark.parametrize("dead_units", [True, False])
+def test_a_stated_cost_that_is_not_what_is_counted_is_named_by_executions(
+    where: str, dead_units: bool
+) -> None:
+    factors, method, sentence = LYING[where]
+    lying = {"_transpose": lambda self: self, method: classmethod(lambda cls, spec, *more: Cost(1, 2))}
+    chain = factors(wrong(**lying)(A, B))
+    assert Chain(factors(Shift(A, B))).plan().execute()  # what it is compared with
+    with pytest.raises(
+        ValueError, match=rf"^cost: found \d+ mul.* counted in {sentence}.*, expected .*states"
+    ):
+        Chain([*chain, Diagonal(np.ones(chain[-1].shape[1]))]).plan("left", dead_units=dead_units).execute()
+    first, second = (one if isinstance(one, Jacobian) else Dense(one) for one in chain)
+    graph = Graph.from_edges(1, 3, [2], [(0, 1, second), (1, 2, first)])
+    with pytest.raises(ValueError, match=rf"^cost: found \d+ mul.* counted in {sentence}"):
+        graph.plan().execute()
+
+
+@pytest.mark.parametrize("put", [row, sum_row])
+def test_a_stated_cost_of_a_row_is_named_and_plans_are_made_anew_by_a_new_row(
+    put: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "ROWS", list(core.ROWS))
+    monkeypatch.setattr(sums, "ROWS", list(sums.ROWS))
+    J, other = Shift(A, B), Dense(EYE)
+    chain = Chain([J, J, other])
+    graph = Graph.from_edges(1, 3, [2], [(0, 1, J), (0, 1, J), (1, 2, other)])
+    before = chain.plan(((0, 1), 2)), chain.plan(), graph.plan()
+    put(
+        "Shift",
+        "Shift",
+        "S₁ and S₂",
+        result=lambda a, b: Spec.dense(3, 3),
+        cost=lambda a, b: Cost(1000, 0),
+        execute=lambda L, R, ledger: Dense(L.dense() @ R.dense()),
+    )
+    try:
+        sentence = (
+            r"^cost: found 0 multiplications.* counted in Shift 3×3 and Shift 3×3 by the row 'S₁ and S₂', exp"
+        )
+        plans = [chain.plan(((0, 1), 2)), Chain([J, J, other]).plan("left")] if put is row else [graph.plan()]
+        for plan in plans:
+            assert plan.cost.multiplications >= 1000
+            with pytest.raises(ValueError, match=sentence):
+                plan.execute()
+        assert chain.plan() is not before[1]
+        assert chain.plan().cost.multiplications < 1000  # the dear row is gone round
+        assert chain.plan().execute().cost == chain.plan().cost
+    finally:
+        core.forget()
 
 
 def test_a_sentence_of_the_authors_own_stays() -> None:
@@ -256,6 +404,11 @@ def test_a_stated_transpose_that_is_another_is_told() -> None:
             ValueError,
             "execute: found an error of type ValueError",
         ),
+        (
+            {"execute": lambda L, R, g: Dense(EYE.astype("f4"))},
+            TypeError,
+            "execute gave a Jacobian of float32, expected one of float64",
+        ),
         ({"result": nothing}, TypeError, r"result gave None, expected a Spec of shape \(3, 3\)"),
         (
             {"result": lambda a, b: Spec.dense(3, 4)},
@@ -280,6 +433,26 @@ def test_a_row_that_breaks_its_word_is_named(
     put("Shift", "Shift", "S₁·S₂", **whole | changed)
     with pytest.raises(error, match=rf"^row Shift, Shift \(S₁·S₂\): its {sentence}"):
         _ = (J @ J if "products" in table else J + J), cost(J.spec, J.spec)
+    core.forget()
+
+
+def test_a_plan_from_before_a_row_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "ROWS", list(core.ROWS))
+    chain = Chain([Shift(A, B), Shift(A, B)])
+    plan = chain.plan()
+    row(
+        "Shift",
+        "Shift",
+        "S₁·S₂ by shifts",
+        result=lambda a, b: Spec.dense(3, 3),
+        cost=lambda a, b: Cost(0, 0),
+        execute=lambda L, R, ledger: Dense(L.dense() @ R.dense()),
+    )
+    with pytest.raises(
+        ValueError, match=r"^cost: counted 0 mul.*, expected \d+ mul.* as planned; a row .* plan again$"
+    ):
+        plan.execute()
+    assert chain.plan().execute().cost == Cost(0, 0)
     core.forget()
 
 

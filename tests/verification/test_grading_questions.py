@@ -247,3 +247,23 @@ def test_half_of_the_marks_is_given_for_a_slip_in_a_formula(tmp_path, answer, ma
 def test_latex_as_people_write_it_is_read(tmp_path, text):
     (result,) = grade(assignment_in(tmp_path), [submission_in(tmp_path, [text, *RIGHT[1:]])])
     assert result.passed, [item.feedback for item in result.items]
+
+
+def test_the_derivative_of_a_question_is_found_once_for_all_answers(tmp_path, monkeypatch):
+    from verification import formulas
+    from verification.grading import questions
+
+    found = []
+
+    def seen(d, points, seed, told=formulas.confirmed_points):
+        found.append(d.formula)
+        return told(d, points, seed)
+
+    monkeypatch.setattr(formulas, "confirmed_points", seen)
+    questions._asked.cache_clear()
+    task = load_assignment(assignment_in(tmp_path)).tasks[0]
+    verdicts = [
+        questions.report_on(task, text).verdict for text in ("2*A*x", "A*x + A'*x", "A*x", "(A + A')*x")
+    ]
+    assert verdicts == ["wrong", "right", "wrong", "right"]
+    assert len(found) == 1

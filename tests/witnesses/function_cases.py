@@ -531,6 +531,13 @@ CASES: list[Case] = [
         {"input": ("Selection", 6)},
     ),
     Case(
+        "Transpose of three axes",
+        lambda t: jb.Transpose((2, 0, 1)),
+        normal(2, 3, 1, 2),
+        {"input": lambda X: _pick([0, 2, 4, 1, 3, 5], 6)},
+        {"input": ("Selection", 6)},
+    ),
+    Case(
         "Reshape",
         lambda t: jb.Reshape((3, 2)),
         normal(3, 6),

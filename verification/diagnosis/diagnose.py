@@ -9,16 +9,24 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.function import INPUT, Function
-from jacobians.layers.composition import Sequential
+from jacobians.layers.composition import Composition
 from jacobians.layers.softmax import Softmax
 from jacobians.numerics.arguments import checked_integer, checked_shape, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from verification.causes import Slip
-from verification.diagnosis.answers import gradients, of_blocks, of_missing_entries, of_symmetric
+from verification.diagnosis.answers import (
+    gradients,
+    of_blocks,
+    of_missing_entries,
+    of_symmetric,
+    summed_too_far,
+)
 from verification.diagnosis.constant_factors import Factors, ratio
-from verification.diagnosis.graph_search import Fit, explain, ranked
+from verification.diagnosis.explanation import explain
+from verification.diagnosis.graph_search import Fit, ranked
 from verification.diagnosis.layers import tape_of_network
 from verification.diagnosis.layouts import Shape, forms
 from verification.diagnosis.mistakes import Mistake, mistakes
@@ -38,8 +46,8 @@ COSTS: dict[str, float] = {Slip.SIGN: 0.5, Slip.TRANSPOSED: 0.7, Slip.VEC_ORDER:
 """How simple the mistakes are that need no code; the others cost 1.2, in the order in which they are tried."""
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, eq=False)
+class Diagnosis(ByValue):
     """The most likely mistake.
 
     Attributes
@@ -251,7 +259,7 @@ def _tapes(f: Any, point: Array, wrt: str) -> Iterator[tuple[Callable[[Array], T
             yield lambda x: tape_of(f, x), point
         return
     at = point if wrt == INPUT else np.asarray(f.parameters[wrt], dtype=float)
-    if isinstance(f, Sequential | Softmax):
+    if isinstance(f, Composition | Softmax):
         bound = f if wrt == INPUT else None
         yield (
             (lambda x: tape_of_network(f, x, wrt))
@@ -267,7 +275,8 @@ def _tapes(f: Any, point: Array, wrt: str) -> Iterator[tuple[Callable[[Array], T
 
 def _of_shape(raw: Array, right: Array, out_shape: Shape, in_shape: Shape) -> list[tuple[str, str]]:
     found = [] if raw.shape == right.shape else [of_blocks(raw, right, out_shape, in_shape)]
-    missing = list(of_missing_entries(raw, right.reshape(in_shape))) if len(right) == 1 else []
+    gradient = right.reshape(in_shape) if len(right) == 1 else None
+    missing = [] if gradient is None else [*of_missing_entries(raw, gradient), *summed_too_far(raw, gradient)]
     return [one for one in found if one is not None] + missing
 
 

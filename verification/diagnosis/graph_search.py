@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jacobians.graph.operations.elementwise import spread
 from jacobians.numerics.arrays import Array
 from verification.causes import Slip
-from verification.diagnosis.answers import before_the_sum
 from verification.diagnosis.constant_factors import ratio
-from verification.diagnosis.constants import broadcast, forgotten
+from verification.diagnosis.constants import forgotten
+from verification.diagnosis.cross_entropy import wrong_gradients
 from verification.diagnosis.hypotheses import USES, Hypothesis, hypotheses
 from verification.diagnosis.layers import layer_hypotheses
-from verification.diagnosis.mutations import REDUCTIONS, name_of, pool, value_name
+from verification.diagnosis.mutations import ELEMENTWISE, REDUCTIONS, name_of, pool, value_name
 from verification.diagnosis.scaled import scaled, updated
 from verification.diagnosis.tape import Edge, Pull, Tape, pull_of
 from verification.diagnosis.values import LEAST, other_values
 
 WORK = 150_000
 """The edges that all sweeps together may pass."""
-ROWS = 3
-"""Random combinations of the outputs that are compared; all outputs if there are no more."""
 FITS = 1e-4
 """The part of a deviation that may be left over."""
-LARGEST_HESSIAN = 40
-"""The entries of x up to which a candidate is compared with the Hessian."""
+NEARLY = 1e-7
+"""The part of a square within which a prediction is looked at closely."""
 PAIRS = 24
 """Edges of which every two are left out at once."""
+EXCHANGED = 8
+"""Values of one shape of which the gradients of every two are exchanged."""
 
 
 class Target(NamedTuple):
@@ -67,52 +67,59 @@ class Search:
     def __init__(
         self, tape: Tape, right: Array, rows: Array, targets: list[Target], factors: Mapping[float, str]
     ) -> None:
-        self.tape, self.right, self.targets, self.factors = tape, right, targets, factors
+        self.tape, self.rows, self.factors = tape, rows, factors
+        self.whole, self.right = right, tape.along(right)
         self.base = tape.adjoints(rows)
-        self.rows = rows
         self.fits: list[Fit] = []
         self.zero = bool(targets) and not any(
             np.abs(target.rows).max() > 1e-13 * np.abs(right).max() for target in targets
         )
+        self.targets = targets
         self.null: dict[Edge, Pull | None] = {}
 
     def agrees(self) -> bool:
         """Say whether the graph gives the expected answer: the hypotheses make sense only then."""
         found = self.base.get(0, np.zeros_like(self.right))
-        near = float(np.linalg.norm(found - self.right)) <= 1e-5 * float(np.linalg.norm(self.right))
-        if near:
-            self.right = found  # what differences measured has their errors
-        return near
+        self.size = float(np.linalg.norm(found))
+        if float(np.linalg.norm(found - self.right)) > 1e-5 * float(np.linalg.norm(self.right)):
+            return False
+        self.right = found  # what differences measured has their errors
+        away = [float(np.linalg.norm(target.rows - found)) for target in self.targets]
+        kept = [k for k, one in enumerate(away) if one > 1e-7 * self.size]  # others their form alone explains
+        self.targets, self.away = [self.targets[k] for k in kept], [away[k] for k in kept]
+        self.flat = np.array([one.rows.reshape(-1) for one in self.targets]).reshape(-1, found.size)
+        self.squares = np.sum(self.flat**2, axis=1)
+        return True
 
     def predicted(self, one: Hypothesis, null: Mapping[Edge, Pull | None] | None = None) -> Array:
         """Return what a hypothesis gives, (k, n)."""
         edges = {**(null or {}), **one.edges}
-        (delta,) = self.tape.changed(self.base, edges, one.added, [0], self.tape.active)
-        return self.base[0] + delta
+        return self.base[0] + self.tape.changed(self.base, edges, one.added, self.tape.active)
 
     def consider(self, prediction: Array, cost: float, name: str, sentence: str) -> bool:
         """Note the fits of a prediction; return whether there was one."""
         if not np.isfinite(prediction).all():
             return False
+        prediction = self.tape.along(prediction)
         size = float(np.linalg.norm(prediction))
         if self.zero:
-            if size <= 1e-12 * float(np.linalg.norm(self.right)) and name != Slip.MISSING_PATH:
+            if size <= 1e-12 * self.size and name != Slip.MISSING_PATH:
                 self.fits.append(Fit(cost, Slip.FACTOR, sentence))
                 return True
             return False
         if size == 0 or float(np.linalg.norm(prediction - self.right)) <= 1e-9 * size:
             return False
         before = len(self.fits)
-        for target in self.targets:
-            away = float(np.linalg.norm(target.rows - self.right))
-            if away <= 1e-7 * size:
-                continue  # its form alone explains it
+        dots = self.flat @ prediction.reshape(-1)
+        near = self.squares + size**2 - 2 * dots <= NEARLY * np.maximum(self.squares, size**2)
+        multiple = self.squares - dots**2 / size**2 <= NEARLY * self.squares
+        for k in np.flatnonzero(near | multiple):
+            target, away = self.targets[k], self.away[k]
             left = float(np.linalg.norm(target.rows - prediction))
             if left <= FITS * min(away, size):
                 self._note(target, cost, name, sentence)
                 continue
-            factor = ratio(target.rows, prediction)
-            known = None if target.name else _known(factor, self.factors)
+            known = None if target.name else _known(dots[k] / size**2, self.factors)
             if known is not None and prediction.size > 2:
                 value, said = known
                 if float(np.linalg.norm(target.rows - value * prediction)) <= FITS * min(
@@ -161,7 +168,11 @@ class Search:
         self._shares(paths)
         self._regularisation(paths)
         for cost, name, sentence, prediction in itertools.chain(
-            self._elsewhere(), self._coefficients(), scaled(self.tape, self.right)
+            self._gradients(),
+            self._exchanged(),
+            self._elsewhere(),
+            self._coefficients(),
+            scaled(self.tape, self.whole),
         ):
             self.consider(prediction, cost, name, sentence)
         if not self.fits:
@@ -228,6 +239,8 @@ class Search:
                     (only, f"the {which} {what} of {name}"),
                     (theta - only, f"{name} without its {which} {what}"),
                 ]
+        looked = [(self.tape.along(part.reshape(1, -1)).reshape(-1), what) for part, what in parts
+                  if np.count_nonzero(part) > 1]  # fmt: skip
         bases = [(self.right, "")] + [(self.right - share, one.sentence) for one, share in paths]
         for target in self.targets:
             scaled = ratio(target.rows, self.right) * self.right
@@ -238,12 +251,9 @@ class Search:
                 size = float(np.linalg.norm(off))
                 if size * abs(self.rows[0, 0]) <= 1e-9 * float(np.linalg.norm(base)):
                     continue
-                for part, what in parts:
-                    value = ratio(off, part.reshape(-1))
-                    if (
-                        np.count_nonzero(part) > 1
-                        and np.linalg.norm(off - value * part.reshape(-1)) <= FITS * size
-                    ):
+                for part, what in looked:
+                    value = ratio(off, part)
+                    if np.linalg.norm(off - value * part) <= FITS * size:
                         said = f"regularisation: {value:.6g} times {what} is there that should not be"
                         if value < 0:
                             said = f"regularisation: {-value:.6g} times {what} is missing"
@@ -252,9 +262,36 @@ class Search:
                             said, cost = f"two mistakes: {said}, and {beside}", 3.0
                         self._note(target, cost, Slip.REGULARISATION, said)
 
+    def _gradients(self) -> Iterator[tuple[float, str, str, Array]]:
+        """Yield what slips in the gradient of a cross entropy by the scores give."""
+        if len(self.rows) == 1:
+            for cost, name, said, vertex, wrong in wrong_gradients(self.tape, self.base):
+                off = wrong.reshape(1, -1) - self.base[vertex]
+                yield cost, name, said, self.base[0] + self.tape.carried_back({vertex: off})
+
+    def _exchanged(self) -> Iterator[tuple[float, str, str, Array]]:
+        """Yield what it gives to exchange the gradients by two values of one shape."""
+        by_shape: dict[tuple[Any, str], list[int]] = {}
+        for vertex in sorted(self.tape.active & set(self.base) - {0, self.tape.output}):
+            call = self.tape.calls.get(vertex)
+            if (
+                call is not None
+                and call.function not in ELEMENTWISE
+                and np.size(self.tape.values[vertex]) > 1
+            ):
+                by_shape.setdefault((np.shape(self.tape.values[vertex]), call.name), []).append(vertex)
+        for vertices in by_shape.values():
+            for one, two in itertools.combinations(vertices[:EXCHANGED], 2):
+                if two in self.tape.reaching([one]):
+                    continue
+                off = self.base[two] - self.base[one]
+                names = f"{value_name(self.tape, one)} and by {value_name(self.tape, two)}"
+                said = f"the gradients by {names} are exchanged"
+                yield 1.6, Slip.PLACE, said, self.base[0] + self.tape.carried_back({one: off, two: -off})
+
     def _elsewhere(self) -> Iterator[tuple[float, str, str, Array]]:
         """Yield the answers of other inputs, and what stands before the last step."""
-        size = self.right.shape[1]
+        size = self.whole.shape[1]
         for vertex, rows in self.base.items():
             if vertex == 0 or rows.shape[1] != size or vertex == self.tape.output:
                 continue
@@ -321,74 +358,6 @@ def _known(value: float, factors: Mapping[float, str]) -> tuple[float, str] | No
         if math.isclose(value, one, rel_tol=1e-6):
             return one, said
     return None
-
-
-def factors_of(tape: Tape) -> dict[float, str]:
-    """Return the factors that a mistake may have: −1, 2, ½, and the lengths of axes and their inverses."""
-    names = {-1.0: "−1", 2.0: "2", 0.5: "½"}
-    lengths = {n for value in tape.values if value is not None for n in np.shape(value) if n > 1}
-    for n in sorted(lengths):
-        names.setdefault(float(n), f"{n}")
-        names.setdefault(1 / n, f"1/{n}")
-    return names
-
-
-def explain(
-    make: Callable[[Array], Tape],
-    x: Array,
-    right: Array,
-    targets: Iterable[tuple[float, str, str, Array]],
-    found: Array,
-) -> list[Fit]:
-    """Return the mistakes in the derivative of plain code that give a candidate, the simplest first.
-
-    Parameters
-    ----------
-    make : callable
-        Returns the tape at a point.
-    x : numpy.ndarray
-        The point.
-    right : numpy.ndarray, shape (m, n)
-        The Jacobian.
-    targets : iterable of (cost, name, sentence, matrix)
-        The candidate, and what it is without a form; (m, n) each.
-    found : numpy.ndarray
-        The candidate in its own shape.
-    """
-    try:
-        tape = make(x)
-    except Exception:  # code that can't be followed: there are no hypotheses
-        return []
-    m = len(right)
-    scale = np.abs(right).max(axis=1)
-    weights = 1 / np.where(scale > 0, scale, scale.max() or 1.0)
-    rows = np.diag(weights) if m <= ROWS else np.random.default_rng(0).normal(size=(ROWS, m)) * weights
-    known = [Target(cost, name, said, rows @ matrix) for cost, name, said, matrix in targets]
-    search = Search(tape, rows @ right, rows, known, factors_of(tape))
-    if not search.agrees():
-        return []
-    search.run()
-    if m == 1:
-        plain = tape.adjoints(np.ones((1, 1)))
-        search.fits += [Fit(*one) for one in before_the_sum(found, tape, plain)]
-        if not any(fit.cost < LEAST for fit in search.fits):
-            search.fits += [Fit(*one) for one in broadcast(tape, found)]
-        one_axis = x.ndim == 1 and 1 < x.size <= LARGEST_HESSIAN and found.shape == (x.size, x.size)
-        if one_axis and _is_hessian(make, x, found):
-            search.fits.append(Fit(0.9, Slip.HESSIAN, "it is the Hessian, expected the gradient"))
-    return search.fits
-
-
-def _is_hessian(make: Callable[[Array], Tape], x: Array, found: Array) -> bool:
-    step = 1e-5 * np.maximum(1, np.abs(x))
-    try:
-        rows = []
-        for unit in np.diag(step):
-            up, down = (make(point).adjoints(np.ones((1, 1)))[0][0] for point in (x + unit, x - unit))
-            rows.append((up - down) / (2 * unit.sum()))
-    except Exception:  # the code's own, beside x
-        return False
-    return float(np.linalg.norm(np.array(rows) - found)) <= FITS * float(np.linalg.norm(found))
 
 
 def ranked(fits: Iterable[Fit]) -> list[Fit]:

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 from jacobians.function import Function
 from jacobians.graph.recorder import Frame
 from verification.causes import Slip
-from verification.diagnosis import operands
+from verification.diagnosis import operands, reductions
 from verification.diagnosis.mutations import LOCAL, Variant, value_name
+from verification.diagnosis.recognised import recognised, variants_of
 from verification.diagnosis.regions import regions, variants
 from verification.diagnosis.steps import ROWS
 from verification.diagnosis.tape import Edge, Pull, Tape
 
-_ = operands  # loading it adds its rows
+_ = operands, reductions  # loading them adds their rows
 USES = 6
 """Of more uses of a value, or steps of a loop, only the first and the last are taken alone."""
 
@@ -49,14 +50,22 @@ def _merged(variants: Iterable[Variant], cost: float, sentence: str) -> Hypothes
     return Hypothesis(cost, name, sentence, edges, added)
 
 
+def _meets(one: Variant, active: set[int]) -> bool:
+    """Say whether a variant changes what follows from what is differentiated by."""
+    return bool(one.added) or any(edge.source in active for edge, _ in one.edges)
+
+
 def hypotheses(tape: Tape) -> list[Hypothesis]:
     """Return the mutations of a tape, the simplest first; those of one place in the code are one."""
     found: list[tuple[tuple[Frame, ...], Variant]] = []
     for vertex, call in tape.calls.items():
         if vertex in tape.active and not isinstance(call.function, Function):  # layers have rows of their own
-            found += [(call.frames, one) for row in LOCAL for one in row(tape, vertex, call)]
+            tried = (one for row in LOCAL for one in row(tape, vertex, call))
+            found += [(call.frames, one) for one in tried if _meets(one, tape.active)]
     for region in regions(tape):
         found += [(region.frames, one) for one in variants(tape, region)]
+    for known in recognised(tape):
+        found += [(tape.calls[known.target].frames, one) for one in variants_of(tape, known)]
     groups: dict[Any, list[tuple[tuple[Frame, ...], Variant]]] = {}
     everywhere: dict[Any, set[Any]] = {}
     for frames, one in found:
@@ -74,6 +83,14 @@ def hypotheses(tape: Tape) -> list[Hypothesis]:
             ):
                 told = f"{said} ({where + ', ' if where else ''}time {k + 1} of {len(members)})"
                 made.append(_merged([members[k][1]], cost + 0.6, told))
+            if len(members) > 2:
+                for k, which in ((0, "first"), (len(members) - 1, "last")):
+                    told = (
+                        f"{said} ({where + ', ' if where else ''}but for the {which} of {len(members)} times)"
+                    )
+                    made.append(
+                        _merged([one for j, (_, one) in enumerate(members) if j != k], cost + 0.4, told)
+                    )
     for (name, said, cost), chains in everywhere.items():
         if len(chains) > 1:
             members = [one for chain in chains for one in groups[name, said, cost, chain]]

@@ -20,7 +20,7 @@ from jacobians.structures import Diagonal, Identity, Jacobian, ScaledIdentity, Z
 
 SMALL = 2**14
 """Entries of a Jacobian that is multiplied as a dense matrix, which takes less time than its structure does."""
-LARGEST_CAPTURED = 10**5
+LARGEST_CAPTURED = 4 * 10**6
 """Entries of an array beside x that is followed too."""
 
 LARGE_ROWS = 2048
@@ -101,11 +101,15 @@ class Tape:
         self.values, self.calls, self.names, self.output = values, dict(calls), names, output
         self.edges: list[list[Edge]] = [[] for _ in values]
         self.spent = 0
+        self.directions: Array | None = None
+        self._along: dict[Edge, Array] = {}
+        self._steps: dict[Edge, Any] = {}
         self._active: set[int] | None = None
+        self._needed: set[int] | None = None
         for target, call in self.calls.items():
             for place, source, steps in call.operands:
                 if not _is_zero(steps):
-                    self.edges[target].append(Edge(source, target, place, pull_of(steps)))
+                    self._put(Edge(source, target, place, pull_of(steps)), steps)
 
     @property
     def active(self) -> set[int]:
@@ -114,9 +118,60 @@ class Tape:
             self._active = self.reaching([0])
         return self._active
 
-    def link(self, source: int, target: int, steps: Any) -> None:
-        """Add an edge of a vertex that no call made: a copy, or an array put together."""
-        self.edges[target].append(Edge(source, target, (), pull_of(steps)))
+    @property
+    def needed(self) -> set[int]:
+        """The vertices that the output depends on."""
+        if self._needed is None:
+            self._needed, waiting = {self.output}, [self.output]
+            while waiting:
+                call, here = self.calls.get(waiting[-1]), waiting.pop()
+                sources = {edge.source for edge in self.edges[here]}
+                sources |= set() if call is None else {source for _, source, _ in call.operands}
+                waiting += sources - self._needed
+                self._needed |= sources
+        return self._needed
+
+    def link_all(self, edges: Iterable[tuple[int, int, Any]]) -> None:
+        """Add the edges (source, target, J) of vertices that no call made: copies, and arrays put together.
+
+        Those into a vertex without a value are factors of what follows.
+        """
+        between: dict[int, tuple[int, tuple[Any, ...]]] = {}
+        for source, target, jacobian in edges:
+            first, steps = between.get(source, (source, ()))
+            if target in self.calls:
+                continue
+            if self.values[target] is None:
+                between[target] = first, (jacobian, *steps)
+            else:
+                self._put(Edge(first, target, (), pull_of((jacobian, *steps))), (jacobian, *steps))
+
+    def _put(self, edge: Edge, steps: Any) -> None:
+        self.edges[edge.target].append(edge)
+        if edge.source == 0:
+            self._steps[edge] = steps if isinstance(steps, tuple | list) else (steps,)
+
+    def look_along(self, directions: Array) -> None:
+        """Let the adjoint of what is differentiated by be told along some directions alone: u J v for the columns v.
+
+        Edges into it then carry J v, which for a matrix of weights is small where J isn't.
+        """
+        self.directions = directions
+        for edge, steps in self._steps.items():
+            columns = directions
+            for step in reversed(steps):
+                columns = np.stack([step.matvec(column) for column in columns.T], axis=1)
+            self._along[edge] = columns
+
+    def along(self, rows: Array) -> Array:
+        """Return rows of n entries along the directions, if there are any."""
+        if self.directions is None or rows.shape[1] != len(self.directions):
+            return rows
+        return np.asarray(rows @ self.directions)
+
+    def _pulled(self, edge: Edge, rows: Array) -> Array:
+        columns = self._along.get(edge)
+        return edge.pull(rows) if columns is None else np.asarray(rows @ columns)
 
     def reaching(self, inputs: Iterable[int]) -> set[int]:
         """Return the vertices that depend on some of the inputs, these included."""
@@ -132,18 +187,27 @@ class Tape:
         for target in range(self.output, -1, -1):
             if target in found:
                 for edge in self.edges[target]:
-                    self._add(found, edge.source, edge.pull(found[target]))
+                    self._add(found, edge.source, self._pulled(edge, found[target]))
         return found
+
+    def carried_back(self, seeds: Mapping[int, Array]) -> Array:
+        """Return what rows at some vertices give at the first one."""
+        found = dict(seeds)
+        for target in range(max(seeds), 0, -1):
+            if target in found:
+                for edge in self.edges[target]:
+                    if edge.source in self.active:
+                        self._add(found, edge.source, self._pulled(edge, found[target]))
+        return self.along(found[0])
 
     def changed(
         self,
         base: Mapping[int, Array],
         changes: Mapping[Edge, Pull | None],
         added: Mapping[int, Sequence[tuple[int, Pull]]],
-        inputs: Iterable[int],
         within: set[int],
-    ) -> list[Array]:
-        """Return by how much the adjoints of inputs change if some edges carry something else.
+    ) -> Array:
+        """Return by how much the adjoint of what is differentiated by changes if some edges carry something else.
 
         Parameters
         ----------
@@ -153,10 +217,8 @@ class Tape:
             What edges carry; None leaves them out.
         added : dict of int to list of (source, Pull)
             Edges into vertices that there are not.
-        inputs : iterable of int
-            The vertices asked for.
         within : set of int
-            Vertices from which an input can be reached.
+            Vertices from which it can be reached.
         """
         touched = {edge.target for edge in changes} | set(added)
         delta: dict[int, Array] = {}
@@ -169,20 +231,20 @@ class Tape:
                         pull = changes[edge]
                         if pull is not None:
                             self._add(delta, edge.source, pull(now))
-                        self._add(delta, edge.source, -edge.pull(base[target]))
+                        self._add(delta, edge.source, -self._pulled(edge, base[target]))
                     elif here is not None and edge.source in within:
-                        self._add(delta, edge.source, edge.pull(here))
+                        self._add(delta, edge.source, self._pulled(edge, here))
                 for source, pull in added.get(target, ()):
                     self._add(delta, source, pull(now))
             elif here is not None:
                 for edge in self.edges[target]:
                     if edge.source in within:
-                        self._add(delta, edge.source, edge.pull(here))
-        shape = next(iter(base.values())).shape[:1]
-        return [delta.get(one, np.zeros((*shape, np.size(self.values[one])))) for one in inputs]
+                        self._add(delta, edge.source, self._pulled(edge, here))
+        return delta[0] if 0 in delta else np.zeros_like(base[0])
 
     def _add(self, found: dict[int, Array], vertex: int, rows: Array) -> None:
         self.spent += 1 + rows.size // LARGE_ROWS
+        rows = self.along(rows) if vertex == 0 else rows
         found[vertex] = found[vertex] + rows if vertex in found else rows
 
 
@@ -224,16 +286,7 @@ def _recorded(f: Callable[..., Any], names: list[str], points: list[Array], orig
     same = [name for name, one in zip(names[1:], points[1:], strict=True) if np.array_equal(one, points[0])]
     names = [same[0] if same else _first_parameter(original) or names[0], *names[1:]]
     tape = Tape([one.value for one in graph.vertices], calls, dict(enumerate(names)), graph.outputs[0])
-    between: dict[int, tuple[int, tuple[Jacobian, ...]]] = {}
-    for edge in graph.edges:  # of vertices that no call made
-        if edge.target not in calls and graph.vertices[edge.target].value is not None:
-            assert edge.jacobian is not None
-            source, steps = between.get(edge.source, (edge.source, ()))
-            tape.link(source, edge.target, (edge.jacobian, *steps))
-        elif edge.target not in calls:
-            assert edge.jacobian is not None
-            source, steps = between.get(edge.source, (edge.source, ()))
-            between[edge.target] = source, (edge.jacobian, *steps)
+    tape.link_all((edge.source, edge.target, edge.jacobian) for edge in graph.edges)
     return tape
 
 
@@ -268,7 +321,7 @@ def with_captured(f: Any) -> tuple[Callable[[Any, Sequence[Any]], Any], dict[str
                 captured.setdefault(name, value)
             elif type(value) is dict and len(value) < 100:
                 captured |= {
-                    key: one for key, one in value.items() if isinstance(key, str) and _is_taken(one)
+                    key: one for key, one in value.items() if isinstance(key, str) and _is_taken(one, least=0)
                 }
 
     def code(x: Any, given: Sequence[Any]) -> Any:
@@ -299,10 +352,10 @@ def _is_filled(cell: Any) -> bool:
     return True
 
 
-def _is_taken(value: Any) -> bool:
+def _is_taken(value: Any, least: int = 1) -> bool:
     return (
         type(value) is np.ndarray
         and value.dtype == np.float64
-        and value.ndim > 0
+        and value.ndim >= least
         and 0 < value.size <= LARGEST_CAPTURED
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError
 from pydantic_core import PydanticCustomError
 
+from jacobians.equality import ByValue
 from jacobians.numerics.arguments import near
 
 LONGEST = 60
@@ -18,7 +19,7 @@ class AssignmentError(ValueError):
     """The assignment is not one; the message names the place, what was found, what was expected."""
 
 
-class Table(BaseModel):
+class Table(ByValue, BaseModel):
     """A table of TOML: every key has a type and bounds, and an unknown one is an error."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import json
 import re
@@ -12,10 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from jacobians.markup import Html, escaped, html_table
 from jacobians.numerics.arguments import checked_option, checked_path
 from verification.grading.outputs import checked_results, to_table, write_text
 from verification.grading.results import SubmissionResult
 from verification.grading.roster import Student, checked_roster
+from verification.web_page import web_page
 
 Layout = Literal["plain", "canvas", "moodle", "gradescope"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -26,11 +27,6 @@ _HEADS: dict[Layout, tuple[str, ...]] = {
     "gradescope": ("Name", "SID", "Email"),
 }
 _IDS = {"plain": "id", "canvas": "SIS User ID", "moodle": "ID number", "gradescope": "SID"}
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
-    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884}"
-    "td.n,th.n{text-align:right}:root{color-scheme:light dark}"
-)
 
 
 def to_gradebook(
@@ -203,27 +199,24 @@ def to_statistics(results: Sequence[SubmissionResult]) -> dict[str, Any]:
 def to_statistics_page(results: Sequence[SubmissionResult]) -> str:
     """Return the same as a page of HTML that needs no other file; all text in it is escaped."""
     data = to_statistics(results)
-    title = html.escape(f"{data['assignment']}: statistics")
-    rows = []
-    for point in data["points"]:
-        mistakes = "<br>".join(
-            f"{entry['count']} × {html.escape(entry['mistake'])}" for entry in point["mistakes"]
-        )
-        cells = [point["mean"], point["most"], point["right"], point["wrong"], point["no_answer"]]
-        numbers = "".join(f'<td class="n">{value:g}</td>' for value in cells)
-        name = html.escape(f"{point['function']}, {point['point']}")
-        rows.append(f'<tr><th scope="row">{name}</th>{numbers}<td>{mistakes}</td></tr>')
+    rows = [
+        [
+            f"{point['function']}, {point['point']}",
+            *(f"{point[name]:g}" for name in ("mean", "most", "right", "wrong", "no_answer")),
+            Html("<br>".join(escaped(f"{own['count']} × {own['mistake']}") for own in point["mistakes"])),
+        ]
+        for point in data["points"]
+    ]
+    header = ["point", "mean", "out of", "right", "wrong", "no answer", "commonest mistakes"]
     quartiles = ", ".join(f"{value:g}" for value in data["quartiles"])
-    heads = "".join(
-        f'<th scope="col" class="n">{word}</th>' for word in ("mean", "out of", "right", "wrong", "no answer")
-    )
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>\n<body><h1>{title}</h1>\n'
+    title = f"{data['assignment']}: statistics"
+    return web_page(
+        title,
+        f"<header><h1>{escaped(title)}</h1>\n"
         f"<p>{data['submissions']} submissions, {data['full_marks']} with full marks; mean {data['mean']:g} of "
-        f"{data['most']:g}; least, quartiles, most: {quartiles}.</p>\n"
-        f'<table><thead><tr><th scope="col">point</th>{heads}<th scope="col">commonest mistakes</th></tr></thead>\n'
-        f"<tbody>{''.join(rows)}</tbody></table></body></html>\n"
+        f"{data['most']:g}; least, quartiles, most: {quartiles}.</p></header>\n<main>"
+        f"{html_table(header, rows, range(1, 6), caption='Every point of the assignment.', page=True)}</main>",
+        script=False,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, get_args
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from jacobians.formulas import FormulaError
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.layouts import TensorLayout, to_tensor
-from verification.formulas import FormulaReport, check_formula
+from verification.formulas import Asked, FormulaReport, asked
 from verification.grading.fields import AssignmentError
 from verification.grading.tasks import Task
 from verification.witnesses.finite_difference import richardson_jacobian
@@ -22,7 +24,13 @@ NEAR = 1e-6
 
 def report_on(task: Task, candidate: str | None) -> FormulaReport:
     """Return what `verification.check_formula` says of a formula that answers a task."""
-    return check_formula(task.formula, task.wrt, candidate, declare=task.declare, points=3)
+    return _asked(task.formula, task.wrt, json.dumps(task.declare, default=str)).judged(candidate)
+
+
+@lru_cache(maxsize=256)
+def _asked(formula: str, wrt: str, declare: str) -> Asked:
+    """Return a question with its derivative and the points that confirm it: the same for every answer."""
+    return asked(formula, wrt, declare=json.loads(declare), points=3)
 
 
 def confirmed_formula(task: Task, where: str) -> str:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from jacobians.equality import ByValue
 from verification.grading.outcome import Outcome, Verdict
 from verification.grading.points import Point, Reveal
 from verification.grading.tasks import Output, Task
 
 
-@dataclass(frozen=True)
-class ItemResult:
+@dataclass(frozen=True, eq=False)
+class ItemResult(ByValue):
     """What a submission got for one point of one function, or for one of the arrays that it returns there.
 
     Attributes
@@ -88,8 +89,8 @@ def item_result(
     )
 
 
-@dataclass(frozen=True)
-class SubmissionResult:
+@dataclass(frozen=True, eq=False)
+class SubmissionResult(ByValue):
     """What one submission got.
 
     Attributes

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.names import class_name
 from verification.grading.answers import Answer, Fault, raised_fault, refused_fault
 from verification.grading.assignment import Assignment, load_assignment
@@ -38,8 +39,8 @@ from verification.grading.tasks import OWN_FORMS, TEXT_FORMS, Task
 CONTAINED = os.name == "posix"  # elsewhere a student's own code runs in the student's own process
 
 
-@dataclass(frozen=True)
-class Attempt:
+@dataclass(frozen=True, eq=False)
+class Attempt(ByValue):
     """What a student learns before handing in.
 
     Attributes

@@ -228,9 +228,11 @@ def differentiated(problem: Problem, allowed: float = math.inf) -> Differentiate
 
 def _faint(rows: list[list[Any]]) -> bool:
     """Say whether an entry may be what is left of terms that cancel: it is small, or 0 though a path leads to it."""
-    return any(
-        entry is not NO_PATH and abs(entry) < FAINT * max(1, *map(abs, row)) for row in rows for entry in row
-    )
+    for row in rows:
+        sizes = [abs(entry) for entry in row if entry is not NO_PATH]
+        if sizes and min(sizes) < FAINT * max(1, *sizes):
+            return True
+    return False
 
 
 def _agree(one: list[list[Any]], two: list[list[Any]]) -> bool:
@@ -272,7 +274,7 @@ def _with_digits(problem: Problem, digits: int, until: float) -> Differentiated:
                     "different derivatives",
                     kinked,
                 )
-    if any(mpmath.isnan(entry) for row in rows for entry in row):
+    if any(entry is not NO_PATH and mpmath.isnan(entry) for row in rows for entry in row):
         raise KinkError("kink at the point: a step of f has no finite derivative there", kinked)
     return Differentiated(rows, seconds)
 

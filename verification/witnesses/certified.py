@@ -15,10 +15,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from jacobians.equality import by_value
 from jacobians.function import INPUT
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
-from jacobians.structures.equality import equal_by_value
 from verification.problem import Problem
 from verification.tracing.graph import GraphScalars, Step, accumulate
 from verification.tracing.scalars import Primitive, UndecidedError
@@ -28,6 +28,7 @@ BITS = (200, 1000, 4000)  # tried one after the other, until the enclosure is sh
 SHARP = 1e-12  # of an entry
 
 
+@by_value
 class Enclosure(NamedTuple):
     """Every entry of the Jacobian lies within `radius` of `middle`; that is proven, not estimated.
 
@@ -41,12 +42,6 @@ class Enclosure(NamedTuple):
 
     middle: Array
     radius: Array
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not equal_by_value(self, other)
 
 
 class BallScalars(GraphScalars):

@@ -12,11 +12,11 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.equality import by_value
 from jacobians.function import INPUT
 from jacobians.numerics.arguments import checked_option
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.float_errors import without_float_errors
-from jacobians.structures.equality import equal_by_value
 from verification.problem import FAR, Problem
 from verification.witnesses.complex_step import complex_step
 from verification.witnesses.neighbours import Neighbours, blocks_of
@@ -33,6 +33,7 @@ LEAST_LEVELS = 4  # before the extrapolation may end: their points go into one b
 CONVINCING = 1e-6  # of an entry: beside what steps of the size 1 find with a smaller error is no kink
 
 
+@by_value
 class RichardsonResult(NamedTuple):
     """What the extrapolation found: the Jacobian, an error estimate for each entry, and where there is a kink.
 
@@ -49,12 +50,6 @@ class RichardsonResult(NamedTuple):
     matrix: Array
     error: Array
     kinks: NDArray[np.bool_]
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not equal_by_value(self, other)
 
 
 @without_float_errors

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.equality import ByValue
 from jacobians.function import INPUT
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
-from jacobians.structures.equality import equal_by_value
 from verification.problem import Problem
 from verification.tracing.scalars import NotAnalyticError, TracingError
 from verification.witnesses.complex_step import complex_step
@@ -25,8 +25,8 @@ LARGEST_CURVE = 2**22
 COMPLEX_BUDGET = 1_000_000  # scalar operations for the reference of a curve, below a second
 
 
-@dataclass(frozen=True)
-class StepErrors:
+@dataclass(frozen=True, eq=False)
+class StepErrors(ByValue):
     """How far finite differences are off, by their step: the numbers of a step curve.
 
     Attributes
@@ -50,9 +50,6 @@ class StepErrors:
     defaults: dict[str, float]
     reference: str
     resolution: float
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
 
 
 @without_float_errors

@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.equality import by_value
 from jacobians.function import INPUT
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.float_errors import without_float_errors
-from jacobians.structures.equality import equal_by_value
 from verification.problem import Problem
 from verification.witnesses.steps import PROJECT_INSTEAD
 
 
+@by_value
 class SymbolicJacobian(NamedTuple):
     """A Jacobian in symbols, and its value at a point.
 
@@ -34,12 +35,6 @@ class SymbolicJacobian(NamedTuple):
 
     matrix: Any
     value: Array
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not equal_by_value(self, other)
 
 
 @without_float_errors

@@ -6,12 +6,12 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from jacobians.equality import by_value
 from jacobians.function import INPUT
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.structures import Jacobian
-from jacobians.structures.equality import equal_by_value
 from verification.causes import Cause
 from verification.problem import Problem
 
@@ -36,6 +36,7 @@ VERDICTS: tuple[Verdict, ...] = ("wrong", "undecided", "right")
 WRONG, UNDECIDED, RIGHT = range(3)
 
 
+@by_value
 class TaylorResult(NamedTuple):
     """The remainders along the line that decides, and the order at which they fall.
 
@@ -67,12 +68,6 @@ class TaylorResult(NamedTuple):
     fitted: Array
     cause: Cause = Cause.IMPRECISE
     unseen: float = float("nan")
-
-    def __eq__(self, other: object) -> bool:
-        return equal_by_value(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not equal_by_value(self, other)
 
     def __bool__(self) -> bool:
         return self.verdict == "right"

@@ -1,4 +1,4 @@
-"""The doors of structures for what is no array of entries: shapes, and the dtype of structures that store none."""
+"""The options that constructors of structures share: shapes, and the dtype of those that store no numbers."""
 
 from __future__ import annotations
 
