@@ -7,6 +7,7 @@ from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.text import size_text
 from jacobians.formulas.tree import Program
+from jacobians.numerics.arguments import checked_instance, checked_option
 
 
 class Facts:
@@ -75,11 +76,11 @@ class Facts:
 
     def axes(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
         """Return a variable's sizes of rows and columns, () for 1."""
-        return self._context.shape(name)
+        return self._context.shape(checked_option(name, "name", self.shapes.names))
 
     def assumptions(self, name: str) -> frozenset[str]:
         """Return what was declared of a variable."""
-        return self._context.tags.get(name, frozenset())
+        return self._context.tags.get(checked_option(name, "name", self.shapes.names), frozenset())
 
     def fits(self, program: Program) -> None:
         """Refuse a formula with names that this one has not, or whose sizes do not match.
