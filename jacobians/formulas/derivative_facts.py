@@ -17,9 +17,9 @@ class Facts:
     _out: Axes
     _in: Axes
     _tensor: Tensor
-    _by: str
-    _half: bool
-    _order: int
+    by: str
+    half: bool
+    order: int
 
     @property
     def sizes(self) -> dict[str, tuple[str, ...]]:
@@ -50,24 +50,9 @@ class Facts:
         return self._context.program
 
     @property
-    def by(self) -> str:
-        """The variable."""
-        return self._by
-
-    @property
     def shapes(self) -> Shapes:
         """The sizes of all parts of the formula."""
         return self._context.shapes
-
-    @property
-    def order(self) -> int:
-        """Of which order it is: 1, or more after `derive`."""
-        return self._order
-
-    @property
-    def half(self) -> bool:
-        """Whether it is the derivative by the free entries of a symmetric matrix."""
-        return self._half
 
     @property
     def outputs(self) -> int:
