@@ -316,3 +316,53 @@ def test_one_piece_of_junk_among_right_arguments_is_refused_by_name(
             given = {**right, name: junk}
             wrong += _faults_of(f"{which}({name}=…)", functools.partial(call, **given), [])
     assert not wrong, "\n".join(sorted(set(wrong))[:20])
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (
+            lambda: jacobians.Elementwise("f", lambda z, w: z, np.cos),
+            r"^f: found <function .*>, which takes \(z, w\), expected a function of an array$",
+        ),
+        (
+            lambda: jacobians.Elementwise("f", np.float64, np.cos),
+            r"^f: found .*float64.*, expected a function of an array$",
+        ),
+        (
+            lambda: verification.check(np.sin, X, RIGHT, symbols=["x", "x"]),
+            r"^symbols: found \['x', 'x'\], expected distinct symbols of sympy, in the order of x$",
+        ),
+        (
+            lambda: verification.error_map(RIGHT, -RIGHT, worst=3),
+            r"^worst: found 3, expected a row and a column$",
+        ),
+        (
+            lambda: verification.error_map(RIGHT, -RIGHT, worst=(1, 2, 3)),
+            r"^worst: found \(1, 2, 3\), expected a row and a column$",
+        ),
+        (
+            lambda: INSTANCES["BackwardReport"]()["y"],
+            r"name: found 'y', expected one of x",
+        ),
+        (
+            lambda: jacobians.derive("x'*A*x", "x").axes("B"),
+            r"^name: found 'B', expected one of ",
+        ),
+        (
+            lambda: verification.check_formula("x'*x", "x", "2*x", seed=np.ones((2, 2))),
+            r"^seed: found array\(.*\), expected an integer",
+        ),
+        (
+            lambda: verification.assert_gradient(np.sum, jacobians.Tanh, at=X),
+            r"^gradient: found the class Tanh, expected an array or a function of x$",
+        ),
+        (
+            lambda: INSTANCES["Sweep"]().to_parquet("."),
+            r"^path: found '\.', expected a file in a directory that is there$",
+        ),
+    ],
+)
+def test_what_is_refused_is_named_with_what_was_expected(call: Callable[[], Any], sentence: str) -> None:
+    with pytest.raises((TypeError, ValueError, KeyError), match=sentence):
+        call()
