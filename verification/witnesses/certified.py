@@ -184,9 +184,12 @@ def enclose(problem: Problem) -> Enclosure:
     for bits in BITS:
         with flint.ctx.workprec(bits):
             values, variables = BallScalars().run(problem)
-            for i, row in enumerate(accumulate(values, variables, flint.arb(0), flint.arb(1))):
+            no_path = flint.arb(0)  # this very object is most entries of a layer's derivative by its weights
+            middle[...], radius[...] = _rounded(no_path)
+            for i, row in enumerate(accumulate(values, variables, no_path, flint.arb(1))):
                 for j, ball in enumerate(row):
-                    middle[i, j], radius[i, j] = _rounded(ball)
+                    if ball is not no_path:
+                        middle[i, j], radius[i, j] = _rounded(ball)
         # where 1 − tanh² is 1e-200, so many digits have cancelled
         if (radius <= SHARP * np.abs(middle)).all():
             break
