@@ -26,6 +26,7 @@ from verification.witnesses.steps import PROJECT_INSTEAD
 
 BITS = (200, 1000, 4000)  # tried one after the other, until the enclosure is sharp
 SHARP = 1e-12  # of an entry
+_EXACT = float(np.finfo(np.float64).smallest_subnormal)  # the radius of a number that is known, rounded up
 
 
 @by_value
@@ -190,8 +191,8 @@ def enclose(problem: Problem) -> Enclosure:
                 for j, ball in enumerate(row):
                     if ball is not no_path:
                         middle[i, j], radius[i, j] = _rounded(ball)
-        # where 1 − tanh² is 1e-200, so many digits have cancelled
-        if (radius <= SHARP * np.abs(middle)).all():
+        # where 1 − tanh² is 1e-200, so many digits have cancelled; a 0 that is exact is sharp
+        if (radius <= np.maximum(SHARP * np.abs(middle), _EXACT)).all():
             break
     return Enclosure(middle, radius)
 
