@@ -127,8 +127,8 @@ def test_names_are_unique_and_goals_name_what_there_is():
         known = case.family.contestants
         runtimes = {contestant.runtime for contestant in known.values()}
         for goal in case.goals:
-            assert goal.against in {"peer", "floor", *runtimes, *known}, (case.name, goal)
-            assert goal.ours is None or known[goal.ours].role == "ours", (case.name, goal)
+            assert goal.against in {"peer", "floor", "loaded", *runtimes, *known}, (case.name, goal)
+            assert goal.ours in (None, "alone") or known[goal.ours].role == "ours", (case.name, goal)
 
 
 # --- arithmetic ----------------------------------------------------------------------------------------
@@ -192,11 +192,90 @@ def test_each_goal_is_judged_against_the_fastest_that_it_names():
         "not installed",
     ]
     table = tables.comparison_table(lines)
-    assert "| a case | `a` | 1 s | eager | 1.5 s | 1.5 (1.43 to 1.58) | ≥ 1.2 | met |" in table
+    assert (
+        "| a case | `a` | 1 s (900 ms) | eager | 1.5 s (1.5 s) | 1.5 (1.43 to 1.58) | 1.67 | ≥ 1.2 | met |"
+        in table
+    )
     assert "**missed**; the peer wins" in table
     assert tables.summary(lines) == (
-        "2 of 5 goals are met. 1 goals could not be measured. A peer wins: a case (eager)."
+        "2 of 5 goals are met. 1 goals could not be measured. No peer wins. "
+        "Ours that are not the fastest of ours lose: a case (b)."
     )
+
+
+def test_where_the_products_are_all_level_is_the_goal():
+    goals = (Goal("jax", 1.4, level=True), Goal("floor", level=True), Goal("jax", 1.4))
+    slow_floor = record(*goals)
+    slow_floor["contestants"]["products"] = entry("floor", "numpy", 1.3, 1.3, 1.3)  # of 1.5: 87 %
+    lines = comparisons.compare_case(slow_floor)
+    assert [line.goal for line in lines] == [
+        "≥ 0.97 (products are all)",
+        "≥ 0.9 (products are all)",
+        "≥ 1.4",
+    ]
+    assert [line.met for line in lines] == [True, True, True]
+    assert [line.goal for line in comparisons.compare_case(record(*goals))] == ["≥ 1.4", "", "≥ 1.4"]
+
+
+def test_ours_without_an_engine_is_shown_beside():
+    known = record(Goal("peer", 1), Goal("peer", ours="alone"))
+    known["contestants"]["f(engine='numba')"] = entry("ours", "numpy", 0.1, 0.1, 0.1)
+    assert [(line.ours, line.best) for line in comparisons.compare_case(known)] == [
+        ("f(engine='numba')", True),
+        ("a", False),
+    ]
+
+
+def test_times_under_load_are_beside_the_calm_ones():
+    goals = (Goal("loaded", 1 / 3, loaded=True), Goal("peer", 1.2, loaded=True))
+    known = record(*goals)
+    assert [line.reason for line in comparisons.compare_case(known)] == ["not measured under load"] * 2
+    known["contestants"]["a"]["loaded"] = [2.0, 2.5, 9.0]
+    known["contestants"]["eager"]["loaded"] = [2.0, 2.5, 9.0]
+    own, peer = comparisons.compare_case(known)
+    assert (own.case, own.theirs, own.our_seconds, own.ratio.median, own.met) == (
+        "a case, under load",
+        "the same, calm",
+        2.5,
+        0.4,
+        True,
+    )
+    assert (peer.ratio.median, peer.met) == (1.0, False)
+
+
+def test_busy_cores_are_free_again():
+    with measuring.busy_cores():
+        busy = [child for child in children() if "while True: pass" in child]
+        assert busy
+    assert not [child for child in children() if "while True: pass" in child]
+
+
+def children():
+    """Return the command lines of this process's children."""
+    psutil_free = Path("/proc/self/task").glob("*/children")
+    numbers = {number for path in psutil_free for number in path.read_text().split()}
+    return [Path(f"/proc/{number}/cmdline").read_text().replace("\0", " ") for number in numbers]
+
+
+def test_a_process_that_ends_costs_its_contestants_alone(tmp_path):
+    worker = workers.Worker("numpy", sys.executable, 1)
+    try:
+        worker.process.kill()
+        worker.process.wait()
+        with pytest.raises(workers.ContestantError, match=r"the process of numpy (has )?ended"):
+            worker.ask("answer", contestant="x", path=str(tmp_path / "x.npy"))
+        assert worker.ask("make", case=CASES[0].name, dtype="float64")["made"]
+    finally:
+        worker.close()
+
+
+def test_when_time_is_up_the_rest_is_left_out_and_said(tiny_run, tmp_path, capsys):
+    call = ["--only", "a point, 2-3-4-1 relu", "--minutes", "0", "--threads", "1", "--output", str(tmp_path)]
+    assert tiny_run(call) == 0
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert results["cases"] == []
+    assert results["left_out"] == ["∂F/∂x: a point, 2-3-4-1 relu, float64", "growth"]
+    assert "left out, for time was up: ∂F/∂x: a point, 2-3-4-1 relu" in tables.machine_text(results)
 
 
 def test_a_comparison_without_a_goal_is_not_said_twice():

@@ -166,6 +166,11 @@ class Problem:
         return eps_of_values(self.evaluate_many, self.point, self.value, self.returned)
 
     @functools.cached_property
+    def largest(self) -> float:
+        """The size of the largest entry of the point; of a part of another problem, that of the whole."""
+        return float(np.abs(self.point).max(initial=0))
+
+    @functools.cached_property
     def operations(self) -> int:
         """The scalar operations of the traced forward code, at least one an entry of the value.
 

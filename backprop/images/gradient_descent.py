@@ -135,7 +135,7 @@ def follow(
     rate = real_number(step_size, "step_size", above=0)
     count = checked_integer(steps, "steps", least=1)
     if callback is not None:
-        checked_callable(callback, "callback", "a function of a point and a value")
+        checked_callable(callback, "callback", "a function of a point and a value", 2)
     values: list[float] = []
     x = first
     values.append(_value(function, first, 0, rate, values, first))

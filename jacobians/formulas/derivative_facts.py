@@ -7,6 +7,7 @@ from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.text import size_text
 from jacobians.formulas.tree import Program
+from jacobians.numerics.arguments import checked_instance, checked_option
 
 
 class Facts:
@@ -16,9 +17,6 @@ class Facts:
     _out: Axes
     _in: Axes
     _tensor: Tensor
-    _by: str
-    _half: bool
-    _order: int
 
     @property
     def sizes(self) -> dict[str, tuple[str, ...]]:
@@ -49,24 +47,9 @@ class Facts:
         return self._context.program
 
     @property
-    def by(self) -> str:
-        """The variable."""
-        return self._by
-
-    @property
     def shapes(self) -> Shapes:
         """The sizes of all parts of the formula."""
         return self._context.shapes
-
-    @property
-    def order(self) -> int:
-        """Of which order it is: 1, or more after `derive`."""
-        return self._order
-
-    @property
-    def half(self) -> bool:
-        """Whether it is the derivative by the free entries of a symmetric matrix."""
-        return self._half
 
     @property
     def outputs(self) -> int:
@@ -75,11 +58,11 @@ class Facts:
 
     def axes(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
         """Return a variable's sizes of rows and columns, () for 1."""
-        return self._context.shape(name)
+        return self._context.shape(checked_option(name, "name", self.shapes.names))
 
     def assumptions(self, name: str) -> frozenset[str]:
         """Return what was declared of a variable."""
-        return self._context.tags.get(name, frozenset())
+        return self._context.tags.get(checked_option(name, "name", self.shapes.names), frozenset())
 
     def fits(self, program: Program) -> None:
         """Refuse a formula with names that this one has not, or whose sizes do not match.
@@ -88,4 +71,4 @@ class Facts:
         ------
         FormulaError
         """
-        self._context.fits(program)
+        self._context.fits(checked_instance(program, "program", Program))

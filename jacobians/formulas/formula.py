@@ -23,7 +23,7 @@ from jacobians.formulas.numpy_code import EinsumCode
 from jacobians.formulas.steps import Steps
 from jacobians.formulas.text import size_text, text
 from jacobians.formulas.tree import FormulaError, Node, count, parts_of
-from jacobians.numerics.arguments import checked_option
+from jacobians.numerics.arguments import checked_integer, checked_option
 
 VECS = ("row", "column")
 LAYOUTS = ("numerator", "denominator")
@@ -38,13 +38,18 @@ class Derivative(Facts, ByValue):
     """The derivative of a formula as a formula; `derive` makes it.
 
     ``print(d)`` shows the gradient in the input's shape for a number, else the Jacobian matrix, and says which.
+
+    Attributes
+    ----------
+    by, order, half : str, int, bool
+        The variable; 1, or more after `derive`; whether it is by the free entries of a symmetric matrix.
     """
 
     def __init__(
         self, context: Context, out: Axes, tensor: Tensor, by: str, half: bool, order: int = 1
     ) -> None:
-        self._order = order
-        self._context, self._out, self._by, self._half = context, out, by, half
+        self.order = order
+        self._context, self._out, self.by, self.half = context, out, by, half
         first = sum(len(axis) for axis in out)
         rows, columns = context.shape(by)
         labels = tuple(range(first, first + len(rows) + len(columns)))
@@ -57,11 +62,11 @@ class Derivative(Facts, ByValue):
     @property
     def _compared(self) -> tuple[Any, ...]:
         said = self._context.declared
-        return said, self._out, self._by, self._half, self._order, self._plain.digest
+        return said, self._out, self.by, self.half, self.order, self._plain.digest
 
     def __reduce__(self) -> Any:
         # forms that were chosen are chosen again
-        return Derivative, (self._context, self._out, self._plain, self._by, self._half, self._order)
+        return Derivative, (self._context, self._out, self._plain, self.by, self.half, self.order)
 
     # --- forms -------------------------------------------------------------------------------------------------
 
@@ -108,7 +113,7 @@ class Derivative(Facts, ByValue):
         tree = self._matrix_tree(vec, layout)
         if tree is None:
             raise FormulaError(
-                f"matrix: found a derivative of {self._context.source!r} by {self._by} without matrix notation, "
+                f"matrix: found a derivative of {self._context.source!r} by {self.by} without matrix notation, "
                 f"expected one that has it; print(d) and d.tensor() show its entries"
             )
         return Form(tree, self._context, vec)
@@ -206,12 +211,12 @@ class Derivative(Facts, ByValue):
     @property
     def kind(self) -> str:
         """What `text` is: gradient, Jacobian or tensor, with its shape and conventions."""
-        shape = self._context.shape_text(self._by)
-        if self._half:
-            return f"gradient by vech({self._by}), {self._by} symmetric: the vech of this matrix, {shape}"
-        free = f", {self._by} unconstrained" if "symmetric" in self._context.tags.get(self._by, ()) else ""
+        shape = self._context.shape_text(self.by)
+        if self.half:
+            return f"gradient by vech({self.by}), {self.by} symmetric: the vech of this matrix, {shape}"
+        free = f", {self.by} unconstrained" if "symmetric" in self._context.tags.get(self.by, ()) else ""
         if not self._out and self._tree(*self._sides, "row") is not None:
-            return f"gradient, in the shape of {self._by}: {shape}{free}"
+            return f"gradient, in the shape of {self.by}: {shape}{free}"
         if self._matrix_tree("row", "numerator") is None:
             return f"tensor of shape out + in (mixed layout){free}"
         sizes = [self._tensor.sizes[label] for axis in self._out for label in axis]
@@ -227,7 +232,7 @@ class Derivative(Facts, ByValue):
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<derivative of {self._context.source!r} by {self._by}: {self.text}>"
+        return f"<derivative of {self._context.source!r} by {self.by}: {self.text}>"
 
     # --- facts -------------------------------------------------------------------------------------------------
 
@@ -278,7 +283,7 @@ class Derivative(Facts, ByValue):
         """Return all that can be printed in matrix notation: what it is, its text, LaTeX and NumPy code."""
         found: list[tuple[str, Form]] = []
         if not self._out and self._tree(*self._sides, "row") is not None:
-            found.append((f"gradient, in the shape of {self._by}", self.gradient))
+            found.append((f"gradient, in the shape of {self.by}", self.gradient))
         for vec in VECS:
             order = f", {vec}-major vec" if len(self.shape) > 1 else ""
             for layout in LAYOUTS:
@@ -302,12 +307,12 @@ class Derivative(Facts, ByValue):
             If `by` is no variable of the formula.
         """
         name, half = self._context.variable(by)
-        if half or self._half:
+        if half or self.half:
             raise FormulaError(
                 "by: found vech(…) in a derivative of second order, expected the name of a variable"
             )
         tensor = self._context.differentiated(self._plain, name)
-        return Derivative(self._context, (*self._out, *self._in), tensor, name, half, self._order + 1)
+        return Derivative(self._context, (*self._out, *self._in), tensor, name, half, self.order + 1)
 
     def evaluate(self, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """Return the derivative's numbers, of shape out_shape + in_shape (mixed layout).
@@ -332,6 +337,7 @@ class Derivative(Facts, ByValue):
 
     def evaluate_without(self, term: int, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """Return what `evaluate` gives, without one of `terms`."""
+        checked_integer(term, "term", least=0, most=len(self._spread.terms) - 1)
         arrays, sizes = self._context.numbers(values)
         rest = self._spread.terms[:term] + self._spread.terms[term + 1 :]
         return self._shaped(Numbers(arrays, sizes).of(Tensor(self._tensor.sizes, rest)))
@@ -339,7 +345,7 @@ class Derivative(Facts, ByValue):
     def _shaped(self, made: Any) -> np.ndarray[Any, np.dtype[Any]]:
         shape = [int(np.prod([made.shape[la] for la in axis])) for axis in (*self._out, *self._in)]
         made = np.reshape(made, shape)
-        if self._half:
+        if self.half:
             rows, columns = np.triu_indices(made.shape[-1])
             made = made[..., columns, rows]  # down each column, from the diagonal
         return np.array(made)

@@ -225,7 +225,7 @@ class Stored(LinearMap, ByValue):
         **static
             What differs of :attr:`static`, at whatever depth.
         """
-        checked_callable(change, "change", "a function of an array")
+        checked_callable(change, "change", "a function of an array", 1 + len(others))
         own, rest = self.flatten(), []
         for other in others:
             found = other.flatten() if isinstance(other, type(self)) else {}

@@ -308,7 +308,14 @@ CASES = {
         "factor",
         "the 1/4 of mean is left out (softmax_loss",
     ),
-    "no one-hot": (softmax_loss, LOSS, "x", lambda x, y: softmax(x) / len(y), "missing-path", "the term"),
+    "no one-hot": (
+        softmax_loss,
+        LOSS,
+        "x",
+        lambda x, y: softmax(x) / len(y),
+        "missing-constant",
+        "the target",
+    ),
     "sign": (softmax_loss, LOSS, "x", lambda x, y: -scores_gradient(x, y) / len(y), "sign", "−J"),
     "half regularisation": (
         svm_loss,

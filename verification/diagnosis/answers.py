@@ -15,6 +15,10 @@ from verification.diagnosis.layouts import Shape
 from verification.diagnosis.mutations import ELEMENTWISE, value_name
 from verification.diagnosis.tape import Tape, pull_of
 
+MOST_AXES = 5
+LARGEST_SUMMED = 10**6
+"""The entries of an array of which all sums are compared."""
+
 Taken = tuple[float, str, str, Array]
 """Cost, name, sentence, and the gradient in the parameter's shape that is left without the form."""
 
@@ -58,6 +62,10 @@ def _same_shape(found: Array) -> Iterator[Taken]:
     square = found.ndim == 2 and found.shape[0] == found.shape[1]
     if square:
         yield 0.5, Slip.TRANSPOSED, "the gradient is transposed", found.T
+    for one, two in itertools.combinations(range(found.ndim), 2) if found.ndim > 2 else ():
+        if found.shape[one] == found.shape[two] > 1:
+            said = f"the answer is transposed in its axes {one} and {two}"
+            yield 0.9, Slip.TRANSPOSED, said, np.swapaxes(found, one, two)
     if found.ndim >= 2:
         yield 1.0, Slip.REVERSED, "the answer is turned by 180° in its last two axes", found[..., ::-1, ::-1]
     for axis in range(found.ndim):
@@ -206,6 +214,46 @@ def of_missing_entries(found: Array, right: Array) -> Iterator[tuple[str, str]]:
                     Slip.BIAS_COLUMN if right.ndim == 2 and axis else Slip.SHAPE,
                     f"the {which} {what} is missing",
                 )
+
+
+def summed_too_far(found: Array, right: Array) -> Iterator[tuple[str, str]]:
+    """Yield the sentence for a gradient that is summed or averaged over an axis that it has."""
+    if found.shape == right.shape or right.ndim < 2:
+        return
+    for axes in _some_axes(right.ndim):
+        for made, how in ((right.sum(axis=axes), "summed"), (right.mean(axis=axes), "averaged")):
+            if made.size > 1 and _is(found, made):
+                yield Slip.WRONG_AXIS, f"it is {how} over {_axes(axes)}, which the answer has"
+
+
+def of_another_sum(found: Array, right: Array, tape: Tape) -> Iterator[tuple[float, str, str]]:
+    """Yield what fits a gradient that is a sum of an array of the code, over other axes than it should be.
+
+    Parameters
+    ----------
+    found, right : numpy.ndarray
+        In the shape of the parameter.
+    """
+    for vertex, name in tape.names.items():
+        value = np.asarray(tape.values[vertex], dtype=float)
+        if not 2 <= value.ndim <= MOST_AXES or value.size > LARGEST_SUMMED:
+            continue
+        sums = {axes: value.sum(axis=axes) for axes in _some_axes(value.ndim)}
+        own = next((axes for axes, one in sums.items() if _is(right, one)), None)
+        for axes, one in sums.items() if own is not None else ():
+            if axes != own and one.size > 1 and _is(found, one):
+                said = f"it is {name} summed over {_axes(axes)}, expected over {_axes(own or ())}"
+                yield 0.7, Slip.WRONG_AXIS, said
+
+
+def _some_axes(ndim: int) -> Iterator[tuple[int, ...]]:
+    for count in range(1, ndim):
+        yield from itertools.combinations(range(ndim), count)
+
+
+def _is(found: Array, made: Array) -> bool:
+    """Say whether an array is another, up to axes of length 1."""
+    return _bare(found.shape) == _bare(made.shape) and _near(found.reshape(made.shape), made)
 
 
 def before_the_sum(found: Array, tape: Tape, adjoints: dict[int, Array]) -> Iterator[tuple[float, str, str]]:

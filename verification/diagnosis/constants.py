@@ -73,6 +73,14 @@ def forgotten(tape: Tape) -> Iterator[tuple[float, str, str, Tape]]:
             used += [tape.calls[vertex] for vertex, _, _ in places]
             line = f" (line {used[0].frames[0].line})" if used and used[0].frames else ""
             yield 1.55, Slip.MISSING_CONSTANT, f"{name} is forgotten: taken as 0{line}", made
+            same = _with(tape, vertices, places, np.ones_like(value)) if (value > 0).all() else None
+            if same is not None and np.ptp(value) > 0:
+                yield (
+                    1.5,
+                    Slip.MISSING_FACTOR,
+                    f"{name} is left out wherever it is a weight: taken as 1{line}",
+                    same,
+                )
 
 
 def broadcast(tape: Tape, found: Array) -> list[tuple[float, str, str]]:
@@ -107,7 +115,7 @@ def broadcast(tape: Tape, found: Array) -> list[tuple[float, str, str]]:
             (each.mean(axis=0) / n, ", then averaged twice"),
         ):
             if found.size == made_.size and _near(found.reshape(-1), made_.reshape(-1)):
-                fits.append((1.2, Slip.SHAPE, f"{said}{how}"))
+                fits.append((1.6 if "averaged" in how else 1.2, Slip.SHAPE, f"{said}{how}"))
     return fits
 
 

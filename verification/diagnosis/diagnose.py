@@ -17,9 +17,16 @@ from jacobians.numerics.arguments import checked_integer, checked_shape, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from verification.causes import Slip
-from verification.diagnosis.answers import gradients, of_blocks, of_missing_entries, of_symmetric
+from verification.diagnosis.answers import (
+    gradients,
+    of_blocks,
+    of_missing_entries,
+    of_symmetric,
+    summed_too_far,
+)
 from verification.diagnosis.constant_factors import Factors, ratio
-from verification.diagnosis.graph_search import Fit, explain, ranked
+from verification.diagnosis.explanation import explain
+from verification.diagnosis.graph_search import Fit, ranked
 from verification.diagnosis.layers import tape_of_network
 from verification.diagnosis.layouts import Shape, forms
 from verification.diagnosis.mistakes import Mistake, mistakes
@@ -268,7 +275,8 @@ def _tapes(f: Any, point: Array, wrt: str) -> Iterator[tuple[Callable[[Array], T
 
 def _of_shape(raw: Array, right: Array, out_shape: Shape, in_shape: Shape) -> list[tuple[str, str]]:
     found = [] if raw.shape == right.shape else [of_blocks(raw, right, out_shape, in_shape)]
-    missing = list(of_missing_entries(raw, right.reshape(in_shape))) if len(right) == 1 else []
+    gradient = right.reshape(in_shape) if len(right) == 1 else None
+    missing = [] if gradient is None else [*of_missing_entries(raw, gradient), *summed_too_far(raw, gradient)]
     return [one for one in found if one is not None] + missing
 
 

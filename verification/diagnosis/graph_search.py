@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jacobians.graph.operations.elementwise import spread
 from jacobians.numerics.arrays import Array
 from verification.causes import Slip
-from verification.diagnosis.answers import before_the_sum
 from verification.diagnosis.constant_factors import ratio
-from verification.diagnosis.constants import broadcast, forgotten
+from verification.diagnosis.constants import forgotten
+from verification.diagnosis.cross_entropy import wrong_gradients
 from verification.diagnosis.hypotheses import USES, Hypothesis, hypotheses
 from verification.diagnosis.layers import layer_hypotheses
 from verification.diagnosis.mutations import ELEMENTWISE, REDUCTIONS, name_of, pool, value_name
-from verification.diagnosis.recognised import wrong_gradients
 from verification.diagnosis.scaled import scaled, updated
 from verification.diagnosis.tape import Edge, Pull, Tape, pull_of
 from verification.diagnosis.values import LEAST, other_values
 
 WORK = 150_000
 """The edges that all sweeps together may pass."""
-ROWS = 3
-"""Random combinations of the outputs that are compared; all outputs if there are no more."""
 FITS = 1e-4
 """The part of a deviation that may be left over."""
 NEARLY = 1e-7
 """The part of a square within which a prediction is looked at closely."""
-MOST_ENTRIES = 1024
-"""Entries of x above which answers are compared along so many directions: random numbers, one for each entry."""
-DIRECTIONS = 24
-LARGEST_HESSIAN = 40
-"""The entries of x up to which a candidate is compared with the Hessian."""
 PAIRS = 24
 """Edges of which every two are left out at once."""
-
-
 EXCHANGED = 8
 """Values of one shape of which the gradients of every two are exchanged."""
 
@@ -178,7 +168,11 @@ class Search:
         self._shares(paths)
         self._regularisation(paths)
         for cost, name, sentence, prediction in itertools.chain(
-            self._gradients(), self._exchanged(), self._elsewhere(), self._coefficients(), scaled(self.tape, self.whole)
+            self._gradients(),
+            self._exchanged(),
+            self._elsewhere(),
+            self._coefficients(),
+            scaled(self.tape, self.whole),
         ):
             self.consider(prediction, cost, name, sentence)
         if not self.fits:
@@ -277,17 +271,22 @@ class Search:
 
     def _exchanged(self) -> Iterator[tuple[float, str, str, Array]]:
         """Yield what it gives to exchange the gradients by two values of one shape."""
-        by_shape: dict[Any, list[int]] = {}
+        by_shape: dict[tuple[Any, str], list[int]] = {}
         for vertex in sorted(self.tape.active & set(self.base) - {0, self.tape.output}):
             call = self.tape.calls.get(vertex)
-            if call is not None and call.function not in ELEMENTWISE and np.size(self.tape.values[vertex]) > 1:
+            if (
+                call is not None
+                and call.function not in ELEMENTWISE
+                and np.size(self.tape.values[vertex]) > 1
+            ):
                 by_shape.setdefault((np.shape(self.tape.values[vertex]), call.name), []).append(vertex)
         for vertices in by_shape.values():
             for one, two in itertools.combinations(vertices[:EXCHANGED], 2):
                 if two in self.tape.reaching([one]):
                     continue
                 off = self.base[two] - self.base[one]
-                said = f"the gradients by {value_name(self.tape, one)} and by {value_name(self.tape, two)} are exchanged"
+                names = f"{value_name(self.tape, one)} and by {value_name(self.tape, two)}"
+                said = f"the gradients by {names} are exchanged"
                 yield 1.6, Slip.PLACE, said, self.base[0] + self.tape.carried_back({one: off, two: -off})
 
     def _elsewhere(self) -> Iterator[tuple[float, str, str, Array]]:
@@ -359,76 +358,6 @@ def _known(value: float, factors: Mapping[float, str]) -> tuple[float, str] | No
         if math.isclose(value, one, rel_tol=1e-6):
             return one, said
     return None
-
-
-def factors_of(tape: Tape) -> dict[float, str]:
-    """Return the factors that a mistake may have: −1, 2, ½, and the lengths of axes and their inverses."""
-    names = {-1.0: "−1", 2.0: "2", 0.5: "½"}
-    lengths = {n for value in tape.values if value is not None for n in np.shape(value) if n > 1}
-    for n in sorted(lengths):
-        names.setdefault(float(n), f"{n}")
-        names.setdefault(1 / n, f"1/{n}")
-    return names
-
-
-def explain(
-    make: Callable[[Array], Tape],
-    x: Array,
-    right: Array,
-    targets: Iterable[tuple[float, str, str, Array]],
-    found: Array,
-) -> list[Fit]:
-    """Return the mistakes in the derivative of plain code that give a candidate, the simplest first.
-
-    Parameters
-    ----------
-    make : callable
-        Returns the tape at a point.
-    x : numpy.ndarray
-        The point.
-    right : numpy.ndarray, shape (m, n)
-        The Jacobian.
-    targets : iterable of (cost, name, sentence, matrix)
-        The candidate, and what it is without a form; (m, n) each.
-    found : numpy.ndarray
-        The candidate in its own shape.
-    """
-    try:
-        tape = make(x)
-    except Exception:  # code that can't be followed: there are no hypotheses
-        return []
-    m = len(right)
-    scale = np.abs(right).max(axis=1)
-    weights = 1 / np.where(scale > 0, scale, scale.max() or 1.0)
-    rows = np.diag(weights) if m <= ROWS else np.random.default_rng(0).normal(size=(ROWS, m)) * weights
-    if x.size > MOST_ENTRIES:
-        tape.look_along(np.random.default_rng(1).normal(size=(x.size, DIRECTIONS)))
-    known = [Target(cost, name, said, tape.along(rows @ matrix)) for cost, name, said, matrix in targets]
-    search = Search(tape, rows @ right, rows, known, factors_of(tape))
-    if not search.agrees():
-        return []
-    search.run()
-    if m == 1:
-        plain = tape.adjoints(np.ones((1, 1)))
-        search.fits += [Fit(*one) for one in before_the_sum(found, tape, plain)]
-        if not any(fit.cost < LEAST for fit in search.fits):
-            search.fits += [Fit(*one) for one in broadcast(tape, found)]
-        one_axis = x.ndim == 1 and 1 < x.size <= LARGEST_HESSIAN and found.shape == (x.size, x.size)
-        if one_axis and _is_hessian(make, x, found):
-            search.fits.append(Fit(0.9, Slip.HESSIAN, "it is the Hessian, expected the gradient"))
-    return search.fits
-
-
-def _is_hessian(make: Callable[[Array], Tape], x: Array, found: Array) -> bool:
-    step = 1e-5 * np.maximum(1, np.abs(x))
-    try:
-        rows = []
-        for unit in np.diag(step):
-            up, down = (make(point).adjoints(np.ones((1, 1)))[0][0] for point in (x + unit, x - unit))
-            rows.append((up - down) / (2 * unit.sum()))
-    except Exception:  # the code's own, beside x
-        return False
-    return float(np.linalg.norm(np.array(rows) - found)) <= FITS * float(np.linalg.norm(found))
 
 
 def ranked(fits: Iterable[Fit]) -> list[Fit]:

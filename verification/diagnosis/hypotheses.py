@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 from jacobians.function import Function
 from jacobians.graph.recorder import Frame
 from verification.causes import Slip
-from verification.diagnosis import operands
+from verification.diagnosis import operands, reductions
 from verification.diagnosis.mutations import LOCAL, Variant, value_name
 from verification.diagnosis.recognised import recognised, variants_of
 from verification.diagnosis.regions import regions, variants
 from verification.diagnosis.steps import ROWS
 from verification.diagnosis.tape import Edge, Pull, Tape
 
-_ = operands  # loading it adds its rows
+_ = operands, reductions  # loading them adds their rows
 USES = 6
 """Of more uses of a value, or steps of a loop, only the first and the last are taken alone."""
 
@@ -83,6 +83,14 @@ def hypotheses(tape: Tape) -> list[Hypothesis]:
             ):
                 told = f"{said} ({where + ', ' if where else ''}time {k + 1} of {len(members)})"
                 made.append(_merged([members[k][1]], cost + 0.6, told))
+            if len(members) > 2:
+                for k, which in ((0, "first"), (len(members) - 1, "last")):
+                    told = (
+                        f"{said} ({where + ', ' if where else ''}but for the {which} of {len(members)} times)"
+                    )
+                    made.append(
+                        _merged([one for j, (_, one) in enumerate(members) if j != k], cost + 0.4, told)
+                    )
     for (name, said, cost), chains in everywhere.items():
         if len(chains) > 1:
             members = [one for chain in chains for one in groups[name, said, cost, chain]]

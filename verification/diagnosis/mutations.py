@@ -7,7 +7,6 @@ of single edges. Those of one place in the code that say the same are one hypoth
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ from jacobians.graph.operations.table import at, replaced
 from jacobians.graph.recorder import Call
 from jacobians.numerics.arrays import Array
 from verification.causes import Slip
-from verification.diagnosis.tape import Edge, Pull, Tape, by_entries, pull_of
+from verification.diagnosis.tape import Edge, Pull, Tape, pull_of
 
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "*", "divide": "/", "power": "**", "matmul": "@"}
 PRODUCTS = ("multiply", "divide", "matmul", "dot", "einsum", "outer", "inner", "tensordot", "kron", "convolve",
@@ -133,13 +132,15 @@ def pool(tape: Tape, value: Array) -> Iterator[tuple[str, Array]]:
     """Yield other values of the same shape, those of the inputs first, and arrays of the code."""
     found: list[Array] = [value]
     known = (
-        (value_name(tape, vertex), other) for vertex, other in enumerate(tape.values) if other is not None
+        (value_name(tape, vertex), other)
+        for vertex, other in enumerate(tape.values)
+        if other is not None and (vertex in tape.names or vertex in tape.needed)
     )
     constants = (
         (f"an array of shape {one.shape}", one)
-        for call in tape.calls.values()
+        for vertex, call in tape.calls.items()
         for one in call.args
-        if isinstance(one, np.ndarray) and one.dtype.kind == "f"
+        if vertex in tape.needed and isinstance(one, np.ndarray) and one.dtype.kind == "f"
     )
     for name, other in itertools.chain(known, constants):
         if np.shape(other) == value.shape and not any(np.array_equal(other, one) for one in found):
@@ -258,6 +259,15 @@ def factors(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
             yield Variant(
                 cost, Slip(name), said.format(**names), ((edge, weighted(tape, edge, np.array(value))),)
             )
+        if call.function in (np.maximum, np.minimum):
+            said = f"the mask of {name_of(call)} is that of the gradient from above, expected that of its operands"
+            yield Variant(
+                1.5, Slip.MASK, said, ((edge, _where_positive(weighted(tape, edge, np.ones_like(y)))),)
+            )
+
+
+def _where_positive(pull: Pull) -> Pull:
+    return lambda rows: pull(rows * (rows > 0))
 
 
 def _masks(tape: Tape, edge: Edge, mask: Array, call: Call) -> Iterator[Variant]:
@@ -267,94 +277,3 @@ def _masks(tape: Tape, edge: Edge, mask: Array, call: Call) -> Iterator[Variant]
             if mask.shape == value.shape and not np.array_equal(mask, value > 0):
                 said = f"the mask is {label} > 0, expected that of the code"
                 yield Variant(1.7, Slip.MASK, said, ((edge, weighted(tape, edge, 1.0 * (value > 0))),))
-
-
-@mutation
-def reductions(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
-    """1/N left out, doubled or too much; the largest entry's share spread evenly; all but one entry left out."""
-    name = getattr(call.function, "__name__", "")
-    if name not in REDUCTIONS:
-        return
-    for edge in tape.edges[vertex]:
-        x, y = np.asarray(tape.values[edge.source]), np.asarray(tape.values[vertex])
-        count = x.size // max(y.size, 1)
-        if count < 2:
-            continue
-        if name in ("mean", "var", "std"):
-            yield Variant(
-                1.0,
-                Slip.MISSING_FACTOR,
-                f"the 1/{count} of {name} is left out",
-                ((edge, scaled(edge, count)),),
-            )
-        if name in ("mean", "sum", "var"):
-            said = f"it is divided by {count} {'once more' if name != 'sum' else 'where the code only sums'}"
-            yield Variant(1.8, Slip.FACTOR, f"{said}, at {name}", ((edge, scaled(edge, 1 / count)),))
-        if name == "var":
-            yield Variant(
-                1.2, Slip.MISSING_FACTOR, "the factor 2 of var is left out", ((edge, scaled(edge, 0.5)),)
-            )
-        if name in ("var", "std"):
-            said = f"{name} divides by {count - 1} (ddof = 1), expected {count}"
-            yield Variant(1.8, Slip.FACTOR, said, ((edge, scaled(edge, count / (count - 1))),))
-        summed = _summed(call, edge)
-        if summed is None:
-            continue
-        if name in ("max", "min", "amax", "amin"):
-            spread_evenly = lambda rows, s=summed, c=count: s(rows) / c  # noqa: E731
-            yield Variant(1.2, Slip.MASK, f"{name} is taken as the mean: spread evenly over {count} entries",
-                          ((edge, spread_evenly),))  # fmt: skip
-            yield Variant(1.5, Slip.MASK, f"{name} hands its share to all {count} entries", ((edge, summed),))
-        if name in ("sum", "mean"):
-            for k, which in ((0, "first"), (count - 1, "last")):
-                one = _one_entry(call, edge, x, k)
-                if one is not None:
-                    said = f"only the {which} of {count} entries counts in {name}"
-                    yield Variant(1.5, Slip.MISSING_PATH, said, ((edge, one),))
-                    if name == "mean":
-                        whole = lambda rows, one=one, count=count: count * one(rows)  # noqa: E731
-                        yield Variant(1.5, Slip.MISSING_PATH, f"{said}, undivided", ((edge, whole),))
-        if name in ("norm", "std"):
-            pull = _then(summed, x)
-            yield Variant(
-                1.3,
-                Slip.MISSING_FACTOR,
-                f"the division by {name} is left out in its derivative",
-                ((edge, pull),),
-            )
-        if name == "prod" and y.size == 1:
-            pull = _then(summed, np.broadcast_to(np.ravel(y)[0], x.shape))
-            yield Variant(
-                1.5, Slip.FUNCTION_FOR_DERIVATIVE, "prod stands for its derivative", ((edge, pull),)
-            )
-
-
-def _then(pull: Pull, weights: Array) -> Pull:
-    last = by_entries(weights)
-    return lambda rows: last(pull(rows))
-
-
-def _axes(call: Call, ndim: int) -> tuple[int, ...]:
-    position = 2 if getattr(call.function, "__name__", "") == "norm" else 1
-    axis = call.args[position] if len(call.args) > position else call.kwargs.get("axis")
-    if axis is None:
-        return tuple(range(ndim))
-    return tuple(int(a) % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
-
-
-def _summed(call: Call, edge: Edge) -> Pull | None:
-    """Return the pull of the sum over the same axes."""
-    x = at(call.args, call.kwargs, edge.place)
-    kept = tuple(1 if axis in _axes(call, x.ndim) else n for axis, n in enumerate(x.shape))
-    if math.prod(kept) == 0:
-        return None
-    return lambda rows: np.broadcast_to(rows.reshape(-1, *kept), (len(rows), *x.shape)).reshape(len(rows), -1)
-
-
-def _one_entry(call: Call, edge: Edge, x: Array, k: int) -> Pull | None:
-    axes = _axes(call, x.ndim)
-    if len(axes) != 1:
-        return None
-    mask = np.zeros(x.shape)
-    mask[(slice(None),) * axes[0] + (k,)] = 1
-    return lambda rows: edge.pull(rows) * mask.reshape(-1)

@@ -29,6 +29,9 @@ MOST_ENTRIES = 16
 LARGEST_TURNED = 64
 """The entries of a value whose Jacobian is formed, to transpose it."""
 
+MOST_PADDED = 2**10
+"""The entries of a padded array of which it is looked up where they come from."""
+
 # --- operands ----------------------------------------------------------------------------------------------
 
 
@@ -39,6 +42,14 @@ def _turned(value: Array) -> Iterator[tuple[float, str, str, Array]]:
         yield 1.4, Slip.REVERSED, "{} is turned by 180°", value[..., ::-1, ::-1]
     if value.size > 2:
         yield 1.8, Slip.REVERSED, "{} is reversed along its last axis", value[..., ::-1]
+
+
+def _reduced(value: Array) -> Iterator[tuple[float, str, str, Array]]:
+    yield 1.6, Slip.MISSING_FACTOR, "the factor {} is left out: ones stand for it", np.ones_like(value)
+    for axis in range(value.ndim if value.ndim > 1 else 0):
+        total = value.sum(axis=axis, keepdims=True) + np.zeros_like(value)
+        yield 1.9, Slip.WRONG_AXIS, f"{{}} is summed over axis {axis}", total
+        yield 1.95, Slip.WRONG_AXIS, f"{{}} is averaged over axis {axis}", total / value.shape[axis]
 
 
 @mutation
@@ -58,6 +69,12 @@ def operands(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
                 if pull := again(call, edge.place, where, wrong):
                     said = f"{label} stands for {name} at {name_of(call)}"
                     yield Variant(2.0, Slip.WRONG_VALUE, said, ((edge, pull),))
+            if call.function not in ELEMENTWISE:
+                for cost, slip, said, wrong in _reduced(value):
+                    if pull := again(call, edge.place, where, wrong):
+                        yield Variant(
+                            cost, Slip(slip), f"{said.format(name)} at {name_of(call)}", ((edge, pull),)
+                        )
     for edge in tape.edges[vertex]:
         yield from _upstream(tape, call, edge)
     for edge in tape.edges[vertex] if call.function not in ELEMENTWISE else ():
@@ -146,11 +163,55 @@ def moved(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
             "flipud",
         ):
             yield Variant(1.0, Slip.MATRIX_TRANSPOSED, f"{name} is not undone", ((edge, unchanged),))
+        if name == "pad" and x.ndim == y.ndim:
+            yield from _other_borders(edge, x, y)
         if name == "where" and x.size == y.size:
             yield Variant(1.2, Slip.MASK, "the condition of where is not applied", ((edge, unchanged),))
             for label, value in pool(tape, x):
                 said = f"the condition of where is {label} > 0, expected that of the code"
                 yield Variant(1.7, Slip.MASK, said, ((edge, by_entries(value > 0)),))
+
+
+def _other_borders(edge: Edge, x: Array, y: Array) -> Iterator[Variant]:
+    """Yield what it gives to cut the border of a padded array off at one side alone."""
+    own = np.argmax(edge.pull(np.eye(y.size)) if y.size <= MOST_PADDED else np.zeros((1, 1)), axis=0)
+    if own.size != x.size:
+        return
+    start = np.unravel_index(int(own[0]), y.shape)
+    extra = [n - m for n, m in zip(y.shape, x.shape, strict=True)]
+    for which, begin in (("last", [0] * x.ndim), ("first", extra)):
+        if any(extra) and tuple(begin) != tuple(int(k) for k in start):
+            part = tuple(slice(b, b + m) for b, m in zip(begin, x.shape, strict=True))
+            places = np.arange(y.size).reshape(y.shape)[part].reshape(-1)
+            said = (
+                f"the border is cut off at the {which} rows and columns alone, expected on both sides, at pad"
+            )
+            yield Variant(1.3, Slip.PLACE, said, ((edge, _at(places)),))
+
+
+def _at(places: Array) -> Pull:
+    return lambda rows: rows[:, places]
+
+
+@mutation
+def branches(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
+    """A condition is not looked at, so that one branch of where is taken everywhere, or it is turned round."""
+    ways = tape.edges[vertex]
+    if (
+        name_of(call) != "where"
+        or not ways
+        or any(np.shape(tape.values[edge.source]) != np.shape(tape.values[vertex]) for edge in ways)
+    ):
+        return
+    size = np.size(tape.values[vertex])
+    masks = {edge: edge.pull(np.ones((1, size))).reshape(-1) for edge in ways}
+    for edge in ways if len(ways) > 1 else ():
+        said = (
+            f"the condition of where is not looked at: {operand(tape, call, edge.place)} is taken everywhere"
+        )
+        yield Variant(1.1, Slip.MASK, said, tuple((one, unchanged if one is edge else None) for one in ways))
+    turned = tuple((edge, by_entries(1 - mask)) for edge, mask in masks.items())
+    yield Variant(1.2, Slip.MASK, "the condition of where is turned round", turned)
 
 
 @mutation

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians.function import Function
-from jacobians.graph.recorder import Frame
 from jacobians.numerics.arrays import Array
 from verification.causes import Slip
-from verification.diagnosis.mutations import Variant, value_name
+from verification.diagnosis.mutations import Variant
 from verification.diagnosis.tape import Pull, Tape
 
 LARGEST = 2**16
@@ -24,7 +23,8 @@ LARGEST = 2**16
 FARTHEST = 24
 """The steps between the two vertices."""
 
-Slips = Iterator[tuple[float, Slip, str, Callable[[Array], Array]]]
+Map = Callable[[Array], Array]
+Slips = Iterator[tuple[float, Slip, str, Map]]
 """Cost, name, sentence, and u ↦ u J for u of shape (k, …)."""
 
 
@@ -54,11 +54,11 @@ def recognised(tape: Tape) -> list[Found]:
         kinds = KINDS.get(getattr(call.function, "__name__", ""), ())
         for source in _alone_before(tape, target) if kinds else ():
             x = np.asarray(tape.values[source], dtype=float)
-            if not 1 <= x.ndim or x.size > LARGEST or x.size < y.size:
+            if not x.ndim >= 1 or x.size > LARGEST or x.size < y.size:
                 continue
             known = next(((kind, axes) for kind in kinds if (axes := TESTS[kind](x, y)) is not None), None)
             if known is not None:
-                found.append(Found(source, target, *known, _name(known[0], call.frames)))
+                found.append(Found(source, target, *known, NAMES.get(known[0], known[0])))
                 break
     return found
 
@@ -78,10 +78,7 @@ def _alone_before(tape: Tape, target: int) -> list[int]:
     return alone[::-1]
 
 
-def _name(kind: str, frames: tuple[Frame, ...]) -> str:
-    if len(frames) > 1 and not frames[0].function.startswith("<"):
-        return f"{frames[0].function}()"
-    return {"normalisation": "the normalisation", "logsumexp": "log Σ exp"}.get(kind, kind)
+NAMES = {"normalisation": "the normalisation", "logsumexp": "log Σ exp"}
 
 
 def _sets(ndim: int) -> Iterator[tuple[int, ...]]:
@@ -94,7 +91,7 @@ def _close(one: Array, two: Array) -> bool:
 
 
 def _is_softmax(x: Array, y: Array) -> tuple[int, ...] | None:
-    if x.shape != y.shape or (y <= 0).any() or (y > 1).any():
+    if x.shape != y.shape or (y < 0).any() or (y > 1).any():
         return None
     return next((axes for axes in _sets(x.ndim) if x.shape != () and _close(softmax(x, axes), y)), None)
 
@@ -150,7 +147,7 @@ def variants_of(tape: Tape, one: Found) -> Iterator[Variant]:
         yield Variant(cost, slip, sentence, cut, ((one.target, one.source, _flat(pull, y.shape)),))
 
 
-def _flat(pull: Callable[[Array], Array], shape: tuple[int, ...]) -> Pull:
+def _flat(pull: Map, shape: tuple[int, ...]) -> Pull:
     return lambda rows: np.asarray(pull(rows.reshape(-1, *shape)).reshape(len(rows), -1))
 
 
@@ -164,49 +161,78 @@ def _said(axes: tuple[int, ...], ndim: int) -> str:
     return f"axis {axes[0]}" if len(axes) == 1 else f"axes {axes}"
 
 
+def _total(values: Array, axes: tuple[int, ...]) -> Array:
+    return np.asarray(values.sum(axis=_over(axes), keepdims=True))
+
+
 def _of_softmax(x: Array, p: Array, axes: tuple[int, ...]) -> Slips:
     """Yield slips in u ↦ p ∘ (u − Σ p ∘ u)."""
 
-    def total(values: Array, over: tuple[int, ...] = axes) -> Array:
-        return np.asarray(values.sum(axis=_over(over), keepdims=True))
+    def over(axes: tuple[int, ...]) -> Map:
+        return lambda u: p * (u - _total(p * u, axes))
 
-    begun = "in the derivative of {} "
+    def total(values: Array) -> Array:
+        return _total(values, axes)
+
+    own, begun = over(axes), "in the derivative of {} "
     for other in _sets(x.ndim):
         if other != axes:
             said = f"{begun}the sum runs over {_said(other, x.ndim)}, expected {_said(axes, x.ndim)}"
-            yield 1.1, Slip.WRONG_AXIS, said, lambda u, o=other: p * (u - total(p * u, o))
+            yield 1.1, Slip.WRONG_AXIS, said, over(other)
     count = np.prod([x.shape[axis] for axis in axes])
-    yield 0.95, Slip.ELEMENTWISE, "{} is taken entry by entry: p (1 − p)", lambda u: p * (1 - p) * u
-    yield 1.05, Slip.MISSING_PATH, begun + "the sum Σ p u is left out: p u", lambda u: p * u
-    yield 1.1, Slip.MISSING_DERIVATIVE, "the derivative of {} is left out", lambda u: u
-    yield 1.1, Slip.MISSING_FACTOR, begun + "the factor p is left out: u − Σ p u", lambda u: u - total(p * u)
-    yield 1.1, Slip.MISSING_FACTOR, begun + "the p in the sum is left out: p (u − Σ u)", lambda u: p * (u - total(u))
-    yield 1.2, Slip.MISSING_FACTOR, begun + "the sum is not multiplied by p: p u − Σ p u", lambda u: p * u - total(p * u)
-    yield 1.2, Slip.SIGN, begun + "the sign of the sum is wrong: p (u + Σ p u)", lambda u: p * (u + total(p * u))
-    yield 1.2, Slip.FACTOR, begun + "the mean of p u stands for its sum", lambda u: p * (u - total(p * u) / count)
-    said = "{} is differentiated, and p (1 − p) is a factor once more"
-    yield 1.3, Slip.APPLIED_TWICE, said, lambda u: p * (1 - p) * p * (u - total(p * u))
+    for cost, slip, said, pull in (
+        (0.95, Slip.ELEMENTWISE, "{} is taken entry by entry: p (1 − p)", lambda u: p * (1 - p) * u),
+        (1.05, Slip.MISSING_PATH, begun + "the sum Σ p u is left out: p u", lambda u: p * u),
+        (1.1, Slip.MISSING_DERIVATIVE, "the derivative of {} is left out", lambda u: u),
+        (1.1, Slip.MISSING_FACTOR, begun + "the factor p is left out: u − Σ p u", lambda u: u - total(p * u)),
+        (
+            1.1,
+            Slip.MISSING_FACTOR,
+            begun + "the p in the sum is left out: p (u − Σ u)",
+            lambda u: p * (u - total(u)),
+        ),
+        (
+            1.2,
+            Slip.MISSING_FACTOR,
+            begun + "the sum has no factor p: p u − Σ p u",
+            lambda u: p * u - total(p * u),
+        ),
+        (1.2, Slip.SIGN, begun + "the sign of the sum is wrong", lambda u: p * (u + total(p * u))),
+        (
+            1.2,
+            Slip.FACTOR,
+            begun + "the mean of p u stands for its sum",
+            lambda u: p * (u - total(p * u) / count),
+        ),
+        (1.3, Slip.APPLIED_TWICE, begun + "p (1 − p) is a factor once more", lambda u: p * (1 - p) * own(u)),
+    ):
+        yield cost, slip, said, pull
 
 
 def _of_log_softmax(x: Array, y: Array, axes: tuple[int, ...]) -> Slips:
     """Yield slips in u ↦ u − p ∘ Σ u."""
     p = np.exp(y)
 
-    def total(values: Array, over: tuple[int, ...] = axes) -> Array:
-        return np.asarray(values.sum(axis=_over(over), keepdims=True))
+    def over(axes: tuple[int, ...]) -> Map:
+        return lambda u: u - p * _total(u, axes)
+
+    def total(values: Array) -> Array:
+        return _total(values, axes)
 
     begun = "in the derivative of {} "
     for other in _sets(x.ndim):
         if other != axes:
             said = f"{begun}the sum runs over {_said(other, x.ndim)}, expected {_said(axes, x.ndim)}"
-            yield 1.1, Slip.WRONG_AXIS, said, lambda u, o=other: u - p * total(u, o)
-    yield 0.95, Slip.ELEMENTWISE, "{} is taken entry by entry: 1 − p", lambda u: (1 - p) * u
-    yield 1.05, Slip.MISSING_PATH, begun + "the term p Σ u is left out", lambda u: u
-    yield 1.1, Slip.MISSING_FACTOR, begun + "the factor p of the sum is left out", lambda u: u - total(u)
-    yield 1.2, Slip.MISSING_DERIVATIVE, "the derivative of the logarithm is left out in {}", lambda u: (
-        p * (u - total(p * u))
-    )
-    yield 1.3, Slip.SIGN, begun + "the sign of the sum is wrong", lambda u: u + p * total(u)
+            yield 1.1, Slip.WRONG_AXIS, said, over(other)
+    for cost, slip, said, pull in (
+        (0.95, Slip.ELEMENTWISE, "{} is taken entry by entry: 1 − p", lambda u: (1 - p) * u),
+        (1.05, Slip.MISSING_PATH, begun + "the term p Σ u is left out", lambda u: u),
+        (1.1, Slip.MISSING_FACTOR, begun + "the factor p of the sum is left out", lambda u: u - total(u)),
+        (1.2, Slip.MISSING_DERIVATIVE, "of {} the softmax is differentiated, and the logarithm is not",
+         lambda u: p * (u - total(p * u))),
+        (1.3, Slip.SIGN, begun + "the sign of the sum is wrong", lambda u: u + p * total(u)),
+    ):  # fmt: skip
+        yield cost, slip, said, pull
 
 
 def _of_logsumexp(x: Array, y: Array, axes: tuple[int, ...]) -> Slips:
@@ -215,7 +241,7 @@ def _of_logsumexp(x: Array, y: Array, axes: tuple[int, ...]) -> Slips:
     count = x.size // y.size
     top = x == x.max(axis=axes, keepdims=True)
 
-    def weighted(weights: Any) -> Callable[[Array], Array]:
+    def weighted(weights: Any) -> Map:
         return lambda u: np.asarray(u.reshape(-1, *kept) * (weights + np.zeros(x.shape)))
 
     begun = "in the derivative of {} "
@@ -234,69 +260,75 @@ def _of_normalisation(x: Array, y: Array, axes: tuple[int, ...]) -> Slips:
     s = np.sqrt((centred**2).mean(axis=axes, keepdims=True) / (y**2).mean(axis=axes, keepdims=True))
     count = int(np.prod([x.shape[axis] for axis in axes]))
 
-    def mean(values: Array, over: tuple[int, ...] = axes) -> Array:
-        return np.asarray(values.mean(axis=_over(over), keepdims=True))
+    def formula(
+        outer: Array = y,
+        inner: Array = y,
+        first: float = 1.0,
+        second: Any = 1.0,
+        scale: Array = s,
+        whole: float = 1.0,
+        over: tuple[tuple[int, ...], tuple[int, ...]] = (axes, axes),
+    ) -> Map:
+        def pull(u: Array) -> Array:
+            mean = u.mean(axis=_over(over[0]), keepdims=True)
+            along = (u * inner).mean(axis=_over(over[1]), keepdims=True)
+            return np.asarray((whole * u - first * mean - second * outer * along) / scale)
 
-    def formula(outer: Array = y, inner: Array = y, first: Any = 1.0, second: Any = 1.0, scale: Array = s) -> Any:
-        return lambda u: (u - first * mean(u) - second * outer * mean(u * inner)) / scale
+        return pull
+
+    def exchanged(u: Array) -> Array:
+        mean, along = (one.mean(axis=_over(axes), keepdims=True) for one in (u, u * y))
+        return np.asarray((u - along - y * mean) / s)
 
     begun, own = "in the derivative of {} ", _said(axes, x.ndim)
     for other in _sets(x.ndim):
         if other != axes:
             which = f"over {_said(other, x.ndim)}, expected {own}"
-            yield 1.0, Slip.WRONG_AXIS, f"{begun}both sums run {which}", lambda u, o=other: (
-                (u - mean(u, o) - y * mean(u * y, o)) / s
-            )
-            yield 1.1, Slip.WRONG_AXIS, f"{begun}the sum of u x̂ runs {which}", lambda u, o=other: (
-                (u - mean(u) - y * mean(u * y, o)) / s
-            )
-            yield 1.1, Slip.WRONG_AXIS, f"{begun}the sum of u runs {which}", lambda u, o=other: (
-                (u - mean(u, o) - y * mean(u * y)) / s
-            )
-            both = tuple(sorted({*axes, *other}))
+            yield 1.0, Slip.WRONG_AXIS, f"{begun}both sums run {which}", formula(over=(other, other))
+            yield 1.1, Slip.WRONG_AXIS, f"{begun}the sum of u x̂ runs {which}", formula(over=(axes, other))
+            yield 1.1, Slip.WRONG_AXIS, f"{begun}the sum of u runs {which}", formula(over=(other, axes))
             turned = np.sqrt(x.var(axis=other, keepdims=True))
-            if both != axes and (turned > 0).all():
+            if (turned > 0).all():
                 xh = (x - x.mean(axis=other, keepdims=True)) / turned
                 said = f"{begun}mean, variance and sums run {which}"
-                yield 1.05, Slip.WRONG_AXIS, said, lambda u, o=other, xh=xh, t=turned: (
-                    (u - mean(u, o) - xh * mean(u * xh, o)) / t
-                )
+                yield 1.05, Slip.WRONG_AXIS, said, formula(xh, xh, scale=turned, over=(other, other))
     yield 1.0, Slip.FACTOR, begun + f"the sums are not divided by {count}", formula(first=count, second=count)
-    for n in sorted({x.shape[axis] for axis in range(x.ndim)} | {x.size // count, count - 1}):
-        if n not in (0, 1, count):
-            said = f"the sums are divided by {n}, expected {count}"
-            yield 1.15, Slip.FACTOR, begun + said, formula(first=count / n, second=count / n)
-            said = f"N u has {n} for N, expected {count}"
-            yield 1.2, Slip.FACTOR, begun + said, lambda u, n=n: (
-                (u * n / count - mean(u) - y * mean(u * y)) / s
-            )
-            yield 1.2, Slip.FACTOR, f"{begun}N is {n} throughout, expected {count}", lambda u, n=n: (
-                (u - count / n * mean(u) - count / n * y * mean(u * y)) / s
-            )
-            yield 1.2, Slip.FACTOR, f"{begun}N u has {n} for N, and all is divided by {n}, expected {count}", lambda u, n=n: (
-                (u * n - count * mean(u) - count * y * mean(u * y)) / (n * s)
-            )
-    yield 1.0, Slip.MISSING_PATH, begun + "the term of the mean is left out", formula(first=0.0)
-    yield 1.0, Slip.MISSING_PATH, begun + "the term of the variance is left out", formula(second=0.0)
-    yield 1.05, Slip.MISSING_PATH, "{} is taken with its statistics held constant", formula(first=0.0, second=0.0)
+    for n in sorted({*x.shape, x.size // count, count - 1} - {0, 1, count}):
+        ratio, expected = count / n, f", expected {count}"
+        said = f"{begun}the sums are divided by {n}{expected}"
+        yield 1.15, Slip.FACTOR, said, formula(first=ratio, second=ratio)
+        yield 1.2, Slip.FACTOR, f"{begun}the N of N u is {n}{expected}", formula(whole=1 / ratio)
+        said = f"{begun}N is {n} throughout{expected}"
+        yield 1.2, Slip.FACTOR, said, formula(first=ratio, second=ratio, scale=s)
+        said = f"{begun}N is {n} before the bracket and at u{expected}"
+        yield 1.2, Slip.FACTOR, said, formula(whole=n, first=count, second=count, scale=n * s)
     for name, value in (("x", x), ("x − mean", centred)):
         yield 1.1, Slip.WRONG_VALUE, f"{begun}{name} stands for x̂", formula(value, value)
         yield 1.15, Slip.WRONG_VALUE, f"{begun}{name} stands for x̂ before the sum", formula(value)
         yield 1.15, Slip.WRONG_VALUE, f"{begun}{name} stands for x̂ in the sum", formula(y, value)
-    yield 1.2, Slip.WRONG_VALUE, begun + "the two sums are exchanged", lambda u: (u - mean(u * y) - y * mean(u)) / s
-    yield 1.15, Slip.MISSING_FACTOR, begun + "x̂ before the sum is left out", formula(np.ones_like(y))
-    yield 1.2, Slip.SIGN, begun + "the sign of the term of the variance is wrong", formula(second=-1.0)
-    yield 1.2, Slip.SIGN, begun + "the sign of the term of the mean is wrong", formula(first=-1.0)
-    yield 1.2, Slip.FACTOR, begun + "the term of the variance is there twice", formula(second=2.0)
-    yield 1.2, Slip.FACTOR, begun + "the term of the variance is halved", formula(second=0.5)
-    yield 1.25, Slip.FACTOR, begun + "the power of the variance is wrong", formula(second=s)
-    yield 1.25, Slip.FACTOR, begun + "the power of the variance is wrong", formula(second=1 / s)
-    yield 1.25, Slip.FACTOR, begun + "the power of the variance is wrong", formula(second=s**2)
-    yield 1.1, Slip.FACTOR, begun + "the variance stands for the standard deviation", formula(scale=s**2)
-    yield 1.1, Slip.MISSING_FACTOR, begun + "the division by the standard deviation is left out", formula(
-        scale=np.ones_like(s)
-    )
-    yield 1.3, Slip.FACTOR, begun + "the standard deviation is a factor, expected a divisor", formula(scale=1 / s)
+    for cost, slip, said, wrong in (
+        (1.0, Slip.MISSING_PATH, "the term of the mean is left out", formula(first=0.0)),
+        (1.0, Slip.MISSING_PATH, "the term of the variance is left out", formula(second=0.0)),
+        (1.05, Slip.MISSING_PATH, "the statistics are held constant", formula(first=0.0, second=0.0)),
+        (1.2, Slip.WRONG_VALUE, "the two sums are exchanged", exchanged),
+        (1.15, Slip.MISSING_FACTOR, "x̂ before the sum is left out", formula(np.ones_like(y))),
+        (1.2, Slip.SIGN, "the sign of the term of the variance is wrong", formula(second=-1.0)),
+        (1.2, Slip.SIGN, "the sign of the term of the mean is wrong", formula(first=-1.0)),
+        (1.2, Slip.FACTOR, "the term of the variance is there twice", formula(second=2.0)),
+        (1.2, Slip.FACTOR, "the term of the variance is halved", formula(second=0.5)),
+        (1.25, Slip.FACTOR, "the power of the variance is wrong", formula(second=s)),
+        (1.25, Slip.FACTOR, "the power of the variance is wrong", formula(second=1 / s)),
+        (1.25, Slip.FACTOR, "the power of the variance is wrong", formula(second=s**2)),
+        (1.1, Slip.FACTOR, "the variance stands for the standard deviation", formula(scale=s**2)),
+        (
+            1.1,
+            Slip.MISSING_FACTOR,
+            "the division by the standard deviation is left out",
+            formula(scale=np.ones_like(s)),
+        ),
+        (1.3, Slip.FACTOR, "the standard deviation is a factor, expected a divisor", formula(scale=1 / s)),
+    ):
+        yield cost, slip, begun + said, wrong
 
 
 SLIPS: dict[str, Callable[[Array, Array, tuple[int, ...]], Slips]] = {
@@ -305,76 +337,3 @@ SLIPS: dict[str, Callable[[Array, Array, tuple[int, ...]], Slips]] = {
     "logsumexp": _of_logsumexp,
     "normalisation": _of_normalisation,
 }
-
-
-# --- the gradient of a cross entropy -------------------------------------------------------------------------
-
-
-class CrossEntropy(NamedTuple):
-    """The gradient w (p − t) by what goes into a softmax."""
-
-    z: Array
-    weight: Array
-    p: Array
-    t: Array
-
-
-def cross_entropies(tape: Tape, base: dict[int, Array]) -> Iterator[tuple[int, CrossEntropy]]:
-    """Yield the vertices whose gradient is w (p − t) for the targets t that the code has."""
-    seen = set()
-    for one in recognised(tape):
-        if one.kind == "normalisation" or one.source in seen or one.source not in base:
-            continue
-        seen.add(one.source)
-        z = np.asarray(tape.values[one.source], dtype=float)
-        g, p = base[one.source].reshape(z.shape), softmax(z, one.axes)
-        found = _one_hot(g, p, one.axes) or _given(tape, g, p, one.axes)
-        if found is not None:
-            yield one.source, CrossEntropy(z, found[0], p, found[1])
-
-
-def _one_hot(g: Array, p: Array, axes: tuple[int, ...]) -> tuple[Array, Array] | None:
-    if np.prod([p.shape[axis] for axis in axes]) < 3:
-        return None
-    weight = np.median(g / p, axis=axes, keepdims=True)
-    if (weight == 0).any():
-        return None
-    t = p - g / weight
-    hot = t > 0.5
-    if (hot.sum(axis=axes) == 1).all() and np.allclose(t, hot, rtol=0, atol=1e-7):
-        return weight, 1.0 * hot
-    return None
-
-
-def _given(tape: Tape, g: Array, p: Array, axes: tuple[int, ...]) -> tuple[Array, Array] | None:
-    arrays = [tape.values[k] for k in range(len(tape.values)) if k not in tape.active]
-    arrays += [one for call in tape.calls.values() for one in call.args if isinstance(one, np.ndarray)]
-    for t in arrays:
-        if np.shape(t) == p.shape and np.allclose(np.sum(t, axis=axes), 1, rtol=1e-9):
-            off = p - t
-            weight = (g * off).sum(axis=axes, keepdims=True) / (off**2).sum(axis=axes, keepdims=True)
-            if np.allclose(g, weight * off, rtol=1e-7, atol=1e-10 * float(np.abs(g).max())):
-                return weight, np.asarray(t, dtype=float)
-    return None
-
-
-def wrong_gradients(tape: Tape, base: dict[int, Array]) -> Iterator[tuple[float, Slip, str, int, Array]]:
-    """Yield (cost, slip, sentence, vertex, its gradient) for slips in w (p − t)."""
-    for vertex, (z, w, p, t) in cross_entropies(tape, base):
-        name = value_name(tape, vertex)
-        columns = 1.0 * (t > 0.5).any(axis=0) + np.zeros_like(t)
-        for cost, slip, said, wrong in (
-            (0.85, Slip.MISSING_CONSTANT, "the target is not subtracted: p stands for p − y", p),
-            (1.0, Slip.MISSING_PATH, "the softmax is left out: −y stands for p − y", -t),
-            (0.9, Slip.ELEMENTWISE, "the softmax is taken entry by entry: −y (1 − p) stands for p − y", -t * (1 - p)),
-            (1.0, Slip.WRONG_VALUE, "the scores stand for their softmax: z − y for p − y", z - t),
-            (1.2, Slip.SIGN, "the target is added: p + y stands for p − y", p + t),
-            (1.1, Slip.APPLIED_TWICE, "p (1 − p) is a factor of p − y too much", (p - t) * p * (1 - p)),
-            (1.1, Slip.APPLIED_TWICE, "the Jacobian of softmax is a factor of p − y too much",
-             p * ((p - t) - (p * (p - t)).sum(axis=-1, keepdims=True))),
-            (1.2, Slip.MISSING_DERIVATIVE, "the derivative of the softmax is left out: −y/p stands for p − y", -t / p),
-            (1.1, Slip.PLACE, "1 is subtracted in the columns of all labels, p[:, y], expected one entry a row", p - columns),
-            (1.2, Slip.WRONG_VALUE, "1 is subtracted everywhere", p - 1),
-            (1.2, Slip.MISSING_PATH, "only the entry of the label is there", t * (p - 1)),
-        ):  # fmt: skip
-            yield cost, slip, f"{said}, at {name}", vertex, w * wrong

@@ -6,7 +6,6 @@ in its place, taken at another value, entry by entry, once more.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -18,10 +17,11 @@ from jacobians.graph.recorder import Frame
 from jacobians.numerics.arrays import Array
 from jacobians.structures import Dense
 from verification.causes import Slip
-from verification.diagnosis.mutations import ELEMENTWISE, PRODUCTS, Variant, name_of, pool
+from verification.diagnosis.constant_factors import ratio
+from verification.diagnosis.mutations import ELEMENTWISE, PRODUCTS, Variant, name_of, operand, pool
 from verification.diagnosis.tape import Edge, Pull, Tape, by_entries, pull_of
 
-LONGEST = 6
+LONGEST = 8
 """The steps of an activation that is spelled out."""
 LARGEST = 128
 """The entries of a value whose Jacobian is formed, to take it entry by entry."""
@@ -242,36 +242,32 @@ def variants(tape: Tape, region: Region) -> Iterator[Variant]:
         if not np.allclose(matrix, np.diag(diagonal), rtol=0, atol=1e-14 * np.abs(matrix).max(initial=0)):
             said = f"{name} is taken entry by entry: only the diagonal of its Jacobian is used"
             yield variant(0.85, Slip.ELEMENTWISE, said, by_entries(diagonal))
-        for said, pull in _softmax_sums(own, x, y):
-            yield variant(1.1, Slip.WRONG_AXIS, f"in the derivative of {name} {said}", pull)
         if not np.allclose(matrix, matrix.T, rtol=1e-10, atol=0):
             yield variant(
                 1.3, Slip.MATRIX_TRANSPOSED, f"the Jacobian of {name} is transposed", _weighted_by(matrix.T)
             )
-    for label, value in pool(tape, x):
+    if region.name.endswith("()"):
+        yield variant(
+            1.04, Slip.SIGN, f"the sign of the derivative of {name} is wrong", lambda rows: -own(rows)
+        )
+    for label, value in (*_terms(tape, region.source), *pool(tape, x)):
         if (elsewhere := at_value(tape, region, value)) is not None:
             said = f"the derivative of {name} is taken at {label}, expected at its own argument"
             yield variant(1.9 + extra, Slip.WRONG_POINT, said, elsewhere[1])
 
 
-def _softmax_sums(own: Pull, x: Array, p: Array) -> Iterator[tuple[str, Pull]]:
-    """Yield the Jacobian of a softmax, u ↦ p (u − Σ p u), with the sum over other axes than its own."""
-
-    def over(axes: tuple[int, ...]) -> Pull:
-        def pull(rows: Array) -> Array:
-            u = rows.reshape(-1, *x.shape)
-            mean = (p * u).sum(axis=tuple(axis + 1 for axis in axes), keepdims=True)
-            return np.asarray((p * (u - mean)).reshape(len(rows), -1))
-
-        return pull
-
-    probe = np.random.default_rng(0).normal(size=(1, x.size))
-    sets = [axes for count in range(1, x.ndim + 1) for axes in itertools.combinations(range(x.ndim), count)]
-    own_axes = [axes for axes in sets if np.allclose(own(probe), over(axes)(probe), rtol=1e-9, atol=1e-12)]
-    for axes in sets if own_axes else []:
-        if axes not in own_axes:
-            which = "all entries" if len(axes) == x.ndim else f"axis {', '.join(map(str, axes))}"
-            yield f"the sum runs over {which}, expected axis {', '.join(map(str, own_axes[0]))}", over(axes)
+def _terms(tape: Tape, vertex: int) -> Iterator[tuple[str, Array]]:
+    """Yield the terms of a sum or difference, in its shape: x for x − mean."""
+    call = tape.calls.get(vertex)
+    if call is None or call.function not in (np.add, np.subtract):
+        return
+    shape = np.shape(tape.values[vertex])
+    for k, value in enumerate(call.args):
+        if np.ndim(value) and np.shape(value) != shape:
+            yield (
+                f"{operand(tape, call, (k,))} alone",
+                np.array(np.broadcast_to(np.asarray(value, dtype=float), shape)),
+            )
 
 
 def _weighted_by(matrix: Array) -> Pull:
@@ -291,6 +287,16 @@ def _elementwise(tape: Tape, region: Region, variant: Any, own: Pull, extra: flo
             said = f"{formula} is taken of the argument of {name}, expected of its value"
             yield variant(1.1 + extra, Slip.WRONG_POINT, said, by_entries(by_value(x)))
     yield variant(1.8 + extra, Slip.FACTOR, f"the derivative of {name} is inverted", by_entries(1 / slope))
+    if not np.allclose(slope, ratio(slope, x) * x, rtol=1e-9, atol=0):
+        said = f"the argument of {name} stands for its derivative"
+        yield variant(1.5 + extra, Slip.WRONG_VALUE, said, by_entries(x))
+    if x.size > 1 and (np.abs(slope) < 1).all() and (slope != 0).any():
+        if (slope <= 0).all():
+            said = f"the 1 is forgotten in the derivative of {name}: 1 + f′ stands for f′"
+            yield variant(1.56 + extra, Slip.MISSING_CONSTANT, said, by_entries(1 + slope))
+        else:
+            said = f"1 − f′ stands for the derivative of {name}"
+            yield variant(1.6 + extra, Slip.WRONG_VALUE, said, by_entries(1 - slope))
     for other, derivative in DERIVATIVES.items():
         wrong = derivative(x, y)
         if not np.allclose(wrong, slope, rtol=1e-9, atol=1e-12) and np.isfinite(wrong).all():

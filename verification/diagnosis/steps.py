@@ -92,6 +92,7 @@ def other_steps(tape: Tape) -> Found:
         if key in seen:
             continue
         seen.add(key)
+        yield from _shifted_uses(tape, loops, made, sources[0], name)
         for formula, by_value in BY_VALUE:
             edges = {}
             for vertex, before in zip(made, sources, strict=True):
@@ -112,6 +113,30 @@ def other_steps(tape: Tape) -> Found:
                 yield 1.3, Slip.WRONG_POINT, said, edges, {}
 
 
+def _shifted_uses(
+    tape: Tape, loops: dict[Site, list[int]], made: list[int], initial: int, name: str
+) -> Found:
+    """Yield what it gives where another place of the loop takes the value of the step before: h_{t−1} for h_t."""
+    for vertices in loops.values():
+        if len(vertices) != len(made):
+            continue
+        for place, _, _ in tape.calls[vertices[0]].operands:
+            taken = [_source(tape.calls[one], place) for one in vertices]
+            if taken not in (made, made[::-1]):
+                continue
+            before = dict(zip(made, [initial, *made[:-1]], strict=True))
+            edges: dict[Edge, Pull | None] = {}
+            for vertex, own in zip(vertices, made if taken == made else made[::-1], strict=True):
+                value = np.asarray(tape.values[before[own]])
+                for edge in tape.edges[vertex]:
+                    if edge.place != place and (pull := again(tape.calls[vertex], edge.place, place, value)):
+                        edges[edge] = pull
+            if edges:
+                first = tape.calls[vertices[0]]
+                said = f"{name} of the step before stands for that of the step at {name_of(first)}{_where(first)}"
+                yield 1.3, Slip.WRONG_VALUE, f"{said}: h_{{t−1}} for h_t", edges, {}
+
+
 def overlapping_parts(tape: Tape) -> Found:
     """Yield what it gives to assign the parts of an array that overlap, where they should be added."""
     used: dict[int, list[Edge]] = {}
@@ -120,6 +145,10 @@ def overlapping_parts(tape: Tape) -> Found:
             call = tape.calls.get(edge.target)
             if call is not None and name_of(call) in ("indexing", "take") and edge.source in tape.active:
                 used.setdefault(edge.source, []).append(edge)
+    by_source: dict[int, list[Edge]] = {}
+    for edges in tape.edges:
+        for edge in edges:
+            by_source.setdefault(edge.source, []).append(edge)
     for source, uses in used.items():
         if len(uses) < 2:
             continue
@@ -136,6 +165,19 @@ def overlapping_parts(tape: Tape) -> Found:
             edges_: dict[Edge, Pull | None] = {edge: _masked(edge, owner == k) for k, edge in enumerate(uses)}
             said = f"the {len(uses)} parts of {value_name(tape, source)} that overlap are assigned, the {which} of them"
             yield 0.95, Slip.REPEATED_INDEX, f"{said} stays, expected added", edges_, {}
+            inner = {
+                one: None
+                for vertex in dict.fromkeys(edge.target for edge in uses)
+                for one in by_source.get(vertex, [])[:: 1 if which == "last" else -1][:-1]
+            }
+            if inner:
+                yield (
+                    1.0,
+                    Slip.REPEATED_INDEX,
+                    f"{said} and of the uses of each stays, expected added",
+                    {**edges_, **inner},
+                    {},
+                )
 
 
 def _masked(edge: Edge, mask: Array) -> Pull:

@@ -105,6 +105,7 @@ class Tape:
         self._along: dict[Edge, Array] = {}
         self._steps: dict[Edge, Any] = {}
         self._active: set[int] | None = None
+        self._needed: set[int] | None = None
         for target, call in self.calls.items():
             for place, source, steps in call.operands:
                 if not _is_zero(steps):
@@ -116,6 +117,19 @@ class Tape:
         if self._active is None:
             self._active = self.reaching([0])
         return self._active
+
+    @property
+    def needed(self) -> set[int]:
+        """The vertices that the output depends on."""
+        if self._needed is None:
+            self._needed, waiting = {self.output}, [self.output]
+            while waiting:
+                call, here = self.calls.get(waiting[-1]), waiting.pop()
+                sources = {edge.source for edge in self.edges[here]}
+                sources |= set() if call is None else {source for _, source, _ in call.operands}
+                waiting += sources - self._needed
+                self._needed |= sources
+        return self._needed
 
     def link_all(self, edges: Iterable[tuple[int, int, Any]]) -> None:
         """Add the edges (source, target, J) of vertices that no call made: copies, and arrays put together.
@@ -307,7 +321,7 @@ def with_captured(f: Any) -> tuple[Callable[[Any, Sequence[Any]], Any], dict[str
                 captured.setdefault(name, value)
             elif type(value) is dict and len(value) < 100:
                 captured |= {
-                    key: one for key, one in value.items() if isinstance(key, str) and _is_taken(one)
+                    key: one for key, one in value.items() if isinstance(key, str) and _is_taken(one, least=0)
                 }
 
     def code(x: Any, given: Sequence[Any]) -> Any:
@@ -338,10 +352,10 @@ def _is_filled(cell: Any) -> bool:
     return True
 
 
-def _is_taken(value: Any) -> bool:
+def _is_taken(value: Any, least: int = 1) -> bool:
     return (
         type(value) is np.ndarray
         and value.dtype == np.float64
-        and value.ndim > 0
+        and value.ndim >= least
         and 0 < value.size <= LARGEST_CAPTURED
     )

@@ -59,7 +59,7 @@ def _changes(tape: Tape, vertex: int, call: Call) -> Iterator[tuple[float, str, 
         what = operand(tape, call, (k,))
         if name == "+" and np.ndim(other) == 0 and 0 < abs(other) <= SMALL_TERM:
             yield 2.0, Slip.WRONG_VALUE, f"the {what} that is added is left out", _with(call, k, 0.0)
-        elif name in ("+", SYMBOLS["subtract"]) and np.size(other) > 1:
+        elif name in ("+", SYMBOLS["subtract"]) and (np.size(other) > 1 or _is_named(tape, call, k)):
             yield (
                 1.5,
                 Slip.MISSING_CONSTANT,
@@ -71,6 +71,24 @@ def _changes(tape: Tape, vertex: int, call: Call) -> Iterator[tuple[float, str, 
                 f"the {'factor' if name == '*' else 'divisor'} {what} is left out in all that follows from it"
             )
             yield 1.6, Slip.MISSING_FACTOR, said, _with(call, k, np.ones_like(other))
+
+
+def _is_named(tape: Tape, call: Call, k: int) -> bool:
+    return any(place == (k,) and source in tape.names for place, source, _ in call.operands)
+
+
+def without_a_term(tape: Tape) -> Iterator[tuple[str, Tape]]:
+    """Yield the tape where a term or a factor is left out in what is no function of what is differentiated by."""
+    for vertex, call in tape.calls.items():
+        if vertex in tape.active or vertex not in tape.needed:
+            continue
+        if call.function in (np.add, np.subtract, np.multiply):
+            for k, other in enumerate(call.args):
+                whole = np.shape(call.args[1 - k]) == np.shape(tape.values[vertex])
+                neutral = np.ones_like(other) if call.function is np.multiply else np.zeros_like(other)
+                if whole and (made := with_values(tape, {vertex: _with(call, k, neutral)})) is not None:
+                    line = f" (line {call.frames[0].line})" if call.frames else ""
+                    yield f"{operand(tape, call, (k,))} is left out at {name_of(call)}{line}", made
 
 
 def _with(call: Call, k: int, value: Any) -> Call:
