@@ -29,6 +29,7 @@ SIZES = {
     "sizes": lambda sizes: tuple(min(size, 3) for size in sizes[:4]),
     "n": lambda n: 5,
     "count": lambda n: 9,
+    "words": lambda words: ("--version",),
 }
 TINY = measuring.Effort(rounds=3, block=1e-4, most=0.01)
 
@@ -54,7 +55,9 @@ def contestants(cases):
             if installed(contestant.runtime):
                 for dtype in ("float64", "float32") if case.single else ("float64",):
                     problem = shrunk(case.in_dtype(dtype))
-                    found.setdefault((case.family.title, name, problem), (case.family, contestant, problem))
+                    # what takes half a minute to compile is compiled once
+                    key = (case.family.title, name, None if "torch.compile" in name else problem)
+                    found.setdefault(key, (case.family, contestant, problem))
     return [
         pytest.param(*parts, id=f"{title}: {name}, {problem}")
         for (title, name, problem), parts in found.items()
@@ -74,6 +77,7 @@ def double_precision_in_jax():
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # in torch's own code
+@pytest.mark.filterwarnings("ignore:.*torch._prims_common.check:FutureWarning")
 @pytest.mark.parametrize(("family", "contestant", "problem"), contestants(BY_NAME.values()))
 def test_every_contestant_gives_the_expected_answer(family, contestant, problem):
     try:
@@ -243,17 +247,17 @@ def test_times_under_load_are_beside_the_calm_ones():
     assert (peer.ratio.median, peer.met) == (1.0, False)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes are listed by Linux's /proc")
 def test_busy_cores_are_free_again():
     with measuring.busy_cores():
-        busy = [child for child in children() if "while True: pass" in child]
-        assert busy
-    assert not [child for child in children() if "while True: pass" in child]
+        assert [child for child in children() if measuring.BUSY in child]
+    assert not [child for child in children() if measuring.BUSY in child]
 
 
 def children():
     """Return the command lines of this process's children."""
-    psutil_free = Path("/proc/self/task").glob("*/children")
-    numbers = {number for path in psutil_free for number in path.read_text().split()}
+    listed = Path("/proc/self/task").glob("*/children")
+    numbers = {number for path in listed for number in path.read_text().split()}
     return [Path(f"/proc/{number}/cmdline").read_text().replace("\0", " ") for number in numbers]
 
 

@@ -17,6 +17,9 @@ class Facts:
     _out: Axes
     _in: Axes
     _tensor: Tensor
+    by: str
+    half: bool
+    order: int
 
     @property
     def sizes(self) -> dict[str, tuple[str, ...]]:
