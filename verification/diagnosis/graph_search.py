@@ -85,7 +85,9 @@ class Search:
             return False
         self.right = found  # what differences measured has their errors
         away = [float(np.linalg.norm(target.rows - found)) for target in self.targets]
-        kept = [k for k, one in enumerate(away) if one > 1e-7 * self.size]  # others their form alone explains
+        kept = [
+            k for k, one in enumerate(away) if one > 1e-10 * self.size
+        ]  # others their form alone explains
         self.targets, self.away = [self.targets[k] for k in kept], [away[k] for k in kept]
         self.flat = np.array([one.rows.reshape(-1) for one in self.targets]).reshape(-1, found.size)
         self.squares = np.sum(self.flat**2, axis=1)
