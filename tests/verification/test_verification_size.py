@@ -127,9 +127,9 @@ def hinge_gradient(W, X, y, reg, slip):
         ("counted once", "is counted once, expected once for each"),
         ("sign", "the sign of the result of reshape"),
         ("not divided", "the divisor 150 is left out"),
-        ("no reg", "through sum is left out"),
-        ("half reg", "has a factor ½ too much"),
-        ("double reg", "has a factor 2 too much"),
+        ("no reg", "regularisation: 0.1 times W is missing"),
+        ("half reg", "regularisation: 0.05 times W is missing"),
+        ("double reg", "regularisation: 0.1 times W is there that should not be"),
     ],
 )
 def test_mistakes_over_many_points_are_named_along_random_directions(slip, words):

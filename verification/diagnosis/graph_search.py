@@ -246,7 +246,8 @@ class Search:
         bases = [(self.right, "")] + [(self.right - share, one.sentence) for one, share in paths]
         for target in self.targets:
             scaled = ratio(target.rows, self.right) * self.right
-            if float(np.linalg.norm(target.rows - scaled)) <= FITS * float(np.linalg.norm(self.right)):
+            away = float(np.linalg.norm(target.rows - self.right))
+            if float(np.linalg.norm(target.rows - scaled)) <= FITS * away:
                 continue  # a constant factor of the whole says it simpler
             for base, beside in bases:
                 off = (target.rows - base).reshape(-1) / self.rows[0, 0]
