@@ -196,7 +196,7 @@ def _diagnose(
         small = deviation > TINY * size and point is not None and callable(f)
         tapes = itertools.islice(_tapes(f, point, wrt), 1) if small and point is not None else ()
         fits = ranked(
-            fit for make, at in tapes for fit in explain(make, at, right, [(0.0, "", "", found)], raw)
+            fit for make, at in tapes for fit in explain(make, at, right, [(0.0, "", "", found)], raw, small)
         )
         if fits:  # as a regularisation with a small weight
             return _told(fits, f"deviation {deviation / size:.2g} relative to J")
