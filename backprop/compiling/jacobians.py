@@ -350,11 +350,7 @@ class CompiledJacobian(ByValue):
     def _at_own(self, x: Any, out: Any) -> Any:
         """Return the Jacobian at an array of the engine's library, or at what stands for one while it is traced."""
         if tuple(x.shape) != self.shape or out is not None:
-            found = (
-                f"shape {tuple(x.shape)}"
-                if out is None
-                else "out beside an array that is no array of NumPy's"
-            )
+            found = f"shape {tuple(x.shape)}" if out is None else "out beside an array of another library"
             raise ValueError(f"x: found {found}, expected shape {self.shape} and no out")
         if np.dtype(x.dtype) != self.dtype:
             return self._for_dtype(checked_precision(x.dtype))._at_own(x, None)
