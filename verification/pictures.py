@@ -179,9 +179,9 @@ def error_map(candidate: Any, expected: Any, *, worst: tuple[int, int] | None = 
         place = checked_list(worst, "worst", "a row and a column")
         if len(place) != 2:
             raise ValueError(f"worst: found {shown(worst)}, expected a row and a column")
-        i, j = (
-            checked_integer(k, "worst", least=0, most=n - 1) for k, n in zip(place, errors.shape, strict=True)
-        )
+        i, j = (checked_integer(k, "worst", least=0, most=None) for k in place)
+        if i >= errors.shape[0] or j >= errors.shape[1]:
+            raise ValueError(f"worst: found {worst}, expected an index of a matrix of shape {errors.shape}")
     return _draw_map(errors, (i, j), float(found[i, j]), float(right[i, j]))
 
 

@@ -383,9 +383,8 @@ class CompiledJacobian(ByValue):
         return _restored, (*given, self._form, self.block, self._engine)
 
     def __repr__(self) -> str:
-        m, n = self._sizes
-        where = engine_text(self.form, self.engine, self._candidates)
-        return f"<CompiledJacobian ∂/∂{self.by}: x {self.shape} ↦ {m}×{n}, {where}, {self.cost}>"
+        sizes, where = "×".join(map(str, self._sizes)), engine_text(self.form, self.engine, self._candidates)
+        return f"<CompiledJacobian ∂/∂{self.by}: x {self.shape} ↦ {sizes}, {where}, {self.cost}>"
 
 
 def _none_is(array: Any) -> bool:
