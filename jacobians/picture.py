@@ -50,7 +50,7 @@ class Picture(str):
         return self.svg
 
     def _repr_html_(self) -> str:
-        return f'<figure tabindex="0" style="overflow-x:auto">{self.inline}</figure>'
+        return f"<figure>{self.inline}</figure>"
 
     @property
     def inline(self) -> str:
