@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jacobians.function import INPUT
+from jacobians.numerics.arguments import checked_integer, checked_list, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.picture import PAGE_STYLE, Picture
@@ -175,9 +176,12 @@ def error_map(candidate: Any, expected: Any, *, worst: tuple[int, int] | None = 
     if worst is None:
         i, j = (int(k) for k in np.unravel_index(int(np.argmax(errors)), errors.shape))
     else:
-        i, j = worst
-        if not (0 <= i < errors.shape[0] and 0 <= j < errors.shape[1]):
-            raise ValueError(f"worst: found {worst}, expected an index of a matrix of shape {errors.shape}")
+        place = checked_list(worst, "worst", "a row and a column")
+        if len(place) != 2:
+            raise ValueError(f"worst: found {shown(worst)}, expected a row and a column")
+        i, j = (
+            checked_integer(k, "worst", least=0, most=n - 1) for k, n in zip(place, errors.shape, strict=True)
+        )
     return _draw_map(errors, (i, j), float(found[i, j]), float(right[i, j]))
 
 
