@@ -180,7 +180,11 @@ class SymbolicCosts:
         return CONVENTION + ("" if self.complete else " Of so many factors only these orders were compared.")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return expressions and conditions as texts that sympy reads."""
+        """Return expressions and conditions as texts.
+
+        ``sympy.sympify(text, locals={name: symbol, …})`` reads them; without the letters as locals it takes N, E, I and
+        others for what sympy means by them.
+        """
         return {
             "schema": "explicit-jacobians/symbolic-cost",
             "letters": [str(letter) for letter in self.letters],

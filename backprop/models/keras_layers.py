@@ -223,12 +223,12 @@ def _rescaling(values: Values, name: str, layer: Any, given: Given) -> None:
 
 
 def _flatten(values: Values, name: str, layer: Any, given: Given) -> None:
-    if layer.data_format == "channels_first" and len(values.shape(one_value(given))) > 1:
-        values.assembly.add(
-            name, Flatten(), values.first(one_value(given))
-        )  # Keras brings the first axis to the end
-        return
-    values.add(name, Flatten(), one_value(given))
+    source = one_value(given)
+    axes = len(values.shape(source))
+    if layer.data_format == "channels_first" and axes > 1:  # Keras brings the channels to the end
+        values.assembly.add(f"{name}, channels last", Transpose((*range(1, axes), 0)), values.own(source))
+        source = f"{name}, channels last"
+    values.add(name, Flatten(), source)
 
 
 def _reshape(values: Values, name: str, layer: Any, given: Given) -> None:

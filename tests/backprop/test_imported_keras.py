@@ -93,6 +93,9 @@ ODD = {
     "a layer used twice": lambda i: (lambda d: d(d(i)))(k.Dense(4, activation="elu")),
     "Dense behind images": lambda i: k.Dense(3, use_bias=False)(k.Reshape((2, 1, 2))(i)),
     "Permute and Flatten": lambda i: k.Flatten()(k.Permute((2, 1))(k.Reshape((2, -1))(i))),
+    "Flatten of channels in front": lambda i: k.Flatten(data_format="channels_first")(
+        k.Reshape((2, 1, 2))(i)
+    ),
     "causal": lambda i: k.Conv1D(2, 2, padding="causal", dilation_rate=2)(k.Reshape((4, 1))(i)),
     "valid, strides": lambda i: k.Conv1D(2, 2, strides=2)(k.Reshape((4, 1))(i)),
     "maximum of all": lambda i: k.GlobalMaxPooling1D()(k.Reshape((2, 2))(i)),

@@ -213,3 +213,12 @@ def test_wrong_letters_get_a_sentence(arguments, sentence, capsys):
     error = " ".join(capsys.readouterr().err.split())
     assert sentence in error
     assert "Traceback" not in error
+
+
+def test_texts_are_read_back_with_letters_that_sympy_has_a_meaning_for():
+    letters = {name: sympy.Symbol(name, integer=True, positive=True) for name in "NEIS"}
+    N_, E, I_, S = letters.values()
+    costs = symbolic_costs([Spec.dense(N_, E), Spec.dense(E, I_), Spec.dense(I_, S)])
+    for item, data in zip(costs.alternatives, costs.to_dict()["alternatives"], strict=True):
+        read = sympy.sympify(data["multiplications"], locals=letters)
+        assert sympy.expand(read - item.cost.multiplications) == 0
