@@ -362,7 +362,7 @@ tr(X^2) | X | gradient | 2*X' |
 tr((X'*C*X)^-1*A) | X | gradient | -(C*X*(X'*C*X)^-1)*(A+A')*(X'*C*X)^-1 | C symmetric
 tr(A*(X.*B)) | X | gradient | A'.*B |
 tr(D*X) | X | gradient | D | D diagonal
-log(det(X'*X)) | X | gradient | 2*X*(X'*X)^-1 | X n×m
+log(det(X'*X)) | X | gradient | 2*X*(X'*X)^-1 |
 det(X)^k | X | gradient | k*det(X)^k*(X^-1)' | k scalar
 det(X^3) | X | gradient | 3*det(X)^3*(X^-1)' |
 logdet(eye(n) + B*B') | B | gradient | 2*inv(eye(n)+B*B')*B |
