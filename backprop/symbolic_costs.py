@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,13 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 from backprop.chain import Chain
+from backprop.symbolic_conditions import Condition, condition, factored, sign, words
+from backprop.symbolic_picture import SIZES, USUAL, plane_svg
 from backprop.tables import WIDTH, Tex, latex_table, markdown_table, text_table
 from jacobians import Cost
 from jacobians.markup import html_table
-from jacobians.numerics.arguments import checked_integer, shown
+from jacobians.numerics.arguments import checked_integer, checked_option, shown
+from jacobians.picture import Picture
 from jacobians.planning.bracketing import associate, from_left, from_right
 from jacobians.planning.trees import Tree
 
@@ -36,31 +38,6 @@ class SymbolicAlternative:
     bracketing: str
     tree: Tree
     cost: Cost
-
-
-@dataclass(frozen=True)
-class Condition:
-    """When one bracketing has fewer multiplications than another.
-
-    Attributes
-    ----------
-    first, second : str
-        Their names.
-    holds : bool or None
-        True or False where no size changes it; None where sizes decide.
-    relation : sympy expression or None
-        What must hold for sizes; solved for a letter where the sign of its coefficient is known.
-    """
-
-    first: str
-    second: str
-    holds: bool | None
-    relation: Any = None
-
-    def __str__(self) -> str:
-        if self.holds is not None:
-            return f"{self.first} {'always' if self.holds else 'never'} beats {self.second}"
-        return f"{self.first} beats {self.second} iff {_words(self.relation)}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +67,7 @@ class SymbolicCosts:
     def conditions(self) -> tuple[Condition, ...]:
         """For each pair of alternatives, when the first beats the second; one of two opposite ones where both hold."""
         pairs = permutations(self.alternatives, 2)
-        found = [_condition(a.strategy, b.strategy, a.cost, b.cost) for a, b in pairs]
+        found = [condition(a.strategy, b.strategy, a.cost, b.cost) for a, b in pairs]
         of = {(c.first, c.second): c for c in found}
         # "never" says no more than "always" of the other
         return tuple(
@@ -142,10 +119,58 @@ class SymbolicCosts:
                     raise RuntimeError(f"the cost of {item.bracketing} is another at {values}; report it")
         return trials * len(self.alternatives)
 
+    def picture(
+        self, across: str | None = None, down: str | None = None, sizes: Mapping[str, int] | None = None
+    ) -> Picture:
+        """Return the plane of two letters, in which each cell has the colour of what costs least there.
+
+        Parameters
+        ----------
+        across, down : str, optional
+            The letters; by default two that decide a condition. Of one letter it is a row.
+        sizes : dict, optional
+            Of other letters, by name; 16 by default.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such letter, both are one, or a size is no positive integer.
+
+        Examples
+        --------
+        >>> import sympy
+        >>> n, h = sympy.symbols("n h", integer=True, positive=True)
+        >>> symbolic_costs(Chain.from_shapes([(n, h), (h, h), (h, 5)])).picture().count("left costs least")
+        1
+        """
+        names = [str(letter) for letter in self.letters]
+        decisive = [c.relation for c in self.conditions if c.relation is not None]
+        usual = sorted(map(str, decisive[0].free_symbols)) if decisive else []
+        usual += [name for name in names if name not in usual]
+        first = checked_option(across, "across", names) if across is not None else None
+        second = checked_option(down, "down", names) if down is not None else None
+        if first is not None and first == second:
+            raise ValueError(f"across, down: found {first!r} twice, expected two of {names}")
+        first = first or next(name for name in usual if name != second)
+        second = second or next((name for name in usual if name != first), None)
+        others = {name: USUAL for name in names if name not in (first, second)}
+        for name, size in (sizes or {}).items():
+            checked_option(name, "sizes", [*others])
+            others[name] = checked_integer(size, f"sizes[{name!r}]")
+        winners = {}
+        for column in SIZES:
+            for row in SIZES if second is not None else SIZES[:1]:
+                costs = self.at({**others, first: column, **({} if second is None else {second: row})})
+                least = min(cost.multiplications for cost in costs.values())
+                winners[column, row] = [own for own, cost in costs.items() if cost.multiplications == least]
+        fixed = ", ".join(f"{name} = {size}" for name, size in others.items())
+        texts = {item.strategy: item.bracketing for item in self.alternatives}
+        return Picture(plane_svg(first, second, winners, texts, [str(c) for c in self.conditions[:8]], fixed))
+
     def _table(self) -> tuple[list[str], list[list[str]]]:
         header = ["strategy", "bracketing", "multiplications", "additions"]
         rows = [
-            [item.strategy, item.bracketing, _words(item.cost.multiplications), _words(item.cost.additions)]
+            [item.strategy, item.bracketing, words(item.cost.multiplications), words(item.cost.additions)]
             for item in self.alternatives
         ]
         return header, rows
@@ -194,7 +219,10 @@ class SymbolicCosts:
         from html import escape
 
         conditions = "".join(f"<li>{escape(str(condition))}</li>" for condition in self.conditions)
-        return f"{html_table(*self._table())}<ul>{conditions}</ul><p>{escape(self._note)}</p>"
+        return (
+            f"{html_table(*self._table())}<ul>{conditions}</ul><p>{escape(self._note)}</p>"
+            + self.picture()._repr_html_()
+        )
 
     def __str__(self) -> str:
         lines = "\n".join(str(condition) for condition in self.conditions)
@@ -249,8 +277,8 @@ def symbolic_costs(chain: Chain | Sequence[Any]) -> SymbolicCosts:
     found = []
     for name, tree in trees.items():
         cost = associate(chain.specs, tree).cost
-        factored = Cost(_factored(cost.multiplications), _factored(cost.additions))
-        found.append(SymbolicAlternative(name, chain.plan(tree).bracketing, tree, factored))
+        cost = Cost(factored(cost.multiplications), factored(cost.additions))
+        found.append(SymbolicAlternative(name, chain.plan(tree).bracketing, tree, cost))
     if count < 3:  # one bracketing, by both names
         found = found[:1]
     kept = found[:2]
@@ -285,86 +313,7 @@ def _never_better(
 ) -> bool:
     """Return whether another bracketing costs no more at any sizes; of equals the first in the list stays."""
     more = item.cost.multiplications - other.cost.multiplications
-    sign = _sign(more)
-    if sign == 0:
+    side = sign(more)
+    if side == 0:
         return order.index(other) < order.index(item)
-    return sign == 1
-
-
-def _factored(number: Any) -> Any:
-    import sympy
-
-    return (
-        number if isinstance(number, int) or number.has(sympy.Piecewise, sympy.Min) else sympy.factor(number)
-    )
-
-
-def _sign(expression: Any, *, strict: bool = False) -> int | None:
-    """Return 1 or −1 where it is ≥ 0 or ≤ 0 for all sizes from 2, 0 where it is 0; None where sizes decide.
-
-    With n = 2 + n′ a polynomial whose coefficients all have one sign has it everywhere; `strict` asks that it is
-    nowhere 0.
-    """
-    import sympy
-
-    expression = sympy.expand(expression)
-    if expression.has(sympy.Min, sympy.Piecewise):
-        return None
-    letters = sorted(expression.free_symbols, key=str)
-    if not letters:
-        return int(sympy.sign(expression))
-    shifted = sympy.Poly(expression.subs({x: x + 2 for x in letters}, simultaneous=True), *letters)
-    for sign in (1, -1):
-        if all(sign * c >= 0 for c in shifted.coeffs()):
-            return None if strict and shifted.eval(dict.fromkeys(letters, 0)) == 0 else sign
-    return None
-
-
-def _condition(first: str, second: str, cost: Cost, other: Cost) -> Condition:
-    """Return when a cost has fewer multiplications than another."""
-    import sympy
-
-    difference = sympy.sympify(other.multiplications - cost.multiplications)
-    if difference.has(sympy.Min, sympy.Piecewise):
-        return Condition(first, second, None, difference > 0)
-    if sympy.expand(difference) == 0:
-        return Condition(first, second, False)
-    constant, factors = sympy.factor_list(difference)
-    sign, left = (1 if constant > 0 else -1), []
-    for factor, power in factors:
-        known = _sign(factor, strict=True)
-        if known is None:
-            left += [factor] * (1 if power % 2 else 2)
-        elif power % 2:
-            sign *= known
-    if not left:
-        return Condition(first, second, sign > 0)
-    rest = sympy.expand(sign * sympy.prod(left))
-    return Condition(first, second, None, _solved(rest))
-
-
-def _solved(rest: Any) -> Any:
-    """Return rest > 0, solved for the first letter in which it is linear with a coefficient of known sign."""
-    import sympy
-
-    for letter in sorted(rest.free_symbols, key=str, reverse=True):
-        if sympy.degree(rest, letter) != 1:
-            continue
-        slope = rest.coeff(letter, 1)
-        sign = _sign(slope, strict=True)
-        if sign is None:
-            continue
-        bound = sympy.factor(-(rest - slope * letter).expand() / slope)
-        if sign > 0:
-            return sympy.Lt(bound, letter, evaluate=False)
-        return sympy.Lt(letter, bound, evaluate=False)
-    plus = sympy.Add(*(term for term in sympy.Add.make_args(rest) if term.as_coeff_Mul()[0] > 0))
-    return sympy.Lt(sympy.expand(plus - rest), plus, evaluate=False)
-
-
-def _words(expression: Any) -> str:
-    """Return an expression as people write it: h²·n for h**2*n."""
-    text = str(expression)
-    raised = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-    text = re.sub(r"\*\*([0-9]+)", lambda found: found[1].translate(raised), text)
-    return text.replace("*", "·")
+    return side == 1

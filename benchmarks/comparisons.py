@@ -30,6 +30,14 @@ class Comparison(NamedTuple):
     goal: str
     met: bool | None
     reason: str
+    our_least: float | None = None
+    their_least: float | None = None
+    best: bool = True  # whether nothing of ours is faster
+
+    @property
+    def least_ratio(self) -> float | None:
+        """Their least time divided by ours: what a machine that others share disturbs least."""
+        return self.their_least / self.our_least if self.our_least and self.their_least else None
 
     @property
     def they_win(self) -> bool:
@@ -59,13 +67,25 @@ def median(seconds: Sequence[float | None]) -> float:
     return statistics.median(found for found in seconds if found is not None)
 
 
+def least(seconds: Sequence[float | None]) -> float:
+    """Return the least of the rounds that were measured."""
+    return min(found for found in seconds if found is not None)
+
+
 def fastest(contestants: Mapping[str, Any], wanted: str) -> str | None:
-    """Return the fastest contestant of a name, a role or a runtime; peers only, for a runtime."""
+    """Return the fastest contestant of a name, a role or a runtime; peers only, for a runtime.
+
+    "alone" are ours without an engine beside NumPy.
+    """
     found = [
         name
         for name, known in contestants.items()
         if known.get("seconds")
-        and (wanted in (name, known["role"]) or (wanted == known["runtime"] and known["role"] == "peer"))
+        and (
+            wanted in (name, known["role"])
+            or (wanted == known["runtime"] and known["role"] == "peer")
+            or (wanted == "alone" and known["role"] == "ours" and "engine=" not in name)
+        )
     ]
     return min(found, key=lambda name: median(contestants[name]["seconds"]), default=None)
 
@@ -73,25 +93,45 @@ def fastest(contestants: Mapping[str, Any], wanted: str) -> str | None:
 def compare_case(record: Mapping[str, Any]) -> list[Comparison]:
     """Return a comparison for each goal of a measured case; one without a goal only if no other says the same."""
     found = [_compare(record, goal) for goal in record["goals"]]
-    said = {(line.ours, line.theirs) for line in found if line.goal}
+    said = {(line.case, line.ours, line.theirs) for line in found if line.goal}
     kept = []
     for line in found:
-        if line.goal or (line.ours, line.theirs) not in said:
+        if line.goal or (line.case, line.ours, line.theirs) not in said:
             kept.append(line)
-            said.add((line.ours, line.theirs))
+            said.add((line.case, line.ours, line.theirs))
     return kept
+
+
+LEVEL, OF_THE_FLOOR, ALL = 0.97, 0.9, 0.85
+
+
+def products_are_all(record: Mapping[str, Any]) -> bool:
+    """Return whether the floor takes more than 85 % of the fastest peer's time: more than level can't be bought."""
+    known = record["contestants"]
+    floor, peer = fastest(known, "floor"), fastest(known, "peer")
+    if floor is None or peer is None:
+        return False
+    return median(known[floor]["seconds"]) > ALL * median(known[peer]["seconds"])
 
 
 def _compare(record: Mapping[str, Any], goal: Mapping[str, Any]) -> Comparison:
     contestants = record["contestants"]
     wanted = goal["ours"] or "ours"
     ours = fastest(contestants, wanted)
-    alone = goal["seconds"] is not None
-    theirs = None if alone else fastest(contestants, goal["against"])
+    alone, loaded, with_itself = goal["seconds"] is not None, goal["loaded"], goal["against"] == "loaded"
+    theirs = None if alone else ours if with_itself else fastest(contestants, goal["against"])
     role = contestants[theirs]["role"] if theirs else "ours" if alone else "peer"
-    own = median(contestants[ours]["seconds"]) if ours else None
-    other = median(contestants[theirs]["seconds"]) if theirs else None
-    between = ratio(contestants[theirs]["seconds"], contestants[ours]["seconds"]) if ours and theirs else None
+    key = "loaded" if loaded else "seconds"
+    mine = contestants[ours].get(key) if ours else None
+    others = contestants[theirs].get("seconds" if with_itself else key) if theirs else None
+    own, other = (median(found) if found else None for found in (mine, others))
+    if with_itself and own and other:  # rounds of other minutes
+        between: Ratio | None = Ratio(other / own, other / own, other / own, len(mine))
+    else:
+        between = ratio(others, mine) if mine and others else None
+    asked, said = goal["ratio"], ""
+    if goal["level"] and products_are_all(record):
+        asked, said = (OF_THE_FLOOR if goal["against"] == "floor" else LEVEL), " (products are all)"
     reason, met = "", None
     if "wrong" in record:
         reason, met = f"a wrong answer, nothing is timed: {record['wrong']}", False
@@ -99,27 +139,28 @@ def _compare(record: Mapping[str, Any], goal: Mapping[str, Any]) -> Comparison:
         reason = _absent(record, wanted)
     elif not alone and theirs is None:
         reason = _absent(record, goal["against"])
+    elif loaded and between is None:
+        reason = "not measured under load"
     elif alone and own is not None:
         met = own <= goal["seconds"]
-    elif goal["ratio"] is not None and between is not None:
-        met = between.median >= goal["ratio"]
-    text = (
-        f"≤ {seconds_text(goal['seconds'])}"
-        if alone
-        else ""
-        if goal["ratio"] is None
-        else f"≥ {goal['ratio']:.3g}"
-    )
+    elif asked is not None and between is not None:
+        met = between.median >= asked
+    text = f"≤ {seconds_text(goal['seconds'])}" if alone else "" if asked is None else f"≥ {asked:.3g}{said}"
+    name = "the same, calm" if with_itself else theirs or ("" if alone else goal["against"])
+    case = f"{record['name']}{', under load' if loaded else ''}"
     return Comparison(
-        record["name"], record["dtype"], role, ours or wanted, own, theirs or ("" if alone else goal["against"]), other,
-        between, text, met, reason,
+        case, record["dtype"], role, ours or wanted, own, name, other, between, text, met, reason,
+        our_least=least(mine) if mine else None,
+        their_least=least(others) if others else None,
+        best=ours == fastest(contestants, "ours"),
     )  # fmt: skip
 
 
 def _absent(record: Mapping[str, Any], wanted: str) -> str:
     """Return why none of the contestants that are meant was measured."""
     skipped = record["skipped"]
-    meant = [name for name, (role, runtime) in record["entrants"].items() if wanted in (name, role, runtime)]
+    role_of = {"alone": "ours"}.get(wanted, wanted)
+    meant = [name for name, (role, runtime) in record["entrants"].items() if role_of in (name, role, runtime)]
     reasons = [f"{name}: {skipped[name]}" for name in meant if name in skipped]
     return "; ".join(["not measured", *reasons]) if reasons else "not installed"
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from cases.family import Case, Family
-from comparisons import compare_case
+from cases.family import Case, Family, Goal
+from comparisons import compare_case, fastest, median
 from workers import OURS, ContestantError, Worker
 
 LAGGARD = 5  # so many times slower than the fastest of its role: fewer rounds
@@ -38,15 +42,17 @@ class Effort(NamedTuple):
         Whether contestants that are marked as slow are called, once.
     """
 
-    rounds: int = 11
-    block: float = 0.05
-    most: float = 3.0
-    least: int = 3
-    patience: float = 20.0
+    rounds: int = 7
+    block: float = 0.02
+    most: float = 0.7
+    least: int = 1
+    patience: float = 12.0
     slow: bool = True
 
 
-QUICK = Effort(rounds=7, block=0.02, most=1.0, least=1, patience=2.0, slow=False)
+THOROUGH = Effort(rounds=11, block=0.05, most=3.0, least=3, patience=20.0)
+QUICK = Effort(rounds=5, block=0.01, most=0.5, patience=2.0, slow=False)
+HURRIED = Effort(rounds=3, block=0.005, most=0.1, patience=1.0, slow=False)  # when time is nearly up
 
 
 class WrongAnswerError(Exception):
@@ -85,7 +91,10 @@ def measure(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Effor
     for runtime in dict.fromkeys(contestant.runtime for contestant in family.contestants.values()):
         if runtime not in workers:
             continue
-        reply = workers[runtime].ask("make", case=case.name, dtype=dtype)
+        try:
+            reply = workers[runtime].ask("make", case=case.name, dtype=dtype)
+        except ContestantError as error:
+            reply = {"made": [], "skipped": {runtime: str(error)}}
         skipped |= reply["skipped"]
         places |= dict.fromkeys(reply["made"], workers[runtime])
     record: dict[str, Any] = {
@@ -105,13 +114,21 @@ def measure(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Effor
     for name, reply in first.items():
         known = family.contestants[name]
         contestants[name] = {"role": known.role, "runtime": known.runtime, "bytes": reply["bytes"]}
-    times = _times(family, problem, {name: places[name] for name in first}, first, effort)
+    times = _times(family, problem, {name: places[name] for name in first}, first, effort, skipped)
     for name, seconds in times.items():
         contestants[name]["seconds"] = seconds
         once = called_once(family, name, problem, first[name]["seconds"], effort)
-        contestants[name]["peak"] = None if once else places[name].ask("memory", contestant=name)["bytes"]
+        with contextlib.suppress(ContestantError):
+            contestants[name]["peak"] = None if once else places[name].ask("memory", contestant=name)["bytes"]
+    if case.loaded and dtype == "float64":
+        roles = {"ours" if goal.against == "loaded" else goal.against for goal in case.goals if goal.loaded}
+        names = {fastest(contestants, role) for role in (*roles, "ours")} - {None}
+        for name, seconds in _loaded({name: places[name] for name in names}, contestants, effort).items():
+            contestants[name]["loaded"] = seconds
     missed = {line.ours for line in compare_case(record) if line.met is False}
-    record["profiles"] = {name: places[name].ask("profile", contestant=name) for name in sorted(missed)}
+    missed &= {name for name in contestants if contestants[name].get("seconds")}
+    with contextlib.suppress(ContestantError):
+        record["profiles"] = {name: places[name].ask("profile", contestant=name) for name in sorted(missed)}
     return record
 
 
@@ -123,8 +140,10 @@ def called_once(family: Family, name: str, problem: Any, seconds: float, effort:
 
 def _shown(case: Case) -> list[dict[str, Any]]:
     """Return the comparisons of a case without goals; each once."""
-    shown = dict.fromkeys((goal.against, goal.ours) for goal in case.goals if goal.seconds is None)
-    return [{"against": against, "ratio": None, "seconds": None, "ours": ours} for against, ours in shown]
+    shown = dict.fromkeys(
+        (goal.against, goal.ours) for goal in case.goals if goal.seconds is None and not goal.loaded
+    )
+    return [vars(Goal(against, ours=ours)) for against, ours in shown]
 
 
 def _answers(
@@ -164,8 +183,9 @@ def _times(
     places: Mapping[str, Worker],
     first: Mapping[str, Any],
     effort: Effort,
+    skipped: dict[str, str],
 ) -> dict[str, list[float | None]]:
-    """Return the seconds of a call of each contestant, one a round."""
+    """Return the seconds of a call of each contestant, one a round; who fails on the way is skipped."""
     times: dict[str, list[float | None]] = {name: [None] * effort.rounds for name in places}
     once: dict[str, float] = {}
     order = spread(effort.rounds)
@@ -174,21 +194,73 @@ def _times(
             times[name][order[0]] = first[name]["seconds"]
             continue
         # the call for the answer was the first one: it compiled what is compiled
-        seconds = worker.ask("time", contestant=name, calls=1, warm=False)["seconds"]
-        calls = max(1, min(1000, int(effort.block / 4 / max(seconds, 1e-7))))
-        once[name] = (
-            worker.ask("time", contestant=name, calls=calls, warm=False)["seconds"] if calls > 1 else seconds
-        )
+        try:
+            seconds = worker.ask("time", contestant=name, calls=1, warm=False)["seconds"]
+            calls = max(1, min(1000, int(effort.block / 4 / max(seconds, 1e-7))))
+            once[name] = (
+                worker.ask("time", contestant=name, calls=calls, warm=False)["seconds"]
+                if calls > 1
+                else seconds
+            )
+        except ContestantError as error:
+            skipped[name] = str(error)
+            del times[name]
     part = participation(once, {name: family.contestants[name].role for name in once}, effort)
     for number in range(effort.rounds):
         for name in random.sample(sorted(once), len(once)):
-            if number in part[name]:
+            if number in part[name] and name in times:
                 calls = max(1, int(effort.block / once[name]))
                 # a call that fills a block needs none before it to be warm
-                reply = places[name].ask("time", contestant=name, calls=calls, warm=calls > 1)
+                try:
+                    reply = places[name].ask("time", contestant=name, calls=calls, warm=calls > 1)
+                except ContestantError as error:
+                    skipped[name] = str(error)
+                    del times[name]
+                    continue
                 times[name][number] = reply["seconds"]
                 time.sleep(SETTLE)
     return times
+
+
+LOADED_ROUNDS, LOADED_BLOCK = 5, 0.06  # a block meets several turns of the other process
+
+
+def _loaded(
+    places: Mapping[str, Worker], contestants: Mapping[str, Any], effort: Effort
+) -> dict[str, list[float]]:
+    """Return the seconds of a call of each contestant with a busy process on each core."""
+    times: dict[str, list[float]] = {name: [] for name in places}
+    block = min(LOADED_BLOCK, 3 * effort.block)
+    with busy_cores(), contextlib.suppress(ContestantError):
+        for _ in range(min(LOADED_ROUNDS, effort.rounds)):
+            for name, worker in places.items():
+                calls = max(1, int(block / median(contestants[name]["seconds"])))
+                times[name].append(worker.ask("time", contestant=name, calls=calls, warm=True)["seconds"])
+    return times
+
+
+# not longer than the process that asked for it, however that one ends
+BUSY = "import os, sys\nwhile os.getppid() == int(sys.argv[1]):\n    sum(range(10_000))"
+
+
+@contextlib.contextmanager
+def busy_cores() -> Iterator[None]:
+    """Have a process on each core that never waits."""
+    known = hasattr(os, "sched_getaffinity")
+    cores: Iterable[int] = sorted(os.sched_getaffinity(0)) if known else range(os.cpu_count() or 1)
+    started = []
+    try:
+        for core in cores:
+            process = subprocess.Popen([sys.executable, "-c", BUSY, str(os.getpid())])
+            started.append(process)
+            if known:
+                os.sched_setaffinity(process.pid, {core})
+        time.sleep(0.1)
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def participation(once: Mapping[str, float], roles: Mapping[str, str], effort: Effort) -> dict[str, set[int]]:

@@ -38,7 +38,7 @@ def ratio_figure(lines: Sequence[Comparison]) -> Any:
         axes.plot([line.ratio.low, line.ratio.high], [place, place], color=colour, linewidth=1.5)
         axes.plot([line.ratio.median], [place], "o", color=colour, markersize=4)
         if line.goal.startswith("≥"):
-            axes.plot([float(line.goal[1:])], [place], "|", color="black", markersize=8)
+            axes.plot([float(line.goal.split()[1])], [place], "|", color="black", markersize=8)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_yticks(range(len(lines)), [f"{line.case}  ·  {line.theirs}" for line in lines], fontsize=6.5)

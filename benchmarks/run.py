@@ -1,6 +1,6 @@
 """One command for the whole comparison: measures, compares, and writes a table and pictures.
 
-    python benchmarks/run.py [--quick] [--only GLOB] [--output DIR]
+    python benchmarks/run.py [--quick | --thorough] [--only GLOB] [--output DIR]
 
 Contestants: ours, JAX, PyTorch, HIPS autograd, SciPy, numdifftools, SymPy, and the floor: the least matrix products, or
 the least bytes. What is not installed is said so. See benchmarks/README.md and docs/speed.md.
@@ -16,6 +16,7 @@ import os
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,14 @@ from typing import Any
 from cases import CASES
 from cases.scaling import SERIES
 from comparisons import compare_case
-from measuring import QUICK, Effort, measure
+from measuring import HURRIED, QUICK, THOROUGH, Effort, measure
 from pictures import draw_growth, draw_ratios
 from tables import comparison_table, document, everyone_table
 from workers import OURS, RUNTIMES, Worker
 
 DOCUMENTATION = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-GROWTH_EFFORT = Effort(rounds=9, block=0.05, most=2.0)
+RARELY, SINGLE, GROWTH = 0.7, 0.75, 0.85  # shares of the time, from which on less is measured
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter blocks: a few minutes")
+    efforts = parser.add_mutually_exclusive_group()
+    efforts.add_argument("--quick", action="store_true", help="fewer and shorter blocks: a few minutes")
+    efforts.add_argument("--thorough", action="store_true", help="more and longer blocks, without a limit")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=11.0,
+        help="when they are nearly over, the rest gets short blocks, and single precision and growth are left out "
+        "(default: 11)",
+    )
     parser.add_argument(
         "--only", metavar="GLOB", action="append", help="cases whose name matches, such as '*1024*'"
     )
@@ -120,7 +130,12 @@ def processor() -> str:
 
 def measured(options: argparse.Namespace, kept: Path) -> dict[str, Any]:
     """Measure all cases; what is measured is kept after each."""
-    effort = QUICK if options.quick else Effort()
+    effort = QUICK if options.quick else THOROUGH if options.thorough else Effort()
+    start = time.monotonic()
+
+    def spent() -> float:  # as a share
+        return 0.0 if options.thorough else (time.monotonic() - start) / (60 * options.minutes)
+
     pythons = dict(options.python)
     workers = {
         runtime: Worker(runtime, pythons.get(runtime, sys.executable), options.threads)
@@ -142,6 +157,7 @@ def measured(options: argparse.Namespace, kept: Path) -> dict[str, Any]:
         },
         "cases": [],
         "scaling": [],
+        "left_out": [],
     }
     for runtime, reason in results["machine"]["missing"].items():
         print(f"{runtime} is not installed: {reason}", flush=True)
@@ -150,12 +166,17 @@ def measured(options: argparse.Namespace, kept: Path) -> dict[str, Any]:
             for case in options.cases:
                 if dtype == "float32" and not case.single:
                     continue
-                record = measure(case, dtype, present, effort)
+                if spent() > (SINGLE if dtype == "float32" else 1):
+                    results["left_out"].append(f"{case.name}, {dtype}")
+                    continue
+                record = measure(case, dtype, present, HURRIED if spent() > RARELY else effort)
                 results["cases"].append(record)
                 keep(results, kept)
                 print(comparison_table(compare_case(record)).split("\n", 2)[2], flush=True)
-        if not options.no_scaling:
-            results["scaling"] = growth(present[OURS], QUICK if options.quick else GROWTH_EFFORT)
+        if not options.no_scaling and spent() > GROWTH:
+            results["left_out"].append("growth")
+        elif not options.no_scaling:
+            results["scaling"] = growth(present[OURS], effort if options.thorough else QUICK)
     finally:
         for worker in workers.values():
             worker.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from comparisons import Comparison, bytes_text, compare_case, fastest, median, ratio, seconds_text
+from comparisons import Comparison, bytes_text, compare_case, fastest, least, median, ratio, seconds_text
 from profiles import text
 
 LARGE = 1_000_000  # bytes: answers whose memory is worth a line
@@ -20,9 +20,19 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequ
 def comparison_table(comparisons: Sequence[Comparison]) -> str:
     """Return what is compared with what, the ratio, the goal, and whether it is met."""
     return markdown(
-        ["case", "ours", "time", "compared with", "time", "theirs / ours", "goal", ""],
+        [
+            "case",
+            "ours",
+            "time (least)",
+            "compared with",
+            "time (least)",
+            "theirs / ours",
+            "of the least",
+            "goal",
+            "",
+        ],
         [_row(comparison) for comparison in comparisons],
-        numeric=(2, 4, 5, 6),
+        numeric=(2, 4, 5, 6, 7),
     )
 
 
@@ -40,13 +50,20 @@ def _row(line: Comparison) -> list[str]:
     return [
         line.case,
         f"`{line.ours}`" if line.ours != "ours" else "ours",
-        "" if line.our_seconds is None else seconds_text(line.our_seconds),
+        _times(line.our_seconds, line.our_least),
         line.theirs,
-        "" if line.their_seconds is None else seconds_text(line.their_seconds),
+        _times(line.their_seconds, line.their_least),
         between,
+        "" if line.least_ratio is None else f"{line.least_ratio:.3g}",
         line.goal,
         "; ".join(verdict),
     ]
+
+
+def _times(median: float | None, least: float | None) -> str:
+    if median is None:
+        return ""
+    return seconds_text(median) if least is None else f"{seconds_text(median)} ({seconds_text(least)})"
 
 
 def memory_table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -106,13 +123,13 @@ def everyone_table(records: Sequence[Mapping[str, Any]]) -> str:
                     record["name"],
                     name,
                     f"{known[name]['role']}, {known[name]['runtime']}",
-                    seconds_text(median(known[name]["seconds"])),
+                    _times(median(known[name]["seconds"]), least(known[name]["seconds"])),
                     "" if between is None else f"{between.median:.3g}",
                     "" if peak is None else bytes_text(peak),
                 ]
             )
         rows += [[record["name"], name, reason, "", "", ""] for name, reason in record["skipped"].items()]
-    return markdown(["case", "contestant", "", "time", "/ ours", "peak"], rows, numeric=(3, 4, 5))
+    return markdown(["case", "contestant", "", "time (least)", "/ ours", "peak"], rows, numeric=(3, 4, 5))
 
 
 def machine_text(results: Mapping[str, Any]) -> str:
@@ -128,6 +145,8 @@ def machine_text(results: Mapping[str, Any]) -> str:
         f"{machine['threads']} threads for everyone; {effort['rounds']} rounds of {effort['block']} s.",
         *(f"- {text}" for text in versions),
     ]
+    if results.get("left_out"):
+        lines.append(f"- left out, for time was up: {'; '.join(results['left_out'])}")
     if absent:
         lines.append(f"- not installed: {'; '.join(absent)}")
     return "\n".join([lines[0], "", *lines[1:]])
@@ -160,6 +179,9 @@ def summary(lines: Sequence[Comparison]) -> str:
     unjudged = sum(bool(line.goal) and line.met is None for line in lines)
     if unjudged:
         sentences.append(f"{unjudged} goals could not be measured.")
-    losses = [f"{line.case} ({line.theirs})" for line in lines if line.they_win]
+    losses = [f"{line.case} ({line.theirs})" for line in lines if line.they_win and line.best]
+    slower = [f"{line.case} ({line.ours})" for line in lines if line.they_win and not line.best]
     sentences.append(f"A peer wins: {'; '.join(dict.fromkeys(losses))}." if losses else "No peer wins.")
+    if slower:
+        sentences.append(f"Ours that are not the fastest of ours lose: {'; '.join(dict.fromkeys(slower))}.")
     return " ".join(sentences)

@@ -7,6 +7,7 @@ answer, take the time of a block of calls, measure the memory of a call.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -14,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import select
 import subprocess
 import sys
 import time
@@ -32,6 +34,7 @@ RUNTIMES = {
     "casadi": ("casadi", "numpy"),
 }
 """What each runtime imports first, and the distributions whose versions are named."""
+PATIENCE = 240  # seconds for an answer
 OURS = "numpy"  # the runtime of the library and of the floor
 
 
@@ -56,7 +59,11 @@ class Worker:
     """
 
     def __init__(self, runtime: str, python: str, threads: int) -> None:
-        self.runtime = runtime
+        self.runtime, self._python, self._threads = runtime, python, threads
+        self._start()
+
+    def _start(self) -> None:
+        runtime, threads = self.runtime, self._threads
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
         environment["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
         environment["PYTHONIOENCODING"] = "utf-8"
@@ -65,7 +72,7 @@ class Worker:
         else:
             environment.pop("PYTHONPATH", None)  # another interpreter has its own packages
         self.process = subprocess.Popen(
-            [python, __file__, runtime, str(threads)],
+            [self._python, __file__, runtime, str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=environment,
         )  # fmt: skip
         hello = self._read()
@@ -78,11 +85,17 @@ class Worker:
         Raises
         ------
         ContestantError
-            If the contestant raised; its text is the error's.
+            If the contestant raised; its text is the error's. Or if the process ended, or gave no answer in time; a
+            new one is started for the next case.
         """
+        if do == "make" and self.process.poll() is not None:
+            self._start()
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
+            self.process.stdin.flush()
+        except OSError:
+            raise ContestantError(f"the process of {self.runtime} has ended") from None
         answer = self._read()
         if "error" in answer:
             raise ContestantError(answer["error"])
@@ -92,15 +105,21 @@ class Worker:
         """End the process."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.close()
+        with contextlib.suppress(OSError):  # of a process that has ended
+            self.process.stdin.close()
         self.process.wait(timeout=60)
         self.process.stdout.close()
 
     def _read(self) -> Any:
         assert self.process.stdout is not None
+        if os.name == "posix" and not select.select([self.process.stdout], [], [], PATIENCE)[0]:
+            self.process.kill()
+            self.process.wait()
+            raise ContestantError(f"no answer in {PATIENCE} s")
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the worker of {self.runtime} ended; what it wrote last stands above")
+            self.process.wait()
+            raise ContestantError(f"the process of {self.runtime} ended; what it wrote last stands above")
         return json.loads(line)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import importlib
 import inspect
 import pickle
@@ -351,6 +352,21 @@ class Failing(Ambiguous):
 def test_what_has_no_answer_of_its_own_is_compared_by_what_it_holds(kind: type) -> None:
     assert Remembering(kind(1.0, np.nan)) == Remembering(kind(1.0, np.nan))
     assert Remembering(kind(1.0, 2.0)) != Remembering(kind(1.0, 3.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Noted:
+    """Says by == of dataclasses that NaN is not NaN."""
+
+    number: float
+    array: Any = None
+
+
+def test_dataclasses_inside_are_compared_by_their_fields() -> None:
+    assert Remembering(Noted(float("nan"))) == Remembering(Noted(-float("nan")))
+    assert Remembering(Noted(1.0, np.ones(2))) == Remembering(Noted(1.0, np.ones(2)))
+    assert Remembering(Noted(1.0, np.ones(2))) != Remembering(Noted(1.0, np.zeros(2)))
+    assert Remembering(Noted(0.0)) != Remembering(Noted(-0.0))
 
 
 def test_what_pickle_does_not_take_equals_itself_alone() -> None:

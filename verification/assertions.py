@@ -7,8 +7,10 @@ from typing import Any, get_args
 import numpy as np
 
 from jacobians.function import INPUT
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
+from verification.callables import require_arguments
 from verification.causes import Slip
 from verification.check import check
 from verification.problem import EvaluationError, Problem
@@ -73,7 +75,12 @@ def assert_gradient(
             "use assert_jacobian"
         )
     found = gradient
+    if isinstance(gradient, type):
+        raise TypeError(
+            f"gradient: found the class {class_name(gradient)}, expected an array or a function of x"
+        )
     if callable(gradient):
+        require_arguments(gradient, "gradient", 1)
         given = x.copy()
         found = gradient(given)
         if not np.array_equal(given, x, equal_nan=True):

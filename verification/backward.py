@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 
 from jacobians.equality import ByValue
-from jacobians.numerics.arguments import checked_integer, checked_option, real_number
+from jacobians.numerics.arguments import checked_integer, checked_option, real_number, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from verification.backward_calls import (
@@ -73,9 +73,8 @@ class GradientRow(ByValue):
 
     def told(self, reveal: Reveal) -> str:
         """Return what is told of the row: see :meth:`CheckReport.told <verification.CheckReport.told>`."""
-        return (
-            str(self) if reveal == "all" else f"{self.name} {self.shape}: {told(self, reveal, self._worst)}"
-        )
+        said = told(self, reveal, self._worst)
+        return said if reveal == "all" else f"{self.name} {self.shape}: {said}"
 
     def __str__(self) -> str:
         lines = [f"{self.name} {self.shape}: {self.verdict}: {self.reason}", *self._worst]
@@ -124,15 +123,14 @@ class BackwardReport(ByValue):
 
     def __getitem__(self, name: str) -> GradientRow:
         """Return the row of an input."""
-        for row in self.rows:
-            if row.name == name:
-                return row
-        raise KeyError(
-            f"{name}: found no such input, expected one of {', '.join(row.name for row in self.rows)}"
-        )
+        rows = {row.name: row for row in self.rows}
+        if isinstance(name, str) and name in rows:
+            return rows[name]
+        raise KeyError(f"name: found {shown(name)}, expected one of {', '.join(rows)}")
 
     def told(self, reveal: Reveal) -> str:
         """Return what is told of the report: of each row the verdict, the diagnosis, the worst entry, or all."""
+        checked_option(reveal, "reveal", get_args(Reveal))
         good = sum(row.verdict == "right" for row in self.rows)
         lines = [f"{self.verdict}: {good} of {len(self.rows)} gradients are right", *self.writes]
         notes = [f"note: {note}" for note in self.notes] if reveal != "verdict" else []
@@ -208,7 +206,7 @@ def check_backward(
     >>> report["b"].diagnosis.name
     'not-summed'
     """
-    checked_integer(seed, "seed", least=0)
+    seed = checked_integer(seed, "seed", least=0, most=None)
     require_absolute(atol)
     if rtol is not None:
         real_number(rtol, "rtol")

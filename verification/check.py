@@ -138,7 +138,7 @@ def check(
     names = witness_names(witnesses)
     require_options(rtol, budget, max_bytes, seed)
     require_absolute(atol)
-    asked = Options(tuple(names), witnesses is None, rtol, atol, budget or Budget(), max_bytes, seed, on)
+    asked = Options(tuple(names), witnesses is None, rtol, atol, budget or Budget(), max_bytes, int(seed), on)
     form = Form(layout, vec, differential=checked_flag(differential, "differential"))
     way = Way(form, batched, order, symbols)
 

@@ -29,9 +29,10 @@ NATURAL_RESOLUTION = 1e-7  # the same, for a row of zeros, as a part of the term
 def _least_numbers(eps: Array) -> tuple[Array, Array]:
     """Return the smallest positive number and the smallest normal one of the floats that each value rounds to."""
     kinds = [np.finfo(name) for name in ("float16", "float32", "float64")]
-    finds = [next(kind for kind in kinds if unit >= kind.eps) for unit in eps]
+    units, places = np.unique(eps, return_inverse=True)
+    finds = [next(kind for kind in kinds if unit >= kind.eps) for unit in units]
     columns = [(float(kind.smallest_subnormal), float(kind.smallest_normal)) for kind in finds]
-    least, normal = np.array(columns).T.reshape(2, -1, 1)
+    least, normal = np.array(columns)[places].T.reshape(2, -1, 1)
     return least, normal
 
 

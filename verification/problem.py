@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT, Function
-from jacobians.numerics.arguments import checked_option, shown
+from jacobians.numerics.arguments import checked_flag, checked_option, shown
 from jacobians.numerics.arrays import Array, read_only, real_array
 from verification.callables import require_arguments, require_function
 from verification.tracing.arithmetic import eps_of_values
@@ -103,7 +103,7 @@ class Problem:
             raise TypeError(
                 f"wrt: found {shown(wrt)}, expected {INPUT!r} or the name of a parameter of a Function"
             )
-        if vectorized and isinstance(f, Function):
+        if checked_flag(vectorized, "vectorized") and isinstance(f, Function):
             raise ValueError(
                 "vectorized: found True for a Function, which says it by its own attribute: leave it out"
             )
@@ -164,6 +164,11 @@ class Problem:
         if self.guessed is not None:
             return np.full(self.value.size, self.returned)
         return eps_of_values(self.evaluate_many, self.point, self.value, self.returned)
+
+    @functools.cached_property
+    def largest(self) -> float:
+        """The size of the largest entry of the point; of a part of another problem, that of the whole."""
+        return float(np.abs(self.point).max(initial=0))
 
     @functools.cached_property
     def operations(self) -> int:

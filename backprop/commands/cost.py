@@ -6,11 +6,13 @@ import json
 import math
 import re
 import textwrap
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from backprop.chain import Chain
+from backprop.commands import unwritten
 from backprop.compare import Comparison, compare
 from backprop.plan import Plan
 from backprop.plan_display import step_cells
@@ -59,6 +61,15 @@ def run(
         bool, typer.Option("--latex", help="Print LaTeX, with the rules of booktabs.")
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a line a strategy.")] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture",
+            metavar="FILE.svg",
+            help="With --symbolic, draw which order costs least by two sizes.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     """Compare the costs of a bare chain: left (from the output), right (from the input), optimal.
 
@@ -68,12 +79,20 @@ def run(
         raise CallError(
             "--json, --markdown, --csv, --latex: found more than one, expected at most one; choose one"
         )
+    if picture is not None and (not symbolic or picture.suffix != ".svg"):
+        found = f"{picture.name!r} {'with' if symbolic else 'without'} --symbolic"
+        raise CallError(f"--picture: found {found}, expected --symbolic and a name that ends in .svg")
     chain = parse_chain(shapes or [], symbolic=symbolic)
     if symbolic:
         if as_csv:
             raise CallError("--csv: found it with --symbolic, expected --json, --markdown or --latex")
         costs = symbolic_costs(chain)
         costs.check()
+        if picture is not None:
+            try:
+                picture.write_text(costs.picture(), encoding="utf-8")
+            except OSError as error:
+                raise CallError(f"--picture: {unwritten(error, picture)}") from None
         typer.echo(
             json.dumps(costs.to_dict(), indent=2)
             if as_json

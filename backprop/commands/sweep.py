@@ -34,6 +34,15 @@ def run(
     by: Annotated[str, typer.Option(metavar="NAMES", help="input or parameters such as 0.W.")] = "input",
     loss: Annotated[bool, typer.Option("--loss", help="A scalar loss behind the outputs.")] = False,
     jobs: Annotated[str, typer.Option(metavar="N", help="Processes (the extra sweep).")] = "1",
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask",
+            metavar="ADDRESS",
+            help="Count on the workers of this Dask scheduler.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -54,6 +63,12 @@ def run(
     """
     if as_csv + as_markdown + as_latex > 1:
         raise CallError("--csv, --markdown, --latex: found more than one, expected at most one; choose one")
+    processes = _number(jobs, "--jobs") or 1
+    if dask is not None and (processes > 1 or not dask.strip()):
+        raise CallError(
+            f"--dask: found {dask!r} with --jobs {processes}, expected the address of a scheduler such as "
+            f"tcp://10.0.0.1:8786, and no --jobs"
+        )
     try:
         found = sweep(
             family,
@@ -65,7 +80,8 @@ def run(
             outputs=_number(outputs, "--outputs"),
             by=_names(by),
             loss=loss,
-            jobs=_number(jobs, "--jobs") or 1,
+            jobs=processes,
+            scheduler=dask,
         )
     except (TypeError, ValueError) as error:
         raise CallError(option_sentence(str(error))) from None

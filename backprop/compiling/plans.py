@@ -13,6 +13,7 @@ from backprop.compiling.recording import Recording
 from backprop.compiling.recording_ledger import RecordingLedger
 from backprop.compiling.stored_arrays import arguments_of, identifiers, recorded_factor, stored_arrays
 from jacobians.names import quotable
+from jacobians.numerics.arguments import checked_flag
 from jacobians.numerics.arrays import Array
 from jacobians.planning.trees import fold
 from jacobians.products import multiply
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 def plan_source(plan: Plan, *, dense: bool = False) -> str:
     """Return the code of a plan: see :meth:`backprop.plan.Plan.to_source`."""
+    checked_flag(dense, "dense")
     chain, live = plan.chain, plan.live_units
     recording = Recording()
     names = identifiers(chain.names)

@@ -94,7 +94,7 @@ class CompiledProducts(ByValue):
         recording = Recording(share=True)
         x_of: Any = recording.input("x", shape, dtype)
         bound = self._network.bind(
-            {name: recording.constant(np.array(value)) for name, value in self._network.parameters.items()}
+            {name: recording.constant(value) for name, value in self._network.parameters.items()}
         )
         ndim = int(batched)
         jacobian: Jacobian = (

@@ -31,6 +31,7 @@ from jacobians.layers.activations import ACTIVATIONS
 from jacobians.markup import html_table
 from jacobians.names import printable
 from jacobians.numerics.arguments import (
+    checked_callable,
     checked_flag,
     checked_integer,
     checked_list,
@@ -40,10 +41,16 @@ from jacobians.numerics.arguments import (
     shown,
 )
 from jacobians.picture import Picture
+from jacobians.planning.trees import Tree
 from jacobians.products.expansion import expansion_cost
 from verification.optional_packages import require_extras
 
 MOST_NETWORKS = 10**6
+MOST_AT_ONCE = 64
+"""Networks that a worker of a cluster counts in one task."""
+
+Asked = tuple[str, int, int, NetworkShape, str]
+"""Family, width, depth, sizes, and what the chain is by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +87,13 @@ class Sweep(ByValue):
         """Return all columns as CSV, exact integers."""
         return csv_table([*COLUMNS], [[row[field] for field in COLUMNS] for row in self.rows])
 
-    def to_markdown(self) -> str:
-        """Return the main columns as a Markdown table, and the crossovers."""
-        return "\n\n".join([markdown_table(*self._table()), self._lines("- ")])
+    def to_markdown(self, *, every: bool = False) -> str:
+        """Return the main columns, or every one, as a Markdown table, and the crossovers."""
+        return "\n\n".join([markdown_table(*self._table(_columns(every))), self._lines("- ")])
 
-    def to_latex(self) -> str:
-        """Return the main columns as a table of LaTeX with the rules of booktabs."""
-        return latex_table(*self._table())
+    def to_latex(self, *, every: bool = False) -> str:
+        """Return the main columns, or every one, as a table of LaTeX with the rules of booktabs."""
+        return latex_table(*self._table(_columns(every)))
 
     def to_parquet(self, path: str | os.PathLike[str]) -> Path:
         """Write all columns as a Parquet file; counts beyond 64 bits are refused by pyarrow.
@@ -101,6 +108,8 @@ class Sweep(ByValue):
         import pyarrow.parquet
 
         target = checked_path(path, "path")
+        if target.is_dir() or not target.parent.is_dir():
+            raise ValueError(f"path: found {str(target)!r}, expected a file in a directory that is there")
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(self.rows)), target)
         return target
 
@@ -137,6 +146,10 @@ class Sweep(ByValue):
         return f"<Sweep of {len(self):,} networks>"
 
 
+def _columns(every: bool) -> Sequence[str]:
+    return tuple(COLUMNS) if checked_flag(every, "every") else SHORT
+
+
 def sweep(
     family: str | Callable[..., Iterable[int]] = "mlp",
     *,
@@ -149,6 +162,7 @@ def sweep(
     by: str | Iterable[str] = "input",
     loss: bool = False,
     jobs: int = 1,
+    scheduler: str | None = None,
 ) -> Sweep:
     """Return what left, right and optimal cost for every network of a family, from shapes alone.
 
@@ -168,15 +182,16 @@ def sweep(
     loss : bool
         Whether a scalar loss stands behind the outputs.
     jobs : int
-        Processes, by joblib of the extra ``sweep``. To run elsewhere, call it within
-        ``joblib.parallel_config(backend="dask")`` with 2 or more.
+        Processes, by joblib of the extra ``sweep``.
+    scheduler : str, optional
+        The address of a Dask scheduler such as ``tcp://10.0.0.1:8786``, whose workers count (the extra ``cluster``).
 
     Raises
     ------
     TypeError, ValueError
         If an argument is refused; the sentence names the network where a size doesn't fit.
     ImportError
-        If joblib is asked for and missing.
+        If joblib or distributed is asked for and missing.
 
     Examples
     --------
@@ -209,12 +224,33 @@ def sweep(
         (title, width, depth, NetworkShape(_own_sizes(sizes_of, width, depth), name, batch, loss), target)
         for name, target, depth, batch, width in product(names, targets, axes[1], axes[2], axes[0])
     ]
+    if scheduler is not None:
+        if jobs > 1:
+            raise ValueError(f"jobs, scheduler: found {jobs} and {shown(scheduler)}, expected one of them")
+        return Sweep(tuple(_by_dask(asked, scheduler)))
     if jobs == 1:
         return Sweep(tuple(_row(*each) for each in asked))
     require_extras("sweep", "joblib")
     from joblib import Parallel, delayed
 
     return Sweep(tuple(Parallel(n_jobs=jobs)(delayed(_row)(*each) for each in asked)))
+
+
+def _by_dask(asked: list[Asked], scheduler: Any) -> list[Row]:
+    """Return the rows, counted on a cluster some dozens at a time."""
+    from verification.grading.cluster import connected
+
+    if not isinstance(scheduler, str) or not scheduler:
+        raise TypeError(
+            f"scheduler: found {shown(scheduler)}, expected an address such as 'tcp://10.0.0.1:8786'"
+        )
+    with connected(scheduler) as client:
+        parts = [asked[place : place + MOST_AT_ONCE] for place in range(0, len(asked), MOST_AT_ONCE)]
+        return [row for rows in client.gather(client.map(_rows, parts, pure=False)) for row in rows]
+
+
+def _rows(asked: list[Asked]) -> list[Row]:
+    return [_row(*each) for each in asked]
 
 
 def _sizes(values: Any, name: str) -> list[int]:
@@ -231,7 +267,7 @@ def _family(family: Any, inputs: int | None, outputs: int | None) -> Callable[[i
             raise ValueError(
                 "inputs, outputs: found one with a function as the family, expected none; it returns all sizes itself"
             )
-        return family
+        return checked_callable(family, "family", "a function of width and depth", 2)
     sizes = FAMILIES[checked_option(family, "family", FAMILIES, more=", or a function of width and depth")]
     first = None if inputs is None else checked_integer(inputs, "inputs")
     last = None if outputs is None else checked_integer(outputs, "outputs")
@@ -251,6 +287,7 @@ def _row(family: str, width: int, depth: int, shape: NetworkShape, by: str) -> R
     chain = shape.chain(by)
     left, right, optimal = (chain.plan(strategy) for strategy in ("left", "right", "optimal"))
     dense = expansion_cost(optimal.spec)
+    left_half = optimal.tree[0] if isinstance(optimal.tree, tuple) else None
     costs = [plan.cost.multiplications for plan in (left, right, optimal)]
     return {
         "family": family, "width": width, "depth": depth, "batch": shape.batch, "activation": shape.activation,
@@ -264,5 +301,10 @@ def _row(family: str, width: int, depth: int, shape: NetworkShape, by: str) -> R
         "cheapest": cheapest_of(*costs),
         "dense_multiplications": dense.multiplications, "dense_additions": dense.additions,
         "left_peak": left.peak_elements, "right_peak": right.peak_elements, "optimal_peak": optimal.peak_elements,
+        "meeting": 0 if left_half is None else chain.specs[_leaves(left_half)].shape[0],
         "bracketing": optimal.bracketing,
     }  # fmt: skip
+
+
+def _leaves(tree: Tree) -> int:
+    return sum(map(_leaves, tree)) if isinstance(tree, tuple) else 1

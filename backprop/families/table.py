@@ -19,7 +19,8 @@ COLUMNS: dict[str, str] = {
     "left_ratio": "left / optimal", "right_ratio": "right / optimal", "cheapest": "cheapest",
     "dense_multiplications": "to form it dense ×", "dense_additions": "to form it dense +",
     "left_peak": "left, largest intermediate", "right_peak": "right, largest intermediate",
-    "optimal_peak": "optimal, largest intermediate", "bracketing": "bracketing",
+    "optimal_peak": "optimal, largest intermediate", "meeting": "optimal, halves meet at",
+    "bracketing": "bracketing",
 }  # fmt: skip
 """The fields of a row, and their titles; × are multiplications, + additions."""
 

@@ -135,7 +135,7 @@ def follow(
     rate = real_number(step_size, "step_size", above=0)
     count = checked_integer(steps, "steps", least=1)
     if callback is not None:
-        checked_callable(callback, "callback", "a function of a point and a value")
+        checked_callable(callback, "callback", "a function of a point and a value", 2)
     values: list[float] = []
     x = first
     values.append(_value(function, first, 0, rate, values, first))
@@ -195,4 +195,4 @@ def _bounds(bounds: Any) -> tuple[float, float] | None:
 
 def _within(x: Array, bounds: tuple[float, float] | None) -> Array:
     # a copy in any case: the caller may write to what was given
-    return read_only(x.copy() if bounds is None else np.clip(x, *bounds))
+    return read_only(np.array(x if bounds is None else np.clip(x, *bounds)))  # of no axes, too

@@ -213,7 +213,7 @@ def fit(
     epochs = checked_integer(epochs, "epochs", least=1)
     settings = checked_settings(learning_rate, batch_size, momentum, sampling, seed, patience, len(train.x))
     if callback is not None:
-        checked_callable(callback, "callback", "a function of an Epoch")
+        checked_callable(callback, "callback", "a function of an Epoch", 1)
     state = (
         _start(network, train, held, settings)
         if resume is None

@@ -10,6 +10,7 @@ from backprop.report.record import to_dict
 from backprop.report.render import render_html, render_markdown, report_texts
 from backprop.report.result import Derivative, Layer, LayerJacobian, Report, Training
 from backprop.report.settings import Settings
+from backprop.report.several import several_texts
 from backprop.report.write import to_csv, to_json, write_files
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "render_markdown",
     "report_network",
     "report_texts",
+    "several_texts",
     "to_csv",
     "to_dict",
     "to_json",

@@ -74,7 +74,7 @@ class Asked:
         if not self.strategies:
             raise ValueError(f"strategies: found none, expected names out of {', '.join(ORDERS)}")
         for name in self.strategies:
-            if name not in ORDERS:
+            if not isinstance(name, str) or name not in ORDERS:
                 raise ValueError(
                     f"strategies: found {shown(name)}, expected names out of {', '.join(ORDERS)}"
                     f"{near(name, ORDERS) if isinstance(name, str) else ''}"

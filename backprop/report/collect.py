@@ -51,7 +51,7 @@ def checked_tick(tick: Any) -> Tick:
     """
     if tick is None:
         return lambda stage, done, total: None
-    return cast(Tick, checked_callable(tick, "tick", "a function of a stage and two numbers"))
+    return cast(Tick, checked_callable(tick, "tick", "a function of a stage and two numbers", 3))
 
 
 class Points(NamedTuple):

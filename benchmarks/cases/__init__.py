@@ -2,7 +2,11 @@
 
 from . import (
     checks,
+    commands,
+    compiling,
     differences,
+    formulas,
+    graph_jacobians,
     imports,
     input_jacobians,
     loss_gradients,
@@ -14,12 +18,16 @@ from .family import Case
 
 CASES: tuple[Case, ...] = (
     *input_jacobians.CASES,
+    *graph_jacobians.CASES,
     *loss_gradients.CASES,
     *parameter_jacobians.CASES,
     *plans.CASES,
     *differences.CASES,
     *checks.CASES,
+    *formulas.CASES,
+    *commands.CASES,
     *imports.CASES,
+    *compiling.CASES,
 )
 
 BY_NAME: dict[str, Case] = {

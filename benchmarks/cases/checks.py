@@ -108,7 +108,7 @@ CASES = (
         "4-8-8-4 tanh",
         NETWORK,
         (
-            Goal(seconds=0.25),
+            Goal(seconds=10e-3),
             Goal("sympy Matrix.jacobian, lambdify(cse=True)", 5),
             Goal("sympy Matrix.jacobian, subs, evalf", 500),
         ),

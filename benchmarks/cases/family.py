@@ -91,19 +91,28 @@ class Goal:
     Attributes
     ----------
     against : str
-        A role ("peer", "floor"), a runtime ("jax") or a contestant; the fastest of them is compared with.
+        A role ("peer", "floor"), a runtime ("jax") or a contestant; the fastest of them is compared with. "loaded" is
+        ours with a busy process on each core: the ratio is that of the calm time to it.
     ratio : float, optional
         At least so many times their time should be ours. None: shown without a goal.
     seconds : float, optional
         A call of ours should take at most so long; `against` has no meaning then.
     ours : str, optional
-        The contestant that the goal is about; by default the fastest of ours.
+        The contestant that the goal is about; by default the fastest of ours. "alone": the fastest that needs no engine
+        beside NumPy.
+    level : bool
+        Whether the products may be all that there is to gain: where the floor takes more than 85 % of the fastest
+        peer's time, the goal is 0.97 of a peer, and 0.9 of the floor.
+    loaded : bool
+        Whether both sides are measured with a busy process on each core.
     """
 
     against: str = "peer"
     ratio: float | None = None
     seconds: float | None = None
     ours: str | None = None
+    level: bool = False
+    loaded: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +137,11 @@ class Case:
     problem: Any
     goals: tuple[Goal, ...] = (Goal(),)
     single: bool = False
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the case is measured under load, too."""
+        return any(goal.loaded for goal in self.goals)
 
     @property
     def name(self) -> str:

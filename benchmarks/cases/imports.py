@@ -5,15 +5,17 @@ from __future__ import annotations
 import atexit
 import dataclasses
 import functools
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 import numpy as np
 
-from .family import Case, Family, Goal, OwnClock
+from .family import Case, Family, Goal, OwnClock, Unsuitable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,5 +58,29 @@ def numpy(problem: Import) -> OwnClock:
     return OwnClock(lambda: _seconds("numpy"), lambda: float(_seconds("numpy") > 0))
 
 
+LIBRARIES = Family("import", lambda problem: np.asarray(1.0))
+
+
+def _library(module: str, role: Any = "peer") -> None:
+    def make(problem: Import) -> OwnClock:
+        if importlib.util.find_spec(module) is None:
+            raise Unsuitable("not installed")
+        return OwnClock(lambda: _seconds(module), lambda: float(_seconds(module) > 0))
+
+    LIBRARIES.contestant(f"import {module}", role=role)(make)
+
+
+_library("backprop", "ours")
+for _name in ("numba", "jax", "torch", "casadi"):
+    _library(_name)
+
 # 1.15 times NumPy's time at most: NumPy's time is 1/1.15 of ours at least
-CASES = (Case(IMPORTS, "jacobians and numpy", Import(), (Goal("import numpy", 1 / 1.15),)),)
+CASES = (
+    Case(IMPORTS, "jacobians and numpy", Import(), (Goal("import numpy", 1 / 1.15),)),
+    Case(
+        LIBRARIES,
+        "backprop and what engines and peers bring",
+        Import(),
+        tuple(Goal(f"import {name}") for name in ("numba", "jax", "torch", "casadi")),
+    ),
+)

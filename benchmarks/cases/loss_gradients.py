@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from profiles import Code
 
-from .family import Call, Case, Family, Goal
-from .input_jacobians import BOTTLENECK, DEEP
+from .family import Call, Case, Family, Goal, Unsuitable
+from .input_jacobians import BOTTLENECK, CALM, DEEP, MOST_COMPILED
 from .networks import Network, in_autograd, in_jax, in_torch, ours
 
 
@@ -149,6 +149,18 @@ def torch_functional(problem: Network) -> Call:
     return lambda: gradient(layers)
 
 
+@LOSS_GRADIENT.contestant("torch.compile(func.grad)", runtime="torch", answer=flat)
+def torch_compiled(problem: Network) -> Call:
+    """The same compiled by Inductor."""
+    import torch
+
+    if problem.parameter_count > MOST_COMPILED or problem.points == 1024:
+        raise Unsuitable("compiling takes long: in two cases only")
+    loss, layers = _torch_loss(problem)
+    gradient = torch.compile(torch.func.grad(loss))
+    return lambda: gradient(layers)
+
+
 @LOSS_GRADIENT.contestant("autograd.grad", runtime="autograd", answer=flat)
 def autograd_gradient(problem: Network) -> Call:
     """A tape of NumPy calls."""
@@ -162,19 +174,25 @@ def autograd_gradient(problem: Network) -> Call:
 
 
 def _cases() -> tuple[Case, ...]:
+    level = (Goal("peer", 0.97), Goal("floor", 0.9))
+    goals = {
+        ("2-3-4-1", 64): (Goal("peer", 8), Goal("floor"), CALM),
+        ("2-3-4-1", 1024): (Goal("peer", 2.5), Goal("floor"), CALM),
+        ("64-128-64-10", 64): (Goal("peer", 1.4, level=True), Goal("floor", level=True), CALM),
+        ("64-128-64-10", 1024): (Goal("peer", 1.2, level=True), Goal("floor", level=True)),
+    }
     networks = {
         "2-3-4-1": (2, 3, 4, 1),
         "64-128-64-10": (64, 128, 64, 10),
         "784-256-32-256-784": BOTTLENECK,
         "256 × 20": DEEP,
     }
-    small = ("2-3-4-1", "64-128-64-10")
     return tuple(
         Case(
             LOSS_GRADIENT,
             f"{points} points, {title} tanh",
             Network(sizes, "tanh", points),
-            (Goal("jax", 1.2), Goal("peer", 2 if title in small else None), Goal("floor", 0.9)),
+            (*goals.get((title, points), level), Goal("peer", ours="alone")),
             single=points == 64,
         )
         for title, sizes in networks.items()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .family import Call, Case, Family, Goal
+from .input_jacobians import CALM
 from .networks import Network, in_jax, in_torch, ours
 
 # --- expected answers ------------------------------------------------------------------------------------
@@ -366,10 +367,10 @@ def _case(family: Family, points: int, *goals: Goal, single: bool = False) -> Ca
 
 
 CASES = (
-    _case(BUILD, 64, Goal("peer", 25)),
+    _case(BUILD, 64, Goal("peer", 25), CALM),
     _case(NORMS, 64, Goal("peer", 40), single=True),
-    _case(MATVEC, 64, Goal("peer", 1.05), Goal("jax.jit(jvp)")),
-    _case(RMATVEC, 64, Goal("peer", 1.4), Goal("jax.jit(vjp)")),
+    _case(MATVEC, 64, Goal("peer", 1.05), Goal("jax.jit(jvp)"), CALM),
+    _case(RMATVEC, 64, Goal("peer", 1.4), Goal("jax.jit(vjp)"), CALM),
     _case(
         DENSE,
         64,
@@ -378,6 +379,6 @@ CASES = (
         Goal("floor"),
         single=True,
     ),
-    _case(KERNEL, 64, Goal("peer", 45), Goal("floor"), single=True),
-    _case(KERNEL, 256, Goal("peer", 30), Goal("floor")),
+    _case(KERNEL, 64, Goal("peer", 45), Goal("peer", 45, loaded=True), Goal("floor"), CALM, single=True),
+    _case(KERNEL, 256, Goal("peer", 30), Goal("peer", 30, loaded=True), Goal("floor")),
 )

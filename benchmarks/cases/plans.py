@@ -168,6 +168,23 @@ def plain_python(problem: ChainOfSpecs) -> Call:
     return lambda: float(textbook(specs))
 
 
+def short(problem: ChainOfSpecs) -> Any:
+    """Return 1: the text has a megabyte at most."""
+    return np.asarray(1.0)
+
+
+TEXT = Family("text of a plan", short)
+
+
+@TEXT.contestant("str(plan)", role="ours", answer=lambda text: float(len(text.encode()) <= 1_000_000))
+def text(problem: ChainOfSpecs) -> Call:
+    """The table that print(plan) shows."""
+    from backprop import Chain
+
+    plan = Chain.from_specs(problem.specs()).plan("optimal")
+    return lambda: str(plan)
+
+
 def _dense(count: int, largest: int, kind: str = "dense") -> Case:
     sizes = f"all {largest}×{largest}" if kind == "equal" else f"sizes to {largest:,}"
     goals = (Goal("peer", 300),) if count == 100 else (Goal(seconds=2e-3), Goal())
@@ -185,5 +202,6 @@ CASES = (
     Case(
         STRUCTURED_PLAN, "1000 structured factors", ChainOfSpecs(1000, 16, "layers"), (Goal(seconds=50e-3),)
     ),
+    Case(TEXT, "5,000 dense factors", ChainOfSpecs(5000, 16, "equal"), (Goal(seconds=10e-3),)),
     Case(LOOK_UP, "100 structured factors", ChainOfSpecs(100, 512, "network"), (Goal(seconds=2e-6),)),
 )

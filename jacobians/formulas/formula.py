@@ -12,6 +12,7 @@ from jacobians.formulas.conditions import conditions
 from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
 from jacobians.formulas.derivation_steps import steps_of
+from jacobians.formulas.derivative_facts import Facts
 from jacobians.formulas.differentiation import expanded, spread_terms
 from jacobians.formulas.effort import bounded
 from jacobians.formulas.index_text import IndexText
@@ -19,11 +20,10 @@ from jacobians.formulas.matrix_form import MatrixForm, NoFormError
 from jacobians.formulas.matrix_notation import Form
 from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.numpy_code import EinsumCode
-from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.steps import Steps
 from jacobians.formulas.text import size_text, text
-from jacobians.formulas.tree import FormulaError, Node, Program, count
-from jacobians.numerics.arguments import checked_option
+from jacobians.formulas.tree import FormulaError, Node, count, parts_of
+from jacobians.numerics.arguments import checked_integer, checked_option
 
 VECS = ("row", "column")
 LAYOUTS = ("numerator", "denominator")
@@ -34,17 +34,22 @@ LARGE, MOST_OPENED = 3, 64
 """From how many axes on a bracket has no matrix notation, and up to how many terms such ones are multiplied out."""
 
 
-class Derivative(ByValue):
+class Derivative(Facts, ByValue):
     """The derivative of a formula as a formula; `derive` makes it.
 
     ``print(d)`` shows the gradient in the input's shape for a number, else the Jacobian matrix, and says which.
+
+    Attributes
+    ----------
+    by, order, half : str, int, bool
+        The variable; 1, or more after `derive`; whether it is by the free entries of a symmetric matrix.
     """
 
     def __init__(
         self, context: Context, out: Axes, tensor: Tensor, by: str, half: bool, order: int = 1
     ) -> None:
-        self._order = order
-        self._context, self._out, self._by, self._half = context, out, by, half
+        self.order = order
+        self._context, self._out, self.by, self.half = context, out, by, half
         first = sum(len(axis) for axis in out)
         rows, columns = context.shape(by)
         labels = tuple(range(first, first + len(rows) + len(columns)))
@@ -57,11 +62,11 @@ class Derivative(ByValue):
     @property
     def _compared(self) -> tuple[Any, ...]:
         said = self._context.declared
-        return said, self._out, self._by, self._half, self._order, self._plain.digest
+        return said, self._out, self.by, self.half, self.order, self._plain.digest
 
     def __reduce__(self) -> Any:
         # forms that were chosen are chosen again
-        return Derivative, (self._context, self._out, self._plain, self._by, self._half, self._order)
+        return Derivative, (self._context, self._out, self._plain, self.by, self.half, self.order)
 
     # --- forms -------------------------------------------------------------------------------------------------
 
@@ -108,7 +113,7 @@ class Derivative(ByValue):
         tree = self._matrix_tree(vec, layout)
         if tree is None:
             raise FormulaError(
-                f"matrix: found a derivative of {self._context.source!r} by {self._by} without matrix notation, "
+                f"matrix: found a derivative of {self._context.source!r} by {self.by} without matrix notation, "
                 f"expected one that has it; print(d) and d.tensor() show its entries"
             )
         return Form(tree, self._context, vec)
@@ -206,12 +211,12 @@ class Derivative(ByValue):
     @property
     def kind(self) -> str:
         """What `text` is: gradient, Jacobian or tensor, with its shape and conventions."""
-        shape = self._context.shape_text(self._by)
-        if self._half:
-            return f"gradient by vech({self._by}), {self._by} symmetric: the vech of this matrix, {shape}"
-        free = f", {self._by} unconstrained" if "symmetric" in self._context.tags.get(self._by, ()) else ""
+        shape = self._context.shape_text(self.by)
+        if self.half:
+            return f"gradient by vech({self.by}), {self.by} symmetric: the vech of this matrix, {shape}"
+        free = f", {self.by} unconstrained" if "symmetric" in self._context.tags.get(self.by, ()) else ""
         if not self._out and self._tree(*self._sides, "row") is not None:
-            return f"gradient, in the shape of {self._by}: {shape}{free}"
+            return f"gradient, in the shape of {self.by}: {shape}{free}"
         if self._matrix_tree("row", "numerator") is None:
             return f"tensor of shape out + in (mixed layout){free}"
         sizes = [self._tensor.sizes[label] for axis in self._out for label in axis]
@@ -227,7 +232,7 @@ class Derivative(ByValue):
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<derivative of {self._context.source!r} by {self._by}: {self.text}>"
+        return f"<derivative of {self._context.source!r} by {self.by}: {self.text}>"
 
     # --- facts -------------------------------------------------------------------------------------------------
 
@@ -240,74 +245,10 @@ class Derivative(ByValue):
         return conditions(form, *before, self._tensor)
 
     @property
-    def sizes(self) -> dict[str, tuple[str, ...]]:
-        """The sizes of all variables, as letters and numbers: () for a number, ("n",) for a vector."""
-        names = self._context.shapes.variables
-        return {name: tuple(size_text(size) for size in self._context.shape(name) if size) for name in names}
-
-    @property
-    def free_sizes(self) -> set[str]:
-        """The letters of sizes that no variable has, such as n in ``sum(ones(n))*x``; `evaluate` takes numbers for them."""
-        return self._context.free_sizes
-
-    @property
-    def shape(self) -> tuple[str, ...]:
-        """The shape of what `evaluate` gives, out_shape + in_shape, in letters and numbers."""
-        return tuple(
-            size_text([self._tensor.sizes[label] for label in axis]) for axis in (*self._out, *self._in)
-        )
-
-    @property
-    def formula(self) -> str:
-        """The text that was derived."""
-        return self._context.source
-
-    @property
-    def program(self) -> Program:
-        """The tree of that text."""
-        return self._context.program
-
-    @property
-    def by(self) -> str:
-        """The variable."""
-        return self._by
-
-    @property
-    def shapes(self) -> Shapes:
-        """The sizes of all parts of the formula."""
-        return self._context.shapes
-
-    @property
-    def order(self) -> int:
-        """Of which order it is: 1, or more after `derive`."""
-        return self._order
-
-    @property
-    def half(self) -> bool:
-        """Whether it is the derivative by the free entries of a symmetric matrix."""
-        return self._half
-
-    @property
-    def outputs(self) -> int:
-        """How many of the axes of `shape` are the formula's own."""
-        return len(self._out)
-
-    def axes(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
-        """Return a variable's sizes of rows and columns, () for 1."""
-        return self._context.shape(name)
-
-    def assumptions(self, name: str) -> frozenset[str]:
-        """Return what was declared of a variable."""
-        return self._context.tags.get(name, frozenset())
-
-    def fits(self, program: Program) -> None:
-        """Refuse a formula with names that this one has not, or whose sizes do not match.
-
-        Raises
-        ------
-        FormulaError
-        """
-        self._context.fits(program)
+    def transposes(self) -> bool:
+        """Whether a commutation matrix stands in what is printed."""
+        shown = self._shown
+        return shown is not None and any(node.op == "comm" for node in parts_of(shown.tree))
 
     @property
     def steps(self) -> Steps:
@@ -342,7 +283,7 @@ class Derivative(ByValue):
         """Return all that can be printed in matrix notation: what it is, its text, LaTeX and NumPy code."""
         found: list[tuple[str, Form]] = []
         if not self._out and self._tree(*self._sides, "row") is not None:
-            found.append((f"gradient, in the shape of {self._by}", self.gradient))
+            found.append((f"gradient, in the shape of {self.by}", self.gradient))
         for vec in VECS:
             order = f", {vec}-major vec" if len(self.shape) > 1 else ""
             for layout in LAYOUTS:
@@ -366,12 +307,12 @@ class Derivative(ByValue):
             If `by` is no variable of the formula.
         """
         name, half = self._context.variable(by)
-        if half or self._half:
+        if half or self.half:
             raise FormulaError(
                 "by: found vech(…) in a derivative of second order, expected the name of a variable"
             )
         tensor = self._context.differentiated(self._plain, name)
-        return Derivative(self._context, (*self._out, *self._in), tensor, name, half, self._order + 1)
+        return Derivative(self._context, (*self._out, *self._in), tensor, name, half, self.order + 1)
 
     def evaluate(self, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """Return the derivative's numbers, of shape out_shape + in_shape (mixed layout).
@@ -396,6 +337,7 @@ class Derivative(ByValue):
 
     def evaluate_without(self, term: int, **values: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """Return what `evaluate` gives, without one of `terms`."""
+        checked_integer(term, "term", least=0, most=len(self._spread.terms) - 1)
         arrays, sizes = self._context.numbers(values)
         rest = self._spread.terms[:term] + self._spread.terms[term + 1 :]
         return self._shaped(Numbers(arrays, sizes).of(Tensor(self._tensor.sizes, rest)))
@@ -403,7 +345,7 @@ class Derivative(ByValue):
     def _shaped(self, made: Any) -> np.ndarray[Any, np.dtype[Any]]:
         shape = [int(np.prod([made.shape[la] for la in axis])) for axis in (*self._out, *self._in)]
         made = np.reshape(made, shape)
-        if self._half:
+        if self.half:
             rows, columns = np.triu_indices(made.shape[-1])
             made = made[..., columns, rows]  # down each column, from the diagonal
         return np.array(made)

@@ -50,6 +50,12 @@ def only_function(tensor: Tensor, *names: str) -> Fn | None:
     return factor.node if factor.labels == tuple(range(len(tensor.sizes))) else None
 
 
+def same_everywhere(tensor: Tensor) -> Tensor | None:
+    """Return the number that all entries of a tensor are, or None."""
+    constant = all(not factor.labels for term in tensor.terms for factor in term.factors)
+    return Tensor((), tensor.terms) if constant else None
+
+
 def negative(tensor: Tensor) -> Tensor:
     """Return −tensor."""
     return Tensor(tensor.sizes, tuple(t._replace(number=-t.number) for t in tensor.terms))
@@ -72,6 +78,8 @@ def function(name: str, *args: Tensor) -> Tensor:
         if inner is not None:
             return inner.args[0]
     sizes = args[0].sizes
+    if sizes and name in ELEMENTWISE and args[0].terms and (one := same_everywhere(args[0])) is not None:
+        return Tensor(sizes, function(name, one).terms)
     if args[0].zero and name in ELEMENTWISE and (number := ELEMENTWISE[name].at_zero) is not None:
         return Tensor(sizes, (Term(plain(number), (), ()),) if number else ())
     free = tuple(range(len(sizes)))

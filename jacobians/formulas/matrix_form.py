@@ -15,6 +15,7 @@ from typing import Any
 
 from jacobians.formulas.effort import spend
 from jacobians.formulas.functions import ELEMENTWISE, WHOLE
+from jacobians.formulas.functions_of import same_everywhere
 from jacobians.formulas.kronecker_form import KroneckerForm
 from jacobians.formulas.nodes import Atom, Choice, Delta, Factor, Fn, Sym, Tensor, Term
 from jacobians.formulas.reduction import Graph, NoFormError, entrywise, raised
@@ -87,7 +88,10 @@ class MatrixForm:
         if node.name in WHOLE and not node.along:
             return call(node.name, arg())
         if node.name == "power":
-            base, exponent = arg(0), arg(1)
+            numbers = [same_everywhere(inner) for inner in node.args]
+            base, exponent = (
+                arg(k) if one is None else self.of(one, (), ()) for k, one in enumerate(numbers)
+            )
             return Node("epow" if node.sizes else "pow", (base, exponent))
         inner = node.args[0]
         if len(node.along) == len(inner.sizes):

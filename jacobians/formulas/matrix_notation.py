@@ -9,7 +9,7 @@ from jacobians.equality import ByValue
 from jacobians.formulas.context import Context
 from jacobians.formulas.effort import bounded
 from jacobians.formulas.latex import latex
-from jacobians.formulas.naming import Named
+from jacobians.formulas.naming import Named, with_powers
 from jacobians.formulas.numpy_code import NumpyCode
 from jacobians.formulas.text import text
 from jacobians.formulas.tree import Node
@@ -33,8 +33,8 @@ class Form(ByValue):
 
     @cached_property
     def printed(self) -> Named:
-        """The tree with names for its repeated parts, and what they stand for."""
-        return self._context.named(self.tree, self._vec)
+        """The tree with powers and with names for its repeated parts, and what they stand for."""
+        return self._context.named(with_powers(self.tree), self._vec)
 
     @property
     def _compared(self) -> tuple[Any, ...]:

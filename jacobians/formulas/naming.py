@@ -10,9 +10,10 @@ import io
 import tokenize
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from jacobians.formulas.tree import Node, add, had, mul, name
+from jacobians.formulas.tree import Node, add, had, is_number, mul, name, num
 
 WORTH = {2: 12, 3: 5}
 """How long a part is that is named when it occurs twice, and three times or more, in symbols."""
@@ -81,6 +82,33 @@ def named(
             whole = replace(name(word), symmetric=node.symmetric)
         made[place] = whole
     return Named(made[len(order) - 1], tuple(found))
+
+
+def with_powers(tree: Node) -> Node:
+    """Return a tree with a power for equal factors beside one another: X·X·X is X³, Xᵀ·Xᵀ is (X²)ᵀ."""
+    made: dict[int, Node] = {}
+
+    def of(node: Node) -> Node:
+        if id(node) not in made:
+            args = tuple(of(arg) for arg in node.args)
+            same = all(a is b for a, b in zip(args, node.args, strict=True))
+            whole = node if same else replace(node, args=args)
+            if node.op == "mul" and any(a == b for a, b in pairwise(args)):
+                whole = mul(*(_power(factor, len(list(run))) for factor, run in groupby(args)))
+            made[id(node)] = whole
+        return made[id(node)]
+
+    return of(tree)
+
+
+def _power(factor: Node, times: int) -> Node:
+    if times == 1 or factor.op in ("num", "size"):
+        return mul(*[factor] * times)
+    if factor.op == "T":
+        return Node("T", (_power(factor.args[0], times),))
+    if factor.op == "pow" and is_number(factor.args[1]):
+        return Node("pow", (factor.args[0], num(factor.args[1].value * times)))
+    return Node("pow", (factor, num(times)), symmetric=factor.symmetric)
 
 
 def _distinct(tree: Node) -> tuple[list[Node], list[list[int]]]:

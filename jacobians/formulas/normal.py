@@ -1,9 +1,9 @@
 """The normal form: rules that rewrite products of factors, each with its side condition.
 
-R1 a single term in brackets is written out (a sum stays one factor). R2 δ renames a summed label. R3 an empty sum is a
-size. R4 probabilities and softmax sum to 1; a sum over a bracket that stands alone is taken term by term. R5 exponents
-of equal bases add (base ≠ 0 where a negative one cancels). R6 |u| sign u = u. R7 A⁻¹A = I (A invertible) and QᵀQ = I
-(Q orthogonal).
+R1 a single term in brackets is written out (a sum stays one factor). R2 δ renames a summed label. R3 an empty sum is
+a size. R4 probabilities and softmax sum to 1; a sum over a bracket that stands alone is taken term by term. R5
+exponents of equal bases add (base ≠ 0 where a negative one cancels; base > 0 where one has letters). R6 |u| sign u =
+u. R7 A⁻¹A = I (A invertible) and QᵀQ = I (Q orthogonal).
 """
 
 from __future__ import annotations
@@ -202,7 +202,32 @@ def _merged(factors: list[Factor]) -> list[Factor]:
             other = found.get((twin.digest, tuple(sorted(labels)) if twin.symmetric else labels))
             if other is not None and exponent == 1 == other.exponent:
                 return _merged([inner if f is made[place] else f for f in made if f is not other])
+        elif isinstance(node, Fn) and node.name == "power" and exponent == 1:
+            joined = _joined_power(node, labels, made)
+            if joined is not None:
+                raised, other = joined
+                return _merged([raised if f is made[place] else f for f in made if f is not other])
     return made
+
+
+def _joined_power(node: Fn, labels: Labels, factors: list[Factor]) -> tuple[Factor, Factor] | None:
+    """Return b^(e + k) for b^e and another factor b^k, and that factor."""
+    base, exponent = node.args
+    if len(base.terms) != 1 or base.terms[0].number != 1 or base.terms[0].monomial:
+        return None
+    if len(base.terms[0].factors) != 1:
+        return None
+    (own,) = base.terms[0].factors
+    if any(label >= len(labels) for label in own.labels):
+        return None
+    at = tuple(labels[label] for label in own.labels)
+    for other in factors:
+        steps = Fraction(other.exponent) / Fraction(own.exponent)
+        if other.node.digest == own.node.digest and other.labels == at and steps.denominator == 1:
+            free = range(len(exponent.sizes))
+            more = close([*exponent.terms, Term(int(steps), (), ())], free, exponent.sizes)
+            return Factor(Fn("power", (base, more), node.sizes), labels), other
+    return None
 
 
 def _alone(factors: list[Factor], bound: set[int]) -> Factor | None:

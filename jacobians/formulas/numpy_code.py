@@ -194,6 +194,8 @@ class NumpyCode:
         return code if axis is None else f"{code[:-1]}, axis={axis})"
 
 
+_LETTERS = "ijklmnopqrstuvwxyzabcdefghABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 # --- einsum ----------------------------------------------------------------------------------------------------
 
 
@@ -239,28 +241,33 @@ class EinsumCode:
     def _term(self, term: Term, tensor: Tensor) -> str:
         spend(5 * len(term.factors))
         free = len(tensor.sizes)
-        labels = {label: chr(ord("i") + label) for label in range(free)}
+        labels = {label: place for place, label in enumerate(range(free))}
         for factor in term.factors:
             for label in factor.labels:
-                labels.setdefault(
-                    label, chr(ord("i") + len(labels)) if len(labels) < 18 else chr(ord("A") + len(labels))
-                )
+                labels.setdefault(label, len(labels))
+        if len(labels) > len(_LETTERS):
+            raise FormulaError(
+                f"code: found a product of {len(labels)} indices, expected at most {len(_LETTERS)}, NumPy's letters; "
+                f"use d.matrix().code(), or d.evaluate(…)"
+            )
         operands = [
-            (self._factor(factor), "".join(labels[la] for la in factor.labels)) for factor in term.factors
+            (self._factor(factor), "".join(_LETTERS[labels[la]] for la in factor.labels))
+            for factor in term.factors
         ]
         seen = {la for factor in term.factors for la in factor.labels}
-        operands += [(f"np.ones({tensor.sizes[la]})", labels[la]) for la in range(free) if la not in seen]
+        operands += [
+            (f"np.ones({tensor.sizes[la]})", _LETTERS[labels[la]]) for la in range(free) if la not in seen
+        ]
         sizes = [f"{size}**{power}" if power != 1 else size for size, power in term.monomial]
         sign, number = ("-" if term.number < 0 else ""), abs(term.number)
         lead = [str(number) if isinstance(number, int) else f"({number})"] if number != 1 else []
         if not operands:
             return sign + ("*".join([*lead, *sizes]) or "1")
-        inside = (
-            f"{','.join(letters for _, letters in operands)}->{''.join(labels[la] for la in range(free))}"
-        )
-        return sign + "*".join(
-            [*lead, *sizes, f"np.einsum('{inside}', {', '.join(code for code, _ in operands)})"]
-        )
+        result = "".join(_LETTERS[labels[la]] for la in range(free))
+        inside = f"{','.join(letters for _, letters in operands)}->{result}"
+        order = ", optimize=True" if len(operands) > 3 else ""  # else one loop over all indices
+        made = f"np.einsum('{inside}', {', '.join(code for code, _ in operands)}{order})"
+        return sign + "*".join([*lead, *sizes, made])
 
     def _factor(self, factor: Factor) -> str:
         code = self._node(factor.node)

@@ -103,7 +103,7 @@ def from_numpy(
     if not callable(forward):
         raise TypeError(f"forward: found {class_name(forward)}, expected a callable in plain NumPy")
     if derivative is not None:
-        checked_callable(derivative, "derivative", "a function of x and a name")
+        checked_callable(derivative, "derivative", "a function of x and a name", 2)
     given = {} if parameters is None else checked_mapping(parameters, "parameters", "arrays by name")
     for name in given:
         if not (isinstance(name, str) and name.isidentifier()) or name == INPUT or hasattr(Function, name):

@@ -116,9 +116,10 @@ class Elementwise(Function):
         stated = type(self)  # what its body says, for what is not given
         domain, kinks = stated.domain if domain is None else domain, stated.kinks if kinks is None else kinks
         latex = stated.latex or None if latex is None else latex
-        for argument, function in (("f", f), ("df", df), ("df_by_value", df_by_value)):
-            if argument != "df_by_value" or function is not None:
-                checked_callable(function, argument, "a function of an array")
+        checked_callable(f, "f", "a function of an array", 1)
+        checked_callable(df, "df", "a function of an array", 1)
+        if df_by_value is not None:
+            checked_callable(df_by_value, "df_by_value", "a function of an array and f of it", 2)
         for argument, text in (("name", name), ("latex", latex)):
             if not isinstance(text, str) and (argument == "name" or text is not None):
                 raise TypeError(f"{argument}: found {shown(text)}, expected text")

@@ -6,6 +6,7 @@ Every sentence begins with the argument's name, and says what was found and what
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 import operator
 import os
@@ -329,21 +330,31 @@ def checked_mapping(value: Any, name: str, expected: str) -> dict[str, Any]:
     return dict(value)
 
 
-def checked_callable(value: T, name: str, expected: str) -> T:
-    """Return a function, or refuse what can't be called.
+def checked_callable(value: T, name: str, expected: str, count: int) -> T:
+    """Return a function, or refuse a class, what can't be called, or says that it can't be with so many arguments.
 
     Raises
     ------
     TypeError
-        If it is not callable.
+        If it is not callable, or its signature doesn't take them.
 
     Examples
     --------
-    >>> checked_callable(abs, "f", "a function of an array")
+    >>> checked_callable(abs, "f", "a function of an array", 1)
     <built-in function abs>
     """
-    if not callable(value):
+    if not callable(value) or isinstance(value, type):
         raise TypeError(f"{name}: found {shown(value)}, expected {expected}")
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):  # of some built-in functions nothing is known
+        return value
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        raise TypeError(
+            f"{name}: found {shown(value)}, which takes {signature}, expected {expected}"
+        ) from None
     return value
 
 

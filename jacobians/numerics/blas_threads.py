@@ -32,7 +32,8 @@ LEAST_DIVIDED = 9216
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_kept: ContextVar[bool] = ContextVar("kept", default=False)
+_kept: ContextVar[int] = ContextVar("kept", default=0)
+"""How many blocks of this thread or task keep the caller's number."""
 
 
 class _Library(NamedTuple):
@@ -88,9 +89,14 @@ class _Setting:
             libraries = _libraries()
             self.before = tuple([library.threads() for library in libraries])
             self.calls = 1
-            for library, count in zip(libraries, self.before, strict=True):
-                if count != 1:
-                    library.set_threads(1)
+            try:
+                for library, count in zip(libraries, self.before, strict=True):
+                    if count != 1:
+                        library.set_threads(1)
+            except BaseException:  # a library's own, or a signal's: nobody is inside
+                self.calls = 0
+                self.give_back(self.before)
+                raise
 
     def leave(self) -> None:
         with self.lock:
@@ -135,11 +141,12 @@ def keep_blas_threads() -> Iterator[None]:
     >>> with keep_blas_threads():
     ...     J = Affine(np.eye(3)).jacobian(np.ones(3))
     """
-    token = _kept.set(True)
+    _kept.set(_kept.get() + 1)
     try:
         yield
     finally:
-        _kept.reset(token)
+        # counted, for blocks of generators end in any order, and in another context than they began in
+        _kept.set(max(0, _kept.get() - 1))
 
 
 def blas_threads() -> int:

@@ -297,6 +297,28 @@ def test_memory_does_not_grow_with_depth(activation: str) -> None:
     assert peaks[0] < 5 * matrix
 
 
+@pytest.mark.parametrize(
+    ("made", "copies"),
+    [
+        (lambda net: backprop.compile(net), 1),
+        (lambda net: backprop.compile_products(net), 1),
+        (lambda net: backprop.compile_products(net, wrt=["0.W", "2.W"]), 1),
+        (lambda net: backprop.compile_gradients(net, points=4), 0),
+    ],
+)
+def test_what_is_compiled_holds_one_copy_of_the_weights(made: Any, copies: int) -> None:
+    net = backprop.MLP.initialize([400, 400, 400, 10], activation="tanh", loss="squared-error", seed=0)
+    made(backprop.MLP.initialize([4, 4, 4, 10], activation="tanh", loss="squared-error", seed=0))
+    weights = sum(value.nbytes for value in net.parameters.values())
+    tracemalloc.start()
+    compiled = made(net)
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert compiled is not None
+    assert copies * weights <= kept < (copies + 0.25) * weights
+    assert peak < (copies + 1.5) * weights
+
+
 @pytest.mark.parametrize("order", ["columns first", "a part of a wider array"])
 def test_blocks_go_into_arrays_of_any_layout(order: str) -> None:
     net, points = network([8, 16, 8], "tanh"), 4000

@@ -79,7 +79,10 @@ def test_larger_networks_between_products(engine: str, activation: str, shape: A
     x = np.random.default_rng(1).standard_normal(shape) * 3
     compiled = backprop.compile(net, shape=shape, batched=len(shape) > 1, engine=engine)
     assert_allclose(compiled(x), dense(net, x), rtol=1e-11, atol=1e-13)
-    if engine == "numba" and activation in ("tanh", "sigmoid", "silu", "softplus"):
+    fused = ("tanh", "sigmoid", "silu", "softplus", "elu")
+    if engine == "numba" and activation in fused + ("relu",) * (
+        len(shape) - 1
+    ):  # units that are dead leave at a point
         assert f"{activation}_and_slope(" in compiled.source
 
 
@@ -295,7 +298,7 @@ def test_arrays_of_jax_of_another_shape_or_with_out_are_refused() -> None:
 # --- the kernels of Numba ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "silu", "softplus"])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "silu", "softplus", "relu", "elu"])
 def test_fused_rows_are_right_to_a_few_units_in_the_last_place(activation: str) -> None:
     pytest.importorskip("numba", reason="the extra fast (numba) is not installed")
     mpmath = pytest.importorskip("mpmath")
@@ -308,12 +311,16 @@ def test_fused_rows_are_right_to_a_few_units_in_the_last_place(activation: str) 
             "sigmoid": lambda t: 1 / (1 + mpmath.exp(-t)),
             "silu": lambda t: t / (1 + mpmath.exp(-t)),
             "softplus": lambda t: mpmath.log1p(mpmath.exp(t)),
+            "relu": lambda t: max(t, 0),
+            "elu": lambda t: t if t > 0 else mpmath.expm1(t),
         }[activation]
         derivative = {
             "tanh": lambda t: 1 / mpmath.cosh(t) ** 2,
             "sigmoid": lambda t: 1 / (mpmath.exp(t / 2) + mpmath.exp(-t / 2)) ** 2,
             "silu": lambda t: (1 + mpmath.exp(-t) + t * mpmath.exp(-t)) / (1 + mpmath.exp(-t)) ** 2,
             "softplus": lambda t: 1 / (1 + mpmath.exp(-t)),
+            "relu": lambda t: int(t > 0),
+            "elu": lambda t: 1 if t > 0 else mpmath.exp(t),
         }[activation]
         values = np.array([float(exact(mpmath.mpf(t))) for t in z.tolist()])
         slopes = np.array([float(derivative(mpmath.mpf(t))) for t in z.tolist()])

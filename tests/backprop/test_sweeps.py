@@ -1,6 +1,7 @@
 """Sweeps from shapes alone against the chains of networks with numbers, and against counts of one's own."""
 
 import csv
+import html
 import io
 import re
 from itertools import pairwise
@@ -10,6 +11,7 @@ import pytest
 
 from backprop import MLP, Chain, NetworkShape, compare, sweep
 from backprop.cli import main
+from backprop.families.table import COLUMNS, SHORT
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -99,23 +101,123 @@ def test_a_bottleneck_has_its_optimum_in_the_middle():
         )
 
 
-def test_one_table_in_every_form(tmp_path):
-    found = sweep("mlp", widths=[4, 8], depths=[2], outputs=3)
-    rows = list(csv.DictReader(io.StringIO(found.to_csv())))
-    assert [int(row["optimal_multiplications"]) for row in rows] == [
-        r["optimal_multiplications"] for r in found.rows
-    ]
-    assert found.to_markdown().startswith("| width | depth")
-    assert found.to_latex().count(r" \\") == 3
-    page = found.to_html()
-    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)
-    assert page.count('<th scope="col"') == len(found.rows[0]) - 2
-    assert "width 4, depth 2: left" in page
+ROWS = sweep("mlp", widths=[4, 8], depths=[1, 2, 3], batches=[1, 3], outputs=3, by=["input", "0.W"])
+
+
+def typed(cells, names):
+    """Return texts as the values that they were of."""
+    texts = {"family", "activation", "by", "sizes", "cheapest", "bracketing"}
+    floats = {"left_ratio", "right_ratio"}
+    return {
+        name: cell if name in texts else float(cell) if name in floats else int(cell.replace(",", ""))
+        for name, cell in zip(names, cells, strict=True)
+    }
+
+
+def same(found, names):
+    assert len(found) == len(ROWS.rows)
+    for row, expected in zip(found, ROWS.rows, strict=True):
+        for name in names:
+            wanted = expected[name]
+            if isinstance(wanted, float):
+                assert row[name] == pytest.approx(wanted, rel=5e-3, nan_ok=True)  # three digits
+            else:
+                assert row[name] == wanted, name
+
+
+def test_csv_and_parquet_hold_every_row_and_column(tmp_path):
+    rows = list(csv.DictReader(io.StringIO(ROWS.to_csv())))
+    assert [*rows[0]] == [*COLUMNS]
+    same([typed(row.values(), COLUMNS) for row in rows], COLUMNS)
     pytest.importorskip("pyarrow")
     import pyarrow.parquet
 
-    table = pyarrow.parquet.read_table(found.to_parquet(tmp_path / "a.parquet"))
-    assert table.to_pylist() == list(found.rows)
+    table = pyarrow.parquet.read_table(ROWS.to_parquet(tmp_path / "a.parquet"))
+    assert table.to_pylist() == list(ROWS.rows)
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_markdown_and_latex_are_read_back_equal(every):
+    names = [*COLUMNS] if every else [*SHORT]
+    lines = ROWS.to_markdown(every=every).split("\n\n")[0].splitlines()
+    same([typed([cell.strip() for cell in line.strip("|").split("|")], names) for line in lines[2:]], names)
+    text = ROWS.to_latex(every=every)
+    assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 1
+    body = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0].strip().splitlines()
+    plain = [line.removesuffix(r" \\").replace(r"$\cdot$", "·").replace(r"\_", "_") for line in body]
+    same([typed([cell.strip() for cell in line.split(" & ")], names) for line in plain], names)
+
+
+def test_the_page_is_read_back_equal_and_asks_no_other_host():
+    page = ROWS.to_html()
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)
+    names = [name for name in COLUMNS if name != "family"]
+    body = page.rpartition("<tbody>")[2].partition("</tbody>")[0]
+    rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in body.split("<tr>")[1:]]
+    same([typed([html.unescape(re.sub("<[^>]*>", "", cell)) for cell in row], names) for row in rows], names)
+
+
+def test_lines_of_the_grid_are_where_the_cheapest_order_changes():
+    found = sweep("mlp", widths=[4, 8, 16, 32], depths=[2], inputs=None, outputs=8)
+    picture = found.picture()
+    # right | left = right | left: two changes, each between two cells of one row
+    (cheapest,) = re.findall(
+        r'<path d="([^"]*)" stroke="#0b1016"[^>]*/></?', picture.partition("width 4")[2]
+    ) or [""]
+    assert cheapest.count("v24") == 2
+    lines = found.picture("lines")
+    assert lines.count("left = right, between") == 2
+
+
+def test_batches_in_which_nothing_changes_are_one_grid():
+    alike = sweep("mlp", widths=[4, 8], depths=[2, 3], batches=[1, 2, 5], outputs=3)
+    page = alike.to_html()
+    assert page.count("batch 1, 2, 5 (alike)") >= 1
+    assert page.count('aria-label="Which strategy is the cheapest, by width and depth"') == 1
+
+
+def test_a_thousand_networks_say_where_left_right_and_optimal_change_places():
+    found = sweep("fan", widths=range(8, 168, 8), depths=range(2, 7), batches=[1, 32], inputs=16, outputs=64,
+                  by=["input", "0.W", "0.b", "2.W", "2.b"])  # fmt: skip
+    assert len(found) == 1000
+    assert {"right", "left = right", "another"} <= {row["cheapest"] for row in found.rows}
+    page = found.to_html()
+    for line in found.crossovers():
+        assert str(line) in html.unescape(page)
+
+
+def test_the_page_of_a_bottleneck_shows_its_optimum_in_the_middle():
+    found = sweep("bottleneck", widths=[64], depths=[6])
+    (row,) = found.rows
+    assert (row["cheapest"], row["meeting"], row["sizes"]) == ("another", 8, "64-64-64-8-64-64-64")
+    assert "whose halves meet at the layer of 8 units" in found.to_html()
+
+
+@pytest.mark.filterwarnings("ignore")  # of dask's own
+def test_a_cluster_gives_the_rows_of_one_process():
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        there = sweep(widths=[4, 8], depths=[2, 3], scheduler=cluster.scheduler_address)
+    assert there.rows == sweep(widths=[4, 8], depths=[2, 3]).rows
+
+
+def test_a_scheduler_that_does_not_answer_is_told(monkeypatch, capsys):
+    pytest.importorskip("distributed")
+    from verification.grading import cluster
+
+    monkeypatch.setattr(cluster, "PATIENCE", 0.2)
+    with pytest.raises(ValueError, match=r"dask: found no scheduler at 'tcp://127.0.0.1:9', expected one"):
+        sweep(widths=[4], depths=[2], scheduler="tcp://127.0.0.1:9")
+    with pytest.raises(ValueError, match="jobs, scheduler: found 2 and 'tcp://a:1', expected one of them"):
+        sweep(widths=[4], jobs=2, scheduler="tcp://a:1")
+    with pytest.raises(TypeError, match="scheduler: found 3, expected an address"):
+        sweep(widths=[4], scheduler=3)
+    assert main(["sweep", "--dask", "tcp://a:1", "--jobs", "2"]) == 2
+    assert "--dask: found 'tcp://a:1' with --jobs 2, expected" in " ".join(capsys.readouterr().err.split())
+    assert main(["sweep", "--widths", "4", "--depths", "2", "--dask", "tcp://127.0.0.1:9"]) == 2
+    assert "--dask: found no scheduler at" in " ".join(capsys.readouterr().err.split())
 
 
 def test_processes_give_the_rows_of_one(tmp_path):
@@ -172,3 +274,13 @@ def test_the_command_writes_the_table_and_the_page(tmp_path, capsys):
     ):
         assert main(["sweep", *arguments]) == 2
         assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+def test_halves_meet_at_the_columns_of_the_left_one():
+    sizes = {4: (9, 4, 6, 2), 5: (2, 6, 4, 9), 6: (7, 7)}
+    found = sweep(lambda width, depth: sizes[width], widths=[4, 5, 6], depths=[3], activations=["none"])
+    for row in found.rows:
+        first = row["bracketing"].startswith("(")  # (W₂·W₁)·W₀ meets at the first hidden layer
+        own = sizes[row["width"]]
+        assert row["meeting"] == (0 if len(own) == 2 else own[1] if first else own[2])
+    assert [row["meeting"] for row in found.rows] == [4, 4, 0]

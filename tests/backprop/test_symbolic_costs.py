@@ -127,3 +127,89 @@ def test_the_command_takes_letters(capsys):
     ):
         assert main(["cost", *arguments]) == 2
         assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_picture_has_in_each_cell_what_costs_least_there():
+    costs = symbolic_costs(FAMILIES["four matrices"])
+    picture = costs.picture("n", "k", {"d": 8})
+    seen = 0
+    for text in picture.split("<title>")[1:]:
+        tip = text.partition("</title>")[0]
+        sizes, _, name = tip.partition(": ")
+        values = {part.partition(" = ")[0]: int(part.partition(" = ")[2]) for part in sizes.split(", ")}
+        specs = [spec.at({n: values["n"], k: values["k"], d: 8, h: 16}) for spec in FAMILIES["four matrices"]]
+        least = Chain.from_specs(specs).plan("optimal").cost.multiplications
+        named = {own: costs.at({**values, "d": 8, "h": 16})[own].multiplications for own in name.split(" = ")}
+        assert set(named.values()) == {least}
+        seen += 1
+    assert seen == 15 * 15
+    assert "n →   (k ↓)   d = 8, h = 16" in picture or "n →   (k ↓)   h = 16, d = 8" in picture
+
+
+def test_the_picture_of_left_and_right_is_cut_along_the_diagonal():
+    picture = symbolic_costs(FAMILIES["three matrices"]).picture()
+    assert picture.count(">L</text>") == picture.count(">R</text>") == 15 * 14 // 2
+    assert picture.count(">=</text>") == 15
+    assert "left beats right iff n &lt; k" in picture
+    one = symbolic_costs([Spec.dense(n, 4), Spec.dense(4, 4), Spec.dense(4, 5)]).picture()
+    assert one.count("<title>") == 15, "one letter, one row"
+
+
+def test_a_plane_of_letters_that_are_not_there_is_refused():
+    costs = symbolic_costs(FAMILIES["three matrices"])
+    for arguments, sentence in (
+        (("q",), "across: found 'q', expected one of 'h', 'k', 'n'"),
+        (("n", "n"), "across, down: found 'n' twice, expected two of"),
+        (("n", "k", {"n": 3}), "sizes: found 'n', expected"),
+        (("n", "k", {"h": 0}), r"sizes\['h'\]: found 0"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            costs.picture(*arguments)
+
+
+def test_the_command_draws_the_plane(tmp_path, capsys):
+    path = tmp_path / "plane.svg"
+    assert main(["cost", "nxh hxh hxk", "--symbolic", "--picture", str(path)]) == 0
+    assert path.read_text(encoding="utf-8").startswith("<svg")
+    capsys.readouterr()
+    for arguments, sentence in (
+        (
+            ["2x3", "--picture", str(path)],
+            "--picture: found 'plane.svg' without --symbolic, expected --symbolic",
+        ),
+        (["nxh", "--symbolic", "--picture", "a.png"], "--picture: found 'a.png' with --symbolic, expected"),
+        (["nxh", "hxk", "--symbolic", "--picture", str(tmp_path / "no" / "a.svg")], "a.svg can't be written"),
+    ):
+        assert main(["cost", *arguments]) == 2
+        assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+def test_conditions_have_no_minus_in_front():
+    costs = symbolic_costs([Spec.dense(n, h), Spec.dense(h, k), Spec.dense(k, h), Spec.dense(h, d)])
+    assert not any("iff -" in str(condition) or "(-" in str(condition) for condition in costs.conditions)
+    assert "right beats order 3 iff k·(2·d - h)/h < n" in map(str, costs.conditions)
+
+
+DOORS = [
+    (["n x h", "h x"], "SHAPES: found"),
+    (["nxh", "kxh"], "SHAPES: found nxh before kxh, expected h = k"),
+    (["nxx", "xxk"], "SHAPES: found 'nxx'"),
+    (["nx0"], "SHAPES: found a size of 0 in 'nx0'"),
+    (["nxh²"], "SHAPES: found 'nxh²'"),
+    (["n+1xh"], "SHAPES: found 'n+1xh'"),
+    (["-nxh"], "-n"),
+    (["nxh", "--json", "--latex"], "found more than one"),
+    ([], "SHAPES: found none"),
+    (["nxh:diagonal"], "SHAPES: found 'nxh:diagonal'"),
+    (["lambdaxh"], "SHAPES: found 'lambdaxh'"),
+    (["n:diagnal"], "did you mean 'diagonal'?"),
+    ([" ".join(["nxn"] * 201)], "SHAPES: found 201 factors, expected at most 200"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), DOORS)
+def test_wrong_letters_get_a_sentence(arguments, sentence, capsys):
+    assert main(["cost", *arguments, "--symbolic"]) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert sentence in error
+    assert "Traceback" not in error

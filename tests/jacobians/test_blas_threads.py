@@ -1,5 +1,6 @@
 """How many threads BLAS has during a call, and that the caller's number is back after it."""
 
+import contextvars
 import os
 import subprocess
 import sys
@@ -103,6 +104,93 @@ def test_the_callers_number_is_kept_on_request(counts: list[int]) -> None:
         thread.join()
     assert inside == [1]  # another thread has not asked
     assert call() == 1
+
+
+def test_blocks_that_end_in_another_order_or_context_keep_it_no_longer(counts: list[int]) -> None:
+    def keeping() -> Iterator[None]:
+        with jacobians.keep_blas_threads():
+            yield
+
+    call = blas_threads.on_one_thread(lambda: counts[-1], [(10**5, 1)])
+    first, second = keeping(), keeping()
+    next(first), next(second)
+    first.close()  # type: ignore[attr-defined]
+    assert call() == 4
+    second.close()  # type: ignore[attr-defined]
+    assert call() == 1
+    elsewhere = keeping()
+    contextvars.copy_context().run(next, elsewhere)
+    assert call() == 1
+    elsewhere.close()  # type: ignore[attr-defined]
+    assert call() == 1
+
+
+def test_threads_that_raise_at_once_leave_the_callers_number(counts: list[int]) -> None:
+    together = threading.Barrier(8)
+
+    def fails() -> None:
+        together.wait(timeout=60)
+        raise KeyError(counts[-1])
+
+    call = blas_threads.on_one_thread(fails, [(10**5, 1)])
+    inside: list[int] = []
+
+    def run() -> None:
+        try:
+            call()
+        except KeyError as error:
+            inside.append(error.args[0])
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert inside == [1] * 8
+
+
+def test_generators_that_are_left_inside_a_call_give_it_back_when_they_are_closed(counts: list[int]) -> None:
+    def inside() -> Iterator[int]:
+        with blas_threads.one_blas_thread():
+            yield counts[-1]
+
+    one, two = inside(), inside()
+    assert (next(one), next(two)) == (1, 1)
+    one.close()  # type: ignore[attr-defined]
+    assert counts[-1] == 1  # the other one is still there
+    del two
+    assert counts[-1] == 4
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_library_that_can_not_be_set_leaves_nobody_inside(monkeypatch: pytest.MonkeyPatch, error) -> None:
+    first = [4]
+
+    def refuse(count: int) -> None:
+        if count == 1:
+            raise error
+
+    libraries = (
+        blas_threads._Library(lambda: first[-1], first.append),
+        blas_threads._Library(lambda: 2, refuse),
+    )
+    monkeypatch.setattr(blas_threads, "_libraries", lambda: libraries)
+    with pytest.raises(error):
+        blas_threads.product(np.ones(SMALL), np.ones(SMALL))
+    assert first == [4, 1, 4]
+    assert blas_threads._setting.calls == 0
+
+
+def test_without_threadpoolctl_products_are_what_they_are() -> None:
+    code = (
+        "import sys; sys.modules['threadpoolctl'] = None\n"
+        "import numpy as np\n"
+        "from jacobians.numerics import blas_threads\n"
+        "assert blas_threads.product(np.ones((160, 160)), np.ones((160, 160)))[0, 0] == 160\n"
+        "assert blas_threads._libraries() == () and blas_threads._setting.calls == 0\n"
+        "assert blas_threads.blas_threads() == 1"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 @pytest.mark.parametrize(

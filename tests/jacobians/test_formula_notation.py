@@ -145,3 +145,95 @@ def test_a_shared_weight_s_gradient_is_backpropagation_line_by_line():
     values = {"W": rng.normal(size=(3, 3)) / 2, "x": rng.normal(size=(3, 1)), "y": rng.normal(size=(3, 1))}
     found = read_back(d.text, values, {"n": 3})
     assert np.allclose(found, d.evaluate(W=values["W"], x=values["x"][:, 0], y=values["y"][:, 0]), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("formula", "by", "declare", "expected"), [
+    ("det(X)^k", "X", {"k": "scalar"}, "k·det(X)^k·X⁻ᵀ"),
+    ("norm2(x)^p", "x", {"p": "scalar"}, "p·‖x‖^(p − 2)·x"),
+    ("x.^a.*x", "x", {}, "diag((a + 1) ⊙ x∘^a)"),
+    ("2.^x", "x", {}, "log(2)·diag(2∘^x)"),
+    ("s.^x", "x", {"s": "scalar"}, "log(s)·diag(s∘^x)"),
+    ("sum(x.^p)", "x", {"p": "scalar"}, "p·x∘^(p − 1)"),
+    ("tr(X^3)", "X", {}, "3·(X²)ᵀ"),
+    ("X^3", "X", {}, "I_n ⊗ (X²)ᵀ + X ⊗ Xᵀ + X² ⊗ I_n"),
+    ("X^-2", "X", {}, "−(X⁻¹ ⊗ (X⁻²)ᵀ + X⁻² ⊗ X⁻ᵀ)"),
+])  # fmt: skip
+def test_equal_factors_are_a_power(formula, by, declare, expected):
+    assert derive(formula, by, declare=declare).text == expected
+    assert check_formula(formula, by, declare=declare).verdict == "right"
+
+
+@pytest.mark.parametrize(("formula", "by", "declare"), [
+    ("vec(X)", "X", {"X": "n1×n_2"}), ("X'", "X", {"X": "n1×n_2"}), ("0*x*x'", "x", {"x": "n_x"}),
+    ("mean(x)*x", "x", {"x": "n_x"}), ("0_nx'*inv(S)*x", "S", {"S": "symmetric"}), ("sum(ones(k))*x", "x", {}),
+])  # fmt: skip
+def test_sizes_of_several_letters_and_without_a_variable_are_read_back(formula, by, declare):
+    assert check_formula(formula, by, declare=declare).verdict == "right"
+
+
+def test_a_size_without_a_variable_is_asked_for():
+    d = derive("sum(ones(k))*x", "x")
+    assert d.free_sizes == {"k"}
+    assert np.array_equal(d.evaluate(x=[1.0, 2.0], k=3), 3 * np.eye(2))
+    with pytest.raises(
+        FormulaError, match=r"k: found no number for the size k, which no variable has, expected one"
+    ):
+        d.evaluate(x=[1.0])
+
+
+def test_einsum_has_letters_for_fifty_two_indices():
+    chain = "*".join("X" * 40)
+    d = derive(f"tr({chain})", "X", declare={"X": "square"})
+    a = np.eye(2) + 0.01
+    assert np.allclose(eval(d.code(), {"np": np, "X": a}), d.evaluate(X=a))
+    with pytest.raises(
+        FormulaError, match="code: found a product of 60 indices, expected at most 52, NumPy's letters"
+    ):
+        derive(f"tr({'*'.join('X' * 60)})", "X", declare={"X": "square"}).code()
+
+
+LAYERS = "".join(f"h{k + 1} = tanh(W*{f'h{k}' if k else 'x'}); " for k in range(300)) + "sum(h300)"
+
+
+@pytest.mark.parametrize(("formula", "by"), [
+    ("*".join("X" * 1000), "X"), ("tr((X^20)^20)", "X"), (LAYERS, "x"),
+    ("*".join(f"(x'*A*x + b'*x + {k})" for k in range(200)), "x"),
+    ("khatri(" * 20 + "X" + ",X)" * 20, "X"), ("+".join(f"tr(A{k}*X*B{k}*X')" for k in range(600)), "X"),
+], ids=["a long product", "powers of powers", "deep lines", "sums in products", "nested ∗", "many terms"])  # fmt: skip
+def test_what_would_take_minutes_is_refused_in_one_sentence(formula, by):
+    with pytest.raises(
+        FormulaError, match=r"found a derivative that takes more .*, expected a shorter one; give its"
+    ):
+        str(derive(formula, by, declare={"X": "square"} if "*".join("X" * 9) in formula else {}))
+
+
+@pytest.mark.parametrize(("formula", "by", "expected"), [
+    ("x'*(A ⊗ A ⊗ A ⊗ A ⊗ A)*x", "x", None),
+    ("*".join(["(x'*A*x)"] * 20), "x", "20·(xᵀ·A·x)¹⁹·(A + Aᵀ)·x"),
+    ("⊗".join("ABCDEFGHJLMN"), "A", None),
+])  # fmt: skip
+def test_symmetric_products_are_no_work(formula, by, expected):
+    d = derive(formula, by)
+    assert expected is None or d.text == expected
+
+
+def test_a_part_that_is_too_large_to_check_is_refused_in_one_sentence():
+    with pytest.raises(FormulaError, match="formula: found what is too large to check, expected less: "):
+        check_formula("⊗".join("A" * 12), "A")
+
+
+def test_trees_go_through_pickle_to_a_process_with_other_hashes():
+    import pickle
+    import subprocess
+    import sys
+
+    tree = parse("(A + A')*x").body
+    code = (
+        "import pickle, sys; from jacobians.formulas.parser import parse; "
+        'tree = pickle.load(sys.stdin.buffer); made = parse("(A + A\')*x").body; '
+        "print(tree == made, hash(tree) == hash(made))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(tree), capture_output=True, check=True
+    )
+    assert run.stdout.split() == [b"True", b"True"]

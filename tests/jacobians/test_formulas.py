@@ -372,7 +372,7 @@ logdet(X) | X | X | −(X⁻ᵀ ⊗ X⁻¹)·K_n,n
 tr(X'*A*X) | X | X | (A + Aᵀ) ⊗ I_n
 norm2(x) | x | x | I_n/‖x‖ − x·xᵀ/‖x‖³
 normF(A*X-B)^2 | X | X | 2·(Aᵀ·A ⊗ I_p)
-tr(inv(X)) | X | X | (X⁻ᵀ ⊗ X⁻¹·X⁻¹ + X⁻ᵀ·X⁻ᵀ ⊗ X⁻¹)·K_n,n
+tr(inv(X)) | X | X | (X⁻ᵀ ⊗ X⁻² + (X⁻²)ᵀ ⊗ X⁻¹)·K_n,n
 norm2(W*x-y)^2 | W | W | 2·(I_m ⊗ x·xᵀ)
 norm2(W*x-y)^2 | W | x | 2·(W ⊗ x + (W·x − y) ⊗ I_n)
 det(X) | X | X | det(X)·(vec(X⁻ᵀ)·vec(X⁻ᵀ)ᵀ − (X⁻ᵀ ⊗ X⁻¹)·K_n,n)

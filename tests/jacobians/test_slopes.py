@@ -10,10 +10,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jacobians import Elementwise, Function, Sequential, Tanh
+from jacobians.layers import activation_derivatives
 from jacobians.layers.activation_derivatives import LEAST_ENTRIES
 from jacobians.layers.activations import ACTIVATIONS, activation, tanh_slope
 from jacobians.structures import Diagonal
 
+DETECTED = activation_derivatives.wide_vectors.__wrapped__
 BY_VALUE = [name for name in ACTIVATIONS if activation(name).df_by_value]
 TRUE = {
     "tanh": lambda z: mpmath.cosh(z) ** -2,
@@ -27,6 +29,31 @@ def points(dtype: Any) -> Any:
     rng = np.random.default_rng(0)
     parts = [rng.uniform(-2, 2, 900), rng.uniform(-40, 40, 500), rng.uniform(-1e-6, 1e-6, 100), [0.0, -0.0]]
     return np.concatenate(parts).astype(dtype)
+
+
+@pytest.fixture(params=[False, True], autouse=True, ids=["narrow", "wide"])
+def vectors(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Both kinds of processors, whichever runs the tests."""
+    monkeypatch.setattr(activation_derivatives, "wide_vectors", lambda: request.param)
+    return request.param
+
+
+def test_which_way_is_taken_depends_on_the_processor(vectors: bool) -> None:
+    z = np.full(2000, 0.1)
+    formula = 1 - np.tanh(z) ** 2
+    exact = Tanh().df(z)
+    assert not np.array_equal(formula, exact)
+    assert_array_equal(tanh_slope(z, np.tanh(z)), exact if vectors else formula)
+
+
+@pytest.mark.parametrize(
+    ("current", "wide"), [("X86_V4", True), ("AVX512_SKX", True), ("X86_V3", False), ("", False)]
+)
+def test_the_processor_is_asked(current: str, wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    introspect = pytest.importorskip("numpy.lib.introspect", reason="NumPy 1 doesn't say")
+    found = {"cosh": {"dd": {"current": current}}} if current else {}
+    monkeypatch.setattr(introspect, "opt_func_info", lambda **asked: found)
+    assert DETECTED() is wide
 
 
 def test_the_catalogue() -> None:

@@ -188,3 +188,25 @@ def test_the_witnesses_report_is_kept(assigned):
         head = json.loads(archive["head"].tobytes())
     reports = [entry["expected"][0]["report"] for entry in head["trials"]]
     assert all(reports)
+
+
+def test_an_expected_answer_is_found_by_symbols_within_their_budget_alone(monkeypatch):
+    from verification.grading import expected
+    from verification.witnesses import asking
+
+    asked = []
+
+    def seen(problem, seconds, told=asking.symbolic_value):
+        asked.append((problem.shape, seconds))
+        return told(problem, seconds)
+
+    monkeypatch.setattr(asking, "symbolic_value", seen)
+    rng = np.random.default_rng(0)
+    for n in (3, 300):
+        W, x = rng.normal(size=(n, n)) / n, rng.normal(size=n)
+        truth = (1 - np.tanh(W @ x) ** 2)[:, None] * W
+        found = expected._by_witnesses(lambda x, W=W: np.tanh(W @ x), x)
+        np.testing.assert_allclose(found, truth, rtol=1e-8, atol=1e-10)
+    ((shape, seconds),) = asked  # 300 × 300 × 300 operations are too many
+    assert shape == (3, 3)
+    assert 0 < seconds < 60

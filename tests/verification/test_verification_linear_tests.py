@@ -1,13 +1,15 @@
 """The Taylor test, the adjoint test, the block identity and the certified enclosures, each alone."""
 
+from itertools import pairwise
+
 import mpmath
 import numpy as np
 import pytest
 from scipy.linalg import expm
 from scipy.sparse.linalg import aslinearoperator
 
-from jacobians import Affine
-from jacobians.structures import Dense
+from jacobians import Affine, Sequential, Tanh
+from jacobians.structures import Dense, Diagonal
 from verification.check import check
 from verification.tracing.scalars import TracingError, UndecidedError
 from verification.witnesses.adjoint import adjoint_test
@@ -209,3 +211,80 @@ def test_a_singular_derivative_is_not_enclosed():
 def test_what_balls_cannot_do_is_named():
     with pytest.raises(TracingError, match=r"^np\.linalg\.eigvalsh: not traced"):
         certified_jacobian(np.linalg.eigvalsh, np.eye(2))
+
+
+# --- what it costs -----------------------------------------------------------------------------------------
+
+
+def test_a_right_map_is_applied_to_as_many_vectors_as_there_are_trials():
+    A = np.random.default_rng(0).normal(size=(30, 20))
+    count = {"matvec": 0, "rmatvec": 0}
+
+    class Map:
+        shape = A.shape
+
+        def matvec(self, v):
+            count["matvec"] += 1
+            return A @ v
+
+        def rmatvec(self, u):
+            count["rmatvec"] += 1
+            return A.T @ u
+
+    assert adjoint_test(Map(), trials=3).passed
+    assert count == {"matvec": 3, "rmatvec": 3}
+
+
+def test_a_check_along_directions_forms_each_product_once(monkeypatch):
+    x = np.linspace(-1, 1, 40)
+    J = Diagonal(1 / np.cosh(x) ** 2)
+    columns = []
+
+    def applied(self, X, ledger, told=Diagonal._apply):
+        columns.append(X.shape[-1])
+        return told(self, X, ledger)
+
+    monkeypatch.setattr(Diagonal, "_apply", applied)
+    report = check(np.tanh, x, J, witnesses=["projections"])
+    assert report.passed
+    assert [witness.name for witness in report.witnesses] == ["projections", "adjoint"]
+    assert sum(columns) == 8  # J V and Jᵀ U, of four directions each
+    # entries of very different sizes leave nothing of most columns: other vectors are taken
+    columns.clear()
+    assert check(np.sin, 1e4 * x, Diagonal(np.cos(1e4 * x)), witnesses=["projections"]).passed
+    assert sum(columns) >= 12
+
+
+def test_values_that_are_small_by_cancelling_are_no_stairs():
+    rng = np.random.default_rng(1000)
+    W, (b, x) = rng.standard_normal((1000, 1000)) / np.sqrt(1000), rng.standard_normal((2, 1000)) / 2
+    J = (1 - np.tanh(W @ x + b) ** 2)[:, None] * W
+    assert check(lambda x: np.tanh(W @ x + b), x, J, witnesses=["projections"]).passed
+
+
+def test_balls_of_entries_that_no_path_leads_to_are_rounded_once(monkeypatch):
+    from verification.witnesses import certified
+
+    rounded = []
+
+    def seen(ball, told=certified._rounded):
+        rounded.append(ball)
+        return told(ball)
+
+    monkeypatch.setattr(certified, "_rounded", seen)
+    W, x = RNG.normal(size=(6, 9)), RNG.normal(size=9)
+    enclosure = certified_jacobian(Affine(W), x, wrt="W")
+    expected = np.kron(np.eye(6), x)
+    assert (np.abs(enclosure.middle - expected) <= enclosure.radius).all()
+    assert (enclosure.radius < 1e-14).all()
+    assert len(rounded) == 6 * 9 + 1  # of 6 × 54
+
+
+def test_the_certified_witness_takes_networks_that_it_takes_a_tenth_of_a_second_for():
+    sizes = (128, 128, 128, 3)
+    weights = [RNG.normal(size=(m, n)) / np.sqrt(n) for n, m in pairwise(sizes)]
+    layers = [layer for W in weights for layer in (Affine(W), Tanh())]
+    report = check(Sequential(*layers), RNG.normal(size=128))
+    said = {witness.name: witness.status for witness in report.witnesses}
+    assert said["certified"] == "agrees"
+    assert said["symbolic"] == "unavailable"

@@ -75,7 +75,7 @@ def lines_of(d, sizes, slope):
     """Return every printed line with the array that it must be."""
     out, inside = shapes_of(d, sizes)
     if not d._out:
-        shape = d._context.shape(d._by)
+        shape = d._context.shape(d.by)
         rows = [math.prod(a if isinstance(a, int) else sizes[a] for a in group) for group in shape]
         if (gradient := d._tree(*d._sides, "row")) is not None:
             yield text(gradient), slope.reshape(rows), "row"

@@ -55,18 +55,11 @@ def mark_on_cluster(
     ImportError
         Without the extra `cluster`.
     """
-    require_extras("cluster", "distributed")
+    client = connected(scheduler)
     import distributed
 
-    connect: Any = distributed.Client  # distributed has no types
-    as_completed: Any = distributed.as_completed
+    as_completed: Any = distributed.as_completed  # distributed has no types
 
-    try:
-        client = connect(scheduler, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"dask: found no scheduler at {scheduler!r}, expected one, as of `dask scheduler`: {error}"
-        ) from None
     with client:
         path, hashes = (
             str(course.assignment.path.absolute()),
@@ -84,6 +77,28 @@ def mark_on_cluster(
             else:
                 yield not_marked(course.assignment, names[future], f"{class_name(failure)}: {failure}")
             future.release()
+
+
+def connected(scheduler: str) -> Any:
+    """Return a client of a Dask scheduler.
+
+    Raises
+    ------
+    ValueError
+        If no scheduler answers there.
+    ImportError
+        Without the extra `cluster`.
+    """
+    require_extras("cluster", "distributed")
+    import distributed
+
+    connect: Any = distributed.Client  # distributed has no types
+    try:
+        return connect(scheduler, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"dask: found no scheduler at {scheduler!r}, expected one, as of `dask scheduler`: {error}"
+        ) from None
 
 
 def mark_there(

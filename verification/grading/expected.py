@@ -30,8 +30,9 @@ from verification.grading.points import Point
 from verification.grading.questions import confirmed_formula, layouts_of, shape_of
 from verification.grading.reference import finite, load_module, reference_answers, subject, value_of
 from verification.grading.tasks import CHAIN_FORMS, PLAIN_FORMS, Form, Output, Task, Tolerance
+from verification.problem import Problem
+from verification.witnesses.asking import Budget, symbolic
 from verification.witnesses.finite_difference import richardson_jacobian
-from verification.witnesses.symbolic import symbolic_jacobian
 
 CANCELLED = 1e-3  # of the relative tolerance, as a part of the largest entry: for entries that cancel
 SINGLE = 2e-4  # the relative tolerance of answers in float32, if the task's is smaller
@@ -375,8 +376,8 @@ def _sizes(value: Any, where: str) -> list[int]:
 
 
 def _by_witnesses(f: Callable[[Any], Any], x: Array) -> Array:
-    """Return the Jacobian as the most precise witness that can run finds it."""
+    """Return the Jacobian as the most precise witness that can run finds it, within its budget."""
     try:
-        return symbolic_jacobian(f, x).value
+        return symbolic(Problem(f, x, dtype=np.float64), Budget()).matrix
     except Exception:  # code that can't be traced: whatever it raises then
         return richardson_jacobian(f, x).matrix

@@ -92,7 +92,7 @@ def grade(
         workers = checked_integer(workers, "workers")
     confine = checked_flag(confine, "confine")
     if done is not None:
-        checked_callable(done, "done", "a function of a SubmissionResult")
+        checked_callable(done, "done", "a function of a SubmissionResult", 1)
     if seed is not None:
         seed = checked_integer(seed, "seed", least=0, most=None)
     if secret is not None:

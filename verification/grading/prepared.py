@@ -75,7 +75,7 @@ def prepare(
     checked_instance(assignment, "assignment", Assignment)
     seconds = None if seconds is None else real_number(seconds, "seconds", least=0)
     if done is not None:
-        checked_callable(done, "done", "a function of a name and a number")
+        checked_callable(done, "done", "a function of a name and a number", 2)
     trials = expected_trials(assignment, seconds=seconds, done=done)
     arrays: dict[str, Any] = {}
     entries: list[dict[str, Any]] = []

@@ -27,6 +27,7 @@ from verification.witnesses.resolution import too_fast
 PROJECTIONS = "projections"
 TRIALS = 4
 COLUMNS = 4
+EVEN = 16.0  # entries of x up to which directions in proportion to them see all columns alike
 GLANCE = 2.0**-13  # along directions of length 1: rounding and h² are both far below what is tolerated
 
 
@@ -91,7 +92,15 @@ def adjoint_test(jacobian: Any, *, trials: int = TRIALS, seed: int = 0, terms: f
     >>> adjoint_test(Dense(np.arange(6.0).reshape(2, 3))).passed
     True
     """
-    trials, seed = checked_integer(trials, "trials"), checked_integer(seed, "seed", least=0, most=None)
+    return _tested(
+        jacobian, checked_integer(trials, "trials"), checked_integer(seed, "seed", least=0, most=None), terms
+    )
+
+
+def _tested(
+    jacobian: Any, trials: int, seed: int, terms: float = 0.0, known: tuple[Array, Array] | None = None
+) -> AdjointResult:
+    """Return what :func:`adjoint_test` does; `known` are vectors and their images, row by row, in place of new ones."""
     m, n = _sizes(jacobian)
     rng = np.random.default_rng(seed)
     limits = np.finfo(np.float32 if getattr(jacobian, "dtype", None) == np.float32 else np.float64)
@@ -104,27 +113,36 @@ def adjoint_test(jacobian: Any, *, trials: int = TRIALS, seed: int = 0, terms: f
         return np.stack([np.asarray(product(vector), dtype=np.float64) for vector in vectors])
 
     with np.errstate(all="ignore"):
-        of_n = _Images(lambda vectors: apply(jacobian.matvec, vectors), n, rng)
-        of_m = _Images(lambda vectors: apply(jacobian.rmatvec, vectors), m, rng)
-        left, right = rng.normal(size=(trials, m)), rng.normal(size=(trials, n))
-        forwards, backwards = apply(jacobian.matvec, right), apply(jacobian.rmatvec, left)
+        left = rng.normal(size=(trials, m))
+        if known is None:
+            right = rng.normal(size=(trials, n))
+            known = right, apply(jacobian.matvec, right)
+        right, forwards = known
+        backwards = apply(jacobian.rmatvec, left)
         largest = max(float(np.max(np.abs(part), initial=0)) for part in (forwards, backwards))
         if not np.isfinite(largest):
             return AdjointResult(False, float("nan"), float("nan"), trials)
         exponent = -int(np.frexp(largest)[1])
         forwards, backwards = np.ldexp(forwards, exponent), np.ldexp(backwards, exponent)
-        lost = float(np.ldexp(UNDERFLOW_GROWTH * float(limits.smallest_subnormal), exponent))
-        defect = max(of_n.defect(exponent), of_m.defect(exponent))
-        worst = (0.0, tolerance)
+        parts = []
         for u, v, forward, backward in zip(left, right, forwards, backwards, strict=True):
             length = float(np.linalg.norm(u) * np.linalg.norm(v))
             scale = float(
                 np.linalg.norm(u) * np.linalg.norm(forward) + np.linalg.norm(backward) * np.linalg.norm(v)
             )
             gap = abs(float(u @ forward) - float(backward @ v))
-            part = gap / scale if scale > 0 else gap
-            rounded = 64 * (defect + eps * float(np.ldexp(terms, exponent)) + lost)
-            allowed = tolerance + (rounded * length / scale if scale > 0 else 0.0)
+            parts.append((gap / scale if scale > 0 else gap, length / scale if scale > 0 else 0.0))
+        if all(part <= tolerance for part, _ in parts):
+            return AdjointResult(True, max(part for part, _ in parts), tolerance, trials)
+        # more than the sums of the products round: what do their terms?
+        of_n = _Images(lambda vectors: apply(jacobian.matvec, vectors), n, rng)
+        of_m = _Images(lambda vectors: apply(jacobian.rmatvec, vectors), m, rng)
+        lost = float(np.ldexp(UNDERFLOW_GROWTH * float(limits.smallest_subnormal), exponent))
+        defect = max(of_n.defect(exponent), of_m.defect(exponent))
+        rounded = 64 * (defect + eps * float(np.ldexp(terms, exponent)) + lost)
+        worst = (0.0, tolerance)
+        for part, share in parts:
+            allowed = tolerance + rounded * share
             if not part / allowed <= worst[0] / worst[1]:  # NaN is the worst
                 worst = (part, allowed)
     return AdjointResult(bool(worst[0] <= worst[1]), worst[0], worst[1], trials)
@@ -167,9 +185,14 @@ class _Images:
         return float(np.max(gaps / np.linalg.norm(self.sums, axis=1)))
 
 
-def adjoint_witness(jacobian: Jacobian, seed: int, terms: float = 0.0) -> Witness:
-    """Return the adjoint test as a witness of a check; it speaks about J alone, not about f."""
-    result = adjoint_test(jacobian, seed=seed, terms=terms)
+def adjoint_witness(
+    jacobian: Jacobian, seed: int, terms: float = 0.0, known: tuple[Array, Array] | None = None
+) -> Witness:
+    """Return the adjoint test as a witness of a check; it speaks about J alone, not about f.
+
+    `known` are vectors and their images, row by row, where there are some.
+    """
+    result = _tested(jacobian, TRIALS if known is None else len(known[0]), seed, terms, known)
     if not result.decided:
         return Witness("adjoint", "undecided", reason="the products overflow", cause=Cause.NOT_FINITE)
     reason = f"⟨u, Jv⟩ = ⟨Jᵀu, v⟩ in {result.trials} trials"
@@ -205,15 +228,18 @@ def projected(
         return problem.evaluate_many((x + t @ directions.T).reshape(-1, *shape))
 
     start = np.zeros(TRIALS + columns)
-    return Problem(
-        along, start, vectorized=True, value=problem.value.reshape(-1), guessed=guessed
-    ), directions
+    smaller = Problem(along, start, vectorized=True, value=problem.value.reshape(-1), guessed=guessed)
+    smaller.largest = problem.largest
+    return smaller, directions
 
 
 def _at_a_glance(
     problem: Problem, jacobian: Any, dtype: str, rtol: float | None, seed: int
-) -> Witness | None:
-    """Return the witness if two differences along random directions suffice for it to agree; otherwise None."""
+) -> tuple[Witness, tuple[Array, Array]] | None:
+    """Return the witness if two differences along random directions suffice for it to agree; otherwise None.
+
+    The directions and their images stand behind it, row by row.
+    """
     start = time.perf_counter()
     # a guess: noise above it shows in the error, and is then measured
     guessed = 4 * float(np.finfo(np.float64).eps) * float(np.abs(problem.value).max())
@@ -226,7 +252,8 @@ def _at_a_glance(
         return None
     seconds = time.perf_counter() - start
     reason = f"J v for {TRIALS} random directions v"
-    return Witness(PROJECTIONS, "agrees", comparison.error, reason, seconds, cause=Cause.AGREES)
+    witness = Witness(PROJECTIONS, "agrees", comparison.error, reason, seconds, cause=Cause.AGREES)
+    return witness, (directions.T, candidate.T.astype(np.float64))
 
 
 def _stands(problem: Problem, jacobian: Any, dtype: str, rtol: float | None, seed: int) -> bool:
@@ -280,8 +307,13 @@ def check_by_projections(
         Whether two differences along the random directions alone may do.
     """
     worst = None
-    first = _at_a_glance(problem, jacobian, described["dtype"], rtol, seed) if glance else None
-    if first is None:
+    known = None
+    seen = _at_a_glance(problem, jacobian, described["dtype"], rtol, seed) if glance else None
+    if seen is not None:
+        first = seen[0]
+        # along directions of very different sizes a few entries alone would be seen
+        known = seen[1] if np.max(np.abs(problem.point), initial=0) <= EVEN else None
+    else:
         smaller, directions = projected(problem, seed, columns)
         candidate = along_directions(jacobian, directions)
         if not np.isfinite(candidate).all():
@@ -297,7 +329,7 @@ def check_by_projections(
             worst = _worst(problem, directions, candidate, witness.matrix, comparison)
     witnesses = [first]
     if isinstance(jacobian, Jacobian):
-        second = adjoint_witness(jacobian, seed)
+        second = adjoint_witness(jacobian, seed, known=known)
         if second.status == "disagrees":
             noise = float(np.linalg.norm(problem.noise)) / float(np.finfo(float).eps)
             second = adjoint_witness(jacobian, seed, noise)

@@ -48,8 +48,10 @@ def too_fast(problem: Problem, found: RichardsonResult) -> NDArray[np.bool_]:
     sizes = np.where(sizes > FAR, np.maximum(1.0, 2.0**-18 * sizes), sizes)
     direction = np.where(np.arange(x.size) % 2, -1.0, 1.0) * sizes
     points = np.stack([x + side * probe * direction for side in (1, -1) for probe in PROBES])
-    try:
-        values = problem.evaluate_many(points.reshape(-1, *problem.point.shape)).astype(np.float64)
+    near = _near(x, sizes)
+    try:  # all of them in one call
+        both = np.concatenate([points, near]).reshape(-1, *problem.point.shape)
+        values, still = np.split(problem.evaluate_many(both).astype(np.float64), [len(points)])
     except Exception:  # f's own
         return none
     with np.errstate(all="ignore"):
@@ -61,18 +63,21 @@ def too_fast(problem: Problem, found: RichardsonResult) -> NDArray[np.bool_]:
         seen = np.where(np.abs(slopes) > SAFETY * found.error, np.abs(slopes), 0)
         size = np.maximum(np.abs(problem.value.reshape(-1)), seen @ np.abs(direction))
         unsteady = problem.noise > np.maximum(STEADY * size, 4 * problem.rounding)
-    return apart | unsteady | _stands_still(problem, slopes, sizes)
+    return apart | unsteady | _stands_still(problem, slopes, near, still)
 
 
-def _stands_still(problem: Problem, slopes: Array, sizes: Array) -> NDArray[np.bool_]:
-    """Say of each output whether it doesn't move where its differences say that it does, as within a stair."""
-    x, value = problem.point.reshape(-1), problem.value.reshape(-1)
+def _near(x: Array, sizes: Array) -> Array:
+    """Return points around x along a few lines, row by row, at steps that a stair may hide."""
     random = np.random.default_rng(0)
     lines = random.choice([-1.0, 1.0], size=(LINES, x.size)) * random.uniform(0.5, 1.5, size=(LINES, x.size))
-    points = (x + STILL[:, None, None] * lines * sizes).reshape(-1, x.size)
-    values = problem.evaluate_many(points.reshape(-1, *problem.point.shape))
+    return np.asarray((x + STILL[:, None, None] * lines * sizes).reshape(-1, x.size))
+
+
+def _stands_still(problem: Problem, slopes: Array, points: Array, values: Array) -> NDArray[np.bool_]:
+    """Say of each output whether it doesn't move where its differences say that it does, as within a stair."""
+    x, value = problem.point.reshape(-1), problem.value.reshape(-1)
     # what f adds up may be of the size of x, as in x − sin x
-    roundings = np.maximum(problem.eps * np.maximum(np.abs(value), np.abs(x).max()), problem.rounding)
+    roundings = np.maximum(problem.eps * np.maximum(np.abs(value), problem.largest), problem.rounding)
     moved = np.abs((points - x) @ slopes.T) > FLAT * roundings
     return np.asarray((moved & (values == value)).any(axis=0))
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,12 +19,10 @@ from backprop.compiling.array_functions import Argument, looped_function, straig
 from backprop.compiling.engines import Work, not_installed
 from backprop.compiling.entrywise import FUNCTIONS, TEMPLATES, NotScalarError, Scalar
 from backprop.compiling.nodes import Node
+from backprop.compiling.patterns import activation_patterns, matched, without_bias
 from backprop.compiling.printing import needed
-from backprop.compiling.recording import Recording
 from backprop.compiling.scalar_form import scalar_lines
 from jacobians.cost import ZERO_COST
-from jacobians.layers.activation_derivatives import LEAST_ENTRIES
-from jacobians.layers.activations import ACTIVATIONS
 
 try:
     import numba
@@ -120,6 +117,20 @@ def _softplus_pair(z: float) -> tuple[float, float]:
     return (z if not z <= 0.0 else 0.0) + math.log1p(e), s
 
 
+def _relu_pair(z: float) -> tuple[float, float]:
+    return 0.0 if z <= 0.0 else z, 1.0 if z > 0.0 else 0.0 if z <= 0.0 else z
+
+
+def _elu_pair(z: float) -> tuple[float, float]:
+    y = 0.0 if z > 0.0 else z
+    y = -708.0 if y < -708.0 else y
+    s, q = _powers_of(y)
+    e = 0.0 if y <= -708.0 else s + s * q
+    return z if z > 0.0 else s * q + (s - 1.0), 1.0 if z > 0.0 else e
+
+
+relu_pair: Any = numba.njit(**_OPTIONS)(_relu_pair)
+elu_pair: Any = numba.njit(**_OPTIONS)(_elu_pair)
 sigmoid_pair: Any = numba.njit(**_OPTIONS)(_sigmoid_pair)
 silu_pair: Any = numba.njit(**_OPTIONS)(_silu_pair)
 softplus_pair: Any = numba.njit(**_OPTIONS)(_softplus_pair)
@@ -152,6 +163,18 @@ def _softplus_rows(z: Any, b: Any, out: Any) -> None:
             out[0, i, j], out[1, i, j] = softplus_pair(z[i, j] + b[j])
 
 
+def _relu_rows(z: Any, b: Any, out: Any) -> None:
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            out[0, i, j], out[1, i, j] = relu_pair(z[i, j] + b[j])
+
+
+def _elu_rows(z: Any, b: Any, out: Any) -> None:
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            out[0, i, j], out[1, i, j] = elu_pair(z[i, j] + b[j])
+
+
 class FusedRows:
     """f(z + b) and f′(z + b) in one array (2, …), by one loop; for NumPy's code, which may hand it the array."""
 
@@ -174,13 +197,17 @@ tanh_and_slope = FusedRows("tanh_and_slope", _tanh_rows)
 sigmoid_and_slope = FusedRows("sigmoid_and_slope", _sigmoid_rows)
 silu_and_slope = FusedRows("silu_and_slope", _silu_rows)
 softplus_and_slope = FusedRows("softplus_and_slope", _softplus_rows)
+relu_and_slope = FusedRows("relu_and_slope", _relu_rows)
+elu_and_slope = FusedRows("elu_and_slope", _elu_rows)
 _FUSED = {
+    "relu": relu_and_slope,
+    "elu": elu_and_slope,
     "tanh": tanh_and_slope,
     "sigmoid": sigmoid_and_slope,
     "silu": silu_and_slope,
     "softplus": softplus_and_slope,
 }
-"""By the name of the activation. The others are a comparison an entry, or wait for erfc."""
+"""By the name of the activation. A leaky one has a slope of its own, and GELU waits for erfc."""
 
 
 # --- functions of scalars --------------------------------------------------------------------------------
@@ -326,16 +353,16 @@ def rewritten(nodes: list[Node], results: list[Node], once: set[int]) -> list[No
         for node in nodes:
             if id(node) in once or not node.shape or node.dtype.kind != "f":
                 continue
-            for value, slope in _patterns(name):
-                if (z := _matched(value, node)) is not None and z.shape == node.shape:
+            for value, slope in activation_patterns(name):
+                if (z := matched(value, node)) is not None and z.shape == node.shape:
                     values.setdefault(id(z), (z, node))
-                if (z := _matched(slope, node)) is not None and z.shape == node.shape:
+                if (z := matched(slope, node)) is not None and z.shape == node.shape:
                     slopes.setdefault(id(z), node)
         for key in values.keys() & slopes.keys():
             (z, value_node), slope_node = values[key], slopes[key]
             if value_node.dtype != z.dtype or slope_node.dtype != z.dtype or id(z) in once:
                 continue
-            u, b = _without_bias(z) if id(z) not in read else (z, None)
+            u, b = without_bias(z) if id(z) not in read else (z, None)
             added = []
             if b is None:
                 zeros = np.zeros(z.shape[-1:], z.dtype)
@@ -349,59 +376,3 @@ def rewritten(nodes: list[Node], results: list[Node], once: set[int]) -> list[No
                 node.options, node.errors, node.method = {}, {}, "__call__"
     made = [part for place, node in enumerate(nodes) for part in [*found.get(place, ()), node]]
     return needed(made, results, everything_counted=False) if found else nodes
-
-
-def _without_bias(z: Node) -> tuple[Node, Node | None]:
-    """Return the two terms of z = u + b with b a row, or z and None."""
-    if z.kind == "ufunc" and z.function is np.add and z.method == "__call__" and not z.options:
-        for u, b in (z.args, z.args[::-1]):
-            nodes = isinstance(u, Node) and isinstance(b, Node)
-            if nodes and u.shape == z.shape and b.shape == z.shape[-1:] and u.dtype == b.dtype == z.dtype:
-                return u, b
-    return z, None
-
-
-@cache
-def _patterns(name: str) -> list[tuple[Node, Node]]:
-    """Return what an activation and its slope record, for few entries and for many."""
-    found = []
-    activation = ACTIVATIONS[name]()
-    for count in (2, LEAST_ENTRIES):
-        for dtype in (np.float64, np.float32):
-            recording = Recording(share=True)
-            z = recording.input("z", (count,), dtype)
-            value: Any = activation.f(z)
-            by_value = activation.df_by_value
-            slope: Any = activation.df(z) if by_value is None else by_value(z, value)
-            found.append((value.node, slope.node))
-    return found
-
-
-def _matched(pattern: Node, node: Node) -> Node | None:
-    """Return the node that stands for the input of a pattern, None where a node is not what the pattern is."""
-    known: dict[int, Node] = {}
-    z: Node | None = None
-    waiting: list[tuple[Any, Any]] = [(pattern, node)]
-    while waiting:
-        expected, got = waiting.pop()
-        if not isinstance(expected, Node):
-            if isinstance(got, Node) or type(expected) is not type(got) or repr(expected) != repr(got):
-                return None
-            continue
-        if not isinstance(got, Node) or known.setdefault(id(expected), got) is not got:
-            return None
-        if expected.kind == "input":
-            z = got
-            continue
-        same = (expected.kind, expected.method) == (
-            got.kind,
-            got.method,
-        ) and expected.function == got.function
-        if not same or len(expected.args) != len(got.args) or expected.options != got.options:
-            return None
-        if expected.kind == "constant" and not np.array_equal(
-            np.asarray(expected.value), np.asarray(got.value)
-        ):
-            return None
-        waiting += zip(expected.args, got.args, strict=True)
-    return z

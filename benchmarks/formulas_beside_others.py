@@ -1,7 +1,9 @@
-"""Closed forms beside sympy's matrix derivatives: ``python benchmarks/formulas_beside_sympy.py``.
+"""Closed forms beside sympy's matrix derivatives and tensorgrad's: ``python benchmarks/formulas_beside_others.py``.
 
-CPU time of a derivation, least of five, sympy's cache emptied before each; and whether the answer is right: its value
-at one random point of 3×3 beside central differences of the formula's own NumPy code, in any layout.
+CPU time of a derivation, least of five, caches emptied before each; and whether the answer is right: its value at one
+random point of 3×3 beside central differences of the formula's own NumPy code, in any layout. tensorgrad
+(group `peers`) has a column where it is installed: the time until its network is simplified. It has no matrix notation,
+and its answers are not judged: it evaluates with torch's named tensors, which newer versions of torch have not.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -110,8 +113,9 @@ def main() -> None:
     letters = _symbols(*sympy.symbols("n m", integer=True, positive=True))
     numbers = _symbols(N, M)
     values = {numbers[name]: sympy.Matrix(array) for name, array in point.items()}
-    print("| formula | ours, ms | ours | sympy, ms | sympy |")
-    print("| --- | --- | --- | --- | --- |")
+    others = networks() if find_spec("tensorgrad") is not None else None
+    print("| formula | ours, ms | ours | sympy, ms | sympy | tensorgrad, ms |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for formula, by, expression, value in ROWS:
         truth = differences(value, by, point)
         ours, d = least(partial(_texted, formula, by))
@@ -123,7 +127,45 @@ def main() -> None:
             judged = verdict(np.array(explicit, float), truth)
         except (TypeError, ValueError):  # it answers with a Derivative that it can't evaluate
             judged = "no answer"
-        print(f"| {formula} | {ours:.2f} | {verdict(found, truth)} | {theirs:.2f} | {judged} |")
+        network = "–"
+        if others is not None:
+            variables, networks_of = others
+            network = f"{least(partial(_by_tensorgrad, networks_of[formula], variables[by]))[0]:.2f}"
+        print(f"| {formula} | {ours:.2f} | {verdict(found, truth)} | {theirs:.2f} | {judged} | {network} |")
+
+
+# --- tensorgrad ----------------------------------------------------------------------------------------------------
+
+
+def networks() -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+    """Return tensorgrad's variables, and each formula as a tensor network with named edges."""
+    import tensorgrad.functions as tg
+    from tensorgrad import Variable
+
+    n, m = sympy.symbols("n m")
+    v = {name: Variable(name, i=n) for name in "axy"} | {name: Variable(name, i=n, j=n) for name in "AX"}
+    v |= {"W": Variable("W", k=m, i=n), "b": Variable("b", k=m)}
+    a, x, y, A, X, W, b = (v[name] for name in "axyAXWb")
+    return v, {
+        "a'*x": lambda: a @ x,
+        "x'*A*x": lambda: x @ A @ x.rename(i="j"),
+        "norm2(W*x - b)^2": lambda: tg.frobenius2(W @ x - b),
+        "tr(A*X)": lambda: A @ X.rename(i="j", j="i"),
+        "tr(X'*A*X)": lambda: X.rename(i="p", j="q") @ A.rename(i="p", j="r") @ X.rename(i="r", j="q"),
+        "tr(inv(X))": lambda: tg.trace(tg.inverse(X)),
+        "a'*inv(X)*y": lambda: a @ tg.inverse(X) @ y.rename(i="j"),
+        "logdet(X)": lambda: tg.log(tg.det(X)),
+        "det(X)": lambda: tg.det(X),
+        "a'*X*X*y": lambda: a @ X @ X.rename(i="j", j="p") @ y.rename(i="p"),
+        "W*x": lambda: W @ x,
+        "tanh(W*x)": lambda: tg.tanh(W @ x),
+        "sum(exp(x))": lambda: tg.sum(tg.exp(x)),
+        "a'*tanh(A*x)": lambda: a @ tg.tanh(A @ x.rename(i="j")),
+    }
+
+
+def _by_tensorgrad(network: Callable[[], Any], by: Any) -> Any:
+    return network().grad(by).full_simplify()
 
 
 def _texted(formula: str, by: str) -> Any:
