@@ -12,6 +12,7 @@ from backprop.symbolic_costs import SymbolicCosts, symbolic_costs
 from jacobians.formulas import FormulaError
 from jacobians.formulas.specs import chains_of
 from jacobians.graph.graph import Graph
+from jacobians.numerics.arguments import checked_mapping
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ def formula_costs(
     The letters are sizes above 1; an order beats another if it has fewer
     multiplications.
     """
+    if sizes is not None:
+        checked_mapping(sizes, "sizes", "numbers by letter, such as {'n': 3}")
     d = derivative_of(formula, by, declare)
     line = repr(d.matrix(vec))
     chains = [

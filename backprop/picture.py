@@ -56,8 +56,8 @@ def picture(jacobian: Any, x: Any = None) -> Picture:
         return jacobian.picture()
     if not isinstance(jacobian, Jacobian):
         raise TypeError(
-            f"jacobian: found {class_name(jacobian)}, expected a Jacobian, a network, a plan or a graph; wrap a matrix "
-            f"in Dense"
+            f"jacobian: found {class_name(jacobian)}, expected a Jacobian; wrap a matrix in Dense, or give a network, "
+            f"a plan or a graph"
         )
     if jacobian.batch_shape:
         raise ValueError(f"jacobian: found batch_shape {jacobian.batch_shape}, expected one point")

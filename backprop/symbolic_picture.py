@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from backprop.families.pictures import COLOURS, INK, drawing, label
+from backprop.families.pictures import COLOURS, INK, boundary, drawing, label
 
 SIZES = (2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256)
 """Of both axes: steps by √2."""
@@ -66,7 +66,7 @@ def plane_svg(
         if down is not None:
             parts.append(label(left - 6, y + _CELL * place + 16, str(row), anchor="end"))
     if lines:
-        parts.append(f'<path d="{"".join(lines)}" stroke="{INK}" stroke-width="3" fill="none"/>')
+        parts.append(boundary("".join(lines)))
     y += _CELL * len(rows)
     for column, size in enumerate(SIZES):
         parts.append(label(left + _CELL * (column + 0.5), y + 12, str(size), size=10))

@@ -92,6 +92,7 @@ def mutations() -> Iterator[tuple[str, Any]]:
         normal._merged,
     )
     alone, inverses, times_size = normal._alone, normal._inverses, normal.times_size
+    joined = normal._joined_power
     yield (
         "R1: the number of what is written out",
         at("instantiate", lambda t, labels: instantiate(t, labels)._replace(number=1)),
@@ -107,6 +108,8 @@ def mutations() -> Iterator[tuple[str, Any]]:
     yield "R4: whatever is summed is 1", at("_alone", lambda factors, bound: alone(factors, bound) or next(
         (f for f in factors if f.labels and set(f.labels) <= set(bound) and f.exponent == 1), None))  # fmt: skip
     yield "R5: exponents are not added", at("_merged", _without_sums(merged))
+    yield "R5: exponents with letters are not added", at("_joined_power", lambda node, labels, factors: (
+        lambda made: made and (made[0]._replace(node=node), made[1]))(joined(node, labels, factors)))  # fmt: skip
     yield "R6: |u|·sign u is |u|", at("Factor", _Forgetting)
     yield "R7: any two matrices cancel", at("_inverses", lambda one, two, label: True)
     yield "R7: orthogonal at either end", at("_inverses", lambda one, two, label: inverses(one, two, label) or (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jacobians.products  # binds the products of Jacobians
 import jacobians.products.sums  # noqa: F401  # binds their sums
 from jacobians.cost import Cost
+from jacobians.drawn import Drawn
 from jacobians.function import Function, Linearization
 from jacobians.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from jacobians.layers.affine import Affine
@@ -124,6 +125,15 @@ _LATER = {
     "layers.softmax": "LogSoftmax LogSumExp Softmax",
 }
 """The modules that are loaded with the first use of one of their names."""
+
+
+def _draw(function: Function, x: Any) -> str:
+    from jacobians.graph.network_picture import draw  # with the first picture
+
+    return draw(function, x)
+
+
+Drawn.drawing = staticmethod(_draw)
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ class Drawn:
         return {}
 
     drawing: ClassVar[Callable[[Any, Any], str]]
-    """Draws a function at a point; given by the graph, which knows what a function is made of."""
+    """Draws a function at a point; given by the package, whose graph knows what a function is made of."""
 
     def input_shape(self) -> tuple[int, ...] | None:
         """Return the shape of the inputs where the parameters tell it, or else None."""

@@ -6,7 +6,6 @@ shape checks), batches, linearisation, blocks of parameters and verification com
 
 from __future__ import annotations
 
-import copy
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from jacobians.numerics.arguments import checked_flag, checked_mapping, checked_
 from jacobians.numerics.arrays import Array, private, real_array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import is_foreign, kind_name, namespace_of, require_numpy
-from jacobians.pickling import Pickled
+from jacobians.pickling import Pickled, shallow
 from jacobians.planning.bracketing import product
 from jacobians.structures import BlockRow, Jacobian, stack
 from jacobians.written import INPUT as INPUT
@@ -261,7 +260,7 @@ class Function(Pickled, Written, Drawn):
 
     def bind(self, parameters: Mapping[str, Any]) -> Self:
         """Return a copy that holds `parameters` unchecked, of any scalar type (symbols, balls, …)."""
-        bound = copy.copy(self)
+        bound = shallow(self)
         for name, value in checked_mapping(parameters, "parameters", "arrays by name").items():
             setattr(bound, checked_option(name, "parameters", self.parameters), value)
         return bound

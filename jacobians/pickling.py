@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import partial
+from functools import cache, partial
 from pickle import PicklingError
 from types import FrameType, FunctionType
 from typing import Any
@@ -35,6 +36,36 @@ class Pickled(ByValue):
             for name in place:
                 part = part[name]
             part.flags.writeable = False
+
+
+def shallow(thing: Any) -> Any:
+    """Return what copy.copy does, without a look at arrays that both then share.
+
+    Examples
+    --------
+    >>> from jacobians import ReLU
+    >>> shallow(ReLU())
+    ReLU()
+    """
+    kind: Any = type(thing)
+    if not _is_plain(kind):
+        return copy.copy(thing)
+    made = kind.__new__(kind)
+    vars(made).update(vars(thing))
+    return made
+
+
+@cache
+def _is_plain(kind: type) -> bool:
+    """Return whether copy.copy makes a new object of the class with the same attributes, and nothing else."""
+    return all(
+        getattr(kind, name, None) is getattr(of, name, None)
+        for of, names in (
+            (Pickled, ("__getstate__", "__setstate__", "__copy__")),
+            (object, ("__new__", "__reduce__", "__reduce_ex__", "__getnewargs__", "__getnewargs_ex__")),
+        )
+        for name in names
+    )
 
 
 def _read_only_places(value: Any, place: Place = ()) -> Iterator[Place]:

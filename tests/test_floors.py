@@ -150,7 +150,7 @@ EVERYBODYS = (
         types.FunctionType,
     ),
     np.random.PCG64(0),
-    *(importlib.import_module(name) for name in ("ast", "select", "subprocess", "sys")),
+    *(importlib.import_module(name) for name in ("ast", "re", "select", "subprocess", "sys")),
 )
 PLAIN = {name for each in EVERYBODYS for name in dir(each)} | {"at", "args", "flags", "c_contiguous"}
 """What Python and NumPy define, so that a name says nothing about who is asked."""

@@ -7,12 +7,16 @@ from typing import Any, get_args
 import numpy as np
 
 from jacobians.function import INPUT
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
+from verification.callables import require_arguments
 from verification.causes import Slip
 from verification.check import check
 from verification.problem import EvaluationError, Problem
 from verification.report import Reveal
+from verification.witnesses.asking import Budget
+from verification.witnesses.size import seconds_for_all
 
 
 def assert_gradient(
@@ -51,7 +55,7 @@ def assert_gradient(
     >>> assert_gradient(lambda x: np.sum(x**2), [[2.0], [6.0]], at=[1.0, 3.0])
     Traceback (most recent call last):
     ...
-    AssertionError: gradient by input: found shape (2, 1), expected (2,), the shape of the input
+    AssertionError: gradient by input: found shape (2, 1), expected (2,), the shape of the input; its entries are ...
     """
     __tracebackhide__ = True  # pytest shows the line that called
     checked_option(reveal, "reveal", get_args(Reveal))
@@ -71,7 +75,12 @@ def assert_gradient(
             "use assert_jacobian"
         )
     found = gradient
+    if isinstance(gradient, type):
+        raise TypeError(
+            f"gradient: found the class {class_name(gradient)}, expected an array or a function of x"
+        )
     if callable(gradient):
+        require_arguments(gradient, "gradient", 1)
         given = x.copy()
         found = gradient(given)
         if not np.array_equal(given, x, equal_nan=True):
@@ -97,13 +106,17 @@ def assert_gradient(
 
 def _form(array: Array, problem: Problem) -> str:
     """Return what a gradient of another shape is, measured by differences; "" where that isn't known."""
-    if array.size == problem.point.size:
-        return ""  # the shape says it
+    transposed = array.ndim > 1 and array.shape == problem.point.shape[::-1]
+    if transposed or seconds_for_all(problem) > Budget().seconds:
+        return ""  # the shape says it, or it would take too long
     from verification.diagnosis.diagnose import diagnose
     from verification.witnesses.finite_difference import richardson
 
     try:
         right = richardson(problem).matrix
+        if array.size == right.size:
+            same = np.allclose(array.reshape(-1), right[0], rtol=1e-6, atol=1e-9 * float(np.abs(right).max()))
+            return f"; its entries are right: reshape it to {problem.point.shape}" if same else ""
         found = diagnose(
             array, right, f=problem.f, x=problem.x, wrt=problem.wrt, in_shape=problem.point.shape
         )

@@ -206,7 +206,7 @@ def check_backward(
     >>> report["b"].diagnosis.name
     'not-summed'
     """
-    checked_integer(seed, "seed", least=0)
+    seed = checked_integer(seed, "seed", least=0, most=None)
     require_absolute(atol)
     if rtol is not None:
         real_number(rtol, "rtol")

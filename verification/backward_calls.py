@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.names import class_name
-from jacobians.numerics.arguments import checked_mapping, shown
+from jacobians.numerics.arguments import checked_mapping, checked_names, shown
 from jacobians.numerics.arrays import Array, real_array
 
 PREFIXES = ("d", "d_", "grad_", "g_", "dL", "dLd", "dl_d")
@@ -97,9 +97,9 @@ class Calls:
         """Return the names of the inputs that gradients are by."""
         if gradients is None:
             return list(self.inputs)
-        names = [gradients] if isinstance(gradients, str) else list(gradients)
+        names = checked_names(gradients, "gradients", "names of inputs")
         for name in names:
-            if name not in self.inputs:
+            if not isinstance(name, str) or name not in self.inputs:
                 raise ValueError(f"gradients: found {shown(name)}, expected one of {', '.join(self.inputs)}")
         return names
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from numpy.typing import ArrayLike
 
 from jacobians.function import INPUT
-from jacobians.numerics.arguments import checked_flag, checked_option
+from jacobians.numerics.arguments import checked_flag, checked_option, shown
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.layouts import TensorLayout, VecOrder
@@ -78,7 +78,9 @@ def check(
         each point, (N, m, n). "sum" or "mean": the candidate is that of all of them.
     order : 1 or 2
         2: the candidate is the Hessian, (n, n) or of the shape of x twice; of several outputs (m·n, n). It is judged as
-        the Jacobian of the gradient, which is found by running the code of f.
+        the Jacobian of the gradient, which is found by running the code of f. Of several arguments: of two the mixed
+        one, ∂²f/∂x∂W of shape (sizes of x and W) or of both shapes; the whole Hessian; one for each by its name, or
+        for pairs of names, ``{("x", "W"): …}``.
     differential : bool
         True: the candidate is the map dx ↦ df, as in df = A dA + dA A.
     symbols : sequence of sympy symbols, optional
@@ -136,16 +138,30 @@ def check(
     names = witness_names(witnesses)
     require_options(rtol, budget, max_bytes, seed)
     require_absolute(atol)
-    asked = Options(tuple(names), witnesses is None, rtol, atol, budget or Budget(), max_bytes, seed, on)
+    asked = Options(tuple(names), witnesses is None, rtol, atol, budget or Budget(), max_bytes, int(seed), on)
     form = Form(layout, vec, differential=checked_flag(differential, "differential"))
     way = Way(form, batched, order, symbols)
 
     def judged(one: Any, point: Any, candidate: Any, name: str) -> CheckReport:
         return judge(question_of(one, point, candidate, name, way), asked)
 
+    def mixed(one: Any, point: Any, candidates: Any, arguments: Any, by: Any) -> Any:
+        from verification.mixed import questions_of
+
+        found = questions_of(one, point, candidates, arguments, by, form)
+        return None if found is None else [(label, judge(question, asked)) for label, question in found]
+
+    if on is not None and batched:
+        raise ValueError(
+            f"on: found {shown(on)} with batched={batched!r}, expected one point: a set has the directions of one"
+        )
     try:
         if not isinstance(wrt, str) or is_several(x, wrt):
-            return of_several(f, x, jacobian, wrt, judged)
+            if on is not None and (isinstance(wrt, str) or len(wrt) > 1):
+                raise ValueError(
+                    f"on: found {shown(on)} with several arguments, expected one: ask about it alone by wrt=[…]"
+                )
+            return of_several(f, x, jacobian, wrt, judged, mixed if order == 2 and not batched else None)
         return judged(f, x, jacobian, wrt)
     except EvaluationError as error:
         return CheckReport("undecided", str(error), cause=Cause.NO_VALUE)

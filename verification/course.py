@@ -207,7 +207,7 @@ def grad_check_sparse(
             f"analytic_grad: found shape {analytic.shape}, expected {point.shape}, the shape of x"
         )
     checked_integer(num_checks, "num_checks", least=1)
-    checked_integer(seed, "seed", least=0)
+    seed = checked_integer(seed, "seed", least=0, most=None)
     rng = np.random.default_rng(seed)
     worst = 0.0
     for place in rng.integers(point.size, size=num_checks):

@@ -13,6 +13,7 @@ import numpy as np
 from jacobians.formulas import Derivative, FormulaError
 from jacobians.formulas.tree import Program
 from jacobians.formulas.values import Values
+from jacobians.numerics.arguments import checked_integer
 from verification.check import check
 
 WITNESSES = ("finite-difference", "complex-step")
@@ -31,6 +32,7 @@ class Point:
 def confirmed_points(d: Derivative, points: int, seed: int) -> list[Point]:
     """Return points at which the witnesses confirm the derivative, fewer where too few are found."""
     found: list[Point] = []
+    seed = checked_integer(seed, "seed", least=0, most=None)
     for draw in range(MOST_DRAWS):
         if len(found) == points:
             break

@@ -19,7 +19,7 @@ from jacobians.formulas.latex import text_of_latex
 from jacobians.formulas.numpy_code import python_name
 from jacobians.formulas.parser import parse
 from jacobians.formulas.tree import Node, Program
-from jacobians.numerics.arguments import checked_integer
+from jacobians.numerics.arguments import checked_instance, checked_integer
 from verification.causes import Slip
 from verification.formula_diagnosis import diagnosis_of
 from verification.formula_points import Point, confirmed_points, error_of, layouts_of, value_at, without_ones
@@ -150,7 +150,7 @@ class Asked:
     def judged(self, candidate: str | None) -> FormulaReport:
         """Return the verdict on a person's own derivative, or for None on ours."""
         d, found = self.d, self.points
-        own = None if candidate is None else _candidate(candidate, d)
+        own = None if candidate is None else _candidate(checked_instance(candidate, "candidate", str), d)
         said = " ".join((candidate or d.text).split())
         if not self.enough:
             reason = (

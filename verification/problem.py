@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.function import INPUT, Function
-from jacobians.numerics.arguments import checked_option, shown
+from jacobians.numerics.arguments import checked_flag, checked_option, shown
 from jacobians.numerics.arrays import Array, read_only, real_array
 from verification.callables import require_arguments, require_function
 from verification.tracing.arithmetic import eps_of_values
@@ -103,7 +103,7 @@ class Problem:
             raise TypeError(
                 f"wrt: found {shown(wrt)}, expected {INPUT!r} or the name of a parameter of a Function"
             )
-        if vectorized and isinstance(f, Function):
+        if checked_flag(vectorized, "vectorized") and isinstance(f, Function):
             raise ValueError(
                 "vectorized: found True for a Function, which says it by its own attribute: leave it out"
             )

@@ -37,9 +37,11 @@ def question_of(f: Any, x: Any, jacobian: Any, wrt: str, way: Way) -> Question:
     TypeError, ValueError
         If the options make no sense, together or alone.
     """
-    if not (way.batched is True or way.batched is False or way.batched in ("sum", "mean")):
+    if not isinstance(way.batched, bool) and not (
+        isinstance(way.batched, str) and way.batched in ("sum", "mean")
+    ):
         raise ValueError(f"batched: found {shown(way.batched)}, expected True, False, 'sum' or 'mean'")
-    if isinstance(way.order, bool) or way.order not in (1, 2):
+    if type(way.order) is not int or way.order not in (1, 2):
         raise ValueError(f"order: found {shown(way.order)}, expected 1 for Jacobians or 2 for Hessians")
     if way.batched and (
         way.order == 2 or way.form.layout or way.form.vec == "column" or way.form.differential
@@ -153,7 +155,7 @@ def _of_symbols(f: Any, x: Any, jacobian: Any, wrt: str, way: Way) -> Question:
 
     point = real_array(x, "x")
     expressions, out_shape = _entries(f) if _is_of_sympy(f) else ([], ())
-    names = [] if way.symbols is None else list(np.ravel(np.array(_entries(way.symbols)[0], dtype=object)))
+    names = [] if way.symbols is None else _asked_symbols(way.symbols)
     matrices = sorted(
         {one for entry in expressions for one in entry.atoms(sympy.MatrixSymbol)},
         key=lambda one: str(one.name),
@@ -188,6 +190,27 @@ def _of_symbols(f: Any, x: Any, jacobian: Any, wrt: str, way: Way) -> Question:
         note = f", for x = ({', '.join(map(str, names))})" if len(names) > 1 and not matrices else ""
     rest = question_of(code, point, candidate, wrt, way._replace(symbols=None))
     return replace(rest, note=rest.note + note)
+
+
+def _asked_symbols(value: Any) -> list[Any]:
+    """Return the symbols that somebody named in the order of x."""
+    import sympy
+
+    try:
+        found = _entries(value)[0]
+    except Exception:  # of sympy's, of whatever kind
+        found = []
+    if (
+        not found
+        or not all(
+            isinstance(one, sympy.Symbol | sympy.matrices.expressions.matexpr.MatrixElement) for one in found
+        )
+        or len(set(found)) < len(found)
+    ):
+        raise TypeError(
+            f"symbols: found {shown(value)}, expected distinct symbols of sympy, in the order of x"
+        )
+    return found
 
 
 def _entries(value: Any) -> tuple[list[Any], tuple[int, ...]]:

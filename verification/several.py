@@ -20,6 +20,8 @@ from verification.report import CheckReport
 
 Judge = Callable[[Any, Any, Any, str], CheckReport]
 """From f, x, candidate and wrt of one question."""
+Mixed = Callable[[Any, Any, Any, Mapping[str, Any], Sequence[str]], list[tuple[str, CheckReport]] | None]
+"""From f, x, candidates, arguments and names: the reports on second derivatives by two, None if there are none."""
 
 
 def is_several(x: Any, wrt: Any) -> bool:
@@ -35,8 +37,10 @@ def is_several(x: Any, wrt: Any) -> bool:
     )
 
 
-def of_several(f: Any, x: Any, jacobian: Any, wrt: Any, judge: Judge) -> CheckReport:
-    """Return one report on several arguments of plain code, or of a Function.
+def of_several(
+    f: Any, x: Any, jacobian: Any, wrt: Any, judge: Judge, mixed: Mixed | None = None
+) -> CheckReport:
+    """Return one report on several arguments of plain code, or of a Function; `mixed` judges by two of them.
 
     Raises
     ------
@@ -56,6 +60,10 @@ def of_several(f: Any, x: Any, jacobian: Any, wrt: Any, judge: Judge) -> CheckRe
         known = [INPUT, *f.parameters]
         for name in names:
             checked_option(name, "wrt", known)
+        if mixed is not None and jacobian is not None and len(names) > 1:
+            point = real_array(x, "x")
+            if (found := mixed(f, point, jacobian, {INPUT: point, **f.parameters}, names)) is not None:
+                return _together(found)
         if jacobian is None:
             candidates: dict[str, Any] = dict.fromkeys(names)
         else:
@@ -78,6 +86,9 @@ def of_several(f: Any, x: Any, jacobian: Any, wrt: Any, judge: Judge) -> CheckRe
     for name in names:
         checked_option(name, "wrt", list(arguments))
     arrays = {name: real_array(arguments[name], name) for name in dict.fromkeys([*floats, *names])}
+    found = mixed(f, x, jacobian, arguments, names) if mixed is not None and len(names) > 1 else None
+    if found is not None:
+        return _together(found)
     candidates = _by_name(jacobian, names, [arrays[name].size for name in names], tuple(arguments.values()))
     # the value is looked at once, with the arguments by their own names
     Problem(lambda one: f(*({**arguments, names[0]: one}.values())), arrays[names[0]])

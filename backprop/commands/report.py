@@ -242,7 +242,7 @@ def _own(network: str, at: str | None, settings: Settings, run_code: bool, tick:
     if is_model_file(network):
         try:
             function = load_model(network, run_code=run_code)
-        except (PermissionError, ValueError, ImportError) as error:
+        except (PermissionError, TypeError, ValueError, MemoryError, ImportError) as error:
             raise CallError(f"--network: {error}") from None
         check: ImportCheck = function.imported  # type: ignore[attr-defined]  # set by every importer
         random = np.random.default_rng(settings.seed)

@@ -97,7 +97,7 @@ def tiled(nodes: Sequence[Node], once: set[int]) -> list[Node]:
                         once |= {id(wide), id(known[key])}
                         found += [wide, known[key]]
                     arguments[place] = known[key]
-            node.args = tuple(arguments)
+            node.rewire(tuple(arguments))
         found.append(node)
     return found
 

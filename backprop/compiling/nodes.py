@@ -56,6 +56,7 @@ class Node:
     changing: bool = False
     cost: Cost = ZERO_COST
     value: Array | None = field(default=None, repr=False)
+    _operands: list[Node] | None = field(default=None, init=False, repr=False)  # asked for many times
 
     @property
     def root(self) -> Node:
@@ -67,9 +68,14 @@ class Node:
 
     def operands(self) -> list[Node]:
         """Return the nodes among the arguments, at any depth."""
-        found: list[Node] = []
-        collect([self.args, list(self.options.values())], found)
-        return found
+        if self._operands is None:
+            self._operands = []
+            collect([self.args, list(self.options.values())], self._operands)
+        return self._operands
+
+    def rewire(self, args: tuple[Any, ...]) -> None:
+        """Take other arguments."""
+        self.args, self._operands = args, None
 
 
 def collect(value: Any, found: list[Node]) -> None:
@@ -96,10 +102,14 @@ def by_need(nodes: Sequence[Node], results: Sequence[Node]) -> list[Node]:
     written = {id(node.args[0].root) for node in nodes if node.kind == "write"}
     place = {id(result): number for number, result in reversed(list(enumerate(results)))}
     for node in reversed(nodes):
-        needed = {id(part) for operand in node.operands() for part in (operand, operand.root)}
-        own = min(place.get(key, len(results)) for key in (id(node), *needed & written))
-        for key in (id(node), *needed):
-            place[key] = min(own, place.get(key, own))
+        touched = {id(part) for operand in node.operands() for part in (operand, operand.root)}
+        own = place.get(id(node), len(results))
+        for key in touched & written:
+            own = min(own, place.get(key, own))
+        place[id(node)] = own
+        for key in touched:
+            if place.get(key, len(results)) >= own:
+                place[key] = own
     return sorted(nodes, key=lambda node: place[id(node)])
 
 

@@ -37,12 +37,13 @@ def sweep_page(rows: Sequence[Row], lines: Sequence[str]) -> str:
         for title, own in grids(rows).items()
     )
     another = [row for row in rows if row["cheapest"] == "another"]
+    one = min(another, key=lambda row: (row["depth"], row["batch"], -row["width"]), default=None)
     example = (
-        f"<p>Of {len(another):,} networks another order is the cheapest. Of {escape(another[-1]['sizes'])}, "
-        f"{escape(another[-1]['by'])}, it is {escape(another[-1]['bracketing'])}, whose halves meet at the layer of "
-        f"{another[-1]['meeting']:,} units: {another[-1]['optimal_multiplications']:,} multiplications, from the left "
-        f"{another[-1]['left_multiplications']:,}, from the right {another[-1]['right_multiplications']:,}.</p>"
-        if another
+        f'<p style="overflow-wrap:anywhere">Of {len(another):,} networks another order is the cheapest. Of '
+        f"{escape(one['sizes'])}, by {escape(one['by'])}, it is {escape(one['bracketing'])}, whose halves meet at the "
+        f"layer of {one['meeting']:,} units: {one['optimal_multiplications']:,} multiplications, from the left "
+        f"{one['left_multiplications']:,}, from the right {one['right_multiplications']:,}.</p>"
+        if one is not None
         else ""
     )
     body = f"""<header><h1>The family {family}: {len(rows):,} networks</h1>

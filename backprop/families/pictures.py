@@ -87,7 +87,7 @@ def _key(left: float, y: float) -> tuple[list[str], float]:
         parts.append(f'<rect x="{left:g}" y="{y:g}" width="13" height="13" fill="{COLOURS[name]}"/>')
         parts.append(label(left + 19, y + 11, f"{LETTERS[name]}  {words}", anchor="start"))
         y += 17
-    for words, line in (("the cheapest order changes", _changes), ("left and right change places", _swaps)):
+    for words, line in (("the cheapest order changes", boundary), ("left and right change places", _swaps)):
         parts.append(f'<rect x="{left:g}" y="{y:g}" width="26" height="13" fill="{COLOURS["left"]}"/>')
         parts.append(line(f"M{left + 13:g} {y:g}v13"))
         parts.append(label(left + 33, y + 11, words, anchor="start"))
@@ -95,18 +95,20 @@ def _key(left: float, y: float) -> tuple[list[str], float]:
     return parts, y
 
 
-def _changes(path: str) -> str:
-    return f'<path d="{path}" stroke="{INK}" stroke-width="3" fill="none"/>'
+def boundary(path: str) -> str:
+    """Return the line along which the cheapest order changes."""
+    halo = f'<path d="{path}" stroke="#ffffff" stroke-width="6" fill="none"/>'  # it is seen in both themes
+    return halo + f'<path d="{path}" stroke="{INK}" stroke-width="3" fill="none"/>'
 
 
 def _swaps(path: str) -> str:
-    return f'<path d="{path}" stroke="#ffffff" stroke-width="2" stroke-dasharray="4 3" fill="none"/>'
+    return f'<path d="{path}" stroke="#d6006c" stroke-width="4" stroke-dasharray="5 4" fill="none"/>'
 
 
 def _crossings(cells: dict[tuple[int, int], Row], left: float, y: float) -> list[str]:
     """Return the lines between cells where the cheapest order changes, and where left and right change places."""
     found: list[str] = []
-    for draw, value in ((_changes, lambda row: row["cheapest"]), (_swaps, faster)):
+    for draw, value in ((boundary, lambda row: row["cheapest"]), (_swaps, faster)):
         parts = []
         for (across, down), row in cells.items():
             x, top = left + _CELL * across - 0.5, y + _CELL * down - 0.5

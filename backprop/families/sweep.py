@@ -31,6 +31,7 @@ from jacobians.layers.activations import ACTIVATIONS
 from jacobians.markup import html_table
 from jacobians.names import printable
 from jacobians.numerics.arguments import (
+    checked_callable,
     checked_flag,
     checked_integer,
     checked_list,
@@ -266,7 +267,7 @@ def _family(family: Any, inputs: int | None, outputs: int | None) -> Callable[[i
             raise ValueError(
                 "inputs, outputs: found one with a function as the family, expected none; it returns all sizes itself"
             )
-        return family
+        return checked_callable(family, "family", "a function of width and depth", 2)
     sizes = FAMILIES[checked_option(family, "family", FAMILIES, more=", or a function of width and depth")]
     first = None if inputs is None else checked_integer(inputs, "inputs")
     last = None if outputs is None else checked_integer(outputs, "outputs")

@@ -195,4 +195,4 @@ def _bounds(bounds: Any) -> tuple[float, float] | None:
 
 def _within(x: Array, bounds: tuple[float, float] | None) -> Array:
     # a copy in any case: the caller may write to what was given
-    return read_only(x.copy() if bounds is None else np.clip(x, *bounds))
+    return read_only(np.array(x if bounds is None else np.clip(x, *bounds)))  # of no axes, too

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from backprop.learning.state import Epoch
-from jacobians.numerics.arguments import shown
+from jacobians.numerics.arguments import checked_callable
 
 Progress = bool | Callable[[Epoch], object] | None
 
@@ -34,10 +34,8 @@ def reporting(progress: Progress, done: int, epochs: int) -> Iterator[Callable[[
     ...     report(Epoch(1, 0.5))
     1 0.5
     """
-    if progress is not None and not isinstance(progress, bool) and not callable(progress):
-        raise TypeError(f"progress: found {shown(progress)}, expected None, True or a function of an Epoch")
-    if callable(progress):
-        yield progress
+    if progress is not None and not isinstance(progress, bool):
+        yield checked_callable(progress, "progress", "None, True or a function of an Epoch", 1)
         return
     if progress:
         try:

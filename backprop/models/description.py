@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from backprop.learning.archive import ArchiveError, Header, read_arrays
 from backprop.models.verified import unsupported, verified
@@ -28,7 +32,7 @@ from jacobians import (
 )
 from jacobians.layers.activations import ACTIVATIONS
 from jacobians.numerics.arguments import checked_path, checked_shape, near, shown
-from jacobians.numerics.arrays import Array
+from jacobians.numerics.arrays import Array, require_budget
 
 MOST_BYTES = 16 * 1024**2
 """Of a description: weights of any size are in the file .npz."""
@@ -78,29 +82,45 @@ def from_description(path: str | os.PathLike[str]) -> Function:
     if missing:
         raise unsupported(source.name, missing, [*KINDS, "residual"])
     network = Sequential(*layers)
-    network.check_input(shape)
+    require_budget(
+        shape, 8, f"{source.name}: one point of shape {shape}", "take a network of a smaller input"
+    )
+    try:
+        network(np.zeros(shape))
+    except ValueError as error:
+        raise ValueError(f"{source.name}: {error}") from None
     return verified(network, source.name, network, shape)
 
 
 def _read(source: Path) -> dict[str, Any]:
-    if source.suffix not in (".toml", ".json"):
-        raise ValueError(f"path: found {source.name}, expected a name that ends in .toml or .json")
+    kind = source.suffix.lower()
+    if kind not in (".toml", ".json"):
+        raise ValueError(f"path: found {shown(str(source))}, expected a name that ends in .toml or .json")
     try:
-        if source.stat().st_size > MOST_BYTES:
-            raise ValueError(
-                f"path: found {source.name} of more than 16 MiB; put its arrays into a file .npz"
-            )
-        text = source.read_text(encoding="utf-8")
-        data = tomllib.loads(text) if source.suffix == ".toml" else json.loads(text)
+        if not source.is_file():
+            raise FileNotFoundError(2, "No such file")
+        with source.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise ValueError(f"path: found no file {source.name} that can be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(
-            f"path: found {source.name}, which is no {source.suffix[1:].upper()} ({error})"
-        ) from None
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"path: found {source.name} of more than 16 MiB; put its arrays into a file .npz")
+    try:
+        own = text.decode("utf-8")
+        data = tomllib.loads(own) if kind == ".toml" else json.loads(own, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:  # of both readers, of the text's bytes, of numbers too long
+        raise ValueError(f"path: found {source.name}, which is no {kind[1:].upper()} ({error})") from None
     if not isinstance(data, dict):
         raise ValueError(f"{source.name}: found {shown(data)}, expected a table with input and layers")
     return data
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a table of JSON, in which each name stands once."""
+    for name, count in Counter(name for name, _ in pairs).items():
+        if count > 1:
+            raise ValueError(f"{name!r} stands {count} times in a table")
+    return dict(pairs)
 
 
 def _weights(source: Path, name: Any) -> dict[str, Array]:
@@ -157,11 +177,15 @@ def _layers(listed: Any, arrays: dict[str, Array], missing: list[str], place: st
             name: _array(value, arrays, f"{where}.{name}") if name in stored else _option(value)
             for name, value in fields.items()
         }
+        needed = [own.name for own in signature(make).parameters.values() if own.default is own.empty]
+        left_out = [name for name in needed if name in (*stored, *options) and name not in given]
+        if left_out:
+            raise ValueError(
+                f"{where}: found {kind} without {', '.join(left_out)}, expected it among its fields"
+            )
         try:
             made.append(make(**given))
-        except TypeError as error:
-            raise ValueError(f"{where}: {kind}: {error}") from None
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{where}: {kind}: {error}") from None
     return made
 

@@ -11,7 +11,7 @@ from backprop.models.description import from_description
 from backprop.models.keras_models import from_keras
 from backprop.models.onnx_models import from_onnx
 from backprop.models.scikit_learn import from_sklearn
-from backprop.models.torch_models import from_torch
+from backprop.models.torch_models import from_torch, quiet
 from jacobians import Function
 from verification.optional_packages import require_extras
 
@@ -30,7 +30,8 @@ def _exported(source: Path) -> Any:
     require_extras("torch", "torch")
     import torch
 
-    return torch.export.load(source)
+    with quiet():
+        return torch.export.load(source)
 
 
 def _saved(source: Path) -> Any:
@@ -50,9 +51,20 @@ CODE: dict[str, tuple[Callable[[Path], Any], Callable[[Any], Function]]] = {
 """Files that run what is in them as they are loaded: what loads one, and the importer of what is loaded."""
 
 
+OTHERS = {
+    **dict.fromkeys(
+        (".pt", ".pth", ".ckpt"), "write a module by torch.export.save(torch.export.export(…), 'net.pt2')"
+    ),
+    **dict.fromkeys((".h5", ".hdf5"), "write a model by model.save('net.keras')"),
+    **dict.fromkeys((".pb", ".tflite", ".mlmodel", ".safetensors", ".npz", ".npy"), "convert it to ONNX"),
+    **dict.fromkeys((".yaml", ".yml"), "describe it in TOML"),
+}
+"""Files of networks, or of weights alone, that aren't taken: the way out of each."""
+
+
 def is_model_file(text: str) -> bool:
-    """Return whether a text is the name of a file that holds a network."""
-    return Path(text).suffix in (*DATA, *CODE)
+    """Return whether a text is the name of a file that holds a network, of those that aren't taken, too."""
+    return Path(text).suffix.lower() in (*DATA, *CODE, *OTHERS)
 
 
 def load_model(path: str, *, run_code: bool = False) -> Function:
@@ -66,8 +78,12 @@ def load_model(path: str, *, run_code: bool = False) -> Function:
         As the importers, and if the file can't be loaded.
     """
     source = Path(path)
-    if source.suffix in DATA:
-        return DATA[source.suffix](source)
+    kind = source.suffix.lower()
+    if kind in OTHERS:
+        taken = ", ".join((*DATA, *CODE))
+        raise ValueError(f"found {source.name}, expected a file {taken}; {OTHERS[kind]}")
+    if kind in DATA:
+        return DATA[kind](source)
     if not run_code:
         raise PermissionError(
             f"found {source.name}, which runs code as it is loaded, expected a file .onnx, .toml or .json; allow it by "
@@ -75,7 +91,7 @@ def load_model(path: str, *, run_code: bool = False) -> Function:
         )
     if not source.is_file():
         raise ValueError(f"found no file {source.name}, expected a model")
-    load, importer = CODE[source.suffix]
+    load, importer = CODE[kind]
     try:
         model = load(source)
     except ImportError:

@@ -48,13 +48,14 @@ def from_onnx(model: Any) -> Function:
     if isinstance(model, str | os.PathLike):
         path = checked_path(model, "model")
         source = path.name
+        if not path.is_file():
+            raise ValueError(f"model: found no file {source}, expected a model in the format ONNX")
         try:
             model = onnx.load(path, load_external_data=False)
-        except FileNotFoundError:
-            raise ValueError(f"model: found no file {source}, expected a model in the format ONNX") from None
         except Exception as error:  # protobuf has errors of its own
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise ValueError(
-                f"model: found {source}, which is no model in the format ONNX ({error})"
+                f"model: found {source}, which is no model in the format ONNX ({reason})"
             ) from None
     if not isinstance(model, onnx.ModelProto):
         raise TypeError(f"model: found {type(model).__name__}, expected a path or an onnx.ModelProto")

@@ -61,7 +61,7 @@ def from_torch(module: Any, shape: Any = None) -> Function:
         try:
             own = copy.deepcopy(module).eval()
             dtype = next((value.dtype for value in own.parameters()), torch.float32)
-            with _quiet():
+            with quiet():
                 program = torch.export.export(own, (torch.zeros((1, *point), dtype=dtype),))
         except Exception as error:  # torch.export has many errors of its own
             reason = str(error).strip().split("\n")[0]
@@ -130,7 +130,7 @@ def _array(value: Any) -> Array:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep what torch.export logs of its own failures off the screen: the error says it."""
     # what it prints goes where warnings go: standard output may be read by machines
     before = logging.root.manager.disable

@@ -137,6 +137,11 @@ def verified(
             raise ValueError(
                 f"{source}: the import gives the shape {found.shape}, the source {expected.shape}; report it"
             )
+        if not (np.isfinite(expected).all() and np.isfinite(found).all()):
+            raise ValueError(
+                f"{source}: found outputs of NaN or inf at a random point, expected numbers to compare; look for "
+                f"NaN, inf or very large numbers among the weights"
+            )
         size = float(np.max(np.abs(expected), initial=0.0))
         outputs = max(outputs, _distance(found, expected, 0.0))
         J, step = function.jacobian(x), 1e-2 if noisy else None
@@ -164,6 +169,8 @@ def verified(
 
 
 def _distance(found: Array, expected: Array, noise: float) -> float:
+    if not (np.isfinite(found).all() and np.isfinite(expected).all()):
+        return np.inf
     size = float(np.max(np.abs(expected), initial=0.0)) + noise or 1.0
     return float(np.max(np.abs(found - expected), initial=0.0)) / size
 

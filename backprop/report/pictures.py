@@ -12,7 +12,7 @@ from backprop.report.tree_picture import COLOURS
 from jacobians import Jacobian, Spec
 from jacobians.numerics.arrays import Array
 from jacobians.planning.trees import Tree
-from verification.pictures import ZERO_COLOUR, box, style, svg_of
+from verification.pictures import ZERO_COLOUR, box, power_text, style, svg_of
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -180,6 +180,7 @@ def draw_costs(costs: Mapping[str, Mapping[str, int]]) -> str:
                     xytext=(3, 0), textcoords="offset points", va="center", fontsize=8,
                 )  # fmt: skip
         axes.set_xscale("symlog", linthresh=1.0, linscale=0.4)
+        axes.xaxis.set_major_formatter(power_text)
         axes.set_xlim(0, max(10.0, float(largest)) * 1.6)
         axes.set_ylim(len(costs) - 0.45, -0.55)
         # a dollar would begin mathematics

@@ -96,7 +96,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "strategies": list(report.asked.strategies),
             "objective": report.asked.objective,
         },
-        "conventions": CONVENTIONS,
+        "conventions": CONVENTIONS | _objective(report.asked.objective),
         "network": {"title": report.title, "parameters": report.network.parameter_count},
         **({} if report.training is None else _training(report.training)),
         "point": {
@@ -109,6 +109,13 @@ def to_dict(report: Report) -> dict[str, Any]:
         "layer_costs": _layer_costs(layer_costs(report.network, report.x)),
         "derivatives": [_derivative(derivative) for derivative in report.derivatives],
     }
+
+
+def _objective(name: str) -> dict[str, str]:
+    if name == "multiplications":
+        return {}
+    least = "stored numbers in its largest intermediate" if name == "peak" else name
+    return {"objective": f"In this report optimal has the least {least}."}
 
 
 def _layer_costs(costs: LayerCosts) -> dict[str, Any]:

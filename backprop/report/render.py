@@ -200,7 +200,23 @@ def _environment() -> Environment:
     )
     made.filters["loss"] = lambda loss: "not finite" if loss is None else f"{loss:.4g}"
     made.filters["at"] = _at
+    made.filters["options"] = _options
     return made
+
+
+def _options(data: Mapping[str, Any]) -> str:
+    """Return the options that make a report on the digits again, its words left aside."""
+    settings, asked = data["settings"], data["asked"]
+    given = {
+        **settings, "points": asked["points"], "by": asked["by"],
+        "strategies": asked["strategies"], "objective": asked["objective"],
+    }  # fmt: skip
+    del given["batch"]
+    texts = {
+        name: ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        for name, value in given.items()
+    }
+    return " ".join(f"--{name.replace('_', '-')} {text}" for name, text in texts.items() if text)
 
 
 def _at(count: int) -> str:

@@ -19,7 +19,7 @@ from jacobians.formulas.normal import close
 from jacobians.formulas.parser import parse
 from jacobians.formulas.shape_rules import SIZED, shape_of
 from jacobians.formulas.sizes import CONSTANTS, SCALAR
-from jacobians.formulas.tree import FormulaError, Node, Program
+from jacobians.formulas.tree import FormulaError, Node, Program, parts_of
 from jacobians.numerics.arguments import checked_integer, near, shown
 from jacobians.numerics.arrays import real_array
 
@@ -46,15 +46,7 @@ def _unfolded(program: Program) -> int:
 
 def names_in(node: Node) -> set[str]:
     """Return the names in a tree."""
-    found, seen, stack = set(), set(), [node]
-    while stack:
-        part = stack.pop()
-        if id(part) not in seen:
-            seen.add(id(part))
-            stack += part.args
-            if part.op == "name":
-                found.add(part.value)
-    return found
+    return {part.value for part in parts_of(node) if part.op == "name"}
 
 
 def _sizes_in(program: Program) -> set[str]:

@@ -53,15 +53,16 @@ def steps_of(d: Derivative) -> Steps:
     by, moved = d.by, at.name_of(d.by)
     rows, columns = d.axes(by)
     matrix = bool(rows and columns)
-    line = d.text
+    line, _, meanings = d.text.partition(" where ")
+    where = f" where {meanings}" if meanings else ""
     if d.half:
         rule = f"{by} is symmetric: what stands twice counts twice, G + Gᵀ − G ⊙ I"
-        found.append(Step(rule, f"∂f/∂vech({by}) = vech({line})"))
+        found.append(Step(rule, f"∂f/∂vech({by}) = vech({line}){where}"))
     elif d.kind.startswith("gradient"):
         rule, said, form, letter = _GRADIENTS[bool(rows), bool(columns)]
         if rule:
-            found.append(Step(rule, f"df = {said.format(line, moved)}"))
-        found.append(Step(f"identification: df = {form.format(moved)}", f"∂f/∂{by} = {letter}{line}"))
+            found.append(Step(rule, f"df = {said.format(line, moved)}{where}"))
+        found.append(Step(f"identification: df = {form.format(moved)}", f"∂f/∂{by} = {letter}{line}{where}"))
     elif d.kind.startswith("Jacobian"):
         stacked = "vec " if matrix or d.outputs > 1 else ""
         rule = (
@@ -69,11 +70,13 @@ def steps_of(d: Derivative) -> Steps:
             if stacked
             else f"{moved} taken out to the right"
         )
-        found.append(Step(rule, f"{stacked}df = ({line})·{stacked if matrix else ''}{moved}"))
+        if stacked and d.transposes:
+            rule = f"{rule}; vec(Xᵀ) = K·vec X"
+        found.append(Step(rule, f"{stacked}df = ({line})·{stacked if matrix else ''}{moved}{where}"))
         found.append(
             Step(
                 f"identification: {stacked}df = J·{stacked if matrix else ''}{moved}",
-                f"J = ∂f/∂{by} = {line}",
+                f"J = ∂f/∂{by} = {line}{where}",
             )
         )
     else:

@@ -12,6 +12,7 @@ from jacobians.formulas.conditions import conditions
 from jacobians.formulas.context import Axes, Context
 from jacobians.formulas.contraction import Numbers
 from jacobians.formulas.derivation_steps import steps_of
+from jacobians.formulas.derivative_facts import Facts
 from jacobians.formulas.differentiation import expanded, spread_terms
 from jacobians.formulas.effort import bounded
 from jacobians.formulas.index_text import IndexText
@@ -19,11 +20,10 @@ from jacobians.formulas.matrix_form import MatrixForm, NoFormError
 from jacobians.formulas.matrix_notation import Form
 from jacobians.formulas.nodes import Tensor
 from jacobians.formulas.numpy_code import EinsumCode
-from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.steps import Steps
 from jacobians.formulas.text import size_text, text
-from jacobians.formulas.tree import FormulaError, Node, Program, count
-from jacobians.numerics.arguments import checked_instance, checked_integer, checked_option
+from jacobians.formulas.tree import FormulaError, Node, count, parts_of
+from jacobians.numerics.arguments import checked_integer, checked_option
 
 VECS = ("row", "column")
 LAYOUTS = ("numerator", "denominator")
@@ -34,7 +34,7 @@ LARGE, MOST_OPENED = 3, 64
 """From how many axes on a bracket has no matrix notation, and up to how many terms such ones are multiplied out."""
 
 
-class Derivative(ByValue):
+class Derivative(Facts, ByValue):
     """The derivative of a formula as a formula; `derive` makes it.
 
     ``print(d)`` shows the gradient in the input's shape for a number, else the Jacobian matrix, and says which.
@@ -245,59 +245,10 @@ class Derivative(ByValue):
         return conditions(form, *before, self._tensor)
 
     @property
-    def sizes(self) -> dict[str, tuple[str, ...]]:
-        """The sizes of all variables, as letters and numbers: () for a number, ("n",) for a vector."""
-        names = self._context.shapes.variables
-        return {name: tuple(size_text(size) for size in self._context.shape(name) if size) for name in names}
-
-    @property
-    def free_sizes(self) -> set[str]:
-        """The letters of sizes that no variable has, such as n in ``sum(ones(n))*x``; `evaluate` takes them."""
-        return self._context.free_sizes
-
-    @property
-    def shape(self) -> tuple[str, ...]:
-        """The shape of what `evaluate` gives, out_shape + in_shape, in letters and numbers."""
-        return tuple(
-            size_text([self._tensor.sizes[label] for label in axis]) for axis in (*self._out, *self._in)
-        )
-
-    @property
-    def formula(self) -> str:
-        """The text that was derived."""
-        return self._context.source
-
-    @property
-    def program(self) -> Program:
-        """The tree of that text."""
-        return self._context.program
-
-    @property
-    def shapes(self) -> Shapes:
-        """The sizes of all parts of the formula."""
-        return self._context.shapes
-
-    @property
-    def outputs(self) -> int:
-        """How many of the axes of `shape` are the formula's own."""
-        return len(self._out)
-
-    def axes(self, name: str) -> tuple[tuple[str | int, ...], tuple[str | int, ...]]:
-        """Return a variable's sizes of rows and columns, () for 1."""
-        return self._context.shape(checked_option(name, "name", self.shapes.names))
-
-    def assumptions(self, name: str) -> frozenset[str]:
-        """Return what was declared of a variable."""
-        return self._context.tags.get(checked_option(name, "name", self.shapes.names), frozenset())
-
-    def fits(self, program: Program) -> None:
-        """Refuse a formula with names that this one has not, or whose sizes do not match.
-
-        Raises
-        ------
-        FormulaError
-        """
-        self._context.fits(checked_instance(program, "program", Program))
+    def transposes(self) -> bool:
+        """Whether a commutation matrix stands in what is printed."""
+        shown = self._shown
+        return shown is not None and any(node.op == "comm" for node in parts_of(shown.tree))
 
     @property
     def steps(self) -> Steps:

@@ -162,6 +162,16 @@ def _power(at: Differential, node: Node) -> Node:
         exponent = negated(exponent.args[0])
         node = Node(node.op, (base, exponent))
     number = at.number(base)
+    if is_number(exponent, 2) and base.op == "call" and base.value == "norm2":
+        (u,) = base.args
+        at.uses("d‖u‖² = 2·uᵀ·du")
+        moved = at.of(u)
+        row = at.shapes.kind(shape_of(u, at.shapes)) == "row"
+        return mul(num(2), *((u, transposed(moved)) if row else (transposed(u), moved)))
+    if is_number(exponent, 2) and base.op == "call" and base.value == "normF":
+        (u,) = base.args
+        at.uses("d‖A‖_F² = 2·tr(Aᵀ·dA)")
+        return mul(num(2), call("tr", mul(transposed(u), at.of(u))))
     if node.op == "pow" and not number:
         if is_number(exponent, -1):
             at.uses("d(A⁻¹) = −A⁻¹·dA·A⁻¹")

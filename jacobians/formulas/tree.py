@@ -32,6 +32,7 @@ stack  parts                              "rows" (one under another) or "columns
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -68,6 +69,9 @@ class Node:
 
     def __hash__(self) -> int:  # of the whole, once: parts are shared
         return self.key
+
+    def __reduce__(self) -> Any:  # the hash of a text is another one in each process
+        return Node, (self.op, self.args, self.value, self.span, 0, 0, 0, self.symmetric)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Node) or self.key != other.key:
@@ -168,6 +172,17 @@ def transposed(node: Node) -> Node:
     if node.op == "comm":
         return Node("comm", value=(node.value[1], node.value[0]))
     return Node("T", (node,))
+
+
+def parts_of(node: Node) -> Iterator[Node]:
+    """Yield a node and all its parts, each once."""
+    seen, stack = set(), [node]
+    while stack:
+        part = stack.pop()
+        if id(part) not in seen:
+            seen.add(id(part))
+            stack += part.args
+            yield part
 
 
 def count(node: Node) -> int:

@@ -1,7 +1,6 @@
 """Functions as graphs: vertices are arrays, edges are structured Jacobians."""
 
 from jacobians.graph.graph import Edge, Graph, Vertex
-from jacobians.graph.network_picture import draw as draw  # by which functions draw themselves
 from jacobians.graph.numpy_function import from_numpy
 from jacobians.graph.operations import operation
 from jacobians.graph.recorder import TracingError

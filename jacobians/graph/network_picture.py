@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from jacobians.drawn import Drawn
 from jacobians.function import INPUT, Function
 from jacobians.graph.tracing import trace
 from jacobians.planning.picture import network_svg
@@ -20,6 +19,3 @@ def draw(function: Function, x: Any) -> str:
     True
     """
     return network_svg(trace(function, x, wrt=[INPUT]))
-
-
-Drawn.drawing = staticmethod(draw)

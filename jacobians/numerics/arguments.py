@@ -331,7 +331,7 @@ def checked_mapping(value: Any, name: str, expected: str) -> dict[str, Any]:
 
 
 def checked_callable(value: T, name: str, expected: str, count: int) -> T:
-    """Return a function, or refuse what can't be called, or says that it can't be with so many arguments.
+    """Return a function, or refuse a class, what can't be called, or says that it can't be with so many arguments.
 
     Raises
     ------
@@ -343,7 +343,7 @@ def checked_callable(value: T, name: str, expected: str, count: int) -> T:
     >>> checked_callable(abs, "f", "a function of an array", 1)
     <built-in function abs>
     """
-    if not callable(value):
+    if not callable(value) or isinstance(value, type):
         raise TypeError(f"{name}: found {shown(value)}, expected {expected}")
     try:
         signature = inspect.signature(value)

@@ -18,9 +18,9 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from jacobians.cost import ZERO_COST, Cost
-from jacobians.planning.bracketing import all_ways, tree_of
 from jacobians.planning.dynamic_programming import without_carried
 from jacobians.planning.hu_shing import dense_bracketing
+from jacobians.planning.intervals import all_ways, tree_of
 from jacobians.planning.trees import Tree, flat, fold, folded
 from jacobians.products import product_cost, product_spec
 from jacobians.products.core import remembered

@@ -102,3 +102,13 @@ def folded(postfix: Iterable[int], leaf: Callable[[int], T], join: Callable[[T, 
         else:
             formed.append(leaf(part))
     return formed[0]
+
+
+def unfolded(whole: Any, parts: Callable[[Any], Any]) -> Tree:
+    """Return the bracketing of which `parts` names the two sides of an interval."""
+
+    def pair(left: Any, right: Any) -> Any:
+        return left, right
+
+    tree: Tree = fold(whole, int, pair, parts)
+    return tree

@@ -246,8 +246,10 @@ class Jacobian(DenseForms):
             return _left_to(factor, "factor", "__rmul__", "a real number; the product of Jacobians is J @ K")
         if isinstance(factor, int) and not isinstance(factor, bool):
             real_number(factor, "factor", infinite=True)  # an integer may be beyond the range of floats
-        if self.home is not NUMPY:
-            factor = float(factor)  # the standard takes Python's numbers beside arrays
+        if type(factor) is not int or self.home is not NUMPY:
+            factor = float(
+                factor
+            )  # Python's: a scalar of NumPy's would change the precision, others know none
         return self._scale(factor).reshaped(self.out_shape, self.in_shape).broadcast_batch(self.batch_shape)
 
     __rmul__ = __mul__

@@ -32,7 +32,7 @@ class BlockDiagonal(Blocks):
            [0., 0., 1.]])
     """
 
-    structure = "BlockDiagonal"
+    structure = _turned = "BlockDiagonal"
     _colour = "#b5179e"
 
     @staticmethod

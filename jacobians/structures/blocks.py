@@ -28,7 +28,6 @@ class Blocks(Jacobian):
     """What all that is made of blocks shares."""
 
     _same: ClassVar[tuple[tuple[int, str], ...]] = ()  # the axes along which all blocks are of one size
-    _turned: ClassVar[str] = ""  # what the transpose is; the same by default
     blocks: tuple[Jacobian, ...]
 
     def __init__(
@@ -77,10 +76,6 @@ class Blocks(Jacobian):
         return self.blocks
 
     @classmethod
-    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
-        return {}
-
-    @classmethod
     def _expansion_cost(cls, spec: Spec) -> Cost:
         """Those of the blocks."""
         return sum((expansion_cost(part) for part in spec.parts), ZERO_COST)
@@ -92,10 +87,6 @@ class Blocks(Jacobian):
     def _expanded_blocks(self, ledger: Ledger) -> list[Array]:
         broadcast_to = self.home.namespace.broadcast_to
         return [broadcast_to(block._expand(ledger), self.spec.batch + block.shape) for block in self.blocks]
-
-    @classmethod
-    def _transposed(cls, spec: Spec) -> Spec:
-        return spec.turned(cls._turned or cls.structure)
 
     @classmethod
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Cost:
@@ -134,7 +125,7 @@ class Blocks(Jacobian):
         return np.concatenate(norms, axis=-1)
 
     def _transpose(self) -> Jacobian:
-        kind = owner(self._turned or self.structure)
+        kind = owner(self._turned)
         return cast(Jacobian, kind([block.T for block in self.blocks]))
 
     def _scale(self, factor: Any) -> Jacobian:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.cost import Count
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, finite_columns, read_only, real_array, refuse_sparse
 from jacobians.numerics.blas_threads import product
@@ -71,10 +71,6 @@ class Identity(Jacobian):
 
     def _init(self, n: int, *options: Any, **named: Any) -> None:
         self._set(Spec.identity(n), *options, **named)
-
-    @classmethod
-    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
-        return {}
 
     @classmethod
     def _label(cls, spec: Spec) -> str:
@@ -221,7 +217,8 @@ class Dense(Jacobian):
     <Dense 1×1: 1×1, out (1,), in (1,), 1 of 1 numbers stored>
     """
 
-    structure = "Dense"
+    structure = _turned = "Dense"
+    _places = True
     _colour = "#c1121f"
     _fields = ("A",)
     _by_sizes = True
@@ -252,14 +249,6 @@ class Dense(Jacobian):
     @classmethod
     def _arrays(cls, spec: Spec) -> dict[str, Shape]:
         return {"A": spec.shape}
-
-    @classmethod
-    def _transposed(cls, spec: Spec) -> Spec:
-        return spec.turned()
-
-    @classmethod
-    def _expansion_cost(cls, spec: Spec) -> Cost:
-        return ZERO_COST
 
     @classmethod
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:

@@ -49,7 +49,7 @@ class Kronecker(Jacobian):
            [0., 0., 5., 6.]])
     """
 
-    structure = "Kronecker"
+    structure = _turned = "Kronecker"
     _colour = "#8338ec"
     _children = ("A", "B")
     A: Jacobian
@@ -88,18 +88,10 @@ class Kronecker(Jacobian):
         self._set(Spec.kronecker(A.spec, B.spec), out_shape, in_shape, batch_shape)
 
     @classmethod
-    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
-        return {}
-
-    @classmethod
     def _label(cls, spec: Spec) -> str:
         return " ⊗ ".join(
             f"({part.label})" if part.structure == cls.structure else part.label for part in spec.parts
         )
-
-    @classmethod
-    def _transposed(cls, spec: Spec) -> Spec:
-        return spec.turned()
 
     @classmethod
     def _expansion_cost(cls, spec: Spec) -> Cost:

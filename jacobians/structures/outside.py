@@ -173,7 +173,7 @@ def _held(function: Callable[..., Any], name: str, check: Callable[..., Any]) ->
 
 def _named(found: Any) -> str:
     if isinstance(found, LinearMap):
-        return f"{found.spec!r} of shape {found.spec.shape}"
+        return f"{found.spec!r} of {found.dtype}, of shape {found.spec.shape}"
     if isinstance(found, Spec):
         return f"{found!r} of shape {found.shape}"
     shape = getattr(found, "shape", None)
@@ -209,11 +209,12 @@ def _broadcasts(lead: tuple[int, ...], batch: tuple[int, ...]) -> bool:
     )
 
 
-def _jacobian(what: str, shape: tuple[int, int]) -> Held:
-    return (
-        f"{what}, a Jacobian of shape {shape}",
-        lambda found: isinstance(found, LinearMap) and found.spec.shape == shape,
-    )
+def _jacobian(what: str, shape: tuple[int, int], dtype: Any = None) -> Held:
+    def fits(found: Any) -> bool:
+        right = isinstance(found, LinearMap) and found.spec.shape == shape
+        return right and (dtype is None or _precise(found, dtype))
+
+    return f"{what}, a Jacobian{'' if dtype is None else f' of {dtype}'} of shape {shape}", fits
 
 
 def _applied(self: Any, args: Any) -> Held:
@@ -224,7 +225,7 @@ def _applied(self: Any, args: Any) -> Held:
 
 
 def _turned(self: Any, args: Any) -> Held:
-    words, fits = _jacobian("Jᵀ", self.shape[::-1])
+    words, fits = _jacobian("Jᵀ", self.shape[::-1], self.dtype)
     states = getattr(type(self)._transposed, "_held", False)
     if not states:
         return words, fits
@@ -234,7 +235,7 @@ def _turned(self: Any, args: Any) -> Held:
 
 def _taken(self: Any, args: Any) -> Held:
     m, n = (size if places is None else len(places) for size, places in zip(self.shape, args, strict=True))
-    return _jacobian("the rows and columns", (m, n))
+    return _jacobian("the rows and columns", (m, n), self.dtype)
 
 
 def _stored(kind: Any, args: Any) -> Held:
@@ -283,8 +284,8 @@ _CHECKS: dict[str, Callable[[Any, Any], Held]] = {
     "_expand": lambda self, args: _array("the dense form", self.spec.batch, self.shape, self.dtype),
     "_transpose": _turned,
     "_transposed": _spec_turned,
-    "_scale": lambda self, args: _jacobian("a multiple of J", self.shape),
-    "_summed": lambda self, args: _jacobian("the sum over points", self.shape),
+    "_scale": lambda self, args: _jacobian("a multiple of J", self.shape, self.dtype),
+    "_summed": lambda self, args: _jacobian("the sum over points", self.shape, self.dtype),
     "_take": _taken,
     "_unflatten": lambda kind, args: _jacobian("what is made again", args[0].shape),
     "_row_norms": lambda self, args: _array("the norms of rows", self.spec.batch, self.shape[:1], self.dtype),

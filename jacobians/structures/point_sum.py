@@ -52,7 +52,7 @@ class PointSum(Jacobian):
     array([30., 30., 30., 30., 30., 30.])
     """
 
-    structure = "PointSum"
+    structure = _turned = "PointSum"
     _children = ("terms",)
     terms: Jacobian
 
@@ -90,16 +90,8 @@ class PointSum(Jacobian):
         self._set(spec, out_shape, terms.in_shape if in_shape is None else in_shape, batch_shape)
 
     @classmethod
-    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
-        return {}
-
-    @classmethod
     def _label(cls, spec: Spec) -> str:
         return f"Σ({spec.parts[0].label})"
-
-    @classmethod
-    def _transposed(cls, spec: Spec) -> Spec:
-        return spec.turned()
 
     @classmethod
     def _summed_axes(cls, spec: Spec) -> Batch:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.cost import Count
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.ledger import Ledger
@@ -46,6 +46,7 @@ class Repeat(Jacobian):
     """
 
     structure = "Repeat"
+    _places = True
     _colour = "#86b83a"
 
     def __init__(
@@ -72,10 +73,6 @@ class Repeat(Jacobian):
         return spec.times, min(spec.shape) // spec.behind, spec.behind
 
     @classmethod
-    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
-        return {}
-
-    @classmethod
     def _label(cls, spec: Spec) -> str:
         return f"{'Sum' if spec.summed else 'Repeat'} {spec.shape[0]}×{spec.shape[1]}"
 
@@ -83,10 +80,6 @@ class Repeat(Jacobian):
     def _transposed(cls, spec: Spec) -> Spec:
         facts = {"times": spec.times, "behind": spec.behind, "summed": not spec.summed}
         return Spec.of(cls.structure, *spec.shape[::-1], **facts)
-
-    @classmethod
-    def _expansion_cost(cls, spec: Spec) -> Cost:
-        return ZERO_COST
 
     @classmethod
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.cost import Count
 from jacobians.numerics.arguments import checked_integer, shown
 from jacobians.numerics.arrays import Array, alongside, possible, read_only, real_array, zeros
 from jacobians.numerics.ledger import Ledger
@@ -28,9 +28,9 @@ class _Choice(Jacobian):
     """
 
     _fields = ("weights",)
+    _places = True
     _indices = ("indices",)
     _line_axis: ClassVar[int]
-    _turned: ClassVar[str]  # what the transpose is, where lines may meet
     indices: Array
     weights: Array | None
 
@@ -64,10 +64,6 @@ class _Choice(Jacobian):
     @classmethod
     def _transposed(cls, spec: Spec) -> Spec:
         return spec.turned(cls._turned if spec.repeats else Selection.structure)
-
-    @classmethod
-    def _expansion_cost(cls, spec: Spec) -> Cost:
-        return ZERO_COST
 
     @classmethod
     def _unflatten(cls, spec: Spec, arrays: dict[str, Array], parts: Sequence[Jacobian], dtype: Any) -> Self:

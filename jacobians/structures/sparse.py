@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.cost import Count
 from jacobians.numerics.arrays import Array, read_only, real_array, zeros
 from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec, points
@@ -42,6 +42,7 @@ class Sparse(Jacobian):
     """
 
     structure = "Sparse"
+    _places = True
     _colour = "#8c6d1f"
     _fields = ("data",)
     _entries = True
@@ -90,10 +91,6 @@ class Sparse(Jacobian):
         rows, columns = places(spec)
         order = np.lexsort((rows, columns))
         return sparse_spec(*spec.shape[::-1], spec.batch, columns[order], rows[order])
-
-    @classmethod
-    def _expansion_cost(cls, spec: Spec) -> Cost:
-        return ZERO_COST
 
     @classmethod
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:

@@ -38,6 +38,10 @@ class Stored(LinearMap, ByValue):
     _entries: ClassVar[bool] = False  # whether those of one spec add up by their arrays
     _on_diagonal: ClassVar[bool] = False  # whether nothing stands off the diagonal
     _colour: ClassVar[str] = "#333333"  # of its edges in pictures of graphs, in SVG's words
+    _places: ClassVar[bool] = False  # whether the dense form only places stored numbers, which costs nothing
+    _turned: ClassVar[str] = (
+        ""  # the structure of the transpose, where its spec is this one with sizes exchanged
+    )
     _by_sizes: ClassVar[bool] = False  # whether costs with its like are formulas that take arrays of sizes
 
     # --- what a structure writes -----------------------------------------------------------------------
@@ -45,6 +49,8 @@ class Stored(LinearMap, ByValue):
     @classmethod
     def _arrays(cls, spec: Spec) -> dict[str, Shape]:
         """Return the shapes of the arrays that one of `spec` stores, by name, without batch axes."""
+        if not cls._indices + cls._fields:
+            return {}
         raise NotImplementedError(
             f"{cls.structure}: found no classmethod _arrays(spec), which says what is stored; expected one that "
             f"returns the shapes of the arrays in {cls._indices + cls._fields} by name"
@@ -60,6 +66,8 @@ class Stored(LinearMap, ByValue):
     @without_float_errors
     def _transposed(cls, spec: Spec) -> Spec:
         """Return the spec of the transpose: where nothing else is stated, that of the transpose of such a one."""
+        if cls._turned:
+            return spec.turned(cls._turned)
         return spec if cls._on_diagonal else cls._blank(spec)._transpose().spec
 
     @classmethod
@@ -99,7 +107,7 @@ class Stored(LinearMap, ByValue):
     @without_float_errors  # blank arrays are divided by, too
     def _expansion_cost(cls, spec: Spec) -> Any:
         """Return what the dense form costs: where it isn't stated, counted on arrays of shapes alone."""
-        if cls._on_diagonal:
+        if cls._on_diagonal or cls._places:
             return ZERO_COST
         ledger = ShapeLedger()
         cls._blank(spec)._expand(ledger)

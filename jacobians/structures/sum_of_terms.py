@@ -45,7 +45,7 @@ class SumOfTerms(Blocks):
     <Σ(5·Dense 2×2 ⊗ 5·Dense 3×3) + c·I₆: 6×6, out (2, 3), in (2, 3), 66 of 36 numbers stored>
     """
 
-    structure = "SumOfTerms"
+    structure = _turned = "SumOfTerms"
     _same = (0, "rows"), (1, "columns")
 
     @staticmethod

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.cost import Count
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.ledger import Ledger
@@ -47,6 +47,7 @@ class Toeplitz(Jacobian):
     """
 
     structure = "Toeplitz"
+    _places = True
     _colour = "#e07a00"
     _fields = ("kernel",)
     _entries = True
@@ -81,10 +82,6 @@ class Toeplitz(Jacobian):
     @classmethod
     def _transposed(cls, spec: Spec) -> Spec:
         return Spec.of(cls.structure, *spec.shape[::-1], spec.batch, length=spec.length, full=not spec.full)
-
-    @classmethod
-    def _expansion_cost(cls, spec: Spec) -> Cost:
-        return ZERO_COST
 
     @classmethod
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:

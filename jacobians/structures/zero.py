@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from jacobians.cost import ZERO_COST, Cost, Count
+from jacobians.cost import Count
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.ledger import Ledger
@@ -34,7 +34,8 @@ class Zero(Jacobian):
            [0., 0., 0.]])
     """
 
-    structure = "Zero"
+    structure = _turned = "Zero"
+    _places = True
     _colour = "#c9c9c9"
     _by_sizes = True
 
@@ -53,18 +54,6 @@ class Zero(Jacobian):
 
     def _init(self, m: int, n: int, *options: Any, **named: Any) -> None:
         self._set(Spec.zero(m, n), *options, **named)
-
-    @classmethod
-    def _arrays(cls, spec: Spec) -> dict[str, Shape]:
-        return {}
-
-    @classmethod
-    def _transposed(cls, spec: Spec) -> Spec:
-        return spec.turned()
-
-    @classmethod
-    def _expansion_cost(cls, spec: Spec) -> Cost:
-        return ZERO_COST
 
     @classmethod
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Count:

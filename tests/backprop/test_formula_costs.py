@@ -73,9 +73,14 @@ def test_a_network_costs_what_its_own_chain_does():
     assert {made.plan(s).cost for s in ("left", "optimal")} == {own.plan(s).cost for s in ("left", "optimal")}
 
 
-def test_terms_that_meet_are_planned_as_a_graph():
-    costs = formula_costs("A*x/norm2(A*x)", "x", sizes={"m": 30, "n": 4})
+@pytest.mark.parametrize("sizes", [{"m": 30, "n": 4}, {"m": 5, "n": 40}, {"m": 17, "n": 16}])
+def test_terms_that_meet_are_planned_as_a_graph(sizes):
+    costs = formula_costs("A*x/norm2(A*x)", "x", sizes=sizes)
     assert len(costs.numbers) == 2
+    for symbolic, chain in zip(costs.letters, costs.numbers, strict=True):
+        if symbolic is not None:
+            found = symbolic.at({str(letter): sizes[str(letter)] for letter in symbolic.letters})
+            assert found == {item.strategy: chain.plan(item.tree).cost for item in symbolic.alternatives}
     alone = sum(chain.plan("optimal").cost.multiplications for chain in costs.numbers)
     assert 0 < costs.graph.plan("optimal").cost.multiplications <= alone
     with pytest.raises(

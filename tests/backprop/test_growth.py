@@ -85,3 +85,17 @@ def test_equal_names_of_many_factors_become_different_ones():
     names = identifiers(["A"] * 2000 + ["A_2", "A_2000"])
     assert names[:3] + names[-2:] == ["A", "A_2", "A_3", "A_2_2", "A_2000_2"]
     assert len(set(names)) == len(names)
+
+
+def test_the_labels_of_costs_are_letters_and_no_formulas(monkeypatch):
+    from matplotlib.mathtext import MathTextParser
+
+    from backprop.report.pictures import draw_costs
+
+    def parse(*given, **named):
+        raise AssertionError("a formula, which takes long to read")
+
+    monkeypatch.setattr(MathTextParser, "parse", parse)
+    svg = draw_costs({"∂loss/∂x": {"left": 176, "right": 3200, "optimal": 0}})
+    for label in ("0", "1", "10²", "3,200"):
+        assert f">{label}<" in svg

@@ -358,6 +358,93 @@ def test_weights_that_would_be_unpickled_are_refused(tmp_path):
         from_description(path)
 
 
+def npz_of(path, name, content):
+    import zipfile
+
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(name, content)
+
+
+def npy_header(shape, kind="<f8"):
+    import io
+
+    made = io.BytesIO()
+    np.lib.format.write_array_header_1_0(made, {"descr": kind, "fortran_order": False, "shape": shape})
+    return made.getvalue()
+
+
+SMALL = """
+input = [3]
+weights = "w.npz"
+[[layers]]
+kind = "affine"
+W = "W"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("W.npy", npy_header((10**9, 10**3)) + b"x", r"announces shape \(1000000000, 1000\)"),
+        ("W.npy", npy_header((20_000_000,)) + bytes(160_000_000), "of arrays, more than the"),
+        ("../../W.npy", npy_header((2, 3)) + bytes(48), "found 'W', expected one of"),
+        ("W.npy", npy_header((2, 3), "|O") + pickle.dumps([print]), "holds pickled objects"),
+        ("W.npy", npy_header((2, 3), "<c16") + bytes(96), "no real numbers"),
+        ("W.npy", npy_header((2, 3)) + np.full(6, np.nan).tobytes(), "found outputs of NaN or inf"),
+        ("W.npy", npy_header((2, 4)) + bytes(64), r"net\.toml: x: found shape \(3,\), expected"),
+    ],
+)
+def test_weights_of_a_hostile_archive_get_one_sentence(tmp_path, name, content, sentence):
+    npz_of(tmp_path / "w.npz", name, content)
+    (tmp_path / "net.toml").write_text(SMALL)
+    with pytest.raises(ValueError, match=sentence) as caught:
+        from_description(tmp_path / "net.toml")
+    assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.toml", "w.npz"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error", "sentence"),
+    [
+        ("n.toml", "input = [3]\n[[layers]]\nkind = 'affine'", ValueError, "found affine without W"),
+        ("n.toml", "input = [1000000, 1000000]\n[[layers]]\nkind = 'relu'", MemoryError, "n.toml: one point of"),
+        ("n.toml", "input = [1, 3, 3]\n[[layers]]\nkind = 'mean-pool'\nwindow = 1\npadding = 1000000", MemoryError,
+         "the windows"),
+        ("n.toml", "input = [3]\nlayers = " + "[{kind='residual',layers=" * 300 + "[]" + "}]" * 300, ValueError,
+         "which is no TOML"),
+        ("n.json", "[" * 100_000, ValueError, "which is no JSON"),
+        ("n.json", '{"input": [' + "9" * 5000 + "]}", ValueError, "which is no JSON"),
+        ("n.json", '{"input": [3], "input": [4], "layers": [{"kind": "relu"}]}', ValueError, "'input' stands 2 times"),
+        ("n.json", '{"input": [1], "layers": [{"kind": "affine", "W": [[NaN]]}]}', ValueError, "found outputs of NaN"),
+    ],
+)  # fmt: skip
+def test_a_hostile_description_gets_one_sentence(tmp_path, name, text, error, sentence):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(error, match=sentence) as caught:
+        from_description(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_never_ends_is_not_read(tmp_path):
+    endless = tmp_path / "net.toml"
+    endless.symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match=r"found no file net\.toml that can be read"):
+        from_description(endless)
+    (tmp_path / "net.onnx").symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match=r"model: found no file net\.onnx"):
+        from_onnx(tmp_path / "net.onnx")
+
+
+def test_a_model_of_nan_never_passes():
+    model, _ = perceptron(MLPClassifier, hidden_layer_sizes=(4,))
+    model.coefs_[0][0, 0] = np.nan
+    with (
+        pytest.raises(ValueError, match="MLPClassifier: found outputs of NaN or inf at a random point"),
+        np.errstate(all="ignore"),
+    ):
+        from_sklearn(model)
+
+
 # --- the command -----------------------------------------------------------------------------------------
 
 
@@ -387,3 +474,40 @@ def test_what_runs_code_as_it_is_loaded_needs_to_be_allowed(tmp_path, capsys):
     assert "found net.joblib, which runs code as it is loaded" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "out" / "report.html").exists()
     assert main([*call, "--run-code"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        (
+            "a.pt",
+            ["--run-code"],
+            "found a.pt, expected a file .onnx, .toml, .json, .joblib, .keras, .pkl, .pt2; write",
+        ),
+        ("a.H5", [], "write a model by model.save('net.keras')"),
+        ("a.safetensors", [], "convert it to ONNX"),
+        ("a.ONNX", [], "found a.ONNX, which is no model in the format ONNX"),
+        ("a.joblib", ["--run-code"], "found a.joblib, which can't be loaded ("),
+        ("a.toml", [], "--network: a.toml: one point of shape (1000000, 1000000)"),
+        ("no.onnx", [], "--network: model: found no file no.onnx"),
+    ],
+)
+def test_wrong_files_get_one_sentence_of_the_command(tmp_path, capsys, name, options, sentence):
+    from backprop.cli import main
+
+    if not name.startswith("no"):
+        text = "input = [1000000, 1000000]\n[[layers]]\nkind = 'relu'" if name == "a.toml" else "garbage"
+        (tmp_path / name).write_text(text)
+    call = [
+        "report",
+        "--network",
+        str(tmp_path / name),
+        "--output",
+        str(tmp_path / "out"),
+        "--quiet",
+        *options,
+    ]
+    assert main(call) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert sentence in error
+    assert "Traceback" not in error

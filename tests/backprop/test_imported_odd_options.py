@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from backprop import UnsupportedError, from_onnx, from_sklearn
+from jacobians import ChannelMaxPool
+from jacobians.structures import Dense
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("sklearn")
@@ -279,3 +281,11 @@ def test_of_many_inputs_some_directions_are_compared(monkeypatch):
     monkeypatch.setitem(onnx_operations.OPERATIONS, "Tanh", wrong)
     with pytest.raises(ValueError, match="the import DISAGREES with model"):
         from_onnx(made)
+
+
+def test_windows_with_gaps_that_pick_one_entry_twice_add_up():
+    layer = ChannelMaxPool(2, 2, dilation=2)
+    J = layer.jacobian([[0.0, 1.0, 9.0, 2.0, 3.0]])
+    assert J.dense().argmax(axis=1).tolist() == [2, 2]
+    product = J.T @ Dense(np.ones((2, 1)))
+    np.testing.assert_array_equal(product.dense(), [[0], [0], [2], [0], [0]])

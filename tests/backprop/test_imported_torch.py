@@ -285,20 +285,65 @@ def test_a_convolutional_module_has_the_forward_flops_of_torchs_counter():
     assert costs.parameters == sum(value.numel() for value in module.parameters())
 
 
-def test_the_counts_of_fvcore_and_torchinfo_differ_by_what_the_page_says():
+def flops(call):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        found = call()
+    return counter.get_total_flops(), found
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "counts"),
+    [
+        (
+            lambda: nn.Sequential(
+                nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 16), nn.Tanh(), nn.Linear(16, 10)
+            ),
+            (64,),
+            {"products": 2720, "scales": 0, "means": 0, "biases": 58, "counted": 58, "fvcore": 0, "kept": 58},
+        ),
+        (
+            lambda: nn.Sequential(
+                nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.AvgPool2d(2),
+                nn.Conv2d(4, 4, 3, groups=2), nn.Flatten(), nn.Linear(4, 3),
+            ),
+            (2, 6, 6),
+            # torchinfo: a bias for each place of a convolution, and 8 parameters for a normalization of 144 numbers
+            {"products": 2676, "scales": 144, "means": 36, "biases": 151, "counted": 159, "fvcore": 288, "kept": 295},
+        ),
+    ],
+)  # fmt: skip
+def test_each_difference_from_three_counters_is_what_the_page_says(make, shape, counts):
     fvcore = pytest.importorskip("fvcore.nn")
     torchinfo = pytest.importorskip("torchinfo")
     from backprop import layer_costs
 
-    module = torch.nn.Sequential(
-        torch.nn.Linear(64, 32),
-        torch.nn.Tanh(),
-        torch.nn.Linear(32, 16),
-        torch.nn.Tanh(),
-        torch.nn.Linear(16, 10),
+    module = make().eval()
+    costs = layer_costs(from_torch(module, shape), np.zeros(shape))
+    point = torch.zeros(1, *shape)
+    assert costs.forward.multiplications == counts["products"] + counts["scales"] + counts["means"]
+    total, _ = flops(lambda: module(point))
+    assert total == 2 * counts["products"], "two flops for each multiplication of a product, nothing else"
+    analysis = fvcore.FlopCountAnalysis(module, point)
+    analysis.unsupported_ops_warnings(False)
+    assert analysis.total() == counts["products"] + counts["fvcore"], "and two for each number normalized"
+    summary = torchinfo.summary(module, (1, *shape), verbose=0)
+    assert summary.total_mult_adds == counts["products"] + counts["counted"]
+    assert summary.total_params == costs.parameters
+    # the values of layers with parameters, 4 bytes each, forward and backward
+    assert summary.total_output_bytes == 2 * 4 * counts["kept"]
+    kinds = ("Affine", "Convolution", "ChannelScale")
+    assert counts["kept"] == sum(np.prod(layer.shape) for layer in costs.layers if layer.kind in kinds)
+
+
+def test_the_backward_pass_of_torchs_counter_is_products_and_gradients_written_out():
+    module = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(64, 3)
     )
-    forward = layer_costs(from_torch(module, (64,)), np.zeros(64)).forward
-    assert fvcore.FlopCountAnalysis(module, torch.zeros(1, 64)).total() == forward.multiplications == 2720
-    biases = 32 + 16 + 10
-    summary = torchinfo.summary(module, (1, 64), verbose=0)
-    assert summary.total_mult_adds == forward.multiplications + biases == 2778
+    _, made = flops(lambda: module(torch.zeros(1, 2, 6, 6)).sum())
+    backward, _ = flops(made.backward)
+    first, second, last = 4 * 36 * 18, 4 * 16 * 36, 64 * 3
+    assert backward == 2 * ((first + second + last) + (second + last)), (
+        "each δ·aᵀ, and δ through all but the first"
+    )

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from importlib.resources import files
 from itertools import pairwise
@@ -332,3 +334,53 @@ def test_options_are_judged_for_python_too():
         with pytest.raises((TypeError, ValueError), match=f"^{re.escape(sentence)}"):
             Asked(**options)
     assert parse_asked(by="input, 0.W").by == ("input", "0.W")
+
+
+# --- LaTeX -----------------------------------------------------------------------------------------------
+
+
+def assert_whole(document):
+    """Raise unless braces and environments are closed in the order in which they were opened."""
+    text = re.sub(r"\\[\\{}%&$#_]", "", document)
+    depth = 0
+    for letter in text:
+        depth += (letter == "{") - (letter == "}")
+        assert depth >= 0
+    assert depth == 0
+    opened = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", text):
+        if kind == "begin":
+            opened.append(name)
+        else:
+            assert opened.pop() == name
+    assert opened == []
+
+
+@pytest.fixture(scope="module")
+def documents(pair):
+    hostile = report_network(
+        RESIDUAL, X, title=HOSTILE + "Ωé字🙂", asked=Asked(author="Zoë ∂ß_1", points=(1, 2))
+    )
+    return {"one": report_texts(hostile)["report.tex"], "several": several_texts(pair)["report.tex"]}
+
+
+def test_the_document_is_whole_and_has_every_cost(documents, pair):
+    for document in documents.values():
+        assert_whole(document)
+        assert document.isprintable() or "\n" in document
+    for report in pair.values():
+        for own in report.derivatives:
+            for item in own.comparison.alternatives:
+                assert f"& {item.multiplications:,} &" in documents["several"]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex is here")
+@pytest.mark.parametrize("name", ["one", "several"])
+def test_the_document_compiles(documents, tmp_path, name):
+    (tmp_path / "report.tex").write_text(documents[name], encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "report.tex"],
+        cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-1500:]
+    assert (tmp_path / "report.pdf").read_bytes()[:5] == b"%PDF-"

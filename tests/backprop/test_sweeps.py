@@ -274,3 +274,13 @@ def test_the_command_writes_the_table_and_the_page(tmp_path, capsys):
     ):
         assert main(["sweep", *arguments]) == 2
         assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+def test_halves_meet_at_the_columns_of_the_left_one():
+    sizes = {4: (9, 4, 6, 2), 5: (2, 6, 4, 9), 6: (7, 7)}
+    found = sweep(lambda width, depth: sizes[width], widths=[4, 5, 6], depths=[3], activations=["none"])
+    for row in found.rows:
+        first = row["bracketing"].startswith("(")  # (W₂·W₁)·W₀ meets at the first hidden layer
+        own = sizes[row["width"]]
+        assert row["meeting"] == (0 if len(own) == 2 else own[1] if first else own[2])
+    assert [row["meeting"] for row in found.rows] == [4, 4, 0]

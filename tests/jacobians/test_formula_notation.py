@@ -220,3 +220,20 @@ def test_symmetric_products_are_no_work(formula, by, expected):
 def test_a_part_that_is_too_large_to_check_is_refused_in_one_sentence():
     with pytest.raises(FormulaError, match="formula: found what is too large to check, expected less: "):
         check_formula("⊗".join("A" * 12), "A")
+
+
+def test_trees_go_through_pickle_to_a_process_with_other_hashes():
+    import pickle
+    import subprocess
+    import sys
+
+    tree = parse("(A + A')*x").body
+    code = (
+        "import pickle, sys; from jacobians.formulas.parser import parse; "
+        'tree = pickle.load(sys.stdin.buffer); made = parse("(A + A\')*x").body; '
+        "print(tree == made, hash(tree) == hash(made))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(tree), capture_output=True, check=True
+    )
+    assert run.stdout.split() == [b"True", b"True"]

@@ -147,3 +147,22 @@ def test_steps_read_as_a_student_writes_them():
 def test_a_second_derivative_has_no_steps_of_its_own():
     with pytest.raises(FormulaError, match="steps: found a derivative of order 2, expected one of the first"):
         _ = derive("x'*A*x", "x").derive("x").steps
+
+
+def test_names_stand_at_the_end_of_a_step():
+    lines = str(derive("softmax(A*x)", "x").steps).splitlines()
+    assert lines[2] == "df = ((diag(p) − p·pᵀ)·A)·dx where p = softmax(A·x)"
+    assert lines[4] == "J = ∂f/∂x = (diag(p) − p·pᵀ)·A where p = softmax(A·x)"
+
+
+def test_a_squared_norm_is_a_product_of_vectors():
+    assert str(derive("norm2(X*w - y)^2", "w").steps).startswith(
+        "df = 2·(X·w − y)ᵀ·X·dw\n    d‖u‖² = 2·uᵀ·du"
+    )
+    assert str(derive("normF(X*B)^2", "X").steps).startswith("df = 2·tr(Bᵀ·Xᵀ·dX·B)")
+    assert str(derive("norm2(r*W)^2", "r", declare={"r": "1×n"}).steps).startswith("df = 2·r·W·Wᵀ·drᵀ")
+
+
+def test_a_transpose_is_stacked_by_the_commutation_matrix():
+    assert "vec(Xᵀ) = K·vec X" in str(derive("X'", "X").steps)
+    assert "vec(Xᵀ)" not in str(derive("A*X", "X").steps)

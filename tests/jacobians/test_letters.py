@@ -55,6 +55,38 @@ def test_a_row_at_letters_and_then_numbers_is_the_row_at_numbers(name):
         assert spec.at(values) == product_spec(*numbers)
 
 
+SIDE = h * d
+PRINTED = {
+    "I": Spec.identity(SIDE),
+    "0": Spec.zero(SIDE, SIDE),
+    "diag": Spec.diagonal(SIDE),
+    "A": Spec.dense(SIDE, SIDE),
+    "diag + u·vᵀ": Spec.low_rank(SIDE, 1),
+    "diag + U·Vᵀ": Spec.low_rank(SIDE, r),
+    "A ⊗ B": Spec.kronecker(Spec.dense(h, h), Spec.dense(d, d)),
+    "I ⊗ B": Spec.kronecker(Spec.identity(h), Spec.dense(d, d)),
+    "A ⊗ I": Spec.kronecker(Spec.dense(h, h), Spec.identity(d)),
+    "diag ⊗ B": Spec.kronecker(Spec.diagonal(h), Spec.dense(d, d)),
+    "A ⊗ (diag + u·vᵀ)": Spec.kronecker(Spec.dense(h, h), Spec.low_rank(d, 1)),
+    "K": Spec.selection(SIDE, SIDE),
+    "Kᵀ": Spec.scatter(SIDE, SIDE),
+}  # fmt: skip
+"""The structures that a printed formula can have, square so that each goes with each."""
+
+
+@pytest.mark.parametrize("left", PRINTED)
+def test_what_two_printed_structures_cost_in_letters_is_the_planner_s_number(left):
+    draw = random.Random(left)
+    for right in PRINTED:
+        pair = PRINTED[left], PRINTED[right]
+        spec, cost = product_spec(*pair), product_cost(*pair)
+        for _ in range(3):
+            values = {letter: draw.randint(2, 12) for letter in LETTERS}
+            numbers = [one.at(values) for one in pair]
+            assert cost.at(values) == product_cost(*numbers), (left, right)
+            assert spec.at(values) == product_spec(*numbers), (left, right)
+
+
 def test_the_cost_of_three_matrices_is_what_the_notes_write():
     specs = [Spec.dense(n, h), Spec.dense(h, h), Spec.dense(h, k)]
     left, right = (associate(specs, tree(3)).cost for tree in (from_left, from_right))

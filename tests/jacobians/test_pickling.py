@@ -118,3 +118,25 @@ def test_graphs_and_plans_of_equal_data_are_equal_and_of_other_data_are_not(
     if hasattr(one, "steps"):
         assert one.steps  # what a plan remembers has no part in it
         assert one == again
+
+
+def test_functions_that_say_how_they_are_copied_are_copied_so():
+    from jacobians.pickling import shallow
+
+    class Told(Affine):
+        def __copy__(self):
+            made = Affine.__new__(type(self))
+            vars(made).update(vars(self), told=True)
+            return made
+
+    W = np.eye(2)
+    plain, told = Affine(W), Told(W)
+    assert shallow(told).told
+    copied = shallow(plain)
+    assert type(copied) is Affine
+    assert copied is not plain
+    assert vars(copied) == vars(plain)  # the same arrays, which nobody writes to
+    assert not copied.W.flags.writeable
+    bound = told.bind({"W": 2 * W})
+    assert bound.told
+    assert np.array_equal(told.W, W)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
 from backprop import Chain
@@ -75,6 +75,16 @@ def test_what_is_written_into_given_arrays_later_is_what_is_held_or_nothing(name
     assert held.spec == spec
     for array in held.flatten().values():
         assert not array.flags.writeable
+
+
+@pytest.mark.parametrize("name", [*GIVEN, "indices", "c", "a sparse matrix"])
+@pytest.mark.parametrize("factor", [3, 3.0, np.float64(3), np.float32(3), np.int64(3)])
+def test_a_scalar_factor_keeps_the_precision(name: str, factor: Any) -> None:
+    make, arrays = (GIVEN | COPIED)[name]
+    held = make(*arrays).astype("float32")
+    for one, truth in ((held * factor, held.dense() * 3.0), (held / factor, held.dense() / 3.0)):
+        assert one.dtype == one.dense().dtype == np.float32
+        assert_allclose(one.dense(), truth, rtol=1e-6)
 
 
 J = Diagonal([1.0, 2.0])

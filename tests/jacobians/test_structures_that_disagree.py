@@ -162,6 +162,13 @@ def test_an_error_of_numpy_within_a_method_is_told_by_name(call: Any) -> None:
             "f8",
             "found an array of int64 .* form, an array of float64",
         ),
+        ("_transpose", lambda x: Dense(EYE), "f4", "found .* of float64, .* Jᵀ, a Jacobian of float32"),
+        (
+            "_scale",
+            lambda x: Dense(EYE),
+            "f4",
+            "found .* of float64, .* multiple of J, a Jacobian of float32",
+        ),
         ("_row_norms", lambda x: np.ones(3), "f4", "found an array of float64 .* rows, an array of float32"),
         (
             "_diagonal",

@@ -59,8 +59,17 @@ def test_a_transposed_gradient_of_a_square_matrix_is_named():
 @pytest.mark.parametrize(
     ("at", "gradient", "sentence"),
     [
-        (X, (2 * X)[:, None], r"found shape \(3, 1\), expected \(3,\), the shape of the input$"),
-        (X, (2 * X)[None], r"found shape \(1, 3\), expected \(3,\), the shape of the input$"),
+        (
+            X,
+            (2 * X)[:, None],
+            r"found shape \(3, 1\), expected \(3,\), the shape of the input; its entries are right: resh",
+        ),
+        (X, (3 * X)[:, None], r"found shape \(3, 1\), expected \(3,\), the shape of the input$"),
+        (
+            X,
+            (2 * X)[None],
+            r"found shape \(1, 3\), expected .*; its entries are right: reshape it to \(3,\)$",
+        ),
         (X, [], r"found shape \(0,\)"),
         (np.ones((2, 3)), np.full((3, 2), 2.0), r"expected \(2, 3\), .*; it may be transposed$"),
         (X, lambda x: None, r"found None, expected an array; is a return missing\?$"),

@@ -150,7 +150,7 @@ def test_the_answer_divided_by_a_deviation_once_more():
         return d / deviation**2, (dout * unit).sum(axis=0)
 
     row = check_backward(layer_norm, backward, x=normal(4, 5), g=normal(5))["x"]
-    assert "the answer is divided by the result of std" in row.diagnosis.sentence
+    assert "the variance stands for the standard deviation" in row.diagnosis.sentence
 
 
 def test_the_gradient_from_above_is_transposed():

@@ -304,3 +304,28 @@ def test_differences_where_f_overflows_on_one_side_go_to_the_other(method):
 def test_a_check_beside_the_largest_float():
     assert check(lambda x: x / 2, [LARGEST], [[0.5]]).verdict == "right"
     assert check(lambda x: x / 2, [LARGEST], [[0.4]]).verdict == "wrong"
+
+
+def conjugated(x):
+    return np.conj(x) ** 2 if np.iscomplexobj(x) else x**2
+
+
+def filled(x):
+    out = np.zeros(4)
+    for k in range(4):
+        out[k] = x[k] ** 2
+    return out
+
+
+@pytest.mark.parametrize("f", [np.square, conjugated, filled])
+def test_complex_steps_by_numpy_are_those_of_traced_numbers(f):
+    x = np.array([0.5, -1.0, 2.0, 3.0])
+    found = finite_difference_jacobian(f, x, method="complex-step")
+    np.testing.assert_allclose(found, np.diag(2 * x), rtol=1e-14)
+
+
+def test_what_is_not_analytic_in_a_late_column_is_refused():
+    with pytest.raises(NotAnalyticError, match="absolute"):
+        finite_difference_jacobian(
+            lambda x: np.concatenate([x[:3], np.abs(x[3:])]), np.arange(1.0, 6.0), method="complex-step"
+        )

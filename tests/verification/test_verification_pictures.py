@@ -227,3 +227,15 @@ def test_a_picture_of_no_text_is_refused_by_name():
     for junk in (3, None, b"<svg/>"):
         with pytest.raises(TypeError, match=r"^svg: found .*, expected an instance of str$"):
             Picture(junk)
+
+
+def test_labels_of_logarithmic_axes_are_letters_and_no_formulas(monkeypatch):
+    from matplotlib.mathtext import MathTextParser
+
+    def parse(*given, **named):
+        raise AssertionError("a formula, which takes long to read")
+
+    monkeypatch.setattr(MathTextParser, "parse", parse)
+    assert ">10⁻⁸<" in step_curve(layer, X).svg
+    J = layer_jacobian(X)
+    assert ">10⁻⁴<" in error_map(J * (1 + np.geomspace(1e-7, 1e-2, J.size).reshape(J.shape)), J).svg

@@ -204,6 +204,12 @@ def _grouped(x: Array, W: Array) -> Array:
     return J.reshape(channels * outputs, -1)
 
 
+def _with_gaps(x: Array) -> list[int]:
+    """Return the place of the larger of the entries 0 and 2, 1 and 3, 2 and 4 of each row."""
+    pairs = [(5 * row + start, 5 * row + start + 2) for row in range(2) for start in (0, 1, 2)]
+    return [max(pair, key=lambda place: x.ravel()[place]) for pair in pairs]
+
+
 def _pooled(x: Array, how: Any) -> Array:
     """Return ∂y/∂x of maxima or means over windows of 2 × 2, one step apart, with a frame that doesn't count."""
     channels, height, width = x.shape
@@ -606,6 +612,13 @@ CASES: list[Case] = [
         spread(3, 2, 3, 2),
         {"input": lambda x: _pooled(x, np.max)},
         {"input": ("Selection", 24)},
+    ),
+    Case(
+        "ChannelMaxPool with gaps",
+        lambda t: jb.ChannelMaxPool(2, 1, dilation=2),
+        spread(2, 2, 5),
+        {"input": lambda x: _pick(_with_gaps(x), 10)},
+        {"input": ("Selection", 6)},
     ),
     Case(
         "ChannelMeanPool without its padding",

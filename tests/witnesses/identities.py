@@ -356,6 +356,76 @@ sum(silu(x)) | x | gradient | sigmoid(x) + x.*sigmoid(x).*(1 - sigmoid(x)) |
 sum(gelu(x)) | x | gradient | erf(x/sqrt(2))/2 + 1/2 + x.*exp(-x.^2/2)/sqrt(2*pi) |
 """
 
+STATISTICS_AND_OPTIMISATION = """
+tr(X'*A*X*B) | X | gradient | A*X*B + A'*X*B' |
+tr(X^2) | X | gradient | 2*X' |
+tr((X'*C*X)^-1*A) | X | gradient | -(C*X*(X'*C*X)^-1)*(A+A')*(X'*C*X)^-1 | C symmetric
+tr(A*(X.*B)) | X | gradient | A'.*B |
+tr(D*X) | X | gradient | D | D diagonal
+log(det(X'*X)) | X | gradient | 2*X*(X'*X)^-1 | X n×m
+det(X)^k | X | gradient | k*det(X)^k*(X^-1)' | k scalar
+det(X^3) | X | gradient | 3*det(X)^3*(X^-1)' |
+logdet(eye(n) + B*B') | B | gradient | 2*inv(eye(n)+B*B')*B |
+logdet(diag(x)) | x | gradient | 1./x |
+det(diag(x)) | x | gradient | det(diag(x))./x |
+det(inv(X)) | X | gradient | -det(inv(X))*(X^-1)' |
+(B*x + b)' * C * (D*x + d) | x | gradient | B'*C*(D*x+d) + D'*C'*(B*x+b) | B m×n
+x'*a*x'*b | x | gradient | a*(b'*x) + b*(a'*x) |
+(a'*x)/(b'*x) | x | gradient | a/(b'*x) - b*(a'*x)/(b'*x)^2 |
+exp(-x'*A*x/2) | x | gradient | -exp(-x'*A*x/2)*A*x | A symmetric
+normF(X - U*V')^2 | V | gradient | -2*(X-U*V')'*U |
+norm2(x)^p | x | gradient | p*norm2(x)^(p-2)*x | p scalar
+sum(exp(-x)) | x | gradient | -exp(-x) |
+exp(-x) | x | row | -diag(exp(-x)) |
+1./(1+exp(-A*x)) | x | row | diag(sigmoid(A*x).*(1 - sigmoid(A*x)))*A |
+1/(1+exp(-a'*x)) | x | gradient | sigmoid(a'*x)*(1-sigmoid(a'*x))*a |
+log(1+exp(-y*(w'*x))) | w | gradient | -y*sigmoid(-y*(w'*x))*x | y scalar
+mean(x.^2) | x | gradient | 2*x/n |
+sum(x.*log(x./y)) | y | gradient | -x./y |
+-y'*log(softmax(x)) | x | gradient | softmax(x) - y | y probability
+log(sum(exp(A*x))) | x | gradient | A'*softmax(A*x) |
+exp(x)/sum(exp(x)) | x | row | diag(softmax(x)) - softmax(x)*softmax(x)' |
+max(0, x) | x | row | diag(step(x)) |
+relu(W*x + b) | b | row | diag(step(W*x+b)) |
+sum(max(0, 1 - y.*(X*w))) + l*norm2(w)^2 | w | gradient | -X'*(y.*step(1 - y.*(X*w))) + 2*l*w | l scalar; y m
+abs(x) | x | row | diag(sign(x)) |
+sin(x)'*cos(x) | x | gradient | cos(x).^2 - sin(x).^2 |
+(x'*y)^3 | x | gradient | 3*(x'*y)^2*y |
+a.^x | x | row | diag(log(a).*a.^x) |
+x.^a | x | row | diag(a.*x.^(a-1)) |
+vec(X)'*vec(X) | X | gradient | 2*X |
+A*diag(x)*b | x | row | A*diag(b) |
+a'*diag(x)*b | x | gradient | a.*b |
+x' | x | row | eye(n) |
+-1/2*logdet(S) - 1/2*(x-m)'*inv(S)*(x-m) | m | gradient | inv(S)*(x-m) | S spd
+-1/2*logdet(S) - 1/2*(x-m)'*inv(S)*(x-m) | S | gradient | -(1/2)*inv(S) + (1/2)*inv(S)*(x-m)*(x-m)'*inv(S) | S spd
+-1/2*logdet(S) - 1/2*(x-m)'*inv(S)*(x-m) | x | gradient | -inv(S)*(x-m) | S spd
+sqrt((x-m)'*inv(S)*(x-m)) | x | gradient | inv(S)*(x-m)/sqrt((x-m)'*inv(S)*(x-m)) | S spd
+k/2*logdet(L) - 1/2*tr(L*S) | L | gradient | k/2*inv(L) - S/2 | k scalar; L spd; S symmetric
+-k/2*logdet(V) - 1/2*tr(inv(V)*X) | V | gradient | -k/2*inv(V) + inv(V)*X*inv(V)/2 | k scalar; X symmetric; V spd
+norm2(y - X*b)^2 | b | gradient | -2*X'*(y - X*b) |
+(y - X*b)'*inv(V)*(y-X*b) | b | gradient | -2*X'*inv(V)*(y-X*b) | V spd
+y'*(eye(m) - X*inv(X'*X)*X')*y | y | gradient | 2*(eye(m) - X*inv(X'*X)*X')*y |
+X*inv(X'*X)*X'*y | y | row | X*inv(X'*X)*X' |
+sum(exp(X*b)) - y'*X*b | b | gradient | X'*(exp(X*b) - y) |
+x - mean(x) | x | row | eye(n) - ones(n)*ones(n)'/n |
+w'*S*w/2 - l*w'*m | w | gradient | S*w - l*m | S symmetric; l scalar
+(w'*m)/sqrt(w'*S*w) | w | gradient | m/sqrt(w'*S*w) - (w'*m)*S*w/(w'*S*w)^(3/2) | S spd
+c'*x - t*sum(log(b - A*x)) | x | gradient | c + t*A'*(1./(b-A*x)) | t scalar
+-logdet(X) + tr(S*X) | X | gradient | -inv(X) + S | X spd; S symmetric
+1/2*x'*Q*x + c'*x | x | gradient | Q*x + c | Q symmetric
+-sum(log(x)) | x | gradient | -1./x |
+x'*log(x) | x | gradient | log(x) + 1 |
+sqrt(1 + norm2(x)^2) | x | gradient | x/sqrt(1 + norm2(x)^2) |
+sum(sqrt(x.^2 + e)) | x | gradient | x./sqrt(x.^2+e) | e scalar
+norm2(x)^2/2 + l*norm1(x) | x | gradient | x + l*sign(x) | l scalar
+normF(A - X*X')^2 | X | gradient | -4*(A - X*X')*X | A symmetric
+inv(A + u*v')*x | x | row | inv(A+u*v') |
+y'*inv(eye(n) - W)*x | W | gradient | inv(eye(n)-W)'*y*x'*inv(eye(n)-W)' |
+W2*relu(W1*x + b1) + b2 | x | row | W2*diag(step(W1*x+b1))*W1 |
+r*A*r' | r | gradient | r*(A + A') | r 1×n
+"""
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -388,6 +458,7 @@ IDENTITIES = [
         VECTORS_BY_VECTORS,
         BY_MATRICES,
         ELEMENTWISE_AND_LEARNING,
+        STATISTICS_AND_OPTIMISATION,
     )
     for row in parse(table)
 ]

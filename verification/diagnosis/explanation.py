@@ -41,6 +41,7 @@ def explain(
     right: Array,
     targets: Iterable[tuple[float, str, str, Array]],
     found: Array,
+    small: bool = False,
 ) -> list[Fit]:
     """Return the mistakes in the derivative of plain code that give a candidate, the simplest first.
 
@@ -56,6 +57,8 @@ def explain(
         The candidate, and what it is without a form; (m, n) each.
     found : numpy.ndarray
         The candidate in its own shape.
+    small : bool
+        Whether it differs by little, so that only what gives just that is a mistake.
     """
     try:
         tape = make(x)
@@ -75,7 +78,7 @@ def explain(
     if not search.fits and len(tape.calls) <= MOST_CALLS:
         recomputed(search)
         updated_everywhere(search)
-    if m == 1:
+    if m == 1 and not small:
         plain = tape.adjoints(np.ones((1, 1)))
         search.fits += [Fit(*one) for one in before_the_sum(found, tape, plain)]
         if found.size == x.size > 1:

@@ -85,7 +85,9 @@ class Search:
             return False
         self.right = found  # what differences measured has their errors
         away = [float(np.linalg.norm(target.rows - found)) for target in self.targets]
-        kept = [k for k, one in enumerate(away) if one > 1e-7 * self.size]  # others their form alone explains
+        kept = [
+            k for k, one in enumerate(away) if one > 1e-10 * self.size
+        ]  # others their form alone explains
         self.targets, self.away = [self.targets[k] for k in kept], [away[k] for k in kept]
         self.flat = np.array([one.rows.reshape(-1) for one in self.targets]).reshape(-1, found.size)
         self.squares = np.sum(self.flat**2, axis=1)
@@ -244,7 +246,8 @@ class Search:
         bases = [(self.right, "")] + [(self.right - share, one.sentence) for one, share in paths]
         for target in self.targets:
             scaled = ratio(target.rows, self.right) * self.right
-            if float(np.linalg.norm(target.rows - scaled)) <= FITS * float(np.linalg.norm(self.right)):
+            away = float(np.linalg.norm(target.rows - self.right))
+            if float(np.linalg.norm(target.rows - scaled)) <= FITS * away:
                 continue  # a constant factor of the whole says it simpler
             for base, beside in bases:
                 off = (target.rows - base).reshape(-1) / self.rows[0, 0]

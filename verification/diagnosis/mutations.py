@@ -262,7 +262,7 @@ def factors(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
         if call.function in (np.maximum, np.minimum):
             said = f"the mask of {name_of(call)} is that of the gradient from above, expected that of its operands"
             yield Variant(
-                1.5, Slip.MASK, said, ((edge, _where_positive(weighted(tape, edge, np.ones_like(y)))),)
+                1.95, Slip.MASK, said, ((edge, _where_positive(weighted(tape, edge, np.ones_like(y)))),)
             )
 
 

@@ -20,6 +20,7 @@ from verification.diagnosis.tape import Pull, Tape
 
 LARGEST = 2**16
 """The entries of a value that is looked at."""
+MOST_FACTORS = 6
 FARTHEST = 24
 """The steps between the two vertices."""
 
@@ -29,13 +30,13 @@ Slips = Iterator[tuple[float, Slip, str, Map]]
 
 
 class Found(NamedTuple):
-    """A map that is known: its vertices, its kind, the axes that it runs over, and what to call it."""
+    """A map that is known: its vertices, its kind, the axes that it runs over, and what its value is multiplied by."""
 
     source: int
     target: int
     kind: str
     axes: tuple[int, ...]
-    name: str
+    factor: Array
 
 
 def softmax(x: Array, axes: tuple[int, ...]) -> Array:
@@ -56,11 +57,45 @@ def recognised(tape: Tape) -> list[Found]:
             x = np.asarray(tape.values[source], dtype=float)
             if not x.ndim >= 1 or x.size > LARGEST or x.size < y.size:
                 continue
-            known = next(((kind, axes) for kind in kinds if (axes := TESTS[kind](x, y)) is not None), None)
-            if known is not None:
-                found.append(Found(source, target, *known, NAMES.get(known[0], known[0])))
+            one = _known(tape, source, target, kinds, x, y)
+            if one is not None:
+                found.append(one)
                 break
     return found
+
+
+def _known(tape: Tape, source: int, target: int, kinds: tuple[str, ...], x: Array, y: Array) -> Found | None:
+    for kind in kinds:
+        if (axes := TESTS[kind](x, y)) is not None:
+            return Found(source, target, kind, axes, np.ones(()))
+    if "normalisation" in kinds and x.shape == y.shape:  # γ (x − mean) / s, whose last step is no x̂
+        for factor in _factors(tape, y.shape):
+            if (axes := _is_normalisation(x, y / factor)) is not None:
+                return Found(source, target, "normalisation", axes, factor)
+    return None
+
+
+def _factors(tape: Tape, shape: tuple[int, ...]) -> Iterator[Array]:
+    """Yield the arrays without a 0 that don't follow what is differentiated by, and may be factors of a shape."""
+    values = [tape.values[k] for k in sorted(tape.needed - tape.active)]
+    values += [
+        one
+        for k in tape.needed & set(tape.calls)
+        for one in tape.calls[k].args
+        if isinstance(one, np.ndarray)
+    ]
+    seen: list[Array] = []
+    for one in values:
+        value = (
+            np.asarray(one, dtype=float)
+            if one is not None and np.asarray(one).dtype.kind == "f"
+            else np.zeros(1)
+        )
+        fits = value.ndim <= len(shape) and value.size > 1 and value.all() and np.isfinite(value).all()
+        fits &= all(n in (1, m) for n, m in zip(value.shape[::-1], shape[::-1], strict=False))
+        if fits and len(seen) < MOST_FACTORS and not any(np.array_equal(value, other) for other in seen):
+            seen.append(value)
+            yield value
 
 
 def _alone_before(tape: Tape, target: int) -> list[int]:
@@ -140,15 +175,18 @@ KINDS = {
 
 def variants_of(tape: Tape, one: Found) -> Iterator[Variant]:
     """Yield what stands for the Jacobian of a known map by mistake."""
-    x, y = (np.asarray(tape.values[k], dtype=float) for k in (one.source, one.target))
+    x = np.asarray(tape.values[one.source], dtype=float)
+    y = np.asarray(tape.values[one.target], dtype=float) / one.factor
     cut = tuple((edge, None) for edge in tape.edges[one.target])
     for cost, slip, said, pull in SLIPS[one.kind](x, y, one.axes):
-        sentence = said.format(one.name)
-        yield Variant(cost, slip, sentence, cut, ((one.target, one.source, _flat(pull, y.shape)),))
+        sentence = said.format(NAMES.get(one.kind, one.kind))
+        yield Variant(
+            cost, slip, sentence, cut, ((one.target, one.source, _flat(pull, y.shape, one.factor)),)
+        )
 
 
-def _flat(pull: Map, shape: tuple[int, ...]) -> Pull:
-    return lambda rows: np.asarray(pull(rows.reshape(-1, *shape)).reshape(len(rows), -1))
+def _flat(pull: Map, shape: tuple[int, ...], factor: Array) -> Pull:
+    return lambda rows: np.asarray(pull(rows.reshape(-1, *shape) * factor).reshape(len(rows), -1))
 
 
 def _over(axes: tuple[int, ...]) -> tuple[int, ...]:

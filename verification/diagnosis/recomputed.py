@@ -6,7 +6,7 @@ import numpy as np
 
 from verification.causes import Slip
 from verification.diagnosis.constant_factors import ratio
-from verification.diagnosis.graph_search import WORK, Fit, Search
+from verification.diagnosis.graph_search import FITS, WORK, Fit, Search
 from verification.diagnosis.hypotheses import Hypothesis
 from verification.diagnosis.mutations import again, name_of
 from verification.diagnosis.values import with_values, without_a_term
@@ -45,6 +45,7 @@ def updated_everywhere(search: Search) -> None:
         return
     size = float(np.linalg.norm(search.right))
     target = next((one.rows for one in search.targets if not one.name), search.right)
+    away = float(np.linalg.norm(target - search.right))
     for vertex, name in search.tape.names.items():
         if vertex == 0 or vertex not in search.base:
             continue
@@ -65,6 +66,6 @@ def updated_everywhere(search: Search) -> None:
             trial = rate + ratio(off, slope)
             if not np.isfinite(trial) or trial == rate:
                 break
-        if rate > 0 and rate != before and np.linalg.norm(target - there) <= 1e-7 * size:
+        if rate > 0 and rate != before and np.linalg.norm(target - there) <= FITS * away:
             said = f"{name} was updated before: {name} − {rate:.4g}·∂/∂{name} stands for it everywhere"
             search.fits.append(Fit(1.6, Slip.WRONG_VALUE, said))

@@ -248,7 +248,7 @@ def variants(tape: Tape, region: Region) -> Iterator[Variant]:
             )
     if region.name.endswith("()"):
         yield variant(
-            1.04, Slip.SIGN, f"the sign of the derivative of {name} is wrong", lambda rows: -own(rows)
+            1.12, Slip.SIGN, f"the sign of the derivative of {name} is wrong", lambda rows: -own(rows)
         )
     for label, value in (*_terms(tape, region.source), *pool(tape, x)):
         if (elsewhere := at_value(tape, region, value)) is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, Strict, ValidationError, model_validator
 
-from jacobians.numerics.arguments import checked_path
+from jacobians.numerics.arguments import checked_instance, checked_path
 from verification.grading.fields import AssignmentError, Names, Table, Text, refusal, sentence_of
 from verification.grading.limits import Limits
 from verification.grading.points import Point, Reveal
@@ -90,11 +90,12 @@ class Assignment(Table):
 
     def is_own(self, point: Point) -> bool:
         """Return whether a point is another one for every student."""
-        return self.settings.seed_by == "student" and point.values is None
+        return self.settings.seed_by == "student" and checked_instance(point, "point", Point).values is None
 
     def reveal_of(self, task: Task, point: Point) -> Reveal:
         """Return what students are told of a point: what it says itself, its function, or the assignment."""
-        return point.reveal or task.reveal or self.settings.reveal
+        checked_instance(task, "task", Task)
+        return checked_instance(point, "point", Point).reveal or task.reveal or self.settings.reveal
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:

@@ -15,6 +15,7 @@ from jacobians.numerics.arrays import Array
 from verification.problem import Problem
 from verification.tracing.arrays import TracedArray, entries_of
 from verification.tracing.floats import FloatScalars
+from verification.tracing.following import trace
 from verification.tracing.graph import GraphScalars, Step, accumulate
 from verification.tracing.scalars import Scalars, TracingError
 
@@ -130,16 +131,8 @@ def gradient_of(problem: Problem) -> Callable[[Any], Any]:
         entries = entries_of(x, base)
         scalars = NestedScalars(base)
         variables = [scalars.variable(entry) for entry in entries.ravel().tolist()]
-        steps = np.empty(len(variables), dtype=object)
-        steps[:] = variables
-        values = [scalars.as_step(value) for value in problem.trace(scalars, steps.reshape(entries.shape))]
-        rows = accumulate(values, variables, base.constant(0), base.constant(1))
-        base.operations += 4 * scalars.count  # each with a slope, a product and a sum of its own
-        found = np.empty(len(values) * len(variables), dtype=object)
-        found[:] = [entry for row in rows for entry in row]
-        if isinstance(x, TracedArray):
-            return TracedArray(found.reshape(shape), base)
-        return found.astype(np.float64).reshape(shape)
+        values = problem.trace(scalars, _filled(variables, entries.shape))
+        return _gradient(values, variables, scalars, shape, isinstance(x, TracedArray))
 
     def measured(x: Array) -> Array:
         from verification.witnesses.finite_difference import richardson
@@ -151,3 +144,58 @@ def gradient_of(problem: Problem) -> Callable[[Any], Any]:
     except (TracingError, TypeError):
         return measured
     return followed
+
+
+def mixed_gradient_of(
+    code: Callable[[Any, Any], Any], first: Array, second: Array, out_shape: tuple[int, ...]
+) -> Callable[[Any], Any]:
+    """Return the gradient of code of two arrays by the first, as a function of the second that can be traced.
+
+    Where the code can't be followed it is found by differences, and can't be traced either.
+
+    Examples
+    --------
+    >>> mixed = mixed_gradient_of(lambda x, w: np.sum(x * w**2), np.ones(2), np.array([1.0, 3.0]), ())
+    >>> mixed(np.array([1.0, 3.0]))
+    array([1., 9.])
+    """
+    shape = (*out_shape, *first.shape)
+
+    def followed(x: Any) -> Any:
+        base = x.scalars if isinstance(x, TracedArray) else FloatScalars()
+        scalars = NestedScalars(base)
+        variables = [scalars.variable(base.constant(value)) for value in first.ravel().tolist()]
+        others = [Step(scalars, scalars.number(entry)) for entry in entries_of(x, base).ravel().tolist()]
+        held = TracedArray(_filled(others, second.shape), scalars)
+        steps = TracedArray(_filled(variables, first.shape), scalars)
+        values = trace(lambda one: code(one, held.copy()), steps).reshape(-1)
+        return _gradient(values, variables, scalars, shape, isinstance(x, TracedArray))
+
+    def measured(x: Array) -> Array:
+        from verification.witnesses.finite_difference import richardson
+
+        return richardson(Problem(lambda one: code(one, x.copy()), first)).matrix.reshape(shape)
+
+    try:
+        followed(second)
+    except (TracingError, TypeError):
+        return measured
+    return followed
+
+
+def _filled(entries: list[Any], shape: tuple[int, ...]) -> Any:
+    made = np.empty(len(entries), dtype=object)
+    made[:] = entries
+    return made.reshape(shape)
+
+
+def _gradient(
+    traced: Any, variables: list[Any], scalars: NestedScalars, shape: tuple[int, ...], keeps: bool
+) -> Any:
+    """Return the derivatives of traced values by variables: as floats, or as scalars of the other table."""
+    base = scalars.base
+    values = [scalars.as_step(value) for value in traced]
+    rows = accumulate(values, variables, base.constant(0), base.constant(1))
+    base.operations += 4 * scalars.count  # each with a slope, a product and a sum of its own
+    found = _filled([entry for row in rows for entry in row], shape)
+    return TracedArray(found, base) if keeps else found.astype(np.float64)

@@ -31,6 +31,7 @@ from verification.witnesses.symbolic import symbolic_value
 
 COMPLEX_BUDGET = 3_000_000  # scalar operations, about a second
 GRAPH_BUDGET = 150_000  # scalar operations times derivatives of each, below a second
+BALL_BUDGET = 1_500_000  # the same of balls, which take a tenth of the time: below half a second
 LEAST_ORDER = 0.8  # of the remainder: below it the steps are too large to say anything, or it is rounding
 TIMES = 10  # of a budget's seconds: what sympy may take
 BLOCK_LARGEST = 256  # entries of the matrix of a matrix function
@@ -61,7 +62,7 @@ class Budget:
 
     symbolic: int = GRAPH_BUDGET
     complex_step: int = COMPLEX_BUDGET
-    certified: int = GRAPH_BUDGET
+    certified: int = BALL_BUDGET
     seconds: float = 3.0
 
     def __post_init__(self) -> None:

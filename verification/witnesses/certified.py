@@ -26,6 +26,7 @@ from verification.witnesses.steps import PROJECT_INSTEAD
 
 BITS = (200, 1000, 4000)  # tried one after the other, until the enclosure is sharp
 SHARP = 1e-12  # of an entry
+_EXACT = float(np.finfo(np.float64).smallest_subnormal)  # the radius of a number that is known, rounded up
 
 
 @by_value
@@ -184,11 +185,14 @@ def enclose(problem: Problem) -> Enclosure:
     for bits in BITS:
         with flint.ctx.workprec(bits):
             values, variables = BallScalars().run(problem)
-            for i, row in enumerate(accumulate(values, variables, flint.arb(0), flint.arb(1))):
+            no_path = flint.arb(0)  # this very object is most entries of a layer's derivative by its weights
+            middle[...], radius[...] = _rounded(no_path)
+            for i, row in enumerate(accumulate(values, variables, no_path, flint.arb(1))):
                 for j, ball in enumerate(row):
-                    middle[i, j], radius[i, j] = _rounded(ball)
-        # where 1 − tanh² is 1e-200, so many digits have cancelled
-        if (radius <= SHARP * np.abs(middle)).all():
+                    if ball is not no_path:
+                        middle[i, j], radius[i, j] = _rounded(ball)
+        # where 1 − tanh² is 1e-200, so many digits have cancelled; a 0 that is exact is sharp
+        if (radius <= np.maximum(SHARP * np.abs(middle), _EXACT)).all():
             break
     return Enclosure(middle, radius)
 

@@ -76,6 +76,9 @@ def finite_difference_jacobian(
     A step outside of the domain of f (values that aren't finite) is taken again in proportion to the size of x_j. Where
     x_j + h or f there is beyond the largest float, the difference is that to the other side.
 
+    The numbers don't say whether f has a derivative: where it jumps they are the height over 2h, at a kink the mean of
+    both sides. :func:`richardson_jacobian` says where, in ``kinks``; :func:`verification.check` gives a verdict.
+
     Parameters
     ----------
     f : Function or callable
