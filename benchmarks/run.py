@@ -134,7 +134,7 @@ def measured(options: argparse.Namespace, kept: Path) -> dict[str, Any]:
     start = time.monotonic()
 
     def spent() -> float:  # as a share
-        return 0.0 if options.thorough else (time.monotonic() - start) / (60 * options.minutes)
+        return 0.0 if options.thorough else (time.monotonic() - start) / max(60 * options.minutes, 1e-9)
 
     pythons = dict(options.python)
     workers = {

@@ -89,6 +89,7 @@ class Worker:
             new one is started for the next case.
         """
         if do == "make" and self.process.poll() is not None:
+            self.close()
             self._start()
         assert self.process.stdin is not None
         try:
@@ -107,7 +108,11 @@ class Worker:
         assert self.process.stdout is not None
         with contextlib.suppress(OSError):  # of a process that has ended
             self.process.stdin.close()
-        self.process.wait(timeout=60)
+        try:
+            self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.process.stdout.close()
 
     def _read(self) -> Any:

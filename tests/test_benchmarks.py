@@ -301,7 +301,7 @@ def test_memory_is_shown_beside_the_answer():
 
 
 def test_slow_contestants_take_part_in_rounds_that_all_faster_ones_share():
-    effort = measuring.Effort(rounds=21, block=0.1, most=2.0)
+    effort = measuring.Effort(rounds=21, block=0.1, most=2.0, least=3)
     once = {"ours": 0.01, "quick": 0.02, "laggard": 0.2, "slowest": 5.0}
     roles = {"ours": "ours", "quick": "peer", "laggard": "peer", "slowest": "peer"}
     part = measuring.participation(once, roles, effort)

@@ -298,7 +298,7 @@ def compile_code(code: Callable[..., Any], *points: Any, **options: Any) -> Comp
 
 def _first(value: Any, name: str) -> Array:
     array = real_array(value, name, foreign="refuse")
-    if not array.ndim or not len(array):
+    if not array.ndim:
         raise ValueError(
             f"{name}: found shape {array.shape}, expected a first axis of points, of which there is one at least; or "
             "batched=False"

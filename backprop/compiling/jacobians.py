@@ -309,8 +309,7 @@ class CompiledJacobian(ByValue):
     def into(self, x: Array, out: Array) -> Callable[[], Any]:
         """Return a function without arguments that writes the Jacobian at what x holds then into `out`.
 
-        Both are looked at here, once, for a look takes as long as the code of a small network: their shapes, and
-        whether they can be written to, have to stay what they are.
+        Both are looked at here, once: their shapes, and whether they can be written to, have to stay what they are.
 
         Parameters
         ----------
@@ -326,8 +325,8 @@ class CompiledJacobian(ByValue):
 
         Examples
         --------
-        >>> import backprop
-        >>> jacobian = backprop.compile(backprop.MLP.initialize([2, 3, 1], seed=0, loss="squared-error"))
+        >>> from backprop import MLP, compile
+        >>> jacobian = compile(MLP.initialize([2, 3, 1], seed=0, loss="squared-error"))
         >>> x, out = np.zeros(2), np.empty((1, 2))
         >>> write = jacobian.into(x, out)
         >>> x += 1.0

@@ -55,7 +55,7 @@ def by_columns(trace: GraphTrace, title: str) -> tuple[Callable[..., tuple[Array
         own = found.inputs.get(name, [])
         if own:
             lines.append(
-                f"{', '.join(entry.name for entry in own)}, = ascontiguousarray({name}.reshape(count, -1).T)"
+                f"{', '.join(entry.name for entry in own)}, = ascontiguousarray({name}.reshape(count, {len(own)}).T)"
             )
     lines += found.lines
     for place, dense in enumerate(found.results):

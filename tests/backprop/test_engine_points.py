@@ -187,11 +187,12 @@ def test_shapes_that_do_not_fit_are_told(engine: str) -> None:
 
 
 def test_what_has_no_points_is_refused() -> None:
-    for x in (np.array(1.0), np.empty((0, 3))):
-        with pytest.raises(
-            ValueError, match=r"argument 1: found shape .*, expected a first axis of points, of which"
-        ):
-            backprop.compile(np.sin, x, batched=True)
+    with pytest.raises(
+        ValueError, match=r"^argument 1: found shape \(\), expected a first axis of points, of which"
+    ):
+        backprop.compile(np.sin, np.array(1.0), batched=True)
+    with pytest.raises(ValueError, match=r"^argument 1: found shape \(0, 3\) with an empty axis"):
+        backprop.compile(np.sin, np.empty((0, 3)), batched=True)
     with pytest.raises(TypeError, match="batched: found 'yes', expected True or False"):
         backprop.compile(np.sin, np.ones((2, 3)), batched="yes")
 
@@ -209,11 +210,13 @@ def test_points_run_by_loops_of_vectors_and_calls_by_loops_of_their_own() -> Non
     pytest.importorskip("numba", reason="the extra fast (numba) is not installed")
     compiled = backprop.compile(smooth, np.ones((2, 3)), batched=True, engine="numba")
     loops = compiled.source.split("for i in range(count):")
-    calls = ("sin(", "atan2(", "exp(")
+    calls = ("sin(", "cos(", "atan2(", "exp(")
     for loop in loops:
         # a line of arithmetic beside a call would keep the loop from vectors
-        lines = [line.strip() for line in loop.split("\n") if " = " in line and "columns" not in line]
-        alone = [any(f"= {call}" in line for call in calls) for line in lines if line.startswith("s")]
+        lines = [
+            line.strip() for line in loop.split("\n") if line.strip().startswith("s") and "[" not in line
+        ]
+        alone = [any(f"= {call}" in line for call in calls) for line in lines]
         assert all(alone) or not any(alone), loop
 
 
@@ -266,7 +269,7 @@ def test_compiled_code_that_is_handed_another_kind_of_array_refuses_it() -> None
     net = MLP.initialize([2, 3, 1], activation="tanh", loss="squared-error", seed=0)
     entry = backprop.compile(net, engine="numba")._entry
     out = np.empty((1, 2))
-    for x in (np.ones(2, np.float32), np.ones((2, 1)), [1.0, 1.0], None):
+    for x in (np.ones(2, np.float32), [1.0, 1.0], None):
         with pytest.raises(TypeError):
             entry(x, out)
 
