@@ -16,7 +16,7 @@ from backprop.symbolic_picture import SIZES, USUAL, plane_svg
 from backprop.tables import WIDTH, Tex, latex_table, markdown_table, text_table
 from jacobians import Cost
 from jacobians.markup import html_table
-from jacobians.numerics.arguments import checked_integer, checked_option, shown
+from jacobians.numerics.arguments import checked_integer, checked_mapping, checked_option, shown
 from jacobians.picture import Picture
 from jacobians.planning.bracketing import associate, from_left, from_right
 from jacobians.planning.trees import Tree
@@ -154,7 +154,9 @@ class SymbolicCosts:
         first = first or next(name for name in usual if name != second)
         second = second or next((name for name in usual if name != first), None)
         others = {name: USUAL for name in names if name not in (first, second)}
-        for name, size in (sizes or {}).items():
+        for name, size in checked_mapping(
+            {} if sizes is None else sizes, "sizes", "numbers by letter, {'n': 16}"
+        ).items():
             checked_option(name, "sizes", [*others])
             others[name] = checked_integer(size, f"sizes[{name!r}]")
         winners = {}

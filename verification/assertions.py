@@ -10,6 +10,7 @@ from jacobians.function import INPUT
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
+from jacobians.numerics.keywords import checked_keywords, keywords_of
 from verification.callables import require_arguments
 from verification.causes import Slip
 from verification.check import check
@@ -64,6 +65,7 @@ def assert_gradient(
             raise TypeError(
                 f"{name}: found {shown(options[name])}, expected none: a gradient has the shape of x"
             )
+    checked_keywords(options, "assert_gradient", ["reveal", *keywords_of(check)])
     x = real_array(at, "at")
     try:
         problem = Problem(f, x, wrt)

@@ -11,6 +11,7 @@ from jacobians.function import INPUT
 from jacobians.numerics.arguments import checked_flag, checked_option, shown
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.keywords import checked_keywords, keywords_of
 from jacobians.numerics.layouts import TensorLayout, VecOrder
 from jacobians.structures import Jacobian
 from verification.candidate import Form
@@ -200,6 +201,7 @@ def assert_jacobian(
     """
     __tracebackhide__ = True  # pytest shows the line that called
     checked_option(reveal, "reveal", get_args(Reveal))
+    checked_keywords(options, "assert_jacobian", ["wrt", "reveal", *keywords_of(check)])
     report = check(f, at, jacobian, **options)
     if not report.passed:
         raise AssertionError(report.told(reveal))

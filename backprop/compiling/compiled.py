@@ -14,6 +14,7 @@ from backprop.compiling.jacobians import CompiledJacobian, Form
 from jacobians import Function, Graph
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_option
+from jacobians.numerics.keywords import checked_keywords, keywords_of
 from jacobians.planning.plan import GraphPlan
 
 
@@ -118,6 +119,7 @@ def compile(network: Any, *points: Any, **options: Any) -> CompiledJacobian | Co
     if isinstance(network, Graph | GraphPlan):
         return compile_graph(network, *points, **options)
     if isinstance(network, Function) or not callable(network) or isinstance(network, type):
+        checked_keywords(options, "compile", ["by", "loss", *keywords_of(compile_network)], " for a network")
         return compile_network(network, *points, **options)
     return compile_code(network, *points, **options)
 

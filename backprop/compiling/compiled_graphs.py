@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
@@ -34,6 +35,7 @@ from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_flag, checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.keywords import checked_keywords, keywords_of
 from jacobians.planning.plan import GraphPlan
 
 _EVALUATIONS = 2_000  # a second or two of search, which a caller who plans for long raises
@@ -282,6 +284,7 @@ def compile_code(code: Callable[..., Any], *points: Any, **options: Any) -> Comp
     TypeError, ValueError, ImportError, TracingError
         If an argument is refused.
     """
+    _require_known(code, options)
     form: Any = checked_option(options.pop("form", "auto"), "form", get_args(Form))
     engine: Any = checked_engine(options.pop("engine", "numpy"))
     batched = checked_flag(options.pop("batched", False), "batched")
@@ -294,6 +297,18 @@ def compile_code(code: Callable[..., Any], *points: Any, **options: Any) -> Comp
     given = {graph.vertices[place].name: np.asarray(graph.vertices[place].value) for place in graph.inputs}
     names = list(given) if wrt is None else [checked_option(name, "wrt", list(given)) for name in wrt]
     return _of_code(code, given, len(points), names, strategy, planning, form, engine, batched)
+
+
+def _require_known(code: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuse an option that is neither one of compile's nor an argument of the code."""
+    try:
+        parameters = inspect.signature(code).parameters.values()
+    except (TypeError, ValueError):  # not all built-in functions tell theirs
+        return
+    if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+        named = [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+        known = [*named, "wrt", *keywords_of(compile_graph), *_PLANNING, "max_vertices"]
+        checked_keywords(options, "compile", known, " for plain code")
 
 
 def _first(value: Any, name: str) -> Array:
@@ -322,6 +337,7 @@ def compile_graph(
     TypeError, ValueError, ImportError
         If an argument is refused.
     """
+    checked_keywords(options, "compile", [*keywords_of(compile_graph), *_PLANNING], " for a graph")
     checked_option(form, "form", get_args(Form))
     engine = checked_engine(engine)
     checked_flag(batched, "batched")

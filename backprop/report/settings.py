@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from jacobians.numerics.arguments import (
     checked_option,
     real_number,
 )
+from jacobians.numerics.keywords import checked_keywords
 
 PIXELS = 64
 CLASSES = 10
@@ -159,6 +160,7 @@ class Settings:
         >>> Settings.parse(layers="64,32,10", seed="1").layers
         (64, 32, 10)
         """
+        checked_keywords(texts, "Settings.parse", [one.name for one in fields(cls) if one.name != "asked"])
         values: dict[str, Any] = dict(texts)
         for name in ("seed", "batch", "epochs"):
             if name in values:

@@ -11,6 +11,7 @@ import numpy as np
 from jacobians.cost import Count
 from jacobians.numerics.arguments import checked_integer, shown
 from jacobians.numerics.arrays import Array, alongside, possible, read_only, real_array, zeros
+from jacobians.numerics.keywords import checked_keywords
 from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec, broadcast, points
 from jacobians.structures.base import Jacobian
@@ -327,6 +328,7 @@ def Permutation(indices: Any, **options: Any) -> Selection:  # noqa: N802  # nam
            [0., 0., 1.],
            [1., 0., 0.]])
     """
+    checked_keywords(options, "Permutation", ("out_shape", "in_shape", "batch_shape", "dtype"))
     try:
         indices = np.asarray(indices)
     except (ValueError, OverflowError):
