@@ -226,6 +226,8 @@ def _black_box(
         return run, None, noisy
 
     def gradient(x: Array) -> Array:
-        return cast(Array, engine_module("jax").dense_jacobian(lambda z: model(z[None], training=False)[0], x))
+        return cast(
+            Array, engine_module("jax").dense_jacobian(lambda z: model(z[None], training=False)[0], x)
+        )
 
     return run, gradient, noisy
