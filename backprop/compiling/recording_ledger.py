@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from backprop.compiling.recording import Recording
 from jacobians.cost import ZERO_COST, Cost
 from jacobians.numerics.arrays import is_recorded
@@ -39,7 +41,12 @@ class RecordingLedger(Ledger):
     def _charge(self, operation: Any, *operands: Any) -> Any:
         before = self.cost
         count = len(self.recording.nodes)
-        result = operation(self.recording.lift(operands[0]), *operands[1:])
+        first, second, *rest = operands
+        if isinstance(first, np.ndarray) or is_recorded(first):
+            first = self.recording.lift(first)
+        else:  # a scalar
+            second = self.recording.lift(second)
+        result = operation(first, second, *rest)
         node = self.recording.nodes[-1] if result is None else result.node.root
         if len(self.recording.nodes) > count or node.cost == ZERO_COST:
             after = self.cost

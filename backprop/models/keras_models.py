@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from backprop.compiling.engines import engine_module
 from backprop.models.assembly import Assembly, NotSupported
 from backprop.models.keras_layers import OPERATIONS
 from backprop.models.keras_values import Values
@@ -225,9 +226,8 @@ def _black_box(
         return run, None, noisy
 
     def gradient(x: Array) -> Array:
-        import jax
-
-        found = jax.jacrev(lambda z: model(z[None], training=False)[0])(jax.numpy.asarray(x))
-        return np.asarray(found).reshape(-1, x.size)
+        return cast(
+            Array, engine_module("jax").dense_jacobian(lambda z: model(z[None], training=False)[0], x)
+        )
 
     return run, gradient, noisy

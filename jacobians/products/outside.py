@@ -11,7 +11,8 @@ from jacobians.numerics.arguments import shown
 from jacobians.numerics.ledger import Ledger
 from jacobians.spec import Spec
 from jacobians.structures import Jacobian
-from jacobians.structures.outside import is_outside, told
+from jacobians.structures.agreement import in_full, is_outside
+from jacobians.structures.outside import told
 
 if TYPE_CHECKING:
     from jacobians.products.core import Row
@@ -53,15 +54,15 @@ def _held(made: Row) -> Row:
         try:
             found = made.execute(L, R, ledger)
         except (TypeError, ValueError, LookupError) as error:
-            told(error, f"{where}: its execute", f"a Jacobian with {expected!r}")
+            told(error, f"{where}: its execute", f"a Jacobian with {in_full(expected)}")
         if not isinstance(found, Jacobian) or found.spec != expected:
             spec = (
-                f"one with {found.spec!r} of shape {found.shape}"
+                f"one with {in_full(found.spec)} of shape {found.shape}"
                 if isinstance(found, Jacobian)
                 else shown(found)
             )
             raise TypeError(
-                f"{where}: its execute gave {spec}, expected a Jacobian with {expected!r} of shape "
+                f"{where}: its execute gave {spec}, expected a Jacobian with {in_full(expected)} of shape "
                 f"{expected.shape}, as its result says"
             )
         dtype = np.result_type(L.dtype, R.dtype)

@@ -14,10 +14,11 @@ from jacobians.numerics.arrays import Array, real_array, refuse_sparse
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.libraries import NUMPY, common_dtype, home_of, numpy_dtype
 from jacobians.spec import Spec, broadcast, own, owner
+from jacobians.structures.agreement import agree, is_outside, require_entries
 from jacobians.structures.dense_forms import DenseForms
 from jacobians.structures.display import html_summary
 from jacobians.structures.linear_map import Shape
-from jacobians.structures.outside import agree, hold, is_outside
+from jacobians.structures.outside import hold
 from jacobians.structures.pairs_of_points import add_dense
 
 
@@ -39,7 +40,6 @@ class Jacobian(DenseForms):
 
     structure: ClassVar[str]
     spec: Spec
-    _outside: ClassVar[bool]  # whether it is none of the library's
     # the products and sums of two Jacobians, which jacobians.products and jacobians.products.sums bind
     _product: ClassVar[Callable[[Jacobian, Jacobian], Jacobian]]
     _sum: ClassVar[Callable[[Jacobian, Jacobian], Jacobian]]
@@ -185,11 +185,14 @@ class Jacobian(DenseForms):
         if not self._entries:
             return cast(Jacobian, owner("PointSum")(self))
         axes, xp = tuple(range(len(self.spec.batch))), self.home.namespace
-        return self.mapped(
+        total = self.mapped(
             lambda array: cast(Array, xp.sum(array, axis=axes)),
             spec=self.spec.with_batch(()),
             batch_shape=(),
         )
+        if self._outside:
+            require_entries(self, total)
+        return total
 
     def _add_pairs(self, other: Jacobian, products: Array, weight: Array, symmetric: bool) -> None:
         """Add (J_p·K_qᵀ)·weight[p, q] to `products` (m, m', N, N') for all pairs of points.

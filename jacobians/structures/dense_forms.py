@@ -12,6 +12,7 @@ from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.layouts import MatrixLayout, TensorLayout, VecOrder, to_matrix, to_tensor
 from jacobians.numerics.ledger import UNCOUNTED
 from jacobians.numerics.libraries import NUMPY, owned
+from jacobians.structures.agreement import require_on_diagonal
 from jacobians.structures.euclidean import euclidean
 from jacobians.structures.linear_map import Shape
 from jacobians.structures.storage import Stored
@@ -40,7 +41,10 @@ class DenseForms(Stored):
     def _diagonal(self) -> Array:
         """Return the diagonal of a square map, batch axes of the stored arrays leading."""
         places = np.arange(self.shape[0])
-        return self._at(places, places)
+        found = self._at(places, places)
+        if self._outside and self._on_diagonal:
+            require_on_diagonal(self, found)
+        return found
 
     def _row_norms(self) -> Array:
         """Return the norms of the rows: here of I·J, some rows at a time."""

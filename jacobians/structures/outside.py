@@ -17,7 +17,8 @@ from jacobians.names import class_name
 from jacobians.numerics.arguments import shown
 from jacobians.numerics.arrays import UnnumberedError
 from jacobians.numerics.libraries import numpy_dtype
-from jacobians.spec import Spec, broadcast, owner
+from jacobians.spec import Spec, broadcast
+from jacobians.structures.agreement import in_full, is_outside, require_on_diagonal
 from jacobians.structures.linear_map import LinearMap
 
 _NEEDED = {
@@ -32,6 +33,7 @@ _RAISE = dis.opmap["RAISE_VARARGS"]
 def hold(kind: type) -> None:
     """Have what a class from outside writes checked: its names, each method of its own, and what it forgot."""
     _well_named(kind)
+    _well_stated(kind)
     _of_classes(kind)
     for name, check in _CHECKS.items():
         written = vars(kind).get(name)
@@ -65,6 +67,15 @@ def _well_named(kind: Any) -> None:
             )
 
 
+def _well_stated(kind: type) -> None:
+    """Refuse what a class states about itself in another type than that of the base class."""
+    for name in ("_entries", "_on_diagonal", "_places", "_by_sizes", "_turned", "_colour"):
+        found = vars(kind).get(name)
+        expected = "text" if name in ("_turned", "_colour") else "True or False"
+        if found is not None and not isinstance(found, str if expected == "text" else bool):
+            raise TypeError(f"{kind.__name__}.{name}: found {shown(found)}, expected {expected}")
+
+
 def _of_classes(kind: type) -> None:
     """Refuse a method of objects in the place of one of classes."""
     for name, written in vars(kind).items():
@@ -74,53 +85,6 @@ def _of_classes(kind: type) -> None:
                 f"{kind.__name__}.{name}: found {class_name(written)}, expected a class method; write "
                 f"@classmethod before it"
             )
-
-
-def is_outside(module: Any) -> bool:
-    """Return whether a module is none of the library's."""
-    return not str(module).startswith("jacobians.")
-
-
-def agree(jacobian: Any, spec: Any) -> None:
-    """Refuse a spec that says something else than what a Jacobian stores.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no spec, an array or part is missing, or shapes or parts differ.
-    """
-    kind = type(jacobian)
-    if not isinstance(getattr(kind, "structure", None), str):
-        raise TypeError(
-            f"{kind.__name__}: found no structure, expected its name as an attribute of the class"
-        )
-    if not isinstance(spec, Spec):
-        raise TypeError(f"{kind.structure}._set: found {shown(spec)}, expected a Spec, made by Spec.of(…)")
-    of_spec = owner(spec.structure)
-    if not is_outside(of_spec.__module__) and of_spec not in kind.__mro__:
-        raise TypeError(
-            f"{class_name(kind)}: found a spec of the structure {spec.structure!r}, expected its own, "
-            f"{kind.structure!r}, by which products are looked up"
-        )
-    for name in kind._indices + kind._fields + kind._children:
-        if not hasattr(jacobian, name):
-            raise TypeError(
-                f"{kind.structure}._init: found no {name}, which the class names among what it stores; "
-                f"set it before _set is called"
-            )
-    stored = {name: tuple(getattr(array, "shape", ("no array",))) for name, array in jacobian.arrays.items()}
-    stated = {name: (*spec.batch, *shape) for name, shape in of_spec._arrays(spec).items()}
-    for name in stored.keys() | stated.keys():
-        if stored.get(name) != stated.get(name):
-            raise ValueError(
-                f"{kind.structure}._arrays: found {name} of shape {stated.get(name, 'None')} for {spec.structure} of "
-                f"shape {spec.shape} and batch {spec.batch}, expected {stored.get(name, 'None')}, as it is stored"
-            )
-    parts = tuple(part.spec for part in jacobian.parts)
-    if parts != spec.parts:
-        raise ValueError(
-            f"{kind.structure}._init: found a spec with the parts {spec.parts}, expected {parts}, as they are stored"
-        )
 
 
 def told(error: Exception, where: str, expected: str) -> NoReturn:
@@ -173,9 +137,9 @@ def _held(function: Callable[..., Any], name: str, check: Callable[..., Any]) ->
 
 def _named(found: Any) -> str:
     if isinstance(found, LinearMap):
-        return f"{found.spec!r} of {found.dtype}, of shape {found.spec.shape}"
+        return f"{in_full(found.spec)} of {found.dtype}, of shape {found.spec.shape}"
     if isinstance(found, Spec):
-        return f"{found!r} of shape {found.shape}"
+        return f"{in_full(found)} of shape {found.shape}"
     shape = getattr(found, "shape", None)
     if shape is None:
         return shown(found)
@@ -226,16 +190,72 @@ def _applied(self: Any, args: Any) -> Held:
 
 def _turned(self: Any, args: Any) -> Held:
     words, fits = _jacobian("Jᵀ", self.shape[::-1], self.dtype)
-    states = getattr(type(self)._transposed, "_held", False)
+    kind = type(self)
+    states = "_transposed" if hasattr(kind._transposed, "_held") else kind._turned and "_turned"
     if not states:
         return words, fits
-    spec = type(self)._transposed(self.spec)
-    return f"{words} and, by its _transposed, {spec!r}", lambda found: fits(found) and found.spec == spec
+    spec = kind._transposed(self.spec)
+    return f"{words} and, by its {states}, {in_full(spec)}", lambda found: fits(found) and found.spec == spec
 
 
 def _taken(self: Any, args: Any) -> Held:
     m, n = (size if places is None else len(places) for size, places in zip(self.shape, args, strict=True))
-    return _jacobian("the rows and columns", (m, n), self.dtype)
+    words, fits = _jacobian("the rows and columns", (m, n), self.dtype)
+    spec = type(self)._taken_spec(self.spec, *(None if places is None else len(places) for places in args))
+    return (
+        f"{words} and, by its _taken_spec, {in_full(spec)}",
+        lambda found: fits(found) and found.spec == spec,
+    )
+
+
+def _spec_taken(kind: Any, args: Any) -> Held:
+    spec, *counts = args
+    shape = tuple(size if count is None else count for size, count in zip(spec.shape, counts, strict=True))
+    return (
+        f"the spec of what is taken, of shape {shape}",
+        lambda found: isinstance(found, Spec) and found.shape == shape,
+    )
+
+
+def _idle_units(self: Any, args: Any) -> Held:
+    size = self.shape[args[0]]
+
+    def fits(found: Any) -> bool:
+        return found is None or (
+            isinstance(found, np.ndarray) and found.dtype.kind == "b" and found.shape == (size,)
+        )
+
+    return f"which units may leave, an array of bool of shape {(size,)}, or None", fits
+
+
+def _batch_axes(kind: Any, args: Any) -> Held:
+    return (
+        "batch axes, a tuple of integers",
+        lambda found: isinstance(found, tuple) and all(isinstance(size, int) for size in found),
+    )
+
+
+def _carried_part(kind: Any, args: Any) -> Held:
+    def fits(found: Any) -> bool:
+        pair = isinstance(found, tuple) and len(found) == 2
+        return found is None or (pair and isinstance(found[0], Spec) and callable(found[1]))
+
+    return "None, or the spec of a part and a function from a spec to one", fits
+
+
+def _pulled(self: Any, args: Any) -> Held:
+    return _array("Σ Jᵀu", (), self.shape[1:], np.result_type(self.dtype, numpy_dtype(args[0])))
+
+
+def _along_diagonal(self: Any, args: Any) -> Held:
+    words, fits = _array("the diagonal", self.spec.batch, self.shape[:1], self.dtype)
+
+    def right(found: Any) -> bool:
+        if fits(found) and self._on_diagonal:
+            require_on_diagonal(self, found)
+        return fits(found)
+
+    return words, right
 
 
 def _stored(kind: Any, args: Any) -> Held:
@@ -289,7 +309,12 @@ _CHECKS: dict[str, Callable[[Any, Any], Held]] = {
     "_take": _taken,
     "_unflatten": lambda kind, args: _jacobian("what is made again", args[0].shape),
     "_row_norms": lambda self, args: _array("the norms of rows", self.spec.batch, self.shape[:1], self.dtype),
-    "_diagonal": lambda self, args: _array("the diagonal", self.spec.batch, self.shape[:1], self.dtype),
+    "_diagonal": _along_diagonal,
+    "_taken_spec": _spec_taken,
+    "_idle": _idle_units,
+    "_batch_of_parts": _batch_axes,
+    "_carried": _carried_part,
+    "_pull": _pulled,
     "_at": lambda self, args: _array("entries", self.spec.batch, (len(args[0]),), self.dtype),
     "_apply_cost": _cost("J·X"),
     "_expansion_cost": _cost("the dense form"),

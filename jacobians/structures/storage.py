@@ -18,6 +18,7 @@ from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger, ShapeLedger
 from jacobians.numerics.libraries import astype, numpy_dtype
 from jacobians.spec import Spec, owner
+from jacobians.structures.agreement import in_full, taken_as_they_are
 from jacobians.structures.linear_map import LinearMap, Shape
 from jacobians.structures.options import checked_dtype
 from jacobians.structures.stored import Static, stored_shapes
@@ -30,6 +31,7 @@ class Stored(LinearMap, ByValue):
     """A linear map made of named arrays and parts."""
 
     structure: ClassVar[str]
+    _outside: ClassVar[bool]  # whether it is none of the library's
     _fields: ClassVar[tuple[str, ...]] = ()  # attributes that hold arrays of numbers, or None
     _indices: ClassVar[
         tuple[str, ...]
@@ -117,6 +119,7 @@ class Stored(LinearMap, ByValue):
     @without_float_errors
     def _apply_cost(cls, spec: Spec, columns: Any, batch: Shape) -> Any:
         """Return what J·X costs for columns at points of `batch`; counted where it isn't stated."""
+        cls._require_integers(columns)
         ledger = ShapeLedger()
         cls._blank(spec)._apply(np.broadcast_to(0.0, (*batch, spec.shape[1], columns)), ledger)
         return ledger.cost
@@ -213,8 +216,19 @@ class Stored(LinearMap, ByValue):
         return unflatten(spec, arrays, static)
 
     @classmethod
+    def _require_integers(cls, *sizes: Any) -> None:
+        for size in sizes:
+            if not isinstance(size, int | np.integer):
+                raise TypeError(
+                    f"{cls.structure}: found {shown(size)} as a size, expected an integer, for its costs are counted "
+                    f"on arrays of zeros; write _apply_cost and _expansion_cost as formulas of sizes, and _transposed "
+                    f"or _turned, or state _by_sizes = False"
+                )
+
+    @classmethod
     def _blank(cls, spec: Spec) -> Jacobian:
         """Return one of `spec` with zeros for numbers, each array a zero that is repeated."""
+        cls._require_integers(*spec.shape)
         arrays = {name: np.broadcast_to(zero, shape) for name, (shape, zero) in stored_shapes(spec).items()}
         return unflatten(spec, arrays)
 
@@ -326,9 +340,11 @@ def unflatten(spec: Spec, arrays: Mapping[str, Array], static: Static | None = N
     made: Jacobian = kind._unflatten(spec, taken, parts, np.float64 if static is None else static.dtype)
     if made.spec != spec:
         raise ValueError(
-            f"{spec.structure}: its _unflatten made {made.spec!r}, expected {spec!r}; the spec that it gives to "
-            f"_set, _arrays and _unflatten must agree"
+            f"{spec.structure}: its _unflatten made {in_full(made.spec)}, expected {in_full(spec)}; the spec that it "
+            f"gives to _set, _arrays and _unflatten must agree, and hold no numbers of arrays"
         )
+    if kind._outside:
+        taken_as_they_are(made, spec, taken, parts)
     if static is None:
         return made
     if static.home is not None:

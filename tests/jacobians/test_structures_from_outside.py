@@ -366,3 +366,38 @@ def test_numbers_that_nobody_stores_are_added_to_in_generated_code() -> None:
     exec(plan.to_source(), names)  # our own code
     expected = np.tile(np.eye(2), (2, 2)) + np.diag(C)
     assert_allclose(names["jacobians"](**plan.source_arguments()), expected)
+
+
+class Doubled(Cyclic):
+    """2·C, whose formulas multiply numbers that nothing records by a scalar, which stands first."""
+
+    structure = "Doubled"
+
+    def _init(self, c: Any, *options: Any, **named: Any) -> None:
+        self.c = c
+        self._set(Spec.of("Doubled", c.shape[-1], c.shape[-1], tuple(c.shape[:-1])), *options, **named)
+
+    def _expand(self, ledger: Any, out: Any = None) -> Any:
+        return ledger.scale(2.0, super()._expand(ledger))
+
+    def _transpose(self) -> Jacobian:
+        return Doubled.unchecked(self.c[..., -np.arange(self.shape[0])])
+
+
+class TimesTwo(Function):
+    """y = 2·C·x for numbers of its own."""
+
+    def forward(self, x: Any) -> Any:
+        return Doubled(np.arange(3.0)).dense() @ x
+
+    def derivative(self, x: Any, wrt: str = "input") -> Jacobian:
+        return Doubled(np.arange(3.0))
+
+
+def test_a_scalar_may_stand_first_in_counted_arithmetic_on_numbers_that_are_known() -> None:
+    x = np.array([0.5, -1.0, 2.0])
+    net = Sequential(Tanh(), TimesTwo(), Tanh())
+    matrix = 2 * np.array([[0.0, 2.0, 1.0], [1.0, 0.0, 2.0], [2.0, 1.0, 0.0]])
+    inner = np.tanh(x)
+    expected = np.diag(1 - np.tanh(matrix @ inner) ** 2) @ matrix @ np.diag(1 - inner**2)
+    assert_allclose(backprop.compile(net, shape=(3,))(x), expected)

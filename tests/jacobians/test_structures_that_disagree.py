@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from backprop import Chain
 from jacobians import Cost, Graph, Spec
+from jacobians.cost import Count
 from jacobians.numerics.ledger import UNCOUNTED
 from jacobians.products import core, sums
 from jacobians.structures import BlockDiagonal, Dense, Diagonal, Jacobian, Kronecker, row, stack, sum_row
@@ -579,3 +580,207 @@ D, K = Diagonal(A), Kronecker(Diagonal(A), Diagonal(B))
 def test_what_no_jacobian_is_made_of_is_told(asked: Any, error: Any, sentence: str) -> None:
     with pytest.raises(error, match=f"^{sentence}"):
         Jacobian.unflatten(*asked)
+
+
+# --- what is made again, and what a class states about itself -----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda J: pickle.loads(pickle.dumps(J)),
+        copy.deepcopy,
+        lambda J: stack([J, J]),
+        lambda J: J.astype("f4"),
+        lambda J: pickle.loads(pickle.dumps(Chain([EYE, J, EYE]).plan("left"))),
+    ],
+)
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda cls, spec, arrays, parts, dtype: cls.unchecked(arrays["a"], arrays["a"]),
+        lambda cls, spec, arrays, parts, dtype: cls.unchecked(arrays["a"], 2 * arrays["b"]),
+    ],
+)
+def test_numbers_that_are_lost_on_the_way_are_told(call: Any, made: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"^Odd\._unflatten: found another b stored than it was given, expected"
+    ):
+        call(wrong(_unflatten=classmethod(made))(A, B))
+
+
+def test_a_precision_that_is_lost_on_the_way_is_told() -> None:
+    J = wrong(_unflatten=classmethod(lambda cls, spec, arrays, parts, dtype: cls(**arrays)))(A, B)
+    assert_array_equal(copy.deepcopy(J).dense(), TRUTH)
+    with pytest.raises(ValueError, match=r"^Odd\._unflatten: found another a stored"):
+        J.astype("f4")
+
+
+def test_a_part_that_is_lost_on_the_way_is_told() -> None:
+    class Around(Kronecker):
+        structure = "Around"
+
+        def _init(self, A: Any, B: Any, *options: Any, **named: Any) -> None:
+            self.A, self.B = A, B
+            self._set(Spec.of("Around", 9, 9, (), (A.spec, B.spec)), *options, **named)
+
+        @classmethod
+        def _unflatten(cls, spec: Spec, arrays: Any, parts: Any, dtype: Any) -> Jacobian:
+            return cls.unchecked(parts[0], parts[1] * 2.0)
+
+    with pytest.raises(ValueError, match=r"^Around\._unflatten: found another part 1 stored"):
+        copy.deepcopy(Around(Diagonal(A), Diagonal(B)))
+
+
+def test_specs_of_two_structures_with_one_label_are_told_apart() -> None:
+    class Like(BlockDiagonal):
+        structure = "Like"
+
+    J = Like([Diagonal(A), Diagonal(B)])
+    J.spec = Spec.of("Like", 6, 6, (), J.spec.parts)  # _init of the parent gives its own name
+    with pytest.raises(
+        ValueError, match=r"Like: its _unflatten made Spec\((.*)\), expected Spec\(\1\), structure=Like"
+    ):
+        copy.deepcopy(J)
+
+
+def test_specs_that_differ_in_facts_alone_are_told_apart() -> None:
+    def _init(self: Any, a: Any, b: Any, *options: Any, **named: Any) -> None:
+        self.a, self.b = a, b
+        self._set(Spec.of("Odd", 3, 3, (), total=float(np.sum(a))), *options, **named)
+
+    J = wrong(_init=_init)(A, B)
+    with pytest.raises(
+        ValueError, match=r"made Spec\(Odd 3×3\), total=12.0, expected Spec\(Odd 3×3\), total=6.0;"
+    ):
+        J.mapped(lambda array: 2 * array)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("_turned", 3, "text"),
+        ("_colour", 3, "text"),
+        ("_places", "yes", "True or False"),
+        ("_entries", 1, "True or False"),
+        ("_on_diagonal", (), "True or False"),
+        ("_by_sizes", "no", "True or False"),
+    ],
+)
+def test_what_a_class_states_of_another_type_is_told(name: str, value: Any, expected: str) -> None:
+    with pytest.raises(TypeError, match=rf"^Odd\.{name}: found .*, expected {expected}$"):
+        wrong(**{name: value})
+
+
+def test_a_transpose_by_a_name_is_held_to_it() -> None:
+    with pytest.raises(ValueError, match=r"^Odd\._turned: structure: found 'Nobody', expected the name"):
+        wrong(_turned="Nobody")(A, B)
+    J = wrong(_turned="Dense", _transpose=lambda self: self)(A, B)
+    with pytest.raises(
+        ValueError, match=r"^Odd\._transpose: found Spec\(Odd 3×3\) .* by its _turned, Spec\(Dense"
+    ):
+        _ = J.T
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda J: J + Diagonal(A),
+        lambda J: J.diagonal(),
+        lambda J: J.trace(),
+        lambda J: J.row_norms(),
+    ],
+)
+@pytest.mark.parametrize("written", [{}, {"_diagonal": lambda self: self.a}])
+def test_entries_off_a_diagonal_that_is_stated_are_told(call: Any, written: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"^Odd\._on_diagonal: found True, but J·X takes more than the diagonal"
+    ):
+        call(wrong(_on_diagonal=True, **written)(A, B))
+    right = wrong(_on_diagonal=True, _transpose=lambda self: self, **written)(A, 0 * B)
+    assert_allclose(right.row_norms(), A)
+    assert_allclose((right + Diagonal(A)).dense(), np.diag(2 * A))
+
+
+def test_a_stated_diagonal_that_is_not_square_is_told() -> None:
+    odd = wrong(_on_diagonal=True, _init=set_only(spec=Spec.of("Odd", 3, 4)))
+    with pytest.raises(ValueError, match=r"^Odd\._on_diagonal: found True for the shape \(3, 4\), expected"):
+        odd(A, B)
+
+
+def test_a_sum_of_arrays_that_is_none_of_the_matrices_is_told() -> None:
+    squared = {
+        "_apply": lambda self, columns, ledger: ledger.scale(self.a[..., None] ** 2, columns),
+        "_expand": lambda self, ledger, out=None: self.a[..., None] ** 2 * EYE,
+    }
+    points = np.stack([A, B])
+    with pytest.raises(ValueError, match=r"^Odd\._entries: found True, but the sum of its arrays"):
+        wrong(_entries=True, **squared)(points, points).summed()
+    assert_allclose(
+        wrong(_entries=True)(points, points).summed().dense(), wrong()(points, points).dense().sum(axis=0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ({"_idle": lambda self, axis: "all"}, r"Odd\._idle: found 'all', expected which units may leave"),
+        (
+            {"_idle": lambda self, axis: np.array([True])},
+            r"Odd\._idle: found an array of bool of shape \(1,\)",
+        ),
+        (
+            {
+                "_idle": lambda self, axis: np.ones(3, dtype=bool),
+                "_taken_spec": classmethod(lambda cls, spec, rows, columns: spec),
+            },
+            r"Odd\._taken_spec: found Spec\(Odd 3×3\) of shape \(3, 3\), expected the spec of what is taken, of shape",
+        ),
+        (
+            {
+                "_idle": lambda self, axis: np.ones(3, dtype=bool),
+                "_taken_spec": classmethod(
+                    lambda cls, spec, rows, columns: Spec.dense(3 if rows is None else rows, 3)
+                ),
+                "_take": lambda self, rows, columns: BlockDiagonal([Diagonal([1.0]), Dense(np.ones((1, 2)))]),
+            },
+            r"Odd\._take: found .*, expected the rows and columns, .* by its _taken_spec, Spec\(Dense 2×3\)",
+        ),
+    ],
+)
+def test_dead_units_are_left_out_as_a_class_says_or_it_is_told(written: Any, sentence: str) -> None:
+    chain = Chain([EYE, Diagonal([1.0, 0.0, 1.0]), wrong(**written)(A, B)])
+    with pytest.raises((TypeError, ValueError), match=f"^{sentence}"):
+        chain.plan("left", dead_units=True).execute()
+
+
+def test_what_is_pulled_or_carried_is_held_to_what_is_asked() -> None:
+    with pytest.raises(TypeError, match=r"^Odd\._pull: found None, expected Σ Jᵀu, an array of float64"):
+        wrong(_pull=nothing)(A, B).rmatvec(A, summed=True)
+    carried = wrong(_carried=classmethod(lambda cls, spec: 3))(A, B)
+    with pytest.raises(ValueError, match=r"^Odd\._carried: found 3, expected None, or the spec of a part"):
+        Chain([EYE] * 70 + [carried]).plan("optimal")
+
+
+def _count(inner: Any) -> Any:
+    return classmethod(lambda cls, spec, columns, batch: Count(inner(spec.shape[0]) * columns, 0))
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ({}, r"Odd: found an array of shape .* as a size, expected an integer, .* write _apply_cost"),
+        (
+            {
+                "_apply_cost": _count(lambda n: n if n > 1 else 2),
+                "_expansion_cost": classmethod(lambda cls, spec: Count(0, 0)),
+                "_turned": "Odd",
+            },
+            r"Odd\._apply_cost: found an error of type ValueError within, expected what J·X costs",
+        ),
+    ],
+)
+def test_costs_that_are_no_formulas_of_sizes_are_told(written: Any, sentence: str) -> None:
+    chain = Chain([EYE] * 3 + [wrong(_by_sizes=True, **written)(A, B)] * 40 + [EYE] * 20)
+    with pytest.raises((TypeError, ValueError), match=f"^{sentence}"):
+        chain.plan("optimal")

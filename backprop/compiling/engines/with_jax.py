@@ -13,6 +13,7 @@ import numpy as np
 
 from backprop.compiling.engines import Running, Work, computed_once, not_installed
 from backprop.compiling.nodes import Node
+from jacobians.numerics.arrays import Array
 
 try:
     import jax
@@ -76,6 +77,11 @@ def made(work: Work) -> Callable[..., Any]:
             return tuple(np.array(array) for array in compiled(on_device[0], *arrays))  # writeable
 
     return call
+
+
+def dense_jacobian(function: Callable[[Any], Any], x: Array) -> Array:
+    """Return the Jacobian (outputs, inputs) of a function of JAX's arrays, by JAX's own reverse mode."""
+    return np.asarray(jax.jacrev(function)(jnp.asarray(x))).reshape(-1, x.size)
 
 
 def rewritten(nodes: list[Node], results: list[Node], once: set[int]) -> list[Node]:
