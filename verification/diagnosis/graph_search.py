@@ -257,13 +257,18 @@ class Search:
                 for part, what in looked:
                     value = ratio(off, part)
                     if np.linalg.norm(off - value * part) <= FITS * size:
-                        said = f"regularisation: {value:.6g} times {what} is there that should not be"
-                        if value < 0:
-                            said = f"regularisation: {-value:.6g} times {what} is missing"
+                        number = f"{abs(value) / self._above():.6g}"
+                        wrong = "is missing" if value < 0 else "is there that should not be"
+                        said = f"regularisation: {number} times {what} {wrong}"
                         cost = 0.8
                         if beside:
                             said, cost = f"two mistakes: {said}, and {beside}", 3.0
                         self._note(target, cost, Slip.REGULARISATION, said)
+
+    def _above(self) -> float:
+        """Return the size of the gradient from above, where it is one number: the code's own numbers are without it."""
+        found = [self.tape.values[vertex] for vertex, name in self.tape.names.items() if name == "dout"]
+        return abs(float(np.ravel(found[0])[0])) or 1.0 if found and np.size(found[0]) == 1 else 1.0
 
     def _gradients(self) -> Iterator[tuple[float, str, str, Array]]:
         """Yield what slips in the gradient of a cross entropy by the scores give."""

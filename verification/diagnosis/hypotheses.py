@@ -14,6 +14,7 @@ from verification.diagnosis.recognised import recognised, variants_of
 from verification.diagnosis.regions import regions, variants
 from verification.diagnosis.steps import ROWS
 from verification.diagnosis.tape import Edge, Pull, Tape
+from verification.diagnosis.windows import windows
 
 _ = operands, reductions  # loading them adds their rows
 USES = 6
@@ -97,7 +98,7 @@ def hypotheses(tape: Tape) -> list[Hypothesis]:
             made.append(_merged([one for _, one in members], cost + 0.2, f"{said}, everywhere"))
     made += _uses(tape)
     if not any(isinstance(call.function, Function) for call in tape.calls.values()):
-        made += [Hypothesis(*one) for row in ROWS for one in row(tape)]
+        made += [Hypothesis(*one) for row in (*ROWS, windows) for one in row(tape)]
     return sorted(made, key=lambda one: one.cost)
 
 

@@ -32,6 +32,9 @@ LARGEST_TURNED = 64
 MOST_PADDED = 2**10
 """The entries of a padded array of which it is looked up where they come from."""
 
+LARGEST_REPEATED = 2**18
+"""The entries of the Jacobian of a repetition that is looked at."""
+
 # --- operands ----------------------------------------------------------------------------------------------
 
 
@@ -152,6 +155,8 @@ def moved(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
                     yield Variant(1.5, Slip.PLACE, said, ((edge, pull_of(steps)),))
                 except Exception:  # parts that don't fit
                     pass
+        if name in ("repeat", "tile") and 0 < y.size * x.size <= LARGEST_REPEATED and y.size > x.size:
+            yield from _of_copies(edge, x, y)
         if x.size == y.size > 1 and name in (
             "transpose",
             "swapaxes",
@@ -170,6 +175,27 @@ def moved(tape: Tape, vertex: int, call: Call) -> Iterator[Variant]:
             for label, value in pool(tape, x):
                 said = f"the condition of where is {label} > 0, expected that of the code"
                 yield Variant(1.7, Slip.MASK, said, ((edge, by_entries(value > 0)),))
+
+
+def _of_copies(edge: Edge, x: Array, y: Array) -> Iterator[Variant]:
+    """Yield what it gives to average what flows back to the copies of an entry, or to take that of one alone."""
+    matrix = edge.pull(np.eye(y.size))
+    for k, which in ((0, "first"), (-1, "last")):
+        kept = [np.flatnonzero(column)[k] for column in matrix.T]
+        only = np.zeros(y.size)
+        only[kept] = 1
+        said = f"of the copies of each entry only the {which} counts, expected their sum"
+        yield Variant(1.2, Slip.ONE_USE, said, ((edge, _then_pulled(edge, only)),))
+    copies = matrix.sum(axis=0)
+    if (copies == copies[0]).all():
+        said = (
+            f"what flows back to the {y.size // x.size} copies of each entry is averaged, expected their sum"
+        )
+        yield Variant(1.1, Slip.FACTOR, said, ((edge, scaled(edge, 1 / float(copies[0]))),))
+
+
+def _then_pulled(edge: Edge, weights: Array) -> Pull:
+    return lambda rows: edge.pull(rows * weights)
 
 
 def _other_borders(edge: Edge, x: Array, y: Array) -> Iterator[Variant]:

@@ -15,6 +15,7 @@ import numpy as np
 from jacobians.function import Function
 from jacobians.numerics.arrays import Array
 from verification.causes import Slip
+from verification.diagnosis.lengths import slips_of_lengths, weight_of_squares
 from verification.diagnosis.mutations import Variant
 from verification.diagnosis.tape import Pull, Tape
 
@@ -59,7 +60,9 @@ def recognised(tape: Tape) -> list[Found]:
                 continue
             one = _known(tape, source, target, kinds, x, y)
             if one is not None:
-                found.append(one)
+                before = [past for past in found if past.target in {e.source for e in tape.edges[target]}]
+                scaled = one.kind in SCALED and any(past.kind == one.kind for past in before)
+                found += [] if scaled else [one]  # a multiple of what was found says the same again
                 break
     return found
 
@@ -68,10 +71,10 @@ def _known(tape: Tape, source: int, target: int, kinds: tuple[str, ...], x: Arra
     for kind in kinds:
         if (axes := TESTS[kind](x, y)) is not None:
             return Found(source, target, kind, axes, np.ones(()))
-    if "normalisation" in kinds and x.shape == y.shape:  # γ (x − mean) / s, whose last step is no x̂
-        for factor in _factors(tape, y.shape):
-            if (axes := _is_normalisation(x, y / factor)) is not None:
-                return Found(source, target, "normalisation", axes, factor)
+    for kind in SCALED if x.shape == y.shape else ():  # γ (x − mean) / s, whose last step is no x̂
+        for factor in _factors(tape, y.shape) if kind in kinds else ():
+            if (axes := TESTS[kind](x, y / factor)) is not None:
+                return Found(source, target, kind, axes, factor)
     return None
 
 
@@ -113,7 +116,7 @@ def _alone_before(tape: Tape, target: int) -> list[int]:
     return alone[::-1]
 
 
-NAMES = {"normalisation": "the normalisation", "logsumexp": "log Σ exp"}
+NAMES = {"normalisation": "the normalisation", "unit": "the division by the length", "logsumexp": "log Σ exp"}
 
 
 def _sets(ndim: int) -> Iterator[tuple[int, ...]]:
@@ -159,14 +162,22 @@ def _is_normalisation(x: Array, y: Array) -> tuple[int, ...] | None:
     return None
 
 
+def _is_unit(x: Array, y: Array) -> tuple[int, ...] | None:
+    if x.shape != y.shape:
+        return None
+    return next((axes for axes in _sets(x.ndim) if weight_of_squares(x, y, axes) is not None), None)
+
+
 TESTS: dict[str, Callable[[Array, Array], tuple[int, ...] | None]] = {
     "softmax": _is_softmax,
     "log-softmax": _is_log_softmax,
     "logsumexp": _is_logsumexp,
     "normalisation": _is_normalisation,
+    "unit": _is_unit,
 }
+SCALED = ("normalisation", "unit")
 KINDS = {
-    "divide": ("softmax", "normalisation"), "multiply": ("softmax", "normalisation"), "exp": ("softmax",),
+    "divide": ("softmax", *SCALED), "multiply": ("softmax", *SCALED), "exp": ("softmax",),
     "softmax": ("softmax",), "log_softmax": ("log-softmax",), "log": ("log-softmax", "logsumexp"),
     "subtract": ("log-softmax",), "add": ("logsumexp",), "logsumexp": ("logsumexp",), "reshape": ("logsumexp",),
 }  # fmt: skip
@@ -284,6 +295,8 @@ def _of_logsumexp(x: Array, y: Array, axes: tuple[int, ...]) -> Slips:
 
     begun = "in the derivative of {} "
     yield 1.0, Slip.MISSING_FACTOR, begun + "the weights softmax(x) are left out", weighted(1.0)
+    for powers in (np.exp(x), np.exp(x - x.max(axis=axes, keepdims=True))):
+        yield 1.1, Slip.MISSING_FACTOR, begun + "the softmax is not divided by its sum", weighted(powers)
     yield 1.2, Slip.MASK, begun + "the largest entry gets all", weighted(top)
     yield 1.3, Slip.WRONG_VALUE, begun + f"all {count} entries get the same", weighted(1 / count)
     for other in _sets(x.ndim):
@@ -369,9 +382,16 @@ def _of_normalisation(x: Array, y: Array, axes: tuple[int, ...]) -> Slips:
         yield cost, slip, begun + said, wrong
 
 
+def _of_unit(x: Array, y: Array, axes: tuple[int, ...]) -> Slips:
+    expected = f", expected {_said(axes, x.ndim)}"
+    others = [(one, f"over {_said(one, x.ndim)}{expected}") for one in _sets(x.ndim) if one != axes]
+    yield from slips_of_lengths(x, y, axes, others)
+
+
 SLIPS: dict[str, Callable[[Array, Array, tuple[int, ...]], Slips]] = {
     "softmax": _of_softmax,
     "log-softmax": _of_log_softmax,
     "logsumexp": _of_logsumexp,
     "normalisation": _of_normalisation,
+    "unit": _of_unit,
 }

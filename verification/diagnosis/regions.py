@@ -18,7 +18,15 @@ from jacobians.numerics.arrays import Array
 from jacobians.structures import Dense
 from verification.causes import Slip
 from verification.diagnosis.constant_factors import ratio
-from verification.diagnosis.mutations import ELEMENTWISE, PRODUCTS, Variant, name_of, operand, pool
+from verification.diagnosis.mutations import (
+    ELEMENTWISE,
+    PRODUCTS,
+    Variant,
+    name_of,
+    operand,
+    pool,
+    value_name,
+)
 from verification.diagnosis.tape import Edge, Pull, Tape, by_entries, pull_of
 
 LONGEST = 8
@@ -297,6 +305,9 @@ def _elementwise(tape: Tape, region: Region, variant: Any, own: Pull, extra: flo
         else:
             said = f"1 − f′ stands for the derivative of {name}"
             yield variant(1.6 + extra, Slip.WRONG_VALUE, said, by_entries(1 - slope))
+    for label, value in _shifted(tape, region.target):
+        said = f"{label} stands for the derivative of {name}"
+        yield variant(1.3 + extra, Slip.FUNCTION_FOR_DERIVATIVE, said, by_entries(value))
     for other, derivative in DERIVATIVES.items():
         wrong = derivative(x, y)
         if not np.allclose(wrong, slope, rtol=1e-9, atol=1e-12) and np.isfinite(wrong).all():
@@ -309,6 +320,15 @@ BY_VALUE: tuple[tuple[str, Callable[[Array], Array]], ...] = (
     ("f (1 − f)", lambda f: f * (1 - f)),
 )
 """Slopes that are written by the value of the function: of tanh, and of the logistic function."""
+
+
+def _shifted(tape: Tape, vertex: int) -> Iterator[tuple[str, Array]]:
+    """Yield what is the value plus a constant: exp(x) − 1 for exp(x)."""
+    for later, call in tape.calls.items():
+        if call.function in (np.add, np.subtract) and [edge.source for edge in tape.edges[later]] == [vertex]:
+            value = np.asarray(tape.values[later], dtype=float)
+            if value.shape == np.shape(tape.values[vertex]):
+                yield value_name(tape, later), value
 
 
 def _logistic(x: Array) -> Array:

@@ -12,7 +12,7 @@ from jacobians.numerics.arrays import Array
 from verification.causes import Slip
 from verification.diagnosis.mutations import ELEMENTWISE, again, name_of, operand, value_name
 from verification.diagnosis.regions import BY_VALUE
-from verification.diagnosis.tape import Edge, Pull, Tape, by_entries
+from verification.diagnosis.tape import Edge, Pull, Tape, by_entries, unchanged
 
 Site = tuple[Any, ...]
 Found = Iterator[tuple[float, str, str, dict[Edge, Pull | None], dict[int, list[tuple[int, Pull]]]]]
@@ -20,6 +20,8 @@ Found = Iterator[tuple[float, str, str, dict[Edge, Pull | None], dict[int, list[
 
 LONGEST = 64
 """The steps of a loop that is looked at."""
+LONGEST_ARGUMENT = 8
+"""The steps of an argument that is an elementwise function of one value."""
 
 
 def site_of(call: Call) -> Site:
@@ -218,4 +220,45 @@ def along_one_path(tape: Tape) -> Found:
         yield 1.35, Slip.MISSING_DERIVATIVE, f"{said}{_where(tape.calls[vertex])}", edges, added
 
 
-ROWS = (other_steps, overlapping_parts, along_one_path)
+def inner_derivatives(tape: Tape) -> Found:
+    """Yield what it gives to leave out the derivative of an argument of several terms: f′(g) for f′(g) g′."""
+    for vertex, call in tape.calls.items():
+        if call.function not in ELEMENTWISE or vertex not in tape.active or vertex == tape.output:
+            continue
+        before = _last_common(tape, vertex)
+        if before is not None:
+            source, cut = before
+            said = f"the derivative of {value_name(tape, vertex)} by {value_name(tape, source)} is left out"
+            edges: dict[Edge, Pull | None] = dict.fromkeys(cut)
+            yield (
+                1.35,
+                Slip.MISSING_DERIVATIVE,
+                f"{said}: 1 stands for it",
+                edges,
+                {vertex: [(source, unchanged)]},
+            )
+
+
+def _last_common(tape: Tape, vertex: int) -> tuple[int, list[Edge]] | None:
+    """Return what all ways into an elementwise value come from, and the edges into it; None for a single way."""
+    shape, waiting, steps = np.shape(tape.values[vertex]), {vertex}, 0
+    cut: list[Edge] = []
+    several = False
+    while steps < LONGEST_ARGUMENT:
+        here = max(waiting)
+        if here not in tape.calls or tape.calls[here].function not in ELEMENTWISE:
+            return None
+        edges = [edge for edge in tape.edges[here] if edge.source in tape.active]
+        if not edges or any(np.shape(tape.values[edge.source]) != shape for edge in edges):
+            return None
+        several = several or len({edge.source for edge in edges}) > 1
+        waiting = (waiting - {here}) | {edge.source for edge in edges}
+        if here == vertex:
+            cut = edges
+        steps += 1
+        if several and len(waiting) == 1:
+            return next(iter(waiting)), cut
+    return None
+
+
+ROWS = (other_steps, overlapping_parts, along_one_path, inner_derivatives)

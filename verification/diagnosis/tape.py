@@ -9,15 +9,19 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jacobians.graph.recorder import Call
+from jacobians.graph.recorder import Call, Frame
 from jacobians.graph.tracing import record
 from jacobians.numerics.arrays import Array
 from jacobians.structures import Diagonal, Identity, Jacobian, ScaledIdentity, Zero
 
+OWN = str(Path(__file__).parent.parent)
+"""Where this package stands: its lines are none of the code that is looked at."""
 SMALL = 2**14
 """Entries of a Jacobian that is multiplied as a dense matrix, which takes less time than its structure does."""
 LARGEST_CAPTURED = 4 * 10**6
@@ -283,11 +287,17 @@ class _Code:
 
 def _recorded(f: Callable[..., Any], names: list[str], points: list[Array], original: Any) -> Tape:
     graph, calls = record(f, *points, max_vertices=10**4, keeps_calls=True)
+    calls = {vertex: replace(call, frames=_of_the_user(call)) for vertex, call in calls.items()}
     same = [name for name, one in zip(names[1:], points[1:], strict=True) if np.array_equal(one, points[0])]
     names = [same[0] if same else _first_parameter(original) or names[0], *names[1:]]
     tape = Tape([one.value for one in graph.vertices], calls, dict(enumerate(names)), graph.outputs[0])
     tape.link_all((edge.source, edge.target, edge.jacobian) for edge in graph.edges)
     return tape
+
+
+def _of_the_user(call: Call) -> tuple[Frame, ...]:
+    """Return the functions that were running, without those of this package, such as Σ dout · out."""
+    return tuple(frame for frame in call.frames if not frame.file.startswith(OWN))
 
 
 def _first_parameter(f: Any) -> str:

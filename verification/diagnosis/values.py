@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from jacobians.graph.operations.table import replaced
 from jacobians.graph.recorder import Call
 from jacobians.numerics.arrays import Array
 from verification.causes import Slip
-from verification.diagnosis.mutations import SYMBOLS, name_of, operand
+from verification.diagnosis.mutations import SYMBOLS, name_of, operand, value_name
 from verification.diagnosis.tape import Tape
 
 LEAST = 1.5
@@ -45,6 +46,13 @@ def _changes(tape: Tape, vertex: int, call: Call) -> Iterator[tuple[float, str, 
             ratio = count / (count - 1)
             said = f"{name} divides by {count - 1} (ddof = 1), expected {count}"
             yield 2.0, Slip.WRONG_VALUE, said, value * (np.sqrt(ratio) if name == "std" else ratio)
+    if call.function in (np.maximum, np.minimum) and vertex in tape.active:
+        bound = -np.inf if call.function is np.maximum else np.inf
+        for k, (place, source, _) in itertools.product((0, 1), call.operands):
+            if source in tape.active and place == (1 - k,) and np.size(call.args[k]) == 1:
+                said = f"{name} is left out: {value_name(tape, source)} stands for it in all that follows"
+                yield 1.6, Slip.MASK, said, _with(call, k, bound)
+        return
     if call.function not in (np.add, np.subtract, np.multiply, np.divide):
         return
     if vertex not in tape.active:
