@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from jacobians.formulas import Derivative, FormulaError
-from jacobians.formulas.tree import Program
+from jacobians.formulas.size_sums import atom_number, is_sum, letters_of, sized
+from jacobians.formulas.tree import Program, parts_of
 from jacobians.formulas.values import Values
 from jacobians.numerics.arguments import checked_integer
 from verification.check import check
@@ -42,7 +43,7 @@ def confirmed_points(d: Derivative, points: int, seed: int) -> list[Point]:
         with np.errstate(all="ignore"):
             try:
                 point = _confirmed(d, values, sizes)
-            except np.linalg.LinAlgError:
+            except (np.linalg.LinAlgError, IndexError):  # no inverse; a slice that goes beyond the end
                 continue
             except MemoryError as error:
                 raise FormulaError(
@@ -54,18 +55,33 @@ def confirmed_points(d: Derivative, points: int, seed: int) -> list[Point]:
 
 
 def _sizes(d: Derivative, rng: np.random.Generator) -> dict[str, int]:
-    letters = sorted({part for shape in d.sizes.values() for text in shape for part in text.split("·")})
-    letters = [letter for letter in letters if not letter.isdigit()] + sorted(d.free_sizes)
-    pool = rng.permutation(np.arange(2, 2 + max(3, len(letters))))
-    return {letter: int(size) for letter, size in zip(letters, pool, strict=False)}
+    own = {letter for name in d.sizes for size in d.axes(name) for letter in letters_of(size)}
+    letters = sorted(own | d.free_sizes)
+    least = 2 + least_entries(d.program)
+    sums = [atom for name in d.sizes for size in d.axes(name) for atom in size if is_sum(atom)]
+    pool = np.arange(least, least + max(3, len(letters)))
+    for _ in range(MOST_DRAWS):
+        sizes = {letter: int(size) for letter, size in zip(letters, rng.permutation(pool), strict=False)}
+        if all(atom_number(atom, sizes) > 0 for atom in sums):
+            return sizes
+    raise FormulaError(
+        f"formula: found no sizes at which {', '.join(map(str, sums))} are all positive, expected sizes that can be"
+    )
+
+
+def least_entries(program: Program) -> int:
+    """Return how many entries the indices of a formula need beyond those of any size."""
+    bodies = [program.body, *(node for _, node in program.lets)]
+    indices = [node for body in bodies for node in parts_of(body) if node.op == "index"]
+    places = [place for node in indices for spec in node.value
+              for place in (spec if isinstance(spec, tuple) else (spec,)) if isinstance(place, int)]  # fmt: skip
+    return max(map(abs, places), default=0)
 
 
 def _sample(
     d: Derivative, name: str, sizes: Mapping[str, int], rng: np.random.Generator, *, positive: bool
 ) -> Any:
-    rows, columns = (
-        prod(sizes[atom] if isinstance(atom, str) else atom for atom in size) for size in d.axes(name)
-    )
+    rows, columns = (prod(atom_number(atom, sizes) for atom in size) for size in d.axes(name))
     a: Any = rng.normal(size=(rows, columns))
     tags = d.assumptions(name)
     if "positive definite" in tags:
@@ -160,7 +176,10 @@ def _turned(d: Derivative, vec: str, point: Point) -> Any:
 def _stacked(d: Derivative, vec: str, point: Point) -> Any:
     if vec == "row":
         return point.jacobian
-    lengths = [prod(int(point.sizes.get(part, part)) for part in text.split("·")) for text in d.shape]
+    lengths = [
+        prod(atom_number(atom, point.sizes) for part in text.split("·") for atom in sized(part))
+        for text in d.shape
+    ]
     out = d.outputs
     order = (*range(out)[::-1], *range(out, len(lengths))[::-1])
     return point.jacobian.reshape(lengths).transpose(order).reshape(point.jacobian.shape)

@@ -18,6 +18,7 @@ from jacobians.formulas.nodes import Factor, Sym, Tensor, fresh
 from jacobians.formulas.normal import close
 from jacobians.formulas.parser import parse
 from jacobians.formulas.shape_rules import SIZED, shape_of
+from jacobians.formulas.size_sums import atom_number, index_letters, is_sum, last_letter, letters_of
 from jacobians.formulas.sizes import CONSTANTS, SCALAR
 from jacobians.formulas.tree import FormulaError, Node, Program, parts_of
 from jacobians.numerics.arguments import checked_integer, near, shown
@@ -59,9 +60,11 @@ def _sizes_in(program: Program) -> set[str]:
         if node.op == "name":
             found.add(node.value)
         elif node.op in ("eye", "ones", "size"):
-            found |= {atom for atom in node.value if isinstance(atom, str)}
+            found |= letters_of(node.value)
         elif node.op in ("zeros", "comm"):
-            found |= {atom for size in node.value for atom in size if isinstance(atom, str)}
+            found |= {letter for size in node.value for letter in letters_of(size)}
+        elif node.op == "index":
+            found |= index_letters(node.value)
     return found
 
 
@@ -138,7 +141,12 @@ class Context:
     @property
     def free_sizes(self) -> set[str]:
         """The letters that are no size of a variable's, such as n in ``sum(ones(n))*x``."""
-        own = {atom for name in self.shapes.variables for side in self.shape(name) for atom in side}
+        atoms = {atom for name in self.shapes.variables for side in self.shape(name) for atom in side}
+        own, before = {atom for atom in atoms if not is_sum(atom)}, -1
+        while len(own) > before:  # a sum gives its last letter
+            before = len(own)
+            left = [letters_of((atom,)) - own for atom in atoms if is_sum(atom)]
+            own |= {letter for letters in left if len(letters) == 1 for letter in letters}
         return (
             {letter for letter in self.shapes.taken if letter not in self.shapes.names}
             - own
@@ -251,13 +259,16 @@ class Context:
                 raise FormulaError(
                     f"{name}: found an array of shape {array.shape}, expected {self.shape_text(name)}"
                 )
-            for group, length in zip(groups, array.shape, strict=True):
-                self._bind(name, group, length, sizes)
             arrays[name] = array
+            for group, length in zip(groups, array.shape, strict=True):
+                if len(group) == 1 and isinstance(group[0], str):
+                    sizes.setdefault(group[0], length)
+        while found := self._last_letters(arrays, sizes):
+            sizes.update(found)
         for name in self.shapes.variables:
             for place, group in enumerate(group for group in self.shape(name) if group):
-                if all(not isinstance(atom, str) or atom in sizes for atom in group):
-                    expected = int(np.prod([sizes[a] if isinstance(a, str) else a for a in group]))
+                if letters_of(group) <= sizes.keys() or all(atom in sizes for atom in group):
+                    expected = int(np.prod([atom_number(atom, sizes) for atom in group]))
                     if arrays[name].shape[place] != expected:
                         raise FormulaError(
                             f"{name}: found an array of shape {arrays[name].shape}, expected "
@@ -273,6 +284,11 @@ class Context:
             arrays[name] = Numbers(arrays, sizes).of(line)
         return arrays, sizes
 
-    def _bind(self, name: str, group: tuple[str | int, ...], length: int, sizes: dict[str, int]) -> None:
-        if len(group) == 1 and isinstance(group[0], str):
-            sizes.setdefault(group[0], length)
+    def _last_letters(self, arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> dict[str, int]:
+        """Return letters that sums give of which all others are known."""
+        found: dict[str, int] = {}
+        for name, array in arrays.items():
+            for group, length in zip((g for g in self.shape(name) if g), array.shape, strict=True):
+                if len(group) == 1 and is_sum(group[0]):
+                    found |= last_letter(str(group[0]), length, sizes)
+        return found

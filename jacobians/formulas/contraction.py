@@ -9,6 +9,7 @@ import numpy as np
 
 from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES
 from jacobians.formulas.nodes import Choice, Delta, Fn, Sym, Tensor, Term
+from jacobians.formulas.size_sums import atom_number
 
 
 class Numbers:
@@ -20,7 +21,7 @@ class Numbers:
 
     def size(self, atom: str | int) -> int:
         """Return a size as a number."""
-        return atom if isinstance(atom, int) else self.sizes[atom]
+        return atom_number(atom, self.sizes)
 
     def of(self, node: Sym | Delta | Choice | Fn | Tensor) -> Any:
         """Return a node as an array, an axis for each of its sizes."""
@@ -35,7 +36,8 @@ class Numbers:
         if isinstance(node, Delta):
             return np.eye(shape[0])
         if isinstance(node, Choice):
-            columns = node.start if node.stop is None else slice(node.start, node.stop)
+            start = self.size(node.start)
+            columns = start if node.stop is None else slice(start, self.size(node.stop))
             return np.eye(shape[0])[:, columns]
         if isinstance(node, Fn):
             return self._function(node)

@@ -24,9 +24,10 @@ ASSUMPTIONS = {
 """What each word says, with all that follows from it."""
 
 _SQUARE = {"symmetric", "diagonal", "orthogonal", "invertible", "square", "positive definite"}
-_SIZE = r"(?:[^\W\d_]\w*?|\d+)"
-_PAIR = re.compile(rf"({_SIZE})\s*(?:×|x|\*|,|\bby\b)\s*([^\W\d_]\w*|\d+)")
-_ONE = re.compile(r"[^\W\d_]\w*|\d+")
+_SUM = r"\((?:[^\W\d_]\w*|\d+)(?: *[-+*] *(?:[^\W\d_]\w*|\d+))*\)"
+_SIZE = rf"(?:[^\W\d_]\w*?|\d+|{_SUM})"
+_PAIR = re.compile(rf"({_SIZE})\s*(?:×|x|\*|,|\bby\b)\s*([^\W\d_]\w*|\d+|{_SUM})")
+_ONE = re.compile(rf"[^\W\d_]\w*|\d+|{_SUM}")
 _EXPECTED = "sizes such as 'm×n', 'n' (a column), '1×n' (a row) or 'scalar', and words such as 'symmetric'"
 
 
@@ -73,10 +74,13 @@ def declaration(name: str, said: Any) -> Declaration:
             kind = (
                 {"number": "scalar", "vector": "column"}.get(word, word) if kind in ("", "column") else kind
             )
-    left = left.replace("(", " ").replace(")", " ").strip(" ,")
+    left = left.strip(" ,")
     sizes: tuple[str, ...] | None = None
     if left:
         pair, one = _PAIR.fullmatch(left), _ONE.fullmatch(left)
+        if pair is None and one is None:  # (h, d), as NumPy writes shapes
+            left = left.replace("(", " ").replace(")", " ").strip(" ,")
+            pair, one = _PAIR.fullmatch(left), _ONE.fullmatch(left)
         if pair is not None:
             sizes = (pair[1], pair[2])
         elif one is not None:

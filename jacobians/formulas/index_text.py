@@ -80,8 +80,8 @@ class IndexText:
         elif isinstance(node, Choice):
             first = names[labels[0]]
             if node.stop is None:
-                return f"δ[{first},{node.start}]"
-            shift = f"{names[labels[1]]}+{node.start}" if node.start else names[labels[1]]
+                return f"δ[{first},{str(node.start).strip('()')}]"
+            shift = f"{names[labels[1]]}+{str(node.start).strip('()')}" if node.start else names[labels[1]]
             made = f"δ[{first},{shift}]"
         elif isinstance(node, Sym):
             made = f"{node.name}{at}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from jacobians.formulas.declarations import Declaration
 from jacobians.formulas.functions import ELEMENTWISE, WHOLE
 from jacobians.formulas.shape_rules import shape_of
+from jacobians.formulas.size_sums import index_letters, letters_of
 from jacobians.formulas.sizes import Shapes, Unknown
 from jacobians.formulas.tree import FormulaError, Node, Program
 
@@ -27,7 +28,9 @@ def infer(program: Program, declared: Mapping[str, Declaration], extra: Iterable
         if node.op == "name":
             names.add(node.value)
         elif node.op in ("eye", "ones"):
-            names |= {atom for atom in node.value if isinstance(atom, str)}
+            names |= letters_of(node.value)
+        elif node.op == "index":
+            names |= index_letters(node.value)
         stack += node.args
     shapes = Shapes(program.source, declared, names)
     sizes = shapes.size_letters()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from jacobians.formulas.functions import ELEMENTWISE, WHOLE
+from jacobians.formulas.size_sums import is_sum
 from jacobians.formulas.text import binding, bounds
 from jacobians.formulas.tree import FormulaError, Node, is_number
 
@@ -101,15 +102,19 @@ def _call(node: Node) -> str:
 
 def _zeros(node: Node) -> str:
     if max(map(len, node.value)) > 1:
-        rows, columns = (
-            " ".join(_name(Node("name", value=str(atom))) for atom in size) or "1" for size in node.value
-        )
+        rows, columns = (" ".join(_atom(atom) for atom in size) or "1" for size in node.value)
         return rf"\operatorname{{zeros}}\left({rows}, {columns}\right)"
     rows, columns = map(_sizes, node.value)
     return rf"\mathbf{{0}}_{{{rows} \times {columns}}}"
 
 
+def _atom(atom: str | int) -> str:
+    return rf"\left({_sizes((atom,))}\right)" if is_sum(atom) else _name(Node("name", value=str(atom)))
+
+
 def _sizes(size: tuple[str | int, ...]) -> str:
+    if len(size) == 1:  # n+p, and (n+p) m in a product
+        return str(size[0]).strip("()").replace("*", r" \cdot ")
     return " ".join(map(str, size)) or "1"
 
 
@@ -118,13 +123,15 @@ def _stack(node: Node) -> str:
 
 
 _WRITERS = {
-    "index": lambda node: f"{_in(node.args[0], 7)}[{bounds(node)}]",
+    "index": lambda node: f"{_in(node.args[0], 7)}[{bounds(node)}]".replace("*", r" \cdot "),
     "stack": _stack,
     "num": _num,
     "name": _name,
-    "size": lambda node: " ".join(_name(Node("name", value=str(atom))) for atom in node.value),
-    "eye": lambda node: r" \otimes ".join(f"I_{{{atom}}}" for atom in node.value) or "1",
-    "ones": lambda node: r" \otimes ".join(rf"\mathbf{{1}}_{{{atom}}}" for atom in node.value) or "1",
+    "size": lambda node: " ".join(_atom(atom) for atom in node.value),
+    "eye": lambda node: r" \otimes ".join(f"I_{{{_sizes((atom,))}}}" for atom in node.value) or "1",
+    "ones": lambda node: (
+        r" \otimes ".join(rf"\mathbf{{1}}_{{{_sizes((atom,))}}}" for atom in node.value) or "1"
+    ),
     "zeros": _zeros,
     "comm": lambda node: f"K_{{{_sizes(node.value[0])},{_sizes(node.value[1])}}}",
     "add": _add,
@@ -217,7 +224,10 @@ def text_of_latex(source: str) -> str:
 
 def _sized(sign: str, function: str, sizes: str) -> str:
     """Return I_n, or eye(n_1) for a size that has an underscore of its own."""
-    return f"{function}({sizes.replace('×', ', ')})" if "_" in sizes else f"{sign}_{sizes}"
+    parts = [f"({part})" if re.search("[-+*]", part) else part for part in re.split("[×,]", sizes)]
+    if "_" in sizes:
+        return f"{function}({', '.join(parts)})"
+    return f"{sign}_{('×' if '×' in sizes else ',').join(parts)}"
 
 
 class _Reader:
@@ -243,7 +253,7 @@ class _Reader:
         end = self.words.index("}", self.place)
         words = self.words[self.place + 1 : end]
         self.place = end + 1
-        return "".join("×" if word == r"\times" else word for word in words)
+        return "".join({r"\times": "×", r"\cdot": "*"}.get(word, word) for word in words)
 
     def read(self, end: str) -> str:
         out, operand = "", False

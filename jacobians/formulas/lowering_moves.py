@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from math import prod
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from jacobians.formulas.nodes import Choice, Factor, Term, fresh, relabel
 from jacobians.formulas.open_values import Value
 from jacobians.formulas.shape_rules import size_argument
+from jacobians.formulas.size_sums import atom_of, length, linear_sum, place_in, size_of
 from jacobians.formulas.tree import FormulaError, Node
 
 if TYPE_CHECKING:
@@ -34,9 +35,13 @@ def index(low: Lowering, node: Node) -> Value:
             continue
         if len(labels) != 1:
             raise FormulaError(f"{low.part(node)}: found an index of a product of sizes, expected one size")
-        start, stop = (spec, None) if isinstance(spec, int) or spec[1] - spec[0] == 1 else spec
-        start = start if isinstance(start, int) else start[0]
-        choice = Choice(sizes[labels[0]], start, stop)
+        size = (sizes[labels[0]],)
+        first, last = spec if isinstance(spec, tuple) else (spec, None)
+        if isinstance(spec, tuple) and first == 0 and length(size, spec) == size:
+            sides.append(labels)
+            continue
+        stop = None if length(size, spec) == () else atom_of(place_in(size, last))
+        choice = Choice(size[0], atom_of(place_in(size, first)), stop)
         made = fresh(len(choice.sizes) - 1)
         factors.append(Factor(choice, (*labels, *made)))
         gone[labels[0]] = sizes.pop(labels[0])
@@ -51,23 +56,21 @@ def stack(low: Lowering, node: Node) -> Value:
     assert low.shapes is not None
     along = 0 if node.value == "rows" else 1
     values = [low.lower(arg) for arg in node.args]
-    lengths = [
-        prod(int(v.sizes[la]) for la in (v.rows, v.columns)[along]) for v in values
-    ]  # numbers, as inferred
-    total = sum(lengths)
-    if total == 1:  # one part, a number
+    lengths = [tuple(v.sizes[la] for la in (v.rows, v.columns)[along]) for v in values]
+    ends = [linear_sum(lengths[:k]) for k in range(len(values) + 1)]
+    whole = size_of(ends[-1])
+    if whole == () or (len(values) == 1 and len(lengths[0]) == 1):  # one part
         return values[0]
+    total = atom_of(ends[-1])
     (label,) = fresh(1)
     across = (values[0].rows, values[0].columns)[1 - along]
     sizes = {la: values[0].sizes[la] for la in across} | {label: total}
     terms: list[Term] = []
-    start = 0
-    for value, length in zip(values, lengths, strict=True):
+    for value, size, (start, stop) in zip(values, lengths, pairwise(map(atom_of, ends)), strict=True):
         own = (value.rows, value.columns)[along]
         if len(own) > 1:
             raise FormulaError(f"{low.part(node)}: found a part with a product of sizes, expected one size")
-        choice = Choice(total, start, None if length == 1 else start + length)
-        start += length
+        choice = Choice(total, start, None if size == () else stop)
         names = dict(zip((value.rows, value.columns)[1 - along], across, strict=True))
         terms += [
             relabel(term, names)._replace(

@@ -19,6 +19,7 @@ from jacobians.formulas.functions_of import same_everywhere
 from jacobians.formulas.kronecker_form import KroneckerForm
 from jacobians.formulas.nodes import Atom, Choice, Delta, Factor, Fn, Sym, Tensor, Term
 from jacobians.formulas.reduction import Graph, NoFormError, entrywise, raised
+from jacobians.formulas.size_sums import atom_of, linear, placed, plus, short_place
 from jacobians.formulas.sums import Piece, collected
 from jacobians.formulas.tree import Node, call, is_number, name, num, transposed
 
@@ -66,7 +67,11 @@ class MatrixForm:
         if isinstance(node, Delta):
             return Node("eye", value=(node.size,))
         if isinstance(node, Choice):
-            columns = node.start if node.stop is None else (node.start, node.stop)
+            size = (node.size,)
+            start, stop = short_place(size, placed(node.start)), node.stop
+            if stop is None and isinstance(start, tuple):  # a column between others is a slice of one
+                stop = atom_of(plus(linear(start), {(): 1}))
+            columns = start if stop is None else (start, short_place(size, placed(stop), stop=True))
             return Node("index", (Node("eye", value=(node.size,)),), (None, columns))
         if isinstance(node, Tensor):
             return self.of(node, *((0,), (1,))[: len(node.sizes)], *[()] * (2 - len(node.sizes)))

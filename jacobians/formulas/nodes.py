@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from jacobians.formulas.canonical import canonical
+from jacobians.formulas.size_sums import length, placed
 
 Atom = str | int
 Number = int | Fraction
@@ -93,14 +94,16 @@ class Choice:
     """Columns start … stop − 1 of the identity of a size; without stop the one column e_start."""
 
     size: Atom
-    start: int
-    stop: int | None = None
+    start: Atom
+    stop: Atom | None = None
     symmetric = False
 
     @property
     def sizes(self) -> tuple[Atom, ...]:
         """The sizes of its axes."""
-        return (self.size,) if self.stop is None else (self.size, self.stop - self.start)
+        if self.stop is None:
+            return (self.size,)
+        return (self.size, *(length((self.size,), (placed(self.start), placed(self.stop))) or (1,)))
 
     @cached_property
     def digest(self) -> str:

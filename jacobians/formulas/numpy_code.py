@@ -12,7 +12,9 @@ from jacobians.formulas.matrix_form import MatrixForm, NoFormError
 from jacobians.formulas.naming import Named, with_parts
 from jacobians.formulas.nodes import Choice, Delta, Factor, Fn, Sym, Tensor, Term
 from jacobians.formulas.shape_rules import shape_of
+from jacobians.formulas.size_sums import length, place_text
 from jacobians.formulas.sizes import Shapes
+from jacobians.formulas.text import index_text
 from jacobians.formulas.tree import FormulaError, Node, is_number
 
 _ATOMS = {"name", "call", "eye", "ones", "zeros", "comm", "size"}
@@ -150,18 +152,14 @@ class NumpyCode:
         kind = self._kind(inner)
         if kind != "matrix":
             specs = specs[:1] if kind == "column" else specs[1:]
+        shape = self.shapes.of.get(id(inner)) or shape_of(inner, self.shapes)
+        sides = shape if kind == "matrix" else shape[:1] if kind == "column" else shape[1:]
         parts = []
-        for spec in specs:
-            narrow = (
-                spec
-                if isinstance(spec, int)
-                else spec[0]
-                if spec is not None and spec[1] - spec[0] == 1
-                else None
+        for spec, side in zip(specs, sides, strict=True):
+            one = (
+                isinstance(spec, tuple) and self.shapes.resolve(length(self.shapes.resolve(side), spec)) == ()
             )
-            parts.append(
-                ":" if spec is None else str(narrow) if narrow is not None else f"{spec[0]}:{spec[1]}"
-            )
+            parts.append(place_text(spec[0]) if one else index_text(spec))
         return f"{self._in(inner)}[{', '.join(parts)}]"
 
     def _stack(self, node: Node) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy
 
 from jacobians.formulas.numpy_arithmetic import turned
+from jacobians.formulas.size_sums import linear_sum, place_in, plus, size_of
 from jacobians.formulas.tree import Node, call
-from jacobians.formulas.written import Size, Written, atoms_of, refused, size_node, written
+from jacobians.formulas.written import Size, Written, atoms_of, refused, size_node, sum_size, written
 
 np: Any = numpy  # whose functions give written arrays here
 
@@ -150,30 +151,31 @@ def _one_axis(array: Written, part: Any) -> Written:
 
 
 def _length(spec: Any, size: Any) -> Any:
-    return size if spec is None else spec[1] - spec[0]
+    if not isinstance(spec, tuple):
+        return size
+    return sum_size(size_of(plus(place_in(atoms_of(size), spec[1]), place_in(atoms_of(size), spec[0]), -1)))
 
 
 def _spec(part: Any, size: Any) -> Any:
     """Return an index as the tree holds it: None for all, a number, or (start, stop)."""
     if isinstance(part, int | np.integer) and not isinstance(part, bool):
-        if part < 0 and isinstance(size, Size):
-            raise refused(
-                "indexing from the end of an array with a letter for its size", "indices from the beginning"
-            )
-        if part >= 64:
+        if abs(part) >= 64:
             raise refused(
                 "indexing beyond 63, as a loop over a size with letters does", "code for whole arrays"
             )
-        return int(part) if part >= 0 else int(part) + int(size)
+        return int(part) if part >= 0 or isinstance(size, Size) else int(part) + int(size)
     if isinstance(part, slice) and part.step in (None, 1):
         if part.start in (None, 0) and part.stop is None:
             return None
-        if isinstance(size, Size) and (part.stop is None or part.stop < 0 or (part.start or 0) < 0):
-            raise refused(
-                "slicing to the end of an array with a letter for its size",
-                "a declared number, or slices such as x[0:3]",
+        ends = (part.start or 0, part.stop)
+        if isinstance(size, Size) or any(isinstance(end, Size) for end in ends):
+            start, stop = (
+                end.atoms if isinstance(end, Size) else end if end is None else int(end) for end in ends
             )
-        start, stop, _ = part.indices(int(part.stop) if isinstance(size, Size) else int(size))
+            return (
+                (start, None if stop == atoms_of(size) else stop) if start or stop != atoms_of(size) else None
+            )
+        start, stop, _ = part.indices(int(size))
         return start, stop
     raise refused("indexing of this kind", "whole numbers, slices without steps and None")
 
@@ -195,7 +197,7 @@ def stacked(arrays: Sequence[Any], axis: int) -> Written:
 def _total(sizes: Sequence[Any]) -> Any:
     if all(isinstance(size, int) for size in sizes):
         return sum(sizes)
-    raise refused("numpy.concatenate along sizes with letters", "declared numbers for these sizes")
+    return sum_size(size_of(linear_sum(map(atoms_of, sizes))))
 
 
 def concatenate(arrays: Any, axis: int = 0) -> Written:

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from jacobians.formulas.brackets import BracketReader
 from jacobians.formulas.functions import ALIASES, closest_function, known_function
+from jacobians.formulas.size_sums import sized
 from jacobians.formulas.tokens import MOST_LETTERS, SUPERSCRIPTS, Token
 from jacobians.formulas.tree import MOST_NESTED, FormulaError, Node, Program
 from jacobians.names import class_name
@@ -40,10 +41,6 @@ def parse(source: str) -> Program:
             f"own, `h = …;`, or derive them one by one"
         )
     return _Parser(source).program()
-
-
-def _size(text: str) -> tuple[str | int, ...]:
-    return () if text in ("", "1") else (int(text) if text.isdigit() else text,)
 
 
 class _Parser(BracketReader):
@@ -256,7 +253,7 @@ class _Parser(BracketReader):
             return self.node("num", token.start, value=Fraction(token.text))
         if token.kind in ("eye", "ones", "zeros", "comm"):
             self.take()
-            sizes = tuple(_size(text) for text in token.sizes)
+            sizes = tuple(sized(text) for text in token.sizes)
             return self.node(token.kind, token.start, value=sizes[0] if len(sizes) == 1 else sizes)
         if token.kind == "name":
             return self.named()
@@ -290,6 +287,8 @@ class _Parser(BracketReader):
             return self.node("name", token.start, value=token.text)
         function = ALIASES.get(token.text, token.text)
         if not known_function(function):
+            if self.chooses():
+                return self.index(self.node("name", token.start, value=token.text), token.start, opened)
             self.place -= 2
             raise self.fail(
                 f"a function that is known{closest_function(token.text)}, or a sign such as * before the bracket"

@@ -41,12 +41,13 @@ def read_code(f: Callable[..., Any], declare: Mapping[str, Any] | None) -> tuple
             raise FormulaError(f"declare: found {one!r}, expected names of the arguments, {', '.join(names)}")
     shapes = Shapes("", said)
     run: dict[int, tuple[Any, ...]] = {}
-    before, Lengths.known = Lengths.known, run
+    before, Lengths.known = (Lengths.known, Lengths.sums), run
+    Lengths.sums = {}
     try:
         arrays = _arguments(names, shapes)
         made = _run(f, arrays)
     finally:
-        Lengths.known = before
+        Lengths.known, Lengths.sums = before
     if isinstance(made, tuple):
         raise FormulaError(f"formula: found code with {len(made)} results, expected one array")
     result = written(made)
@@ -183,6 +184,13 @@ def _text(body: Node, shapes: Shapes) -> str:
                 tuple(shapes.final(size) for size in value)
                 if part.op in ("zeros", "comm")
                 else shapes.final(value)
+            )
+        if part.op == "index":
+            value = tuple(
+                tuple(shapes.final(place) if isinstance(place, tuple) else place for place in spec)
+                if isinstance(spec, tuple)
+                else spec
+                for spec in value
             )
         made = Node(part.op, inner, value)
         if uses[id(part)] > 1 and part.args and part.op not in ("T", "neg") and part is not body:

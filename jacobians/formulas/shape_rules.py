@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from math import prod
+from typing import Any
 
 from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES, WHOLE
+from jacobians.formulas.size_sums import Linear, length, letters_of, linear, place_in, plus, size_of
 from jacobians.formulas.sizes import CONSTANTS, SCALAR, Shape, Shapes, Size
 from jacobians.formulas.tree import FormulaError, Node, ShapeError
 
@@ -169,6 +170,12 @@ def size_argument(node: Node, arg: Node, shapes: Shapes) -> Size:
         return (arg.value,)
     if arg.op == "mul":
         return tuple(atom for factor in arg.args for atom in size_argument(node, factor, shapes))
+    if arg.op == "add":
+        total: Linear = {}
+        for term in arg.args:
+            inner = term.args[0] if term.op == "neg" else term
+            total = plus(total, linear(size_argument(node, inner, shapes)), -1 if term.op == "neg" else 1)
+        return size_of(total)
     if (
         arg.op == "pow"
         and arg.args[1].op == "num"
@@ -296,27 +303,49 @@ def _index(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
     (shape,) = inner
     made = []
     for spec, size in zip(node.value, shape, strict=True):
-        known = shapes.resolve(size)
-        most = known[0] if len(known) == 1 and isinstance(known[0], int) else 1 if known == () else None
+        known, ends = shapes.resolve(size), spec if isinstance(spec, tuple) else (spec,)
+        for place in ends:
+            shapes.taken |= letters_of(place) if isinstance(place, tuple) else set()
         if spec is not None:
-            last = spec if isinstance(spec, int) else spec[1] - 1
-            if (most is not None and last >= most) or (not isinstance(spec, int) and spec[0] >= spec[1]):
-                raise ShapeError(
-                    f"{shapes.part(node)}: sizes do not match: {shapes.is_(node.args[0], shape)}, and entries up to "
-                    f"{last} were expected; indices count from 0, and x[0:2] are the first two"
-                )
-        made.append(size if spec is None else _length(1 if isinstance(spec, int) else spec[1] - spec[0]))
+            _within(node, shape, known, spec, shapes)
+        made.append(length(known, spec))
     return made[0], made[1]
 
 
-def _length(number: int) -> Size:
-    return () if number == 1 else (number,)
+def _within(node: Node, shape: Shape, size: Size, spec: Any, shapes: Shapes) -> None:
+    """Refuse indices that an axis of a size does not have, and empty slices."""
+    if len(size) > 1:
+        raise ShapeError(
+            f"{shapes.part(node)}: sizes do not match: {shapes.is_(node.args[0], shape)}, and an axis of one size was "
+            f"expected, not of a product"
+        )
+    start, stop = spec if isinstance(spec, tuple) else (spec, None)
+    first = shapes.resolve(size_of(place_in(size, start)))
+    last = shapes.resolve(size_of(place_in(size, stop)))
+    past = shapes.resolve(size_of(plus(linear(size), linear(last if isinstance(spec, tuple) else first), -1)))
+    taken = linear(shapes.resolve(length(size, spec)))
+    empty = isinstance(spec, tuple) and not any(
+        more > 0 for key, more in taken.items() if key or len(taken) == 1
+    )
+    if empty or _below(first, 0) or _below(past, 0 if isinstance(spec, tuple) else 1):
+        numbers = isinstance(start, int) and (isinstance(stop, int) or not isinstance(spec, tuple))
+        most = (stop - 1 if isinstance(stop, int) else start) if numbers else None
+        what = f"entries up to {most} were" if most is not None and most >= 0 else "entries that it has were"
+        raise ShapeError(
+            f"{shapes.part(node)}: sizes do not match: {shapes.is_(node.args[0], shape)}, and {what} expected; indices "
+            f"count from 0, x[0:2] are the first two and x[-1] is the last"
+        )
+
+
+def _below(size: Size, least: int) -> bool:
+    """Return whether a size is a number below another."""
+    return len(size) == 1 and isinstance(size[0], int) and size[0] < least
 
 
 def _stack(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
     along = 0 if node.value == "rows" else 1
     across = inner[0][1 - along]
-    total = 0
+    total: Linear = {}
     for arg, shape in zip(node.args, inner, strict=True):
         if not shapes.unify(across, shape[1 - along]):
             raise _mismatch(
@@ -329,13 +358,13 @@ def _stack(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
                 "[A, B] needs equal rows, [A; B] equal columns",
             )
         size = shapes.resolve(shape[along])
-        if any(not isinstance(atom, int) for atom in size):
+        if len(size) > 1:
             raise ShapeError(
-                f"{shapes.part(node)}: sizes do not match: {shapes.is_(arg, shape)}, and a number was expected for the "
-                f"side along which it is stacked; declare it, as in declare={{'x': '3'}}"
+                f"{shapes.part(node)}: sizes do not match: {shapes.is_(arg, shape)}, and one size was expected for the "
+                f"side along which it is stacked, not a product"
             )
-        total += prod(size)
-    side = _length(total)
+        total = plus(total, linear(size))
+    side = size_of(total)
     return (side, across) if along == 0 else (across, side)
 
 

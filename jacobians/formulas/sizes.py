@@ -6,10 +6,12 @@ has not one entry by accident, and ``x*y`` of two columns is refused.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jacobians.formulas.declarations import Declaration
+from jacobians.formulas.size_sums import SizeSum, is_sum, letters_of, linear, plus, size_of, sized
 from jacobians.formulas.tree import Node
 
 CONSTANTS = {"pi": 3.141592653589793, "π": 3.141592653589793}
@@ -18,10 +20,19 @@ CONSTANTS = {"pi": 3.141592653589793, "π": 3.141592653589793}
 _LETTERS = (*"mnpqkrsdhlcbgNMTDKLPQRSBCH", *(f"n{number}" for number in range(1, 400)))
 
 
-class Unknown:
-    """A size that is not known yet."""
+_born = itertools.count()
 
-    __slots__ = ()
+
+class Unknown:
+    """A size that is not known yet; those that were met first come first."""
+
+    __slots__ = ("born",)
+
+    def __init__(self) -> None:
+        self.born = next(_born)
+
+    def __str__(self) -> str:
+        return f"~{self.born:09}"
 
 
 Size = tuple[Any, ...]
@@ -41,7 +52,7 @@ class Shapes:
         self.names: dict[str, Shape] = {}
         self.variables: list[str] = []
         self.read: set[str] = set()  # sizes that a text speaks of which is read beside the formula
-        self.taken = set(names) | {s for d in declared.values() for s in d.sizes or ()}
+        self.taken = set(names) | {s for d in declared.values() for s in letters_of(d.sizes or ())}
 
     def with_vec(self, vec: str) -> Shapes:
         """Return the same names for parts in which vec means another order."""
@@ -54,19 +65,28 @@ class Shapes:
 
     def resolve(self, size: Size) -> Size:
         """Return a size with all that is known of its atoms."""
-        if not any(atom in self.bound for atom in size):
+        if not any(atom in self.bound or is_sum(atom) for atom in size):
             return size
-        return tuple(
-            part
-            for atom in size
-            for part in (self.resolve(self.bound[atom]) if atom in self.bound else (atom,))
-        )
+        return tuple(part for atom in size for part in self._known(atom))
+
+    def _known(self, atom: Any) -> Size:
+        if atom in self.bound:
+            return self.resolve(self.bound[atom])
+        if not isinstance(atom, SizeSum):
+            return (atom,)
+        total: dict[Any, int] = {}
+        for letters, count in atom.parts:
+            known = linear(self.resolve(letters))
+            total = plus(total, {key: count * more for key, more in known.items()})
+        return size_of(total)
 
     def unify(self, left: Size, right: Size) -> bool:
         """Make two sizes equal, or return False."""
         left, right = self.resolve(left), self.resolve(right)
         if left == right:
             return True
+        if len(left) == len(right) == 1 and any(map(is_sum, (*left, *right))):
+            return self._solved(left, right)
         if len(left) == len(right):
             return all(self._atoms(a, b) for a, b in zip(left, right, strict=True))
         short, long = (left, right) if len(left) < len(right) else (right, left)
@@ -74,6 +94,40 @@ class Shapes:
             self.bound[short[0]] = long
             return True
         return False
+
+    def _solved(self, left: Size, right: Size) -> bool:
+        """Make two sizes equal of which one has a sum: what one unknown of them must be."""
+        one, two = linear(left), linear(right)
+        if (
+            len(one) == len(two)
+            and list(one.values()) == list(two.values())
+            and self._open(one)
+            and self._open(two)
+        ):
+            return all(self.unify(a, b) for a, b in zip(one, two, strict=True))  # blocks: part by part
+        rest = plus(one, two, -1)
+        for sums_only in (True, False):  # a size is rather a sum than a difference of others
+            for letters, count in rest.items():
+                unknown = letters[0] if len(letters) == 1 else None
+                others = {key: -more * count for key, more in rest.items() if key != letters}
+                if (
+                    not isinstance(unknown, Unknown)
+                    or abs(count) != 1
+                    or any(unknown in key for key in others)
+                ):
+                    continue
+                if sums_only and any(more < 0 for key, more in others.items() if key):
+                    continue
+                found = size_of(others)
+                if found == () or not any(more > 0 for more in others.values()):
+                    return False  # no size, or 1, which none becomes by accident
+                self.bound[unknown] = found
+                return True
+        return False
+
+    @staticmethod
+    def _open(total: Mapping[Any, int]) -> bool:
+        return all(len(letters) == 1 and isinstance(letters[0], Unknown) for letters in total)
 
     def _atoms(self, a: Any, b: Any) -> bool:
         a, b = self.resolve((a,)), self.resolve((b,))
@@ -102,7 +156,15 @@ class Shapes:
 
     def final(self, size: Size) -> tuple[str | int, ...]:
         """Return a size in letters and numbers."""
-        return tuple(self.letter(atom) for atom in self.resolve(size))
+        return tuple(part for atom in self.resolve(size) for part in self._lettered(atom))
+
+    def _lettered(self, atom: Any) -> tuple[str | int, ...]:
+        if not isinstance(atom, SizeSum):
+            return (self.letter(atom),)
+        total: dict[Any, int] = {}
+        for letters, count in atom.parts:
+            total = plus(total, linear(tuple(map(self.letter, letters))), count)
+        return size_of(total)
 
     def shown(self, shape: Shape) -> str:
         """Return a shape as text."""
@@ -161,9 +223,9 @@ class Shapes:
         return self.names[name]
 
     def _size(self, text: str) -> Size:
-        return () if text == "1" else (int(text) if text.isdigit() else text,)
+        return sized(text)
 
     def size_letters(self) -> set[str]:
         """Return the letters that declarations use for sizes."""
         said = (size for one in self.declared.values() for size in one.sizes or () if not size.isdigit())
-        return self.read.union(said)
+        return self.read | letters_of(said)

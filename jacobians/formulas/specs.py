@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from jacobians.formulas.formula import Derivative
 from jacobians.formulas.matrix_notation import Form
 from jacobians.formulas.shape_rules import shape_of
+from jacobians.formulas.size_sums import is_sum, letters_of, linear
 from jacobians.formulas.sizes import Shapes
 from jacobians.formulas.text import binding, text
 from jacobians.formulas.tree import FormulaError, Node
@@ -40,9 +41,7 @@ def chains_of(d: Derivative, vec: str = "row", sizes: Mapping[str, int] | None =
         If the derivative has no matrix notation, or a name in `sizes` is none of its letters.
     """
     form: Form = d.matrix(vec)
-    letters = {
-        part for shape in d.sizes.values() for side in shape for part in side.split("·") if not part.isdigit()
-    }
+    letters = {letter for name in d.sizes for size in d.axes(name) for letter in letters_of(size)}
     for name, value in (sizes or {}).items():
         if name not in letters:
             raise FormulaError(
@@ -66,6 +65,10 @@ class _Specs:
     def _atom(self, atom: Any) -> Any:
         if isinstance(atom, int):
             return atom
+        if is_sum(atom):
+            return sum(
+                c * prod((self._atom(a) for a in letters), start=1) for letters, c in linear((atom,)).items()
+            )
         if atom in self.sizes:
             return self.sizes[atom]
         import sympy  # only for those who ask for letters

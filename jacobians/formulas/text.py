@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from jacobians.formulas.functions import ELEMENTWISE
+from jacobians.formulas.size_sums import place_text
 from jacobians.formulas.tree import Node, is_number
 
 _BINDING = {
@@ -151,12 +152,17 @@ def _sized(sign: str, function: str, *sizes: Any) -> str:
     return f"{sign}_{','.join(map(str, sizes))}"
 
 
+def index_text(spec: Any) -> str:
+    """Return an index or a slice as Python writes it."""
+    if not isinstance(spec, tuple):
+        return ":" if spec is None else str(spec)
+    start, stop = spec
+    return f"{'' if start == 0 and not (isinstance(stop, int) and stop > 0) else place_text(start)}:{place_text(stop)}"
+
+
 def bounds(node: Node) -> str:
     """Return what stands in the brackets of an index."""
-    shown = [
-        ":" if spec is None else str(spec) if isinstance(spec, int) else f"{spec[0]}:{spec[1]}"
-        for spec in node.value
-    ]
+    shown = [index_text(spec) for spec in node.value]
     return ",".join(shown if node.value[1] is not None else shown[:1])
 
 

@@ -12,7 +12,7 @@ MOST_LETTERS = 20_000
 
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _WORD = r"(?:(?![ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹])\w)"
-_SIZE = r"(?:(?![ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹])[^\W_])+"
+_SIZE = r"(?:(?:(?![ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹])[^\W_])+|\([\w *·+−-]+\))"
 _TOKENS = re.compile(
     rf"""(?P<space>[ \t\r]+)
     |(?P<comm>K_(?P<commm>{_SIZE}),(?P<commn>{_SIZE}))

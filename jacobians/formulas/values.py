@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES
+from jacobians.formulas.size_sums import atom_number
 from jacobians.formulas.sizes import CONSTANTS
 from jacobians.formulas.tree import FormulaError, Node
 from jacobians.numerics.arrays import require_budget
@@ -76,7 +77,7 @@ class Values:
 
     def size(self, size: Any) -> int:
         """Return a size as a number."""
-        return int(np.prod([atom if isinstance(atom, int) else self.sizes[atom] for atom in size], dtype=int))
+        return int(np.prod([atom_number(atom, self.sizes) for atom in size], dtype=int))
 
     def _name(self, node: Node) -> Any:
         if node.value in self.values:
@@ -249,7 +250,13 @@ def _index(at: Values, node: Node) -> Any:
     made = at.of(node.args[0])
     for axis, spec in enumerate(node.value):
         if spec is not None:
-            start, stop = (spec, spec + 1) if isinstance(spec, int) else spec
+            length = made.shape[axis]
+            start, stop = spec if isinstance(spec, tuple) else (spec, None if spec == -1 else spec + 1)
+            stop = length if stop is None else at.size(stop) if isinstance(stop, tuple) else stop
+            start = at.size(start) if isinstance(start, tuple) else start
+            start, stop = (place + length if place < 0 else place for place in (start, stop))
+            if not 0 <= start < stop <= length:
+                raise IndexError(f"{start}:{stop} of {length}")
             made = np.take(made, range(start, stop), axis=axis)
     return made
 

@@ -7,13 +7,14 @@ NumPy writes is the column `formula` of its row in the table of operations (`num
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any, NoReturn
 
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from jacobians.formulas.size_sums import is_sum, linear
 from jacobians.formulas.sizes import Unknown
 from jacobians.formulas.tree import FormulaError, Node, call, mul, negated, num, transposed
 from jacobians.graph.operations import TABLE
@@ -276,12 +277,15 @@ class Lengths:
     """The lengths that stand for sizes of one run."""
 
     known: dict[int, tuple[Any, ...]] = {}  # noqa: RUF012  # of the run, replaced for each
+    sums: dict[int, tuple[Any, ...]] = {}  # noqa: RUF012  # and those of sums
 
 
 def length_size(length: int) -> Any:
     """Return the size that a length stands for."""
     if length <= MOST_LITERAL:
         return int(length)
+    if length in Lengths.sums:
+        return Size(Lengths.sums[length], int(length))
     atoms: list[Any] = []
     rest = int(length)
     for prime, own in Lengths.known.items():
@@ -296,6 +300,20 @@ def length_size(length: int) -> Any:
     return Size((*atoms, *((rest,) if rest > 1 else ())), int(length))
 
 
+def sum_size(size: tuple[Any, ...]) -> Any:
+    """Return a size that is a sum, with the length that goes with its letters."""
+    if all(isinstance(atom, int) for atom in size):
+        return math.prod(size)
+    lengths = {atoms[0]: length for length, atoms in Lengths.known.items()}
+
+    def number(atoms: Iterable[Any]) -> int:
+        return math.prod(a if isinstance(a, int) else lengths[a] for a in atoms)
+
+    found = sum(count * number(letters) for letters, count in linear(size).items())
+    Lengths.sums.setdefault(found, size)
+    return Size(size, found)
+
+
 def atoms_of(size: Axis) -> tuple[Any, ...]:
     """Return a size as atoms."""
     return size.atoms if isinstance(size, Size) else () if size == 1 else (int(size),)
@@ -303,7 +321,14 @@ def atoms_of(size: Axis) -> tuple[Any, ...]:
 
 def size_node(atoms: tuple[Any, ...]) -> Node:
     """Return a size as a number."""
-    return Node("size", value=atoms)
+    factors = [_sum_node(atom) if is_sum(atom) else Node("size", value=(atom,)) for atom in atoms]
+    return mul(*factors) if any(map(is_sum, atoms)) else Node("size", value=atoms)
+
+
+def _sum_node(atom: Any) -> Node:
+    terms = [mul(num(count), Node("size", value=letters)) if letters else num(count)
+             for letters, count in linear((atom,)).items()]  # fmt: skip
+    return Node("add", tuple(terms))
 
 
 def ones(shape: Sequence[Axis]) -> Node:

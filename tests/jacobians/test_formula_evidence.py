@@ -256,7 +256,7 @@ def test_hostile_texts_are_derived_or_refused_in_one_sentence(first):
         ("(x", "x", "for '\\(' at letter 1 is not closed"),
         ("", "x", "found an empty text"),
         ("x[3]'*y", "y", None),
-        ("[x, A]", "x", "sizes do not match"),
+        ("[x, y']", "x", "sizes do not match"),
         ("x[0,1,2]", "x", "at most two indices"),
         ("max(x, axis=2)", "x", "axis=0 or axis=1"),
         ("where(x, y)", "x", "found 2 arguments of where, expected 3"),

@@ -189,8 +189,9 @@ def test_bad_input_gets_one_sentence_with_the_part_and_the_way_out(formula, by, 
     ["(" * 500 + "x" + ")" * 500, "x" + "'" * 500, "x" * 30_000, "-(" * 300 + "x" + ")" * 300, "1e999*x",
      "9" * 99 + "*x", "x 2", "x y",
      "A*x/b x", "y .* A x", "[A B]", "1'*x", "x**2", "|A|", "log|A|",
-     "X^2.5", "X^9999", "x = y = z", "x;y", "h = x;", "[x;y]",
-     "x[-1]", "x[1", "x[1:1]", "[x;", "x\x00", "sin",
+     "X^2.5", "X^9999", "x = y = z", "x;y", "h = x;", "[x;y'*y;x*y']",
+     "x[-]", "x[1", "x[:end]", "x(2:end-n)", "x(0:2)", "x(2:end+1)", "x[3:1]", "x[1:-]",
+     "x[1:1]", "x(end:2)", "[x;", "x\x00", "sin",
      "x'*A*x where", "x = 3; x", "2^(10^9)*x", "(10^300)^300*x", "x.^(10^9)", "*".join(["9" * 50] * 99) + "*x"],
 )  # fmt: skip
 def test_hostile_text_is_refused_in_one_sentence(formula):
