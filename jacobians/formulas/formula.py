@@ -108,7 +108,7 @@ class Derivative(Facts, ByValue):
         Raises
         ------
         FormulaError
-            If there is no matrix notation for it; `tensor` always has one.
+            If there is no matrix notation for it; `tensor` always has one. By vech(X) there is `gradient` alone.
         """
         tree = self._matrix_tree(vec, layout)
         if tree is None:
@@ -121,6 +121,11 @@ class Derivative(Facts, ByValue):
     def _matrix_tree(self, vec: str, layout: str) -> Node | None:
         checked_option(vec, "vec", VECS)
         checked_option(layout, "layout", LAYOUTS)
+        if self.half:
+            raise FormulaError(
+                f"matrix: found a derivative by vech({self.by}), whose row has no matrix notation, expected d.gradient, "
+                f"the matrix whose vech it is"
+            )
         step = 1 if vec == "row" else -1
         rows = tuple(label for axis in self._out[::step] for label in axis)
         columns = tuple(label for axis in self._in[::step] for label in axis)
@@ -198,6 +203,8 @@ class Derivative(Facts, ByValue):
             If a function inside has an argument of more than two axes.
         """
         code = EinsumCode(self._context.form(), self._context.shapes, self._context.named).whole(self._tensor)
+        if self.half:
+            return f"({code})[np.triu_indices({size_text([self._tensor.sizes[0]])})]"
         grouped = any(len(axis) > 1 for axis in (*self._out, *self._in))
         return f"np.reshape({code}, ({', '.join(self.shape).replace('·', '*')},))" if grouped else code
 
@@ -283,8 +290,8 @@ class Derivative(Facts, ByValue):
         """Return all that can be printed in matrix notation: what it is, its text, LaTeX and NumPy code."""
         found: list[tuple[str, Form]] = []
         if not self._out and self._tree(*self._sides, "row") is not None:
-            found.append((f"gradient, in the shape of {self.by}", self.gradient))
-        for vec in VECS:
+            found.append((self.kind if self.half else f"gradient, in the shape of {self.by}", self.gradient))
+        for vec in () if self.half else VECS:
             order = f", {vec}-major vec" if len(self.shape) > 1 else ""
             for layout in LAYOUTS:
                 if self._matrix_tree(vec, layout) is not None:
