@@ -163,7 +163,7 @@ def layouts_of(d: Derivative) -> list[tuple[str, Expected, str]]:
             (f"gradient, in the shape of {d.by}", lambda p: p.jacobian.reshape(p.values[d.by].shape), "row")
         )
     for vec in ("row", "column"):
-        order = f", {vec}-major vec" if len(d.shape) > 1 else ""
+        order = f", {vec}-major vec" if len(d.shape) > 1 or d.stacks else ""
         found.append((f"Jacobian, numerator layout{order}", partial(_stacked, d, vec), vec))
         found.append((f"Jacobian, denominator layout{order}", partial(_turned, d, vec), vec))
     return found

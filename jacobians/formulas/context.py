@@ -115,7 +115,9 @@ class Context:
         """Return a writer of matrix notation."""
         shapes = {name: self.shape(name) for name in self.shapes.names}
         rows = frozenset(name for name, (r, c) in shapes.items() if not r and c)
-        return MatrixForm(vec, rows, frozenset(n for n, (r, c) in shapes.items() if len(r) > 1 or len(c) > 1))
+        grouped = frozenset(n for n, (r, c) in shapes.items() if len(r) > 1 or len(c) > 1)
+        stacked = frozenset(n for n in grouped if not all(shapes[n]))
+        return MatrixForm(vec, rows, grouped, stacked)
 
     def named(self, tree: Node, vec: str = "row") -> Named:
         """Return a tree as it is printed: names for what is repeated, and what they and those of lines stand for."""
