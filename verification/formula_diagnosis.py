@@ -9,7 +9,7 @@ import numpy as np
 from jacobians.formulas import Derivative
 from jacobians.formulas.tree import Program
 from verification.causes import Slip
-from verification.formula_points import Expected, Point, layouts_of, value_or_nan, without_ones
+from verification.formula_points import Expected, Point, layouts_of, symmetric_of, value_or_nan, without_ones
 
 
 class Mistake(NamedTuple):
@@ -30,6 +30,8 @@ def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> Mistake:
     """Return what is wrong with a candidate, as far as one simple change explains it."""
     if not all(np.isfinite(value_or_nan(own, p)).all() for p in points):
         return Mistake("it has no real, finite value at random points")
+    if other := _by_other_entries(own, d, points):
+        return Mistake(other)
     for _, expected, vec in layouts_of(d):
         found = [(value_or_nan(own, p, vec), expected(p)) for p in points]
         if any(a.shape != b.shape for a, b in found):
@@ -62,6 +64,27 @@ def diagnosis_of(own: Program, d: Derivative, points: list[Point]) -> Mistake:
     if not set(shapes) & set(laid_out):
         return Mistake(f"its shape is {' and '.join(f'{m}×{n}' for m, n in shapes)} at these sizes")
     return UNKNOWN
+
+
+def _by_other_entries(own: Program, d: Derivative, points: list[Point]) -> str:
+    """Say whether a candidate is right by all entries of a symmetric matrix in place of its free ones, or by these."""
+    if d.outputs or "symmetric" not in d.assumptions(d.by):
+        return ""
+    for point in points:
+        x, found = point.values[d.by], value_or_nan(own, point)
+        if found.shape != x.shape:
+            return ""
+        whole, right = found, point.jacobian.reshape(-1)
+        if d.half:
+            whole, right = found + found.T - np.diag(np.diag(found)), symmetric_of(right, x.shape[0])
+        else:
+            right = right.reshape(x.shape)
+            right = right + right.T - np.diag(np.diag(right))
+        if not np.allclose(whole, right, rtol=1e-6, atol=1e-9):
+            return ""
+    if d.half:
+        return f"right by all entries of {d.by}, G; by vech({d.by}) it is G + Gᵀ − G ⊙ I"
+    return f"right by vech({d.by}), the free entries of {d.by}; by all of them no entry counts twice"
 
 
 def _square(d: Derivative) -> list[str]:

@@ -125,14 +125,16 @@ def _confirmed(d: Derivative, values: dict[str, Any], sizes: dict[str, int]) -> 
     draft = Point(values, sizes, None)
 
     def f(entries: Any) -> Any:
-        return np.ravel(value_at(d.program, draft, changed={d.by: np.reshape(entries, x.shape)}))
+        moved = symmetric_of(entries, x.shape[0]) if d.half else np.reshape(entries, x.shape)
+        return np.ravel(value_at(d.program, draft, changed={d.by: moved}))
 
-    if not np.isfinite(f(x.ravel())).all():
+    start = x.T[np.triu_indices(x.shape[0])] if d.half else x.ravel()
+    if not np.isfinite(f(start)).all():
         return None
     arrays = {name: without_ones(a) for name, a in values.items()}
     free = {letter: sizes[letter] for letter in d.free_sizes}
-    jacobian = d.evaluate(**arrays, **free).reshape(f(x.ravel()).size, x.size)
-    report = check(f, x.ravel(), jacobian=jacobian, witnesses=WITNESSES)
+    jacobian = d.evaluate(**arrays, **free).reshape(f(start).size, start.size)
+    report = check(f, start, jacobian=jacobian, witnesses=WITNESSES)
     if report.verdict == "wrong":
         raise AssertionError(
             f"the derivative of {d.formula!r} by {d.by} is wrong here, a fault of this package: {report}"
@@ -143,6 +145,14 @@ def _confirmed(d: Derivative, values: dict[str, Any], sizes: dict[str, int]) -> 
     for name, node in d.program.lets:  # a printed line may speak of them
         at.values[name] = at.of(node)
     return Point(at.values, sizes, jacobian)
+
+
+def symmetric_of(entries: Any, n: int) -> Any:
+    """Return the symmetric n×n matrix of a vech: the entries on and below the diagonal, column by column."""
+    made = np.empty((n, n), np.asarray(entries).dtype)
+    columns, rows = np.triu_indices(n)
+    made[rows, columns] = made[columns, rows] = entries
+    return made
 
 
 def without_ones(a: Any) -> Any:
@@ -157,13 +167,19 @@ Expected = Callable[[Point], Any]
 
 def layouts_of(d: Derivative) -> list[tuple[str, Expected, str]]:
     """Return each way to lay out the derivative: its name, its array at a point, and what vec means there."""
+    if d.half:
+        return [
+            (d.kind, lambda p: symmetric_of(p.jacobian.ravel(), p.values[d.by].shape[0]), "row"),
+            (f"Jacobian by vech({d.by}), numerator layout", lambda p: p.jacobian, "row"),
+            (f"Jacobian by vech({d.by}), denominator layout", lambda p: p.jacobian.T, "row"),
+        ]
     found: list[tuple[str, Expected, str]] = []
     if not d.outputs:
         found.append(
             (f"gradient, in the shape of {d.by}", lambda p: p.jacobian.reshape(p.values[d.by].shape), "row")
         )
     for vec in ("row", "column"):
-        order = f", {vec}-major vec" if len(d.shape) > 1 else ""
+        order = f", {vec}-major vec" if len(d.shape) > 1 or d.stacks else ""
         found.append((f"Jacobian, numerator layout{order}", partial(_stacked, d, vec), vec))
         found.append((f"Jacobian, denominator layout{order}", partial(_turned, d, vec), vec))
     return found

@@ -101,7 +101,7 @@ def check_formula(
     Parameters
     ----------
     formula, by, declare
-        As for `jacobians.derive`.
+        As for `jacobians.derive`; by ``"vech(X)"`` the witnesses move X and keep it symmetric.
     candidate : str, optional
         A person's own derivative, in the language or as it is printed here. It may be the gradient in the input's shape
         or the Jacobian matrix in either layout and vec order; the report says which it is.
@@ -150,6 +150,7 @@ class Asked:
     def judged(self, candidate: str | None) -> FormulaReport:
         """Return the verdict on a person's own derivative, or for None on ours."""
         d, found = self.d, self.points
+        by = f"vech({d.by})" if d.half else d.by
         own = None if candidate is None else _candidate(checked_instance(candidate, "candidate", str), d)
         said = " ".join((candidate or d.text).split())
         if not self.enough:
@@ -157,19 +158,17 @@ class Asked:
                 "no points were found at which the witnesses confirm a derivative; declare what holds of the variables"
             )  # fmt: skip
             return FormulaReport(
-                d.formula, d.by, said, "undecided", "", reason, d.text, len(found), float("nan")
+                d.formula, by, said, "undecided", "", reason, d.text, len(found), float("nan")
             )
         if own is None:
-            return _ours(d, d.by, said, found)
+            return _ours(d, by, said, found)
         errors = {name: error_of(own, expected, found, vec) for name, expected, vec in layouts_of(d)}
         layout = min(errors, key=lambda name: errors[name])
         if errors[layout] <= TOLERANCE:
-            return FormulaReport(
-                d.formula, d.by, said, "right", layout, "", d.text, len(found), errors[layout]
-            )
+            return FormulaReport(d.formula, by, said, "right", layout, "", d.text, len(found), errors[layout])
         wrong = diagnosis_of(own, d, found)
         return FormulaReport(
-            d.formula, d.by, said, "wrong", "", str(wrong), d.text, len(found), errors[layout], wrong.name, wrong.slip
+            d.formula, by, said, "wrong", "", str(wrong), d.text, len(found), errors[layout], wrong.name, wrong.slip
         )  # fmt: skip
 
 
@@ -191,10 +190,6 @@ def asked(
     """
     checked_integer(points, "points")
     d = derive(formula, by, declare=declare)
-    if d.half:
-        raise FormulaError(
-            f"by: found {by}, expected the name of a variable; the witnesses move every entry by itself"
-        )
     found = confirmed_points(d, points, seed)
     return Asked(d, found, len(found) == points)
 

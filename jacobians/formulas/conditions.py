@@ -14,7 +14,8 @@ def conditions(form: MatrixForm, *tensors: Tensor) -> list[str]:
     seen: set[str] = set()
     for tensor in tensors:
         _visit(form, tensor, found, seen)
-    return list(found)
+    positive = {said.removesuffix(" > 0") for said in found if said.endswith(" > 0")}
+    return [said for said in found if said[-4:] not in (" ≥ 0", " ≠ 0") or said[:-4] not in positive]
 
 
 def _said(form: MatrixForm, node: Sym | Delta | Choice | Fn | Tensor) -> str | None:
@@ -49,7 +50,10 @@ def _positive(node: Sym | Delta | Choice | Fn | Tensor) -> bool:
 def _power(
     form: MatrixForm, node: Sym | Delta | Choice | Fn | Tensor, exponent: object, found: dict[str, None]
 ) -> None:
-    norm = form.norm(node) if isinstance(node, Tensor) else None
+    try:
+        norm = form.norm(node) if isinstance(node, Tensor) else None
+    except NoFormError:
+        norm = None
     if norm is not None:
         if exponent != 1 and float(str(exponent).partition("/")[0]) < 0:
             found[f"{text(norm.args[0])} ≠ 0"] = None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.formulas.contraction import Numbers
-from jacobians.formulas.declarations import declarations
+from jacobians.formulas.declarations import Declaration, declarations
 from jacobians.formulas.differentiation import Differentiation, substituted
 from jacobians.formulas.inference import infer
 from jacobians.formulas.lowering import Lowering
@@ -68,12 +68,21 @@ def _sizes_in(program: Program) -> set[str]:
     return found
 
 
+def half_of(by: Any) -> str:
+    """Return the X of ``"vech(X)"``, or nothing."""
+    said = "".join(by.split()) if isinstance(by, str) else ""
+    return said[5:-1] if said.startswith("vech(") and said.endswith(")") else ""
+
+
 class Context:
     """What a formula's derivatives share: its text, sizes, assumptions and value."""
 
-    def __init__(self, source: str, declare: Mapping[str, Any] | None) -> None:
+    def __init__(self, source: str, declare: Mapping[str, Any] | None, by: Any = None) -> None:
         declared = declarations(declare)
         program = parse(source)
+        half = half_of(by)
+        if half in _sizes_in(program) and half not in dict(program.lets):
+            declared[half] = declared.get(half, Declaration()).as_symmetric(half)
         self.source, self.shapes = " ".join(source.split()), infer(program, declared)
         self.program = program
         self.tags = {name: said.tags for name, said in declared.items()}
@@ -109,7 +118,9 @@ class Context:
         """Return a writer of matrix notation."""
         shapes = {name: self.shape(name) for name in self.shapes.names}
         rows = frozenset(name for name, (r, c) in shapes.items() if not r and c)
-        return MatrixForm(vec, rows, frozenset(n for n, (r, c) in shapes.items() if len(r) > 1 or len(c) > 1))
+        grouped = frozenset(n for n, (r, c) in shapes.items() if len(r) > 1 or len(c) > 1)
+        stacked = frozenset(n for n in grouped if not all(shapes[n]))
+        return MatrixForm(vec, rows, grouped, stacked)
 
     def named(self, tree: Node, vec: str = "row") -> Named:
         """Return a tree as it is printed: names for what is repeated, and what they and those of lines stand for."""
@@ -211,12 +222,9 @@ class Context:
 
     def variable(self, by: Any) -> tuple[str, bool]:
         """Return a variable's name, and whether its free entries alone are meant."""
-        name, half = by, False
+        half = half_of(by)
+        name = half or ("".join(by.split()) if isinstance(by, str) else by)
         names = ", ".join(name for name in self.shapes.variables) or "none"
-        if isinstance(by, str):
-            name = "".join(by.split())
-            half = name.startswith("vech(") and name.endswith(")")
-            name = name[5:-1] if half else name
         if isinstance(name, str) and name in self.lets:
             raise FormulaError(
                 f"by: found {name!r}, which a line of the formula defines, expected one of {names}"
@@ -233,7 +241,7 @@ class Context:
                     f"by: found vech({name}), and {name} is {self.shape_text(name)}, expected a square matrix; "
                     f"declare it 'symmetric'"
                 )
-        return name, half
+        return name, bool(half)
 
     def numbers(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
         """Return arrays of the variables and numbers of the sizes, checked."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jacobians.formulas.tree import FormulaError
-from jacobians.numerics.arguments import shown
+from jacobians.numerics.arguments import near, shown
 
 ASSUMPTIONS = {
     "positive definite": {"positive definite", "symmetric", "invertible"},
@@ -22,6 +22,12 @@ ASSUMPTIONS = {
     "square": {"square"},
 }
 """What each word says, with all that follows from it."""
+
+SHORT = {
+    "sym": "symmetric", "pd": "positive definite", "diag": "diagonal", "orth": "orthogonal", "prob": "probability",
+    "unitary": "orthogonal", "nonsingular": "invertible",
+}  # fmt: skip
+"""What people write for them, which is no name of a size."""
 
 _SQUARE = {"symmetric", "diagonal", "orthogonal", "invertible", "square", "positive definite"}
 _SUM = r"\((?:[^\W\d_]\w*|\d+)(?: *[-+*] *(?:[^\W\d_]\w*|\d+))*\)"
@@ -38,6 +44,13 @@ class Declaration:
     kind: str = ""
     sizes: tuple[str, ...] | None = None
     tags: frozenset[str] = field(default_factory=frozenset)
+
+    def as_symmetric(self, name: str) -> Declaration:
+        """Return this with symmetry, where the name can be a square matrix."""
+        square = self.sizes is None or self.sizes[0] == self.sizes[1]
+        if not square or self.kind not in ("", "matrix") or not (self.kind or name[:1].isupper()):
+            return self
+        return replace(self, kind="matrix", tags=self.tags | {"symmetric", "square"})
 
 
 def declaration(name: str, said: Any) -> Declaration:
@@ -83,6 +96,8 @@ def declaration(name: str, said: Any) -> Declaration:
             pair, one = _PAIR.fullmatch(left), _ONE.fullmatch(left)
         if pair is not None:
             sizes = (pair[1], pair[2])
+        elif one is not None and (hint := near(left.lower(), ASSUMPTIONS, SHORT)):
+            raise FormulaError(f"declare[{name!r}]: found {shown(said)}, expected {_EXPECTED}{hint}")
         elif one is not None:
             sizes = (left, left) if tags & _SQUARE else ("1", left) if kind == "row" else (left, "1")
         else:

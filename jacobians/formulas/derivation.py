@@ -61,11 +61,10 @@ def derive(formula: Any, by: Any, *, declare: Mapping[str, Any] | None = None) -
     """
     if not isinstance(formula, str):
         formula, by, declare = _read(formula, by, declare)
-    context = Context(formula, declare)
+    context = Context(formula, declare, by)
     name, half = context.variable(by)
     tensor = context.differentiated(context.value, name)
     if half:
-        context.tags[name] = context.tags.get(name, frozenset()) | {"symmetric"}
         tensor = _by_free_entries(tensor, len(context.out), context)
     return Derivative(context, context.out, tensor, name, half)
 

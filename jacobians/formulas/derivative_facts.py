@@ -35,6 +35,9 @@ class Facts:
     @property
     def shape(self) -> tuple[str, ...]:
         """The shape of what `evaluate` gives, out_shape + in_shape, in letters and numbers."""
+        if self.half:
+            side = size_text([self._tensor.sizes[0]])
+            return (str(int(side) * (int(side) + 1) // 2) if side.isdigit() else f"{side}·({side} + 1)/2",)
         return tuple(
             size_text([self._tensor.sizes[label] for label in axis]) for axis in (*self._out, *self._in)
         )

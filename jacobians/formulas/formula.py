@@ -108,7 +108,7 @@ class Derivative(Facts, ByValue):
         Raises
         ------
         FormulaError
-            If there is no matrix notation for it; `tensor` always has one.
+            If there is no matrix notation for it; `tensor` always has one. By vech(X) there is `gradient` alone.
         """
         tree = self._matrix_tree(vec, layout)
         if tree is None:
@@ -121,6 +121,11 @@ class Derivative(Facts, ByValue):
     def _matrix_tree(self, vec: str, layout: str) -> Node | None:
         checked_option(vec, "vec", VECS)
         checked_option(layout, "layout", LAYOUTS)
+        if self.half:
+            raise FormulaError(
+                f"matrix: found a derivative by vech({self.by}), whose row has no matrix notation, expected "
+                f"d.gradient, the matrix whose vech it is"
+            )
         step = 1 if vec == "row" else -1
         rows = tuple(label for axis in self._out[::step] for label in axis)
         columns = tuple(label for axis in self._in[::step] for label in axis)
@@ -198,6 +203,8 @@ class Derivative(Facts, ByValue):
             If a function inside has an argument of more than two axes.
         """
         code = EinsumCode(self._context.form(), self._context.shapes, self._context.named).whole(self._tensor)
+        if self.half:
+            return f"({code})[np.triu_indices({size_text([self._tensor.sizes[0]])})]"
         grouped = any(len(axis) > 1 for axis in (*self._out, *self._in))
         return f"np.reshape({code}, ({', '.join(self.shape).replace('·', '*')},))" if grouped else code
 
@@ -214,14 +221,15 @@ class Derivative(Facts, ByValue):
         shape = self._context.shape_text(self.by)
         if self.half:
             return f"gradient by vech({self.by}), {self.by} symmetric: the vech of this matrix, {shape}"
+        order = ", row-major vec" if self.stacks else ""
         free = f", {self.by} unconstrained" if "symmetric" in self._context.tags.get(self.by, ()) else ""
         if not self._out and self._tree(*self._sides, "row") is not None:
-            return f"gradient, in the shape of {self.by}: {shape}{free}"
+            return f"gradient, in the shape of {self.by}: {shape}{order}{free}"
         if self._matrix_tree("row", "numerator") is None:
             return f"tensor of shape out + in (mixed layout){free}"
         sizes = [self._tensor.sizes[label] for axis in self._out for label in axis]
         columns = [self._tensor.sizes[label] for axis in self._in for label in axis]
-        order = ", row-major vec" if len(self._out) > 1 or len(self._in) > 1 else ""
+        order = ", row-major vec" if len(self._out) > 1 or len(self._in) > 1 else order
         return f"Jacobian {size_text(sizes)}×{size_text(columns)}, numerator layout{order}{free}"
 
     @bounded()
@@ -243,6 +251,12 @@ class Derivative(Facts, ByValue):
         form = self._context.form()
         before = [self._context.assumed(t) for t in (*self._context.lines.values(), self._context.value)]
         return conditions(form, *before, self._tensor)
+
+    @property
+    def stacks(self) -> bool:
+        """Whether a vec stands in what is printed, whose order is then to be said."""
+        shown = self._shown
+        return shown is not None and any(n.op == "call" and n.value == "vec" for n in parts_of(shown.tree))
 
     @property
     def transposes(self) -> bool:
@@ -283,9 +297,9 @@ class Derivative(Facts, ByValue):
         """Return all that can be printed in matrix notation: what it is, its text, LaTeX and NumPy code."""
         found: list[tuple[str, Form]] = []
         if not self._out and self._tree(*self._sides, "row") is not None:
-            found.append((f"gradient, in the shape of {self.by}", self.gradient))
-        for vec in VECS:
-            order = f", {vec}-major vec" if len(self.shape) > 1 else ""
+            found.append((self.kind if self.half else f"gradient, in the shape of {self.by}", self.gradient))
+        for vec in () if self.half else VECS:
+            order = f", {vec}-major vec" if len(self.shape) > 1 or self.stacks else ""
             for layout in LAYOUTS:
                 if self._matrix_tree(vec, layout) is not None:
                     found.append((f"Jacobian, {layout} layout{order}", self.matrix(vec, layout)))

@@ -47,9 +47,13 @@ def infer(program: Program, declared: Mapping[str, Declaration], extra: Iterable
             raise FormulaError(
                 f"formula: found {name} = …, the name of a function, expected a name of your own"
             )
-        if name in shapes.names:
-            raise FormulaError(f"formula: found {name} used before its line, expected its definition first")
-        shapes.names[name] = shape_of(node, shapes)
+        shape = shape_of(node, shapes)
+        if name in shapes.names:  # by a line before, or by itself
+            raise FormulaError(
+                f"formula: found {name} used before its line ends, expected its definition first; give one of the two "
+                f"a name of its own"
+            )
+        shapes.names[name] = shape
     for node in nodes[len(program.lets) :]:
         shape_of(node, shapes)
     unknown = {

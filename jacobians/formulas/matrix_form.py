@@ -20,6 +20,7 @@ from jacobians.formulas.kronecker_form import KroneckerForm
 from jacobians.formulas.nodes import Atom, Choice, Delta, Factor, Fn, Sym, Tensor, Term
 from jacobians.formulas.reduction import Graph, NoFormError, entrywise, raised
 from jacobians.formulas.size_sums import atom_of, linear, placed, plus, short_place
+from jacobians.formulas.stacked_form import stacked_term
 from jacobians.formulas.sums import Piece, collected
 from jacobians.formulas.tree import Node, call, is_number, name, num, transposed
 
@@ -31,12 +32,14 @@ class MatrixForm:
     ----------
     vec : str
         "row" or "column".
-    rows_named, grouped : frozenset of str
-        The variables that are rows, and those with a side whose size is a product.
+    rows_named, grouped, stacked : frozenset of str
+        The variables that are rows, those with a side whose size is a product, and the vectors among these.
     """
 
-    def __init__(self, vec: str, rows_named: frozenset[str], grouped: frozenset[str]) -> None:
-        self.vec, self.rows_named, self.grouped = vec, rows_named, grouped
+    def __init__(
+        self, vec: str, rows_named: frozenset[str], grouped: frozenset[str], stacked: frozenset[str]
+    ) -> None:
+        self.vec, self.rows_named, self.grouped, self.stacked = vec, rows_named, grouped, stacked
         self.known: dict[Any, Node] = {}
 
     # --- tensors -----------------------------------------------------------------------------------------------
@@ -138,12 +141,23 @@ class MatrixForm:
     ) -> Piece:
         """Return one term as a piece of a sum."""
         spend(20 * (len(term.factors) + 1))
+        operator = KroneckerForm(self.vec).operator
+        stacked = [factor for factor in term.factors if self._stacked(factor)]
         graph = Graph(dict(sizes))
-        for factor in term.factors:
-            self._place(graph, factor)
-        free = {*rows, *columns}
-        graph.contract(free)
-        chain = KroneckerForm(self.vec).operator(graph, tuple(rows), tuple(columns))
+        if stacked:
+            vectors: dict[tuple[int, ...], list[Node]] = {}
+            for node, labels, exponent in stacked:
+                graph.sizes.update(zip(labels, node.sizes, strict=True))
+                vectors.setdefault(tuple(labels), []).append(raised(name(node.name), exponent, "epow"))
+            rest = [factor for factor in term.factors if factor not in stacked]
+            chain, graph.up, graph.down = stacked_term(
+                rest, vectors, tuple(rows), tuple(columns), graph.sizes, self._place, operator
+            )
+        else:
+            for factor in term.factors:
+                self._place(graph, factor)
+            graph.contract({*rows, *columns})
+            chain = operator(graph, tuple(rows), tuple(columns))
         up = [Node("size", value=(s,)) if e == 1 else Node("pow", (Node("size", value=(s,)), num(e)))
               for s, e in term.monomial if e > 0]  # fmt: skip
         down = [Node("size", value=(s,)) if e == -1 else Node("pow", (Node("size", value=(s,)), num(-e)))
@@ -153,6 +167,9 @@ class MatrixForm:
         if chain.op == "neg":
             number, parts = -number, chain.args[0].args if chain.args[0].op == "mul" else chain.args
         return Piece(number, (*up, *_powers(graph.up)), (*down, *_powers(graph.down)), tuple(parts))
+
+    def _stacked(self, factor: Factor) -> bool:
+        return isinstance(factor.node, Sym) and factor.node.name in self.stacked
 
     def _place(self, graph: Graph, factor: Factor) -> None:
         node, labels, exponent = factor

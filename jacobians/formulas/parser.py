@@ -161,6 +161,11 @@ class _Parser(BracketReader):
             return False
         if (token.kind == "name" and token.text == "where") or self.open[-1:] == ["["]:
             return False
+        if token.text.startswith("_") and before.end == token.start:  # ‖x‖_p is no ‖x‖·_p
+            raise self.fail(
+                "no index here: norms are ‖x‖, ‖x‖_1, ‖x‖_2 and ‖X‖_F, max(abs(x)) and nuclear(X) in place of others; "
+                "entries are x[0]"
+            )
         half = own == "div" and all(arg.op == "num" for arg in made.args) and before.end < token.start
         if own not in ("", "mul") and not half:
             raise self.fail("a sign or brackets: a/b c may be (a/b)*c or a/(b*c), and so with .* and ./")

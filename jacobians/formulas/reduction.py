@@ -160,6 +160,8 @@ class Graph:
             made = column_of(turned, unit_of(right)) if is_unit(right) else mul(turned, right)
             self.vectors.setdefault(far, []).append(made)
             return True
+        if len(at) == 2 and vector is not None and self._has_rows(at, label, free) and self._parallel(at):
+            return True  # (A ⊙ B)·v, not the diagonal of A·diag(v)·Bᵀ
         if len(at) == 2:
             (a, b, left), (c, d, right) = at
             self.edges = [edge for edge in self.edges if edge not in at]
@@ -174,6 +176,13 @@ class Graph:
             self.edges.append((start, end, made))
             return True
         return self._parallel(at)
+
+    def _has_rows(self, at: Sequence[Edge], label: int, free: set[int]) -> bool:
+        """Return whether two matrices at a summed label meet again where rows or entries of a vector are left."""
+        (a, b, _), (c, d, _) = at
+        far = a if b == label else b
+        ends = [edge for edge in self.edges if far in edge[:2]]
+        return far == (c if d == label else d) and len(ends) == 2 and (far in free or far in self.vectors)
 
     def _parallel(self, edges: Sequence[Edge]) -> bool:
         """Put two matrices between the same labels together, entry by entry."""

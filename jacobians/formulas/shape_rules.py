@@ -68,6 +68,12 @@ def _same(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
     return made
 
 
+def _closed(part: str) -> str:
+    """Return a part of the text as it may be transposed: in brackets, unless it is one name or one call."""
+    name = part.rstrip("'").partition("(")[0]
+    return part if name.isidentifier() and (name == part.rstrip("'") or part.count("(") == 1) else f"({part})"
+
+
 def _product(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
     made, left = inner[0], node.args[0]
     for arg, shape in zip(node.args[1:], inner[1:], strict=True):
@@ -82,9 +88,10 @@ def _product(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
             a, b = shapes.part(left), shapes.part(arg)
             out = f"{columns} columns meet {rows} rows"
             if shapes.column(made) and shapes.column(shape):
-                out += (
-                    f". Both are columns: {a}'*{b} is a number, {a}.*{b} is elementwise, {a}*{b}' is a matrix"
-                )
+                one, two = (_closed(part) for part in (a, b))
+                out += f". Both are columns: {one}'*{b} is a number, {a}.*{b} is elementwise, {a}*{two}' is a matrix"
+                plain = [part for part in (a, b) if part.isidentifier() and "α" <= part[0] <= "ω"]
+                out += f"; if {' or '.join(plain)} is a number, declare it 'scalar'" if plain else ""
             elif shapes.column(shape) or shapes.column(made):
                 out += "; transpose one with ', or declare a number as 'scalar'"
             else:

@@ -237,3 +237,55 @@ def test_trees_go_through_pickle_to_a_process_with_other_hashes():
         [sys.executable, "-c", code], input=pickle.dumps(tree), capture_output=True, check=True
     )
     assert run.stdout.split() == [b"True", b"True"]
+
+
+@pytest.mark.parametrize(
+    ("formula", "by", "text"),
+    [
+        ("x'*(A.*B)*x", "x", "(A ⊙ B + (A ⊙ B)ᵀ)·x"),
+        ("y'*(A.*B)*x", "x", "(A ⊙ B)ᵀ·y"),
+        ("diag(A*B)'*x", "x", "diag(A·B)"),
+        ("x'*kron(A,B)*x", "x", "(A ⊗ B + Aᵀ ⊗ Bᵀ)·x"),
+        ("(x'*kron(A,B)*x)^2", "x", "2·(xᵀ·(A ⊗ B)·x)·(A ⊗ B + Aᵀ ⊗ Bᵀ)·x"),
+        ("x'*kron(A,B)*x/(x'*x)", "x", "(A ⊗ B + Aᵀ ⊗ Bᵀ)·x/(xᵀ·x) − 2·(xᵀ·(A ⊗ B)·x)·x/(xᵀ·x)²"),
+        ("norm2(kron(A,B)*x-y)^2", "x", "2·((Aᵀ·A ⊗ Bᵀ·B)·x − (Aᵀ ⊗ Bᵀ)·y)"),
+        ("(kron(a,b)'*x)*(kron(A,B)*x)", "x", "(A ⊗ B)·x·(aᵀ ⊗ bᵀ) + ((aᵀ ⊗ bᵀ)·x)·(A ⊗ B)"),
+        ("norm2(x-kron(a,b))^2", "x", "2·(x − a ⊗ b)"),
+        ("vec(X)'*y", "y", "vec(X)"),
+    ],
+)
+def test_entrywise_products_and_vectors_of_several_sides_have_matrix_notation(formula, by, text):
+    assert derive(formula, by).text == text
+    assert check_formula(formula, by).verdict == "right"
+
+
+def test_hessians_of_kronecker_forms_keep_their_order():
+    d = derive("(x'*kron(A,B)*x)^2", "x").derive("x")
+    rng = np.random.default_rng(5)
+    a, b, x = rng.normal(size=(2, 2)), rng.normal(size=(3, 3)), rng.normal(size=6)
+    k = np.kron(a, b)
+    s, g = x @ k @ x, (k + k.T) @ x
+    right = 2 * np.outer(g, g) + 2 * s * (k + k.T)
+    assert np.allclose(d.evaluate(A=a, B=b, x=x), right)
+    assert np.allclose(eval(d.matrix().code(), {"np": np, "A": a, "B": b, "x": x, "m": 2, "n": 3}), right)
+
+
+def test_what_has_no_norm_in_matrix_notation_is_still_printed():
+    assert derive("norm2(kron(A,B)*x)", "x").text.startswith("T[i,j] = ")
+
+
+@pytest.mark.parametrize("formula", ["||x||_7", "|x|_1", "||x||_inf", "(A*x)_1", "||X*x||_*"])
+def test_an_index_is_no_factor(formula):
+    with pytest.raises(FormulaError, match="expected no index here: norms are"):
+        derive(formula, "x")
+
+
+def test_conditions_that_follow_from_others_are_left_out():
+    assert derive("sum(sqrt(x))", "x").conditions == ["x > 0"]
+
+
+def test_the_way_out_is_in_brackets_and_speaks_of_numbers():
+    with pytest.raises(FormulaError, match=r"\(A\^-1\*x\)'\*y is a number, A\^-1\*x\.\*y is"):
+        derive("A^-1*x*y", "x")
+    with pytest.raises(FormulaError, match="if λ is a number, declare it 'scalar'"):
+        derive("λ*x", "x")

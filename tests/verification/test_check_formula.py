@@ -138,3 +138,34 @@ def test_the_commands_print_json_alone(capsys):
     assert (data["derivative"], data["sizes"]) == ("A + Aᵀ", {"x": ["n"], "A": ["n", "n"]})
     assert verify(["formula", "x'*A*x", "x", "2*A*x", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["diagnosis"] == "right for symmetric A"
+
+
+@pytest.mark.parametrize(
+    ("formula", "candidate", "verdict", "diagnosis"),
+    [
+        ("logdet(X)", None, "right", ""),
+        ("a'*X*b", None, "right", ""),
+        ("tr(X*B*X*C)", None, "right", ""),
+        ("h = X*a; h'*h", None, "right", ""),
+        ("a'*X*a", "2*a*a' - diag(a.*a)", "right", ""),
+        ("logdet(X)", "X^-1", "wrong", "right by all entries of X, G; by vech(X) it is G + Gᵀ − G ⊙ I"),
+        ("tr(X^3)", "6*X^2", "wrong", "one term of 2 is missing: −3·diag(X∘²·𝟏_n)"),
+        ("tr(A*X)", "2*A - diag(diag(A))", "wrong", "right for symmetric A"),
+        ("logdet(X)", "diag(diag(X^-1)) - 2*X^-1", "wrong", "the sign is wrong"),
+    ],
+)
+def test_free_entries_of_a_symmetric_matrix_are_judged(formula, candidate, verdict, diagnosis):
+    report = check_formula(formula, "vech(X)", candidate)
+    assert (report.verdict, report.diagnosis) == (verdict, diagnosis)
+    assert f"∂({formula})/∂vech(X)" in str(report)
+
+
+def test_free_entries_where_all_were_asked_are_named():
+    report = check_formula("logdet(X)", "X", "2*X^-1 - diag(diag(X^-1))", declare={"X": "symmetric"})
+    assert report.diagnosis == "right by vech(X), the free entries of X; by all of them no entry counts twice"
+
+
+def test_a_false_vech_rule_would_be_seen(monkeypatch):
+    monkeypatch.setattr("jacobians.formulas.derivation._by_free_entries", lambda tensor, *_: tensor)
+    with pytest.raises(AssertionError, match="is wrong here"):
+        check_formula("logdet(X)", "vech(X)")
