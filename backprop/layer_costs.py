@@ -32,7 +32,7 @@ from jacobians import (
     Transpose,
 )
 from jacobians.layers.augmented import AddUnit, DropUnit
-from jacobians.layers.composition import Sequential
+from jacobians.layers.composition import Composition, Sequential
 from jacobians.layers.layer_graph import LayerGraph
 from jacobians.markup import html_table
 from jacobians.names import class_name
@@ -70,13 +70,14 @@ def _product(rows: int, inner: int, columns: int) -> Cost:
 
 
 def _augmented(layer: Any, given: Shape, made: Shape) -> Cost:
-    return _product(*layer.Theta.shape, math.prod(given[1:]))
+    h, columns = layer.Theta.shape
+    return _product(h, columns, math.prod(given[1:]))
 
 
 def _linear_map(layer: Any, given: Shape, made: Shape) -> Cost:
-    columns = math.prod(given[1:])
-    left = Cost() if layer.A is None else _product(*layer.A.shape, columns)
-    return left if layer.B is None else left + _product(made[0], *layer.B.shape)
+    rows, columns = made[0], math.prod(given[1:])
+    left = Cost() if layer.A is None else _product(rows, given[0], columns)
+    return left if layer.B is None else left + _product(rows, columns, made[1])
 
 
 def _gram(layer: Any, given: Shape, made: Shape) -> Cost:
@@ -84,7 +85,8 @@ def _gram(layer: Any, given: Shape, made: Shape) -> Cost:
 
 
 def _quadratic(layer: Any, given: Shape, made: Shape) -> Cost:
-    return _product(*layer.A.shape, 1) + _product(1, *given, 1)
+    (n,) = given
+    return _product(n, n, 1) + _product(1, n, 1)
 
 
 def _squares(layer: Any, given: Shape, made: Shape) -> Cost:
@@ -252,7 +254,7 @@ def _rows(layer: Function, x: Any, value: Any, name: str, inside: str, seen: set
             at, given = f"{inside}{place}", x
             x = own._forward(x, 0)
             yield from _rows(own, given, x, at, f"{at}.", seen)
-    elif type(layer) in JOINED:
+    elif isinstance(layer, Composition) and type(layer) in JOINED:
         for place, own in enumerate(layer):
             at = f"{inside}{place}"
             yield from _rows(own, x, own._forward(x, 0), at, f"{at}.", seen)
