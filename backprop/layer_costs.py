@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from backprop.tables import latex_table, markdown_table, text_table
-from jacobians import Affine, ChannelMeanPool, ChannelScale, Convolution, Cost, Function, Spec
+from jacobians import (
+    Affine,
+    AugmentedAffine,
+    ChannelMeanPool,
+    ChannelScale,
+    Concatenate,
+    Convolution,
+    Cost,
+    Flatten,
+    Function,
+    Gram,
+    LinearMap,
+    Product,
+    QuadraticForm,
+    Reshape,
+    Residual,
+    Spec,
+    SquaredNorm,
+    Sum,
+    Transpose,
+)
+from jacobians.layers.augmented import AddUnit, DropUnit
 from jacobians.layers.composition import Composition, Sequential
 from jacobians.layers.layer_graph import LayerGraph
 from jacobians.markup import html_table
@@ -44,13 +65,59 @@ def _means(layer: Any, given: Shape, made: Shape) -> Cost:
     return outputs * Cost(1, entries - 1)
 
 
+def _product(rows: int, inner: int, columns: int) -> Cost:
+    return rows * columns * Cost(inner, inner - 1)
+
+
+def _augmented(layer: Any, given: Shape, made: Shape) -> Cost:
+    h, columns = layer.Theta.shape
+    return _product(h, columns, math.prod(given[1:]))
+
+
+def _linear_map(layer: Any, given: Shape, made: Shape) -> Cost:
+    rows, columns = made[0], math.prod(given[1:])
+    left = Cost() if layer.A is None else _product(rows, given[0], columns)
+    return left if layer.B is None else left + _product(rows, columns, made[1])
+
+
+def _gram(layer: Any, given: Shape, made: Shape) -> Cost:
+    return _product(made[0], math.prod(given) // made[0], made[1])
+
+
+def _quadratic(layer: Any, given: Shape, made: Shape) -> Cost:
+    (n,) = given
+    return _product(n, n, 1) + _product(1, n, 1)
+
+
+def _squares(layer: Any, given: Shape, made: Shape) -> Cost:
+    return _product(1, math.prod(given), 1)
+
+
+def _moved(layer: Any, given: Shape, made: Shape) -> Cost:
+    return Cost()
+
+
 FORWARD: dict[type[Function], Callable[[Any, Shape, Shape], Cost]] = {
     Affine: _affine,
+    AugmentedAffine: _augmented,
+    LinearMap: _linear_map,
+    Gram: _gram,
+    QuadraticForm: _quadratic,
+    SquaredNorm: _squares,
     Convolution: _convolution,
     ChannelScale: _scale,
     ChannelMeanPool: _means,
+    **dict.fromkeys((Reshape, Flatten, Transpose, AddUnit, DropUnit), _moved),
 }
 """The layers whose forward pass is multiplications and additions; windows count the zeros around x."""
+
+JOINED: dict[type[Function], Callable[[int, Shape], Cost]] = {
+    Residual: lambda parts, shape: Cost(0, math.prod(shape)),
+    Sum: lambda parts, shape: Cost(0, (parts - 1) * math.prod(shape)),
+    Product: lambda parts, shape: Cost((parts - 1) * math.prod(shape), 0),
+    Concatenate: lambda parts, shape: Cost(),
+}
+"""What it costs to make the values of so many parts one of this shape."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +130,7 @@ class LayerCost:
     shape : tuple of int
         Of its value.
     parameters : int
+        0 for a layer that stands in the network before: both places have one set.
     forward : Cost or None
         None for layers that are evaluations, as an exponential: what one takes depends on the library.
     dense : Cost
@@ -144,7 +212,8 @@ def layer_costs(network: Function, x: Any) -> LayerCosts:
     Parameters
     ----------
     network : Function
-        A Sequential or a LayerGraph is shown layer by layer, and those within it, too; any other function is one row.
+        Compositions are shown layer by layer, and those within them, too; of a Residual, a Sum, a Product and a
+        Concatenate first the parts, then what makes them one. Any other function is one row.
     x : array_like
         One point.
 
@@ -167,59 +236,45 @@ def layer_costs(network: Function, x: Any) -> LayerCosts:
         )
     point = real_array(x, "x")
     network(point)  # refuses what doesn't fit
-    return LayerCosts(tuple(_rows(network, point, "")))
+    return LayerCosts(tuple(_rows(network, point, network._forward(point, 0), "0", "", set())))
 
 
-def _rows(network: Function, x: Any, prefix: str) -> list[LayerCost]:
-    if isinstance(network, LayerGraph):
-        values = network._values(x, 0)
-        found = []
-        for place, (layer, sources) in enumerate(network.nodes):
-            name = f"{prefix}{place}"
+def _rows(layer: Function, x: Any, value: Any, name: str, inside: str, seen: set[int]) -> Iterator[LayerCost]:
+    """Yield the rows of a layer or a composition; `inside` stands before the names of its parts."""
+    if isinstance(layer, LayerGraph):
+        values = layer._values(x, 0)
+        for place, (own, sources) in enumerate(layer.nodes):
+            at = f"{inside}{place}"
             if len(sources) > 1:
-                forward = _joint(layer, np.shape(values[place]), len(sources))
-                found.append(
-                    LayerCost(name, type(layer).__name__, np.shape(values[place]), 0, forward, Cost())
-                )
+                yield _join(at, own, values[place], len(sources))
             else:
-                found += (
-                    _rows(layer, values[sources[0]], f"{name}.")
-                    if _parts(layer)
-                    else [_row(name, layer, values[sources[0]], values[place])]
-                )
-        return found
-    if not isinstance(network, Sequential):
-        return [_row(prefix.rstrip(".") or "0", network, x, network._forward(x, 0))]
-    found = []
-    for place, layer in enumerate(network.layers):
-        value = layer._forward(x, 0)
-        found += (
-            _rows(layer, x, f"{prefix}{place}.")
-            if _parts(layer)
-            else [_row(f"{prefix}{place}", layer, x, value)]
-        )
-        x = value
-    return found
+                yield from _rows(own, values[sources[0]], values[place], at, f"{at}.", seen)
+    elif isinstance(layer, Sequential):
+        for place, own in enumerate(layer.layers):
+            at, given = f"{inside}{place}", x
+            x = own._forward(x, 0)
+            yield from _rows(own, given, x, at, f"{at}.", seen)
+    elif isinstance(layer, Composition) and type(layer) in JOINED:
+        for place, own in enumerate(layer):
+            at = f"{inside}{place}"
+            yield from _rows(own, x, own._forward(x, 0), at, f"{at}.", seen)
+        yield _join(name, layer, value, len(layer))
+    else:
+        yield _row(name, layer, x, value, seen)
 
 
-def _parts(layer: Function) -> bool:
-    return isinstance(layer, Sequential | LayerGraph)
+def _join(name: str, layer: Function, value: Any, parts: int) -> LayerCost:
+    shape = tuple(np.shape(value))
+    return LayerCost(name, type(layer).__name__, shape, 0, JOINED[type(layer)](parts, shape), Cost())
 
 
-def _joint(layer: Function, shape: Shape, count: int) -> Cost:
-    """Return the cost of a sum, a product or a concatenation of values."""
-    entries = (count - 1) * math.prod(shape)
-    return {"Sum": Cost(0, entries), "Product": Cost(entries, 0), "Concatenate": Cost()}[type(layer).__name__]
-
-
-def _row(name: str, layer: Function, x: Any, value: Any) -> LayerCost:
+def _row(name: str, layer: Function, x: Any, value: Any, seen: set[int]) -> LayerCost:
     given, made = tuple(np.shape(x)), tuple(np.shape(value))
     forward = FORWARD.get(type(layer))
-    counted = (
-        forward(layer, given, made) if forward is not None and not isinstance(layer, Composition) else None
-    )
+    counted = None if forward is None else forward(layer, given, made)
     dense = sum((_formed(layer.jacobian(x, wrt=own).spec) for own in layer.parameters), Cost())
-    parameters = sum(value.size for value in layer.parameters.values())
+    parameters = 0 if id(layer) in seen else layer.parameter_count
+    seen.add(id(layer))
     return LayerCost(name, type(layer).__name__, made, parameters, counted, dense)
 
 

@@ -69,3 +69,51 @@ def test_layers_of_a_graph_are_shown_with_what_joins_them():
     assert costs.forward == jb.Cost(9 + 3 + 6, 6 + 3 + 6)
     assert costs.layers[4].shape == (6,)
     assert costs.activation_elements == 3 + 3 + 3 + 3 + 6 + 6
+
+
+A, B, SHARED = np.ones((3, 4)), np.ones((2, 3)), jb.Affine(np.ones((3, 3)), np.ones(3))
+COMPOSED = {
+    "residual": (jb.Residual(jb.Sequential(jb.Affine(A.T, np.ones(4)), jb.Affine(A, None))), (3,)),
+    "residual within": (
+        jb.Sequential(jb.Affine(A), jb.Residual(jb.Residual(SHARED)), jb.Affine(B, np.ones(2))), (4,)),
+    "residual of a graph": (jb.Residual(jb.LayerGraph([(SHARED, (-1,)), ("product", (-1, 0))])), (3,)),
+    "sum of three": (jb.Sum(jb.Affine(A), jb.Affine(A, np.ones(3)), jb.LinearMap(A)), (4,)),
+    "product of three": (jb.Product(SHARED, jb.Residual(SHARED), SHARED), (3,)),
+    "concatenated": (jb.Sequential(jb.Concatenate(SHARED, jb.Affine(B)), jb.Affine(np.ones((2, 5)))), (3,)),
+    "matrix between two": (jb.LinearMap(B, A.T), (3, 4)),
+    "matrix from the right": (jb.Sequential(jb.LinearMap(None, A.T), jb.Transpose(), jb.Gram()), (2, 4)),
+    "gram of columns": (jb.Gram(columns=True), (2, 3)),
+    "quadratic form": (jb.QuadraticForm(np.ones((4, 4))), (4,)),
+    "squares": (jb.Sequential(jb.Reshape((6,)), jb.SquaredNorm()), (2, 3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_the_total_is_what_the_forward_pass_does_to_scalars_that_count(name):
+    net, shape = COMPOSED[name]
+    costs = layer_costs(net, np.ones(shape))
+    Counting.multiplications = Counting.additions = 0
+    net.forward(np.full(shape, Counting(), dtype=object))
+    assert costs.forward == jb.Cost(Counting.multiplications, Counting.additions)
+    assert costs.forward.additions > 0
+    assert all(layer.forward is not None for layer in costs.layers)
+    assert costs.parameters == net.parameter_count
+
+
+def test_an_augmented_layer_multiplies_by_its_unit_too():
+    Counting.multiplications = Counting.additions = 0
+    np.ones((3, 5)) @ np.full((5, 2), Counting(), dtype=object)
+    (row,) = layer_costs(jb.AugmentedAffine(np.ones((3, 5))), np.ones((4, 2))).layers
+    assert row.forward == jb.Cost(Counting.multiplications, Counting.additions)
+
+
+def test_a_residual_is_shown_by_its_parts_and_the_addition():
+    costs = layer_costs(
+        jb.Sequential(jb.Tanh(), jb.Residual(jb.Sequential(SHARED, jb.Tanh())), SHARED), np.ones(3)
+    )
+    assert [(layer.name, layer.kind, layer.parameters) for layer in costs.layers] == [
+        ("0", "Tanh", 0), ("1.0.0", "Affine", 12), ("1.0.1", "Tanh", 0), ("1", "Residual", 0), ("2", "Affine", 0),
+    ]  # fmt: skip
+    assert costs.layers[3].forward == jb.Cost(0, 3)
+    assert [(layer.name, layer.kind) for layer in layer_costs(jb.Residual(SHARED), np.ones(3)).layers] == [
+        ("0", "Affine"), ("0", "Residual")]  # fmt: skip
