@@ -186,8 +186,6 @@ class KroneckerForm:
             if vector is not None:
                 middle = mul(diagonal(vector), middle) if place == 0 else mul(middle, diagonal(vector))
         order = (a, b) if self.vec == "row" else (b, a)
-        for side in (0, 1):
-            sides[side].contract({*(rows if side == 0 else columns), *ends[side].values()})
         left = self.operator(sides[0], rows, tuple(ends[0][la] for la in order))
         right = self.operator(sides[1], tuple(ends[1][la] for la in order), columns)
         for half in sides:

@@ -189,8 +189,7 @@ class Diagonal(Jacobian):
 
     def _take(self, rows: Any, columns: Any) -> Jacobian:
         # rows and columns are the same ones
-        taken = np.take(self.d, rows) if self.d.ndim == 1 else self.d[..., rows]
-        return Diagonal.unchecked(taken, batch_shape=self.batch_shape)
+        return Diagonal.unchecked(np.take(self.d, rows, axis=-1), batch_shape=self.batch_shape)
 
     def _latex(self) -> str:
         return rf"\operatorname{{diag}}({latex_vector(first_point(self.d, 1))})"

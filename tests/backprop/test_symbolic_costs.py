@@ -222,3 +222,24 @@ def test_texts_are_read_back_with_letters_that_sympy_has_a_meaning_for():
     for item, data in zip(costs.alternatives, costs.to_dict()["alternatives"], strict=True):
         read = sympy.sympify(data["multiplications"], locals=letters)
         assert sympy.expand(read - item.cost.multiplications) == 0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_relations_that_are_written_down_decide_as_the_costs_do(family):
+    costs = symbolic_costs(FAMILIES[family])
+    written = costs.to_dict()
+    symbols = {str(letter): letter for letter in costs.letters}
+    draw = random.Random(family)
+    for data, condition in zip(written["conditions"], costs.conditions, strict=True):
+        assert (data["first"], data["second"], data["holds"]) == (
+            condition.first,
+            condition.second,
+            condition.holds,
+        )
+        assert (data["relation"] is None) == (data["holds"] is not None)
+        for _ in range(10 if data["relation"] is not None else 0):
+            sizes = {name: draw.randint(2, 30) for name in symbols}
+            found = costs.at(sizes)
+            relation = sympy.sympify(data["relation"], locals=symbols)
+            less = found[data["first"]].multiplications < found[data["second"]].multiplications
+            assert bool(relation.subs({symbols[name]: size for name, size in sizes.items()})) == less

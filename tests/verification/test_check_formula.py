@@ -49,6 +49,21 @@ def test_a_wrong_candidate_is_diagnosed(formula, by, candidate, diagnosis):
     assert "wrong" in str(report)
 
 
+TERMS = ["A*x", "A'*x", "3*y", "sin(x)"]  # of the gradient of x'Ax + 3x'y − Σ cos x
+
+
+@pytest.mark.parametrize("left_out", range(4))
+@pytest.mark.parametrize("written", ["{}", "({})*0.3/0.3", "(({}) + 7*y) - 7*y"])
+def test_a_term_that_is_missing_is_told_however_the_others_are_rounded(left_out, written):
+    rest = " + ".join(term for k, term in enumerate(TERMS) if k != left_out)
+    options = {"declare": {"x": "n", "y": "n"}}
+    report = check_formula("x'*A*x + 3*x'*y - sum(cos(x))", "x", written.format(rest), **options)
+    assert report.verdict == "wrong"
+    assert report.diagnosis.startswith("one term of 4 is missing: ")
+    near = check_formula("x'*A*x + 3*x'*y - sum(cos(x))", "x", f"1.0001*({rest})", **options)
+    assert (near.verdict, near.diagnosis) == ("wrong", "")
+
+
 @pytest.mark.parametrize(
     "formula", ["x'*A*x", "softmax(A*x)", "norm1(x)", "sum(log(x))", "lambda*x", "tanh(A*x).*x"]
 )

@@ -104,6 +104,21 @@ def test_a_tie_in_a_sort_is_a_kink_and_no_derivative():
     assert report.verdict == "undecided"
 
 
+@pytest.mark.parametrize("ends", [{}, {"left": -3.0}, {"right": 4.0}, {"left": -3.0, "right": 4.0}], ids=str)
+def test_linear_interpolation_is_constant_beside_the_nodes(ends):
+    nodes, values = [-1.0, 0.0, 2.0], np.array([0.3, -0.7, 1.9])
+    before, after = np.eye(3)[0] * ("left" not in ends), np.eye(3)[2] * ("right" not in ends)
+    f = lambda fp: np.interp([-8.0, -0.25, 0.5, 9.0], nodes, fp, **ends)  # noqa: E731
+    J = np.array([before, [0.25, 0.75, 0], [0, 0.75, 0.25], after])
+    report = check(f, values, J)
+    assert report.passed, str(report)
+    assert {"symbolic", "certified"} <= set(report.agreeing)
+    at = np.array([-8.0, -0.25, 0.5, 9.0])
+    report = check(lambda x: np.interp(x, nodes, values, **ends), at, np.diag([0, -1.0, 1.3, 0]))
+    assert report.passed, str(report)
+    assert {"symbolic", "certified"} <= set(report.agreeing)
+
+
 def test_a_pseudoinverse_without_full_rank_is_refused():
     M = np.outer([1.0, 2.0, 3.0], [1.0, 1.0])
     report = check(np.linalg.pinv, M, np.zeros((6, 6)))

@@ -181,7 +181,7 @@ def _array(header: dict[str, Any], payload: bytes) -> Answer | Fault:
     except ValueError:  # of no entries, and still too large in an axis
         return Fault("forged", "the answer does not hold what it announces")
     places = written if isinstance(written, list) else []
-    return Answer(array, tuple(place for place, flag in enumerate(places[:100]) if flag is True))
+    return Answer(array, tuple(place for place, flag in enumerate(places) if flag is True))
 
 
 def refused_fault(word: str, names: Sequence[str]) -> Fault:

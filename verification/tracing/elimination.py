@@ -36,7 +36,7 @@ def determinant(scalars: Scalars, a: Entries) -> Entries:
     >>> print(determinant(scalars, entries_of([[1.0, 2.0], [3.0, 4.0]], scalars)))
     -2.0
     """
-    return _each(a, 0, lambda matrix: _determinant(scalars, matrix))
+    return _each(a, lambda matrix: _determinant(scalars, matrix))
 
 
 def inverse(scalars: Scalars, a: Entries) -> Entries:
@@ -45,14 +45,14 @@ def inverse(scalars: Scalars, a: Entries) -> Entries:
     eye = np.empty((n, n), dtype=object)
     for i, j in np.ndindex(n, n):
         eye[i, j] = scalars.constant(int(i == j))
-    return _each(a, 2, lambda matrix: _solve(scalars, matrix, eye))
+    return _each(a, lambda matrix: _solve(scalars, matrix, eye))
 
 
 def solve(scalars: Scalars, a: Entries, b: Entries) -> Entries:
     """Return the solutions of a·x = b, where b is a vector (one axis) or has its columns in the last axis."""
     columns = b[:, None] if b.ndim == 1 else b
     if columns.ndim == 2:
-        solved = _each(a, 2, lambda matrix: _solve(scalars, matrix, columns))
+        solved = _each(a, lambda matrix: _solve(scalars, matrix, columns))
     else:
         batch = np.broadcast_shapes(a.shape[:-2], columns.shape[:-2])
         left = np.broadcast_to(a, batch + a.shape[-2:])
@@ -65,7 +65,7 @@ def solve(scalars: Scalars, a: Entries, b: Entries) -> Entries:
 
 def cholesky(scalars: Scalars, a: Entries) -> Entries:
     """Return the lower triangular factors L of L·Lᵀ = a; only the lower triangle of a is read."""
-    return _each(a, 2, lambda matrix: _cholesky(scalars, matrix))
+    return _each(a, lambda matrix: _cholesky(scalars, matrix))
 
 
 def require_rank(scalars: Scalars, gram: Entries) -> None:
@@ -78,7 +78,7 @@ def require_rank(scalars: Scalars, gram: Entries) -> None:
         raise TracingError("np.linalg: the matrix has no full rank at the point, or only just")
 
 
-def _each(a: Entries, core: int, compute: Callable[[Entries], Any]) -> Entries:
+def _each(a: Entries, compute: Callable[[Entries], Any]) -> Entries:
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise ValueError(f"found shape {a.shape}, expected square matrices in the last two axes")
     batch = a.shape[:-2]
@@ -86,7 +86,8 @@ def _each(a: Entries, core: int, compute: Callable[[Entries], Any]) -> Entries:
     for index in np.ndindex(*batch):
         value = compute(a[index])
         if result is None:
-            result = np.empty(batch + (np.shape(value) if core else ()), dtype=object)
+            core = value.shape if isinstance(value, np.ndarray) else ()  # a determinant is a scalar
+            result = np.empty(batch + core, dtype=object)
         result[index] = value
     if result is None:
         raise ValueError(f"found shape {a.shape} with an empty axis, expected at least one matrix")
