@@ -19,8 +19,9 @@ from jacobians.formulas.functions_of import same_everywhere
 from jacobians.formulas.kronecker_form import KroneckerForm
 from jacobians.formulas.nodes import Atom, Choice, Delta, Factor, Fn, Sym, Tensor, Term
 from jacobians.formulas.reduction import Graph, NoFormError, entrywise, raised
+from jacobians.formulas.selections import stacked
 from jacobians.formulas.size_sums import atom_of, linear, placed, plus, short_place
-from jacobians.formulas.sums import Piece, collected
+from jacobians.formulas.sums import Piece
 from jacobians.formulas.tree import Node, call, is_number, name, num, transposed
 
 
@@ -48,7 +49,7 @@ class MatrixForm:
             sizes = dict(enumerate(tensor.sizes))
             ends = tuple(sizes[r] for r in rows), tuple(sizes[c] for c in columns)
             pieces = [self.term(term, rows, columns, sizes) for term in tensor.terms]
-            self.known[key] = collected(pieces, *ends)
+            self.known[key] = stacked(pieces, *ends)
         return self.known[key]
 
     def node(self, factor: Factor) -> Node:

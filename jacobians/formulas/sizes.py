@@ -76,7 +76,7 @@ class Shapes:
             return (atom,)
         total: dict[Any, int] = {}
         for letters, count in atom.parts:
-            known = linear(self.resolve(letters))
+            known = linear(self.letters.get(own, own) for own in self.resolve(letters))  # a place may name the letter
             total = plus(total, {key: count * more for key, more in known.items()})
         return size_of(total)
 

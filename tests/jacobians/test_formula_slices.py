@@ -1,5 +1,7 @@
 """Slices and stacks of arrays whose sizes are letters, against differences of plain NumPy code."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -125,3 +127,32 @@ def test_a_size_that_a_stack_meets_is_its_sum_not_a_difference():
     d = derive("[x', y']*z", "z")
     assert d.sizes["z"][0].startswith("(")
     assert not d.sizes["x"][0].startswith("(")
+
+
+SHOWN = [
+    ("W*[x; s]", "x", "W[:,:n]"),
+    ("tanh(W*[x; s] + b)", "s", "diag(1 − tanh(W·[x; s] + b)∘²)·W[:,n:]"),
+    ("tanh(W*[x; s] + b)", "W", "diag(1 − tanh(W·[x; s] + b)∘²) ⊗ [x; s]ᵀ"),
+    ("W*[x; 1]", "W", "I_h ⊗ [x; 1]ᵀ"),
+    ("sum((x(2:end) - x(1:end-1)).^2)", "x", "2·(I_n[:,1:]ᵀ − I_n[:,:-1]ᵀ)ᵀ·(x[1:] − x[:-1])"),
+    ("tr([A, B]'*[A, B])", "A", "2·[A, B]·I_(n+p)[:,:n]"),
+    ("logsumexp([x; s])", "s", "softmax([x; s])[n:]"),
+    ("y'*[a.*x; g.*s]", "x", "a ⊙ y[:n]"),
+    ("c*[x; s]'*y", "x", "c·y[:n]"),
+    ("[A; B]*x", "x", "[A; B]"),
+    ("[A, C]*y", "y", "[A, C]"),
+    ("[x; s; x]'*y", "x", "y[:n] + y[m+n:]"),
+]  # fmt: skip
+SHOWN_SIZES = {
+    "W*[x; 1]": {"W": "h×(n+1)", "x": "n"},
+    "tr([A, B]'*[A, B])": {"A": "m×n", "B": "m×p"},
+    "[A; B]*x": {"A": "m×n", "B": "p×n", "x": "n"},
+    "[A, C]*y": {"A": "m×n", "C": "m×p"},
+    "c*[x; s]'*y": {"c": "scalar", "x": "n", "s": "m"},
+}
+
+
+@pytest.mark.parametrize(("formula", "by", "shown"), SHOWN, ids=[f"{a} by {b}" for a, b, _ in SHOWN])
+def test_slices_and_stacks_are_printed_as_they_are_written(formula, by, shown):
+    said = SHOWN_SIZES.get(formula) or {k: v for k, v in RNN.items() if re.search(rf"\b{k}\b", formula)}
+    assert derive(formula, by, declare=said).text == shown
