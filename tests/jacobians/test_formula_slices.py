@@ -156,3 +156,39 @@ SHOWN_SIZES = {
 def test_slices_and_stacks_are_printed_as_they_are_written(formula, by, shown):
     said = SHOWN_SIZES.get(formula) or {k: v for k, v in RNN.items() if re.search(rf"\b{k}\b", formula)}
     assert derive(formula, by, declare=said).text == shown
+
+
+CODE = [
+    (lambda x: np.diff(x), {"x": "n"}),
+    (lambda x: np.diff(x, n=2), {"x": "n"}),
+    (lambda x: np.diff(x, axis=0), {"x": "n×m"}),
+    (lambda x: np.append(x, 1.0) * 2, {"x": "n"}),
+    (lambda x, s: np.append(x, s) ** 2, {"x": "n", "s": "m"}),
+    (lambda x, s: np.eye(x.shape[0] + s.shape[0]) @ c([x, s]), {"x": "n", "s": "m"}),
+    (lambda x: x[: x.shape[0] - 1] * x[1:], {"x": "n"}),
+    (lambda x: np.sum((x[1:] - x[:-1]) ** 2) / (x.shape[0] - 1), {"x": "n"}),
+    (lambda x: x[1:].sum() / x[1:].shape[0], {"x": "n"}),
+    (lambda x: np.var(x[1:]), {"x": "n"}),
+    (lambda x: c([[0.0], x, [0.0]]), {"x": "n"}),
+    (lambda x: c([x[1:], x[:1]]), {"x": "n"}),
+    (lambda x: c([x, np.ones((x.shape[0], 1))], axis=1), {"x": "n×m"}),
+    (lambda x, s: c([x, s])[: x.shape[0]] * x, {"x": "n", "s": "m"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "declare"), CODE)
+def test_code_whose_sizes_are_sums_has_the_derivative_of_its_differences(f, declare):
+    d = derive(f, "x", declare=declare)
+    for sizes in SIZES:
+        rng = np.random.default_rng(2)
+        values = {
+            k: rng.normal(size=[sizes[size] for size in said.split("×")]) for k, said in declare.items()
+        }
+        expected = slope(of(f, values), "x", values)
+        found = d.evaluate(**{k: v for k, v in values.items() if k in d.sizes})
+        np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=1e-7)
+
+
+def test_indices_in_round_brackets_count_from_one():
+    assert derive("A(1,2)", "A").text == derive("A[0,1]", "A").text
+    assert derive("2 x(3)", "x").text == derive("2*x[2]", "x").text
