@@ -108,6 +108,9 @@ def test_numpy_code_that_slices_and_stacks_is_read_as_the_formula(formula, by, d
         ("kron(x, x)[1:]", "an axis of one size was expected"),
         ("[kron(x, x); x]", "not a product"),
         ("x[5]", "entries up to 5 were expected"),
+        ("eye(n-n)*x", "found n-n, expected a size"),
+        ("I_(n-n)*x", "expected a size of at least 1"),
+        ("W*[x; 1]", "declare a size that is a sum as one, 'h×\\(n\\+1\\)'"),
     ],
 )
 def test_slices_that_cannot_be_are_refused_with_their_sizes(formula, sentence):
@@ -192,3 +195,9 @@ def test_code_whose_sizes_are_sums_has_the_derivative_of_its_differences(f, decl
 def test_indices_in_round_brackets_count_from_one():
     assert derive("A(1,2)", "A").text == derive("A[0,1]", "A").text
     assert derive("2 x(3)", "x").text == derive("2*x[2]", "x").text
+
+
+@pytest.mark.parametrize("size", ["(n-n)", "(3-5)", "(1-n)", "m×(2-n)"])
+def test_a_declared_sum_that_is_below_one_is_refused(size):
+    with pytest.raises(FormulaError, match="found a size below 1"):
+        derive("x", "x", declare={"x": size})
