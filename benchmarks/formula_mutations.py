@@ -21,9 +21,12 @@ sys.path[:0] = [str(ROOT / "tests" / "witnesses")]
 import formula_judge  # noqa: E402
 from identities import IDENTITIES  # noqa: E402
 
-from jacobians.formulas import differentiation, normal  # noqa: E402
+from jacobians.formulas import differentiation, lowering, lowering_moves, normal, selections  # noqa: E402
 from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES  # noqa: E402
 from jacobians.formulas.nodes import Tensor, Term  # noqa: E402
+from jacobians.formulas.open_values import Value  # noqa: E402
+from jacobians.formulas.size_sums import plus  # noqa: E402
+from jacobians.formulas.tree import Node  # noqa: E402
 
 MORE = [
     *((f"{name}(x)", "x", {}) for name in ELEMENTWISE),
@@ -51,6 +54,10 @@ MORE = [
     ("tr(X)*tr(A)*x", "x", {}),
     ("diag(x)*y", "x", {}),
     ("(2*(3*x))'*x", "x", {}),
+    ("x[1:].*x[:-1]", "x", {}),
+    ("sum((x[1:] - x[:-1]).^2)", "x", {}),
+    ("tanh(W*[x; y; z])", "W", {}),
+    ("tanh(W*[x; y; z])", "y", {}),
 ]
 
 
@@ -115,6 +122,18 @@ def mutations() -> Iterator[tuple[str, Any]]:
     yield "R7: orthogonal at either end", at("_inverses", lambda one, two, label: inverses(one, two, label) or (
         "orthogonal" in getattr(one.node, "tags", ())))  # fmt: skip
     assert sized is normal._sized
+    place, chosen, tiled = lowering_moves.place_in, selections.selection, selections._stack
+    stack = lowering._RULES["stack"]
+    yield "slice: one entry later", mock.patch.object(lowering_moves, "place_in", lambda size, at: plus(
+        place(size, at), {(): 1}))  # fmt: skip
+    yield "slice: from the end as from the beginning", mock.patch.object(
+        lowering_moves, "place_in", lambda size, at: place(size, abs(at) if isinstance(at, int) else at))  # fmt: skip
+    yield "stack: without its first part", mock.patch.dict(lowering._RULES, {"stack": lambda low, node: (
+        lambda made: Value(made.rows, made.columns, made.sizes, made.terms[1:]))(stack(low, node))})  # fmt: skip
+    yield "slices for columns of I: others", mock.patch.object(selections, "selection", lambda node: (
+        lambda made: made and (made[0], (0, made[1][1]) if isinstance(made[1], tuple) else made[1]))(chosen(node)))  # fmt: skip
+    yield "a sum as a stack: in another order", mock.patch.object(selections, "_stack", lambda *args: (
+        lambda made: made and Node(made.op, made.args[::-1], made.value))(tiled(*args)))  # fmt: skip
 
 
 def _signed(rule: Callable[..., list[Term]]) -> Callable[..., list[Term]]:

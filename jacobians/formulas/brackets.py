@@ -40,8 +40,11 @@ class BracketReader(TokenReader):
             if depth < 0 or token.kind == "end":
                 break
             words.append(token)
-        marked = any(word.text in (":", "end") for word in words)
-        return marked or (len(words) == 1 and words[0].text.isdigit() and words[0].text != "0")
+        numbers = len(words) % 2 == 1 and all(
+            word.text == "," if k % 2 else word.text.isdigit() and word.text != "0"
+            for k, word in enumerate(words)
+        )
+        return numbers or any(word.text in (":", "end") for word in words)
 
     def _bound(self, first: int) -> int | tuple[Place, Place] | None:
         start: int | tuple[Any, ...] = 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from jacobians.formulas.size_sums import possible, sized
 from jacobians.formulas.tree import FormulaError
 from jacobians.numerics.arguments import near, shown
 
@@ -102,8 +103,11 @@ def declaration(name: str, said: Any) -> Declaration:
             sizes = (left, left) if tags & _SQUARE else ("1", left) if kind == "row" else (left, "1")
         else:
             raise FormulaError(f"declare[{name!r}]: found {shown(said)}, expected {_EXPECTED}")
-        if "0" in sizes:
-            raise FormulaError(f"declare[{name!r}]: found a size of 0 in {shown(said)}, expected at least 1")
+        if "0" in sizes or not all(possible(sized(size)) for size in sizes):
+            what = "of 0" if "0" in sizes else "below 1"
+            raise FormulaError(
+                f"declare[{name!r}]: found a size {what} in {shown(said)}, expected at least 1"
+            )
         if kind == "scalar" and sizes != ("1", "1"):
             raise FormulaError(
                 f"declare[{name!r}]: found {shown(said)}, expected a scalar or sizes, not both"

@@ -70,7 +70,7 @@ def _mul(node: Node) -> str:
     out = ""
     for place, arg in enumerate(node.args):
         part = _in(arg, 5 if arg.op in ("mul", "neg") or (arg.op == "num" and place) else 3)
-        out += f" {'' if not part[0].isdigit() else chr(92) + 'cdot '}{part}" if out else part
+        out += f" {chr(92) + 'cdot ' if part[0].isdigit() or part[0] == '[' else ''}{part}" if out else part
     return out
 
 

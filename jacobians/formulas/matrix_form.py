@@ -19,9 +19,10 @@ from jacobians.formulas.functions_of import same_everywhere
 from jacobians.formulas.kronecker_form import KroneckerForm
 from jacobians.formulas.nodes import Atom, Choice, Delta, Factor, Fn, Sym, Tensor, Term
 from jacobians.formulas.reduction import Graph, NoFormError, entrywise, raised
+from jacobians.formulas.selections import stacked
 from jacobians.formulas.size_sums import atom_of, linear, placed, plus, short_place
 from jacobians.formulas.stacked_form import stacked_term
-from jacobians.formulas.sums import Piece, collected
+from jacobians.formulas.sums import Piece
 from jacobians.formulas.tree import Node, call, is_number, name, num, transposed
 
 
@@ -51,7 +52,7 @@ class MatrixForm:
             sizes = dict(enumerate(tensor.sizes))
             ends = tuple(sizes[r] for r in rows), tuple(sizes[c] for c in columns)
             pieces = [self.term(term, rows, columns, sizes) for term in tensor.terms]
-            self.known[key] = collected(pieces, *ends)
+            self.known[key] = stacked(pieces, *ends)
         return self.known[key]
 
     def node(self, factor: Factor) -> Node:
@@ -142,18 +143,18 @@ class MatrixForm:
         """Return one term as a piece of a sum."""
         spend(20 * (len(term.factors) + 1))
         operator = KroneckerForm(self.vec).operator
-        stacked = [
+        found = [
             (factor, factor.node.name)
             for factor in term.factors
-            if isinstance(factor.node, Sym) and factor.node.name in self.stacked
+            if isinstance(factor.node, Sym) and factor.node.name in self.found
         ]
         graph = Graph(dict(sizes))
-        if stacked:
+        if found:
             vectors: dict[tuple[int, ...], list[Node]] = {}
-            for (node, labels, exponent), said in stacked:
+            for (node, labels, exponent), said in found:
                 graph.sizes.update(zip(labels, node.sizes, strict=True))
                 vectors.setdefault(tuple(labels), []).append(raised(name(said), exponent, "epow"))
-            taken = [factor for factor, _ in stacked]
+            taken = [factor for factor, _ in found]
             rest = [factor for factor in term.factors if factor not in taken]
             chain, graph.up, graph.down = stacked_term(
                 rest, vectors, tuple(rows), tuple(columns), graph.sizes, self._place, operator

@@ -213,6 +213,20 @@ def concatenate(arrays: Any, axis: int = 0) -> Written:
     return Written(Node("stack", tuple(part.node for part in parts), op), shape)
 
 
+def append(a: Any, values: Any, axis: int | None = None) -> Written:
+    """Return an array with others behind it."""
+    return concatenate([a, values] if axis is not None else [ravel(a), ravel(values)], axis or 0)
+
+
+def diff(a: Any, n: int = 1, axis: int = -1) -> Written:
+    """Return differences of neighbours."""
+    made = written(a)
+    before = (slice(None),) * (axis % made.ndim)
+    for _ in range(n):
+        made = made[(*before, slice(1, None))] - made[(*before, slice(None, -1))]
+    return made
+
+
 def hstack(arrays: Any) -> Written:
     """Return arrays beside one another."""
     parts = [_at_least_1d(one) for one in arrays]

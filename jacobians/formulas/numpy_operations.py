@@ -225,6 +225,8 @@ _FORMULAS: dict[Any, Callable[..., Any]] = {
     np.hstack: moves.hstack,
     np.vstack: moves.vstack,
     np.column_stack: moves.column_stack,
+    np.append: moves.append,
+    np.diff: moves.diff,
     np.stack: lambda arrays, axis=0: moves.stacked(arrays, axis),
     np.where: arithmetic.where,
     np.linalg.inv: _inv,

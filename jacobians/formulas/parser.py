@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from jacobians.formulas.brackets import BracketReader
 from jacobians.formulas.functions import ALIASES, closest_function, known_function
-from jacobians.formulas.size_sums import sized
+from jacobians.formulas.size_sums import possible, sized
 from jacobians.formulas.tokens import MOST_LETTERS, SUPERSCRIPTS, Token
 from jacobians.formulas.tree import MOST_NESTED, FormulaError, Node, Program
 from jacobians.names import class_name
@@ -257,8 +257,10 @@ class _Parser(BracketReader):
                 raise self.fail("a number of at most 60 digits and an exponent of at most 300")
             return self.node("num", token.start, value=Fraction(token.text))
         if token.kind in ("eye", "ones", "zeros", "comm"):
-            self.take()
             sizes = tuple(sized(text) for text in token.sizes)
+            if not all(map(possible, sizes)):
+                raise self.fail("a size of at least 1")
+            self.take()
             return self.node(token.kind, token.start, value=sizes[0] if len(sizes) == 1 else sizes)
         if token.kind == "name":
             return self.named()

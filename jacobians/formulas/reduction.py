@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from jacobians.formulas.effort import spend
 from jacobians.formulas.nodes import Atom, Number
+from jacobians.formulas.selections import product
 from jacobians.formulas.tree import Node, call, count, diagonal, had, is_number, mul, negated, num, transposed
 
 
@@ -157,7 +158,7 @@ class Graph:
             right = self.ones(label) if vector is None else vector
             far = a if b == label else b
             turned = node if b == label else transposed(node)
-            made = column_of(turned, unit_of(right)) if is_unit(right) else mul(turned, right)
+            made = column_of(turned, unit_of(right)) if is_unit(right) else product(turned, right)
             self.vectors.setdefault(far, []).append(made)
             return True
         if len(at) == 2 and vector is not None and self._has_rows(at, label, free) and self._parallel(at):
@@ -169,7 +170,7 @@ class Graph:
             start, left = (a, left) if b == label else (b, transposed(left))
             end, right = (d, right) if c == label else (c, transposed(right))
             middle = () if vector is None else (diagonal(vector),)
-            made = mul(left, *middle, right)
+            made = mul(left, *middle, right) if middle else product(left, right)
             back = transposed(made)
             if count(back) < count(made):
                 start, end, made = end, start, back

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES, WHOLE
-from jacobians.formulas.size_sums import Linear, length, letters_of, linear, place_in, plus, size_of
+from jacobians.formulas.size_sums import Linear, length, letters_of, linear, place_in, plus, possible, size_of
 from jacobians.formulas.sizes import CONSTANTS, SCALAR, Shape, Shapes, Size
 from jacobians.formulas.tree import FormulaError, Node, ShapeError
 
@@ -87,6 +87,8 @@ def _product(node: Node, inner: list[Shape], shapes: Shapes) -> Shape:
             rows = shapes.shown((shape[0], ())).removesuffix("×1").replace("a number", "1")
             a, b = shapes.part(left), shapes.part(arg)
             out = f"{columns} columns meet {rows} rows"
+            if "(" in columns + rows:
+                out += f"; declare a size that is a sum as one, 'h×{rows if '(' in rows else columns}'"
             if shapes.column(made) and shapes.column(shape):
                 one, two = (_closed(part) for part in (a, b))
                 out += f". Both are columns: {one}'*{b} is a number, {a}.*{b} is elementwise, {a}*{two}' is a matrix"
@@ -182,7 +184,8 @@ def size_argument(node: Node, arg: Node, shapes: Shapes) -> Size:
         for term in arg.args:
             inner = term.args[0] if term.op == "neg" else term
             total = plus(total, linear(size_argument(node, inner, shapes)), -1 if term.op == "neg" else 1)
-        return size_of(total)
+        if possible(size_of(total)):
+            return size_of(total)
     if (
         arg.op == "pow"
         and arg.args[1].op == "num"

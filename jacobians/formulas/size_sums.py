@@ -136,6 +136,12 @@ def sized(text: str) -> tuple[str | int, ...]:
     return () if text in ("", "1") else (int(text) if text.isdigit() else text,)
 
 
+def possible(size: Iterable[Any]) -> bool:
+    """Return whether a size may be 1 or more: one that is a number is, or one letter is added."""
+    total = linear(size)
+    return any(count > 0 for letters, count in total.items() if letters or len(total) == 1)
+
+
 def letters_of(size: Iterable[Any]) -> set[str]:
     """Return the letters in a size."""
     found: set[str] = set()

@@ -76,7 +76,8 @@ class Shapes:
             return (atom,)
         total: dict[Any, int] = {}
         for letters, count in atom.parts:
-            known = linear(self.resolve(letters))
+            resolved = self.resolve(letters)  # a place may name the letter of an unknown one
+            known = linear(self.letters.get(own, own) for own in resolved)
             total = plus(total, {key: count * more for key, more in known.items()})
         return size_of(total)
 

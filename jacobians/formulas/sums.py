@@ -96,6 +96,8 @@ def _joined(p: Piece, q: Piece, rows: Any, columns: Any) -> Piece | None:
         Piece(p.number / number, p_up, p_down, middles[0]),
         Piece(q.number / number, q_up, q_down, middles[1]),
     ]
+    if middles == [(), ()] and not (p_up or q_up or p_down or q_down) and p.number + q.number:
+        return replace(p, number=p.number + q.number)
     if middles == [(), ()]:
         return Piece(number, (*up, _ordered_sum(rest)), down, p.chain)
     if [len(middle) for middle in middles] == [1, 1] and not (p_up or q_up or p_down or q_down):

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from jacobians.formulas.size_sums import is_sum, linear
+from jacobians.formulas.size_sums import is_sum, linear, plus, size_of
 from jacobians.formulas.sizes import Unknown
 from jacobians.formulas.tree import FormulaError, Node, call, mul, negated, num, transposed
 from jacobians.graph.operations import TABLE
@@ -63,6 +63,14 @@ class Size(NDArrayOperatorsMixin):
         return np.multiply(self, other)
 
     __rmul__ = __mul__
+
+    def __add__(self, other: Any) -> Any:
+        return np.add(self, other) if (made := _summed(self, other, 1)) is None else made
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return np.subtract(self, other) if (made := _summed(self, other, -1)) is None else made
 
     def __eq__(self, other: Any) -> Any:
         return isinstance(other, Size) and self.atoms == other.atoms
@@ -312,6 +320,16 @@ def sum_size(size: tuple[Any, ...]) -> Any:
     found = sum(count * number(letters) for letters, count in linear(size).items())
     Lengths.sums.setdefault(found, size)
     return Size(size, found)
+
+
+def _summed(size: Size, other: Any, sign: int) -> Any:
+    """Return size ± other as a size, or None where it is none: other numbers, and what may be below 1."""
+    if not isinstance(other, Size) and type(other) is not int:
+        return None
+    own = linear(other.atoms if isinstance(other, Size) else (other,))
+    total = plus(linear(size.atoms), own, sign)
+    sums = not set(total) <= {()} and any(count > 0 for letters, count in total.items() if letters)
+    return sum_size(size_of(total)) if sums else None
 
 
 def atoms_of(size: Axis) -> tuple[Any, ...]:

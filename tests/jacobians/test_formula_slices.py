@@ -1,5 +1,7 @@
 """Slices and stacks of arrays whose sizes are letters, against differences of plain NumPy code."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -106,6 +108,9 @@ def test_numpy_code_that_slices_and_stacks_is_read_as_the_formula(formula, by, d
         ("kron(x, x)[1:]", "an axis of one size was expected"),
         ("[kron(x, x); x]", "not a product"),
         ("x[5]", "entries up to 5 were expected"),
+        ("eye(n-n)*x", "found n-n, expected a size"),
+        ("I_(n-n)*x", "expected a size of at least 1"),
+        ("W*[x; 1]", "declare a size that is a sum as one, 'h×\\(n\\+1\\)'"),
     ],
 )
 def test_slices_that_cannot_be_are_refused_with_their_sizes(formula, sentence):
@@ -125,3 +130,74 @@ def test_a_size_that_a_stack_meets_is_its_sum_not_a_difference():
     d = derive("[x', y']*z", "z")
     assert d.sizes["z"][0].startswith("(")
     assert not d.sizes["x"][0].startswith("(")
+
+
+SHOWN = [
+    ("W*[x; s]", "x", "W[:,:n]"),
+    ("tanh(W*[x; s] + b)", "s", "diag(1 − tanh(W·[x; s] + b)∘²)·W[:,n:]"),
+    ("tanh(W*[x; s] + b)", "W", "diag(1 − tanh(W·[x; s] + b)∘²) ⊗ [x; s]ᵀ"),
+    ("W*[x; 1]", "W", "I_h ⊗ [x; 1]ᵀ"),
+    ("sum((x(2:end) - x(1:end-1)).^2)", "x", "2·(I_n[:,1:]ᵀ − I_n[:,:-1]ᵀ)ᵀ·(x[1:] − x[:-1])"),
+    ("tr([A, B]'*[A, B])", "A", "2·[A, B]·I_(n+p)[:,:n]"),
+    ("logsumexp([x; s])", "s", "softmax([x; s])[n:]"),
+    ("y'*[a.*x; g.*s]", "x", "a ⊙ y[:n]"),
+    ("c*[x; s]'*y", "x", "c·y[:n]"),
+    ("[A; B]*x", "x", "[A; B]"),
+    ("[A, C]*y", "y", "[A, C]"),
+    ("[x; s; x]'*y", "x", "y[:n] + y[m+n:]"),
+]  # fmt: skip
+SHOWN_SIZES = {
+    "W*[x; 1]": {"W": "h×(n+1)", "x": "n"},
+    "tr([A, B]'*[A, B])": {"A": "m×n", "B": "m×p"},
+    "[A; B]*x": {"A": "m×n", "B": "p×n", "x": "n"},
+    "[A, C]*y": {"A": "m×n", "C": "m×p"},
+    "c*[x; s]'*y": {"c": "scalar", "x": "n", "s": "m"},
+}
+
+
+@pytest.mark.parametrize(("formula", "by", "shown"), SHOWN, ids=[f"{a} by {b}" for a, b, _ in SHOWN])
+def test_slices_and_stacks_are_printed_as_they_are_written(formula, by, shown):
+    said = SHOWN_SIZES.get(formula) or {k: v for k, v in RNN.items() if re.search(rf"\b{k}\b", formula)}
+    assert derive(formula, by, declare=said).text == shown
+
+
+CODE = [
+    (lambda x: np.diff(x), {"x": "n"}),
+    (lambda x: np.diff(x, n=2), {"x": "n"}),
+    (lambda x: np.diff(x, axis=0), {"x": "n×m"}),
+    (lambda x: np.append(x, 1.0) * 2, {"x": "n"}),
+    (lambda x, s: np.append(x, s) ** 2, {"x": "n", "s": "m"}),
+    (lambda x, s: np.eye(x.shape[0] + s.shape[0]) @ c([x, s]), {"x": "n", "s": "m"}),
+    (lambda x: x[: x.shape[0] - 1] * x[1:], {"x": "n"}),
+    (lambda x: np.sum((x[1:] - x[:-1]) ** 2) / (x.shape[0] - 1), {"x": "n"}),
+    (lambda x: x[1:].sum() / x[1:].shape[0], {"x": "n"}),
+    (lambda x: np.var(x[1:]), {"x": "n"}),
+    (lambda x: c([[0.0], x, [0.0]]), {"x": "n"}),
+    (lambda x: c([x[1:], x[:1]]), {"x": "n"}),
+    (lambda x: c([x, np.ones((x.shape[0], 1))], axis=1), {"x": "n×m"}),
+    (lambda x, s: c([x, s])[: x.shape[0]] * x, {"x": "n", "s": "m"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "declare"), CODE)
+def test_code_whose_sizes_are_sums_has_the_derivative_of_its_differences(f, declare):
+    d = derive(f, "x", declare=declare)
+    for sizes in SIZES:
+        rng = np.random.default_rng(2)
+        values = {
+            k: rng.normal(size=[sizes[size] for size in said.split("×")]) for k, said in declare.items()
+        }
+        expected = slope(of(f, values), "x", values)
+        found = d.evaluate(**{k: v for k, v in values.items() if k in d.sizes})
+        np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=1e-7)
+
+
+def test_indices_in_round_brackets_count_from_one():
+    assert derive("A(1,2)", "A").text == derive("A[0,1]", "A").text
+    assert derive("2 x(3)", "x").text == derive("2*x[2]", "x").text
+
+
+@pytest.mark.parametrize("size", ["(n-n)", "(3-5)", "(1-n)", "m×(2-n)"])
+def test_a_declared_sum_that_is_below_one_is_refused(size):
+    with pytest.raises(FormulaError, match="found a size below 1"):
+        derive("x", "x", declare={"x": size})

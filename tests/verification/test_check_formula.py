@@ -74,6 +74,50 @@ def test_every_printed_line_of_ours_is_judged(formula):
     assert report.worst < 1e-9
 
 
+@pytest.mark.parametrize(
+    ("formula", "by"),
+    [
+        ("tanh(W*[x; s] + b)", "W"),
+        ("tanh(W*[x; s] + b)", "s"),
+        ("norm2(W*[x; 1])^2", "x"),
+        ("[A, B; C, D]", "C"),
+        ("W*[x; x]", "x"),
+        ("sum(abs(x(2:end) - x(1:end-1)))", "x"),
+        ("X[1:,:-1]", "X"),
+        ("x[-1]*x[2:-1]", "x"),
+        ("z[:n].*x", "z"),
+        ("f = sigmoid(W*[h; x] + b); sum(f.*c)", "W"),
+    ],
+)
+def test_printed_slices_and_stacks_of_letter_sizes_are_read_back(formula, by):
+    declare = {"x": "n"} if formula.startswith("z") else None
+    report = check_formula(formula, by, declare=declare)
+    assert (report.verdict, report.points) == ("right", 2)
+
+
+@pytest.mark.parametrize(
+    ("formula", "candidate", "verdict"),
+    [
+        ("W*[x; s]", "W[:,:n]", "right"),
+        ("W*[x; s]", "W*[eye(n); zeros(m, n)]", "right"),
+        ("W*[x; s]", "W[:,n:]", "wrong"),
+        (
+            "sum((x(2:end) - x(1:end-1)).^2)",
+            "2*[x[0] - x[1]; 2*x[1:-1] - x[:-2] - x[2:]; x[-1] - x[-2]]",
+            "right",
+        ),
+        (
+            "sum((x(2:end) - x(1:end-1)).^2)",
+            "2*[x[1] - x[0]; 2*x[1:-1] - x[:-2] - x[2:]; x[-1] - x[-2]]",
+            "wrong",
+        ),
+    ],
+)
+def test_a_persons_own_slices_are_judged(formula, candidate, verdict):
+    declare = {"W": "h×(n+m)", "x": "n", "s": "m"} if "W" in formula else {"x": "n"}
+    assert check_formula(formula, "x", candidate, declare=declare).verdict == verdict
+
+
 def test_a_wrong_printer_is_caught(monkeypatch):
     from jacobians.formulas import text
 

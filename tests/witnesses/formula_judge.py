@@ -65,7 +65,7 @@ def permuted(matrix, out_shape, in_shape, vec):
 
 def shapes_of(d, sizes):
     def number(text):
-        return math.prod(int(part) if part.isdigit() else sizes[part] for part in text.split("·"))
+        return math.prod(eval(part, {}, dict(sizes)) for part in text.split("·"))
 
     lengths = [number(text) for text in d.shape]
     return lengths[: len(d._out)], lengths[len(d._out) :]
@@ -76,7 +76,7 @@ def lines_of(d, sizes, slope):
     out, inside = shapes_of(d, sizes)
     if not d._out:
         shape = d._context.shape(d.by)
-        rows = [math.prod(a if isinstance(a, int) else sizes[a] for a in group) for group in shape]
+        rows = [math.prod(eval(str(a), {}, dict(sizes)) for a in group) for group in shape]
         if (gradient := d._tree(*d._sides, "row")) is not None:
             yield text(gradient), slope.reshape(rows), "row"
             yield text_of_latex(latex(gradient)), slope.reshape(rows), "row"

@@ -95,7 +95,7 @@ class M:
 
     def __getitem__(self, index):
         rows, columns = index if isinstance(index, tuple) else (index, slice(None))
-        rows, columns = (slice(k, k + 1) if isinstance(k, int) else k for k in (rows, columns))
+        rows, columns = (slice(k, k + 1 or None) if isinstance(k, int) else k for k in (rows, columns))
         return M(self.a[rows, columns])
 
     @property
@@ -213,11 +213,13 @@ NAMES: dict[str, Any] = {
     "K": lambda m, n: commutation(size(m), size(n)),
     "pi": math.pi,
     "DOT": Dot(),
+    "STACK": lambda parts: M(np.vstack([plain(part) for part in parts])),
 }
 
 
 def value(text: str, values: dict[str, Any], sizes: dict[str, int]) -> Any:
     """Return a formula's value as a 2-D array."""
+    text = re.sub(r"\[([^\[\];]*(?:;[^\[\];]*)+)\]", lambda m: f"STACK([{m[1].replace(';', ',')}])", text)
     lines = [line.strip() for line in text.replace("\n", ";").split(";") if line.strip()]
     scope: dict[str, Any] = {**{s: M(n) for s, n in sizes.items()}, **{k: M(v) for k, v in values.items()}}
     found: Any = None
@@ -272,13 +274,19 @@ def points(
     """Return random values and distinct random sizes, of 2 to about 6."""
     rng = np.random.default_rng(seed)
     letters = sorted(
-        {atom for shape in shapes.values() for part in shape for atom in part if isinstance(atom, str)}
+        {
+            letter
+            for shape in shapes.values()
+            for part in shape
+            for atom in part
+            for letter in re.findall(r"[^\W\d]\w*", str(atom))
+        }
     )
     pool = rng.permutation(np.arange(2, 3 + max(len(letters), 3)))
     sizes = {letter: int(n) for letter, n in zip(letters, pool, strict=False)}
 
     def count(part):
-        return math.prod(atom if isinstance(atom, int) else sizes[atom] for atom in part)
+        return math.prod(eval(str(atom), {}, dict(sizes)) for atom in part)
 
     values = {}
     for name, (rows, columns) in shapes.items():
