@@ -21,10 +21,12 @@ from verification.report import CheckReport, Witness, Worst
 from verification.verdict import decide, needs_both_sides, where_steps_are_too_large, with_adjoint
 from verification.witnesses.adjoint import COLUMNS, PROJECTIONS, TRIALS, adjoint_witness, check_by_projections
 from verification.witnesses.asking import Budget, ask, takes_square_matrices, taylor
-from verification.witnesses.finite_difference import richardson
+from verification.witnesses.finite_difference import finite_difference_jacobian, richardson
 from verification.witnesses.one_sided import one_sided
+from verification.witnesses.resolution import FLAT
 from verification.witnesses.size import evaluation_seconds, said_of, seconds_for_all
 
+GROWTH = 4.0  # of quotients from a step to one 10⁵ times smaller: x^0.9 at 0 has it
 LARGEST_DENSE = 32 * 1024**2
 """Structured candidates above this many bytes are checked by random projections, without being formed."""
 
@@ -293,11 +295,32 @@ def _not_finite(
 
 
 def _slope_is_unknown(problem: Problem, entries: NDArray[np.bool_]) -> bool:
-    """Say whether differences find no finite slope in any of the entries, as of √x at 0."""
+    """Say whether differences find no finite slope in any of the entries, as of √x at 0, or ∛x, whose grow."""
     try:
-        return not np.isfinite(richardson(problem).error[entries]).any()
+        unknown = ~np.isfinite(richardson(problem).error)
+        if not unknown[entries].all():
+            unknown |= _grows(problem)
+        return bool(unknown[entries].all())
     except Exception:  # f's own, beside x
         return True
+
+
+def _grows(problem: Problem) -> NDArray[np.bool_]:
+    """Say of each entry whether its quotients grow as the step falls, by changes that are above the rounding of f."""
+    eps = float(max(np.finfo(problem.point.dtype).eps, problem.eps.max(initial=0)))
+    large, small = (eps**power * np.maximum(1, np.abs(problem.point)) for power in (1 / 3, 3 / 4))
+    of_large, of_small = (
+        np.abs(
+            finite_difference_jacobian(
+                problem.f, problem.x, "forward", step, problem.wrt, vectorized=problem.vectorized
+            )
+        )
+        for step in (large, small)
+    )
+    changes = of_small * small.reshape(1, -1)
+    # not the measured noise: to sixth differences such a point is nothing but noise
+    rounding = np.maximum(problem.eps * np.abs(problem.value.reshape(-1)), problem.rounding)
+    return np.asarray((of_small > GROWTH * of_large) & (changes > FLAT * rounding[:, None]))
 
 
 # --- what a wrong one is told ------------------------------------------------------------------------------

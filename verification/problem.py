@@ -11,7 +11,7 @@ from jacobians.function import INPUT, Function
 from jacobians.numerics.arguments import checked_flag, checked_option, shown
 from jacobians.numerics.arrays import Array, read_only, real_array
 from verification.callables import require_arguments, require_function
-from verification.tracing.arithmetic import eps_of_values
+from verification.tracing.arithmetic import eps_of_values, last_bit
 from verification.tracing.arrays import Entries, TracedArray, entries_of
 from verification.tracing.floats import FloatScalars
 from verification.tracing.following import trace
@@ -25,6 +25,7 @@ LARGEST_TRACE = 200_000
 FAR = 2.0**8  # of entries above it steps in proportion to x may be larger than what f is smooth on
 TOO_FAR = 2.0**44  # and of those above it the machine has too few numbers for steps of the size 1
 LEAST_PART = 2.0**-26  # of x, in units of which the noise is measured
+MILD = 2.0**-40  # noise up to this part of a value may be what mild cancelling leaves
 NOISE_STEP = 2.0**-22  # relative; sixth differences of smooth code are then far below its rounding
 
 register()
@@ -209,18 +210,22 @@ class Problem:
         step = NOISE_STEP * np.where(x == 0, 2.0**-10, sizes)
         unit = np.spacing(np.abs(x) + 16 * step)
         step = np.where(np.arange(x.size) % 2, -1.0, 1.0) * (2 * np.floor(step / unit / 2) + 1) * unit
-        estimates = []
+        estimates, lattice = [], np.full(self.value.size, np.inf)
         for side in (np.arange(10.0), -np.arange(10.0)):
             points = (x + side[:, None] * step).astype(x.dtype)
             try:
                 values = self.evaluate_many(points.reshape((-1, *self.point.shape))).astype(np.float64)
             except Exception:  # f's own; the witness that meets it says so, and the noise is rounding here
                 break
+            lattice = np.fmin(lattice, last_bit(values))
             with np.errstate(all="ignore"):
                 mean = np.mean(np.diff(values, n=6, axis=0) ** 2, axis=0)
                 estimates.append(3 * np.sqrt(mean / 924))  # 924 = 12!/(6!)²
-        # A kink that is near looks like noise, on its side.
-        return np.asarray(functools.reduce(np.fmin, estimates) if estimates else np.zeros(self.value.size))
+        if not estimates:
+            return np.zeros(self.value.size)
+        least = functools.reduce(np.fmin, estimates)  # a kink that is near looks like noise, on its side
+        fine = lattice <= MILD * np.abs(self.value.reshape(-1))  # steps may fall in with it, and hide it
+        return np.where(fine, np.fmax(least, lattice), least)
 
     def evaluate(self, point: Array) -> Array:
         """Return f at one point, checked; non-finite values pass without a warning."""

@@ -172,10 +172,12 @@ def run(
             texts = several_texts(reports, folders=True) if folders else report_texts(report)
             paths += write_files(output, texts)
             tick("writing", 1, 1)
+            # it asks the layers again
+            data = (several_dict(reports) if folders else to_dict(report)) if as_json else {}
+            passed = all(own_report.passed for own_report in reports.values())
     except OSError as error:
         raise CallError(f"--output: {unwritten(error, output)}") from None
     if as_json:
-        data = several_dict(reports) if folders else to_dict(report)
         typer.echo(to_json(data, ascii_only=True), nl=False)
     elif not quiet:
         for name, own_report in reports.items():
@@ -185,7 +187,7 @@ def run(
             if folders:
                 typer.echo("")
         show_end(several_verdict(reports), paths)
-    return 0 if all(report.passed for report in reports.values()) else 1
+    return 0 if passed else 1
 
 
 def _made(make: Callable[[Tick], Report], tick: Tick, name: str) -> Report:

@@ -17,7 +17,7 @@ from jacobians.markup import html_table
 from jacobians.names import class_name, printable
 from jacobians.numerics.arguments import checked_integer, checked_mapping, checked_option
 from jacobians.numerics.arrays import Array, read_only, real_array
-from jacobians.structures import Jacobian
+from jacobians.structures import Jacobian, Kronecker
 
 OVERFLOWS = 1e150  # of inputs above it: what is infinite may be a number too large, and no pole
 
@@ -100,7 +100,7 @@ class Composition(_Recorded):
 
     def _check_product(self, x: Any, result: Jacobian, batch_ndim: int) -> None:
         """Raise ValueError if 0·∞ made numbers of the product NaN; NaN of x, parameters and layers stay NaN."""
-        if not (type(x) is np.ndarray and any(np.isnan(part).any() for part in result.flatten().values())):
+        if type(x) is not np.ndarray or not _is_no_number(result):
             return
         if not all(np.isfinite(part).all() for part in (x, *self.parameters.values())):
             return
@@ -218,6 +218,20 @@ def pieces_of(functions: Iterator[tuple[Function, Any]]) -> Array | None:
     pieces = [function.smooth_piece(x) for function, x in functions]
     known = [np.ravel(piece) for piece in pieces if piece is not None]
     return np.concatenate(known) if known else None
+
+
+def _is_no_number(result: Jacobian) -> bool:
+    """Say whether a Jacobian stores NaN, or factors of ⊗ of which one holds ∞ and the other 0."""
+    stored = result.flatten()
+    if any(np.isnan(part).any() for part in stored.values()):
+        return True
+    if not isinstance(result, Kronecker) or not any(np.isinf(part).any() for part in stored.values()):
+        return False
+    first, second = (list(factor.flatten().values()) for factor in (result.A, result.B))
+    return any(
+        any(np.isinf(part).any() for part in one) and any((part == 0).any() for part in other)
+        for one, other in ((first, second), (second, first))
+    )
 
 
 class Sequential(Composition):

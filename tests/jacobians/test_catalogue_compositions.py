@@ -369,6 +369,21 @@ def test_zero_times_infinity_in_a_product_is_named(make: Any, x: Any, said: str)
     assert np.isfinite(net.jacobian(np.full_like(x, 0.25)).dense()).all()
 
 
+def test_zero_times_infinity_between_the_factors_of_a_kronecker_product_is_named() -> None:
+    net = jb.Sequential(
+        jb.Affine(np.eye(2), None), jb.Elementwise("root", np.sqrt, lambda t: 0.5 / np.sqrt(t))
+    )
+    with pytest.raises(
+        ValueError, match=r"^x: layer 1, Elementwise\('root'\), has an infinite derivative there, and 0·∞"
+    ):
+        net.jacobian([0.0, 1.0], wrt="0.W")
+    # x has no 0: the entries are infinite, and no NaN
+    net = jb.Sequential(
+        jb.Affine([[1.0, -1.0]], None), jb.Elementwise("root", np.sqrt, lambda t: 0.5 / np.sqrt(t))
+    )
+    assert net.jacobian([1.0, 1.0], wrt="0.W").dense().tolist() == [[np.inf, np.inf]]
+
+
 def test_nan_of_points_and_parameters_stays_and_saturated_losses_of_logits_are_right() -> None:
     net = jb.Sequential(jb.Softmax(), jb.CrossEntropy(1))
     assert np.isnan(net.jacobian([np.nan, 0.0]).dense()).all()

@@ -337,3 +337,36 @@ def test_a_candidate_in_no_form_of_a_jacobian_is_wrong(target, name, capsys):
     said = capsys.readouterr().out
     assert said.startswith("wrong: ")
     assert "it failed" not in said
+
+
+TALKING = """
+import numpy as np
+from jacobians import Affine, Function, Sequential
+from jacobians.structures import Diagonal
+
+class Layer(Function):
+    def forward(self, x):
+        print("forward")
+        return np.sin(x)
+    def derivative(self, x, wrt="input"):
+        print("derivative")
+        return Diagonal(np.cos(x))
+
+net = Layer()
+deep = Sequential(Affine(np.eye(2)), Layer())
+"""
+
+
+@pytest.mark.parametrize("form", [["--json"], []], ids=["json", "text"])
+@pytest.mark.parametrize("names", [["net"], ["deep"], ["net", "deep"]], ids=["layer", "network", "several"])
+def test_a_right_network_whose_layers_print_leaves_the_channel_of_the_report_alone(tmp_path, names, form):
+    (tmp_path / "q.py").write_text(TALKING, encoding="utf-8")
+    networks = [word for name in names for word in ("--network", f"q.py:{name}")]
+    done = run(BACKPROP, "report", *networks, "--at", "[0.5, 1.0]", "--output", "r", *form, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not re.search("^(forward|derivative)$", done.stdout, re.MULTILINE)
+    assert {"forward", "derivative"} <= set(done.stderr.splitlines())
+    if form:
+        assert json.loads(done.stdout)
+    else:
+        assert "verdict: right" in done.stdout

@@ -198,3 +198,28 @@ def test_a_kink_of_a_step_is_not_told_as_a_fact_about_f():
     report = check(lambda z: 0.5 * np.linalg.norm(z - y) ** 2, y, np.zeros((1, 2)))
     assert report.verdict != "wrong"
     assert "f has no derivative" not in report.reason
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.cbrt,
+        lambda x: np.sign(x) * np.sqrt(np.abs(x)),
+        lambda x: 3 + np.cbrt(np.sin(x)),
+        lambda x: np.cbrt(x) ** 2,
+    ],
+    ids=["cube root", "both square roots", "inside", "a cusp"],
+)
+def test_nor_is_one_that_is_infinite_on_both_sides(f):
+    assert check(f, [0.0], [[np.inf]]).verdict == "undecided"
+    assert (
+        check(f, [0.0, 1.0], np.full((2, 2), np.inf)).verdict == "wrong"
+    )  # at 1, and off the diagonal, it is none
+
+
+@pytest.mark.parametrize(
+    "f", [np.abs, np.square, np.sin, lambda x: 1 + x**3, lambda x: 0 * x], ids=list("ksvct")
+)
+@pytest.mark.parametrize("x", [0.0, 0.7, 1e5])
+def test_an_infinite_entry_where_the_slope_is_finite_is_wrong(f, x):
+    assert check(f, [x], [[np.inf]]).verdict == "wrong"

@@ -1,5 +1,7 @@
 """What differences, complex steps and traces can't see is not told as a disagreement."""
 
+import math
+
 import mpmath
 import numpy as np
 import pytest
@@ -210,7 +212,7 @@ def test_no_witness_contradicts_a_right_derivative_beside_a_removable_pole(f, sl
 
 
 @pytest.mark.parametrize("ask", [None, ["finite-difference"], ["projections"]])
-@pytest.mark.parametrize("height", [1.0, 0.125, 1e-2, 1e-4, 1e-6, 1e-8])
+@pytest.mark.parametrize("height", [1.0, 0.125, 1e-2, 1e-4, 1e-6, 1e-8, 1e-9])
 @pytest.mark.parametrize("stairs", [np.floor, np.rint])
 def test_stairs_are_no_slope_whatever_their_height(stairs, height, ask):
     rng = np.random.default_rng(5)
@@ -229,3 +231,19 @@ def test_stairs_beside_a_slope_are_passed_over(ask):
     f = lambda x: np.floor(x) + np.sin(x)  # noqa: E731
     assert check(f, x, np.diag(np.cos(x)), witnesses=ask).verdict == "right"
     assert check(f, x, np.diag(np.cos(x)) + np.eye(3), witnesses=ask).verdict == "wrong"
+
+
+@pytest.mark.parametrize("ask", [["finite-difference"], ["projections"]])
+@pytest.mark.parametrize("c", [1.0, 30.0, 1e3])
+def test_mild_cancelling_in_code_that_is_not_traced_is_rounding_and_no_stairs(c, ask):
+    rng = np.random.default_rng(3)
+    right, wrong = [], []
+    for _ in range(25):
+        x = rng.choice([-1, 1], size=3) * rng.uniform(0.2, 2, size=3)
+        f = lambda x: np.array([(c + math.sin(float(t))) - c for t in x])  # noqa: E731
+        J = np.diag(np.cos(x))
+        right.append(check(f, x, J, witnesses=ask).verdict)
+        wrong.append(check(f, x, J * (1 + 1e-3), witnesses=ask).verdict)
+    assert right.count("right") >= 24, (c, right)
+    assert "wrong" not in right
+    assert set(wrong) == {"wrong"}

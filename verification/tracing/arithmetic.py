@@ -71,3 +71,22 @@ def eps_of_values(
             if (short & long).any():  # then the others that may be, are
                 eps = np.where(short, float(np.finfo(name).eps), eps)
     return eps
+
+
+def last_bit(values: Array) -> Array:
+    """Return the greatest power of 2 that all values along the first axis are multiples of; 0 where all are 0.
+
+    What is left of large terms that cancel lies on a lattice that is coarser than its own last bit.
+
+    Examples
+    --------
+    >>> last_bit(np.array([[0.75, 1.0], [0.5, 3.0], [0.0, 0.0]])).tolist()
+    [0.25, 1.0]
+    >>> bool(last_bit(np.array([(1e3 + 0.1) - 1e3])) == np.spacing(1e3))
+    True
+    """
+    mantissas, exponents = np.frexp(np.where(np.isfinite(values), values, 0))
+    whole = np.ldexp(mantissas, 53).astype(np.int64)
+    bits = np.where(whole == 0, np.inf, np.ldexp((whole & -whole).astype(np.float64), exponents - 53))
+    least = bits.min(axis=0, initial=np.inf)
+    return np.asarray(np.where(np.isinf(least), 0.0, least))

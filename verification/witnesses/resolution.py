@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.numerics.arrays import Array
-from verification.problem import FAR, TOO_FAR, Problem
+from verification.problem import FAR, MILD, TOO_FAR, Problem
 from verification.witnesses.finite_difference import FIRST_STEP, RichardsonResult
 from verification.witnesses.steps import UNDERFLOW
 
@@ -78,7 +78,10 @@ def _stands_still(problem: Problem, slopes: Array, points: Array, values: Array)
     x, value = problem.point.reshape(-1), problem.value.reshape(-1)
     # what f adds up may be of the size of x, as in x − sin x
     roundings = np.maximum(problem.eps * np.maximum(np.abs(value), problem.largest), problem.rounding)
-    moved = np.abs((points - x) @ slopes.T) > FLAT * roundings
+    # (c + x) − c stands still, too, within the rounding of c: while that is small it is noise, which the errors hold
+    least = MILD * np.maximum(np.abs(value), np.abs(slopes) @ np.abs(x))
+    roundings = np.maximum(FLAT * roundings, NOISES * np.minimum(problem.noise, least))
+    moved = np.abs((points - x) @ slopes.T) > roundings
     return np.asarray((moved & (values == value)).any(axis=0))
 
 
