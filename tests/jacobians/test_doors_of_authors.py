@@ -11,7 +11,8 @@ import pytest
 
 import backprop
 from backprop import MLP, compare
-from jacobians import Affine, CrossEntropy, Elementwise, Function, Sequential, Softmax, Tanh
+from jacobians import Affine, CrossEntropy, Elementwise, Function, Sequential, Softmax, Softplus, Tanh
+from jacobians.layers.activations import ACTIVATIONS, activation
 from jacobians.structures import Dense, Diagonal, Identity, Zero, stack
 
 
@@ -241,3 +242,23 @@ def test_a_jacobian_has_the_shapes_of_value_and_input_whatever_a_derivative_says
     J = layer.jacobian(x)
     assert ends == (J.out_shape, J.in_shape) == ((3, 2), (2, 3))
     assert J.tensor().shape == (3, 2, 3, 2)
+
+
+@pytest.mark.parametrize("row", [3, Tanh(), lambda: 3, dict, Affine, None])
+def test_a_row_of_the_table_of_activations_that_is_none_is_told(
+    row: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "odd", row)
+    with pytest.raises(
+        TypeError, match=r"^ACTIVATIONS\['odd'\]: found .*, expected a class of Elementwise that"
+    ):
+        MLP.initialize([3, 2, 1], activation="odd", seed=0)
+
+
+@pytest.mark.parametrize("name", ["Bent", "my-own", "None"])
+def test_an_activation_is_found_by_the_name_that_its_row_has(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ACTIVATIONS, name, Softplus)
+    assert isinstance(activation(name), Softplus)
+    assert repr(MLP.initialize([3, 2, 2], activation=name, seed=0).layers[1]) == "Softplus()"
