@@ -27,8 +27,8 @@ _NEEDED = {
     "_scale": "_scale(factor), which returns factor·J",
     "_latex": "_latex(), which returns text",
 }
-FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What code from outside may fail by, in Python's own words."""
+FAULTS = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What code from outside may fail by in words that don't say where; a misspelt attribute says it."""
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
 
