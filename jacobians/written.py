@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -41,6 +41,13 @@ def is_floats(value: Any) -> bool:
     return type(value) in (np.ndarray, np.float64, np.float32) and value.dtype.kind == "f"
 
 
+def _spread(axes: tuple[int, ...], batch: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(axes, batch) == batch
+    except ValueError:
+        return False
+
+
 class Written(ABC):
     """A function whose author wrote `forward` and `derivative`."""
 
@@ -60,7 +67,9 @@ class Written(ABC):
         if not isinstance(derivative, tuple | list):
             if self._ours and isinstance(derivative, Jacobian):
                 return [derivative]
-            return [self._as_jacobian(derivative, x, wrt, batch_ndim, value)]
+            derivative = [self._as_jacobian(derivative, x, wrt, batch_ndim, value)]
+            self._require_points(derivative, x, wrt, batch_ndim)
+            return derivative
         for place, factor in enumerate(derivative):
             if not isinstance(factor, Jacobian):
                 raise TypeError(
@@ -75,9 +84,25 @@ class Written(ABC):
                 )
         if not derivative:
             raise ValueError(f"{class_name(self)}.derivative: found no factor, expected at least one")
-        if not self._ours:
-            self._require_sizes((derivative[0].shape[0], derivative[-1].shape[1]), x, wrt, batch_ndim, value)
-        return list(derivative)
+        if self._ours:
+            return list(derivative)
+        first, *others = derivative
+        sizes = first.shape[0], derivative[-1].shape[1]
+        out_shape, in_shape = self._require_sizes(sizes, x, wrt, batch_ndim, value)
+        factors = [first.reshaped(out_shape), *others]
+        factors[-1] = factors[-1].reshaped(None, in_shape)
+        self._require_points(factors, x, wrt, batch_ndim)
+        return factors
+
+    def _require_points(self, factors: Sequence[Jacobian], x: Any, wrt: str, batch_ndim: int) -> None:
+        """Refuse factors of other points than those of x."""
+        batch = tuple(np.shape(x)[:batch_ndim])
+        for factor in factors:
+            if factor.batch_shape not in ((), batch) and not _spread(factor.batch_shape, batch):
+                raise ValueError(
+                    f"{class_name(self)}.derivative by {wrt}: found {factor.label} of batch {factor.batch_shape}, "
+                    f"expected {f'the batch {batch}' if batch else 'no batch axes, at one point'}"
+                )
 
     def _require_sizes(
         self, found: tuple[int, int], x: Any, wrt: str, batch_ndim: int, value: Any
@@ -115,8 +140,7 @@ class Written(ABC):
 
     def _as_jacobian(self, derivative: Any, x: Any, wrt: str, batch_ndim: int, value: Any) -> Jacobian:
         if isinstance(derivative, Jacobian):
-            self._require_sizes(derivative.shape, x, wrt, batch_ndim, value)
-            return derivative
+            return derivative.reshaped(*self._require_sizes(derivative.shape, x, wrt, batch_ndim, value))
         if (
             isinstance(derivative, np.ndarray) or is_foreign(derivative)
         ) and derivative.ndim == 2 + batch_ndim:

@@ -37,7 +37,10 @@ from jacobians.numerics.arrays import Array, require_budget
 MOST_BYTES = 16 * 1024**2
 """Of a description: weights of any size are in the file .npz."""
 
-KINDS: dict[str, tuple[Callable[..., Function], tuple[str, ...], tuple[str, ...]]] = {
+Kind = tuple[Callable[..., Function], tuple[str, ...], tuple[str, ...]]
+"""What makes a layer, which of its fields are arrays, and which are options."""
+
+_KINDS: dict[str, Kind] = {
     "affine": (Affine, ("W", "b"), ()),
     "convolution": (Convolution, ("W", "b"), ("stride", "padding", "dilation", "groups")),
     "max-pool": (ChannelMaxPool, (), ("window", "stride", "padding")),
@@ -48,9 +51,12 @@ KINDS: dict[str, tuple[Callable[..., Function], tuple[str, ...], tuple[str, ...]
     "log-softmax": (LogSoftmax, (), ()),
     "flatten": (Flatten, (), ()),
     "reshape": (Reshape, (), ("shape",)),
-    **{name.replace("_", "-"): (make, (), ()) for name, make in ACTIVATIONS.items()},
 }
-"""By the kind of a layer: what makes it, which of its fields are arrays, and which are options."""
+
+
+def _kinds() -> dict[str, Kind]:
+    """Return what is known by the kinds of layers, with the rows of the table of activations as it is now."""
+    return _KINDS | {name.replace("_", "-"): (make, (), ()) for name, make in ACTIVATIONS.items()}
 
 
 def from_description(path: str | os.PathLike[str]) -> Function:
@@ -80,7 +86,7 @@ def from_description(path: str | os.PathLike[str]) -> Function:
     missing: list[str] = []
     layers = _layers(data["layers"], arrays, missing, f"{source.name}: layers")
     if missing:
-        raise unsupported(source.name, missing, [*KINDS, "residual"])
+        raise unsupported(source.name, missing, [*_kinds(), "residual"])
     network = Sequential(*layers)
     require_budget(
         shape, 8, f"{source.name}: one point of shape {shape}", "take a network of a smaller input"
@@ -164,10 +170,11 @@ def _layers(listed: Any, arrays: dict[str, Array], missing: list[str], place: st
             inner = _layers(fields["layers"], arrays, missing, f"{where}.layers")
             made += [Residual(Sequential(*inner))] if inner else []
             continue
-        if kind not in KINDS:
-            missing.append(f"{kind}{near(kind, KINDS)}")
+        kinds = _kinds()
+        if kind not in kinds:
+            missing.append(f"{kind}{near(kind, kinds)}")
             continue
-        make, stored, options = KINDS[kind]
+        make, stored, options = kinds[kind]
         wrong = sorted({*fields} - {*stored, *options})
         if wrong:
             raise ValueError(

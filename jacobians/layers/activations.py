@@ -346,10 +346,11 @@ def activation(name: str) -> Elementwise:
     >>> activation("leaky-relu")
     LeakyReLU()
     """
-    written = name.replace("-", "_").lower() if isinstance(name, str) else name
-    if not isinstance(written, str):
+    if not isinstance(name, str):
         raise TypeError(f"activation: found {shown(name)}, expected one of {', '.join(ACTIVATIONS)}")
-    if written in IDENTITIES:
+    # a row of one's own may have capitals and hyphens in its name
+    written = name if name in ACTIVATIONS else name.replace("-", "_").lower()
+    if written in IDENTITIES and written not in ACTIVATIONS:
         raise ValueError(
             f"activation: found {shown(name)}, expected one of {', '.join(ACTIVATIONS)}: affine layers with an "
             f"identity between them are one, of the first and the last size"
@@ -359,4 +360,18 @@ def activation(name: str) -> Elementwise:
             f"activation: found {shown(name)}, expected one of {', '.join(ACTIVATIONS)}"
             f"{near(written, ACTIVATIONS, _ELSEWHERE)}"
         )
-    return ACTIVATIONS[written]()
+    row: Any = ACTIVATIONS[written]
+    try:
+        made = None if isinstance(row, Elementwise) else row()
+    except TypeError as error:
+        raise TypeError(f"{_no_row(written, row)}: {error}") from error
+    if not isinstance(made, Elementwise):
+        raise TypeError(_no_row(written, row))
+    return made
+
+
+def _no_row(name: str, found: Any) -> str:
+    return (
+        f"ACTIVATIONS[{name!r}]: found {shown(found)}, expected a class of Elementwise that is made without arguments, "
+        f"such as Tanh"
+    )

@@ -27,6 +27,8 @@ _NEEDED = {
     "_scale": "_scale(factor), which returns factor·J",
     "_latex": "_latex(), which returns text",
 }
+FAULTS = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What code from outside may fail by in words that don't say where; a misspelt attribute says it."""
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
 
@@ -123,7 +125,7 @@ def _held(function: Callable[..., Any], name: str, check: Callable[..., Any]) ->
         expected, fits = check(self, args)
         try:
             found = function(self, *args, **options)
-        except (TypeError, ValueError, LookupError) as error:
+        except FAULTS as error:
             told(error, where, expected)
         if not fits(found):
             raise (TypeError if found is None else ValueError)(

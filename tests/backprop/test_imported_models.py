@@ -9,6 +9,7 @@ import backprop
 import jacobians as jb
 import verification
 from backprop import MLP, UnsupportedError, from_description, from_onnx, from_sklearn
+from jacobians.layers.activations import ACTIVATIONS
 
 # --- scikit-learn ----------------------------------------------------------------------------------------
 
@@ -511,3 +512,11 @@ def test_wrong_files_get_one_sentence_of_the_command(tmp_path, capsys, name, opt
     error = " ".join(capsys.readouterr().err.split())
     assert sentence in error
     assert "Traceback" not in error
+
+
+def test_a_row_that_the_table_of_activations_gets_later_is_a_kind_of_descriptions(tmp_path, monkeypatch):
+    monkeypatch.setitem(ACTIVATIONS, "later_on", jb.Softplus)
+    path = tmp_path / "net.toml"
+    path.write_text('input = [3]\n[[layers]]\nkind = "later-on"\n')
+    x = np.array([0.5, -1.0, 2.0])
+    np.testing.assert_allclose(from_description(path)(x), np.log1p(np.exp(x)))

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import backprop
 from backprop import MLP, compare
-from jacobians import Affine, CrossEntropy, Elementwise, Function, Sequential, Softmax, Tanh
+from jacobians import Affine, CrossEntropy, Elementwise, Function, Sequential, Softmax, Softplus, Tanh
+from jacobians.layers.activations import ACTIVATIONS, activation
 from jacobians.structures import Dense, Diagonal, Identity, Zero, stack
 
 
@@ -192,3 +194,71 @@ def test_what_others_write_is_answered_with_what_is_meant(call: Callable[[], Any
     with pytest.raises((TypeError, ValueError)) as caught:
         call()
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given", [stack([Dense(np.eye(2))] * 3), (Dense(np.eye(2)), stack([Diagonal(X)] * 3))]
+)
+def test_a_derivative_at_one_point_has_no_batch(given: Any) -> None:
+    layer = Written(lambda x: x, given)
+    for call in (layer.jacobian, layer.linearize, Sequential(Tanh(), layer).jacobian):
+        with pytest.raises(
+            ValueError, match=r"^Written\.derivative by input: found .* of batch \(3,\), expected no batch"
+        ):
+            call(X)
+
+
+class Together(Function):
+    """Takes the points of a batch together, and forgets some of them."""
+
+    vectorized = True
+
+    def forward(self, x: Any, batch_ndim: int = 0) -> Any:
+        return x
+
+    def derivative(self, x: Any, wrt: str = "input", batch_ndim: int = 0) -> Any:
+        return stack([Diagonal(X)] * 2) if batch_ndim else Diagonal(X)
+
+
+def test_a_derivative_at_other_points_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^Together\.derivative by input: .* expected the batch \(3,\)"):
+        Together().jacobian([X] * 3, batched=True)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        Dense(np.eye(6), out_shape=(6, 1), in_shape=(1, 6)),
+        Dense(np.eye(6)),
+        np.eye(6),
+        (Dense(np.eye(6)), Identity(6, out_shape=(6, 1))),
+    ],
+)
+def test_a_jacobian_has_the_shapes_of_value_and_input_whatever_a_derivative_says(given: Any) -> None:
+    layer = Written(lambda x: x.T, given)
+    x = np.ones((2, 3))
+    chain = backprop.Chain.from_network(layer, x)
+    ends = chain.jacobians[0].out_shape, chain.jacobians[-1].in_shape
+    J = layer.jacobian(x)
+    assert ends == (J.out_shape, J.in_shape) == ((3, 2), (2, 3))
+    assert J.tensor().shape == (3, 2, 3, 2)
+
+
+@pytest.mark.parametrize("row", [3, Tanh(), lambda: 3, dict, Affine, None])
+def test_a_row_of_the_table_of_activations_that_is_none_is_told(
+    row: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "odd", row)
+    with pytest.raises(
+        TypeError, match=r"^ACTIVATIONS\['odd'\]: found .*, expected a class of Elementwise that"
+    ):
+        MLP.initialize([3, 2, 1], activation="odd", seed=0)
+
+
+@pytest.mark.parametrize("name", ["Bent", "my-own", "None"])
+def test_an_activation_is_found_by_the_name_that_its_row_has(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ACTIVATIONS, name, Softplus)
+    assert isinstance(activation(name), Softplus)
+    assert repr(MLP.initialize([3, 2, 2], activation=name, seed=0).layers[1]) == "Softplus()"

@@ -424,6 +424,22 @@ def test_a_stated_transpose_that_is_another_is_told() -> None:
             r"result gave .* of shape \(3, 4\), expected a Spec",
         ),
         ({"cost": nothing}, TypeError, "cost gave None, expected a Cost or a Count"),
+        ({"applies": nothing}, TypeError, "applies gave None, expected True or False"),
+        (
+            {"applies": lambda a, b: a.shape[0] > "3"},
+            TypeError,
+            "applies: found an error of type TypeError within, expected True or False",
+        ),
+        (
+            {"cost": lambda a, b: Cost(a.shape[0] / 0, 0)},
+            ValueError,
+            "cost: found an error of type ZeroDivisionError within, expected a Cost",
+        ),
+        (
+            {"result": lambda a, b: Spec.dense(*a.parts[0].shape)},
+            ValueError,
+            "result: found an error of type IndexError within, expected the Spec",
+        ),
     ],
 )
 def test_a_row_that_breaks_its_word_is_named(
@@ -784,3 +800,14 @@ def test_costs_that_are_no_formulas_of_sizes_are_told(written: Any, sentence: st
     chain = Chain([EYE] * 3 + [wrong(_by_sizes=True, **written)(A, B)] * 40 + [EYE] * 20)
     with pytest.raises((TypeError, ValueError), match=f"^{sentence}"):
         chain.plan("optimal")
+
+
+@pytest.mark.parametrize("put", [row, sum_row])
+@pytest.mark.parametrize(
+    ("left", "right", "name"), [("Shfit", "Dense", "left"), ("Shift", "Permutation", "right")]
+)
+def test_a_row_for_a_structure_that_nobody_knows_is_told(put: Any, left: str, right: str, name: str) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^{name}: structure: found '\w+', expected the name .* or take '\*'"
+    ):
+        put(left, right, "S·A", result=lambda a, b: a, cost=lambda a, b: Cost(0, 0), execute=nothing)
