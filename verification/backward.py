@@ -20,6 +20,7 @@ from verification.backward_calls import (
     changed_arrays,
     gradients_by_name,
 )
+from verification.backward_watch import notes_of_precision
 from verification.causes import Cause, Slip
 from verification.check import check
 from verification.options import require_absolute
@@ -213,7 +214,8 @@ def check_backward(
     calls = Calls(forward, backward, arguments_of(forward, arguments, named), cache)
     wanted = calls.wanted(gradients)
     outputs, kept = calls.forward()
-    notes, writes = [], [f"forward writes to {name}" for name in calls.written]
+    notes: list[str] = []
+    writes = [f"forward writes to {name}" for name in calls.written]
     fault = _fault_of(calls, outputs)
     if fault:
         return BackwardReport(tuple(_undecided(calls, wanted, fault)), tuple(writes))
@@ -221,8 +223,6 @@ def check_backward(
         given: tuple[Array, ...] = (np.ones_like(outputs[0]),)
     else:
         given = _upstream(upstream, outputs, seed)
-    if {one.dtype for one in outputs} == {np.dtype(np.float32)}:
-        notes.append("the forward pass computes in float32: tolerances follow it")
     try:
         found, also = _gradients(calls, wanted, given, kept)
         writes += also
@@ -230,6 +230,7 @@ def check_backward(
         rows = [GradientRow(name, "wrong", str(error), calls.inputs[name].shape) for name in wanted]
         return BackwardReport(tuple(rows), tuple(writes), tuple(notes), given)
     options = {"witnesses": witnesses, "rtol": rtol, "atol": atol, "seed": seed}
+    notes += notes_of_precision(calls.inputs.values(), outputs, dict(found))
     rows = [_row(calls, name, found.get(name), given, options) for name in wanted]
     hidden = [
         row.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_mapping, checked_names, shown
 from jacobians.numerics.arrays import Array, real_array
+from verification.backward_watch import Watch
 
 PREFIXES = ("d", "d_", "grad_", "g_", "dL", "dLd", "dl_d")
 """What stands before the name of an input in the keys of a dictionary of gradients: "W", "dW", "dLdW", …"""
@@ -82,7 +84,7 @@ class Calls:
             )
         if cache is not None and not isinstance(cache, bool):
             raise TypeError(f"cache: found {shown(cache)}, expected True or False")
-        self._forward, self.backward, self.arguments, self.has_cache = forward, backward, arguments, False
+        self.function, self.backward, self.arguments, self.has_cache = forward, backward, arguments, False
         self._cache = cache
         self.inputs = {
             name: np.array(real_array(value, name)) for name, value in arguments.items() if _is_input(value)
@@ -109,7 +111,7 @@ class Calls:
             name: values[name] if name in values else copy.deepcopy(one)
             for name, one in self.arguments.items()
         }
-        return _call(self._forward, given)
+        return _call(self.function, given)
 
     def forward(self) -> tuple[tuple[Array, ...], Any]:
         """Return the outputs, copied, and the cache or the gradients beside them."""
@@ -154,14 +156,15 @@ class Calls:
             if self._takes_inputs(len(upstream))
             else []
         )
-        before = {name: one.copy() for name, one in self._given.items()}
+        before, watch = {name: one.copy() for name, one in self._given.items()}, Watch(self.function)
         try:
             result = self.backward(*upstream, *extra)
         except Exception as error:  # the code's own
             raise BackwardError(f"backward raised {class_name(error)}: {error}") from error
-        self.written = tuple(
+        written = [
             name for name, one in self._given.items() if not np.array_equal(one, before[name], equal_nan=True)
-        )
+        ]
+        self.written = (*written, *(f"{name}, which forward reads" for name in watch.written()))
         return result
 
     def _takes_inputs(self, upstream: int) -> bool:
@@ -288,8 +291,10 @@ def layer_functions(
     Returns
     -------
     forward, backward : callable
-        ``forward(x, **parameters)`` sets the parameters and returns (output, layer); ``backward(dout, layer)`` returns
-        a dict of gradients by x and by each parameter.
+        ``forward(x, **parameters)``, or with the inputs that the method has, ``forward(x, h, **parameters)``, sets the
+        parameters and returns (output, cache); ``backward(dout, cache)`` returns a dict of gradients by the inputs
+        and by each parameter. A method ``backward()`` is that of a loss; one of two arguments, (out_grad, node), gets a
+        node with the inputs in ``node.inputs``.
 
     Raises
     ------
@@ -319,14 +324,55 @@ def layer_functions(
             f"parameters: found {shown(parameters)}, expected names by names, such as {{'W': 'dLdW'}}"
         )
 
-    def run_forward(x: Any, **values: Any) -> Any:
+    signature, own = _signature_of(make, forward, attributes)
+
+    def run_forward(*inputs: Any, **values: Any) -> Any:
         layer = make()
+        bound = signature.bind(*inputs, **values).arguments
+        given = {name: one for name, one in bound.items() if name not in attributes}
         for name in attributes:
-            setattr(layer, name, values[name])
-        return getattr(layer, forward)(x), layer
+            setattr(layer, name, bound[name])
+        return getattr(layer, forward)(*given.values()), (layer, tuple(given.values()))
 
-    def run_backward(dout: Any, layer: Any) -> dict[str, Any]:
-        found = {"x": getattr(layer, backward)(dout)}
-        return found | {name: getattr(layer, gradient) for name, gradient in attributes.items()}
+    def run_backward(dout: Any, cache: Any) -> dict[str, Any]:
+        layer, inputs = cache
+        method = getattr(layer, backward)
+        takes = _count_of_arguments(method)
+        if takes == 0:  # of a loss: the gradient from above is 1
+            result = method()
+            found = [dout * one for one in (result if isinstance(result, tuple | list) else (result,))]
+        else:
+            result = method(dout) if takes == 1 else method(dout, SimpleNamespace(inputs=inputs))
+            found = list(result) if isinstance(result, tuple | list) else [result]
+        if len(found) > len(own):
+            raise BackwardError(f"backward returned {len(found)} gradients for {', '.join(own)}")
+        by_name = dict(zip(own, found, strict=False))
+        return by_name | {name: getattr(layer, gradient) for name, gradient in attributes.items()}
 
+    run_forward.__signature__ = signature  # type: ignore[attr-defined]  # what inspect.signature looks at
     return run_forward, run_backward
+
+
+def _signature_of(
+    make: Callable[[], Any], forward: str, attributes: Mapping[str, str]
+) -> tuple[inspect.Signature, list[str]]:
+    """Return the signature of a layer's forward pass and its parameters, and the names of its inputs."""
+    method = getattr(make(), forward, None)
+    if method is None:
+        raise TypeError(f"forward: found {forward!r}, expected the name of a method of what make() returns")
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [
+        one.name
+        for one in inspect.signature(method).parameters.values()
+        if one.kind in plain and one.default is inspect.Parameter.empty
+    ]
+    own = ["x"] if len(needed) == 1 else needed
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(name, kind) for name in (*own, *attributes)]), own
+
+
+def _count_of_arguments(method: Callable[..., Any]) -> int:
+    """Return how many arguments a method needs."""
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(method).parameters.values()
+    return sum(one.kind in plain and one.default is inspect.Parameter.empty for one in parameters)

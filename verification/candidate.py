@@ -220,10 +220,23 @@ def _in_points(array: Array, problem: Problem, form: Form) -> Array:
     expected = (count, math.prod(out), math.prod(inner))
     if array.shape not in (expected, (count, *out, *inner)):
         tensor = "" if (count, *out, *inner) == expected else f" or {(count, *out, *inner)}"
+        hint = _hint_of_points(array.shape, expected, (*out, *inner))
         raise CandidateError(
             f"the candidate has shape {array.shape}, expected {expected}{tensor}: a Jacobian for each of {count} points"
+            f"{hint}"
         )
     return array.reshape(expected)
+
+
+def _hint_of_points(found: tuple[int, ...], expected: tuple[int, int, int], one: tuple[int, ...]) -> str:
+    count, m, n = expected
+    if found in ((m, n), one):
+        return "; the sum or the mean over them is asked about by batched='sum' or 'mean'"
+    if found == (count, n, m):
+        return "; each may be transposed (denominator layout: pass .transpose(0, 2, 1))"
+    if found == (count * m, count * n):
+        return "; the Jacobian of all of them by all inputs is checked without batched"
+    return ""
 
 
 def _beside(blocks: Array, form: Form, max_bytes: int | None, between: float = 0.0) -> Array | Jacobian:

@@ -85,11 +85,11 @@ def _of_batch(question: Question, batched: Any) -> Question:
     if callable(jacobian) and not isinstance(jacobian, Jacobian) and not by_input:
         given = jacobian
         jacobian = lambda _: given(X.copy())  # noqa: E731
-    value = Problem(code, point).value
+    value = _value_of_all(code, point, by_input and not isinstance(f, Function))
     if value.shape[:1] != (count,):
         raise ValueError(
             f"batched: found f(x) of shape {value.shape} for {count} points, expected a value for each along the first "
-            f"axis"
+            f"axis; f that adds the points up itself is checked without batched"
         )
     label = "" if by_input else wrt
     if batched is True:
@@ -273,3 +273,20 @@ def _code(expressions: Sequence[Any], plain: Sequence[Any], shape: tuple[int, ..
         return np.reshape(np.stack(functions(np.reshape(x, (-1,)))), shape)
 
     return code
+
+
+def _value_of_all(code: Callable[[Any], Any], points: Any, plain: bool) -> Any:
+    """Return the value of all points at once; plain code that takes one point only is told so."""
+    try:
+        return Problem(code, points).value
+    except Exception as error:
+        if plain and len(points):
+            try:
+                Problem(code, points[0])
+            except Exception:  # f's own: it is not the points that it doesn't take
+                raise error from None
+            raise ValueError(
+                f"batched: f takes one point of shape {points.shape[1:]} but not all of shape {points.shape} at once, "
+                f"expected a function of all points; pass lambda X: np.array([f(x) for x in X])"
+            ) from None
+        raise

@@ -21,6 +21,9 @@ ROWS = 3
 MOST_ENTRIES = 1024
 """Entries of x above which answers are compared along so many directions: random numbers, one for each entry."""
 DIRECTIONS = 24
+LARGE = 2**17
+FEW_DIRECTIONS = 6
+"""The directions of more entries than that, where each is a pass over memory."""
 LITTLE = (Slip.REGULARISATION, Slip.MISSING_PATH, Slip.MISSING_FACTOR, Slip.FACTOR, Slip.SIGN)
 """What may be wrong where a candidate differs by little: a term of small weight; others could be rounding."""
 LARGEST_HESSIAN = 40
@@ -71,7 +74,8 @@ def explain(
     weights = 1 / np.where(scale > 0, scale, scale.max() or 1.0)
     rows = np.diag(weights) if m <= ROWS else np.random.default_rng(0).normal(size=(ROWS, m)) * weights
     if x.size > MOST_ENTRIES:
-        tape.look_along(np.random.default_rng(1).normal(size=(x.size, DIRECTIONS)))
+        count = DIRECTIONS if x.size <= LARGE else FEW_DIRECTIONS
+        tape.look_along(np.random.default_rng(1).normal(size=(x.size, count)))
     known = [Target(cost, name, said, tape.along(rows @ matrix)) for cost, name, said, matrix in targets]
     search = Search(tape, rows @ right, rows, known, factors_of(tape))
     if not search.agrees():

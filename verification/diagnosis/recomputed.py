@@ -44,7 +44,9 @@ def updated_everywhere(search: Search) -> None:
     if len(search.rows) > 1 or search.right.size < 3:
         return
     size = float(np.linalg.norm(search.right))
-    target = next((one.rows for one in search.targets if not one.name), search.right)
+    target = next((one.rows for one in search.targets if not one.name), None)
+    if target is None:  # the candidate has another shape
+        return
     away = float(np.linalg.norm(target - search.right))
     for vertex, name in search.tape.names.items():
         if vertex == 0 or vertex not in search.base:
