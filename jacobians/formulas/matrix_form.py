@@ -137,14 +137,17 @@ class MatrixForm:
         """Return one term as a piece of a sum."""
         spend(20 * (len(term.factors) + 1))
         operator = KroneckerForm(self.vec).operator
-        stacked = [factor for factor in term.factors if self._stacked(factor)]
+        stacked = [
+            (f, f.node.name) for f in term.factors if isinstance(f.node, Sym) and f.node.name in self.stacked
+        ]
         graph = Graph(dict(sizes))
         if stacked:
             vectors: dict[tuple[int, ...], list[Node]] = {}
-            for node, labels, exponent in stacked:
+            for (node, labels, exponent), said in stacked:
                 graph.sizes.update(zip(labels, node.sizes, strict=True))
-                vectors.setdefault(tuple(labels), []).append(raised(name(node.name), exponent, "epow"))
-            rest = [factor for factor in term.factors if factor not in stacked]
+                vectors.setdefault(tuple(labels), []).append(raised(name(said), exponent, "epow"))
+            kept = [factor for factor, _ in stacked]
+            rest = [factor for factor in term.factors if factor not in kept]
             chain, graph.up, graph.down = stacked_term(
                 rest, vectors, tuple(rows), tuple(columns), graph.sizes, self._place, operator
             )
@@ -162,9 +165,6 @@ class MatrixForm:
         if chain.op == "neg":
             number, parts = -number, chain.args[0].args if chain.args[0].op == "mul" else chain.args
         return Piece(number, (*up, *_powers(graph.up)), (*down, *_powers(graph.down)), tuple(parts))
-
-    def _stacked(self, factor: Factor) -> bool:
-        return isinstance(factor.node, Sym) and factor.node.name in self.stacked
 
     def _place(self, graph: Graph, factor: Factor) -> None:
         node, labels, exponent = factor
