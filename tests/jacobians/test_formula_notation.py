@@ -314,6 +314,49 @@ def test_more_levels_than_python_has_get_a_way_out_that_is_one(monkeypatch):
 
     monkeypatch.setattr("jacobians.formulas.derivation.Context", too_deep)
     with pytest.raises(
-        FormulaError, match="more levels than Python has.*derive the last lines and the first ones by"
+        FormulaError, match=r"more levels than Python has.*derive the last lines and the first ones by"
     ):
         derive("h = W*x; h'*h", "x")
+
+
+@pytest.mark.parametrize("name", ["if", "lambda", "np", "scipy", "None"])
+def test_einsum_code_avoids_the_words_of_python(name):
+    d = derive(f"{name}*x", "x", declare={name: "scalar"})
+    found = eval(d.code(), {"np": np, f"{name}_": 3.0, "n": 2})
+    assert np.array_equal(found, 3 * np.eye(2))
+
+
+@pytest.mark.parametrize(
+    ("formula", "by", "text"),
+    [
+        ("2*sum(X) + tr(X)", "X", "2·𝟏_n·𝟏_nᵀ + I_n"),
+        ("x'*A*x + sum(x)", "x", "(A + Aᵀ)·x + 𝟏_n"),
+        ("sum(exp(x)) + sum(x)", "x", "exp(x) + 1"),
+        ("sum(x.*log(x))", "x", "log(x) + 1"),
+    ],
+)
+def test_ones_beside_products_and_identities_are_no_number(formula, by, text):
+    assert derive(formula, by).text == text
+
+
+def test_a_sentence_repeats_no_word_of_thousands_of_letters():
+    with pytest.raises(FormulaError) as error:
+        derive("9" * 3000 + "*x", "x")
+    assert len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("formula", "by"),
+    [
+        ("x'*A*x", "x"),
+        ("norm1(x)", "x"),
+        ("X^-1", "X"),
+        ("λ*x'*x", "x"),
+        ("tr(X^3)", "X"),
+        ("W*tanh(V*x_1)", "x_1"),
+    ],
+)
+def test_steps_in_latex_hold_no_sign_that_latex_has_not(formula, by):
+    made = derive(formula, by, declare={"λ": "scalar"} if "λ" in formula else None).steps._repr_latex_()
+    assert made.isascii()
+    assert made.count("{") == made.count("}")
