@@ -360,3 +360,11 @@ def test_steps_in_latex_hold_no_sign_that_latex_has_not(formula, by):
     made = derive(formula, by, declare={"λ": "scalar"} if "λ" in formula else None).steps._repr_latex_()
     assert made.isascii()
     assert made.count("{") == made.count("}")
+
+
+@pytest.mark.parametrize(
+    ("formula", "plain"), [("‖A‖_F²", "normF(A)^2"), ("‖A‖_Fᵀ*x", "normF(A)*x"), ("‖x‖_1²", "norm1(x)^2")]
+)
+def test_a_raised_norm_keeps_its_index(formula, plain):
+    by = "A" if "A" in formula else "x"
+    assert derive(formula, by).text == derive(plain, by).text
