@@ -157,7 +157,7 @@ def row(formula: str, by: str, declare: dict[str, str]) -> str:
             lines += [] if same or by_rows["column"] is None else [f"J by columns: {by_rows['column']}"]
             lines.append(f"denominator: {d.matrix(layout='denominator')!r}")
     structure, cost = _cost(d)
-    verdict = "half" if d.half else check_formula(formula, by, declare=declare).verdict
+    verdict = check_formula(formula, by, declare=declare).verdict
     where = "; ".join(d.conditions)
     first = (
         cell(formula)

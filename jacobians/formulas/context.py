@@ -193,9 +193,17 @@ class Context:
             if own.zero:
                 continue
             through = fresh(len(value.sizes))
-            chain = Factor(Differentiation(self.sym(line), self.lines).of(tensor), (*free, *through))
+            chain = Factor(self._through(line).of(tensor), (*free, *through))
             terms += [t._replace(factors=(chain, *t.factors)) for t in own.at((*through, *by))]
         return close(terms, (*free, *by), (*tensor.sizes, *variable.sizes))
+
+    def _through(self, line: str) -> Differentiation:
+        """Return what derives by a line, the lines done in their order: none waits for the one before it."""
+        made = Differentiation(self.sym(line), self.lines)
+        for value in self.lines.values():
+            if made.depends(value):
+                made.of(value)
+        return made
 
     def assumed(self, tensor: Tensor) -> Tensor:
         """Return a tensor with all assumptions on its variables."""

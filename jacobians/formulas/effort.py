@@ -28,7 +28,10 @@ def bounded() -> Iterator[None]:
     try:
         yield
     except RecursionError as error:
-        raise _too_much("more levels than Python has") from error
+        raise EffortError(
+            "formula: found a derivative of more levels than Python has, more than about a hundred lines one after "
+            "another, expected fewer; derive the last lines and the first ones by themselves, and multiply"
+        ) from error
     finally:
         _left.reset(token)
 

@@ -146,7 +146,7 @@ class MatrixForm:
         found = [
             (factor, factor.node.name)
             for factor in term.factors
-            if isinstance(factor.node, Sym) and factor.node.name in self.found
+            if isinstance(factor.node, Sym) and factor.node.name in self.stacked
         ]
         graph = Graph(dict(sizes))
         if found:

@@ -148,6 +148,10 @@ def _words(node: Node, kind: Callable[[Node], str]) -> Iterator[str]:
         number += 1
 
 
+MOST_NESTED_PARTS = 40
+"""Up to how many parts are named where they are read first; Python nests no more than 200 brackets."""
+
+
 def with_parts(code: str, parts: tuple[tuple[str, str], ...]) -> str:
     """Return an expression of Python in which each name is assigned where it is first read.
 
@@ -158,6 +162,9 @@ def with_parts(code: str, parts: tuple[tuple[str, str], ...]) -> str:
     >>> with_parts("u + v*u", (("u", "np.exp(x)"), ("v", "u @ u")))
     '(u := np.exp(x)) + (v := u @ u)*u'
     """
+    if len(parts) > MOST_NESTED_PARTS:
+        lines = ", ".join(f"{word} := {meaning}" for word, meaning in parts)
+        return f"[{lines}, {code}][-1]"
     for word, meaning in reversed(parts):
         place = next(_uses(code, word), None)
         if place is not None:

@@ -294,11 +294,9 @@ class EinsumCode:
 
     def _node(self, node: Sym | Delta | Choice | Fn | Tensor) -> str:
         if isinstance(node, Sym) and node.name != "π":
-            return (
-                f"np.reshape({node.name}, ({', '.join(map(str, node.sizes))}))"
-                if node.name in self.form.grouped
-                else node.name
-            )
+            said = python_name(node.name)
+            shape = ", ".join(map(str, node.sizes))
+            return f"np.reshape({said}, ({shape}))" if node.name in self.form.grouped else said
         try:
             self.trees.append(self.form.node(Factor(node, tuple(range(len(node.sizes))))))
             return f"\0{len(self.trees) - 1}\0"

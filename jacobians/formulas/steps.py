@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jacobians.formulas.differentiation import slope_of
 from jacobians.formulas.functions import ELEMENTWISE, MATRIX_SLOPES
 from jacobians.formulas.latex import latex
+from jacobians.formulas.latex_words import words_in_latex
 from jacobians.formulas.parser import parse
 from jacobians.formulas.shape_rules import shape_of
 from jacobians.formulas.sizes import Shapes
@@ -51,8 +52,8 @@ class Steps(tuple[Step, ...]):
 
     def _repr_latex_(self) -> str:
         """Return the lines as LaTeX, one under another, each with its rule."""
-        lines = [rf"\text{{{step.line}}} && \text{{{step.rule}}}" if step.tree is None
-                 else rf"{step.line.partition(' = ')[0]} &= {latex(step.tree)} && \text{{{step.rule}}}"
+        lines = [rf"{words_in_latex(step.line)} && {words_in_latex(step.rule)}" if step.tree is None
+                 else rf"{step.line.partition(' = ')[0]} &= {latex(step.tree)} && {words_in_latex(step.rule)}"
                  for step in self]  # fmt: skip
         return r"$\begin{aligned}" + r" \\ ".join(lines) + r"\end{aligned}$"
 

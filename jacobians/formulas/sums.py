@@ -8,6 +8,7 @@ from math import gcd, lcm
 from typing import Any
 
 from jacobians.formulas.effort import spend
+from jacobians.formulas.functions import ELEMENTWISE
 from jacobians.formulas.tree import Node, add, count, mul, negated, num, transposed
 
 MOST_TERMS = 24
@@ -49,8 +50,9 @@ def _product(factors: list[Node]) -> Node:
 
 
 def _ordered_sum(pieces: list[Piece]) -> Node:
-    """Return a sum with a term first that has no minus; 𝟏 beside other terms is written 1, as sums repeat numbers."""
-    if any(not _is_ones(piece) for piece in pieces):
+    """Return a sum with a term first that has no minus; 𝟏 beside functions entry by entry is written 1."""
+    others = [piece for piece in pieces if not _is_ones(piece)]
+    if others and all(_is_entrywise(piece) for piece in others):
         pieces = [replace(piece, chain=()) if _is_ones(piece) else piece for piece in pieces]
     return add(*(piece.node() for piece in _ordered(pieces)))
 
@@ -58,6 +60,15 @@ def _ordered_sum(pieces: list[Piece]) -> Node:
 def _is_ones(piece: Piece) -> bool:
     ones = all(node.op == "ones" or (node.op == "T" and node.args[0].op == "ones") for node in piece.chain)
     return ones and not piece.up and not piece.down and len(piece.chain) in (1, 2)
+
+
+def _is_entrywise(piece: Piece) -> bool:
+    """Return whether a number beside a piece is read as added to each entry: not beside A·x or I."""
+    if not piece.chain:
+        return True
+    (first, *more) = piece.chain
+    one = first.op in ("epow", "had", "hdiv") or (first.op == "call" and first.value in ELEMENTWISE)
+    return one and not more
 
 
 def _common(

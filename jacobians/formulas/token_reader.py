@@ -5,6 +5,9 @@ from __future__ import annotations
 from jacobians.formulas.tokens import Token, tokens
 from jacobians.formulas.tree import MOST_NESTED, FormulaError, Node
 
+MOST_SHOWN = 60
+"""How many letters of a word a sentence repeats."""
+
 
 class TokenReader:
     """Reads the words of a text from the left.
@@ -47,7 +50,9 @@ class TokenReader:
         if token.kind == "end":
             what = "the end of the text"
         else:
-            what = f"{self.source[token.start : token.end]!r} at letter {token.start + 1}"
+            word = self.source[token.start : token.end]
+            word = word if len(word) <= MOST_SHOWN else f"{word[:MOST_SHOWN]}…"
+            what = f"{word!r} at letter {token.start + 1}"
         before = self.source[max(0, token.start - 20) : token.start].strip()
         return FormulaError(
             f"formula: found {what}{f' after {before!r}' if before else ''}, expected {expected}"
