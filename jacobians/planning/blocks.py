@@ -1,7 +1,7 @@
 """Long graphs a block at a time: orders to begin a search from, where single vertices separate inputs from outputs.
 
-All paths of a network with residual connections meet between its blocks. A block is searched together with what all that
-stands behind it, or before it, has become; blocks that are alike are searched once.
+All paths of a network with residual connections meet between its blocks. A block is searched together with what all
+that stands behind it, or before it, has become; blocks that are alike are searched once.
 """
 
 from __future__ import annotations
