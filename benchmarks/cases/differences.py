@@ -13,10 +13,11 @@ from .family import Call, Case, Family, Goal, Unsuitable
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """f(x) = tanh(W x + b) from n numbers to n numbers, at a point."""
+    """f(x) = tanh(W x + b) from n numbers to n numbers, at a point; on one thread of BLAS, or on all."""
 
     n: int
     dtype: str = "float64"
+    one_thread: bool = False
 
     def arrays(self) -> tuple[Any, Any, Any]:
         """Return W, b and x."""
@@ -146,7 +147,19 @@ def _projections(f: Callable[[Any], Any], problem: Field) -> Call:
     import verification
 
     x, J = problem.arrays()[2], expected(problem)
-    return lambda: verification.check(f, x, J, witnesses=["projections"])
+
+    def call() -> Any:
+        return verification.check(f, x, J, witnesses=["projections"])
+
+    if not problem.one_thread:
+        return call
+    from jacobians.numerics.blas_threads import one_blas_thread
+
+    def alone() -> Any:
+        with one_blas_thread():
+            return call()
+
+    return alone
 
 
 def _passed(report: Any) -> float:
@@ -170,6 +183,8 @@ def compared(problem: Field) -> Call:
     """The whole Jacobian by differences, and its largest deviation: what scipy.optimize.check_grad does for one row."""
     from scipy.optimize import approx_fprime
 
+    if problem.one_thread:
+        raise Unsuitable("compared on all threads")
     f, x, J = problem.plain(), problem.arrays()[2], expected(problem)
     return lambda: float(np.abs(approx_fprime(x, f) - J).max() < 1e-5)
 
@@ -181,7 +196,22 @@ def gradcheck(problem: Field) -> Call:
 
     W, b, x = (torch.from_numpy(array) for array in problem.arrays())
     x.requires_grad_()
-    return lambda: torch.autograd.gradcheck(lambda x: torch.tanh(W @ x + b), (x,), fast_mode=True)
+
+    def call() -> Any:
+        return torch.autograd.gradcheck(lambda x: torch.tanh(W @ x + b), (x,), fast_mode=True)
+
+    if not problem.one_thread:
+        return call
+
+    def alone() -> Any:
+        known = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return call()
+        finally:
+            torch.set_num_threads(known)
+
+    return alone
 
 
 PLAIN = "verification.finite_difference_jacobian(plain f)"
@@ -212,4 +242,5 @@ CASES = (
             Goal("torch", 1.5),
         ),
     ),
+    Case(DIRECTIONS, "1000×1000, one thread", Field(1000, one_thread=True), (Goal("torch", 1.5),)),
 )

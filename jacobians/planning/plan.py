@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from html import escape
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from jacobians.cost import Cost
 from jacobians.equality import ByValue
@@ -19,9 +20,11 @@ from jacobians.numerics.arguments import (
     real_number,
 )
 from jacobians.picture import Picture
+from jacobians.planning.blocks import Block, Edge, Search, orders_by_blocks
 from jacobians.planning.bounds import fewest_multiplications
 from jacobians.planning.bracketing import cheapest
 from jacobians.planning.checking import best_order
+from jacobians.planning.elimination import Elimination
 from jacobians.planning.execute import GraphExecution, execute_graph_plan
 from jacobians.planning.objectives import TIE, Objective, objective_of
 from jacobians.planning.path import best_tree
@@ -211,7 +214,7 @@ def make_graph_plan(
     max_elements : int, optional
         Only plans whose products and sums each store at most this many numbers.
     evaluations : int
-        How many orders the search looks at: the same plan on every machine.
+        How many orders the search looks at, fewer in long graphs: the same plan on every machine.
     seconds : float, optional
         When the search stops all the same.
     seed : int
@@ -241,7 +244,6 @@ def make_graph_plan(
     evaluations = checked_integer(evaluations, "evaluations")
     seconds = None if seconds is None else real_number(seconds, "seconds", least=0)
     aim = objective_of(objective, limit)
-    score, total = aim.scoring()
     found: Found | None = None
     name = strategy if isinstance(strategy, str) else "given"
     if not isinstance(strategy, str):
@@ -261,11 +263,7 @@ def make_graph_plan(
         found = _path(graph, machine, aim, structure)
         found = found or exhaustive(machine, aim, _MOST_REMAINING if len(machine.inner) <= 16 else 0)
         if found is None:
-            starts = [tuple(machine.inner), tuple(reversed(machine.inner)), markowitz(machine)]
-            found = anneal(
-                machine, starts, score, total,
-                scale=TIE, evaluations=evaluations, seconds=seconds, seed=seed,
-            )  # fmt: skip
+            found = _searched(machine, aim, evaluations, seconds, seed)
         order = found.order
     steps = prices(machine, order)
     largest = max([price.peak for price in steps] + [machine.merging.peak])
@@ -296,19 +294,26 @@ def make_graph_plan(
     )
 
 
-class _BareEdge(NamedTuple):
-    source: int
-    target: int
-    spec: Spec
+def _searched(machine: Any, aim: Objective, evaluations: int, seconds: float | None, seed: int) -> Found:
+    """Return the best order that annealing finds, from the fixed ones and from those found block by block."""
+    score, total = aim.scoring()
+    end = None if seconds is None else monotonic() + seconds
+
+    def best(of: Any, starts: list[tuple[int, ...]], evaluations: int) -> Found:
+        left = None if end is None else max(0.0, end - monotonic())
+        return anneal(
+            of, starts, score, total, scale=TIE, evaluations=evaluations, seconds=left, seed=seed
+        )  # fmt: skip
+
+    def of_blocks(count: int) -> Search:
+        return lambda block: best(block, _fixed(block), max(100, evaluations // count)).order
+
+    blocks = orders_by_blocks(machine, of_blocks) if isinstance(machine, Elimination) else []
+    return best(machine, [*_fixed(machine), *blocks], evaluations)
 
 
-class _Bare(NamedTuple):
-    """What plans of a graph hang on."""
-
-    vertices: tuple[int, ...]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    edges: tuple[_BareEdge, ...]
+def _fixed(machine: Any) -> list[tuple[int, ...]]:
+    return [tuple(machine.inner), tuple(reversed(machine.inner)), markowitz(machine)]
 
 
 def quick_plan(graph: Graph) -> GraphPlan:
@@ -316,9 +321,9 @@ def quick_plan(graph: Graph) -> GraphPlan:
 
     Graphs of the same structure, which a function has at its points, are planned once.
     """
-    edges = tuple(_BareEdge(edge.source, edge.target, edge.spec) for edge in graph.edges)
+    edges = tuple(Edge(edge.source, edge.target, edge.spec) for edge in graph.edges)
     sizes = tuple(vertex.size for vertex in graph.vertices)
-    return replace(_quick(_Bare(sizes, graph.inputs, graph.outputs, edges)), graph=graph)
+    return replace(_quick(Block(sizes, graph.inputs, graph.outputs, edges)), graph=graph)
 
 
 @partial(remembered, most=256)

@@ -14,6 +14,9 @@ from jacobians.planning.objectives import Judged, Objective
 
 Score = Callable[[Price], Any]
 _MOST_SNAPSHOTS = 4_000_000  # entries of states kept beside the current order
+_MOST_WORK = (
+    2_000  # an evaluation on average: eliminations, each times 100 and the vertices of the states it copies
+)
 
 
 class Found(NamedTuple):
@@ -120,7 +123,8 @@ def anneal(
     safe where edges meet later, so the starts themselves are compared too.
 
     A move takes a vertex to another place; only what stands between the two places is costed anew, for the remaining
-    graph after them is the same again (and is compared).
+    graph after them is the same again (and is compared). In long graphs it seldom is, so that an evaluation takes their
+    square: the search ends after so much work, counted so that machines agree, as if all evaluations were done.
     """
     end = math.inf if seconds is None else time.monotonic() + seconds
     best, best_order = min(
@@ -146,10 +150,14 @@ def anneal(
         current = total([*fixed, *scores])
         moves = evaluations // rounds
         hottest, coldest = (2.0 if number == 0 else 1.0) * scale, 0.12 * scale
+        work = 0.0
+        each = (100 + len(engine.inner)) / (_MOST_WORK * moves)
         for move in range(moves):
+            if work >= 1:
+                break
             if not move & 63 and time.monotonic() > end:
                 return _better(best, best_order, kept, first + kept_order, True)
-            temperature = hottest * (coldest / hottest) ** (move / moves)
+            temperature = hottest * (coldest / hottest) ** max(move / moves, work)
             i = rng.randrange(count)
             reach = min(count - 1, 1 + int(rng.expovariate(1 / (0.2 * count + 1))))
             j = min(count - 1, max(0, i + (reach if rng.random() < 0.5 else -reach)))
@@ -171,6 +179,7 @@ def anneal(
                 if place > high and state == states[place]:
                     break
                 new_states.append(engine.copy(state))
+            work += each * len(new_scores)
             trial = total([*fixed, *scores[:low], *new_scores, *scores[place:]])
             worse = trial - current
             if worse <= 0 or rng.random() < math.exp(-worse / temperature):
