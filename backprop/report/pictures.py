@@ -115,7 +115,10 @@ def draw_jacobian(jacobian: Jacobian) -> str:
         axes.set_xlabel("inputs j", labelpad=-8 if n > 1 else None)
         along = height > 1.05  # on its side an i alone can't be read
         axes.set_ylabel(
-            "outputs i" if along else "i", rotation=90 if along else 0, labelpad=-8 if m > 1 else None, va="center"
+            "outputs i" if along else "i",
+            rotation=90 if along else 0,
+            labelpad=-8 if m > 1 else None,
+            va="center",
         )
         bar = figure.colorbar(picture, cax=figure.add_axes(box(figure, width + 0.12, 0.5, 0.1, height)))
         bar.set_ticks([-bound, 0.0, bound] if height > 0.6 else [-bound, bound])
