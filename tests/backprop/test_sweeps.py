@@ -297,6 +297,7 @@ def test_the_command_writes_the_table_and_the_page(tmp_path, capsys):
         (["--family", "x"], "--family: found 'x'"),
         (["--csv", "--latex"], "--csv, --markdown, --latex: found more than one"),
         (["--jobs", "1,2"], "--jobs: found '1,2', expected one integer"),
+        (["--jobs", "0"], "--jobs: found 0, expected an integer of at least 1"),
     ):
         assert main(["sweep", *arguments]) == 2
         assert sentence in " ".join(capsys.readouterr().err.split())
