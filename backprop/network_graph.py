@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from typing import Any
 
 from backprop.plan import MODES
 from backprop.ratios import ratio
 from jacobians import Cost, Graph, Jacobian, Spec
 from jacobians.equality import ByValue
+from jacobians.markup import aligned
 from jacobians.numerics.arguments import checked_flag
 from jacobians.picture import Picture
 from jacobians.planning.elimination import Elimination
@@ -126,7 +126,7 @@ class NetworkGraph(ByValue):
         return self.picture().svg
 
     def _repr_html_(self) -> str:
-        return f"{self.picture()._repr_html_()}<pre>{escape(repr(self))}</pre>"
+        return f"{self.picture()._repr_html_()}{aligned(repr(self))}"
 
     def __repr__(self) -> str:
         names = [vertex.name for vertex in self.graph.vertices]

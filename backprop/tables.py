@@ -105,10 +105,21 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric
     return "\n".join([line(header), marks, *map(line, rows)])
 
 
+_MARKDOWN = re.compile(
+    r"\\(?=[!-/:-@\[-`{-~])|[|`*$]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|~(?=\S)|(?<=\])\(|(?<![^\W_])_|_(?![^\W_])"
+)
+"""What Markdown and mathematics in it would read: code, emphasis, tags, entities, links; no _ within a name."""
+
+
 def markdown_text(cell: str) -> str:
-    """Return text for a cell or a line of Markdown."""
-    text = re.sub(r"(\\*)\|", lambda found: 2 * found[1] + "\\|", str(cell))
-    return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", text)
+    r"""Return text for a cell or a line of Markdown.
+
+    Examples
+    --------
+    >>> print(markdown_text("out_shape, _init_, [a](b), x|y, $n$, [0, 1]"))
+    out_shape, \_init\_, [a]\(b), x\|y, \$n\$, [0, 1]
+    """
+    return _MARKDOWN.sub(r"\\\g<0>", str(cell))
 
 
 class Tex(str):

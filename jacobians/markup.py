@@ -59,6 +59,11 @@ def escaped(text: object) -> Html:
     return Html(text.__html__() if isinstance(text, Html | Marked) else escape(str(text)))
 
 
+def aligned(text: object) -> Html:
+    """Return text whose columns are aligned by spaces; notebooks take the letters of running text for a bare <pre>."""
+    return Html(f'<pre style="font-family:monospace">{escaped(text)}</pre>')
+
+
 def html_table(
     header: Sequence[str],
     rows: Sequence[Sequence[str]],

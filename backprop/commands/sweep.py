@@ -63,7 +63,8 @@ def run(
     """
     if as_csv + as_markdown + as_latex > 1:
         raise CallError("--csv, --markdown, --latex: found more than one, expected at most one; choose one")
-    processes = _number(jobs, "--jobs") or 1
+    number = _number(jobs, "--jobs")
+    processes = 1 if number is None else number  # 0 is refused as any other wrong number is
     if dask is not None and (processes > 1 or not dask.strip()):
         raise CallError(
             f"--dask: found {dask!r} with --jobs {processes}, expected the address of a scheduler such as "

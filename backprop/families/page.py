@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from backprop.families.pictures import grid_svg, grids, key_svg, lines_svg
-from backprop.families.table import COLUMNS, TEXTS, Row, shown_value
+from backprop.families.table import COLUMNS, TEXTS, Row, counted, shown_value
 from jacobians.markup import html_table
 from verification.web_page import web_page
 
@@ -39,14 +39,14 @@ def sweep_page(rows: Sequence[Row], lines: Sequence[str]) -> str:
     another = [row for row in rows if row["cheapest"] == "another"]
     one = min(another, key=lambda row: (row["depth"], row["batch"], -row["width"]), default=None)
     example = (
-        f'<p style="overflow-wrap:anywhere">Of {len(another):,} networks another order is the cheapest. Of '
-        f"{escape(one['sizes'])}, by {escape(one['by'])}, it is {escape(one['bracketing'])}, whose halves meet at the "
-        f"layer of {one['meeting']:,} units: {one['optimal_multiplications']:,} multiplications, from the left "
+        f'<p style="overflow-wrap:anywhere">In {len(another):,} of {len(rows):,} rows another order is the cheapest. '
+        f"Of {escape(one['sizes'])}, by {escape(one['by'])}, it is {escape(one['bracketing'])}, whose halves meet at "
+        f"the layer of {one['meeting']:,} units: {one['optimal_multiplications']:,} multiplications, from the left "
         f"{one['left_multiplications']:,}, from the right {one['right_multiplications']:,}.</p>"
         if one is not None
         else ""
     )
-    body = f"""<header><h1>The family {family}: {len(rows):,} networks</h1>
+    body = f"""<header><h1>The family {family}: {counted(rows)}</h1>
 <p class="lead">What multiplying Jacobians from the left, from the right and in the cheapest order costs.</p></header>
 <main><h2 id="cheapest">Which order is the cheapest</h2>
 {key_svg()}

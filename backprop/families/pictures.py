@@ -203,6 +203,7 @@ def lines_svg(rows: Sequence[Row]) -> str:
         for row in (line[0], line[-1]):
             parts.append(label(at(row["width"], 1)[0], base + 13, str(row["width"]), size=10))
         parts.append(label(62 + across / 2, base + 26, "width", size=10))
+        free = 0.0  # where the words before end
         for before, behind in pairwise(line):
             if faster(before) == faster(behind) and before["cheapest"] == behind["cheapest"]:
                 continue
@@ -214,7 +215,9 @@ def lines_svg(rows: Sequence[Row]) -> str:
                 f'<path d="M{middle:.1f} {y:g}v{high:g}" stroke="currentColor" '
                 f'stroke-dasharray="{"4 3" if swap else "1 3"}"/></g>'
             )
-            parts.append(label(middle + 4, y + 9, words, anchor="start", size=9))
+            if middle >= free:
+                parts.append(label(middle + 4, y + 9, words, anchor="start", size=9))
+                free = middle + 4 + 5 * len(words)
         for name, colour in _LINES.items():
             points = " ".join(
                 f"{x:.1f},{height:.1f}"

@@ -21,6 +21,7 @@ from backprop.families.table import (
     Crossover,
     Row,
     cheapest_of,
+    counted,
     crossovers,
     shown_value,
 )
@@ -143,7 +144,7 @@ class Sweep(ByValue):
         return f"{text_table(*self._table(), width=120)}\n\n{self._lines()}"
 
     def __repr__(self) -> str:
-        return f"<Sweep of {len(self):,} networks>"
+        return f"<Sweep of {counted(self.rows)}>"
 
 
 def _columns(every: bool) -> Sequence[str]:

@@ -92,6 +92,13 @@ class Crossover:
         return f"{where}: {', '.join(parts)}"
 
 
+def counted(rows: Sequence[Row]) -> str:
+    """Return how many networks there are, and how many derivatives of each where it is more than one."""
+    networks = len({tuple(row[name] for name in (*AXES, "activation")) for row in rows})
+    derivatives = len({row["by"] for row in rows})
+    return f"{networks:,} networks" + (f", {derivatives} derivatives of each" if derivatives > 1 else "")
+
+
 def crossovers(rows: Sequence[Row], axis: str) -> Iterator[Crossover]:
     """Yield each line along an axis on which the cheapest changes."""
     others = [name for name in (*AXES, "activation", "by") if name != axis]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from jacobians.equality import ByValue
 from jacobians.graph.reading import read_edges
+from jacobians.markup import aligned
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_list, shown
 from jacobians.numerics.arrays import Array
 from jacobians.picture import Picture
@@ -248,7 +248,7 @@ class Graph(ByValue):
         return self.picture().svg
 
     def _repr_html_(self) -> str:
-        return f"{self.picture()._repr_html_()}<pre>{escape(repr(self))}</pre>"
+        return f"{self.picture()._repr_html_()}{aligned(repr(self))}"
 
     def __repr__(self) -> str:
         def many(count: int, one: str, more: str) -> str:

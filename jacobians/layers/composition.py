@@ -115,11 +115,12 @@ class Composition(_Recorded):
             )
 
     def _repr_html_(self) -> str:
+        header = [class_name(self), "layer", "parameters"]
         rows = [
-            [f"{place}.{class_name(layer)}", repr(layer), f"{layer.parameter_count:,} parameters"]
+            [f"{place}.{class_name(layer)}", repr(layer), f"{layer.parameter_count:,}"]
             for place, layer in enumerate(self.layers)
         ]
-        return html_table([], rows, numeric=(2,))
+        return html_table(header, rows, numeric=(2,))
 
     def input_shape(self) -> tuple[int, ...] | None:
         """Return the shape of the inputs where the layers tell it, those before by entry left aside."""

@@ -12,6 +12,8 @@ from jacobians.function import INPUT, Function
 from jacobians.layers.branches import Concatenate, Product, Sum, _Parallel
 from jacobians.layers.composition import Composition, pieces_of
 from jacobians.layers.recording import Record
+from jacobians.markup import html_table
+from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer, checked_list, checked_option
 from jacobians.numerics.arrays import Array
 from jacobians.structures import Identity, Jacobian
@@ -24,6 +26,9 @@ class _Given(Function):
     """The input itself, as a part of a join."""
 
     vectorized = True
+
+    def __repr__(self) -> str:
+        return "input"
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         return x
@@ -83,6 +88,15 @@ class LayerGraph(Composition):
             wires.append(sources)
         super().__init__(*layers)
         self.wires = tuple(wires)
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for place, (layer, sources) in enumerate(self.nodes):
+            name, joins = class_name(layer), len(sources) > 1
+            given = ", ".join("input" if source < 0 else str(source) for source in sources)
+            parameters = 0 if joins else layer.parameter_count
+            rows.append([f"{place}.{name}", given, "" if joins else repr(layer), f"{parameters:,}"])
+        return html_table([class_name(self), "of", "layer", "parameters"], rows, numeric=(3,))
 
     @property
     def nodes(self) -> tuple[tuple[Function, tuple[int, ...]], ...]:

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from jacobians.cost import Cost
 from jacobians.equality import ByValue
+from jacobians.markup import html_table
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import Ledger
 from jacobians.planning.elimination import useful
@@ -47,6 +48,15 @@ class GraphExecution(ByValue):
 
     def __hash__(self) -> int:
         return hash((self.cost, self.plan))
+
+    def _repr_html_(self) -> str:
+        names = [vertex.name for vertex in self.plan.graph.vertices]
+        rows = [
+            [f"∂{names[of]}/∂{names[by]}", "{}×{}".format(*own.shape), own.label, f"{own.storage:,}"]
+            for (of, by), own in self.jacobians.items()
+        ]
+        table = html_table(["Jacobian", "shape", "structure", "stored"], rows, numeric=(3,))
+        return f"<p>counted: {self.cost}, as planned</p>{self.plan._repr_html_()}{table}"
 
 
 @without_float_errors

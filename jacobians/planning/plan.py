@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from html import escape
 from itertools import pairwise
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from jacobians.cost import Cost
 from jacobians.equality import ByValue
+from jacobians.markup import aligned
 from jacobians.numerics.arguments import (
     checked_flag,
     checked_integer,
@@ -157,7 +157,7 @@ class GraphPlan(ByValue):
         return self.picture().svg
 
     def _repr_html_(self) -> str:
-        return f"{self.picture()._repr_html_()}<pre>{escape(str(self))}</pre>"
+        return f"{self.picture()._repr_html_()}{aligned(self)}"
 
     def __str__(self) -> str:
         known = (

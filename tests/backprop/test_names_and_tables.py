@@ -18,7 +18,7 @@ import jacobians
 import verification
 from backprop import MLP, Chain, compare
 from backprop.report import report_network
-from backprop.tables import Tex, csv_table, latex_table, markdown_table, text_table
+from backprop.tables import Tex, csv_table, latex_table, markdown_table, markdown_text, text_table
 from jacobians import Affine, ReLU, Sequential, Spec, SquaredError
 from jacobians.names import printable, quotable
 
@@ -273,6 +273,41 @@ def test_a_report_that_is_not_right_is_false():
     assert not report_network(Sequential(Affine(np.eye(2), None), Wrong()), [0.5, 1.0])
     assert report_network(Sequential(Affine(np.eye(2), None), ReLU()), [0.5, 1.0])
     assert backprop.__version__
+
+
+HOSTILE = [
+    "*a*", "**a**", "_a_", "__init__", "a_b_c", "`a`", "``", "[a](javascript:alert(1))", "![a](http://b)", "<b>a</b>",
+    "&copy;", "&#65;", "a | b", "\\|", "\\*a\\*", "\\end{x}", "~~a~~", "<!-- a -->", "(2,) [0, 1]: 3", "~ 1/h", "a*b*c",
+]  # fmt: skip
+
+
+def read_by_markdown(line):
+    """Return the text of a line of Markdown and the tokens that are no text, by a parser that isn't ours."""
+    tokens = pytest.importorskip("markdown_it").MarkdownIt().enable(["table", "strikethrough"]).parse(line)
+    inline = [token for token in tokens if token.type == "inline"]
+    return [token.content for token in inline], [
+        [(child.type, child.content) for child in token.children if child.content or child.type != "text"]
+        for token in inline
+    ]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_markdown_shows_hostile_texts_as_they_are_in_cells_and_headings(text):
+    _, cells = read_by_markdown(markdown_table(["a", "b"], [[text, "x"]]))
+    _, heading = read_by_markdown(f"# {markdown_text(text)}")
+    for children in (cells[2], heading[0]):
+        assert {kind for kind, _ in children} <= {"text", "text_special"}
+        assert "".join(content for _, content in children) == text
+
+
+@given(st.text("ab_*`[]()<>!&;#|\\~$ 1", min_size=1).filter(lambda text: text == text.strip()))
+def test_markdown_shows_any_text_as_it_is(text):
+    _, cells = read_by_markdown(markdown_table(["a", "b"], [[text, "x"]]))
+    assert "".join(content for _, content in cells[2]) == text
+
+
+def test_mathematics_in_markdown_begins_with_no_dollar_of_a_name():
+    assert markdown_text("$x$ and $$y$$") == r"\$x\$ and \$\$y\$\$"
 
 
 def test_a_table_of_latex_escapes_what_latex_would_read():

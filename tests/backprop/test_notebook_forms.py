@@ -50,6 +50,8 @@ SHOWN = {
     "comparison": compare(CHAIN),
     "graph": jb.trace(lambda x: x * x, np.ones(2)),
     "graph plan": jb.trace(lambda x: np.tanh(x) * x, np.ones(2)).plan(),
+    "execution of a graph plan": jb.trace(lambda x: np.tanh(x) * x, np.ones(2)).plan().execute(),
+    "graph of layers": jb.LayerGraph([(Hostile(), (-1,)), ("sum", (-1, 0))]),
     "symbolic costs": symbolic_costs(Chain.from_shapes([(n, 2), (2, 3), (3, n)])),
     "layer costs": layer_costs(NETWORK, np.ones(3)),
     "sweep": sweep(widths=[4], depths=[2]),
@@ -94,7 +96,39 @@ def test_a_plan_shows_every_step_with_its_cost():
 
 
 def test_a_network_shows_every_layer():
-    assert NETWORK._repr_html_().count("<tr>") == len(NETWORK.layers)
+    assert NETWORK._repr_html_().count("<tr>") == 1 + len(NETWORK.layers)
+
+
+def test_compositions_of_the_same_parts_can_be_told_apart():
+    kinds = (jb.Residual, jb.Sum, jb.Product, jb.Concatenate, jb.Sequential)
+    shown = {kind(jb.Tanh())._repr_html_() for kind in kinds}
+    assert len(shown) == len(kinds)
+    assert ">Residual</th>" in jb.Residual(jb.Tanh())._repr_html_()
+
+
+def test_a_graph_of_layers_says_what_goes_where_in_its_own_words():
+    net = jb.LayerGraph(
+        [(jb.Affine(np.eye(2)), (-1,)), (jb.Tanh(), (0,)), ("sum", (-1, 1)), ("product", (2, 0))]
+    )
+    text = net._repr_html_()
+    assert "_Given" not in text + repr(net)
+    for given in ("input", "0", "input, 1", "2, 0"):
+        assert f">{given}</td>" in text
+    assert text.count(">4</td>") == 1, "a join has no parameters of its own"
+
+
+def test_an_execution_on_a_graph_shows_its_jacobians_and_what_was_counted():
+    execution = jb.trace(lambda x, y: np.sin(x) * y, np.ones(2), np.ones(2)).plan().execute()
+    text = execution._repr_html_()
+    assert f"counted: {execution.cost}, as planned" in text
+    assert text.count("∂v3/∂") == len(execution.jacobians) == 2
+    assert execution.plan._repr_html_() in text
+
+
+@pytest.mark.parametrize("name", ["graph", "graph plan", "graph of a network"])
+def test_columns_aligned_by_spaces_have_letters_of_one_width(name):
+    text = SHOWN[name]._repr_html_()
+    assert text.count("<pre") == text.count('<pre style="font-family:monospace">') == 1
 
 
 # --- diagrams --------------------------------------------------------------------------------------------

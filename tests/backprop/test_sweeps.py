@@ -184,6 +184,32 @@ def test_a_thousand_networks_say_where_left_right_and_optimal_change_places():
     page = found.to_html()
     for line in found.crossovers():
         assert str(line) in html.unescape(page)
+    assert "200 networks, 5 derivatives of each" in page, "a network by five derivatives is one"
+    assert repr(found) == "<Sweep of 200 networks, 5 derivatives of each>"
+
+
+def test_a_thousand_networks_of_widths_depths_and_batches_reach_all_orders():
+    found = sweep("fan", widths=range(8, 168, 8), depths=range(2, 12), batches=[1, 2, 8, 32, 128], inputs=64,
+                  outputs=64, by="0.W")  # fmt: skip
+    assert {row["cheapest"] for row in found.rows} == {"left", "right", "left = right", "another"}
+    page = found.to_html()
+    assert "1,000 networks</h1>" in page
+    swapped = re.findall(r"<title>left = right, between (\d+) and (\d+)</title>", page)
+    rows = {(row["width"], row["depth"]): row for row in found.rows if row["batch"] == 1}
+    signs = [
+        np.sign(rows[width, 11]["left_multiplications"] - rows[width, 11]["right_multiplications"])
+        for width in range(8, 168, 8)
+    ]
+    places = [(8 * k, 8 * k + 8) for k in range(1, 20) if signs[k - 1] != signs[k]]
+    assert places
+    assert set(places) <= {(int(low), int(high)) for low, high in swapped}
+
+
+def test_words_in_the_picture_of_costs_do_not_cover_each_other():
+    found = sweep(widths=range(8, 168, 8), depths=[11], inputs=64, outputs=64, by="0.W")
+    picture = found.picture("lines")
+    assert picture.count("left = right, between") == 2
+    assert picture.count(">left = right</text>") == 1
 
 
 def test_the_page_of_a_bottleneck_shows_its_optimum_in_the_middle():
@@ -271,6 +297,7 @@ def test_the_command_writes_the_table_and_the_page(tmp_path, capsys):
         (["--family", "x"], "--family: found 'x'"),
         (["--csv", "--latex"], "--csv, --markdown, --latex: found more than one"),
         (["--jobs", "1,2"], "--jobs: found '1,2', expected one integer"),
+        (["--jobs", "0"], "--jobs: found 0, expected an integer of at least 1"),
     ):
         assert main(["sweep", *arguments]) == 2
         assert sentence in " ".join(capsys.readouterr().err.split())
