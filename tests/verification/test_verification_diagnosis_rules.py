@@ -321,6 +321,16 @@ def test_a_multiple_of_any_part_of_the_parameter_is_told_as_a_regularisation(par
     )
 
 
+def test_a_regularisation_beside_a_path_ranks_behind_every_mistake_alone():
+    x = normal(3, 4)
+    share, _ = of_matrix_gradient(x)
+    search, _ = search_of(of_matrix, x, [share + 0.37 * x])
+    search.run()
+    beside = [fit.cost for fit in search.fits if fit.sentence.startswith("two mistakes: regularisation")]
+    assert beside
+    assert min(beside) > max(one.cost for one in hypotheses(tape_of(of_matrix, x)))
+
+
 UPSTREAM = normal(5)
 
 
@@ -349,7 +359,9 @@ def test_statistics_that_are_held_constant_are_told_by_twos_and_all():
 # --- what fits ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("off", "fits"), [(0, True), (1e-6, True), (1e-2, False), (0.1, False)])
+@pytest.mark.parametrize(
+    ("off", "fits"), [(0, True), (1e-6, True), (2e-4, False), (1e-2, False), (0.1, False)]
+)
 def test_a_prediction_fits_as_far_as_little_of_the_deviation_is_left(off, fits):
     x = normal(3)
     direction = normal(1, 3)
