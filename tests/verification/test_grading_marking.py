@@ -139,6 +139,16 @@ def test_the_first_answer_of_each_call_counts():
     }
 
 
+@pytest.mark.parametrize("count", [0, 1, 100, 101, 250])
+def test_every_argument_that_was_written_to_is_known_by_its_place(count):
+    flags = [k % 3 == 0 or k == count - 1 for k in range(count)]
+    (answer,) = read_answers(answer_frame(0, [1.0], written=flags), [()]).answers.values()
+    assert list(answer.written) == np.flatnonzero(flags).tolist()
+    for forged in (None, "true", {"0": True}, [1, "true", [True]]):
+        (answer,) = read_answers(answer_frame(0, [1.0], written=forged), [()]).answers.values()
+        assert answer.written == ()
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -7,7 +7,7 @@ import pytest
 
 from verification import check
 from verification.diagnosis.constant_factors import Factors
-from verification.diagnosis.graph_search import Search, Target
+from verification.diagnosis.graph_search import Fit, Search, Target, ranked
 from verification.diagnosis.hypotheses import USES, Hypothesis, hypotheses
 from verification.diagnosis.layouts import forms
 from verification.diagnosis.mistakes import Mistake
@@ -260,3 +260,140 @@ def test_paths_that_carry_nothing_alone_but_something_together_are_not_all_left_
     np.testing.assert_allclose(found[0], right, atol=1e-12)
     search.run()
     assert np.linalg.norm(search.predicted(Hypothesis(0, "", "", search.null, {}))[0] - right) < 1e-9
+
+
+# --- what a path carries, and what is added ----------------------------------------------------------------
+
+M = normal(3, 4)
+
+
+def of_matrix(theta):
+    return np.sum(np.tanh(theta) * M) + np.sum(np.sin(theta @ M.T) ** 2)
+
+
+def of_matrix_gradient(theta):
+    """Return the shares of the two terms."""
+    return M * (1 - np.tanh(theta) ** 2), np.sin(2 * theta @ M.T) @ M
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(2, "has a factor 2 too much"), (-1, "wrong"), (0.5, "has a factor ½ too much"), (4, "has a factor 4 too much"),
+     (0, "left out"), (1.7, None), (-3.1, None)],
+)  # fmt: skip
+@pytest.mark.parametrize("term", [0, 1])
+def test_a_path_with_a_factor_is_named_where_the_factor_has_a_reason(factor, words, term):
+    theta = normal(3, 4)
+    shares = of_matrix_gradient(theta)
+    found = diagnosis(of_matrix, theta, shares[1 - term] + factor * shares[term])
+    if words is None:
+        assert "too much" not in found.sentence
+        assert "left out" not in found.sentence
+    else:
+        assert any(words in one for one in (found.sentence, *found.others))
+
+
+PARTS = {
+    "x": lambda x: x,
+    "the first row of x": lambda x: np.diag([1, 0, 0]) @ x,
+    "the last row of x": lambda x: np.diag([0, 0, 1]) @ x,
+    "the first column of x": lambda x: x @ np.diag([1, 0, 0, 0]),
+    "the last column of x": lambda x: x @ np.diag([0, 0, 0, 1]),
+    "x without its first row": lambda x: np.diag([0, 1, 1]) @ x,
+    "x without its last row": lambda x: np.diag([1, 1, 0]) @ x,
+    "x without its first column": lambda x: x @ np.diag([0, 1, 1, 1]),
+    "x without its last column": lambda x: x @ np.diag([1, 1, 1, 0]),
+}
+
+
+@pytest.mark.parametrize("weight", [0.37, -0.37, 1e-3])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_multiple_of_any_part_of_the_parameter_is_told_as_a_regularisation(part, weight):
+    x = normal(3, 4)
+    f = lambda x: of_matrix(x)  # noqa: E731
+    off = weight * PARTS[part](x)
+    found = diagnosis(f, x, sum(of_matrix_gradient(x)) + off)
+    ending = "is there that should not be" if weight > 0 else "is missing"
+    assert found.sentence == f"regularisation: {abs(weight):.6g} times {part} {ending}"
+    both = diagnosis(f, x, of_matrix_gradient(x)[0] + off)
+    assert both.sentence.startswith(
+        f"two mistakes: regularisation: {abs(weight):.6g} times {part} {ending}, and "
+    )
+
+
+def test_a_regularisation_beside_a_path_ranks_behind_every_mistake_alone():
+    x = normal(3, 4)
+    share, _ = of_matrix_gradient(x)
+    search, _ = search_of(of_matrix, x, [share + 0.37 * x])
+    search.run()
+    beside = [fit.cost for fit in search.fits if fit.sentence.startswith("two mistakes: regularisation")]
+    assert beside
+    assert min(beside) > max(one.cost for one in hypotheses(tape_of(of_matrix, x)))
+
+
+UPSTREAM = normal(5)
+
+
+def centred(x):
+    first, second, third = np.mean(x), np.sum(x * x), np.max(x)
+    return UPSTREAM @ (np.sin(x) * first + np.cos(x) * second + np.exp(x) * third)
+
+
+def test_statistics_that_are_held_constant_are_told_by_twos_and_all():
+    x = normal(5)
+    n = len(x)
+    own = UPSTREAM * (np.cos(x) * np.mean(x) - np.sin(x) * np.sum(x * x) + np.exp(x) * np.max(x))
+    shares = [
+        UPSTREAM @ np.sin(x) / n + 0 * x,
+        UPSTREAM @ np.cos(x) * 2 * x,
+        UPSTREAM @ np.exp(x) * (x == x.max()),
+    ]
+    names = ["mean", "sum", "max"]
+    assert check(centred, x, (own + sum(shares))[None], witnesses=["finite-difference"]).passed
+    for held in [(0, 1), (0, 2), (1, 2), (0, 1, 2)]:
+        found = diagnosis(centred, x, own + sum(shares[k] for k in range(3) if k not in held))
+        assert "constant" in found.sentence, found
+        assert [k for k in range(3) if f"{names[k]} in line" in found.sentence] == list(held)
+
+
+# --- what fits ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("off", "fits"), [(0, True), (1e-6, True), (2e-4, False), (1e-2, False), (0.1, False)]
+)
+def test_a_prediction_fits_as_far_as_little_of_the_deviation_is_left(off, fits):
+    x = normal(3)
+    direction = normal(1, 3)
+    _, right = search_of(program, x, [np.ones(3)])
+    given = right + normal(1, 3)
+    size = min(np.linalg.norm(given - right), np.linalg.norm(given))
+    search, _ = search_of(program, x, [given + off * size * direction / np.linalg.norm(direction)])
+    assert search.consider(given, 1.0, "name", "sentence") is fits
+    assert search.fits == ([Fit(1.0, "name", "sentence")] if fits else [])
+    assert not search.consider(right, 1.0, "name", "that changes nothing")
+    assert not search.consider(np.full((1, 3), np.nan), 1.0, "name", "that has no numbers")
+
+
+def test_what_is_right_already_and_another_function_are_not_explained():
+    x = normal(3)
+    tape = tape_of(program, x)
+    right = tape.adjoints(np.ones((1, 1)))[0]
+    targets = [Target(0.0, "", "", right + 1.0), Target(0.3, "form", "a form", right)]
+    search = Search(tape, right, np.ones((1, 1)), targets, {})
+    assert search.agrees()
+    assert [one.name for one in search.targets] == [""]
+    assert not Search(tape, right * (1 + 1e-3), np.ones((1, 1)), targets, {}).agrees()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_fits_are_told_once_by_cost_and_then_by_length(seed):
+    rng = np.random.default_rng(seed)
+    fits = [Fit(float(rng.integers(3)), "name", "s" * int(rng.integers(1, 5))) for _ in range(20)]
+    told = ranked(fits)
+    assert {one.sentence for one in told} == {one.sentence for one in fits}
+    assert len({one.sentence for one in told}) == len(told)
+    for one in told:
+        assert one.cost == min(other.cost for other in fits if other.sentence == one.sentence)
+    keys = [(one.cost, len(one.sentence)) for one in told]
+    assert keys == sorted(keys)
