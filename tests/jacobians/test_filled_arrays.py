@@ -285,7 +285,7 @@ def test_code_that_writes_into_arrays_is_followed(f, strategy):
 
 # choices by values, constant Jacobians and long ones have no form entry by entry
 ARRAYS_ONLY = {
-    masked, masked_number, masked_rows, masked_with_rows_by_value, diagonal, explicit_steps, all_by_flat, few_by_flat,
+    masked, masked_number, masked_rows, masked_with_rows_by_value, explicit_steps, all_by_flat, few_by_flat,
     sorted_in_place, results_by_out,
 }  # fmt: skip
 
