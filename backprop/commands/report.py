@@ -261,6 +261,8 @@ def _own(network: str, at: str | None, settings: Settings, run_code: bool, tick:
     except Exception as error:
         if is_ours(error):  # an argument is refused, by its name
             name, _, rest = str(error).partition(": ")
+            if not name.isidentifier():  # the method of a layer, and no option
+                raise CallError(f"--network: {error}") from None
             raise CallError(f"{'--at' if name == 'x' else f'--{name}'}: {rest}") from None
         raise CallError(f"--network: {network} raised {class_name(error)}: {error}") from error
 

@@ -370,3 +370,10 @@ def test_a_right_network_whose_layers_print_leaves_the_channel_of_the_report_alo
         assert json.loads(done.stdout)
     else:
         assert "verdict: right" in done.stdout
+
+
+def test_a_refused_method_of_a_layer_is_not_told_as_an_option(tmp_path):
+    (tmp_path / "q.py").write_text(TALKING.replace('x, wrt="input"', "x"), encoding="utf-8")
+    done = run(BACKPROP, "report", "--network", "q.py:net", "--at", "[0.5, 1.0]", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "backprop report: --network: Layer by input: " in done.stderr
