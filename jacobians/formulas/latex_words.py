@@ -11,6 +11,7 @@ _SIGNS = {
     "𝟏": r"\mathbf{1}", "′": "'", "…": r"\dots", "φ": r"\varphi", "λ": r"\lambda", "Λ": r"\Lambda",
 }  # fmt: skip
 _RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ᵏⁱᵖⁿᵘ", "0123456789-+kipnu", strict=True)) | {"ᵀ": r"\top"}
+_LOWERED = "₀₁₂₃₄₅₆₇₈₉"
 _IN_TEXT = {"^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "\\": r"\textbackslash{}"}
 _SPECIAL = re.compile(f"[{''.join(_RAISED)}]+|[_#%&{{}}$^~<>\\\\]|[^\\x00-\\x7f]")
 
@@ -30,8 +31,8 @@ def _sign(found: re.Match[str]) -> str:
     word = found[0]
     if word[0] in _RAISED:
         return f"$^{{{' '.join(_RAISED[letter] for letter in word)}}}$"
-    if word in "₀₁₂₃₄₅₆₇₈₉":
-        return f"$_{{{unicodedata.digit(word)}}}$"
+    if word in _LOWERED:
+        return f"$_{_LOWERED.index(word)}$"
     if word in _IN_TEXT:
         return _IN_TEXT[word]
     if word in "_#%&{}$":
