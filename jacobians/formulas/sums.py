@@ -67,7 +67,7 @@ def _is_entrywise(piece: Piece) -> bool:
     if not piece.chain:
         return True
     (first, *more) = piece.chain
-    one = first.op in ("epow", "had", "hdiv") or (first.op == "call" and first.value in ELEMENTWISE)
+    one = first.op in ("name", "epow", "had", "hdiv") or (first.op == "call" and first.value in ELEMENTWISE)
     return one and not more
 
 
