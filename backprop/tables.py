@@ -87,6 +87,12 @@ def wrapped(text: str, width: int) -> list[str]:
     return [*lines, text[start:]]
 
 
+class Tex(str):
+    """A cell that is LaTeX already, or Markdown with mathematics; any other is escaped, also between dollars."""
+
+    __slots__ = ()
+
+
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> str:
     r"""Return a Markdown table; pipes and tags in cells are escaped.
 
@@ -110,22 +116,19 @@ _MARKDOWN = re.compile(
 )
 """What Markdown and mathematics in it would read: code, emphasis, tags, entities, links; no _ within a name."""
 
+_PIPES_AND_TAGS = re.compile(r"\||<(?=[A-Za-z/!?])")
+
 
 def markdown_text(cell: str) -> str:
-    r"""Return text for a cell or a line of Markdown.
+    r"""Return text for a cell or a line of Markdown; a :class:`Tex` keeps its mathematics.
 
     Examples
     --------
     >>> print(markdown_text("out_shape, _init_, [a](b), x|y, $n$, [0, 1]"))
     out_shape, \_init\_, [a]\(b), x\|y, \$n\$, [0, 1]
     """
-    return _MARKDOWN.sub(r"\\\g<0>", str(cell))
-
-
-class Tex(str):
-    """A cell that is LaTeX already; any other is escaped, also between dollar signs."""
-
-    __slots__ = ()
+    read = _PIPES_AND_TAGS if isinstance(cell, Tex) else _MARKDOWN
+    return read.sub(r"\\\g<0>", str(cell))
 
 
 def latex_table(

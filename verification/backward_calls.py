@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.names import class_name
-from jacobians.numerics.arguments import checked_mapping, checked_names, shown
+from jacobians.numerics.arguments import checked_callable, checked_mapping, checked_names, shown
 from jacobians.numerics.arrays import Array, real_array
 from verification.backward_watch import Watch
 
@@ -317,8 +317,11 @@ def layer_functions(
     """
     names = {} if parameters is None else parameters
     attributes = checked_mapping(names, "parameters", "names by names, such as {'W': 'dLdW'}")
-    if not callable(make):
-        raise TypeError(f"make: found {shown(make)}, expected a class or a function that returns a layer")
+    if not isinstance(make, type):
+        checked_callable(make, "make", "a class or a function that returns a layer", 0)
+    for argument, name in (("forward", forward), ("backward", backward)):
+        if not isinstance(name, str):
+            raise TypeError(f"{argument}: found {shown(name)}, expected the name of a method")
     if not all(isinstance(one, str) for pair in attributes.items() for one in pair):
         raise TypeError(
             f"parameters: found {shown(parameters)}, expected names by names, such as {{'W': 'dLdW'}}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backprop.notes.formula import Finding, Result
-from backprop.tables import markdown_table, text_table
+from backprop.tables import Tex, markdown_table, markdown_text, text_table
 
 SECTIONS = {
     "A": "Jacobian conventions",
@@ -117,7 +117,7 @@ def markdown_page(results: Sequence[Result]) -> str:
         rows = [
             [
                 result.formula.id,
-                f"{result.formula.title}: ${result.formula.latex}$",
+                Tex(f"{markdown_text(result.formula.title)}: ${result.formula.latex}$"),
                 result.formula.shapes,
                 result.formula.layout,
                 ", ".join(finding.name for finding in result.witnesses),

@@ -142,15 +142,20 @@ def layer_norm(x, g):
     return g * centred / deviation, (centred / deviation, deviation, g)
 
 
-def test_the_answer_divided_by_a_deviation_once_more():
+@pytest.mark.parametrize("scale", [0.3, 1.0, 20.0])
+def test_the_answer_divided_by_a_deviation_once_more(scale):
     def backward(dout, cache):
         unit, deviation, g = cache
         d = dout * g
         d = d - d.mean(axis=1, keepdims=True) - unit * (d * unit).mean(axis=1, keepdims=True)
         return d / deviation**2, (dout * unit).sum(axis=0)
 
-    row = check_backward(layer_norm, backward, x=normal(4, 5), g=normal(5))["x"]
-    assert "the variance stands for the standard deviation" in row.diagnosis.sentence
+    # a point whose variance is near 1 is no normalised one
+    rng = np.random.default_rng(3)
+    for _ in range(6):
+        x = rng.normal(size=(4, 5)) * scale
+        row = check_backward(layer_norm, backward, x=x, g=rng.normal(size=5))["x"]
+        assert "the variance stands for the standard deviation" in row.diagnosis.sentence
 
 
 def test_the_gradient_from_above_is_transposed():

@@ -157,7 +157,9 @@ def _is_normalisation(x: Array, y: Array) -> tuple[int, ...] | None:
         centred = x - x.mean(axis=axes, keepdims=True)
         if square.size < x.size / 2 and (square > 0.25).all() and (square < 1 + 1e-9).all():
             scale = np.sqrt((centred**2).mean(axis=axes, keepdims=True) / square)
-            if np.allclose(centred, scale * y, rtol=1e-7, atol=1e-9 * float(np.abs(centred).max())):
+            only_centred = np.allclose(scale, 1, rtol=1e-9) and not np.allclose(square, 1, rtol=1e-3)
+            close = np.allclose(centred, scale * y, rtol=1e-7, atol=1e-9 * float(np.abs(centred).max()))
+            if close and not only_centred:
                 return axes
     return None
 
