@@ -245,6 +245,11 @@ def test_times_under_load_are_beside_the_calm_ones():
         True,
     )
     assert (peer.ratio.median, peer.met) == (1.0, False)
+    drawn = pictures.ratio_figure([own, peer, *comparisons.compare_case(record(Goal("floor", 1)))])
+    assert [label.get_text() for label in drawn.axes[0].get_yticklabels()][:2] == [
+        "a case, under load  ·  the same, calm",
+        f"{peer.case}  ·  {peer.theirs}",
+    ]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes are listed by Linux's /proc")

@@ -1,6 +1,7 @@
 """Writes to what a forward pass reads, float32 inside, layers with several inputs, and points that f doesn't take."""
 
 import re
+import time
 
 import numpy as np
 import pytest
@@ -194,3 +195,27 @@ def test_plain_code_of_one_point_is_refused_with_the_way_out():
 def test_plain_code_that_adds_points_up_is_refused_with_the_way_out():
     with pytest.raises(ValueError, match="f that adds the points up itself is checked without batched"):
         check(lambda X: np.tanh(X @ W.T).sum(axis=0), X, of_points(), batched=True)
+
+
+def test_a_large_gradient_that_is_wrong_takes_few_evaluations_and_says_what_ones_would_hide():
+    weights = np.random.default_rng(5).normal(size=(200, 2))
+    calls = []
+
+    def forward(x):
+        calls.append(1)
+        time.sleep(0.001)  # so that differences by all 10,000 entries would pass the budget
+        return x @ weights
+
+    def backward(dout, cache):
+        return np.broadcast_to(dout.mean() * weights.sum(axis=1), (50, 200)).copy()
+
+    report = check_backward(forward, backward, x=np.random.default_rng(6).normal(size=(50, 200)))
+    assert report["x"].verdict == "wrong"
+    assert "an upstream gradient of ones would hide what is wrong by x" in str(report)
+    assert len(calls) < 2_000
+    other = check_backward(forward, lambda dout, cache: dout @ weights.T * 2, x=np.ones((50, 200)))
+    assert other["x"].verdict == "wrong"
+    assert "would hide" not in str(other)
+    short = check_backward(forward, lambda dout, cache: (dout @ weights.T)[:-1], x=np.ones((50, 200)))
+    assert "found shape (49, 200), expected (50, 200)" in short["x"].reason
+    assert len(calls) < 4_000
