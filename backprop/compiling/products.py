@@ -30,6 +30,7 @@ from jacobians.function import INPUT
 from jacobians.numerics.arguments import checked_flag, checked_list, checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.libraries import require_numpy_function
 from jacobians.structures import BlockRow
 
@@ -44,7 +45,7 @@ class CompiledProducts(ByValue):
     ----------
     sources : dict of str to str
         The code for NumPy: "values" of x, one for each of "matvec", "rmatvec", "row_norms", and in a batch for one
-        vector at all points, "matvec_of_one" and "rmatvec_of_one".
+        vector at all points, "matvec_of_one" and "rmatvec_of_one", and for the sum over them "rmatvec_summed".
     costs : dict of str to Cost
         Multiplications and additions in one call of each but "values"; norms are not counted.
     spec : Spec
@@ -104,7 +105,14 @@ class CompiledProducts(ByValue):
         )
         self._like, self.spec = jacobian, jacobian.spec
         self._lead = shape[:1] if batched else ()
-        arrays = {name: recording.lift(array).node for name, array in stored_arrays(jacobian, "J").items()}
+        # what several blocks store is one array, be it in the code or among the values
+        first: dict[int, str] = {}
+        arrays: dict[str, Node] = {}
+        self._stored: dict[str, str] = {}  # the name of each stored array among the values
+        for name, array in stored_arrays(jacobian, "J").items():
+            node = recording.lift(array).node
+            self._stored[name] = first.setdefault(id(node), name)
+            arrays.setdefault(self._stored[name], node)
         self._arrays = list(arrays)
         self._values = self._code("values", recording, arrays, ["x"])
         m, n = self.spec.shape
@@ -126,15 +134,25 @@ class CompiledProducts(ByValue):
                 lambda J, u, ledger: J._transpose()._apply(u[..., None], ledger)[..., 0],
                 (n,),
             )
+        if batched:
+            self._codes["rmatvec_summed"] = self._product(
+                "rmatvec_summed", (*self._lead, m), _pulled, (n,), ()
+            )
 
     def _product(
-        self, name: str, shape: tuple[int, ...] | None, formula: Callable[..., Any], result: tuple[int, ...]
+        self,
+        name: str,
+        shape: tuple[int, ...] | None,
+        formula: Callable[..., Any],
+        result: tuple[int, ...],
+        lead: tuple[int, ...] | None = None,
     ) -> Callable[..., Any]:
         recording = Recording(share=True)
-        factor = recorded_factor(recording, self.spec, "J", self._like)
+        factor = recorded_factor(recording, self.spec, "J", self._like, self._stored)
         vector = None if shape is None else recording.input("vector", shape, self.dtype)
-        found: Any = recording.lift(formula(factor, vector, RecordingLedger(recording)))
-        expected = (*self._lead, *result)
+        ledger = RecordingLedger(recording, planned=False)
+        found: Any = recording.lift(formula(factor, vector, ledger))
+        expected = (*(self._lead if lead is None else lead), *result)
         whole: Any = found if found.shape == expected else np.broadcast_to(found, expected)
         arguments = [*self._arrays, *([] if shape is None else ["vector"])]
         code = self._code(name, recording, {name: whole.node}, arguments)
@@ -214,7 +232,7 @@ class ProductsAt(ByValue):
     def jacobian(self) -> Jacobian:
         """The Jacobian itself, of the values that are kept."""
         like = self._compiled._like
-        names = iter(self._compiled._arrays)
+        names = iter(self._compiled._stored.values())
         return like.mapped(lambda _: self._values[next(names)])
 
     @without_float_errors
@@ -235,12 +253,30 @@ class ProductsAt(ByValue):
         return self._called("matvec", out, self._vector(v, "v", self._compiled.spec.shape[1]))
 
     @without_float_errors
-    def rmatvec(self, u: Any, out: Array | None = None) -> Array:
-        """Return Jᵀ·u: shape (n,), or (N, n) for N points, each by itself.
+    def rmatvec(self, u: Any, out: Array | None = None, *, summed: bool = False) -> Array:
+        """Return Jᵀ·u: shape (n,), or (N, n) for N points, each by itself; or Σ_p J_pᵀ u_p, shape (n,).
 
-        Parameters and errors as in :meth:`matvec`, for u of shape (m,) or (N, m).
+        Parameters
+        ----------
+        u : array_like, shape (m,) or (N, m)
+        out : numpy.ndarray, optional
+            Where the answer goes.
+        summed : bool
+            Whether to return the sum over the points: no row a point is formed.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is refused.
         """
-        return self._called("rmatvec", out, self._vector(u, "u", self._compiled.spec.shape[0]))
+        checked_flag(summed, "summed")
+        compiled = self._compiled
+        vector = self._vector(u, "u", compiled.spec.shape[0])
+        if not summed or not compiled._lead:
+            return self._called("rmatvec", out, vector)
+        return self._called(
+            "rmatvec_summed", out, np.broadcast_to(vector, (*compiled._lead, *vector.shape[-1:]))
+        )
 
     @without_float_errors
     def row_norms(self, out: Array | None = None) -> Array:
@@ -273,6 +309,11 @@ class ProductsAt(ByValue):
             )
         np.copyto(out, found)
         return out
+
+
+def _pulled(jacobian: Jacobian, u: Any, ledger: Ledger) -> Any:
+    """Return Σ_p J_pᵀ u_p."""
+    return jacobian._pull(ledger.add_points(u, jacobian.spec.batch), ledger)
 
 
 def _restored(

@@ -76,6 +76,8 @@ class Ledger:
     ----------
     cost : Cost
         What has been executed so far.
+    planned : bool
+        Whether what is executed has to be what specs say: then only shapes may decide how a product is formed.
 
     Examples
     --------
@@ -84,6 +86,8 @@ class Ledger:
     >>> ledger.cost
     Cost(multiplications=24, additions=16)
     """
+
+    planned: bool = True
 
     def __init__(self) -> None:
         self.multiplications = 0
@@ -120,9 +124,17 @@ class Ledger:
         np.add.at(target, index, values)
         self.additions += values.size
 
+    def add_points(self, array: Array, batch: tuple[int, ...]) -> Array:
+        """Return :func:`summed_over`: n − 1 additions for each sum of n numbers."""
+        total = summed_over(array, batch)
+        self.additions += math.prod(array.shape) - math.prod(total.shape)
+        return total
+
 
 class _Uncounted(Ledger):
     """A ledger that only computes."""
+
+    planned = False
 
     def matmul(self, a: Array, b: Array) -> Array:
         """Return a @ b."""
@@ -139,6 +151,10 @@ class _Uncounted(Ledger):
     def add_at(self, target: Array, index: Any, values: Array) -> None:
         """Add values to the entries of `target` at `index`, one by one."""
         np.add.at(target, index, values)
+
+    def add_points(self, array: Array, batch: tuple[int, ...]) -> Array:
+        """Return :func:`summed_over`."""
+        return summed_over(array, batch)
 
 
 UNCOUNTED = _Uncounted()

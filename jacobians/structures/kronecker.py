@@ -11,7 +11,6 @@ import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost, cheaper
 from jacobians.numerics.arrays import Array, zeros
-from jacobians.numerics.blas_threads import product
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import UNCOUNTED, Ledger
 from jacobians.numerics.libraries import NUMPY, spread_to
@@ -196,20 +195,20 @@ class Kronecker(Jacobian):
                 return np.where(left if one is self.A else right, other, np.zeros((), self.dtype))
         return left * right
 
-    def _pull(self, u: Array) -> Array:
+    def _pull(self, u: Array, ledger: Ledger = UNCOUNTED) -> Array:
         # Σ Aᵀ U B for U (p × q) of each point
         (p, r), (q, s) = self.A.shape, self.B.shape
         A, B = self.A, self.B
         U = u.reshape((*u.shape[:-1], p, q))
         batch = self.spec.batch
         if isinstance(B, Dense) and B.spec.batch == batch:
-            AtU = spread_to(A._transpose()._apply(U, UNCOUNTED), (*batch, r, q))
+            AtU = spread_to(A._transpose()._apply(U, ledger), (*batch, r, q))
             # a row a point and a row of B: of one row nothing is copied
-            return product(AtU.mT.reshape(-1, r).T, B.A.reshape(-1, s)).reshape(-1)
+            return ledger.matmul(AtU.mT.reshape(-1, r).T, B.A.reshape(-1, s)).reshape(-1)
         if isinstance(A, Dense) and A.spec.batch == batch:
-            UB = spread_to(B._transpose()._apply(U.mT, UNCOUNTED).mT, (*batch, p, s))
-            return product(A.A.reshape(-1, r).T, UB.reshape(-1, s)).reshape(-1)
-        return super()._pull(u)
+            UB = spread_to(B._transpose()._apply(U.mT, ledger).mT, (*batch, p, s))
+            return ledger.matmul(A.A.reshape(-1, r).T, UB.reshape(-1, s)).reshape(-1)
+        return super()._pull(u, ledger)
 
     def _add_pairs(self, other: Jacobian, products: Array, weight: Array, symmetric: bool) -> None:
         # (A ⊗ B)(C ⊗ D)ᵀ = ACᵀ ⊗ BDᵀ
