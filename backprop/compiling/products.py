@@ -165,7 +165,7 @@ class CompiledProducts(ByValue):
         ends = list(results.values())
         nodes = needed(recording.nodes, ends, everything_counted=False)
         title = f"{name} of {short_name(self._network)} at x of shape {self.shape}."
-        written = gradient_source(GradientTrace(nodes, results, arguments), title, name)
+        written = gradient_source(GradientTrace(nodes, results, arguments), title, name, takes_out=False)
         self.sources[name] = written.source
         if self.engine == "numpy":
             return written.made()
@@ -176,7 +176,10 @@ class CompiledProducts(ByValue):
                 module, once = engine_module(self.engine), fixed_nodes(nodes)
                 own = module.made(Work(nodes, arguments, ends, once))
                 fused = own or gradient_source(
-                    GradientTrace(module.rewritten(nodes, ends, once), results, arguments), title, name
+                    GradientTrace(module.rewritten(nodes, ends, once), results, arguments),
+                    title,
+                    name,
+                    takes_out=False,
                 )
                 made.append(own or fused.made())
             return made[0](*arrays)
