@@ -30,7 +30,7 @@ from jacobians.function import INPUT
 from jacobians.numerics.arguments import checked_flag, checked_list, checked_option, shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
-from jacobians.numerics.ledger import Ledger
+from jacobians.numerics.ledger import UNCOUNTED, Ledger
 from jacobians.numerics.libraries import require_numpy_function
 from jacobians.structures import BlockRow
 
@@ -90,6 +90,7 @@ class CompiledProducts(ByValue):
             vars(self).update(vars(made[name]))
             self._engine, self._candidates = "auto", ", ".join(made)
             return
+        self._writer = UNCOUNTED if engine == "numpy" else engine_module(engine).WRITER
         self.sources: dict[str, str] = {}
         self.costs: dict[str, Cost] = {}
         recording = Recording(share=True)
@@ -286,9 +287,10 @@ class ProductsAt(ByValue):
         """Return the Euclidean norms of the rows: shape (m,), or (N, m) for N points."""
         return self._called("row_norms", out)
 
+    @without_float_errors
     def dense(self, out: Array | None = None) -> Array:
         """Return the dense Jacobian: shape (m, n), or (N, m, n) for N points, written into `out` block by block."""
-        return self.jacobian.dense(out=out)
+        return self.jacobian._dense(None, out, self._compiled._writer)
 
     def _vector(self, value: Any, name: str, size: int) -> Array:
         compiled = self._compiled

@@ -99,12 +99,11 @@ def _our_jacobian(problem: Network) -> Callable[[], Any]:
     return lambda: net.jacobian(x, wrt=names, batched=True)
 
 
-def _compiled_at(problem: Network) -> Callable[[Any], Any]:
+def _compiled_at(problem: Network, engine: Any = "numpy") -> Callable[[Any], Any]:
     import backprop
 
-    shape = problem.x().shape
-    compiled = backprop.compile_products(ours(problem), shape=shape, batched=True, dtype=problem.dtype)
-    return compiled.at
+    net, shape = ours(problem), problem.x().shape
+    return backprop.compile_products(net, shape=shape, batched=True, dtype=problem.dtype, engine=engine).at
 
 
 def _jax_jacobian(problem: Network) -> tuple[Callable[[Any], Any], Any]:
@@ -162,6 +161,21 @@ def compiled_dense_into(problem: Network) -> Call:
     at, x = _compiled_at(problem), problem.x()
     out = np.empty_like(at(x).dense())
     return lambda: at(x).dense(out)
+
+
+@DENSE.contestant("backprop.compile_products(net, engine='numba').at(x).dense(out)", role="ours")
+def streamed_dense_into(problem: Network) -> Call:
+    """Past the caches."""
+    at, x = _compiled_at(problem, "numba"), problem.x()
+    out = np.empty_like(at(x).dense())
+    return lambda: at(x).dense(out)
+
+
+@DENSE.contestant("backprop.compile_products(net, engine='numba').at(x).dense()", role="ours")
+def streamed_dense(problem: Network) -> Call:
+    """Past the caches, into fresh memory."""
+    at, x = _compiled_at(problem, "numba"), problem.x()
+    return lambda: at(x).dense()
 
 
 @BUILD.contestant("jax.jit(vmap(jacrev))", runtime="jax", answer=written_out)

@@ -201,10 +201,10 @@ class BlockRow(Blocks):
         return cost
 
     def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
-        if out is None or ledger is not UNCOUNTED:
+        if out is None or ledger.planned:
             return cast(Array, self.home.namespace.concat(self._expanded_blocks(ledger), axis=-1))
         for block, (start, stop) in zip(self.blocks, self._ends(1), strict=True):
-            _expand_into(block, out[..., start:stop])
+            _expand_into(block, ledger, out[..., start:stop])
         return out
 
     def _apply(self, columns: Array, ledger: Ledger) -> Array:
@@ -284,10 +284,10 @@ class BlockColumn(Blocks):
         return "[" + "; ".join(part.label for part in spec.parts) + "]"
 
     def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
-        if out is None or ledger is not UNCOUNTED:
+        if out is None or ledger.planned:
             return cast(Array, self.home.namespace.concat(self._expanded_blocks(ledger), axis=-2))
         for block, (start, stop) in zip(self.blocks, self._ends(0), strict=True):
-            _expand_into(block, out[..., start:stop, :])
+            _expand_into(block, ledger, out[..., start:stop, :])
         return out
 
     def _apply(self, columns: Array, ledger: Ledger) -> Array:
@@ -323,8 +323,8 @@ def checked_blocks(blocks: Any) -> tuple[Jacobian, ...]:
     return found
 
 
-def _expand_into(block: Jacobian, out: Array) -> None:
-    found = block._expand(UNCOUNTED, out)
+def _expand_into(block: Jacobian, ledger: Ledger, out: Array) -> None:
+    found = block._expand(ledger, out)
     if found is not out:
         out[...] = found
 

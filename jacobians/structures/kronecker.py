@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, cast
@@ -21,8 +20,6 @@ from jacobians.structures.entrywise import Dense, Identity
 from jacobians.structures.linear_map import Shape
 from jacobians.structures.options import checked_options
 from jacobians.structures.stored import apply_cost, expansion_cost
-
-_LEAST_BLOCK = 2048  # entries of a product, from which a call for each point pays
 
 
 class Kronecker(Jacobian):
@@ -114,26 +111,15 @@ class Kronecker(Jacobian):
             self._place(self._blocks(out), factor)
             return out
         left, right = A._expand(ledger), B._expand(ledger)
-        if out is not None and ledger is UNCOUNTED:
-            return self._outer(left, right, out)
+        if out is not None:
+            ledger.outer(left, right, self._blocks(out))
+            return out
         product = ledger.scale(left[..., :, None, :, None], right[..., None, :, None, :])
         return cast(Array, self.home.namespace.reshape(product, self.spec.batch + self.shape))
 
     def _blocks(self, out: Array) -> Array:
         (p, r), (q, s) = self.A.shape, self.B.shape
         return out.reshape((*out.shape[:-2], p, q, r, s))  # axes are split, which never copies
-
-    def _outer(self, left: Array, right: Array, out: Array) -> Array:
-        """Write all products of an entry of A and one of B, a point at a time, which stays in the cache."""
-        blocks = self._blocks(out)
-        if math.prod(self.shape) < _LEAST_BLOCK:
-            np.multiply(left[..., :, None, :, None], right[..., None, :, None, :], out=blocks)
-            return out
-        batch = blocks.shape[:-4]
-        left, right = (np.broadcast_to(part, (*batch, *part.shape[-2:])) for part in (left, right))
-        for point in np.ndindex(batch):
-            np.einsum("pr,qs->pqrs", left[point], right[point], out=blocks[point])
-        return out
 
     def _placed(self, factor: Array) -> Array:
         """Return the dense form where one factor is an identity, from the dense form of the other.
