@@ -279,9 +279,12 @@ def _cheapest(specs: tuple[Spec, ...]) -> Association:
 
 def evaluate(tree: Tree, factors: Sequence[Jacobian], ledger: Ledger | None = None) -> Jacobian:
     """Return the product of the factors as bracketed."""
-    if tree == 0:
-        return factors[0]
+    if isinstance(tree, int):
+        return factors[tree]
+    first, second = tree
     own = Ledger() if ledger is None else ledger
+    if isinstance(first, int) and isinstance(second, int):
+        return multiply(factors[first], factors[second], own)
 
     def join(left: Jacobian, right: Jacobian) -> Jacobian:
         made = multiply(left, right, own)
@@ -299,8 +302,9 @@ def _unshared(made: Jacobian, left: Jacobian, right: Jacobian) -> Array | None:
     if not (left.spec.is_dense and right.spec.is_dense and made.spec.is_dense):
         return None
     array, *others = (next(iter(matrix.arrays.values())) for matrix in (made, left, right))
-    numpys = type(array) is np.ndarray and array.flags.writeable
-    return array if numpys and not any(np.may_share_memory(array, other) for other in others) else None
+    if type(array) is not np.ndarray or not array.flags.writeable:
+        return None
+    return None if any(np.may_share_memory(array, other) for other in others) else array
 
 
 def product(factors: Sequence[Jacobian]) -> Jacobian:

@@ -118,6 +118,12 @@ class Identity(Jacobian):
         return f"I_{{{self.shape[0]}}}"
 
 
+@lru_cache(maxsize=4096)
+def identity(n: int, dtype: np.dtype[Any]) -> Identity:
+    """Return I_n of a precision: always the same one, for it stores nothing."""
+    return Identity.unchecked(n, dtype=dtype)
+
+
 class Diagonal(Jacobian):
     """diag(d): the Jacobian of an elementwise function. Stores n numbers a point.
 
