@@ -19,7 +19,7 @@ from jacobians.structures.dense_forms import DenseForms
 from jacobians.structures.display import html_summary
 from jacobians.structures.linear_map import Shape
 from jacobians.structures.outside import hold
-from jacobians.structures.pairs_of_points import add_dense
+from jacobians.structures.pairs_of_points import Term, add_dense
 
 
 class Jacobian(DenseForms):
@@ -208,7 +208,7 @@ class Jacobian(DenseForms):
             for i in range(self.shape[0]):
                 products[i, i] += weight * (d[..., i][..., None] * e[..., i])
         else:
-            add_dense(products, self.expand(), other.expand(), weight, symmetric)
+            add_dense(products, [Term(self.expand(), other.expand(), weight)], symmetric)
 
     def _copy(self) -> Self:
         other = object.__new__(type(self))  # copy.copy takes several times as long, which small products feel
