@@ -21,6 +21,7 @@ from backprop.compiling.engines import (
 from backprop.compiling.gradient_source import GradientTrace, gradient_source
 from backprop.compiling.nodes import Node, fixed_nodes
 from backprop.compiling.printing import needed
+from backprop.compiling.products_at import ProductsAt
 from backprop.compiling.recording import Recording
 from backprop.compiling.recording_ledger import RecordingLedger
 from backprop.compiling.stored_arrays import recorded_factor, stored_arrays
@@ -28,8 +29,7 @@ from jacobians import Cost, Function, Jacobian, Spec
 from jacobians.equality import ByValue
 from jacobians.function import INPUT
 from jacobians.numerics.arguments import checked_flag, checked_list, checked_option, shown
-from jacobians.numerics.arrays import Array, real_array
-from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.arrays import real_array
 from jacobians.numerics.ledger import UNCOUNTED, Ledger
 from jacobians.numerics.libraries import require_numpy_function
 from jacobians.structures import BlockRow
@@ -90,7 +90,7 @@ class CompiledProducts(ByValue):
             vars(self).update(vars(made[name]))
             self._engine, self._candidates = "auto", ", ".join(made)
             return
-        self._writer = UNCOUNTED if engine == "numpy" else engine_module(engine).WRITER
+        self._ledger = UNCOUNTED if engine == "numpy" else engine_module(engine).LEDGER
         self.sources: dict[str, str] = {}
         self.costs: dict[str, Cost] = {}
         recording = Recording(share=True)
@@ -218,102 +218,6 @@ class CompiledProducts(ByValue):
         by = self.wrt if isinstance(self.wrt, str) else ", ".join(self.wrt)
         where = engine_text("arrays", self.engine, self._candidates)
         return f"<CompiledProducts with ∂/∂({by}): x {self.shape}, {m}×{n}, {where}>"
-
-
-class ProductsAt(ByValue):
-    """Products with the Jacobian at one point, or at the points of a batch; made by :meth:`CompiledProducts.at`.
-
-    Attributes
-    ----------
-    jacobian : Jacobian
-        The Jacobian itself, of the values that are kept.
-    """
-
-    def __init__(self, compiled: CompiledProducts, values: dict[str, Array]) -> None:
-        self._compiled, self._values = compiled, values
-
-    @property
-    def jacobian(self) -> Jacobian:
-        """The Jacobian itself, of the values that are kept."""
-        like = self._compiled._like
-        names = iter(self._compiled._stored.values())
-        return like.mapped(lambda _: self._values[next(names)])
-
-    @without_float_errors
-    def matvec(self, v: Any, out: Array | None = None) -> Array:
-        """Return J·v: shape (m,), or (N, m) for N points.
-
-        Parameters
-        ----------
-        v : array_like, shape (n,) or (N, n)
-        out : numpy.ndarray, optional
-            Where the answer goes.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If v or out is refused.
-        """
-        return self._called("matvec", out, self._vector(v, "v", self._compiled.spec.shape[1]))
-
-    @without_float_errors
-    def rmatvec(self, u: Any, out: Array | None = None, *, summed: bool = False) -> Array:
-        """Return Jᵀ·u: shape (n,), or (N, n) for N points, each by itself; or Σ_p J_pᵀ u_p, shape (n,).
-
-        Parameters
-        ----------
-        u : array_like, shape (m,) or (N, m)
-        out : numpy.ndarray, optional
-            Where the answer goes.
-        summed : bool
-            Whether to return the sum over the points: no row a point is formed.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is refused.
-        """
-        checked_flag(summed, "summed")
-        compiled = self._compiled
-        vector = self._vector(u, "u", compiled.spec.shape[0])
-        if not summed or not compiled._lead:
-            return self._called("rmatvec", out, vector)
-        return self._called(
-            "rmatvec_summed", out, np.broadcast_to(vector, (*compiled._lead, *vector.shape[-1:]))
-        )
-
-    @without_float_errors
-    def row_norms(self, out: Array | None = None) -> Array:
-        """Return the Euclidean norms of the rows: shape (m,), or (N, m) for N points."""
-        return self._called("row_norms", out)
-
-    @without_float_errors
-    def dense(self, out: Array | None = None) -> Array:
-        """Return the dense Jacobian: shape (m, n), or (N, m, n) for N points, written into `out` block by block."""
-        return self.jacobian._dense(None, out, self._compiled._writer)
-
-    def _vector(self, value: Any, name: str, size: int) -> Array:
-        compiled = self._compiled
-        vector = real_array(value, name, foreign="refuse").astype(compiled.dtype, copy=False)
-        shape = (*compiled._lead, size)
-        if vector.shape not in (shape, (size,)):
-            expected = f"{shape}" if len(shape) == 1 else f"{shape} or ({size},)"
-            raise ValueError(f"{name}: found shape {vector.shape}, expected {expected}")
-        return vector
-
-    def _called(self, name: str, out: Array | None, *vector: Array) -> Array:
-        of_one = self._compiled._lead and vector and vector[0].ndim == 1
-        (found,) = self._compiled._codes[f"{name}_of_one" if of_one else name](
-            *self._values.values(), *vector
-        )
-        if out is None:
-            return found
-        if not isinstance(out, np.ndarray) or not out.flags.writeable or out.shape != found.shape:
-            raise ValueError(
-                f"out: found {shown(out)}, expected a writeable array of shape {found.shape} and dtype {found.dtype}"
-            )
-        np.copyto(out, found)
-        return out
 
 
 def _pulled(jacobian: Jacobian, u: Any, ledger: Ledger) -> Any:

@@ -360,6 +360,23 @@ def kernel(problem: Network) -> Call:
     return lambda: tangent_kernel(net, x)
 
 
+def _compiled_kernel(problem: Network, engine: Any) -> Call:
+    at, x = _compiled_at(problem, engine), problem.x()
+    return lambda: at(x).tangent_kernel()
+
+
+@KERNEL.contestant("backprop.compile_products(net).at(x).tangent_kernel()", role="ours")
+def compiled_kernel(problem: Network) -> Call:
+    """The Jacobian by compiled code."""
+    return _compiled_kernel(problem, "numpy")
+
+
+@KERNEL.contestant("backprop.compile_products(net, engine='numba').at(x).tangent_kernel()", role="ours")
+def numba_kernel(problem: Network) -> Call:
+    """Its products by vector loops."""
+    return _compiled_kernel(problem, "numba")
+
+
 @KERNEL.contestant("least matrix products", role="floor")
 def kernel_products(problem: Network) -> Call:
     """The matrix products of a forward pass, of ∂F/∂z, of A Aᵀ and of B Bᵀ, by NumPy alone."""

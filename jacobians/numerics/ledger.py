@@ -199,7 +199,7 @@ class Ledger:
 
 
 class Uncounted(Ledger):
-    """A ledger that only computes."""
+    """A ledger that only computes; other engines have their own for what takes the most time."""
 
     planned = False
 
@@ -218,6 +218,10 @@ class Uncounted(Ledger):
     def outer(self, left: Array, right: Array, blocks: Array) -> None:
         """Write the products into an array."""
         outer_products(left, right, blocks)
+
+    def matmul_into(self, a: Array, b: Array, out: Array) -> None:
+        """Write the product of two matrices into a third."""
+        product(a, b, out)
 
     def add_at(self, target: Array, index: Any, values: Array) -> None:
         """Add values to the entries of `target` at `index`, one by one."""

@@ -6,7 +6,6 @@ layer and one Gram matrix of the points, in place of rows with one entry for eve
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from jacobians.names import class_name
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.blas_threads import product
 from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.ledger import UNCOUNTED, Uncounted
 from jacobians.numerics.libraries import spread_to
 from jacobians.structures import BlockRow, Dense, Jacobian
 from jacobians.structures.common_factors import CommonFactor, common_factors
@@ -54,13 +54,11 @@ def pairwise_products(J: Jacobian, K: Jacobian | None = None, *, max_bytes: int 
     array([[ 1.,  3.],
            [ 3., 25.]])
     """
-    return products_of_pairs(J, K, max_bytes, product)
+    return products_of_pairs(J, K, max_bytes, UNCOUNTED)
 
 
-def products_of_pairs(
-    J: Jacobian, K: Jacobian | None, max_bytes: int | None, multiply: Callable[..., Any]
-) -> Array:
-    """Return :func:`pairwise_products`, matrices multiplied by ``multiply(a, b, out)``."""
+def products_of_pairs(J: Jacobian, K: Jacobian | None, max_bytes: int | None, ledger: Uncounted) -> Array:
+    """Return :func:`pairwise_products`, matrices multiplied by a ledger."""
     symmetric = K is None or K is J
     other = J if K is None else K
     for name, jacobian in (("J", J), ("K", other)):
@@ -96,7 +94,7 @@ def products_of_pairs(
             rest.append((S, T, weight))
     products = (np.empty if matrices else np.zeros)((shape[2], shape[3], shape[0], shape[1]), dtype)
     if matrices:
-        add_dense(products, matrices, symmetric, fresh=True, multiply=multiply)
+        add_dense(products, matrices, symmetric, fresh=True, ledger=ledger)
     for S, T, weight in rest:
         S._add_pairs(T, products, weight, symmetric)
     if symmetric:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from jacobians.numerics.arrays import Array
-from jacobians.numerics.blas_threads import product
+from jacobians.numerics.ledger import UNCOUNTED, Uncounted
 from jacobians.numerics.libraries import spread_to
 from jacobians.numerics.threads import LEAST_FLOPS, halves, spread
 
@@ -36,7 +36,7 @@ def add_dense(
     symmetric: bool,
     *,
     fresh: bool = False,
-    multiply: Callable[..., Any] = product,
+    ledger: Uncounted = UNCOUNTED,
 ) -> None:
     """Add the sum of some terms to `products`; if symmetric, where i ≥ j.
 
@@ -48,8 +48,8 @@ def add_dense(
         Whether T is S in each of them, and only half is wanted.
     fresh : bool
         Whether nothing stands in `products` yet, so that it is written and not added to.
-    multiply : callable
-        ``multiply(a, b, out)`` of matrices.
+    ledger : Uncounted, optional
+        What multiplies matrices.
     """
     m, others, count, other_count = products.shape
     # outputs first, so that the products with one output of the other side are one matrix, an entry a pair of points
@@ -70,7 +70,7 @@ def add_dense(
                     for number, (rows, columns, weight) in enumerate(sides):
                         part = rows[outputs, some]
                         found = workspace[: part.shape[0] * part.shape[1]]
-                        multiply(part.reshape(len(found), -1), columns[k].T, found)
+                        ledger.matmul_into(part.reshape(len(found), -1), columns[k].T, found)
                         blocks = found.reshape(*part.shape[:2], other_count)
                         of_pairs = weight[some] if len(weight) > 1 else weight
                         if fresh and number == 0:

@@ -166,6 +166,16 @@ def test_what_is_refused(call: Any, sentence: str) -> None:
         call(backprop.compile_products(networks()["tanh"]))
 
 
+def test_kernels_are_of_points_and_of_products_at_them() -> None:
+    at = backprop.compile_products(networks()["tanh"]).at(np.ones(4))
+    with pytest.raises(
+        ValueError, match=r"^J: found batch_shape \(\), expected \(N,\): points along one axis"
+    ):
+        at.tangent_kernel()
+    with pytest.raises(TypeError, match=r"^other: found 3, expected products at points, as compiled\.at"):
+        at.tangent_kernel(3)  # type: ignore[arg-type]
+
+
 def test_no_function_is_refused() -> None:
     with pytest.raises(TypeError, match="network: found 3, expected a Function"):
         backprop.compile_products(3)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ pytest.importorskip("numba", reason="the extra fast is not installed")
 
 from backprop.compiling.kernels import outer_products as kernel
 
-WRITER = kernel.StreamingLedger()
+WRITER = kernel.KernelLedger()
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +101,26 @@ def test_compiled_dense_forms_are_streamed_block_by_block() -> None:
     assert at.dense(out) is out
     np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(at.dense(), expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_kernels_of_all_pairs_by_either_engine(dtype: Any) -> None:
+    net = backprop.MLP.initialize([4, 33, 17, 3], activation="tanh", seed=1)
+    net = net.bind({name: value.astype(dtype) for name, value in net.parameters.items()})
+    x, y = numbers(7, 4, dtype=dtype), numbers(5, 4, dtype=dtype)
+    J, K = (
+        net.jacobian(points, list(net.parameters), batched=True).dense().astype(float) for points in (x, y)
+    )
+    tolerance = 200 * np.finfo(dtype).eps
+    for engine in ("numpy", "numba"):
+        one, other = (
+            backprop.compile_products(net, shape=p.shape, batched=True, dtype=dtype, engine=engine).at(p)
+            for p in (x, y)
+        )
+        for found, second in ((one.tangent_kernel(), J), (one.tangent_kernel(other), K)):
+            expected = np.einsum("pin,qjn->pqij", J, second)
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
 def test_blocks_go_to_their_columns_by_either_writer() -> None:

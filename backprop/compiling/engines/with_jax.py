@@ -24,7 +24,7 @@ except ImportError as error:
     raise not_installed("jax", error, extra="jax") from None
 
 KEEPS_UNITS = True
-WRITER = UNCOUNTED  # into NumPy's arrays NumPy writes
+LEDGER = UNCOUNTED  # into NumPy's arrays NumPy writes
 
 
 def own(array: Any) -> bool:

@@ -30,12 +30,12 @@ try:
 except ImportError as error:
     raise not_installed("numba", error, extra="fast") from None
 
-from backprop.compiling.kernels.outer_products import StreamingLedger
+from backprop.compiling.kernels.outer_products import KernelLedger
 from backprop.compiling.kernels.pairs import FUSED, OPTIONS, tanh_pair
 from backprop.compiling.kernels.products import beats_blas, product
 
 KEEPS_UNITS = False
-WRITER = StreamingLedger()
+LEDGER = KernelLedger()
 
 _MOST = 1200  # numbers of a scalar function, beyond which LLVM takes seconds
 

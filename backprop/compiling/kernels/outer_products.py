@@ -18,6 +18,7 @@ from numba import types
 from numba.core import cgutils as untyped_cgutils
 from numba.extending import intrinsic
 
+from backprop.compiling.kernels.products import beats_blas, product
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.ledger import Uncounted, pieces_of
 from jacobians.numerics.threads import spread
@@ -94,8 +95,15 @@ def _compiled() -> Any:
     return numba.njit(cache=True, error_model="numpy", nogil=True)(_write)
 
 
-class StreamingLedger(Uncounted):
-    """A ledger that writes large outer products past the caches."""
+class KernelLedger(Uncounted):
+    """A ledger that writes large outer products past the caches, and multiplies matrices by blocks in registers."""
+
+    def matmul_into(self, a: Array, b: Array, out: Array) -> None:
+        """Write the product of two matrices into a third."""
+        if a.dtype == b.dtype == out.dtype and out.flags.c_contiguous and beats_blas(out.dtype):
+            product(a, b, out)
+        else:
+            super().matmul_into(a, b, out)
 
     def outer(self, left: Array, right: Array, blocks: Array) -> None:
         """Write A_pr·B_qs of each point."""
