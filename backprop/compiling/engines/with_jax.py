@@ -14,6 +14,7 @@ import numpy as np
 from backprop.compiling.engines import Running, Work, computed_once, not_installed
 from backprop.compiling.nodes import Node
 from jacobians.numerics.arrays import Array
+from jacobians.numerics.ledger import UNCOUNTED
 
 try:
     import jax
@@ -23,6 +24,7 @@ except ImportError as error:
     raise not_installed("jax", error, extra="jax") from None
 
 KEEPS_UNITS = True
+LEDGER = UNCOUNTED  # into NumPy's arrays NumPy writes
 
 
 def own(array: Any) -> bool:
