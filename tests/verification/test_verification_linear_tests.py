@@ -288,3 +288,47 @@ def test_the_certified_witness_takes_networks_that_it_takes_a_tenth_of_a_second_
     said = {witness.name: witness.status for witness in report.witnesses}
     assert said["certified"] == "agrees"
     assert said["symbolic"] == "unavailable"
+
+
+def test_a_check_along_directions_asks_few_values_and_each_once():
+    asked = []
+
+    def f(x):
+        asked.append(x.copy())
+        return np.tanh(x)
+
+    x = np.linspace(-1, 1, 20)
+    report = check(f, x, np.diag(1 / np.cosh(x) ** 2), witnesses=["projections"])
+    assert report.passed, report
+    assert (
+        len(asked) == 2 + 8
+    )  # at x twice, whether f is random; two directions, the second step, two tiny ones
+    assert len(np.unique(asked, axis=0)) == 9
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_single_wrong_entry_never_hides_behind_a_small_part_of_the_directions(seed):
+    rng = np.random.default_rng(seed)
+    W = rng.choice([-1.0, 1.0], size=(1, 30))
+    J = W.copy()
+    J[0, seed % 30] *= 1 + 1e-4
+    report = check(lambda x: W @ x, np.ones(30), J, witnesses=["projections"], seed=seed)
+    assert report.verdict == "wrong", report
+
+
+@pytest.mark.parametrize("width", [2.0**-33, 2.0**-37])
+def test_stairs_that_stand_still_at_tiny_steps_are_not_right_along_directions(width):
+    x = np.array([0.3, -0.7])  # so small stairs agree with a slope at the steps of the differences
+    report = check(lambda x: np.floor(x / width) * width, x, np.eye(2), witnesses=["projections"])
+    assert report.verdict != "right", report
+
+
+def test_curvature_excuses_no_error_above_the_tolerance_along_directions():
+    x = np.array(
+        [0.3, 0.4]
+    )  # third derivatives a million times the first: differences at a glance are off by 1e-3
+    f = lambda x: np.sin(1000 * x)  # noqa: E731
+    J = np.diag(1000 * np.cos(1000 * x))
+    assert check(f, x, J, witnesses=["projections"]).verdict == "right"
+    for seed in range(10):
+        assert check(f, x, J * (1 + 1e-4), witnesses=["projections"], seed=seed).verdict == "wrong"

@@ -12,7 +12,7 @@ from jacobians.numerics.blas_threads import product
 from jacobians.numerics.ledger import UNCOUNTED
 from jacobians.structures import Jacobian
 from verification.causes import Cause
-from verification.comparison import Evidence, compare
+from verification.comparison import RELATIVE, Evidence, compare
 from verification.problem import Problem
 from verification.report import Witness
 from verification.witnesses.asking import status_of
@@ -81,14 +81,16 @@ def at_a_glance(problem: Problem, jacobian: Any, dtype: str, rtol: float | None,
         rounding = 2 * noise / FINE
         error = np.abs(fine - coarse) * (16 / 15) + rounding
         found = np.stack([fine + (fine - coarse) / 15, other], axis=1)
-        bent = (
-            np.abs(above[:2] - 2 * value + below[:2]) / BOTH_SIDES[:2, :1]
-        )  # the slopes on both sides differ by it
+        # by which the slopes on both sides differ
+        bent = np.abs(above[:2] - 2 * value + below[:2]) / BOTH_SIDES[:2, :1]
         kinks = (bent[1] > 20 * rounding) & (bent[1] > 0.5 * bent[0])
     if not (np.isfinite(found).all() and np.isfinite(error).all()) or kinks.any():
         return None
     if _too_fast(smaller, found, error, beside - value):
         return None
+    tolerance = RELATIVE[dtype] if rtol is None else rtol
+    if (SAFETY * (error - rounding) > tolerance * np.abs(found).max(axis=1) + rounding).any():
+        return None  # curvature would excuse more than the tolerance does: smaller steps tell
     evidence = Evidence(found, np.stack([error, error], axis=1), np.zeros(found.shape, dtype=bool))
     images = along_directions(jacobian, directions.T)
     if not np.isfinite(images).all():
