@@ -329,9 +329,7 @@ def test_stairs_that_stand_still_at_tiny_steps_are_not_seen_at_a_glance(width):
 
 def test_a_saw_whose_teeth_rise_at_x_is_not_seen_at_a_glance():
     width = 2.0**-32
-    x = (
-        np.round(np.array([0.3, -0.7]) / width) + 0.25
-    ) * width  # by half faster from here, or slower
+    x = (np.round(np.array([0.3, -0.7]) / width) + 0.25) * width  # by half faster from here, or slower
     f = lambda x: x + 0.5 * width * np.abs(x / width - np.round(x / width))  # noqa: E731
     assert at_a_glance(Problem(lambda x: x, x), np.eye(2), "float64", None, 0) is not None
     assert at_a_glance(Problem(f, x), np.eye(2), "float64", None, 0) is None
