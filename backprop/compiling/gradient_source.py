@@ -116,7 +116,7 @@ def gradient_source(trace: GradientTrace, title: str, name: str = "gradients") -
     given = {
         id(node): name
         for name, node in zip(names, results, strict=True)
-        if node.kind == "ufunc" and node.method == "__call__" and id(node) not in fixed
+        if node.takes_out and id(node) not in fixed
     }
     printer = Printer(trace.nodes, results, constants, memory=memory, given=given)
     before = printer.lines([node for node in trace.nodes if id(node) in fixed], prefix="k")

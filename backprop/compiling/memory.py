@@ -195,10 +195,8 @@ class Memory:
     def _can_be_given(self, node: Node) -> bool:
         if node is self._into or id(node) in self._once or id(node) in self._unsized:
             return False
-        ufunc = node.kind == "ufunc" and node.method == "__call__" and not node.options
-        writes = ufunc or getattr(node.function, "takes_out", False)
         fits = math.prod(node.shape) >= LEAST_KEPT and node.dtype.kind == "f"
-        return writes and fits and not node.changing and id(node) not in self.uses.written
+        return node.takes_out and fits and not node.changing and id(node) not in self.uses.written
 
     def _evaluated(self, node: Node) -> int:
         """Return the place of the line in which an expression is evaluated at the latest."""

@@ -161,12 +161,7 @@ def array_form(trace: Trace, title: str) -> Written:
     result = trace.result
     last = result.root  # a reshape shares its memory
     reshaped = result is not last and getattr(result.function, "__name__", "") == "reshape"
-    direct = (
-        last.kind == "ufunc"
-        and last.method == "__call__"
-        and id(last) not in trace.once
-        and (result is last or reshaped)
-    )
+    direct = last.takes_out and id(last) not in trace.once and (result is last or reshaped)
     memory = Memory(trace.nodes, [result], trace.once, last if direct else None)
     printer = Printer(trace.nodes, [result], constants, memory=memory, out="lines" if reshaped else "out")
     once = [node for node in trace.nodes if id(node) in trace.once]

@@ -66,6 +66,12 @@ class Node:
             node = node.base
         return node
 
+    @property
+    def takes_out(self) -> bool:
+        """Whether the operation can write its result into a given array."""
+        ufunc = self.kind == "ufunc" and self.method == "__call__" and not self.options
+        return ufunc or getattr(self.function, "takes_out", False)
+
     def operands(self) -> list[Node]:
         """Return the nodes among the arguments, at any depth."""
         if self._operands is None:

@@ -255,11 +255,17 @@ def test_an_engine_is_one_file() -> None:
     assert {f"with_{name}.py" for name in engines.engines()[1:]} == {
         path.name for path in folder.glob("with_*.py")
     }
-    package = folder.parents[1]
+    package, kernels = folder.parents[1], folder.parent / "kernels"
+    texts = {
+        path.name: path.read_text(encoding="utf-8")
+        for path in package.rglob("*.py")
+        if path.parent != kernels
+    }
     for name in engines.engines()[1:]:
-        importing = f"import {name}"
-        users = [path.name for path in package.rglob("*.py") if importing in path.read_text(encoding="utf-8")]
+        users = [path for path, text in texts.items() if f"import {name}" in text]
         assert users == [f"with_{name}.py"]
+    # what Numba compiles for its engine is that engine's alone
+    assert [path for path, text in texts.items() if "compiling.kernels" in text] == ["with_numba.py"]
 
 
 # --- JAX's own arrays --------------------------------------------------------------------------------------
@@ -302,9 +308,10 @@ def test_arrays_of_jax_of_another_shape_or_with_out_are_refused() -> None:
 def test_fused_rows_are_right_to_a_few_units_in_the_last_place(activation: str) -> None:
     pytest.importorskip("numba", reason="the extra fast (numba) is not installed")
     mpmath = pytest.importorskip("mpmath")
-    kernels = engines.engine_module("numba")
+    from backprop.compiling.kernels.pairs import FUSED
+
     z = np.concatenate([np.linspace(-40, 40, 401), [-300.0, 300.0, 1e-9, -1e-200, 0.1, -0.1]])
-    value, slope = getattr(kernels, f"{activation}_and_slope")(z[None], np.zeros(z.size))
+    value, slope = FUSED[activation](z[None], np.zeros(z.size))
     with mpmath.workdps(50):
         exact = {
             "tanh": mpmath.tanh,

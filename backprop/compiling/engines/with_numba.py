@@ -1,9 +1,8 @@
-"""A recording on Numba: scalars for small functions, loops over points, an activation and its slope in one loop.
+"""A recording on Numba: scalars for small functions, loops over points, products and activations as vector loops.
 
 LLVM makes vector instructions of plain loops. What pays is tanh z and 1/cosh² z from one polynomial, a nanosecond for
-both; small functions as scalars, without any call of NumPy; and between NumPy's products the activation with its slope,
-by kernels that are compiled once and kept on disk. Products stay NumPy's: those of compiled code would go through
-SciPy's BLAS, a second pool of threads.
+both; small functions as scalars, without any call of NumPy; and products of matrices by blocks that stay in registers.
+Compiled code calls no BLAS: Numba's way to it goes through SciPy's, a second pool of threads.
 """
 
 from __future__ import annotations
@@ -23,191 +22,25 @@ from backprop.compiling.patterns import activation_patterns, matched, without_bi
 from backprop.compiling.printing import needed
 from backprop.compiling.scalar_form import scalar_lines
 from jacobians.cost import ZERO_COST
+from jacobians.numerics.blas_threads import LEAST_PRODUCT
 
 try:
     import numba
-    from llvmlite import ir
     from numba import types
-    from numba.extending import intrinsic
 except ImportError as error:
     raise not_installed("numba", error, extra="fast") from None
 
+from backprop.compiling.kernels.pairs import FUSED, OPTIONS, tanh_pair
+from backprop.compiling.kernels.products import beats_blas, product
+
 KEEPS_UNITS = False
 
-_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}  # divisions by 0 don't branch
 _MOST = 1200  # numbers of a scalar function, beyond which LLVM takes seconds
 
 
 def own(array: Any) -> bool:
     """Return False: Numba's arrays are NumPy's."""
     return False
-
-
-# --- tanh and its slope ----------------------------------------------------------------------------------
-
-
-def _real_of(context: Any, value: Any) -> Any:
-    """Return the float of the same bits."""
-    return types.float64(types.int64), lambda c, build, s, args: build.bitcast(args[0], ir.DoubleType())
-
-
-def _integer_of(context: Any, value: Any) -> Any:
-    """Return the integer of the same bits."""
-    return types.int64(types.float64), lambda c, build, s, args: build.bitcast(args[0], ir.IntType(64))
-
-
-_real64: Any = intrinsic(_real_of)
-_integer64: Any = intrinsic(_integer_of)
-
-
-def _powers(y: float) -> tuple[float, float]:
-    """Return 2^k and e^r − 1 for y = k·log 2 + r from −708 to 0, by Taylor's polynomial."""
-    t = y * 1.4426950408889634 + 6755399441055744.0  # the integer k stands in the last bits
-    k = t - 6755399441055744.0
-    r = (y - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10
-    p = ((1.6059043836821613e-10 * r + 2.08767569878681e-09) * r + 2.505210838544172e-08) * r
-    p = (((p + 2.755731922398589e-07) * r + 2.7557319223985893e-06) * r + 2.48015873015873e-05) * r
-    p = (((p + 0.0001984126984126984) * r + 0.001388888888888889) * r + 0.008333333333333333) * r
-    p = ((p + 0.041666666666666664) * r + 0.16666666666666666) * r + 0.5
-    return _real64((_integer64(t) + 1023) << 52), r + r * r * p
-
-
-_powers_of: Any = numba.njit(**_OPTIONS)(_powers)
-
-
-def _tanh_pair(z: float) -> tuple[float, float]:
-    """Return tanh z and 1/cosh² z, both right to a few units in the last place, in the tails too.
-
-    With y = −2|z| and E = e^y − 1: tanh |z| = −E/(2 + E) and 1/cosh² z = 4(1 + E)/(2 + E)².
-    """
-    y = -2.0 * abs(z)
-    y = -708.0 if y < -708.0 else y
-    s, q = _powers_of(y)
-    e = s * q + (s - 1.0)
-    d = 1.0 / (2.0 + e)
-    return math.copysign(-e * d, z), 0.0 if y <= -708.0 else 4.0 * (s + s * q) * d * d
-
-
-def _sigmoid_parts(z: float) -> tuple[float, float, float]:
-    """Return e^−|z|, σ(z) and σ(−z), each right to a few units in the last place."""
-    y = -abs(z)
-    y = -708.0 if y < -708.0 else y
-    s, q = _powers_of(y)
-    e = 0.0 if y <= -708.0 else s + s * q
-    d = 1.0 / (1.0 + e)
-    return e, d if z >= 0.0 else e * d, e * d if z >= 0.0 else d
-
-
-tanh_pair: Any = numba.njit(**_OPTIONS)(_tanh_pair)
-sigmoid_parts: Any = numba.njit(**_OPTIONS)(_sigmoid_parts)
-
-
-def _sigmoid_pair(z: float) -> tuple[float, float]:
-    _, s, rest = sigmoid_parts(z)
-    return s, s * rest
-
-
-def _silu_pair(z: float) -> tuple[float, float]:
-    _, s, rest = sigmoid_parts(z)
-    return z * s, s * (1.0 + z * rest)
-
-
-def _softplus_pair(z: float) -> tuple[float, float]:
-    e, s, _ = sigmoid_parts(z)
-    return (z if not z <= 0.0 else 0.0) + math.log1p(e), s
-
-
-def _relu_pair(z: float) -> tuple[float, float]:
-    return 0.0 if z <= 0.0 else z, 1.0 if z > 0.0 else 0.0 if z <= 0.0 else z
-
-
-def _elu_pair(z: float) -> tuple[float, float]:
-    y = 0.0 if z > 0.0 else z
-    y = -708.0 if y < -708.0 else y
-    s, q = _powers_of(y)
-    e = 0.0 if y <= -708.0 else s + s * q
-    return z if z > 0.0 else s * q + (s - 1.0), 1.0 if z > 0.0 else e
-
-
-relu_pair: Any = numba.njit(**_OPTIONS)(_relu_pair)
-elu_pair: Any = numba.njit(**_OPTIONS)(_elu_pair)
-sigmoid_pair: Any = numba.njit(**_OPTIONS)(_sigmoid_pair)
-silu_pair: Any = numba.njit(**_OPTIONS)(_silu_pair)
-softplus_pair: Any = numba.njit(**_OPTIONS)(_softplus_pair)
-
-
-# the loops stand there one by one, for Numba keeps on disk what a function of a module does, not what it is given
-
-
-def _tanh_rows(z: Any, b: Any, out: Any) -> None:
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            out[0, i, j], out[1, i, j] = tanh_pair(z[i, j] + b[j])
-
-
-def _sigmoid_rows(z: Any, b: Any, out: Any) -> None:
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            out[0, i, j], out[1, i, j] = sigmoid_pair(z[i, j] + b[j])
-
-
-def _silu_rows(z: Any, b: Any, out: Any) -> None:
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            out[0, i, j], out[1, i, j] = silu_pair(z[i, j] + b[j])
-
-
-def _softplus_rows(z: Any, b: Any, out: Any) -> None:
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            out[0, i, j], out[1, i, j] = softplus_pair(z[i, j] + b[j])
-
-
-def _relu_rows(z: Any, b: Any, out: Any) -> None:
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            out[0, i, j], out[1, i, j] = relu_pair(z[i, j] + b[j])
-
-
-def _elu_rows(z: Any, b: Any, out: Any) -> None:
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            out[0, i, j], out[1, i, j] = elu_pair(z[i, j] + b[j])
-
-
-class FusedRows:
-    """f(z + b) and f′(z + b) in one array (2, …), by one loop; for NumPy's code, which may hand it the array."""
-
-    takes_out = True
-
-    def __init__(self, name: str, loop: Any) -> None:
-        self.__name__, self.__module__ = name, __name__
-        self._loop = numba.njit(cache=True, **_OPTIONS)(loop)
-
-    def __call__(self, z: Any, b: Any, out: Any = None) -> Any:
-        """Return both for z (…, h) and b (h,), contiguous arrays of one precision."""
-        if out is None:
-            out = np.empty((2, *z.shape), z.dtype)
-        width = z.shape[-1]
-        self._loop(z.reshape(-1, width), b, out.reshape(2, -1, width))
-        return out
-
-
-tanh_and_slope = FusedRows("tanh_and_slope", _tanh_rows)
-sigmoid_and_slope = FusedRows("sigmoid_and_slope", _sigmoid_rows)
-silu_and_slope = FusedRows("silu_and_slope", _silu_rows)
-softplus_and_slope = FusedRows("softplus_and_slope", _softplus_rows)
-relu_and_slope = FusedRows("relu_and_slope", _relu_rows)
-elu_and_slope = FusedRows("elu_and_slope", _elu_rows)
-_FUSED = {
-    "relu": relu_and_slope,
-    "elu": elu_and_slope,
-    "tanh": tanh_and_slope,
-    "sigmoid": sigmoid_and_slope,
-    "silu": silu_and_slope,
-    "softplus": softplus_and_slope,
-}
-"""By the name of the activation. A leaky one has a slope of its own, and GELU waits for erfc."""
 
 
 # --- functions of scalars --------------------------------------------------------------------------------
@@ -286,7 +119,7 @@ def made(work: Work) -> Callable[..., Any] | None:
     ends = [1] if together else [len(node.shape) + more for node in work.results]
     kinds += [types.Array(types.float64, ndim, "C") for ndim in ends]
     try:
-        compiled = numba.njit([types.void(*kinds)], **_OPTIONS)(namespace["function"])
+        compiled = numba.njit([types.void(*kinds)], **OPTIONS)(namespace["function"])
     except numba.core.errors.NumbaError:
         return None
     made_call: Any = _calling(work, compiled, dense[0].size if together else 0)
@@ -336,10 +169,30 @@ def _calling(work: Work, compiled: Any, together: int) -> Callable[..., Any]:
     return call
 
 
-# --- between NumPy's products ----------------------------------------------------------------------------
+# --- kernels in NumPy's code -----------------------------------------------------------------------------
 
 
 def rewritten(nodes: list[Node], results: list[Node], once: set[int]) -> list[Node]:
+    """Return the nodes with this engine's kernels: for products, and for an activation with its slope."""
+    for node in nodes:
+        if id(node) not in once and _is_product(node):
+            node.kind, node.function, node.options, node.errors = "function", product, {}, {}
+    return _fused(nodes, results, once)
+
+
+def _is_product(node: Node) -> bool:
+    """Return whether a node is a product for the kernels: of a matrix and a matrix or vector, of one precision."""
+    if node.kind != "ufunc" or node.function is not np.matmul or node.method != "__call__" or node.options:
+        return False
+    a, b = node.args
+    if any(part.dtype != node.dtype for part in (a, b)) or node.dtype not in (np.float64, np.float32):
+        return False
+    if sorted((len(a.shape), len(b.shape))) not in ([1, 2], [2, 2]):
+        return False
+    return 2 * math.prod(node.shape) * a.shape[-1] < LEAST_PRODUCT or beats_blas(node.dtype)
+
+
+def _fused(nodes: list[Node], results: list[Node], once: set[int]) -> list[Node]:
     """Return the nodes with an activation and its slope as one operation, where both are asked for at one place.
 
     Which nodes are an activation's is found by what its own formulas record.
@@ -347,7 +200,7 @@ def rewritten(nodes: list[Node], results: list[Node], once: set[int]) -> list[No
     read = {id(node) for node in results}
     places = {id(node): place for place, node in enumerate(nodes)}
     found: dict[int, list[Node]] = {}  # new nodes by the place that they stand before
-    for name, kernel in _FUSED.items():
+    for name, kernel in FUSED.items():
         values: dict[int, tuple[Node, Node]] = {}
         slopes: dict[int, Node] = {}
         for node in nodes:

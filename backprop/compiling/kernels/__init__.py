@@ -1,0 +1,1 @@
+"""Loops that Numba compiles (extra `fast`): products of matrices, and activations with their slopes."""
