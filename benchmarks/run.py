@@ -182,6 +182,7 @@ def measured(options: argparse.Namespace, kept: Path) -> dict[str, Any]:
     finally:
         for worker in workers.values():
             worker.close()
+    results["minutes"] = (time.monotonic() - start) / 60
     keep(in_order(results), kept)
     return results
 

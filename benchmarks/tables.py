@@ -157,7 +157,8 @@ def machine_text(results: Mapping[str, Any]) -> str:
     absent = [f"{runtime} ({reason})" for runtime, reason in machine["missing"].items()]
     lines = [
         f"Measured {results['date']} on {machine['processor']}, {machine['cores']} cores, {machine['system']}; "
-        f"{machine['threads']} threads for everyone; {effort['rounds']} rounds of {effort['block']} s.",
+        f"{machine['threads']} threads for everyone; {effort['rounds']} rounds of {effort['block']} s"
+        + (f", {results['minutes']:.0f} minutes in all." if "minutes" in results else "."),
         *kernel_lines(machine),
         *(f"- {text}" for text in versions),
     ]

@@ -4,6 +4,8 @@ import dataclasses
 import importlib.util
 import json
 import sys
+import threading
+import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -680,6 +682,64 @@ def test_right_answers_are_timed_and_reasons_are_kept(monkeypatch):
     assert comparisons.compare_case(found)[0].met is True
     quick = measuring.measure(case, "float64", {"numpy": worker}, TINY._replace(slow=False))
     assert quick["skipped"]["slow"] == "a call takes long: measured once, in a full run only"
+
+
+def test_what_is_slow_is_called_seldom(monkeypatch):
+    case, worker = planted(np.ones(3)), InProcess()
+    monkeypatch.setitem(BY_NAME, case.name, case)
+    calls = []
+
+    def sleepy(problem):
+        return lambda: calls.append(time.sleep(2 * TINY.most)) or np.ones(3)
+
+    case.family.contestant("sleepy")(sleepy)
+    found = measuring.measure(case, "float64", {"numpy": worker}, TINY)["contestants"]
+    # for the answer, which may compile, and for the time: neither again nor for its memory
+    assert len(calls) == 2
+    assert [seconds is not None for seconds in found["sleepy"]["seconds"]].count(True) == 1
+    assert found["sleepy"]["peak"] is None
+    assert found["right"]["peak"] is not None
+    measuring.measure(case, "float64", {"numpy": worker}, TINY._replace(least=2))
+    assert len(calls) == 2 + 1 + 1 + 2  # the answer, one call to know, as many rounds as asked for
+
+
+def test_where_measuring_takes_time_is_kept(monkeypatch):
+    case, worker = planted(np.ones(3)), InProcess()
+    monkeypatch.setitem(BY_NAME, case.name, case)
+    worker.spent["time"] = 7.0  # of earlier cases
+    worker.ask = lambda do, **request: worker.spent.update({do: 1.0}) or InProcess.ask(worker, do, **request)
+    took = measuring.measure(case, "float64", {"numpy": worker}, TINY)["took"]
+    assert took["answer"] == worker.asked.count("answer")
+    assert took["time"] == worker.asked.count("time")
+    assert set(took) >= {"make", "memory", "all"}
+
+
+@pytest.mark.parametrize("threads", [False, True])
+def test_a_block_of_several_threads_is_waited_out(threads, monkeypatch):
+    case, worker, waited = planted(np.ones(3)), InProcess(), []
+    monkeypatch.setitem(BY_NAME, case.name, case)
+    monkeypatch.setattr(measuring.time, "sleep", waited.append)
+    monkeypatch.setattr(workers.Server, "time", lambda *_, **__: {"seconds": 1e-4, "threads": threads})
+    measuring.measure(case, "float64", {"numpy": worker}, TINY)
+    assert set(waited) == ({measuring.SETTLE} if threads else set())
+
+
+def test_other_threads_of_a_block_are_seen():
+    server = workers.Server("numpy")
+
+    def busy(seconds=0.02):
+        end = time.thread_time() + seconds
+        while time.thread_time() < end:
+            pass
+
+    def two():
+        other = threading.Thread(target=busy)
+        other.start()
+        busy()
+        other.join()
+
+    server.made = {"one": busy, "two": two}
+    assert [server.time(name, calls=1, warm=False)["threads"] for name in server.made] == [False, True]
 
 
 def test_peaks_of_memory_are_seen():
