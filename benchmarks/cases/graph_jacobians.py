@@ -97,12 +97,6 @@ def compiled_by_numba(problem: GraphTask) -> Call:
     return _ours(problem, "numba")
 
 
-@GRAPHS.contestant("backprop.compile(f, x, engine='jax')(x)", runtime="jax", role="ours")
-def compiled_by_jax(problem: GraphTask) -> Call:
-    """The same recording on JAX (extra `jax`), from and to NumPy's arrays."""
-    return _ours(problem, "jax")
-
-
 def _jax(problem: GraphTask, derive: str) -> Call:
     import jax
 
