@@ -42,9 +42,9 @@ class Effort(NamedTuple):
         Whether contestants that are marked as slow are called, once.
     """
 
-    rounds: int = 7
-    block: float = 0.02
-    most: float = 0.7
+    rounds: int = 9
+    block: float = 0.03
+    most: float = 1.2
     least: int = 1
     patience: float = 12.0
     slow: bool = True
