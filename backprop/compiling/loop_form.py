@@ -230,7 +230,7 @@ class _Loops:
             raise NotLoopsError("a view of repeated entries")
         if name in ("T", "mT", "transpose", "swapaxes", "matrix_transpose"):
             return place.transposed(node.shape)
-        return place.moved(node.shape)
+        return place.part(node.args[1], node.shape) if node.kind == "item" else place.moved(node.shape)
 
     def _made(self, node: Node) -> Place:
         """Return new memory for the entries of a node: that of a result, where it is one."""
@@ -259,6 +259,8 @@ class _Loops:
         """Return the text of an array of matrices or vectors."""
         self._touched.setdefault(place.memory, []).append(self._number_of_step)
         shape = (*place.shape[:-2], *place.shape[:-3:-1]) if place.turned else place.shape
+        if place.start is not None:
+            return f"{place.memory}[{place.start} : {place.start + math.prod(shape)}].reshape({shape})"
         return f"{place.memory}.reshape({shape})"
 
     # --- lines -----------------------------------------------------------------------------------------
@@ -277,6 +279,7 @@ class _Loops:
             for key, step in zip(keys, steps, strict=True)
             if key != "0"
         ]
+        terms = [str(place.start), *terms] if place.start else terms
         return f"{place.memory}[{' + '.join(terms) or 0}]"
 
     def _heads(self, shape: tuple[int, ...]) -> tuple[list[str], str]:
@@ -337,16 +340,21 @@ class _Loops:
         """Write the products of two stacks of matrices, one for each place of one axis."""
         if not len(a.shape) == len(b.shape) == len(c.shape) == 3:
             raise NotLoopsError("a product of stacks of several axes")
+        a_vector, b_vector = c.shape[1] == 1 and not a.turned, c.shape[2] == 1 and not b.turned
+        if b_vector:  # vectors by themselves: a column of a matrix need not lie together
+            b, c = b.moved(b.shape[:2]), c.moved(c.shape[:2])
+        elif a_vector:
+            a, c = a.moved(a.shape[::2]), c.moved(c.shape[::2])
         names = []
         for letter, place in zip("xyz", (a, b, c), strict=True):
             self._lines.append(f"{letter} = {self._view(place)}")
             item = f"{letter}[{0 if place.shape[0] == 1 else 'i0'}]"
             names.append(f"{item}.T" if place.turned else item)
         left, right, into = names
-        if c.shape[2] == 1 and not b.turned:
-            call = f"multiply_vector({left}, {right}[:, 0], {into}[:, 0])"
-        elif c.shape[1] == 1 and not a.turned:
-            call = f"multiply_vector({right}.T, {left}[0], {into}[0])"
+        if b_vector:
+            call = f"multiply_vector({left}, {right}, {into})"
+        elif a_vector:
+            call = f"multiply_vector({right}.T, {left}, {into})"
         else:
             call = f"multiply({left}, {right}, {into})"
         self._lines += [f"for i0 in range({c.shape[0]}):", f"    {call}"]
