@@ -168,13 +168,13 @@ def multiply(a, b, c):  # type: ignore[no-untyped-def]
         return
     width = _VECTORS * _BYTES // a.itemsize
     as_it_is = b.strides[1] == b.itemsize and (m <= _FEW or k * n <= _LONG)
-    deep = k if as_it_is else _DEEP
-    panels = np.empty(((min(_WIDE, n) + width - 1) // width, min(deep, k), width), a.dtype)
+    laid_out = 1 if as_it_is else (min(_WIDE, n) + width - 1) // width  # as it is, only what is left over is
+    panels = np.empty((laid_out, min(_DEEP, k), width), a.dtype)
     ends = np.empty((_MOST, width), a.dtype)
     for start in range(0, n, _WIDE):
         stop = min(start + _WIDE, n)
-        for p in range(0, k, deep):
-            inner = min(deep, k - p)
+        for p in range(0, k, _DEEP):
+            inner = min(_DEEP, k - p)
             for panel in range((stop - start + width - 1) // width):
                 first = start + panel * width
                 count = min(width, stop - first)
@@ -182,9 +182,9 @@ def multiply(a, b, c):  # type: ignore[no-untyped-def]
                     continue
                 for row in range(inner):
                     for column in range(count):
-                        panels[panel, row, column] = b[p + row, first + column]
+                        panels[panel % laid_out, row, column] = b[p + row, first + column]
                     for column in range(count, width):
-                        panels[panel, row, column] = 0.0
+                        panels[panel % laid_out, row, column] = 0.0
             for top in range(0, m, _HIGH):
                 bottom = min(top + _HIGH, m)
                 for panel in range((stop - start + width - 1) // width):
@@ -195,7 +195,7 @@ def multiply(a, b, c):  # type: ignore[no-untyped-def]
                         left = bottom - i
                         rows = -(-left // -(-left // _MOST))
                         if count < width:
-                            _block(a, i, p, panels[panel], 0, 0, ends, 0, 0, inner, False, rows)
+                            _block(a, i, p, panels[panel % laid_out], 0, 0, ends, 0, 0, inner, False, rows)
                             for row in range(rows):
                                 for column in range(count):
                                     before = c[i + row, first + column] if p else 0.0
@@ -203,7 +203,7 @@ def multiply(a, b, c):  # type: ignore[no-untyped-def]
                         elif as_it_is:
                             _block(a, i, p, b, p, first, c, i, first, inner, p > 0, rows)
                         else:
-                            _block(a, i, p, panels[panel], 0, 0, c, i, first, inner, p > 0, rows)
+                            _block(a, i, p, panels[panel % laid_out], 0, 0, c, i, first, inner, p > 0, rows)
                         i += rows
 
 
