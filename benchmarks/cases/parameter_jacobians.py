@@ -6,11 +6,8 @@ The parameters stand in the order W¹, b¹, W², …, each flattened row by row,
 from __future__ import annotations
 
 from collections.abc import Callable
-<<<<<<< HEAD
 from functools import partial
-=======
 from itertools import pairwise
->>>>>>> main
 from typing import Any
 
 import numpy as np
@@ -135,11 +132,6 @@ def _torch_jacobian(problem: Network) -> tuple[Callable[[Any], Any], Any]:
     return lambda layers: jacobian(layers, x), layers
 
 
-<<<<<<< HEAD
-DENSE_FRESH = "net.jacobian(x, wrt=all).dense()"
-
-=======
->>>>>>> main
 # --- building it, and writing it out ---------------------------------------------------------------------
 
 
@@ -443,11 +435,7 @@ CASES = (
         DENSE,
         64,
         Goal("peer", 3.5),
-<<<<<<< HEAD
-        Goal("peer", 1.5, ours=DENSE_FRESH),
-=======
         Goal("peer", 1.5, ours="fresh"),
->>>>>>> main
         Goal("floor"),
         single=True,
     ),
