@@ -39,8 +39,12 @@ def _matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def dummy(array: Any) -> Array:
-    """Return an array of the same shape and dtype that takes no memory."""
-    return np.broadcast_to(np.zeros((), dtype=array.dtype), array.shape)
+    """Return an array of the same shape and dtype that takes no memory: ones, which all functions treat alike.
+
+    Integers are 0, which is an index of all arrays.
+    """
+    number = np.ones((), dtype=array.dtype) if array.dtype.kind == "f" else np.zeros((), dtype=array.dtype)
+    return np.broadcast_to(number, array.shape)
 
 
 def dummies(value: Any) -> Any:
@@ -55,7 +59,7 @@ def dummies(value: Any) -> Any:
 
 
 def result_like(function: Any, args: Any, options: Any) -> tuple[tuple[int, ...], Any]:
-    """Return shape and dtype of a function's result from arrays of zeros (of unit matrices for linear algebra)."""
+    """Return shape and dtype of a function's result from arrays of ones (of unit matrices for linear algebra)."""
 
     def stand_in(value: Any) -> Any:
         if is_recorded(value):
