@@ -399,5 +399,5 @@ def test_the_shape_of_joined_arrays_is_known_without_joining(
     ],
 )
 def test_arrays_that_do_not_join_are_refused_as_numpy_does(join: Any, shapes: Any, axis: int) -> None:
-    with pytest.raises(ValueError, match="dimension|same shape|out of bounds"):
+    with pytest.raises(ValueError, match=r"dimension|same shape|out of bounds"):
         result_like(join, ([np.zeros(shape) for shape in shapes],), {"axis": axis})
