@@ -129,6 +129,21 @@ def test_expected_answers_agree_with_differences():
     np.testing.assert_allclose(gradient, loss_gradients.expected(net), atol=1e-8)
 
 
+@pytest.mark.parametrize(
+    "sizes", [(3, 4, 2, 5, 3), (5, 4, 3, 2), (2, 3, 4, 5), (3, 3, 3, 3), (6, 5, 1, 5, 6)]
+)
+def test_the_products_of_a_floor_are_the_whole_product(sizes):
+    from cases import input_jacobians
+
+    for points in (None, 3):
+        problem = Network(sizes, points=points)
+        products, given = input_jacobians._products(problem)
+        whole = np.linalg.multi_dot([W for W, _ in problem.weights()[::-1]])
+        found = products(given)
+        assert found.shape == ((points,) if points else ()) + whole.shape
+        np.testing.assert_allclose(found, np.broadcast_to(whole, found.shape), atol=1e-12)
+
+
 def test_names_are_unique_and_goals_name_what_there_is():
     assert len(BY_NAME) == len(CASES) + sum(len(series.cases) for series in scaling.SERIES)
     for case in CASES:
