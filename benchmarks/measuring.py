@@ -193,11 +193,10 @@ def _times(
                 times[name][order[0]] = seconds
                 continue
             calls = max(1, min(1000, int(effort.block / 4 / max(seconds, 1e-7))))
-            once[name] = (
-                worker.ask("time", contestant=name, calls=calls, warm=False)["seconds"]
-                if calls > 1
-                else seconds
-            )
+            once[name] = seconds
+            if calls > 1:
+                again = worker.ask("time", contestant=name, calls=calls, warm=False)["seconds"]
+                once[name] = min(seconds, again)
         except ContestantError as error:
             skipped[name] = str(error)
             del times[name]
@@ -293,7 +292,8 @@ def participation(
         rounds = effort.rounds
         behind = seconds / min(once[other] for other in once if roles[other] == roles[name])
         if behind > LAGGARD and name not in named:
-            rounds = min(rounds, FEWEST_ROUNDS if behind > FAR else FEW_ROUNDS)
+            # what fills no block is cheap, and may have been disturbed when it was asked how long it takes
+            rounds = min(rounds, FEWEST_ROUNDS if behind > FAR and seconds > effort.block else FEW_ROUNDS)
         rounds = max(
             min(effort.least, effort.rounds), min(rounds, int(effort.most / max(seconds, effort.block)))
         )

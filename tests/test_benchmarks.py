@@ -603,6 +603,8 @@ def test_slow_contestants_take_part_in_rounds_that_all_faster_ones_share():
     part = measuring.participation(once, roles, effort)
     assert [len(part[name]) for name in once] == [20, 20, measuring.FEW_ROUNDS, measuring.FEWEST_ROUNDS, 1]
     assert part["slowest"] <= part["far"] < part["laggard"] < part["quick"] <= part["ours"]
+    short = measuring.participation({"quick": 1e-6, "far": 1e-4}, roles, effort)
+    assert len(short["far"]) == measuring.FEW_ROUNDS  # a block is cheap
     named = measuring.participation(once, roles, effort, {"far", "laggard"})
     assert (len(named["far"]), len(named["laggard"])) == (
         4,
