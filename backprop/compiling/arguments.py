@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from backprop.compiling.answers import shares_memory
 from jacobians import Affine, Function, Sequential
 from jacobians.layers.composition import Composition
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_shape
+from jacobians.numerics.arrays import Array
 
 
 def checked_precision(dtype: Any) -> np.dtype[Any]:
@@ -54,7 +57,7 @@ def short_name(network: Function) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def check_out(out: Any, expected: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+def check_out(out: Any, expected: tuple[int, ...], dtype: np.dtype[Any], name: str = "out") -> None:
     """Refuse what can't take an answer of a shape and a precision.
 
     Raises
@@ -62,13 +65,35 @@ def check_out(out: Any, expected: tuple[int, ...], dtype: np.dtype[Any]) -> None
     TypeError, ValueError
     """
     if not isinstance(out, np.ndarray):
-        raise TypeError(f"out: found {class_name(out)}, expected an array of shape {expected}")
+        raise TypeError(f"{name}: found {class_name(out)}, expected an array of shape {expected}")
     if not out.flags.writeable:
-        raise ValueError("out: found a read-only array, expected a writeable one; copy it by np.array(out)")
+        raise ValueError(
+            f"{name}: found a read-only array, expected a writeable one; copy it by np.array({name})"
+        )
     if out.shape != expected or out.dtype != dtype:
         raise ValueError(
-            f"out: found shape {out.shape} and dtype {out.dtype}, expected {expected} and {dtype}; "
+            f"{name}: found shape {out.shape} and dtype {out.dtype}, expected {expected} and {dtype}; "
             f"make it by np.empty({expected}, np.{dtype})"
+        )
+
+
+def check_steady(
+    out: Any, expected: tuple[int, ...], dtype: np.dtype[Any], arguments: Sequence[Array], name: str = "out"
+) -> None:
+    """Refuse what compiled code can't write into again and again: also what the arguments have memory in common with.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    check_out(out, expected, dtype, name)
+    if not out.flags.carray:
+        raise ValueError(
+            f"{name}: found an array that is not C-contiguous, expected one; make it by np.empty"
+        )
+    if shares_memory(out, arguments):
+        raise ValueError(
+            f"{name}: found memory of an argument, expected an array of its own; make it by np.empty"
         )
 
 

@@ -60,6 +60,37 @@ def straight_function(
     return "\n    ".join([heading, *body]) + "\n"
 
 
+def columns_function(taken: Sequence[Argument], found: ScalarLines) -> str:
+    """Return a function of constants, of which it takes the first, and arrays, with the same axes of points before.
+
+    It takes `keeping` and `joined` from around it: the first makes of the constant what keeps a result in memory, the
+    other joins entries to an array of some shape on its last axes, beside those of another array.
+    """
+    arguments = [entry.name for part in taken for entry in part.entries]
+    stages = _stages(found, arguments)
+    body = ["keep = keeping(constants[0])"]
+    for part in taken:
+        index = [_index(part.shape, place) if part.shape else "" for place in range(len(part.entries))]
+        body += [
+            f"{entry.name} = {part.name}[...{', ' * bool(own)}{own}]"
+            for entry, own in zip(part.entries, index, strict=True)
+        ]
+    loops: dict[int, list[str]] = {}
+    for line in found.lines:
+        loops.setdefault(stages[line.partition(" = ")[0]], []).append(line)
+    for stage, lines in sorted(loops.items()):
+        body += lines
+        if stage % 2:
+            names = ", ".join(line.partition(" = ")[0] for line in lines)
+            body.append(f"{names}, = keep({names})")
+    answers = [
+        f"joined([{', '.join(map(found.text, dense.flat))}], {dense.shape}, {arguments[0]})"
+        for dense in found.results
+    ]
+    heading = f"def function({', '.join(['constants', *(part.name for part in taken)])}):"
+    return "\n    ".join([heading, *body, f"return {', '.join(answers)},"]) + "\n"
+
+
 def looped_function(
     taken: Sequence[Argument], found: ScalarLines, given: Sequence[tuple[str, Array]], summed: bool
 ) -> str:

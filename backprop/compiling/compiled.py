@@ -8,8 +8,9 @@ from typing import Any, get_args, overload
 import numpy as np
 
 from backprop.compiling.arguments import checked_precision, checked_sizes
-from backprop.compiling.compiled_graphs import CompiledGraph, compile_code, compile_graph
+from backprop.compiling.compiled_graphs import CompiledGraph
 from backprop.compiling.engines import Engine, checked_engine
+from backprop.compiling.graph_makers import compile_code, compile_graph
 from backprop.compiling.jacobians import CompiledJacobian, Form
 from jacobians import Function, Graph
 from jacobians.names import class_name

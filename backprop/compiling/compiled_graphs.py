@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
+from backprop.compiling.answers import parts_of_out, shares_memory
+from backprop.compiling.arguments import check_out, check_steady, short_array
 from backprop.compiling.engines import (
     Engine,
     Work,
-    checked_engine,
     engine_module,
     engine_text,
     fastest,
@@ -25,21 +26,14 @@ from backprop.compiling.gradient_source import gradient_source
 from backprop.compiling.jacobians import Form
 from backprop.compiling.memory import maker
 from backprop.compiling.nodes import fixed_nodes
-from backprop.compiling.numpy_functions import GraphTrace, edges_graph, recorded_graph, trace_plan
+from backprop.compiling.numpy_functions import GraphTrace
 from backprop.compiling.points import by_columns, one_by_one
-from backprop.compiling.recording import Recording
 from backprop.compiling.scalar_form import is_small, scalar_form
-from jacobians import Function, Graph, trace
 from jacobians.equality import ByValue
-from jacobians.names import class_name
-from jacobians.numerics.arguments import checked_flag, checked_option, shown
+from jacobians.numerics.arguments import shown
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
-from jacobians.numerics.keywords import checked_keywords, keywords_of
-from jacobians.planning.plan import GraphPlan
 
-_EVALUATIONS = 2_000  # a second or two of search, which a caller who plans for long raises
-_PLANNING = ("objective", "structure", "max_elements", "evaluations", "seconds", "seed")
 _TRIED = 64  # points that engines are compared on
 
 
@@ -83,6 +77,7 @@ class CompiledGraph(ByValue):
             raise TypeError(f"made: found {shown(made)}, expected recorded operations; see backprop.compile")
         self.plan, self.cost, self.arguments = made.plan, made.cost, tuple(made.arguments)
         self._kinds, self._recipe, self._form, self._batched = made.arguments, recipe, form, batched
+        self._results, self._takes_out = made.returned, False
         self._others: dict[Any, CompiledGraph] = {}
         self.engine, self._candidates = engine, ""
         self._own: Any = _none_is
@@ -112,6 +107,7 @@ class CompiledGraph(ByValue):
                 self.source, self.form = call.source, "scalars"
         elif batched or form == "scalars" or (form == "auto" and is_small(made)):
             self._take_scalars(made, title, arrays)
+        self._takes_out = self._call is arrays
         self._take_the_short_way()
 
     def _take_scalars(self, made: GraphTrace, title: str, arrays: Any) -> None:
@@ -136,35 +132,51 @@ class CompiledGraph(ByValue):
 
     def _take_the_short_way(self) -> None:
         """Let an array of the usual kind straight to the code, where there is one argument and one result."""
-        kinds, graph = list(self._kinds.values()), self.plan.graph
+        kinds, call = list(self._kinds.values()), self._call
         self._short: Any = None
-        if len(kinds) == len(graph.inputs) == len(graph.outputs) == 1 and not self._batched:
-            call = self._call
-            self._short = getattr(call, "one", None) or (lambda x: call(x)[0])
-            self._dtype, self._shape = kinds[0].dtype, kinds[0].shape
+        # what writes into arrays without any look at them; of several results at a point it takes one for all
+        self._entry: Any = getattr(call, "into", None) if self._batched or len(self._results) == 1 else None
+        if len(kinds) == len(self._results) == 1 and (kinds[0].shape or not self._batched):
+            one = None if self._batched else getattr(call, "one", None)
+            self._short = one or (lambda x: call(x)[0])
+            self._dtype, self._shape, self._lead = kinds[0].dtype, kinds[0].shape, int(self._batched)
 
-    def __call__(self, *points: Any, **named: Any) -> Any:
+    def __call__(self, *points: Any, out: Any = None, **named: Any) -> Any:
         """Return the Jacobians at a point, or at all of some.
 
         Parameters
         ----------
         *points, **named : array_like
             The arguments, by position or by name.
+        out : numpy.ndarray, or tuples of them, optional
+            Where the answer goes, in the form that it has without: it spares the allocation of a large one. An
+            argument of the code that has this name is called ``out_``.
 
         Raises
         ------
         TypeError, ValueError
-            If an argument is missing, not known, or of another shape than was compiled for.
+            If an argument is missing, not known, or of another shape than was compiled for, or out is refused.
+
+        Examples
+        --------
+        >>> import backprop
+        >>> jacobian = backprop.compile(np.sin, np.zeros(2))
+        >>> out = np.empty((2, 2))
+        >>> jacobian(np.zeros(2), out=out) is out, out.tolist()
+        (True, [[1.0, 0.0], [0.0, 1.0]])
         """
         # the code has the error state of these packages: the usual way needs none around it
-        if self._short is not None and len(points) == 1:
+        if self._short is not None and len(points) == 1 and not named:
             x = points[0]
-            if type(x) is ndarray and x.dtype is self._dtype and x.shape == self._shape and not named:
-                return self._short(x)
-        return self._at(points, named)
+            known = type(x) is ndarray or self._own(x)
+            if known and x.dtype is self._dtype and x.shape[self._lead :] == self._shape:
+                if out is None:
+                    return self._short(x)
+                return self._written([x], out)
+        return self._at(points, named, out)
 
     @without_float_errors
-    def _at(self, points: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    def _at(self, points: Sequence[Any], named: Mapping[str, Any], out: Any) -> Any:
         rest = self.arguments[len(points) :]
         if len(points) > len(self.arguments) or set(rest) != set(named):
             found = f"{len(points)} by position and {sorted(named)} by name"
@@ -179,17 +191,102 @@ class CompiledGraph(ByValue):
                     np.zeros(node.shape, array.dtype) for node, array in zip(kinds, arrays, strict=True)
                 ]
                 self._others[dtypes] = _restored(self._recipe, examples)
-            return self._others[dtypes](*arrays)
+            return self._others[dtypes]._at(arrays, {}, out)
+        self._check_points(arrays)
+        return self._nested(self._call(*arrays)) if out is None else self._written(arrays, out)
+
+    def _check_points(self, arrays: Sequence[Array]) -> None:
         if self._batched and len({len(array) for array in arrays}) > 1:
             counts = ", ".join(
                 f"{len(array)} in {name}" for name, array in zip(self.arguments, arrays, strict=True)
             )
             raise ValueError(f"points: found {counts}, expected the same number of points in every argument")
-        found = self._call(*arrays)
+
+    def _nested(self, found: Sequence[Any]) -> Any:
+        """Return the Jacobians in tuples of outputs and of arguments, where there are several."""
         inputs = len(self.plan.graph.inputs)
         answers = [tuple(found[k : k + inputs]) for k in range(0, len(found), inputs)]
         plain = [row[0] if inputs == 1 else row for row in answers]
         return plain[0] if len(plain) == 1 else tuple(plain)
+
+    # --- into arrays -----------------------------------------------------------------------------------
+
+    def _expected(self, arrays: Sequence[Array]) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+        """Return shape and dtype of each result."""
+        lead = (len(arrays[0]),) if self._batched else ()
+        return [((*lead, *node.shape), node.dtype) for node in self._results]
+
+    def _parts(self, out: Any) -> list[tuple[str, Any]]:
+        graph = self.plan.graph
+        return parts_of_out(out, len(graph.outputs), len(graph.inputs))
+
+    def _written(self, arrays: list[Any], out: Any) -> Any:
+        """Write the Jacobians at known arguments into `out`, and return it."""
+        if any(type(array) is not ndarray for array in arrays):
+            raise ValueError("out: found it beside an array of another library, expected no out")
+        parts = self._parts(out)
+        apart, plain = True, True
+        for place, ((name, part), (shape, dtype)) in enumerate(
+            zip(parts, self._expected(arrays), strict=True)
+        ):
+            check_out(part, shape, dtype, name)
+            others = [*arrays, *(other for _, other in parts[:place])]
+            apart, plain = apart and not shares_memory(part, others), plain and part.flags.carray
+        given = [part for _, part in parts]
+        if apart and plain and self._entry is not None:
+            self._entry(*arrays, *given)
+            return out
+        found = self._call(*arrays, out=tuple(given)) if apart and self._takes_out else self._call(*arrays)
+        for part, result in zip(given, found, strict=True):
+            if part is not result:
+                np.copyto(part, result)
+        return out
+
+    def into(self, *arrays: Any) -> Callable[[], Any]:
+        """Return a function without arguments that writes the Jacobians at what the arguments hold then into arrays.
+
+        All are looked at here, once: their shapes, and whether they can be written to, have to stay what they are.
+
+        Parameters
+        ----------
+        *arrays : numpy.ndarray
+            The arguments in order, of the shapes and precision that were compiled for, and last what takes the
+            answer: a writeable C-contiguous array, or tuples of them in the form of an answer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If one is refused.
+
+        Examples
+        --------
+        >>> import backprop
+        >>> x, out = np.zeros(2), np.empty((2, 2))
+        >>> write = backprop.compile(np.sin, x).into(x, out)
+        >>> x += np.pi
+        >>> _ = write()
+        >>> out.tolist()
+        [[-1.0, -0.0], [-0.0, -1.0]]
+        """
+        if len(arrays) != len(self.arguments) + 1:
+            raise TypeError(f"into: found {len(arrays)} arrays, expected {', '.join(self.arguments)}, out")
+        *points, out = arrays
+        for (name, node), x in zip(self._kinds.items(), points, strict=True):
+            if type(x) is not ndarray or x.dtype != node.dtype or not self._fits(x, node.shape):
+                expected = f"shape {self._shape_text(node.shape)} and dtype {node.dtype}"
+                raise ValueError(
+                    f"{name}: found {short_array(x)}, expected an array of {expected}, which is read at each call; "
+                    f"make it by np.asarray({name}, np.{node.dtype})"
+                )
+        self._check_points(points)
+        parts = self._parts(out)
+        for place, ((name, part), (shape, dtype)) in enumerate(
+            zip(parts, self._expected(points), strict=True)
+        ):
+            check_steady(part, shape, dtype, [*points, *(other for _, other in parts[:place])], name)
+        if self._entry is not None:
+            return partial(self._entry, *points, *(part for _, part in parts))
+        return partial(self._written, points, out)
 
     def _door(self, value: Any, name: str) -> Array:
         node = self._kinds[name]
@@ -200,7 +297,7 @@ class CompiledGraph(ByValue):
         indices = node.dtype.kind == "i"  # of an edge
         array = np.asarray(value) if indices else real_array(value, name, foreign="refuse")
         if not self._fits(array, node.shape):
-            expected = f"(points, {', '.join(map(str, node.shape))})" if self._batched else f"{node.shape}"
+            expected = self._shape_text(node.shape)
             raise ValueError(
                 f"{name}: found shape {array.shape}, expected {expected}, the shape that was compiled for; compile "
                 "again for another one"
@@ -210,6 +307,9 @@ class CompiledGraph(ByValue):
     def _fits(self, array: Any, shape: tuple[int, ...]) -> bool:
         lead = int(self._batched)
         return len(array.shape) == len(shape) + lead and tuple(array.shape[lead:]) == shape
+
+    def _shape_text(self, shape: tuple[int, ...]) -> str:
+        return f"({', '.join(['points', *map(str, shape)])})" if self._batched else f"{shape}"
 
     def __reduce__(self) -> Any:
         # compiled again: code that is run is never read from a pickle
@@ -234,139 +334,3 @@ def _restored(recipe: tuple[Any, ...], arrays: Sequence[Array] | None = None) ->
         given[1] = dict(zip(given[1], arrays, strict=True))
     made: CompiledGraph = make(*given)
     return made
-
-
-def _of_code(
-    code: Callable[..., Any],
-    points: Mapping[str, Array],
-    positional: int,
-    wrt: Sequence[str],
-    strategy: str | Sequence[int],
-    options: Mapping[str, Any],
-    form: Form,
-    engine: Engine,
-    batched: bool,
-) -> CompiledGraph:
-    recording = Recording(share=True)
-    graph, arguments = recorded_graph(recording, code, points, positional, wrt)
-    made = trace_plan(recording, graph.plan(strategy, **options), arguments)
-    name = getattr(code, "__name__", class_name(code))
-    shapes = ", ".join(f"{called} {node.shape}" for called, node in arguments.items())
-    recipe = (
-        _of_code,
-        code,
-        dict(points),
-        positional,
-        tuple(wrt),
-        strategy,
-        dict(options),
-        form,
-        engine,
-        batched,
-    )
-    return CompiledGraph(made, f"Jacobians of {name} at {shapes}.", form, recipe, engine, batched)
-
-
-def _of_edges(plan: GraphPlan, form: Form, engine: Engine) -> CompiledGraph:
-    recording = Recording(share=True)
-    graph, arguments = edges_graph(recording, plan.graph)
-    made = trace_plan(recording, replace(plan, graph=graph), arguments)
-    return CompiledGraph(
-        made, f"Plan ({plan.strategy}) on edges.", form, (_of_edges, plan, form, engine), engine
-    )
-
-
-def compile_code(code: Callable[..., Any], *points: Any, **options: Any) -> CompiledGraph:
-    """Return the Jacobians of plain NumPy code as a function: see :func:`backprop.compile`.
-
-    Raises
-    ------
-    TypeError, ValueError, ImportError, TracingError
-        If an argument is refused.
-    """
-    _require_known(code, options)
-    form: Any = checked_option(options.pop("form", "auto"), "form", get_args(Form))
-    engine: Any = checked_engine(options.pop("engine", "numpy"))
-    batched = checked_flag(options.pop("batched", False), "batched")
-    wrt, strategy = options.pop("wrt", None), options.pop("strategy", "optimal")
-    planning = {"evaluations": _EVALUATIONS} | {k: options.pop(k) for k in _PLANNING if k in options}
-    if batched:
-        points = tuple(_first(value, f"argument {place + 1}") for place, value in enumerate(points))
-        options = {name: _first(value, name) for name, value in options.items()}
-    graph = trace(code, *points, **options)
-    given = {graph.vertices[place].name: np.asarray(graph.vertices[place].value) for place in graph.inputs}
-    names = list(given) if wrt is None else [checked_option(name, "wrt", list(given)) for name in wrt]
-    return _of_code(code, given, len(points), names, strategy, planning, form, engine, batched)
-
-
-def _require_known(code: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Refuse an option that is neither one of compile's nor an argument of the code."""
-    try:
-        parameters = inspect.signature(code).parameters.values()
-    except (TypeError, ValueError):  # not all built-in functions tell theirs
-        return
-    if not any(one.kind is one.VAR_KEYWORD for one in parameters):
-        named = [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
-        known = [*named, "wrt", *keywords_of(compile_graph), *_PLANNING, "max_vertices"]
-        checked_keywords(options, "compile", known, " for plain code")
-
-
-def _first(value: Any, name: str) -> Array:
-    array = real_array(value, name, foreign="refuse")
-    if not array.ndim:
-        raise ValueError(
-            f"{name}: found shape {array.shape}, expected a first axis of points, of which there is one at least; or "
-            "batched=False"
-        )
-    return np.array(array[0])
-
-
-def compile_graph(
-    graph: Graph | GraphPlan,
-    *,
-    form: Form = "auto",
-    engine: Any = "numpy",
-    batched: bool = False,
-    strategy: Any = "optimal",
-    **options: Any,
-) -> CompiledGraph:
-    """Return the Jacobians of a graph, or of a plan on one, as a function: see :func:`backprop.compile`.
-
-    Raises
-    ------
-    TypeError, ValueError, ImportError
-        If an argument is refused.
-    """
-    checked_keywords(options, "compile", [*keywords_of(compile_graph), *_PLANNING], " for a graph")
-    checked_option(form, "form", get_args(Form))
-    engine = checked_engine(engine)
-    checked_flag(batched, "batched")
-    plan = graph if isinstance(graph, GraphPlan) else None
-    of = graph.graph if isinstance(graph, GraphPlan) else graph
-    if plan is not None and (options or strategy != "optimal"):
-        raise TypeError(f"strategy: found {strategy!r} and {sorted(options)}, expected none beside a plan")
-    values = [of.vertices[place].value for place in of.inputs]
-    if of.code is None:
-        if any(value is not None for value in values):
-            raise ValueError(
-                "graph: found a traced graph without its code (pickle doesn't keep it), expected one from trace(…); or "
-                "compile(f, x, …)"
-            )
-        if batched:
-            raise ValueError("batched: found True for a graph of edges, expected False, or a traced graph")
-        return _of_edges(plan or of.plan(strategy, **options), form, engine)
-    known = of.vertices[:1] if isinstance(of.code, Function) else ()  # x, whether or not it is an input
-    taken = (*known, *(of.vertices[place] for place in of.inputs))
-    given = {vertex.name: np.asarray(vertex.value) for vertex in taken}
-    wrt = [of.vertices[place].name for place in of.inputs]
-    if plan is not None:
-        strategy, options = plan.order, {"structure": plan.structure}
-    try:
-        return _of_code(of.code, given, of.positional, wrt, strategy, options, form, engine, batched)
-    except ValueError as error:
-        if plan is None or not str(error).startswith("strategy: "):
-            raise
-        raise ValueError(
-            "plan: found an order for the graph at one point, where other edges are zero than elsewhere; expected one "
-            "for all points: compile(graph) plans it"
-        ) from None

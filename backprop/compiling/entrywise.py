@@ -168,8 +168,14 @@ class Straight(Protocol):
 
 
 @without_float_errors
-def entries(trace: Straight, code: Code) -> tuple[dict[str, list[Scalar]], list[Array]]:
-    """Return the entries of the arguments by name, and the dense results as arrays of scalars and floats."""
+def entries(
+    trace: Straight, code: Code, *, single: bool = False
+) -> tuple[dict[str, list[Scalar]], list[Array]]:
+    """Return the entries of the arguments by name, and the dense results as arrays of scalars and floats.
+
+    Of float64; with `single` of float32 too, for code that computes in the precision of its arguments.
+    """
+    kinds = (np.float64, np.float32, np.intp, np.bool_) if single else (np.float64, np.intp, np.bool_)
     values: dict[int, Any] = {}
     inputs: dict[str, list[Scalar]] = {}
 
@@ -181,7 +187,7 @@ def entries(trace: Straight, code: Code) -> tuple[dict[str, list[Scalar]], list[
         return argument
 
     for node in trace.nodes:
-        if node.dtype not in (np.float64, np.intp, np.bool_):
+        if node.dtype not in kinds:
             raise NotScalarError(f"numbers of dtype {node.dtype}")
         if node.kind == "input":
             own = inputs[node.function] = [Scalar(code, "x", ()) for _ in range(math.prod(node.shape))]
@@ -190,7 +196,7 @@ def entries(trace: Straight, code: Code) -> tuple[dict[str, list[Scalar]], list[
             values[id(node)] = made.reshape(node.shape)
         elif node.kind == "constant":
             assert node.value is not None
-            values[id(node)] = node.value.astype(object) if node.dtype == np.float64 else node.value
+            values[id(node)] = node.value.astype(object) if node.dtype.kind == "f" else node.value
         else:
             result = _evaluated(node, value(node.args), {k: value(v) for k, v in node.options.items()}, code)
             if node.kind != "write":

@@ -10,8 +10,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy import ndarray  # looking it up in np is a few percent of a small call
 
+from backprop.compiling.answers import shares_memory
 from backprop.compiling.arguments import (
     check_out,
+    check_steady,
     checked_precision,
     checked_sizes,
     short_array,
@@ -287,19 +289,21 @@ class CompiledJacobian(ByValue):
         # the generated code has the error state of these packages: the usual way needs none around it
         if type(x) is not ndarray or x.dtype is not self.dtype or x.shape != self._straight:
             if self._own(x):
-                return self._at_own(x, out)
+                usual = x.dtype is self.dtype and x.shape == self.shape and out is None
+                return self._call(x) if usual else self._at_own(x, out)
             x = self._door(x)
             if x.dtype != self.dtype:
                 return self._for_dtype(x.dtype)(x, out)
         if out is None:
             return self._call(x)
         usual = type(out) is ndarray and out.dtype is self._answer and out.shape == self._shape_of_out
-        if usual and self._entry is not None and out.flags.carray:
-            self._entry(x, out)
-            return out
         if not usual or not out.flags.writeable:
             check_out(out, self._shape_of_out, self._answer)
-        if self._writes_anywhere or (self._writes_out and out.flags.c_contiguous):
+        if self._batched and shares_memory(out, (x,)):  # points would be written to before they are read
+            np.copyto(out, self._call(x))
+        elif self._entry is not None and out.flags.carray:
+            self._entry(x, out)
+        elif self._writes_anywhere or (self._writes_out and out.flags.c_contiguous):
             self._arrays(x, out)
         else:
             np.copyto(out, self._call(x))
@@ -338,11 +342,7 @@ class CompiledJacobian(ByValue):
                 f"x: found {short_array(x)}, expected an array of shape {self.shape} and dtype {self.dtype}, which is "
                 f"read at each call; make it by np.asarray(x, np.{self.dtype})"
             )
-        check_out(out, self._shape_of_out, self._answer)
-        if not out.flags.carray:
-            raise ValueError(
-                "out: found an array that is not C-contiguous, expected one; make it by np.empty"
-            )
+        check_steady(out, self._shape_of_out, self._answer, [x])
         return partial(self if self._entry is None or self._straight is None else self._entry, x, out)
 
     def _at_own(self, x: Any, out: Any) -> Any:

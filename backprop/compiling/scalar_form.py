@@ -64,6 +64,7 @@ def scalar_lines(
     rewritten: Callable[[list[Scalar]], None] = lambda scalars: None,
     templates: Mapping[str, str] = TEMPLATES,
     apart: Collection[str] = (),
+    single: bool = False,
 ) -> ScalarLines:
     """Return the lines of a trace entry by entry.
 
@@ -78,6 +79,8 @@ def scalar_lines(
         The expressions of operations, by default those of Python.
     apart : collection of str, optional
         The operations that get a line of their own each.
+    single : bool
+        Whether float32 is right too, for expressions that keep it.
 
     Raises
     ------
@@ -87,7 +90,7 @@ def scalar_lines(
     if sum(math.prod(node.shape) for node in trace.nodes if id(node) not in trace.once) > MOST_ENTRIES:
         raise NotScalarError("too many operations")
     code = Code()
-    inputs, results = entries(trace, code)
+    inputs, results = entries(trace, code, single=single)
     if not inputs:
         raise NotScalarError("a Jacobian that does not depend on x")
     rewritten(code.scalars)

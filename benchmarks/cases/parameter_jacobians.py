@@ -116,6 +116,13 @@ def _our_jacobian(problem: Network) -> Callable[[], Any]:
     return lambda: net.jacobian(x, wrt=names, batched=True)
 
 
+def _compiled_at(problem: Network, engine: Any = "numpy") -> Callable[[Any], Any]:
+    import backprop
+
+    net, shape = ours(problem), problem.x().shape
+    return backprop.compile_products(net, shape=shape, batched=True, dtype=problem.dtype, engine=engine).at
+
+
 def _jax_jacobian(problem: Network) -> tuple[Callable[[Any], Any], Any]:
     import jax
 
@@ -162,6 +169,29 @@ def fill(problem: Network) -> Call:
     return lambda: np.full(shape, 1.5, problem.dtype)
 
 
+@DENSE.contestant("backprop.compile_products(net).at(x).dense(out)", role="ours")
+def compiled_dense_into(problem: Network) -> Call:
+    """By compiled code, into a given array."""
+    at, x = _compiled_at(problem), problem.x()
+    out = np.empty_like(at(x).dense())
+    return lambda: at(x).dense(out)
+
+
+@DENSE.contestant("backprop.compile_products(net, engine='numba').at(x).dense(out)", role="ours")
+def streamed_dense_into(problem: Network) -> Call:
+    """Past the caches."""
+    at, x = _compiled_at(problem, "numba"), problem.x()
+    out = np.empty_like(at(x).dense())
+    return lambda: at(x).dense(out)
+
+
+@DENSE.contestant("backprop.compile_products(net, engine='numba').at(x).dense()", role="ours")
+def streamed_dense(problem: Network) -> Call:
+    """Past the caches, into fresh memory."""
+    at, x = _compiled_at(problem, "numba"), problem.x()
+    return lambda: at(x).dense()
+
+
 @BUILD.contestant("jax.jit(vmap(jacrev))", runtime="jax", answer=written_out)
 @DENSE.contestant("jax.jit(vmap(jacrev))", runtime="jax", answer=written_out)
 def jax_jacobian(problem: Network) -> Call:
@@ -184,11 +214,25 @@ def torch_jacobian(problem: Network) -> Call:
 # --- norms -----------------------------------------------------------------------------------------------
 
 
+@BUILD.contestant("backprop.compile_products(net).at(x)", role="ours", answer=lambda at: at.dense())
+def compiled_build(problem: Network) -> Call:
+    """The same by compiled code."""
+    at, x = _compiled_at(problem), problem.x()
+    return lambda: at(x)
+
+
 @NORMS.contestant("net.jacobian(x, wrt=all).row_norms()", role="ours")
 def norms(problem: Network) -> Call:
     """‖a ⊗ b‖ = ‖a‖‖b‖: nothing is expanded. Building J is part of it."""
     jacobian = _our_jacobian(problem)
     return lambda: jacobian().row_norms()
+
+
+@NORMS.contestant("backprop.compile_products(net).at(x).row_norms()", role="ours")
+def compiled_norms(problem: Network) -> Call:
+    """The values at x are part of it."""
+    at, x = _compiled_at(problem), problem.x()
+    return lambda: at(x).row_norms()
 
 
 @NORMS.contestant("jax.jit(norms of jacrev)", runtime="jax")
@@ -228,10 +272,7 @@ def matvec(problem: Network) -> Call:
 @MATVEC.contestant("backprop.compile_products(net).at(x).matvec(v)", role="ours")
 def compiled_matvec(problem: Network) -> Call:
     """The values at x are at hand, as J is."""
-    import backprop
-
-    x, v = problem.x(), direction(problem)
-    at = backprop.compile_products(ours(problem), shape=x.shape, batched=True, dtype=problem.dtype).at(x)
+    at, v = _compiled_at(problem)(problem.x()), direction(problem)
     return lambda: at.matvec(v)
 
 
@@ -240,6 +281,13 @@ def rmatvec(problem: Network) -> Call:
     """J is at hand: building it is another case."""
     J, u = _our_jacobian(problem)(), weights_of_outputs(problem)
     return lambda: J.rmatvec(u, summed=True)
+
+
+@RMATVEC.contestant("backprop.compile_products(net).at(x).rmatvec(u, summed=True)", role="ours")
+def compiled_rmatvec(problem: Network) -> Call:
+    """The values at x are at hand, as J is."""
+    at, u = _compiled_at(problem)(problem.x()), weights_of_outputs(problem)
+    return lambda: at.rmatvec(u, summed=True)
 
 
 def _jax_outputs(problem: Network) -> tuple[Callable[[Any], Any], Any, Any]:
@@ -324,6 +372,23 @@ def kernel(problem: Network) -> Call:
     net, x = ours(problem), problem.x()
     tangent_kernel = backprop.tangent_kernel
     return lambda: tangent_kernel(net, x)
+
+
+def _compiled_kernel(problem: Network, engine: Any) -> Call:
+    at, x = _compiled_at(problem, engine), problem.x()
+    return lambda: at(x).tangent_kernel()
+
+
+@KERNEL.contestant("backprop.compile_products(net).at(x).tangent_kernel()", role="ours")
+def compiled_kernel(problem: Network) -> Call:
+    """The Jacobian by compiled code."""
+    return _compiled_kernel(problem, "numpy")
+
+
+@KERNEL.contestant("backprop.compile_products(net, engine='numba').at(x).tangent_kernel()", role="ours")
+def numba_kernel(problem: Network) -> Call:
+    """Its products by vector loops."""
+    return _compiled_kernel(problem, "numba")
 
 
 @KERNEL.contestant("least matrix products", role="floor")

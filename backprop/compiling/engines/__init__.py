@@ -232,8 +232,12 @@ class Running:
                 return getattr(args[0], node.function)(*args[1:])
         if isinstance(node.function, SlopeByValue):
             return self._slope(node.function, args[0])
-        function = self._function(node.function)
-        return (function if node.method == "__call__" else getattr(function, node.method))(*args, **options)
+        return self.method(node.function, node.method)(*args, **options)
+
+    def method(self, function: Any, name: str) -> Any:
+        """Return the library's function for one of NumPy's, or a method of it such as "reduce"."""
+        own = self._function(function)
+        return own if name == "__call__" else getattr(own, name)
 
     def _function(self, function: Any) -> Any:
         name, module = function.__name__, getattr(function, "__module__", None) or ""
@@ -252,7 +256,7 @@ class Running:
 
         recording = Recording(share=True)
         result = slope.exact(recording.input("z", tuple(z.shape), z.dtype))
-        inner = Running(self.namespace, self.linalg, self._elsewhere)
+        inner = type(self)(self.namespace, self.linalg, self._elsewhere)
         inner.values[id(recording.nodes[0])] = z
         for node in recording.nodes[1:]:
             inner.do(node)
