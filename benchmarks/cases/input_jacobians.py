@@ -224,16 +224,13 @@ def torch_forward(problem: Network) -> Call:
     return _torch(problem, "jacfwd")
 
 
-MOST_COMPILED = 20_000  # parameters: torch.compile takes seconds, or minutes
-
-
 @INPUT_JACOBIAN.contestant("torch.compile(jacrev)", runtime="torch")
 def torch_compiled(problem: Network) -> Call:
     """The transform compiled by Inductor."""
     import torch
 
-    if problem.parameter_count > MOST_COMPILED or problem.activation != "tanh" or problem.points == 1024:
-        raise Unsuitable("compiling takes long: in four cases only")
+    if problem.dtype != "float64":
+        raise Unsuitable("compiling takes long: in double precision only")
     network, layers, x = in_torch(problem)
     jacobian = torch.func.jacrev(lambda point: network(layers, point))
     call = torch.compile(jacobian if problem.points is None else torch.func.vmap(jacobian))
