@@ -129,6 +129,17 @@ def test_expected_answers_agree_with_differences():
     np.testing.assert_allclose(gradient, loss_gradients.expected(net), atol=1e-8)
 
 
+def test_a_command_is_profiled_in_its_own_process():
+    from cases import commands
+
+    server = workers.Server("numpy")
+    server.made = {"it": commands.backprop(commands.Command(("--version",)))}
+    parts = server.profile("it")
+    assert 1 <= len(parts) <= 5
+    assert 0 < sum(parts.values()) <= 1
+    assert not any("waitpid" in name or "poll" in name for name in parts)  # of the process that waits
+
+
 @pytest.mark.parametrize(
     "sizes", [(3, 4, 2, 5, 3), (5, 4, 3, 2), (2, 3, 4, 5), (3, 3, 3, 3), (6, 5, 1, 5, 6)]
 )
