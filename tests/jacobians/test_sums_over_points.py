@@ -25,6 +25,8 @@ from jacobians.structures import (
     ScaledIdentity,
     SumOfTerms,
     Toeplitz,
+    Zero,
+    stack,
 )
 
 __all__ = ["counting_constants"]  # a fixture
@@ -189,3 +191,18 @@ def test_a_product_of_two_sums_over_points_is_what_it_is_planned_to_be():
         assert execution.cost == chain.plan(strategy).cost
         assert execution.jacobian.spec == chain.plan(strategy).spec
         assert_allclose(execution.jacobian.dense(), outer.truth @ total.truth @ total.truth, rtol=1e-10)
+
+
+def test_parts_that_are_repeated_for_points_beside_sums_of_others() -> None:
+    # a product whose numbers belong to one point, but whose parts are said to be of five
+    first = Kronecker(Zero(2, 2), normal(3, 3)).broadcast_batch((5,)) @ ScaledIdentity(normal(5), 6)
+    total = stack(
+        [
+            PointSum(Kronecker(Diagonal(e), f))
+            for e, f in zip(normal(5, 3, 2), normal(5, 3, 3, 3), strict=True)
+        ]
+    )
+    expected = first.dense() @ total.dense()
+    for found in (first @ total, Chain([first, total]).plan("left").execute().jacobian):
+        assert_allclose(found.dense(), expected, rtol=1e-12, atol=1e-12)
+    assert_allclose((total.T @ first.T).dense(), expected.swapaxes(-1, -2), rtol=1e-12, atol=1e-12)
