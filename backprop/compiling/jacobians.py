@@ -66,7 +66,7 @@ class CompiledJacobian(ByValue):
     source : str
         The generated code for x of dtype float64 (or float32, if it was compiled for that).
     form : str
-        "arrays" for NumPy code, "scalars" for code entry by entry.
+        "arrays" for NumPy code, "scalars" for code entry by entry, "loops" for an engine's loops over entries.
     plan : Plan
         How the factors are multiplied, those of one block of points: made from specs, without numbers of x.
     cost : Cost
@@ -208,7 +208,7 @@ class CompiledJacobian(ByValue):
         written = array_form(trace, self._title())
         self.source, self.constants = getattr(call, "source", written.source), written.constants
         self.workspace, self.block = 0, self.shape[0] if self._batched else 1
-        self.form = "scalars" if hasattr(call, "source") else "arrays"
+        self.form = getattr(call, "form", "arrays")
         self._writes_out, self._writes_anywhere = hasattr(call, "writes_out"), False
         self._own = module.own
 
@@ -266,9 +266,8 @@ class CompiledJacobian(ByValue):
         """Return the same for fewer points; for one as a point."""
         batched = points > 1
         shape = (points, *self.shape[1:]) if batched else self.shape[1:]
-        return CompiledJacobian(
-            self._network, shape, self.dtype, self.by, None, batched, "arrays", None, self._engine
-        )
+        given = (self._network, shape, self.dtype, self.by, None, batched)
+        return CompiledJacobian(*given, "arrays" if self.engine == "numpy" else "auto", None, self._engine)
 
     # --- calls -----------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,26 @@ def collect(value: Any, found: list[Node]) -> None:
 def error_state() -> dict[str, str]:
     """Return how NumPy treats floating point errors now."""
     return {key: str(value) for key, value in np.geterr().items()}
+
+
+def copied(nodes: Sequence[Node]) -> dict[int, Node]:
+    """Return copies of nodes that refer to each other, by the ids of what they are copies of; numbers are shared."""
+    made: dict[int, Node] = {}
+
+    def read(value: Any) -> Any:
+        if isinstance(value, Node):
+            return made[id(value)]
+        if isinstance(value, tuple | list):
+            return type(value)(read(part) for part in value)
+        if isinstance(value, slice):
+            return slice(read(value.start), read(value.stop), read(value.step))
+        return value
+
+    for node in nodes:
+        base = None if node.base is None else made[id(node.base)]
+        options = {key: read(value) for key, value in node.options.items()}
+        made[id(node)] = replace(node, args=read(node.args), options=options, base=base)
+    return made
 
 
 def by_need(nodes: Sequence[Node], results: Sequence[Node]) -> list[Node]:

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from backprop.compiling.array_functions import Argument, looped_function, straight_function
-from backprop.compiling.engines import Work, not_installed
+from backprop.compiling.engines import Work, computed_once, not_installed
 from backprop.compiling.entrywise import FUNCTIONS, TEMPLATES, NotScalarError, Scalar
-from backprop.compiling.nodes import Node
+from backprop.compiling.loop_form import loop_form
+from backprop.compiling.loop_places import NotLoopsError
+from backprop.compiling.nodes import Node, copied, fixed_nodes, matrix_products
 from backprop.compiling.patterns import activation_patterns, matched, without_bias
 from backprop.compiling.printing import needed
 from backprop.compiling.scalar_form import scalar_lines
 from jacobians.cost import ZERO_COST
-from jacobians.numerics.blas_threads import LEAST_PRODUCT
+from jacobians.numerics.blas_threads import LEAST_PRODUCT, WORTH_TWO
 
 try:
     import numba
@@ -30,8 +33,9 @@ try:
 except ImportError as error:
     raise not_installed("numba", error, extra="fast") from None
 
+from backprop.compiling.kernels import pairs
 from backprop.compiling.kernels.pairs import FUSED, OPTIONS, tanh_pair
-from backprop.compiling.kernels.products import beats_blas, product
+from backprop.compiling.kernels.products import beats_blas, multiply_vector, numbers_at, product, product_at
 
 KEEPS_UNITS = False
 
@@ -70,7 +74,11 @@ def _with_slopes(scalars: list[Scalar]) -> None:
 
 
 def made(work: Work) -> Callable[..., Any] | None:
-    """Return a compiled function of scalars, or a loop over points of one; None where it would be too long."""
+    """Return a compiled function of scalars, a loop over points of one, or loops and products; None where none pays."""
+    return _made_of_scalars(work) or _made_of_loops(work)
+
+
+def _made_of_scalars(work: Work) -> Callable[..., Any] | None:
     of, loop = work.point or work, work.many or work.point is not None
     inputs = {node.function: node for node in work.nodes if node.kind == "input"}
     if any(node.dtype != np.float64 for node in [*work.results, *inputs.values()]):
@@ -122,17 +130,21 @@ def made(work: Work) -> Callable[..., Any] | None:
         compiled = numba.njit([types.void(*kinds)], **OPTIONS)(namespace["function"])
     except numba.core.errors.NumbaError:
         return None
-    made_call: Any = _calling(work, compiled, dense[0].size if together else 0)
-    made_call.source, made_call.compiled = text, compiled
+    made_call: Any = _calling(work, _entry(compiled), dense[0].size if together else 0)
+    made_call.source, made_call.compiled, made_call.form = text, compiled, "scalars"
     return made_call
 
 
-def _calling(work: Work, compiled: Any, together: int) -> Callable[..., Any]:
+def _entry(compiled: Any) -> Callable[..., Any]:
+    """Return a compiled function behind the look at the kinds of its arguments, which are known."""
+    overload = next(iter(compiled.overloads.values()))
+    return overload.entry_point
+
+
+def _calling(work: Work, entry: Callable[..., Any], together: int) -> Callable[..., Any]:
     """Return the function that gives results to the compiled one: each its own, or all in one of so many entries."""
-    # behind the look at the kinds of arguments, which are known: what is no such array is refused here too
-    entry = next(iter(compiled.overloads.values())).entry_point
-    shapes = [node.shape for node in work.results]
-    empty = np.empty
+    shapes, kind = [node.shape for node in work.results], work.results[0].dtype
+    empty = partial(np.empty, dtype=kind)
     (shape, *others), ends = shapes, np.cumsum([0, *map(math.prod, shapes)]).tolist()
     whole = (len(shapes), *shape)
 
@@ -169,6 +181,84 @@ def _calling(work: Work, compiled: Any, together: int) -> Callable[..., Any]:
     return call
 
 
+# --- functions of loops ----------------------------------------------------------------------------------
+
+_LOOPED = {name: text for name, text in TEMPLATES.items() if name not in _CALLED}
+"""Operations that LLVM makes vectors of; a function of the library would keep a whole loop from them."""
+
+_PAIRS = {kernel: f"{name}_pair" for name, kernel in FUSED.items()}
+
+
+def _made_of_loops(work: Work) -> Callable[..., Any] | None:
+    """Return a compiled function of loops and products; None where it would not be worth it, or has no such form."""
+    if (
+        work.many
+        or 2 * sum(size * times for size, times in matrix_products(work.nodes, work.once)) > WORTH_TWO
+    ):
+        return None  # beside its products calls of NumPy take no time
+    inputs = {node.function: node for node in work.nodes if node.kind == "input"}
+    if not inputs.keys() >= set(work.arguments):
+        return None  # a result of constants
+    taken, kind = [inputs[name] for name in work.arguments], work.results[0].dtype
+    if kind not in (np.float64, np.float32) or any(node.dtype != kind for node in [*work.results, *taken]):
+        return None
+    copies = copied(work.nodes)
+    results = [copies[id(node)] for node in work.results]
+    nodes = _fused(list(copies.values()), results, {id(copies[key]) for key in work.once}, alone=True)
+    once = fixed_nodes(nodes)
+    known = computed_once(Work(nodes, work.arguments, results, once))
+    try:
+        found = loop_form(nodes, work.arguments, results, known, _LOOPED, _PAIRS)
+    except NotLoopsError:
+        return None
+    arrays = {
+        **{f"a{n}": node for n, node in enumerate(taken)},
+        **{f"r{n}": node for n, node in enumerate(results)},
+    }
+    body = [
+        *(f"{name}_flat = {name}.reshape({math.prod(node.shape)})" for name, node in arrays.items()),
+        *(f"{name} = numbers_at({name}_at, {value.size})" for name, value in found.constants.items()),
+        f"memory = empty({found.memory}, number)",
+        *found.lines,
+    ]
+    text = "\n    ".join([f"def function({', '.join(arrays)}):", *body]) + "\n"
+    namespace: dict[str, Any] = {name: getattr(pairs, name) for name in _PAIRS.values()}
+    namespace |= {"empty": np.empty, "number": numba.from_dtype(kind), "sqrt": math.sqrt}
+    namespace |= {
+        "multiply": product_at(kind),
+        "multiply_vector": multiply_vector,
+        "numbers_at": numbers_at(kind),
+    }
+    namespace |= {f"{name}_at": value.ctypes.data for name, value in found.constants.items()}
+    exec(text, namespace)  # code that this library has written from its own operations
+    kinds = [
+        types.Array(numba.from_dtype(kind), len(node.shape), "C", readonly=name[0] == "a", aligned=False)
+        for name, node in arrays.items()
+    ]
+    try:
+        compiled = numba.njit([types.void(*kinds)], nogil=True, **OPTIONS)(namespace["function"])
+    except numba.core.errors.NumbaError:
+        return None
+    entry: Any = _of_rows(_entry(compiled), len(taken))
+    entry.kept = found.constants  # which the code knows by address
+    call: Any = _calling(work, entry, 0)
+    call.source, call.compiled, call.form = text, compiled, "loops"
+    return call
+
+
+def _of_rows(entry: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """Return a function that takes so many arrays of any layout, and gives them on row by row."""
+
+    def whole(*arrays: Any) -> None:
+        taken = [array if array.flags.c_contiguous else array.copy() for array in arrays[:count]]
+        entry(*taken, *arrays[count:])
+
+    def one(x: Any, *results: Any) -> None:
+        entry(x if x.flags.c_contiguous else x.copy(), *results)
+
+    return one if count == 1 else whole
+
+
 # --- kernels in NumPy's code -----------------------------------------------------------------------------
 
 
@@ -192,28 +282,33 @@ def _is_product(node: Node) -> bool:
     return 2 * math.prod(node.shape) * a.shape[-1] < LEAST_PRODUCT or beats_blas(node.dtype)
 
 
-def _fused(nodes: list[Node], results: list[Node], once: set[int]) -> list[Node]:
+def _fused(nodes: list[Node], results: list[Node], once: set[int], *, alone: bool = False) -> list[Node]:
     """Return the nodes with an activation and its slope as one operation, where both are asked for at one place.
 
-    Which nodes are an activation's is found by what its own formulas record.
+    With `alone` also where only one of them is. Which nodes are an activation's is found by what its own formulas
+    record.
     """
     read = {id(node) for node in results}
     places = {id(node): place for place, node in enumerate(nodes)}
     found: dict[int, list[Node]] = {}  # new nodes by the place that they stand before
     for name, kernel in FUSED.items():
-        values: dict[int, tuple[Node, Node]] = {}
+        argument: dict[int, Node] = {}
+        values: dict[int, Node] = {}
         slopes: dict[int, Node] = {}
         for node in nodes:
             if id(node) in once or not node.shape or node.dtype.kind != "f":
                 continue
             for value, slope in activation_patterns(name):
-                if (z := matched(value, node)) is not None and z.shape == node.shape:
-                    values.setdefault(id(z), (z, node))
-                if (z := matched(slope, node)) is not None and z.shape == node.shape:
-                    slopes.setdefault(id(z), node)
-        for key in values.keys() & slopes.keys():
-            (z, value_node), slope_node = values[key], slopes[key]
-            if value_node.dtype != z.dtype or slope_node.dtype != z.dtype or id(z) in once:
+                for pattern, kept in ((value, values), (slope, slopes)):
+                    if (z := matched(pattern, node)) is not None and z.shape == node.shape:
+                        argument[id(z)] = z
+                        kept.setdefault(id(z), node)
+        for key in places.keys() & (
+            values.keys() | slopes.keys() if alone else values.keys() & slopes.keys()
+        ):
+            z, halves = argument[key], {0: values.get(key), 1: slopes.get(key)}
+            outputs = {half: node for half, node in halves.items() if node is not None}
+            if any(node.dtype != z.dtype for node in outputs.values()) or id(z) in once:
                 continue
             u, b = without_bias(z) if id(z) not in read else (z, None)
             added = []
@@ -223,9 +318,11 @@ def _fused(nodes: list[Node], results: list[Node], once: set[int]) -> list[Node]
                 added.append(b)
                 once.add(id(b))
             pair = Node("function", kernel, (u, b), {}, (2, *z.shape), z.dtype, {})
-            found.setdefault(min(places[id(value_node)], places[id(slope_node)]), []).extend([*added, pair])
-            for place, node in enumerate((value_node, slope_node)):
-                node.kind, node.function, node.args, node.base = "item", "getitem", (pair, place), pair
+            first = min(places[id(node)] for node in outputs.values())
+            found.setdefault(first, []).extend([*added, pair])
+            for half, node in outputs.items():
+                node.kind, node.function, node.base = "item", "getitem", pair
                 node.options, node.errors, node.method = {}, {}, "__call__"
+                node.rewire((pair, half))
     made = [part for place, node in enumerate(nodes) for part in [*found.get(place, ()), node]]
     return needed(made, results, everything_counted=False) if found else nodes

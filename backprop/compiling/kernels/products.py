@@ -16,14 +16,15 @@ import llvmlite.binding
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import types
 from numba.core import cgutils as untyped_cgutils
+from numba.core import types as untyped_types
 from numba.extending import intrinsic
 
 from jacobians.numerics.blas_threads import WORTH_TWO, blas_threads, one_blas_thread
 from jacobians.numerics.threads import halves, spread
 
-cgutils: Any = untyped_cgutils
+cgutils: Any = untyped_cgutils  # neither says what its functions take
+types: Any = untyped_types
 _FEATURES = llvmlite.binding.get_host_cpu_features()
 _BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16
 """The bytes of a vector register."""
@@ -232,15 +233,64 @@ def _array(dtype: Any, ndim: int, layout: Any = "A", readonly: bool = True) -> A
 
 
 @cache
-def _compiled(ndim: int, layout: str, dtype: np.dtype[Any]) -> Callable[..., Any]:
-    """Return the compiled product with a right factor of so many axes, behind the look at its arguments."""
+def _overload(ndim: int, layout: str, dtype: np.dtype[Any]) -> Any:
+    """Return the compiled product with a right factor of so many axes."""
     function, options = (multiply, _OPTIONS) if ndim == 2 else (multiply_vector, _SUMS)
     signature = types.void(
-        _array(dtype, 2, layout), _array(dtype, ndim), _array(dtype, ndim, "C", readonly=False)
+        _array(dtype, 2, layout),
+        _array(dtype, ndim, "A" if ndim == 2 else "C"),
+        _array(dtype, ndim, "C", readonly=False),
     )
     compiled = numba.njit([signature], cache=True, **options)(function.py_func)
-    overload: Any = next(iter(compiled.overloads.values()))
-    return overload.entry_point
+    return next(iter(compiled.overloads.values()))
+
+
+@cache
+def _compiled(ndim: int, layout: str, dtype: np.dtype[Any]) -> Callable[..., Any]:
+    """Return the same as a function of arrays, behind the look at their kinds."""
+    entry: Callable[..., Any] = _overload(ndim, layout, dtype).entry_point
+    return entry
+
+
+@cache
+def product_at(dtype: np.dtype[Any]) -> Any:
+    """Return the product of two matrices for compiled code, which calls it where it lies.
+
+    Whatever compiled code is linked with is compiled again with it, for seconds.
+    """
+    overload = _overload(2, "A", dtype)
+    address = int(overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name))
+    matrices = [_array(dtype, 2), _array(dtype, 2), _array(dtype, 2, "C", readonly=False)]
+
+    def called(context: Any, a: Any, b: Any, c: Any) -> Any:
+        def call(context: Any, build: Any, signature: Any, args: Any) -> Any:
+            kind = context.call_conv.get_function_type(types.none, matrices)
+            function = build.inttoptr(_INTEGER(address), kind.as_pointer())
+            context.call_conv.call_function(build, function, types.none, matrices, args)
+            return context.get_dummy_value()
+
+        return types.void(a, b, c), call
+
+    return intrinsic(called)
+
+
+@cache
+def numbers_at(dtype: np.dtype[Any]) -> Any:
+    """Return a function for compiled code: from an address and a count to the array of what lies there.
+
+    An array that compiled code knows by its numbers is compiled number by number.
+    """
+    pointer: Any = types.CPointer(numba.from_dtype(dtype))
+
+    def pointed(context: Any, address: Any) -> Any:
+        def call(context: Any, build: Any, signature: Any, args: Any) -> Any:
+            return build.inttoptr(args[0], context.get_value_type(pointer))
+
+        return pointer(types.intp), call
+
+    pointer_to: Any = intrinsic(pointed)
+    array_at = numba.carray  # type: ignore[attr-defined]
+    return numba.njit(lambda address, count: array_at(pointer_to(address), (count,)))
 
 
 @cache
@@ -274,6 +324,7 @@ class Product:
         if a.ndim == 1:
             a, b = b.T, a
         if b.ndim == 1:
+            b = b if b.flags.c_contiguous else b.copy()
             layout = "C" if a.flags.c_contiguous else "F" if a.flags.f_contiguous else "A"
             if out is None:
                 out = np.empty(len(a), a.dtype)
