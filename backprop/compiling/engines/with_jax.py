@@ -83,7 +83,12 @@ _OTHERWISE = {"argsort": _argsort, "take": _take}
 
 
 class _Running(Running):
-    """The nodes on tracers, with the reductions that JAX's functions of two arrays lack."""
+    """The nodes on tracers, in precisions that JAX has, and with reductions that its functions of two arrays lack."""
+
+    def read(self, value: Any) -> Any:
+        if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
+            return jax.dtypes.canonicalize_dtype(value)  # float32 where jax_enable_x64 is off
+        return super().read(value)
 
     def method(self, function: Any, name: str) -> Any:
         if name == "__call__" and function.__name__ in _OTHERWISE:
