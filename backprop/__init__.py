@@ -6,7 +6,8 @@ from backprop.compiling.compiled import compile  # noqa: A004  # backprop.compil
 from backprop.compiling.compiled_graphs import CompiledGraph
 from backprop.compiling.gradients import CompiledGradients, compile_gradients
 from backprop.compiling.jacobians import CompiledJacobian
-from backprop.compiling.products import CompiledProducts, ProductsAt, compile_products
+from backprop.compiling.products import CompiledProducts, compile_products
+from backprop.compiling.products_at import ProductsAt
 from backprop.execute import Execution
 from backprop.families import NetworkShape, Sweep, sweep
 from backprop.formula_costs import FormulaCosts, formula_costs

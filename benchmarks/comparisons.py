@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ class Comparison(NamedTuple):
     our_least: float | None = None
     their_least: float | None = None
     best: bool = True  # whether nothing of ours is faster
+    bounded: bool = False  # whether the floor is nearly all of their time
 
     @property
     def least_ratio(self) -> float | None:
@@ -40,8 +42,18 @@ class Comparison(NamedTuple):
         return self.their_least / self.our_least if self.our_least and self.their_least else None
 
     @property
+    def level(self) -> bool:
+        """Whether a peer is a little faster where more can't be bought."""
+        return self.behind and self.bounded and self.ratio is not None and self.ratio.median >= LEVEL
+
+    @property
     def they_win(self) -> bool:
-        """Whether a peer is faster."""
+        """Whether a peer is faster than everything of ours, and more than a little where more can't be bought."""
+        return self.behind and self.best and not self.level
+
+    @property
+    def behind(self) -> bool:
+        """Whether a peer is faster than this one of ours."""
         return self.role == "peer" and self.ratio is not None and self.ratio.median < 1
 
 
@@ -72,10 +84,13 @@ def least(seconds: Sequence[float | None]) -> float:
     return min(found for found in seconds if found is not None)
 
 
+INTO = re.compile(r"\bout\)|\bout=")  # the call of a contestant that writes into a given array
+
+
 def fastest(contestants: Mapping[str, Any], wanted: str) -> str | None:
     """Return the fastest contestant of a name, a role or a runtime; peers only, for a runtime.
 
-    "alone" are ours without an engine beside NumPy.
+    "alone" are ours without an engine beside NumPy, "fresh" ours into an array of their own.
     """
     found = [
         name
@@ -85,14 +100,24 @@ def fastest(contestants: Mapping[str, Any], wanted: str) -> str | None:
             wanted in (name, known["role"])
             or (wanted == known["runtime"] and known["role"] == "peer")
             or (wanted == "alone" and known["role"] == "ours" and "engine=" not in name)
+            or (wanted == "fresh" and known["role"] == "ours" and not INTO.search(name))
         )
     ]
     return min(found, key=lambda name: median(contestants[name]["seconds"]), default=None)
 
 
 def compare_case(record: Mapping[str, Any]) -> list[Comparison]:
-    """Return a comparison for each goal of a measured case; one without a goal only if no other says the same."""
-    found = [_compare(record, goal) for goal in record["goals"]]
+    """Return a comparison for each goal of a measured case; one without a goal only if no other says the same.
+
+    Where the floor takes more than 85 % of the fastest peer's time more than level can't be bought: that is the goal
+    then, and 0.9 of the floor, whether the case asks for it or not.
+    """
+    goals = list(record["goals"])
+    about_peers = any(goal["ratio"] is not None and _about_peers(goal) for goal in goals)
+    bounded = about_peers and share_of_floor(record, fastest(record["contestants"], "peer")) > ALL
+    if bounded and not any(goal["against"] == "floor" for goal in goals):
+        goals.append({"against": "floor", "ratio": None, "seconds": None, "ours": None, "loaded": False})
+    found = [_compare(record, goal, bounded) for goal in goals]
     said = {(line.case, line.ours, line.theirs) for line in found if line.goal}
     kept = []
     for line in found:
@@ -102,19 +127,38 @@ def compare_case(record: Mapping[str, Any]) -> list[Comparison]:
     return kept
 
 
+def head_to_head(record: Mapping[str, Any]) -> Comparison | None:
+    """Return the fastest of ours beside the fastest peer, whatever the goals are; None where one of them is missing."""
+    goal = {"against": "peer", "ratio": None, "seconds": None, "ours": None, "loaded": False}
+    line = _compare(record, goal, False)
+    return None if line.ratio is None else line
+
+
 LEVEL, OF_THE_FLOOR, ALL = 0.97, 0.9, 0.85
 
 
-def products_are_all(record: Mapping[str, Any]) -> bool:
-    """Return whether the floor takes more than 85 % of the fastest peer's time: more than level can't be bought."""
+def share_of_floor(record: Mapping[str, Any], peer: str | None) -> float:
+    """Return what the least products, ours or another library's, take of a peer's time; 0 where they do not bound us.
+
+    They do not where something of ours is clearly faster than they are, or asked to be, as without dead units.
+    """
     known = record["contestants"]
-    floor, peer = fastest(known, "floor"), fastest(known, "peer")
-    if floor is None or peer is None:
-        return False
-    return median(known[floor]["seconds"]) > ALL * median(known[peer]["seconds"])
+    least_products = [fastest(known, "floor"), fastest(known, "products")]
+    seconds = [median(known[name]["seconds"]) for name in least_products if name is not None]
+    ours = fastest(known, "ours")
+    if not seconds or peer is None or ours is None:
+        return 0.0
+    asked_more = any(goal["against"] == "floor" and (goal["ratio"] or 0) > 1 for goal in record["goals"])
+    if asked_more or median(known[ours]["seconds"]) < OF_THE_FLOOR * min(seconds):
+        return 0.0
+    return min(seconds) / median(known[peer]["seconds"])
 
 
-def _compare(record: Mapping[str, Any], goal: Mapping[str, Any]) -> Comparison:
+def _about_peers(goal: Mapping[str, Any]) -> bool:
+    return goal["seconds"] is None and goal["against"] not in ("floor", "loaded") and not goal["loaded"]
+
+
+def _compare(record: Mapping[str, Any], goal: Mapping[str, Any], bounded: bool) -> Comparison:
     contestants = record["contestants"]
     wanted = goal["ours"] or "ours"
     ours = fastest(contestants, wanted)
@@ -130,8 +174,11 @@ def _compare(record: Mapping[str, Any], goal: Mapping[str, Any]) -> Comparison:
     else:
         between = ratio(others, mine) if mine and others else None
     asked, said = goal["ratio"], ""
-    if goal["level"] and products_are_all(record):
-        asked, said = (OF_THE_FLOOR if goal["against"] == "floor" else LEVEL), " (products are all)"
+    share = share_of_floor(record, theirs) if role == "peer" and not loaded else 0.0
+    if bounded and goal["against"] == "floor":
+        asked, said = OF_THE_FLOOR, " (level)"
+    elif share > ALL and asked is not None and asked > LEVEL:
+        asked, said = LEVEL, f" (level: the floor is {100 * share:.0f} % of theirs)"
     reason, met = "", None
     if "wrong" in record:
         reason, met = f"a wrong answer, nothing is timed: {record['wrong']}", False
@@ -153,13 +200,14 @@ def _compare(record: Mapping[str, Any], goal: Mapping[str, Any]) -> Comparison:
         our_least=least(mine) if mine else None,
         their_least=least(others) if others else None,
         best=ours == fastest(contestants, "ours"),
+        bounded=share > ALL,
     )  # fmt: skip
 
 
 def _absent(record: Mapping[str, Any], wanted: str) -> str:
     """Return why none of the contestants that are meant was measured."""
     skipped = record["skipped"]
-    role_of = {"alone": "ours"}.get(wanted, wanted)
+    role_of = {"alone": "ours", "fresh": "ours"}.get(wanted, wanted)
     meant = [name for name, (role, runtime) in record["entrants"].items() if role_of in (name, role, runtime)]
     reasons = [f"{name}: {skipped[name]}" for name in meant if name in skipped]
     return "; ".join(["not measured", *reasons]) if reasons else "not installed"

@@ -9,18 +9,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from cases.family import Case, Family, Goal
 from comparisons import compare_case, fastest, median
-from workers import OURS, ContestantError, Worker
+from workers import OURS, ContestantError, Worker, WrongAnswerError
 
-LAGGARD = 5  # so many times slower than the fastest of its role: fewer rounds
-FEW_ROUNDS = 5
-SETTLE = 0.04  # seconds after a block, until the threads of its process sleep: OpenBLAS spins for 30 ms
+LAGGARD, FEW_ROUNDS = 5, 3  # so many times slower than the fastest of its role: so many rounds
+FAR, FEWEST_ROUNDS = 20, 1
+SETTLE = 0.04  # seconds after a block of several threads, until they sleep: OpenBLAS's spin for 30 ms
 
 
 class Effort(NamedTuple):
@@ -35,16 +35,16 @@ class Effort(NamedTuple):
     most : float
         Seconds for all blocks of one contestant; the slow ones get fewer rounds.
     least : int
-        Rounds of the slowest.
+        Rounds of the slowest. Where it is 1, a call of more than `most` seconds isn't made again.
     patience : float
         A first call that takes more seconds stays the only one, unless the runtime compiles in it.
     slow : bool
         Whether contestants that are marked as slow are called, once.
     """
 
-    rounds: int = 7
-    block: float = 0.02
-    most: float = 0.7
+    rounds: int = 9
+    block: float = 0.03
+    most: float = 1.2
     least: int = 1
     patience: float = 12.0
     slow: bool = True
@@ -55,35 +55,25 @@ QUICK = Effort(rounds=5, block=0.01, most=0.5, patience=2.0, slow=False)
 HURRIED = Effort(rounds=3, block=0.005, most=0.1, patience=1.0, slow=False)  # when time is nearly up
 
 
-class WrongAnswerError(Exception):
-    """A contestant gives another answer than expected: nothing is timed."""
-
-
-def compare(name: str, answer: Any, expected: Any, tolerance: float) -> float:
-    """Return the largest difference as a share of the largest entry.
-
-    Raises
-    ------
-    WrongAnswerError
-        If the shapes differ, or an entry differs by more than the tolerance; NaN differs from everything.
-    """
-    if answer.shape != expected.shape:
-        raise WrongAnswerError(f"{name}: an answer of shape {answer.shape}, expected {expected.shape}")
-    scale = max(float(np.abs(expected).max()), np.finfo(float).tiny)
-    difference = float(np.abs(answer - expected).max()) / scale
-    if not difference <= tolerance:
-        raise WrongAnswerError(
-            f"{name}: differs from the expected answer by {difference:.1e} of its largest entry"
-        )
-    return difference
-
-
 def measure(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Effort) -> dict[str, Any]:
     """Return what was measured of a case, ready for JSON.
 
     A contestant has `seconds`, the mean of a call in each round or None where it did not take part; `bytes` of its
     answer, and the `peak` of what a call allocates. Where a goal is missed, `profiles` say where the time of ours goes.
+    `took` says where the time of measuring went, in seconds.
     """
+    start, before = time.monotonic(), _spent(workers)
+    record = _measured(case, dtype, workers, effort)
+    took = _spent(workers) - before
+    took["all"] = time.monotonic() - start
+    return record | {"took": {part: round(seconds, 2) for part, seconds in took.most_common()}}
+
+
+def _spent(workers: Mapping[str, Worker]) -> Counter[str]:
+    return sum((worker.spent for worker in workers.values()), Counter())
+
+
+def _measured(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Effort) -> dict[str, Any]:
     family, problem = case.family, case.in_dtype(dtype)
     contestants: dict[str, Any] = {}
     skipped: dict[str, str] = {}
@@ -102,7 +92,7 @@ def measure(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Effor
         "dtype": dtype,
         "family": family.title,
         "title": case.title,
-        "goals": [vars(goal) for goal in case.goals] if dtype == "float64" else _shown(case),
+        "goals": [vars(goal) for goal in (case.compared if dtype == "float64" else _shown(case))],
         "entrants": {name: [known.role, known.runtime] for name, known in family.contestants.items()},
         "skipped": skipped,
         "contestants": contestants,
@@ -114,14 +104,20 @@ def measure(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Effor
     for name, reply in first.items():
         known = family.contestants[name]
         contestants[name] = {"role": known.role, "runtime": known.runtime, "bytes": reply["bytes"]}
-    times = _times(family, problem, {name: places[name] for name in first}, first, effort, skipped)
+    times = _times(case, problem, {name: places[name] for name in first}, first, effort, skipped)
     for name, seconds in times.items():
         contestants[name]["seconds"] = seconds
+    quickest = {fastest(contestants, role) for role in ("ours", "peer", "floor")}
+    for name, seconds in times.items():
         once = called_once(family, name, problem, first[name]["seconds"], effort)
+        contestants[name]["peak"] = None
+        if once or (name not in quickest and median(seconds) > effort.most):
+            continue
         with contextlib.suppress(ContestantError):
-            contestants[name]["peak"] = None if once else places[name].ask("memory", contestant=name)["bytes"]
-    if case.loaded and dtype == "float64":
-        roles = {"ours" if goal.against == "loaded" else goal.against for goal in case.goals if goal.loaded}
+            contestants[name]["peak"] = places[name].ask("memory", contestant=name)["bytes"]
+    under_load = [goal for goal in case.compared if goal.loaded] if dtype == "float64" else []
+    if under_load:
+        roles = {"ours" if goal.against == "loaded" else goal.against for goal in under_load}
         names = {fastest(contestants, role) for role in (*roles, "ours")} - {None}
         for name, seconds in _loaded({name: places[name] for name in names}, contestants, effort).items():
             contestants[name]["loaded"] = seconds
@@ -138,12 +134,12 @@ def called_once(family: Family, name: str, problem: Any, seconds: float, effort:
     return known.slow(problem) or (seconds > effort.patience and known.runtime != "jax")
 
 
-def _shown(case: Case) -> list[dict[str, Any]]:
+def _shown(case: Case) -> list[Goal]:
     """Return the comparisons of a case without goals; each once."""
     shown = dict.fromkeys(
         (goal.against, goal.ours) for goal in case.goals if goal.seconds is None and not goal.loaded
     )
-    return [vars(Goal(against, ours=ours)) for against, ours in shown]
+    return [Goal(against, ours=ours) for against, ours in shown]
 
 
 def _answers(
@@ -157,28 +153,24 @@ def _answers(
     """Compare all answers with the expected one; return the replies of those that take part."""
     replies = {}
     with tempfile.TemporaryDirectory() as directory:
-        expected = Path(directory) / "expected.npy"
-        witness.ask("expected", path=str(expected))
+        path = Path(directory) / "expected.npy"
+        witness.ask("expected", path=str(path))
         for name, worker in places.items():
             if family.contestants[name].slow(problem) and not effort.slow:
                 skipped[name] = "a call takes long: measured once, in a full run only"
                 continue
-            path = Path(directory) / "answer.npy"
-            path.unlink(missing_ok=True)
             try:
                 replies[name] = worker.ask("answer", contestant=name, path=str(path))
             except ContestantError as error:
                 skipped[name] = str(error)
                 continue
-            if path.exists():
-                compare(
-                    name, np.load(path), np.load(expected, mmap_mode="r"), family.tolerance[problem.dtype]
-                )
+            if "wrong" in replies[name]:
+                raise WrongAnswerError(replies[name]["wrong"])
     return replies
 
 
 def _times(
-    family: Family,
+    case: Case,
     problem: Any,
     places: Mapping[str, Worker],
     first: Mapping[str, Any],
@@ -186,6 +178,7 @@ def _times(
     skipped: dict[str, str],
 ) -> dict[str, list[float | None]]:
     """Return the seconds of a call of each contestant, one a round; who fails on the way is skipped."""
+    family = case.family
     times: dict[str, list[float | None]] = {name: [None] * effort.rounds for name in places}
     once: dict[str, float] = {}
     order = spread(effort.rounds)
@@ -196,6 +189,9 @@ def _times(
         # the call for the answer was the first one: it compiled what is compiled
         try:
             seconds = worker.ask("time", contestant=name, calls=1, warm=False)["seconds"]
+            if seconds > effort.most and effort.least == 1:
+                times[name][order[0]] = seconds
+                continue
             calls = max(1, min(1000, int(effort.block / 4 / max(seconds, 1e-7))))
             once[name] = (
                 worker.ask("time", contestant=name, calls=calls, warm=False)["seconds"]
@@ -205,7 +201,16 @@ def _times(
         except ContestantError as error:
             skipped[name] = str(error)
             del times[name]
-    part = participation(once, {name: family.contestants[name].role for name in once}, effort)
+    known = {
+        name: {
+            "role": family.contestants[name].role,
+            "runtime": family.contestants[name].runtime,
+            "seconds": [spent],
+        }
+        for name, spent in once.items()
+    }
+    named = {fastest(known, wanted) for goal in case.goals for wanted in (goal.against, goal.ours or "ours")}
+    part = participation(once, {name: entry["role"] for name, entry in known.items()}, effort, named)
     for number in range(effort.rounds):
         for name in random.sample(sorted(once), len(once)):
             if number in part[name] and name in times:
@@ -218,7 +223,8 @@ def _times(
                     del times[name]
                     continue
                 times[name][number] = reply["seconds"]
-                time.sleep(SETTLE)
+                if reply["threads"]:
+                    time.sleep(SETTLE)
     return times
 
 
@@ -227,16 +233,21 @@ LOADED_ROUNDS, LOADED_BLOCK = 5, 0.06  # a block meets several turns of the othe
 
 def _loaded(
     places: Mapping[str, Worker], contestants: Mapping[str, Any], effort: Effort
-) -> dict[str, list[float]]:
-    """Return the seconds of a call of each contestant with a busy process on each core."""
-    times: dict[str, list[float]] = {name: [] for name in places}
+) -> dict[str, list[float | None]]:
+    """Return the seconds of a call of each contestant with a busy process on each core, one a round."""
+    rounds = min(LOADED_ROUNDS, effort.rounds)
+    times: dict[str, list[float | None]] = {name: [None] * rounds for name in places}
     block = min(LOADED_BLOCK, 3 * effort.block)
     with busy_cores(), contextlib.suppress(ContestantError):
-        for _ in range(min(LOADED_ROUNDS, effort.rounds)):
+        for number in range(rounds):
             for name, worker in places.items():
-                calls = max(1, int(block / median(contestants[name]["seconds"])))
-                times[name].append(worker.ask("time", contestant=name, calls=calls, warm=True)["seconds"])
-    return times
+                calm = median(contestants[name]["seconds"])
+                if number and calm * rounds > effort.most:
+                    continue
+                calls = max(1, int(block / calm))
+                reply = worker.ask("time", contestant=name, calls=calls, warm=calls > 1)
+                times[name][number] = reply["seconds"]
+    return {name: found for name, found in times.items() if found[0] is not None}
 
 
 # not longer than the process that asked for it, however that one ends
@@ -263,7 +274,9 @@ def busy_cores() -> Iterator[None]:
             process.wait()
 
 
-def participation(once: Mapping[str, float], roles: Mapping[str, str], effort: Effort) -> dict[str, set[int]]:
+def participation(
+    once: Mapping[str, float], roles: Mapping[str, str], effort: Effort, named: Collection[str | None] = ()
+) -> dict[str, set[int]]:
     """Return the rounds in which each contestant takes part: fewer for the slow, which all the faster share.
 
     Parameters
@@ -272,12 +285,15 @@ def participation(once: Mapping[str, float], roles: Mapping[str, str], effort: E
         Seconds of one call.
     roles : mapping of str to str
     effort : Effort
+    named : collection of str
+        Those that a goal is about, which the fastest of their role don't stand for.
     """
     found = {}
     for name, seconds in once.items():
         rounds = effort.rounds
-        if seconds > LAGGARD * min(once[other] for other in once if roles[other] == roles[name]):
-            rounds = min(rounds, FEW_ROUNDS)
+        behind = seconds / min(once[other] for other in once if roles[other] == roles[name])
+        if behind > LAGGARD and name not in named:
+            rounds = min(rounds, FEWEST_ROUNDS if behind > FAR else FEW_ROUNDS)
         rounds = max(
             min(effort.least, effort.rounds), min(rounds, int(effort.most / max(seconds, effort.block)))
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from comparisons import Comparison, compare_case, median
 
-COLOURS = {"peer": "#3f87c8", "floor": "#7a7a7a", "ours": "#5a9a5a", "missed": "#c0392b"}
+COLOURS = {"peer": "#3f87c8", "floor": "#7a7a7a", "beside": "#7a7a7a", "ours": "#5a9a5a", "missed": "#c0392b"}
 SERIES_COLOURS = ("#3f87c8", "#d9762f", "#5a9a5a")
 
 

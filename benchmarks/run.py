@@ -2,8 +2,8 @@
 
     python benchmarks/run.py [--quick | --thorough] [--only GLOB] [--output DIR]
 
-Contestants: ours, JAX, PyTorch, HIPS autograd, SciPy, numdifftools, SymPy, and the floor: the least matrix products, or
-the least bytes. What is not installed is said so. See benchmarks/README.md and docs/speed.md.
+Contestants: ours, JAX, PyTorch, HIPS autograd, CasADi, SciPy, numdifftools, SymPy, and the floor: the least matrix
+products, or the least bytes. What is not installed is said so. See benchmarks/README.md and docs/speed.md.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from cases import CASES
+from cases.family import Case
 from cases.scaling import SERIES
 from comparisons import compare_case
 from measuring import HURRIED, QUICK, THOROUGH, Effort, measure
@@ -31,7 +32,8 @@ from workers import OURS, RUNTIMES, Worker
 
 DOCUMENTATION = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-RARELY, SINGLE, GROWTH = 0.7, 0.75, 0.85  # shares of the time, from which on less is measured
+HURRY = 0.9  # the share of the time from which on blocks are short
+MINUTES = 25.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,9 +58,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--minutes",
         type=float,
-        default=11.0,
-        help="when they are nearly over, the rest gets short blocks, and single precision and growth are left out "
-        "(default: 11)",
+        default=MINUTES,
+        help="when they are nearly over, the rest gets short blocks, and when they are, it is left out: cases with "
+        f"goals come first (default: {MINUTES:.0f})",
     )
     parser.add_argument(
         "--only", metavar="GLOB", action="append", help="cases whose name matches, such as '*1024*'"
@@ -74,6 +76,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=available_cores(),
         help="of everyone (default: the cores that there are)",
     )
+    parser.add_argument(
+        "--openblas-core", metavar="NAME",
+        help="the processor whose kernels OpenBLAS takes in every process, such as SkylakeX (default: as it chooses)",
+    )  # fmt: skip
     parser.add_argument("--no-scaling", action="store_true", help="without the pictures of growth")
     parser.add_argument("--write-docs", action="store_true", help="put table and pictures into docs/")
     parser.add_argument("--redraw", action="store_true", help="from DIR/results.json, without measuring")
@@ -138,50 +144,78 @@ def measured(options: argparse.Namespace, kept: Path) -> dict[str, Any]:
 
     pythons = dict(options.python)
     workers = {
-        runtime: Worker(runtime, pythons.get(runtime, sys.executable), options.threads)
+        runtime: Worker(runtime, pythons.get(runtime, sys.executable), options.threads, options.openblas_core)
         for runtime in RUNTIMES
     }
-    if workers[OURS].missing:
-        raise SystemExit(f"the library itself can't be imported: {workers[OURS].missing}")
-    present = {runtime: worker for runtime, worker in workers.items() if not worker.missing}
-    results: dict[str, Any] = {
-        "date": datetime.datetime.now(tz=datetime.UTC).strftime("%Y-%m-%d"),
-        "effort": effort._asdict(),
-        "machine": {
-            "processor": processor(),
-            "cores": available_cores(),
-            "threads": options.threads,
-            "system": f"{platform.system()} {platform.machine()}",
-            "versions": {runtime: worker.versions for runtime, worker in present.items()},
-            "missing": {runtime: worker.missing for runtime, worker in workers.items() if worker.missing},
-        },
-        "cases": [],
-        "scaling": [],
-        "left_out": [],
-    }
-    for runtime, reason in results["machine"]["missing"].items():
-        print(f"{runtime} is not installed: {reason}", flush=True)
     try:
-        for dtype in ("float64", "float32"):
-            for case in options.cases:
-                if dtype == "float32" and not case.single:
-                    continue
-                if spent() > (SINGLE if dtype == "float32" else 1):
-                    results["left_out"].append(f"{case.name}, {dtype}")
-                    continue
-                record = measure(case, dtype, present, HURRIED if spent() > RARELY else effort)
+        ready(workers, options.openblas_core)
+        present = {runtime: worker for runtime, worker in workers.items() if not worker.missing}
+        results: dict[str, Any] = {
+            "date": datetime.datetime.now(tz=datetime.UTC).strftime("%Y-%m-%d"),
+            "effort": effort._asdict(),
+            "machine": {
+                "processor": processor(),
+                "cores": available_cores(),
+                "threads": options.threads,
+                "system": f"{platform.system()} {platform.machine()}",
+                "blas": workers[OURS].blas,
+                "openblas_core": options.openblas_core,
+                "versions": {runtime: worker.versions for runtime, worker in present.items()},
+                "missing": {runtime: worker.missing for runtime, worker in workers.items() if worker.missing},
+            },
+            "cases": [],
+            "scaling": [],
+            "left_out": [],
+        }
+        for runtime, reason in results["machine"]["missing"].items():
+            print(f"{runtime} is not installed: {reason}", flush=True)
+        for part in schedule(options.cases, not options.no_scaling):
+            if spent() > 1:
+                results["left_out"].append(part if isinstance(part, str) else f"{part[0].name}, {part[1]}")
+            elif isinstance(part, str):
+                results["scaling"] = growth(present[OURS], effort if options.thorough else QUICK)
+            else:
+                record = measure(*part, present, HURRIED if spent() > HURRY else effort)
                 results["cases"].append(record)
-                keep(results, kept)
                 print(comparison_table(compare_case(record)).split("\n", 2)[2], flush=True)
-        if not options.no_scaling and spent() > GROWTH:
-            results["left_out"].append("growth")
-        elif not options.no_scaling:
-            results["scaling"] = growth(present[OURS], effort if options.thorough else QUICK)
+            keep(results, kept)
     finally:
         for worker in workers.values():
             worker.close()
-    keep(results, kept)
+    results["minutes"] = (time.monotonic() - start) / 60
+    keep(in_order(results), kept)
     return results
+
+
+GROWTH = "growth"
+
+
+def schedule(cases: Sequence[Case], scaling: bool) -> list[tuple[Case, str] | str]:
+    """Return what is measured, in order: cases with goals, then growth, then what has none and may be left out."""
+    judged = [case for case in cases if any(goal.asks for goal in case.goals)]
+    found: list[tuple[Case, str] | str] = [(case, "float64") for case in judged]
+    found += [GROWTH] * scaling
+    found += [(case, "float64") for case in cases if case not in judged]
+    return [*found, *((case, "float32") for case in cases if case.single)]
+
+
+def in_order(results: dict[str, Any]) -> dict[str, Any]:
+    """Return the results with the cases as they stand in the tables, not as they were measured."""
+    places = {case.name: place for place, case in enumerate(CASES)}
+    results["cases"].sort(key=lambda record: places.get(record["name"], len(places)))
+    return results
+
+
+def ready(workers: Mapping[str, Worker], openblas_core: str | None) -> None:
+    """End the command where our own process can't take part, or has other kernels than asked for."""
+    if workers[OURS].missing:
+        raise SystemExit(f"the library itself can't be imported: {workers[OURS].missing}")
+    taken = workers[OURS].blas.get("kernels")
+    if openblas_core is not None and taken is not None and taken.lower() != openblas_core.lower():
+        raise SystemExit(
+            f"--openblas-core: found {openblas_core!r}, but NumPy's BLAS took the kernels for {taken}: it has no such "
+            f"kernels, or is no OpenBLAS"
+        )
 
 
 def growth(worker: Worker, effort: Effort) -> list[dict[str, Any]]:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from comparisons import Comparison, bytes_text, compare_case, fastest, least, median, ratio, seconds_text
+from comparisons import (
+    LEVEL,
+    Comparison,
+    bytes_text,
+    compare_case,
+    fastest,
+    head_to_head,
+    least,
+    median,
+    ratio,
+    seconds_text,
+)
 from profiles import text
 
 LARGE = 1_000_000  # bytes: answers whose memory is worth a line
@@ -40,6 +51,10 @@ def _row(line: Comparison) -> list[str]:
     verdict = [] if line.met is None else ["met" if line.met else "**missed**"]
     if line.they_win:
         verdict.append("the peer wins")
+    elif line.level:
+        verdict.append("level")
+    elif line.behind:
+        verdict.append("another of ours is faster")
     if line.reason:
         verdict.append(line.reason)
     between = ""
@@ -142,7 +157,9 @@ def machine_text(results: Mapping[str, Any]) -> str:
     absent = [f"{runtime} ({reason})" for runtime, reason in machine["missing"].items()]
     lines = [
         f"Measured {results['date']} on {machine['processor']}, {machine['cores']} cores, {machine['system']}; "
-        f"{machine['threads']} threads for everyone; {effort['rounds']} rounds of {effort['block']} s.",
+        f"{machine['threads']} threads for everyone; {effort['rounds']} rounds of {effort['block']} s"
+        + (f", {results['minutes']:.0f} minutes in all." if "minutes" in results else "."),
+        *kernel_lines(machine),
         *(f"- {text}" for text in versions),
     ]
     if results.get("left_out"):
@@ -152,6 +169,35 @@ def machine_text(results: Mapping[str, Any]) -> str:
     return "\n".join([lines[0], "", *lines[1:]])
 
 
+KERNEL_BITS = {
+    "SapphireRapids": 512, "Cooperlake": 512, "SkylakeX": 512,
+    "Haswell": 256, "Zen": 256, "Excavator": 256, "Steamroller": 256, "Piledriver": 256, "Bulldozer": 256,
+    "Sandybridge": 256,
+    "Nehalem": 128, "Penryn": 128, "Core2": 128, "Barcelona": 128, "Prescott": 128,
+}  # fmt: skip
+"""The width of the vectors in OpenBLAS's kernels, by the processor that they are named after."""
+
+
+def kernel_lines(machine: Mapping[str, Any]) -> list[str]:
+    """Return which kernels NumPy's BLAS took, and the way out where they leave half of the processor unused."""
+    blas, asked = machine.get("blas") or {}, machine.get("openblas_core")
+    if not blas.get("library"):
+        return []
+    name, bits = blas.get("kernels"), blas.get("vector_bits")
+    has = f"; the processor has vectors of {bits} bits" if bits else ""
+    lines = [f"- BLAS of NumPy: {blas['library']} with kernels for {name or 'an unnamed processor'}{has}"]
+    if asked:
+        lines.append(f"- OPENBLAS_CORETYPE={asked} was set for every process (--openblas-core)")
+    known = KERNEL_BITS.get(name or "")
+    if known is not None and bits is not None and known < bits and blas["library"].startswith("openblas"):
+        lines.append(
+            f"- **These kernels use {known} of {bits} bits**: NumPy's products, the floors among them, take "
+            f"longer than they need here. OPENBLAS_CORETYPE=SkylakeX, set before NumPy is imported, "
+            f"takes wider ones"
+        )
+    return lines
+
+
 def document(results: Mapping[str, Any]) -> str:
     """Return the section of the documentation: the machine, the goals, single precision, memory."""
     parts = [machine_text(results)]
@@ -159,7 +205,7 @@ def document(results: Mapping[str, Any]) -> str:
         records = [record for record in results["cases"] if record["dtype"] == dtype]
         lines = [line for record in records for line in compare_case(record)]
         if lines:
-            parts += [f"### {title}", summary(lines), comparison_table(lines)]
+            parts += [f"### {title}", summary(lines, records), comparison_table(lines)]
         if any(record.get("profiles") for record in records):
             parts += ["### Where the time goes when a goal is missed", profile_table(records)]
         if dtype == "float64" and records:
@@ -169,8 +215,8 @@ def document(results: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def summary(lines: Sequence[Comparison]) -> str:
-    """Return how many goals are met, and where a peer wins, in a few sentences."""
+def summary(lines: Sequence[Comparison], records: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many goals are met, and in which cases a peer beats the fastest of ours, in a few sentences."""
     judged = [line for line in lines if line.met is not None]
     sentences = []
     if judged:
@@ -179,9 +225,20 @@ def summary(lines: Sequence[Comparison]) -> str:
     unjudged = sum(bool(line.goal) and line.met is None for line in lines)
     if unjudged:
         sentences.append(f"{unjudged} goals could not be measured.")
-    losses = [f"{line.case} ({line.theirs})" for line in lines if line.they_win and line.best]
-    slower = [f"{line.case} ({line.ours})" for line in lines if line.they_win and not line.best]
-    sentences.append(f"A peer wins: {'; '.join(dict.fromkeys(losses))}." if losses else "No peer wins.")
-    if slower:
-        sentences.append(f"Ours that are not the fastest of ours lose: {'; '.join(dict.fromkeys(slower))}.")
+    beside = [line for line in map(head_to_head, records) if line is not None]
+    lost, level = [line for line in beside if line.they_win], [line for line in beside if line.level]
+    if beside:
+        sentences.append(
+            f"In {len(lost)} of {len(beside)} cases a peer is faster than the fastest of ours: {_named(lost)}."
+            if lost
+            else f"In none of {len(beside)} cases a peer is faster than the fastest of ours."
+        )
+    if level:
+        sentences.append(
+            f"Level (at least {LEVEL}), where the floor is nearly all of the peer's time: {_named(level)}."
+        )
     return " ".join(sentences)
+
+
+def _named(lines: Sequence[Comparison]) -> str:
+    return "; ".join(f"{line.case} ({line.theirs}, {line.ratio.median:.3g})" for line in lines if line.ratio)

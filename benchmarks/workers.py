@@ -1,7 +1,7 @@
 """Processes of one runtime each, and what they are asked.
 
 Two thread pools in one process stall each other for milliseconds, so every runtime has a process of its own, with as
-many threads as all others. Requests and answers are a line of JSON each: make the contestants of a case, save an
+many threads as all others. Requests and answers are a line of JSON each: make the contestants of a case, compare an
 answer, take the time of a block of calls, measure the memory of a call.
 """
 
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ RUNTIMES = {
 """What each runtime imports first, and the distributions whose versions are named."""
 PATIENCE = 240  # seconds for an answer
 OURS = "numpy"  # the runtime of the library and of the floor
+OWN_CORE = "OPENBLAS_CORETYPE"  # where it is set, OpenBLAS takes that processor's kernels
 
 
 class Worker:
@@ -49,6 +51,8 @@ class Worker:
         The interpreter.
     threads : int
         Of BLAS, OpenMP, XLA and PyTorch; the process is bound to as many cores.
+    openblas_core : str, optional
+        Whose kernels OpenBLAS takes; by default those that it chooses.
 
     Attributes
     ----------
@@ -56,10 +60,16 @@ class Worker:
         What it imported; empty if something is missing.
     missing : str
         Why it can't take part, or "".
+    blas : dict
+        Of our own: what :func:`kernels` says.
+    spent : Counter
+        The seconds that requests took, by their kind.
     """
 
-    def __init__(self, runtime: str, python: str, threads: int) -> None:
+    def __init__(self, runtime: str, python: str, threads: int, openblas_core: str | None = None) -> None:
         self.runtime, self._python, self._threads = runtime, python, threads
+        self._openblas_core = openblas_core
+        self.spent: Counter[str] = Counter()
         self._start()
 
     def _start(self) -> None:
@@ -67,16 +77,17 @@ class Worker:
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
         environment["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
         environment["PYTHONIOENCODING"] = "utf-8"
-        if runtime == OURS:
-            environment["PYTHONPATH"] = str(Path(__file__).parents[1])  # the library of this checkout
-        else:
-            environment.pop("PYTHONPATH", None)  # another interpreter has its own packages
+        # the library of this checkout, on each of its engines; other packages are the interpreter's own
+        environment["PYTHONPATH"] = str(Path(__file__).parents[1])
+        if self._openblas_core is not None:
+            environment[OWN_CORE] = self._openblas_core
         self.process = subprocess.Popen(
             [self._python, __file__, runtime, str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=environment,
         )  # fmt: skip
         hello = self._read()
         self.versions: dict[str, str] = hello.get("versions", {})
+        self.blas: dict[str, Any] = hello.get("blas", {})
         self.missing: str = hello.get("missing", "")
 
     def ask(self, do: str, **request: Any) -> Any:
@@ -92,12 +103,16 @@ class Worker:
             self.close()
             self._start()
         assert self.process.stdin is not None
+        start = time.perf_counter()
         try:
             self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
             self.process.stdin.flush()
         except OSError:
             raise ContestantError(f"the process of {self.runtime} has ended") from None
-        answer = self._read()
+        try:
+            answer = self._read()
+        finally:
+            self.spent[do] += time.perf_counter() - start
         if "error" in answer:
             raise ContestantError(answer["error"])
         return answer
@@ -148,6 +163,7 @@ class Server:
         from cases.family import Unsuitable
 
         self.made.clear()
+        gc.unfreeze()
         gc.collect()
         self.family, self.problem = BY_NAME[case].family, BY_NAME[case].in_dtype(dtype)
         skipped = {}
@@ -160,6 +176,7 @@ class Server:
                 skipped[contestant.name] = str(reason)
             except Exception as error:  # any: that one can't take part is a result
                 skipped[contestant.name] = describe(error)
+        gc.freeze()  # a collection before each block looks at what came later alone: with PyTorch 0.25 s otherwise
         return {"made": list(self.made), "skipped": skipped}
 
     def expected(self, path: str) -> dict[str, Any]:
@@ -171,20 +188,27 @@ class Server:
         return {"bytes": answer.nbytes}
 
     def answer(self, contestant: str, path: str) -> dict[str, Any]:
-        """Call once and save the answer; return its bytes in the form that the contestant keeps."""
+        """Call once and compare the answer with the saved one; return its bytes in the form that the contestant keeps.
+
+        Where it is wrong, `wrong` says how.
+        """
         import numpy as np
 
         made = self.made[contestant]
         convert = self.family.contestants[contestant].answer
         start = time.perf_counter()
         result = made.answer() if hasattr(made, "answer") else made()
-        seconds = time.perf_counter() - start
+        found: dict[str, Any] = {"seconds": time.perf_counter() - start}
         size = int(getattr(result, "nbytes", 0))
         if convert is not None:
             array = np.asarray(result if hasattr(made, "answer") else convert(result))
             size = size or array.nbytes
-            np.save(path, array)
-        return {"seconds": seconds, "bytes": size}
+            tolerance = self.family.tolerance[self.problem.dtype]
+            try:
+                compare(contestant, array, np.load(path, mmap_mode="r"), tolerance)
+            except WrongAnswerError as error:
+                found["wrong"] = str(error)
+        return found | {"bytes": size}
 
     def predict(self, contestant: str) -> dict[str, Any]:
         """Return what the cost model says of a case of a series."""
@@ -193,23 +217,26 @@ class Server:
         return predicted(self.problem, contestant)
 
     def time(self, contestant: str, calls: int, warm: bool) -> dict[str, Any]:
-        """Return the seconds of a call, the mean of a block."""
+        """Return the seconds of a call, the mean of a block, and whether other threads ran beside the calling one."""
         made = self.made[contestant]
         if hasattr(made, "seconds"):
             if warm:
                 made.seconds()
-            return {"seconds": sum(made.seconds() for _ in range(calls)) / calls}
+            return {"seconds": sum(made.seconds() for _ in range(calls)) / calls, "threads": False}
         if warm:
             made()
         gc.collect()
         gc.disable()
         try:
+            own, all_of_them = time.thread_time(), time.process_time()
             start = time.perf_counter()
             for _ in range(calls):
                 made()
-            return {"seconds": (time.perf_counter() - start) / calls}
+            seconds = time.perf_counter() - start
+            own, all_of_them = time.thread_time() - own, time.process_time() - all_of_them
         finally:
             gc.enable()
+        return {"seconds": seconds / calls, "threads": all_of_them > 1.05 * own}
 
     def profile(self, contestant: str) -> dict[str, float]:
         """Return where the time of a call goes: parts and their shares."""
@@ -229,6 +256,37 @@ class Server:
         if self.runtime in ("numpy", "autograd"):
             return {"bytes": traced_peak(call) + getattr(made, "kept", 0)}
         return {"bytes": resident_peak(call)}
+
+
+class WrongAnswerError(Exception):
+    """A contestant gives another answer than expected: nothing is timed."""
+
+
+AT_ONCE = 1 << 20  # numbers that are compared at a time: no second copy of a large answer
+
+
+def compare(name: str, answer: Any, expected: Any, tolerance: float) -> float:
+    """Return the largest difference as a share of the largest entry.
+
+    Raises
+    ------
+    WrongAnswerError
+        If the shapes differ, or an entry differs by more than the tolerance; NaN differs from everything.
+    """
+    import numpy as np
+
+    if answer.shape != expected.shape:
+        raise WrongAnswerError(f"{name}: an answer of shape {answer.shape}, expected {expected.shape}")
+    found, right = answer.reshape(-1), expected.reshape(-1)
+    pieces = [slice(start, start + AT_ONCE) for start in range(0, found.size, AT_ONCE)]
+    scale = np.max([np.abs(right[piece]).max() for piece in pieces], initial=np.finfo(float).tiny)
+    # np.max, not max: NaN is the largest
+    difference = float(np.max([np.abs(found[piece] - right[piece]).max() for piece in pieces]) / scale)
+    if not difference <= tolerance:
+        raise WrongAnswerError(
+            f"{name}: differs from the expected answer by {difference:.1e} of its largest entry"
+        )
+    return difference
 
 
 def describe(error: Exception) -> str:
@@ -281,7 +339,7 @@ def serve(runtime: str, threads: int) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     try:
-        write({"versions": _versions(runtime, threads)})
+        write({"versions": _versions(runtime, threads), "blas": kernels() if runtime == OURS else {}})
     except ImportError as error:  # PackageNotFoundError is one
         write({"missing": describe(error)})
         return
@@ -294,6 +352,35 @@ def serve(runtime: str, threads: int) -> None:
             write({"error": describe(error)})
 
 
+def kernels() -> dict[str, Any]:
+    """Return which BLAS NumPy has loaded, whose kernels it took, and the processor's vectors, as far as can be told.
+
+    `library` and `kernels` are those that threadpoolctl finds; `vector_bits` is the width that NumPy's own loops of
+    exp use, which NumPy chose by asking the processor.
+    """
+    import numpy as np
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    found: dict[str, Any] = {}
+    with contextlib.suppress(ImportError):
+        import threadpoolctl
+
+        for library in threadpoolctl.threadpool_info():
+            if library["user_api"] == "blas":
+                found["library"] = f"{library['internal_api']} {library['version']}"
+                found["kernels"] = library.get("architecture")
+    with contextlib.suppress(ImportError, LookupError):
+        from numpy.lib.introspect import opt_func_info
+
+        chosen = opt_func_info("^exp$", "float64")["exp"]["dd"]["current"]
+        found["vector_bits"] = next((bits for name, bits in VECTOR_BITS.items() if name in chosen), None)
+    return found
+
+
+VECTOR_BITS = {"AVX512": 512, "X86_V4": 512, "AVX2": 256, "X86_V3": 256}
+"""The width of vectors in the names of NumPy's targets."""
+
+
 def _versions(runtime: str, threads: int) -> dict[str, str]:
     imported, *named = RUNTIMES[runtime]
     module = importlib.import_module(
@@ -301,6 +388,8 @@ def _versions(runtime: str, threads: int) -> dict[str, str]:
     )  # the others are loaded where they are used: some bring thread pools
     if runtime == "jax":
         module.config.update("jax_enable_x64", True)
+        # contestants on a GPU put their arrays there; without this all of JAX's would be
+        module.config.update("jax_default_device", module.devices("cpu")[0])
     if runtime == "torch":
         module.set_num_threads(threads)
     found = {name: importlib.metadata.version(name) for name in (imported, *named)}

@@ -19,9 +19,10 @@ from verification.constrained import Directions
 from verification.problem import EvaluationError, Problem
 from verification.report import CheckReport, Witness, Worst
 from verification.verdict import decide, needs_both_sides, where_steps_are_too_large, with_adjoint
-from verification.witnesses.adjoint import COLUMNS, PROJECTIONS, TRIALS, adjoint_witness, check_by_projections
+from verification.witnesses.adjoint import COLUMNS, TRIALS, adjoint_witness, check_by_projections
 from verification.witnesses.asking import Budget, ask, takes_square_matrices, taylor
 from verification.witnesses.finite_difference import finite_difference_jacobian, richardson
+from verification.witnesses.glance import PROJECTIONS
 from verification.witnesses.one_sided import one_sided
 from verification.witnesses.resolution import FLAT
 from verification.witnesses.size import evaluation_seconds, said_of, seconds_for_all

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from jacobians.numerics.arguments import checked_integer, checked_list, checked_option, real_number, shown
-from verification.witnesses.adjoint import PROJECTIONS
 from verification.witnesses.asking import WITNESSES, Budget
+from verification.witnesses.glance import PROJECTIONS
 
 
 def witness_names(witnesses: Iterable[str] | None) -> list[str]:

@@ -103,10 +103,19 @@ def trace_gradients(
     return GradientTrace(nodes, results, ["x", "y", *called])
 
 
-def gradient_source(trace: GradientTrace, title: str, name: str = "gradients") -> Written:
+def gradient_source(
+    trace: GradientTrace, title: str, name: str = "gradients", *, takes_out: bool = True
+) -> Written:
     """Return a module with a function `make` of constants that returns the function `gradients`, or another name.
 
-    Its last argument `out` are arrays that take the results, or None for fresh ones.
+    Parameters
+    ----------
+    trace : GradientTrace
+    title : str
+        The first line of the docstring.
+    name : str
+    takes_out : bool
+        Whether the last argument of the function is `out`, arrays that take the results, or None for fresh ones.
     """
     constants: dict[str, Array] = {}
     results = list(trace.results.values())
@@ -116,7 +125,7 @@ def gradient_source(trace: GradientTrace, title: str, name: str = "gradients") -
     given = {
         id(node): name
         for name, node in zip(names, results, strict=True)
-        if node.takes_out and id(node) not in fixed
+        if takes_out and node.takes_out and id(node) not in fixed
     }
     printer = Printer(trace.nodes, results, constants, memory=memory, given=given)
     before = printer.lines([node for node in trace.nodes if id(node) in fixed], prefix="k")
@@ -127,14 +136,15 @@ def gradient_source(trace: GradientTrace, title: str, name: str = "gradients") -
         shared = id(node.root) in returned or node.root.kind == "input" or node.function is np.broadcast_to
         answers.append(f"np.array({printer.operand(node)})" if shared else printer.operand(node))
         returned.add(id(node.root))
-    opened = f"{', '.join(names)}{',' if len(names) == 1 else ''} = out"
-    inner = [opened, *memory.beginning(), *printer.freed(lines, " ".join(answers)), *memory.ending()]
+    opened = [f"{', '.join(names)}{',' if len(names) == 1 else ''} = out"] if takes_out else []
+    taken = [*trace.arguments, *([f"out=(None,) * {len(names)}"] if takes_out else [])]
+    inner = [*opened, *memory.beginning(), *printer.freed(lines, " ".join(answers)), *memory.ending()]
     text = [
         *f'"""{title}"""'.split("\n"),
         *before,
         "",
         *memory.setting_up(),
-        f"def {name}({', '.join([*trace.arguments, f'out=(None,) * {len(names)}'])}):",
+        f"def {name}({', '.join(taken)}):",
         *(f"    {line}" for line in inner),
         f"    return {', '.join(answers)}{',' if len(answers) == 1 else ''}",
         "",

@@ -21,6 +21,7 @@ from backprop.compiling.engines import (
 from backprop.compiling.gradient_source import GradientTrace, gradient_source
 from backprop.compiling.nodes import Node, fixed_nodes
 from backprop.compiling.printing import needed
+from backprop.compiling.products_at import ProductsAt
 from backprop.compiling.recording import Recording
 from backprop.compiling.recording_ledger import RecordingLedger
 from backprop.compiling.stored_arrays import recorded_factor, stored_arrays
@@ -28,8 +29,8 @@ from jacobians import Cost, Function, Jacobian, Spec
 from jacobians.equality import ByValue
 from jacobians.function import INPUT
 from jacobians.numerics.arguments import checked_flag, checked_list, checked_option, shown
-from jacobians.numerics.arrays import Array, real_array
-from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.arrays import real_array
+from jacobians.numerics.ledger import UNCOUNTED, Ledger
 from jacobians.numerics.libraries import require_numpy_function
 from jacobians.structures import BlockRow
 
@@ -44,7 +45,7 @@ class CompiledProducts(ByValue):
     ----------
     sources : dict of str to str
         The code for NumPy: "values" of x, one for each of "matvec", "rmatvec", "row_norms", and in a batch for one
-        vector at all points, "matvec_of_one" and "rmatvec_of_one".
+        vector at all points, "matvec_of_one" and "rmatvec_of_one", and for the sum over them "rmatvec_summed".
     costs : dict of str to Cost
         Multiplications and additions in one call of each but "values"; norms are not counted.
     spec : Spec
@@ -89,6 +90,7 @@ class CompiledProducts(ByValue):
             vars(self).update(vars(made[name]))
             self._engine, self._candidates = "auto", ", ".join(made)
             return
+        self._ledger = UNCOUNTED if engine == "numpy" else engine_module(engine).LEDGER
         self.sources: dict[str, str] = {}
         self.costs: dict[str, Cost] = {}
         recording = Recording(share=True)
@@ -104,7 +106,14 @@ class CompiledProducts(ByValue):
         )
         self._like, self.spec = jacobian, jacobian.spec
         self._lead = shape[:1] if batched else ()
-        arrays = {name: recording.lift(array).node for name, array in stored_arrays(jacobian, "J").items()}
+        # what several blocks store is one array, be it in the code or among the values
+        first: dict[int, str] = {}
+        arrays: dict[str, Node] = {}
+        self._stored: dict[str, str] = {}  # the name of each stored array among the values
+        for name, array in stored_arrays(jacobian, "J").items():
+            node = recording.lift(array).node
+            self._stored[name] = first.setdefault(id(node), name)
+            arrays.setdefault(self._stored[name], node)
         self._arrays = list(arrays)
         self._values = self._code("values", recording, arrays, ["x"])
         m, n = self.spec.shape
@@ -126,15 +135,25 @@ class CompiledProducts(ByValue):
                 lambda J, u, ledger: J._transpose()._apply(u[..., None], ledger)[..., 0],
                 (n,),
             )
+        if batched:
+            self._codes["rmatvec_summed"] = self._product(
+                "rmatvec_summed", (*self._lead, m), _pulled, (n,), ()
+            )
 
     def _product(
-        self, name: str, shape: tuple[int, ...] | None, formula: Callable[..., Any], result: tuple[int, ...]
+        self,
+        name: str,
+        shape: tuple[int, ...] | None,
+        formula: Callable[..., Any],
+        result: tuple[int, ...],
+        lead: tuple[int, ...] | None = None,
     ) -> Callable[..., Any]:
         recording = Recording(share=True)
-        factor = recorded_factor(recording, self.spec, "J", self._like)
+        factor = recorded_factor(recording, self.spec, "J", self._like, self._stored)
         vector = None if shape is None else recording.input("vector", shape, self.dtype)
-        found: Any = recording.lift(formula(factor, vector, RecordingLedger(recording)))
-        expected = (*self._lead, *result)
+        ledger = RecordingLedger(recording, planned=False)
+        found: Any = recording.lift(formula(factor, vector, ledger))
+        expected = (*(self._lead if lead is None else lead), *result)
         whole: Any = found if found.shape == expected else np.broadcast_to(found, expected)
         arguments = [*self._arrays, *([] if shape is None else ["vector"])]
         code = self._code(name, recording, {name: whole.node}, arguments)
@@ -147,7 +166,7 @@ class CompiledProducts(ByValue):
         ends = list(results.values())
         nodes = needed(recording.nodes, ends, everything_counted=False)
         title = f"{name} of {short_name(self._network)} at x of shape {self.shape}."
-        written = gradient_source(GradientTrace(nodes, results, arguments), title, name)
+        written = gradient_source(GradientTrace(nodes, results, arguments), title, name, takes_out=False)
         self.sources[name] = written.source
         if self.engine == "numpy":
             return written.made()
@@ -158,7 +177,10 @@ class CompiledProducts(ByValue):
                 module, once = engine_module(self.engine), fixed_nodes(nodes)
                 own = module.made(Work(nodes, arguments, ends, once))
                 fused = own or gradient_source(
-                    GradientTrace(module.rewritten(nodes, ends, once), results, arguments), title, name
+                    GradientTrace(module.rewritten(nodes, ends, once), results, arguments),
+                    title,
+                    name,
+                    takes_out=False,
                 )
                 made.append(own or fused.made())
             return made[0](*arrays)
@@ -198,81 +220,9 @@ class CompiledProducts(ByValue):
         return f"<CompiledProducts with ∂/∂({by}): x {self.shape}, {m}×{n}, {where}>"
 
 
-class ProductsAt(ByValue):
-    """Products with the Jacobian at one point, or at the points of a batch; made by :meth:`CompiledProducts.at`.
-
-    Attributes
-    ----------
-    jacobian : Jacobian
-        The Jacobian itself, of the values that are kept.
-    """
-
-    def __init__(self, compiled: CompiledProducts, values: dict[str, Array]) -> None:
-        self._compiled, self._values = compiled, values
-
-    @property
-    def jacobian(self) -> Jacobian:
-        """The Jacobian itself, of the values that are kept."""
-        like = self._compiled._like
-        names = iter(self._compiled._arrays)
-        return like.mapped(lambda _: self._values[next(names)])
-
-    @without_float_errors
-    def matvec(self, v: Any, out: Array | None = None) -> Array:
-        """Return J·v: shape (m,), or (N, m) for N points.
-
-        Parameters
-        ----------
-        v : array_like, shape (n,) or (N, n)
-        out : numpy.ndarray, optional
-            Where the answer goes.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If v or out is refused.
-        """
-        return self._called("matvec", out, self._vector(v, "v", self._compiled.spec.shape[1]))
-
-    @without_float_errors
-    def rmatvec(self, u: Any, out: Array | None = None) -> Array:
-        """Return Jᵀ·u: shape (n,), or (N, n) for N points, each by itself.
-
-        Parameters and errors as in :meth:`matvec`, for u of shape (m,) or (N, m).
-        """
-        return self._called("rmatvec", out, self._vector(u, "u", self._compiled.spec.shape[0]))
-
-    @without_float_errors
-    def row_norms(self, out: Array | None = None) -> Array:
-        """Return the Euclidean norms of the rows: shape (m,), or (N, m) for N points."""
-        return self._called("row_norms", out)
-
-    def dense(self, out: Array | None = None) -> Array:
-        """Return the dense Jacobian: shape (m, n), or (N, m, n) for N points, written into `out` block by block."""
-        return self.jacobian.dense(out=out)
-
-    def _vector(self, value: Any, name: str, size: int) -> Array:
-        compiled = self._compiled
-        vector = real_array(value, name, foreign="refuse").astype(compiled.dtype, copy=False)
-        shape = (*compiled._lead, size)
-        if vector.shape not in (shape, (size,)):
-            expected = f"{shape}" if len(shape) == 1 else f"{shape} or ({size},)"
-            raise ValueError(f"{name}: found shape {vector.shape}, expected {expected}")
-        return vector
-
-    def _called(self, name: str, out: Array | None, *vector: Array) -> Array:
-        of_one = self._compiled._lead and vector and vector[0].ndim == 1
-        (found,) = self._compiled._codes[f"{name}_of_one" if of_one else name](
-            *self._values.values(), *vector
-        )
-        if out is None:
-            return found
-        if not isinstance(out, np.ndarray) or not out.flags.writeable or out.shape != found.shape:
-            raise ValueError(
-                f"out: found {shown(out)}, expected a writeable array of shape {found.shape} and dtype {found.dtype}"
-            )
-        np.copyto(out, found)
-        return out
+def _pulled(jacobian: Jacobian, u: Any, ledger: Ledger) -> Any:
+    """Return Σ_p J_pᵀ u_p."""
+    return jacobian._pull(ledger.add_points(u, jacobian.spec.batch), ledger)
 
 
 def _restored(

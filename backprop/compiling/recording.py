@@ -292,7 +292,10 @@ class Recorded(NDArrayOperatorsMixin, Unnumbered):
     @property
     def mT(self) -> Recorded:  # noqa: N802  # NumPy's name
         """The transpose of the last two axes."""
-        return self._attribute("mT", (*self.shape[:-2], self.shape[-1], self.shape[-2]))
+        shape = (*self.shape[:-2], self.shape[-1], self.shape[-2])
+        if 1 in shape[-2:]:  # the entries keep their order
+            return self if shape == self.shape else self.reshape(shape)
+        return self._attribute("mT", shape)
 
     @property
     def flags(self) -> SimpleNamespace:

@@ -13,11 +13,18 @@ from jacobians.numerics.ledger import Ledger
 
 
 class RecordingLedger(Ledger):
-    """A ledger that also writes the counted cost beside the operation."""
+    """A ledger that also writes the counted cost beside the operation.
 
-    def __init__(self, recording: Recording) -> None:
+    Parameters
+    ----------
+    recording : Recording
+    planned : bool
+        Whether what is recorded has to be what specs say, as what a plan multiplies is.
+    """
+
+    def __init__(self, recording: Recording, *, planned: bool = True) -> None:
         super().__init__()
-        self.recording = recording
+        self.recording, self.planned = recording, planned
 
     def matmul(self, a: Any, b: Any) -> Any:
         """Return a @ b, with its cost."""
@@ -37,6 +44,10 @@ class RecordingLedger(Ledger):
             self._charge(super().add_at, target, index, values)
         else:  # of numbers that are known, into an array of numbers
             super().add_at(target, index, values)
+
+    def add_points(self, array: Any, batch: tuple[int, ...]) -> Any:
+        """Return the sum over points, with its cost."""
+        return array if array.shape[:-1] == batch else self._charge(super().add_points, array, batch)
 
     def _charge(self, operation: Any, *operands: Any) -> Any:
         before = self.cost

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,13 @@ def _argument(structure: str, name: str, field: str) -> str:
     return name if structure == Dense.structure else f"{name}_{field}"
 
 
-def recorded_factor(recording: Recording, spec: Spec, name: str, like: Jacobian | None = None) -> Jacobian:
+def recorded_factor(
+    recording: Recording,
+    spec: Spec,
+    name: str,
+    like: Jacobian | None = None,
+    same: Mapping[str, str] | None = None,
+) -> Jacobian:
     """Return a Jacobian of `spec` whose arrays are inputs of the recording, named as by :func:`stored_arrays`.
 
     Parameters
@@ -74,6 +80,8 @@ def recorded_factor(recording: Recording, spec: Spec, name: str, like: Jacobian 
     name : str
     like : Jacobian, optional
         Where dtype and shapes of output and input come from.
+    same : mapping of str to str, optional
+        The name of the array that stands for another, by the name of this one: they are one input.
 
     Examples
     --------
@@ -83,21 +91,27 @@ def recorded_factor(recording: Recording, spec: Spec, name: str, like: Jacobian 
     >>> [node.function for node in recording.nodes]
     ['D_d', 'D_U', 'D_V']
     """
-    arrays = _recorded(recording, spec, name, np.dtype(np.float64) if like is None else like.static)
+    static = np.dtype(np.float64) if like is None else like.static
+    arrays = _recorded(recording, spec, name, static, same or {}, {})
     return Jacobian.unflatten(spec, arrays, None if like is None else like.static)
 
 
-def _recorded(recording: Recording, spec: Spec, name: str, static: Any) -> dict[str, Any]:
+def _recorded(
+    recording: Recording, spec: Spec, name: str, static: Any, same: Mapping[str, str], made: dict[str, Any]
+) -> dict[str, Any]:
     """Return recorded arrays by the names that :meth:`Jacobian.flatten` has for them."""
     kind = owner(spec.structure)
     found: dict[str, Any] = {}
     for field, shape in kind._arrays(spec).items():
         dtype = np.intp if field in kind._indices else getattr(static, "dtype", static)
         called = _argument(spec.structure, name, field)
-        found[field] = recording.input(called, (*spec.batch, *shape), dtype)
+        called = same.get(called, called)
+        if called not in made:
+            made[called] = recording.input(called, (*spec.batch, *shape), dtype)
+        found[field] = made[called]
     for place, (key, part) in enumerate(zip(kind.part_names(spec), spec.parts, strict=True)):
         below = static.parts[place] if hasattr(static, "parts") else static
-        inner = _recorded(recording, part, f"{name}_{key}", below)
+        inner = _recorded(recording, part, f"{name}_{key}", below, same, made)
         found |= {f"{key}_{field}": array for field, array in inner.items()}
     return found
 

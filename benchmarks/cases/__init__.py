@@ -10,6 +10,7 @@ from . import (
     imports,
     input_jacobians,
     loss_gradients,
+    on_gpu,
     parameter_jacobians,
     plans,
     scaling,
@@ -28,6 +29,7 @@ CASES: tuple[Case, ...] = (
     *commands.CASES,
     *imports.CASES,
     *compiling.CASES,
+    *on_gpu.CASES,
 )
 
 BY_NAME: dict[str, Case] = {

@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 
 from .family import Call, Case, Family, Goal
-from .input_jacobians import expected
+from .input_jacobians import expected, flops
 from .networks import Network, ours
 
-SYMBOLIC = Family("symbolic check of ∂F/∂x", lambda problem: np.asarray(1.0))
-CERTIFIED = Family("certified check of ∂F/∂x", lambda problem: np.asarray(1.0))
+
+def one(problem: Network) -> Any:
+    """Return 1: the candidate is right."""
+    return np.asarray(1.0)
+
+
+SYMBOLIC = Family("symbolic check of ∂F/∂x", one, flops=flops)
+CERTIFIED = Family("certified check of ∂F/∂x", one, flops=flops)
 
 
 def _check(problem: Network, witness: str) -> Call:

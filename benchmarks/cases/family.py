@@ -12,7 +12,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-Role = Literal["ours", "peer", "floor"]
+Role = Literal["ours", "peer", "floor", "products", "beside"]
+"""Ours; what it is compared with; the least work of the task, by NumPy alone; the same matrix products by another
+library, which says whether they are all of a peer's time; and what is shown beside without being a peer."""
 Call = Callable[[], Any]
 
 
@@ -31,7 +33,7 @@ class Contestant(NamedTuple):
     """One way to do a task.
 
     `make` gets the problem and returns the call that is timed, or an :class:`OwnClock`. `answer` turns what the call
-    returns into the array that is compared; it is None for a floor, which answers another question. `slow` says for
+    returns into the array that is compared; it is None for what answers another question, as floors do. `slow` says for
     which problems a call takes so long that it is made once.
     """
 
@@ -54,12 +56,19 @@ class Family:
         From a problem to the answer as an array, by plain NumPy and none of the contestants.
     tolerance : dict of str to float
         By dtype: the largest allowed difference, as a share of the largest entry of the answer.
+    flops : callable, optional
+        From a problem to about how many floating-point operations ours needs. Cases of few are measured under load,
+        too; those of a family without it aren't.
     """
 
     def __init__(
-        self, title: str, expected: Callable[[Any], Any], tolerance: dict[str, float] | None = None
+        self,
+        title: str,
+        expected: Callable[[Any], Any],
+        tolerance: dict[str, float] | None = None,
+        flops: Callable[[Any], float] | None = None,
     ) -> None:
-        self.title, self.expected = title, expected
+        self.title, self.expected, self.flops = title, expected, flops
         self.tolerance = {"float64": 1e-10, "float32": 2e-4} | (tolerance or {})
         self.contestants: dict[str, Contestant] = {}
 
@@ -77,7 +86,7 @@ class Family:
         def enter(make: Callable[[Any], Call | OwnClock]) -> Callable[[Any], Call | OwnClock]:
             if name in self.contestants:
                 raise ValueError(f"{name}: two contestants of this name in {self.title}")
-            compared = None if role == "floor" else answer
+            compared = None if role in ("floor", "products") else answer
             self.contestants[name] = Contestant(name, runtime, role, make, compared, slow)
             return make
 
@@ -99,20 +108,28 @@ class Goal:
         A call of ours should take at most so long; `against` has no meaning then.
     ours : str, optional
         The contestant that the goal is about; by default the fastest of ours. "alone": the fastest that needs no engine
-        beside NumPy.
-    level : bool
-        Whether the products may be all that there is to gain: where the floor takes more than 85 % of the fastest
-        peer's time, the goal is 0.97 of a peer, and 0.9 of the floor.
+        beside NumPy; "fresh": the fastest that isn't given an array to write into.
     loaded : bool
         Whether both sides are measured with a busy process on each core.
+
+    Where matrix products are all of a peer's time, :func:`comparisons.compare_case` asks for another ratio.
     """
 
     against: str = "peer"
     ratio: float | None = None
     seconds: float | None = None
     ours: str | None = None
-    level: bool = False
     loaded: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is more than a comparison that is shown."""
+        return self.ratio is not None or self.seconds is not None
+
+
+SMALL = 20e6
+CALM = Goal("loaded", 1 / 3, loaded=True)
+"""What cases below 20 million operations are asked: a busy process on each core, and three times as long at most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,9 +156,11 @@ class Case:
     single: bool = False
 
     @property
-    def loaded(self) -> bool:
-        """Whether the case is measured under load, too."""
-        return any(goal.loaded for goal in self.goals)
+    def compared(self) -> tuple[Goal, ...]:
+        """The goals, and that of small cases under load."""
+        flops = None if self.family.flops is None else self.family.flops(self.problem)
+        small = self.goals and flops is not None and flops < SMALL and CALM not in self.goals
+        return (*self.goals, CALM) if small else self.goals
 
     @property
     def name(self) -> str:

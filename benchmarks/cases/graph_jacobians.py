@@ -70,7 +70,9 @@ def _turn(x: Any, y: Any) -> Any:
     return (x.real * y.imag - y.real * x.imag) / (x.real**2 + y.real**2)
 
 
-GRAPHS = Family("Jacobian of NumPy code", expected)
+GRAPHS = Family(
+    "Jacobian of NumPy code", expected, flops=lambda problem: 1000.0 * (problem.points or 1)
+)  # of some hundred operations a point
 ALONE = "backprop.compile(f, x)(x)"
 NUMBA = "backprop.compile(f, x, engine='numba')(x)"
 

@@ -61,7 +61,7 @@ def numpy(problem: Import) -> OwnClock:
 LIBRARIES = Family("import", lambda problem: np.asarray(1.0))
 
 
-def _library(module: str, role: Any = "peer") -> None:
+def _library(module: str, role: Any = "beside") -> None:
     def make(problem: Import) -> OwnClock:
         if importlib.util.find_spec(module) is None:
             raise Unsuitable("not installed")

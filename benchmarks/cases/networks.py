@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .family import Unsuitable
+
 
 @dataclasses.dataclass(frozen=True)
 class Network:
@@ -62,6 +64,11 @@ class Network:
         """How many numbers all W and b are."""
         return sum(h * (n + 1) for n, h in pairwise(self.sizes))
 
+    @property
+    def rows(self) -> int:
+        """How many points, 1 for one without an axis of points."""
+        return self.points or 1
+
     def forward(self) -> tuple[list[Any], list[Any]]:
         """Return the inputs of all layers, (d,) or (N, d), and the slopes φ′ between them, by plain NumPy."""
         values, slopes = [self.x()], []
@@ -83,7 +90,8 @@ class Network:
         m = self.sizes[-1]
         found = [np.broadcast_to(np.eye(m, dtype=self.dtype), (*values[0].shape[:-1], m, m))]
         for (W, _), slope in zip(layers[:0:-1], slopes[::-1], strict=True):
-            found.append((found[-1] @ W) * slope[..., None, :])
+            rows = found[-1].reshape(-1, len(W)) @ W  # one product for all points, not one a point
+            found.append(rows.reshape(*found[-1].shape[:-1], -1) * slope[..., None, :])
         return found[::-1]
 
 
@@ -110,6 +118,22 @@ def in_jax(problem: Network) -> tuple[Callable[[Any, Any], Any], Any, Any]:
 
     layers = [(jax.numpy.asarray(W), jax.numpy.asarray(b)) for W, b in problem.weights()]
     return network, layers, jax.numpy.asarray(problem.x())
+
+
+def gpu() -> Any:
+    """Return the GPU that JAX would use.
+
+    Raises
+    ------
+    Unsuitable
+        If there is none.
+    """
+    import jax
+
+    try:
+        return jax.devices("gpu")[0]
+    except RuntimeError as error:  # what it raises where no GPU, or no plugin for one, is there
+        raise Unsuitable("JAX has no GPU here") from error
 
 
 def in_torch(problem: Network) -> tuple[Callable[[Any, Any], Any], Any, Any]:

@@ -9,8 +9,9 @@ import numpy as np
 from jacobians.function import INPUT, Function
 from jacobians.numerics.blas_threads import product
 from jacobians.numerics.libraries import common_dtype, home_of, require_one_library
-from jacobians.structures import Dense, Identity, Jacobian, Kronecker
+from jacobians.structures import Dense, Jacobian, Kronecker
 from jacobians.structures.devices import moved
+from jacobians.structures.entrywise import identity
 
 
 class Affine(Function):
@@ -90,17 +91,17 @@ class Affine(Function):
         if wrt == INPUT and len(point) == 1:
             return Dense.unchecked(self.W, batch_shape=x.shape[:batch_ndim] if batch_ndim else None)
         dtype, home = common_dtype(x, self.W), home_of(x)
-        identity = moved(Identity.unchecked(h, dtype=dtype), home)
+        of_outputs = moved(identity(h, dtype), home)
         if len(point) == 1:
             if wrt == "b":
-                return identity
+                return of_outputs
             row = Dense.unchecked(x[..., None, :])
-            return Kronecker.unchecked(identity, row, out_shape=(h,), in_shape=(h, d))
+            return Kronecker.unchecked(of_outputs, row, out_shape=(h,), in_shape=(h, d))
         k = point[1]
         if wrt == INPUT:
-            columns = moved(Identity.unchecked(k, dtype=dtype), home)
+            columns = moved(identity(k, dtype), home)
             return Kronecker.unchecked(Dense.unchecked(self.W), columns, out_shape=(h, k), in_shape=(d, k))
         if wrt == "b":
             ones = Dense.unchecked(home.ones((k, 1), dtype))
-            return Kronecker.unchecked(identity, ones, out_shape=(h, k), in_shape=(h,))
-        return Kronecker.unchecked(identity, Dense.unchecked(x.mT), out_shape=(h, k), in_shape=(h, d))
+            return Kronecker.unchecked(of_outputs, ones, out_shape=(h, k), in_shape=(h,))
+        return Kronecker.unchecked(of_outputs, Dense.unchecked(x.mT), out_shape=(h, k), in_shape=(h, d))

@@ -224,10 +224,12 @@ def pieces_of(functions: Iterator[tuple[Function, Any]]) -> Array | None:
 
 def _is_no_number(result: Jacobian) -> bool:
     """Say whether a Jacobian stores NaN, or factors of ⊗ of which one holds ∞ and the other 0."""
-    stored = result.flatten()
-    if any(np.isnan(part).any() for part in stored.values()):
+    stored = list(
+        {id(part): part for part in result._stored_arrays()}.values()
+    )  # several blocks may store one
+    if any(np.isnan(np.maximum.reduce(part, axis=None)) for part in stored):  # of which NaN is the largest
         return True
-    if not isinstance(result, Kronecker) or not any(np.isinf(part).any() for part in stored.values()):
+    if not isinstance(result, Kronecker) or not any(np.isinf(part).any() for part in stored):
         return False
     first, second = (list(factor.flatten().values()) for factor in (result.A, result.B))
     return any(

@@ -61,12 +61,15 @@ class Record:
         record = cls(batch_ndim, max_vertices)
         start = record.add(INPUT, x, "input", tuple(np.shape(x)[batch_ndim:]))
         owners: dict[str, tuple[Function, str]] = {}
+        parameters: dict[int, Any] = {}
         for name in dict.fromkeys(names):
             place = start
             if name != INPUT:
                 owners = owners or function._owners()
                 owner, own = owners[name]
-                value = owner.parameters[own]
+                if id(owner) not in parameters:
+                    parameters[id(owner)] = owner.parameters
+                value = parameters[id(owner)][own]
                 place = record.add(name, value, "input", np.shape(value))
                 record._owned.setdefault(id(owner), []).append((own, place))
             record.sources[name] = place

@@ -244,12 +244,12 @@ def checked_option(
     ValueError: vec: found 'rwo', expected one of 'row', 'column'; did you mean 'row'?
     """
     known = tuple(options)
+    if isinstance(value, str) and value in known:
+        return value
     expected = f"expected one of {', '.join(map(repr, known)) or 'none'}{more}"
     if not isinstance(value, str):
         raise TypeError(f"{name}: found {shown(value)}, {expected}")
-    if value not in known:
-        raise ValueError(f"{name}: found {shown(value)}, {expected}{near(value, known, aliases)}")
-    return value
+    raise ValueError(f"{name}: found {shown(value)}, {expected}{near(value, known, aliases)}")
 
 
 def near(value: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:

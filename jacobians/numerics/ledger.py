@@ -15,6 +15,14 @@ from jacobians.cost import Cost
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.blas_threads import product
 from jacobians.numerics.libraries import is_foreign, namespace_of
+from jacobians.numerics.threads import halves, spread
+
+_LEAST_BLOCK = 2048
+"""Entries of a product of a point, from which a call for each point pays."""
+_LEAST_SHARED = 2**25
+"""Bytes to write, from which threads share the points: some milliseconds."""
+_PIECE = 2**22
+"""Bytes of what a thread writes before it takes the next points."""
 
 
 def matrix_product(a: Array, b: Array) -> Array:
@@ -39,6 +47,47 @@ def matrix_product(a: Array, b: Array) -> Array:
     if type(b) is np.ndarray and b.ndim > 2 and a.ndim == 2 and b.shape[-1] == 1:
         return product(b[..., 0], a.T)[..., None]
     return product(a, b)
+
+
+def outer_products(left: Array, right: Array, blocks: Array) -> None:
+    """Write A_pr·B_qs for matrices A and B of each point into an array of shape (…, p, q, r, s).
+
+    Parameters
+    ----------
+    left, right : numpy.ndarray, shapes (…, p, r) and (…, q, s)
+        Their leading axes broadcast to those of `blocks`.
+    blocks : numpy.ndarray
+
+    Examples
+    --------
+    >>> blocks = np.empty((1, 1, 2, 2))
+    >>> outer_products(np.array([[2.0, 3.0]]), np.array([[1.0, 10.0]]), blocks)
+    >>> blocks[0, 0]
+    array([[ 2., 20.],
+           [ 3., 30.]])
+    """
+    lead = blocks.shape[:-4]
+    if math.prod(blocks.shape[-4:]) < _LEAST_BLOCK:
+        np.multiply(left[..., :, None, :, None], right[..., None, :, None, :], out=blocks)
+        return
+    # a point at a time, which stays in the cache
+    left, right = (np.broadcast_to(part, (*lead, *part.shape[-2:])) for part in (left, right))
+
+    def work(first: slice) -> None:
+        for point in np.ndindex(blocks[first].shape[: len(lead)]):
+            here = (point[0] + first.start, *point[1:])
+            np.einsum("pr,qs->pqrs", left[here], right[here], out=blocks[here])
+
+    if not lead:
+        np.einsum("pr,qs->pqrs", left, right, out=blocks)
+        return
+    spread(work, pieces_of(blocks))
+
+
+def pieces_of(blocks: Array) -> list[slice]:
+    """Return slices of the points of an array that threads write: one where it isn't worth two threads."""
+    points, nbytes = len(blocks), blocks.nbytes
+    return halves(points, min(points, nbytes // _PIECE) if nbytes >= _LEAST_SHARED else 1)
 
 
 def summed_over(array: Array, batch: tuple[int, ...]) -> Array:
@@ -76,6 +125,8 @@ class Ledger:
     ----------
     cost : Cost
         What has been executed so far.
+    planned : bool
+        Whether what is executed has to be what specs say: then only shapes may decide how a product is formed.
 
     Examples
     --------
@@ -84,6 +135,9 @@ class Ledger:
     >>> ledger.cost
     Cost(multiplications=24, additions=16)
     """
+
+    planned: bool = True
+    _spare: Array | None = None
 
     def __init__(self) -> None:
         self.multiplications = 0
@@ -103,6 +157,18 @@ class Ledger:
         self.additions += size * (inner - 1)
         return found
 
+    def rescale(self, a: Array, b: Array) -> Array:
+        """Return a * b as :meth:`scale`, for who doesn't need `a` any more: into its memory where nobody does."""
+        if a is self._spare and b.dtype == a.dtype and np.broadcast_shapes(a.shape, b.shape) == a.shape:
+            self.multiplications += a.size
+            return np.multiply(a, b, out=a)  # fresh memory takes longer than the multiplications
+        return self.scale(a, b)
+
+    def spare(self, array: Array | None) -> None:
+        """Let :meth:`rescale` take the memory of `array`, which nobody else holds."""
+        if type(self) is Ledger:  # others record, replay, or are everybody's
+            self._spare = array
+
     def scale(self, a: Array, b: Array) -> Array:
         """Return a * b, broadcast: one multiplication for each entry of the result."""
         product = a * b
@@ -115,14 +181,27 @@ class Ledger:
         self.additions += math.prod(total.shape)
         return total
 
+    def outer(self, left: Array, right: Array, blocks: Array) -> None:
+        """Write :func:`outer_products` into an array: one multiplication an entry."""
+        outer_products(left, right, blocks)
+        self.multiplications += math.prod(blocks.shape)
+
     def add_at(self, target: Array, index: Any, values: Array) -> None:
         """Add values to the entries of `target` at `index`, one by one: one addition for each value."""
         np.add.at(target, index, values)
         self.additions += values.size
 
+    def add_points(self, array: Array, batch: tuple[int, ...]) -> Array:
+        """Return :func:`summed_over`: n − 1 additions for each sum of n numbers."""
+        total = summed_over(array, batch)
+        self.additions += math.prod(array.shape) - math.prod(total.shape)
+        return total
 
-class _Uncounted(Ledger):
-    """A ledger that only computes."""
+
+class Uncounted(Ledger):
+    """A ledger that only computes; other engines have their own for what takes the most time."""
+
+    planned = False
 
     def matmul(self, a: Array, b: Array) -> Array:
         """Return a @ b."""
@@ -136,12 +215,24 @@ class _Uncounted(Ledger):
         """Return a + b, broadcast."""
         return a + b
 
+    def outer(self, left: Array, right: Array, blocks: Array) -> None:
+        """Write the products into an array."""
+        outer_products(left, right, blocks)
+
+    def matmul_into(self, a: Array, b: Array, out: Array) -> None:
+        """Write the product of two matrices into a third."""
+        product(a, b, out)
+
     def add_at(self, target: Array, index: Any, values: Array) -> None:
         """Add values to the entries of `target` at `index`, one by one."""
         np.add.at(target, index, values)
 
+    def add_points(self, array: Array, batch: tuple[int, ...]) -> Array:
+        """Return :func:`summed_over`."""
+        return summed_over(array, batch)
 
-UNCOUNTED = _Uncounted()
+
+UNCOUNTED = Uncounted()
 """The ledger of who doesn't ask what it costs: the same formulas, without the counting."""
 
 

@@ -67,35 +67,73 @@ def _bind(thread: int, cores: set[int]) -> None:
         os.sched_setaffinity(thread, cores)
 
 
-_Ends = SimpleQueue[BaseException | None]  # one entry a job: what it raised
-
-
 class _Helper:
     """A thread that waits for jobs; handing one over takes a fifth of what the future of a pool takes."""
 
     def __init__(self) -> None:
-        self._jobs: SimpleQueue[tuple[Callable[[], None], _Ends]] = SimpleQueue()
+        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="points", daemon=True)
         self._thread.start()
 
-    def start(self, job: Callable[[], None], ends: _Ends, cores: set[int]) -> None:
-        """Have `job` called, on some cores if there are any; then there is one entry more in `ends`."""
+    def start(self, job: Callable[[], None], cores: set[int]) -> None:
+        """Have `job` called, on some cores if there are any."""
         if cores and self._thread.native_id is not None:
             _bind(self._thread.native_id, cores)  # before it wakes up
-        self._jobs.put((job, ends))
+        self._jobs.put(job)
 
     def _run(self) -> None:
         while True:
-            self._do(*self._jobs.get())  # in a frame of its own: no job is kept until the next one comes
+            self._jobs.get()()  # no job is kept until the next one comes
 
-    @staticmethod
-    def _do(job: Callable[[], None], ends: _Ends) -> None:
+
+class _Pieces:
+    """Pieces that threads take one after the other, and what happened to them."""
+
+    def __init__(self, work: Callable[[slice], Any], pieces: Sequence[slice]) -> None:
+        self._work: Callable[[slice], Any] | None = work
+        self._waiting = iter(pieces)
+        self._turn = threading.Condition()
+        self._at_work = 0  # other threads that have taken a piece and not finished it
+        self._errors: list[BaseException] = []
+
+    def take(self) -> None:
+        """Do pieces until none is left; of a thread that helps."""
+        while True:
+            with self._turn:
+                piece, work = next(self._waiting, None), self._work
+                if piece is None or work is None:
+                    return
+                self._at_work += 1
+            try:
+                work(piece)
+            except BaseException as error:
+                self._errors.append(error)
+            finally:
+                del work
+                with self._turn:
+                    self._at_work -= 1
+                    self._turn.notify()
+
+    def finish(self) -> None:
+        """Do pieces until none is left, and wait for those of others; not for a thread that has not begun.
+
+        Where cores are shared with other processes a thread may wake up milliseconds later: then it finds nothing.
+        """
+        work = self._work
+        assert work is not None
         try:
-            job()
-        except BaseException as error:
-            ends.put(error)
-        else:
-            ends.put(None)
+            while True:
+                with self._turn:
+                    piece = next(self._waiting, None)
+                if piece is None:
+                    break
+                work(piece)
+        finally:
+            with self._turn:
+                self._waiting, self._work = iter(()), None
+                self._turn.wait_for(lambda: not self._at_work)
+        for error in self._errors:
+            raise error
 
 
 @cache
@@ -127,7 +165,8 @@ def spread(work: Callable[[slice], Any], pieces: Sequence[slice]) -> None:
     Notes
     -----
     Without threadpoolctl, with one BLAS thread, or while another call is at it, one piece comes after the other. An
-    exception of any piece is raised when all have ended.
+    exception of any piece is raised when all that were begun have ended. What other threads have not begun when no
+    piece is left is not waited for.
 
     Examples
     --------
@@ -142,29 +181,12 @@ def spread(work: Callable[[slice], Any], pieces: Sequence[slice]) -> None:
             work(piece)
         return
     try:
-        waiting = iter(pieces)
-        turn = threading.Lock()
-
-        def take() -> None:
-            while True:
-                with turn:
-                    piece = next(waiting, None)
-                if piece is None:
-                    return
-                work(piece)
-
+        shared = _Pieces(work, pieces)
         with one_blas_thread(), _cores_apart(threads) as others:
-            ends: _Ends = SimpleQueue()
             for helper, cores in zip(_helpers(threads - 1), others, strict=True):
                 # NumPy's error state is part of the context
-                helper.start(partial(copy_context().run, take), ends, cores)
-            try:
-                take()
-            finally:
-                errors = [ends.get() for _ in range(threads - 1)]  # wait for all before anything is raised
-            for error in errors:
-                if error is not None:
-                    raise error
+                helper.start(partial(copy_context().run, shared.take), cores)
+            shared.finish()
     finally:
         _limit.release()
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jacobians.cost import Cost
-from jacobians.numerics.arrays import require_budget
+from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.ledger import Ledger
 from jacobians.numerics.letters import is_symbolic
 from jacobians.planning.intervals import all_ways, tree_of
@@ -279,7 +279,32 @@ def _cheapest(specs: tuple[Spec, ...]) -> Association:
 
 def evaluate(tree: Tree, factors: Sequence[Jacobian], ledger: Ledger | None = None) -> Jacobian:
     """Return the product of the factors as bracketed."""
-    return fold(tree, factors.__getitem__, lambda left, right: multiply(left, right, ledger))
+    if isinstance(tree, int):
+        return factors[tree]
+    first, second = tree
+    own = Ledger() if ledger is None else ledger
+    if isinstance(first, int) and isinstance(second, int):
+        return multiply(factors[first], factors[second], own)
+
+    def join(left: Jacobian, right: Jacobian) -> Jacobian:
+        made = multiply(left, right, own)
+        own.spare(_unshared(made, left, right))  # it is taken once: by what is joined to it
+        return made
+
+    try:
+        return fold(tree, factors.__getitem__, join)
+    finally:
+        own.spare(None)
+
+
+def _unshared(made: Jacobian, left: Jacobian, right: Jacobian) -> Array | None:
+    """Return the array of a product of matrices, which nothing but the product holds."""
+    if not (left.spec.is_dense and right.spec.is_dense and made.spec.is_dense):
+        return None
+    array, *others = (next(iter(matrix.arrays.values())) for matrix in (made, left, right))
+    if type(array) is not np.ndarray or not array.flags.writeable:
+        return None
+    return None if any(np.may_share_memory(array, other) for other in others) else array
 
 
 def product(factors: Sequence[Jacobian]) -> Jacobian:

@@ -14,9 +14,11 @@ from jacobians.names import class_name
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.blas_threads import product
 from jacobians.numerics.float_errors import without_float_errors
+from jacobians.numerics.ledger import UNCOUNTED, Uncounted
 from jacobians.numerics.libraries import spread_to
-from jacobians.structures import BlockRow, Jacobian
+from jacobians.structures import BlockRow, Dense, Jacobian
 from jacobians.structures.common_factors import CommonFactor, common_factors
+from jacobians.structures.pairs_of_points import Term, add_dense
 
 
 @without_float_errors
@@ -52,6 +54,11 @@ def pairwise_products(J: Jacobian, K: Jacobian | None = None, *, max_bytes: int 
     array([[ 1.,  3.],
            [ 3., 25.]])
     """
+    return products_of_pairs(J, K, max_bytes, UNCOUNTED)
+
+
+def products_of_pairs(J: Jacobian, K: Jacobian | None, max_bytes: int | None, ledger: Uncounted) -> Array:
+    """Return :func:`pairwise_products`, matrices multiplied by a ledger."""
     symmetric = K is None or K is J
     other = J if K is None else K
     for name, jacobian in (("J", J), ("K", other)):
@@ -75,15 +82,24 @@ def pairwise_products(J: Jacobian, K: Jacobian | None = None, *, max_bytes: int 
         "take fewer points at a time (K is for those of the other side), or pass a larger max_bytes",
         max_bytes,
     )
-    products = np.zeros((shape[2], shape[3], shape[0], shape[1]), dtype)
+    matrices: list[Term] = []
+    rest: list[tuple[Jacobian, Jacobian, Array]] = []
     for first, second in _terms(J, other):
+        S, T = first.left, second.left
         gram = _gram(first, second, (shape[0], shape[1]))
         weight = np.ones((1, 1), dtype) if gram is None else gram
-        first.left._add_pairs(second.left, products, weight, symmetric)
+        if type(S) is type(T) is Dense:
+            matrices.append(Term(S.expand(), T.expand(), weight))
+        else:
+            rest.append((S, T, weight))
+    products = (np.empty if matrices else np.zeros)((shape[2], shape[3], shape[0], shape[1]), dtype)
+    if matrices:
+        add_dense(products, matrices, symmetric, fresh=True, ledger=ledger)
+    for S, T, weight in rest:
+        S._add_pairs(T, products, weight, symmetric)
     if symmetric:
-        for i in range(shape[2]):
-            for j in range(i):
-                products[j, i] = products[i, j].T
+        for i in range(1, shape[2]):
+            products[:i, i] = products[i, :i].mT
     return products.transpose(2, 3, 0, 1)
 
 

@@ -98,7 +98,7 @@ built_in(
     ),
     Row(
         "Dense", "Diagonal", "A·diag(b): columns scaled", lp.dense_spec, lp.entries_cost,
-        lambda L, R, ledger: Dense.unchecked(ledger.scale(L.A, R.d[..., None, :])),
+        lambda L, R, ledger: Dense.unchecked(ledger.rescale(L.A, R.d[..., None, :])),
     ),
     Row(
         "Diagonal", "DiagonalPlusLowRank", "diag(a)·(diag(b) + UVᵀ) = diag(a ⊙ b) + (diag(a)U)Vᵀ",

@@ -19,7 +19,7 @@ from jacobians.structures.dense_forms import DenseForms
 from jacobians.structures.display import html_summary
 from jacobians.structures.linear_map import Shape
 from jacobians.structures.outside import hold
-from jacobians.structures.pairs_of_points import add_dense
+from jacobians.structures.pairs_of_points import Term, add_dense
 
 
 class Jacobian(DenseForms):
@@ -90,6 +90,10 @@ class Jacobian(DenseForms):
         self.batch_shape = spec.batch if batch_shape is None else broadcast(tuple(batch_shape), spec.batch)
         if len(self._fields) == 1 and type(array := getattr(self, self._fields[0])) is np.ndarray:
             self.dtype, self.home = array.dtype, NUMPY  # what most are: it spares a third of the time
+            return
+        if not self._fields and (parts := self.parts):
+            self.dtype = common_dtype(*parts)
+            self.home = parts[0].home
             return
         own_arrays = [array for name in self._fields if (array := getattr(self, name)) is not None]
         holding = own_arrays or self.parts
@@ -204,7 +208,7 @@ class Jacobian(DenseForms):
             for i in range(self.shape[0]):
                 products[i, i] += weight * (d[..., i][..., None] * e[..., i])
         else:
-            add_dense(products, self.expand(), other.expand(), weight, symmetric)
+            add_dense(products, [Term(self.expand(), other.expand(), weight)], symmetric)
 
     def _copy(self) -> Self:
         other = object.__new__(type(self))  # copy.copy takes several times as long, which small products feel

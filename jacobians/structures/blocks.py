@@ -13,7 +13,7 @@ from jacobians.cost import ZERO_COST, Cost
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_list
 from jacobians.numerics.arrays import Array, refuse_sparse
-from jacobians.numerics.ledger import UNCOUNTED, Ledger, summed_over
+from jacobians.numerics.ledger import UNCOUNTED, Ledger
 from jacobians.spec import Spec, broadcast, owner, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.common_factors import CommonFactor, common_factors
@@ -201,17 +201,17 @@ class BlockRow(Blocks):
         return cost
 
     def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
-        if out is None or ledger is not UNCOUNTED:
+        if out is None or ledger.planned:
             return cast(Array, self.home.namespace.concat(self._expanded_blocks(ledger), axis=-1))
         for block, (start, stop) in zip(self.blocks, self._ends(1), strict=True):
-            _expand_into(block, out[..., start:stop])
+            _expand_into(block, ledger, out[..., start:stop])
         return out
 
     def _apply(self, columns: Array, ledger: Ledger) -> Array:
         offsets = self.offsets
         terms = []
         groups = self.common_factors
-        if ledger is not UNCOUNTED:  # what shares a factor is not known to the spec: each block is multiplied
+        if ledger.planned:  # what shares a factor is not known to the spec: each block is multiplied
             groups = tuple(CommonFactor(J, (place,), (None,)) for place, J in enumerate(self.blocks))
         for group in groups:
             parts = [columns[..., offsets[place] : offsets[place + 1], :] for place in group.places]
@@ -222,19 +222,17 @@ class BlockRow(Blocks):
                 terms.append(group.left._apply(_total(inner, ledger), ledger))
         return _total(iter(terms), ledger)
 
-    def _pull(self, u: Array) -> Array:
-        offsets = self.offsets
-        result = np.empty(self.shape[1], dtype=np.result_type(self.dtype, u.dtype))
+    def _pull(self, u: Array, ledger: Ledger = UNCOUNTED) -> Array:
+        found: list[Any] = [None] * len(self.blocks)
         for group in self.common_factors:
             inner = u  # of one block, all at once; of several, what their left factor does to u
             members: Sequence[Jacobian] = [self.blocks[group.places[0]]]
             if len(group.places) > 1:
                 members = group.rights
-                inner = group.left._transpose()._apply(u[..., None], UNCOUNTED)[..., 0]
+                inner = group.left._transpose()._apply(u[..., None], ledger)[..., 0]
             for place, member in zip(group.places, members, strict=True):
-                found = member._pull(summed_over(inner, member.spec.batch))
-                result[offsets[place] : offsets[place + 1]] = found
-        return result
+                found[place] = member._pull(ledger.add_points(inner, member.spec.batch), ledger)
+        return np.concatenate(found)
 
     def _row_norms(self) -> Array:
         norms = []
@@ -286,21 +284,21 @@ class BlockColumn(Blocks):
         return "[" + "; ".join(part.label for part in spec.parts) + "]"
 
     def _expand(self, ledger: Ledger, out: Array | None = None) -> Array:
-        if out is None or ledger is not UNCOUNTED:
+        if out is None or ledger.planned:
             return cast(Array, self.home.namespace.concat(self._expanded_blocks(ledger), axis=-2))
         for block, (start, stop) in zip(self.blocks, self._ends(0), strict=True):
-            _expand_into(block, out[..., start:stop, :])
+            _expand_into(block, ledger, out[..., start:stop, :])
         return out
 
     def _apply(self, columns: Array, ledger: Ledger) -> Array:
         return self._below([block._apply(columns, ledger) for block in self.blocks])
 
-    def _pull(self, u: Array) -> Array:
+    def _pull(self, u: Array, ledger: Ledger = UNCOUNTED) -> Array:
         parts = (
-            block._pull(summed_over(u[..., start:stop], block.spec.batch))
+            block._pull(ledger.add_points(u[..., start:stop], block.spec.batch), ledger)
             for block, (start, stop) in zip(self.blocks, self._ends(0), strict=True)
         )
-        return _total(parts, UNCOUNTED)
+        return _total(parts, ledger)
 
     def _latex(self) -> str:
         blocks = self._latex_blocks(r" \\ ")
@@ -325,8 +323,8 @@ def checked_blocks(blocks: Any) -> tuple[Jacobian, ...]:
     return found
 
 
-def _expand_into(block: Jacobian, out: Array) -> None:
-    found = block._expand(UNCOUNTED, out)
+def _expand_into(block: Jacobian, ledger: Ledger, out: Array) -> None:
+    found = block._expand(ledger, out)
     if found is not out:
         out[...] = found
 

@@ -10,7 +10,7 @@ import numpy as np
 from jacobians.numerics.arrays import Array, format_bytes, read_only, require_budget
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.layouts import MatrixLayout, TensorLayout, VecOrder, to_matrix, to_tensor
-from jacobians.numerics.ledger import UNCOUNTED
+from jacobians.numerics.ledger import UNCOUNTED, Uncounted
 from jacobians.numerics.libraries import NUMPY, owned
 from jacobians.structures.agreement import require_on_diagonal
 from jacobians.structures.euclidean import euclidean
@@ -120,14 +120,18 @@ class DenseForms(Stored):
         array([[1., 0.],
                [0., 2.]])
         """
+        return self._dense(max_bytes, out, UNCOUNTED)
+
+    def _dense(self, max_bytes: int | None, out: Array | None, ledger: Uncounted) -> Array:
+        """Return the dense form as :meth:`dense`, by what multiplies and writes."""
         if out is not None:
             self._check_out(out)
         else:
             self._require_budget(self.batch_shape, max_bytes)
             if self.home is not NUMPY:
-                return cast(Array, owned(self._expand(UNCOUNTED), self.batch_shape + self.shape))
+                return cast(Array, owned(self._expand(ledger), self.batch_shape + self.shape))
             out = np.empty(self.batch_shape + self.shape, self.dtype)
-        found = self._expand(UNCOUNTED, out)
+        found = self._expand(ledger, out)
         if found is not out:
             out[...] = found
         return out

@@ -11,9 +11,8 @@ import numpy as np
 from jacobians.cost import Count
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, finite_columns, read_only, real_array, refuse_sparse
-from jacobians.numerics.blas_threads import product
 from jacobians.numerics.diagonals import diagonal_matrix
-from jacobians.numerics.ledger import Ledger
+from jacobians.numerics.ledger import UNCOUNTED, Ledger
 from jacobians.spec import SUBSCRIPTS, Spec, owner, points
 from jacobians.structures.base import Jacobian
 from jacobians.structures.display import first_point, latex_matrix, latex_vector
@@ -117,6 +116,12 @@ class Identity(Jacobian):
 
     def _latex(self) -> str:
         return f"I_{{{self.shape[0]}}}"
+
+
+@lru_cache(maxsize=4096)
+def identity(n: int, dtype: np.dtype[Any]) -> Identity:
+    """Return I_n of a precision: always the same one, for it stores nothing."""
+    return Identity.unchecked(n, dtype=dtype)
 
 
 class Diagonal(Jacobian):
@@ -265,8 +270,8 @@ class Dense(Jacobian):
     def _at(self, rows: Array, columns: Array) -> Array:
         return self.A[..., rows, columns]
 
-    def _pull(self, u: Array) -> Array:
-        return product(u.reshape(-1), self.A.reshape(-1, self.shape[1]))
+    def _pull(self, u: Array, ledger: Ledger = UNCOUNTED) -> Array:
+        return ledger.matmul(u.reshape(-1), self.A.reshape(-1, self.shape[1]))
 
     def _row_norms(self) -> Array:
         return euclidean(self.A)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, cast
@@ -11,7 +10,6 @@ import numpy as np
 
 from jacobians.cost import ZERO_COST, Cost, cheaper
 from jacobians.numerics.arrays import Array, zeros
-from jacobians.numerics.blas_threads import product
 from jacobians.numerics.float_errors import without_float_errors
 from jacobians.numerics.ledger import UNCOUNTED, Ledger
 from jacobians.numerics.libraries import NUMPY, spread_to
@@ -22,8 +20,6 @@ from jacobians.structures.entrywise import Dense, Identity
 from jacobians.structures.linear_map import Shape
 from jacobians.structures.options import checked_options
 from jacobians.structures.stored import apply_cost, expansion_cost
-
-_LEAST_BLOCK = 2048  # entries of a product, from which a call for each point pays
 
 
 class Kronecker(Jacobian):
@@ -115,26 +111,15 @@ class Kronecker(Jacobian):
             self._place(self._blocks(out), factor)
             return out
         left, right = A._expand(ledger), B._expand(ledger)
-        if out is not None and ledger is UNCOUNTED:
-            return self._outer(left, right, out)
+        if out is not None:
+            ledger.outer(left, right, self._blocks(out))
+            return out
         product = ledger.scale(left[..., :, None, :, None], right[..., None, :, None, :])
         return cast(Array, self.home.namespace.reshape(product, self.spec.batch + self.shape))
 
     def _blocks(self, out: Array) -> Array:
         (p, r), (q, s) = self.A.shape, self.B.shape
         return out.reshape((*out.shape[:-2], p, q, r, s))  # axes are split, which never copies
-
-    def _outer(self, left: Array, right: Array, out: Array) -> Array:
-        """Write all products of an entry of A and one of B, a point at a time, which stays in the cache."""
-        blocks = self._blocks(out)
-        if math.prod(self.shape) < _LEAST_BLOCK:
-            np.multiply(left[..., :, None, :, None], right[..., None, :, None, :], out=blocks)
-            return out
-        batch = blocks.shape[:-4]
-        left, right = (np.broadcast_to(part, (*batch, *part.shape[-2:])) for part in (left, right))
-        for point in np.ndindex(batch):
-            np.einsum("pr,qs->pqrs", left[point], right[point], out=blocks[point])
-        return out
 
     def _placed(self, factor: Array) -> Array:
         """Return the dense form where one factor is an identity, from the dense form of the other.
@@ -196,20 +181,20 @@ class Kronecker(Jacobian):
                 return np.where(left if one is self.A else right, other, np.zeros((), self.dtype))
         return left * right
 
-    def _pull(self, u: Array) -> Array:
+    def _pull(self, u: Array, ledger: Ledger = UNCOUNTED) -> Array:
         # Σ Aᵀ U B for U (p × q) of each point
         (p, r), (q, s) = self.A.shape, self.B.shape
         A, B = self.A, self.B
         U = u.reshape((*u.shape[:-1], p, q))
         batch = self.spec.batch
         if isinstance(B, Dense) and B.spec.batch == batch:
-            AtU = spread_to(A._transpose()._apply(U, UNCOUNTED), (*batch, r, q))
+            AtU = spread_to(A._transpose()._apply(U, ledger), (*batch, r, q))
             # a row a point and a row of B: of one row nothing is copied
-            return product(AtU.mT.reshape(-1, r).T, B.A.reshape(-1, s)).reshape(-1)
+            return ledger.matmul(AtU.mT.reshape(-1, r).T, B.A.reshape(-1, s)).reshape(-1)
         if isinstance(A, Dense) and A.spec.batch == batch:
-            UB = spread_to(B._transpose()._apply(U.mT, UNCOUNTED).mT, (*batch, p, s))
-            return product(A.A.reshape(-1, r).T, UB.reshape(-1, s)).reshape(-1)
-        return super()._pull(u)
+            UB = spread_to(B._transpose()._apply(U.mT, ledger).mT, (*batch, p, s))
+            return ledger.matmul(A.A.reshape(-1, r).T, UB.reshape(-1, s)).reshape(-1)
+        return super()._pull(u, ledger)
 
     def _add_pairs(self, other: Jacobian, products: Array, weight: Array, symmetric: bool) -> None:
         # (A ⊗ B)(C ⊗ D)ᵀ = ACᵀ ⊗ BDᵀ

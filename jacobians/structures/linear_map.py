@@ -58,9 +58,9 @@ class LinearMap(ABC):
     def _row_norms(self) -> Array:
         """Return the norms of the rows, batch axes of the stored arrays leading or left out."""
 
-    def _pull(self, u: Array) -> Array:
+    def _pull(self, u: Array, ledger: Ledger = UNCOUNTED) -> Array:
         """Return Σ Jᵀu, shape (n,), over all points, for u of shape (batch of the stored arrays) + (m,)."""
-        return summed_over(self._transpose()._apply(u[..., None], UNCOUNTED)[..., 0], ())
+        return ledger.add_points(self._transpose()._apply(u[..., None], ledger)[..., 0], ())
 
     # --- what everybody uses ---------------------------------------------------------------------------
 

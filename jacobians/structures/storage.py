@@ -194,6 +194,13 @@ class Stored(LinearMap, ByValue):
             None if owner(self.spec.structure) is type(self) else type(self),
         )
 
+    def _stored_arrays(self) -> list[Array]:
+        """The arrays of :meth:`flatten` in their order, without names."""
+        own = [array for name in self._indices + self._fields if (array := getattr(self, name)) is not None]
+        for part in self.parts:
+            own += part._stored_arrays()
+        return own
+
     def flatten(self) -> dict[str, Array]:
         """Return all stored arrays by name, those of parts with the part's name before: ``A_d``, ``0_U``.
 

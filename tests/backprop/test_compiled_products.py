@@ -68,7 +68,12 @@ def test_products_are_those_of_the_dense_form(engine: str, name: str, points: in
         for lead in {(), J.shape[:-2]}:
             v, u = rng.standard_normal((*lead, n)), rng.standard_normal((*lead, m))
             assert_allclose(at.matvec(v), np.einsum("...ij,...j->...i", J, v), rtol=1e-11, atol=1e-12)
-            assert_allclose(at.rmatvec(u), np.einsum("...ij,...i->...j", J, u), rtol=1e-11, atol=1e-12)
+            pulled = np.broadcast_to(np.einsum("...ij,...i->...j", J, u), (*J.shape[:-2], n))
+            assert_allclose(at.rmatvec(u), pulled, rtol=1e-11, atol=1e-12)
+            total, out_of = pulled.reshape(-1, n).sum(axis=0), np.empty(n)
+            assert_allclose(at.rmatvec(u, summed=True), total, rtol=1e-11, atol=1e-12)
+            assert at.rmatvec(u, out=out_of, summed=True) is out_of
+            assert_allclose(out_of, total, rtol=1e-11, atol=1e-12)
         assert_allclose(at.row_norms(), np.linalg.norm(J, axis=-1), rtol=1e-12)
         assert_allclose(at.dense(), J, rtol=1e-12, atol=1e-14)
         out = np.empty_like(J)
@@ -81,6 +86,22 @@ def test_the_plan_counts_what_a_product_costs() -> None:
     costs = backprop.compile_products(net, "0.W").costs
     # J = W2 ⊗ xᵀ: of a vector as a 3 × 4 matrix V it is W2·(V·x)
     assert costs["matvec"].multiplications == 3 * 4 + 2 * 3
+
+
+@pytest.mark.parametrize("points", [None, 5])
+def test_a_layer_s_factor_is_kept_and_multiplied_once_for_weight_and_bias(points: int | None) -> None:
+    net = Sequential(Affine(np.ones((6, 4)), np.ones(6)), Tanh(), Affine(np.ones((3, 6)), np.ones(3)))
+    shape = (4,) if points is None else (points, 4)
+    compiled = backprop.compile_products(net, shape=shape, batched=points is not None)
+    N = points or 1
+    # S·(V·a + v) of the first layer and V·a + v of the last, whose S is an identity
+    assert compiled.costs["matvec"].multiplications == N * (6 * 4 + 3 * 6 + 3 * 6)
+    J = compiled.at(np.ones(shape)).jacobian
+    assert J.blocks[0].A.A is J.blocks[1].A
+    if points is not None:
+        # δ = Sᵀu, then a product δᵀa over all points, and sums of δ and u
+        assert compiled.costs["rmatvec_summed"].multiplications == N * (3 * 6 + 6 * 4 + 3 * 6)
+        assert compiled.costs["rmatvec_summed"].additions == N * 2 * 6 + (N - 1) * (6 * 4 + 3 * 6 + 6 + 3)
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
@@ -123,6 +144,10 @@ def test_auto_says_its_choice() -> None:
             r"x: found shape \(3,\), expected \(4,\), the shape that was compiled for",
         ),
         (lambda p: p.at(np.ones(4)).matvec(np.ones(3)), r"v: found shape \(3,\), expected \("),
+        (
+            lambda p: p.at(np.ones(4)).rmatvec(np.ones(2), summed=True),
+            r"u: found shape \(2,\), expected \(3,\)",
+        ),
         (lambda p: p.at(np.ones(4)).rmatvec(np.ones((2, 3))), r"u: found shape \(2, 3\), expected \(3,\)"),
         (
             lambda p: p.at(np.ones(4)).row_norms(np.ones(7)),
@@ -139,6 +164,16 @@ def test_auto_says_its_choice() -> None:
 def test_what_is_refused(call: Any, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         call(backprop.compile_products(networks()["tanh"]))
+
+
+def test_kernels_are_of_points_and_of_products_at_them() -> None:
+    at = backprop.compile_products(networks()["tanh"]).at(np.ones(4))
+    with pytest.raises(
+        ValueError, match=r"^J: found batch_shape \(\), expected \(N,\): points along one axis"
+    ):
+        at.tangent_kernel()
+    with pytest.raises(TypeError, match=r"^other: found 3, expected products at points, as compiled\.at"):
+        at.tangent_kernel(3)  # type: ignore[arg-type]
 
 
 def test_no_function_is_refused() -> None:

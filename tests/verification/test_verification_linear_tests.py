@@ -11,10 +11,12 @@ from scipy.sparse.linalg import aslinearoperator
 from jacobians import Affine, Sequential, Tanh
 from jacobians.structures import Dense, Diagonal
 from verification.check import check
+from verification.problem import Problem
 from verification.tracing.scalars import TracingError, UndecidedError
 from verification.witnesses.adjoint import adjoint_test
 from verification.witnesses.block_identity import NotAMatrixFunctionError, block_derivative, block_jacobian
 from verification.witnesses.certified import certified_jacobian
+from verification.witnesses.glance import at_a_glance
 from verification.witnesses.taylor import taylor_test
 
 RNG = np.random.default_rng(23)
@@ -248,7 +250,7 @@ def test_a_check_along_directions_forms_each_product_once(monkeypatch):
     report = check(np.tanh, x, J, witnesses=["projections"])
     assert report.passed
     assert [witness.name for witness in report.witnesses] == ["projections", "adjoint"]
-    assert sum(columns) == 8  # J V and Jᵀ U, of four directions each
+    assert sum(columns) == 4  # J V and Jᵀ U, of two directions each
     # entries of very different sizes leave nothing of most columns: other vectors are taken
     columns.clear()
     assert check(np.sin, 1e4 * x, Diagonal(np.cos(1e4 * x)), witnesses=["projections"]).passed
@@ -288,3 +290,55 @@ def test_the_certified_witness_takes_networks_that_it_takes_a_tenth_of_a_second_
     said = {witness.name: witness.status for witness in report.witnesses}
     assert said["certified"] == "agrees"
     assert said["symbolic"] == "unavailable"
+
+
+def test_a_check_along_directions_asks_few_values_and_each_once():
+    asked = []
+
+    def f(x):
+        asked.append(x.copy())
+        return np.tanh(x)
+
+    x = np.linspace(-1, 1, 20)
+    report = check(f, x, np.diag(1 / np.cosh(x) ** 2), witnesses=["projections"])
+    assert report.passed, report
+    assert (
+        len(asked) == 2 + 8
+    )  # at x twice, whether f is random; two directions, the second step, two tiny ones
+    assert len(np.unique(asked, axis=0)) == 9
+
+
+def test_a_single_wrong_entry_never_hides_behind_a_small_part_of_the_directions():
+    W = np.random.default_rng(0).choice([-1.0, 1.0], size=(1, 30))
+    for seed in range(600):
+        J = W.copy()
+        J[0, seed % 30] *= 1 + 5e-5
+        report = check(lambda x: W @ x, np.ones(30), J, witnesses=["projections"], seed=seed)
+        assert report.verdict == "wrong", (seed, report)
+
+
+@pytest.mark.parametrize("width", [2.0**-33, 2.0**-37])
+def test_stairs_that_stand_still_at_tiny_steps_are_not_seen_at_a_glance(width):
+    x = np.array([0.3, -0.7])  # so small stairs agree with a slope at the steps of the differences
+    f = lambda x: np.array([1e3 * x[0], np.floor(x[1] / width) * width])  # noqa: E731
+    smooth = lambda x: np.array([1e3 * x[0], x[1]])  # noqa: E731
+    J = np.diag([1e3, 1.0])
+    assert at_a_glance(Problem(smooth, x), J, "float64", None, 0) is not None
+    assert at_a_glance(Problem(f, x), J, "float64", None, 0) is None
+
+
+def test_a_saw_whose_teeth_rise_at_x_is_not_seen_at_a_glance():
+    width = 2.0**-32
+    x = (np.round(np.array([0.3, -0.7]) / width) + 0.25) * width  # by half faster from here, or slower
+    f = lambda x: x + 0.5 * width * np.abs(x / width - np.round(x / width))  # noqa: E731
+    assert at_a_glance(Problem(lambda x: x, x), np.eye(2), "float64", None, 0) is not None
+    assert at_a_glance(Problem(f, x), np.eye(2), "float64", None, 0) is None
+
+
+def test_curvature_excuses_no_error_above_the_tolerance_along_directions():
+    x = np.array([0.3, 0.4])
+    f = lambda x: np.sin(100 * x)  # noqa: E731  # differences at a glance are off by 1e-5 of the slopes
+    J = np.diag(100 * np.cos(100 * x))
+    assert check(f, x, J, witnesses=["projections"]).verdict == "right"
+    for seed in range(10):
+        assert check(f, x, J * (1 + 4e-5), witnesses=["projections"], seed=seed).verdict == "wrong"

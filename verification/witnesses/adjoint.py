@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -14,21 +13,17 @@ from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array
 from jacobians.numerics.float_errors import without_float_errors
-from jacobians.numerics.ledger import UNCOUNTED
 from jacobians.structures import Jacobian
 from verification.causes import Cause
-from verification.comparison import UNDERFLOW_GROWTH, Comparison, Evidence, compare
+from verification.comparison import UNDERFLOW_GROWTH, Comparison
 from verification.problem import FAR, TOO_FAR, Problem
 from verification.report import CheckReport, Witness, Worst
-from verification.witnesses.asking import Budget, ask, status_of
-from verification.witnesses.finite_difference import richardson
-from verification.witnesses.resolution import too_fast
+from verification.witnesses.asking import Budget, ask
+from verification.witnesses.glance import PROJECTIONS, along_directions, at_a_glance
 
-PROJECTIONS = "projections"
 TRIALS = 4
 COLUMNS = 4
 EVEN = 16.0  # entries of x up to which directions in proportion to them see all columns alike
-GLANCE = 2.0**-13  # along directions of length 1: rounding and h² are both far below what is tolerated
 
 
 @by_value
@@ -233,29 +228,6 @@ def projected(
     return smaller, directions
 
 
-def _at_a_glance(
-    problem: Problem, jacobian: Any, dtype: str, rtol: float | None, seed: int
-) -> tuple[Witness, tuple[Array, Array]] | None:
-    """Return the witness if two differences along random directions suffice for it to agree; otherwise None.
-
-    The directions and their images stand behind it, row by row.
-    """
-    start = time.perf_counter()
-    # a guess: noise above it shows in the error, and is then measured
-    guessed = 4 * float(np.finfo(np.float64).eps) * float(np.abs(problem.value).max())
-    smaller, directions = projected(problem, seed, columns=0, guessed=guessed)
-    found = richardson(smaller, GLANCE, levels=2)
-    candidate = along_directions(jacobian, directions)
-    evidence = Evidence(found.matrix, found.error, found.kinks)
-    comparison = compare(candidate, evidence, smaller, dtype, rtol)
-    if status_of(evidence, comparison)[0] != "agrees" or too_fast(smaller, found).any():
-        return None
-    seconds = time.perf_counter() - start
-    reason = f"J v for {TRIALS} random directions v"
-    witness = Witness(PROJECTIONS, "agrees", comparison.error, reason, seconds, cause=Cause.AGREES)
-    return witness, (directions.T, candidate.T.astype(np.float64))
-
-
 def _stands(problem: Problem, jacobian: Any, dtype: str, rtol: float | None, seed: int) -> bool:
     """Say whether steps of the size 1 find a difference too, where there are entries that are far larger."""
     sizes, eps = np.abs(problem.point.reshape(-1)), np.finfo(np.float64).eps
@@ -268,13 +240,6 @@ def _stands(problem: Problem, jacobian: Any, dtype: str, rtol: float | None, see
     smaller, directions = projected(problem, seed, guessed=noise, far=FAR)
     candidate = along_directions(jacobian, directions)
     return ask("finite-difference", smaller, candidate, dtype, rtol, Budget())[0].status == "disagrees"
-
-
-def along_directions(jacobian: Any, directions: Array) -> Array:
-    """Return J V in the precision of J, without forming a structured J."""
-    if isinstance(jacobian, Jacobian):
-        return np.asarray(jacobian._apply(directions, UNCOUNTED), dtype=jacobian.dtype)
-    return np.asarray(jacobian @ directions, dtype=jacobian.dtype)
 
 
 def check_by_projections(
@@ -308,11 +273,11 @@ def check_by_projections(
     """
     worst = None
     known = None
-    seen = _at_a_glance(problem, jacobian, described["dtype"], rtol, seed) if glance else None
+    seen = at_a_glance(problem, jacobian, described["dtype"], rtol, seed) if glance else None
     if seen is not None:
-        first = seen[0]
+        first = seen.witness
         # along directions of very different sizes a few entries alone would be seen
-        known = seen[1] if np.max(np.abs(problem.point), initial=0) <= EVEN else None
+        known = seen[1:] if np.max(np.abs(problem.point), initial=0) <= EVEN else None
     else:
         smaller, directions = projected(problem, seed, columns)
         candidate = along_directions(jacobian, directions)

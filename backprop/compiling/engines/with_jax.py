@@ -22,6 +22,7 @@ from backprop.compiling.points import COLUMNS
 from backprop.compiling.scalar_form import scalar_lines
 from jacobians.cost import ZERO_COST
 from jacobians.numerics.arrays import Array
+from jacobians.numerics.ledger import UNCOUNTED
 
 try:
     import jax
@@ -32,6 +33,7 @@ except ImportError as error:
     raise not_installed("jax", error, extra="jax") from None
 
 KEEPS_UNITS = True
+LEDGER = UNCOUNTED  # into NumPy's arrays NumPy writes
 
 _MOST = 600  # lines and entries of results of a function entry by entry, beyond which XLA takes seconds
 _IN_CODE = 64  # entries of a constant that is copied into the code; as an argument it costs every call

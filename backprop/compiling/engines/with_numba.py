@@ -34,10 +34,12 @@ except ImportError as error:
     raise not_installed("numba", error, extra="fast") from None
 
 from backprop.compiling.kernels import pairs
+from backprop.compiling.kernels.outer_products import KernelLedger
 from backprop.compiling.kernels.pairs import FUSED, OPTIONS, tanh_pair
 from backprop.compiling.kernels.products import beats_blas, multiply_vector, numbers_at, product, product_at
 
 KEEPS_UNITS = False
+LEDGER = KernelLedger()
 
 _MOST = 1200  # numbers of a scalar function, beyond which LLVM takes seconds
 
