@@ -112,7 +112,8 @@ def _by_kind(name: str, double: Any, single: Any) -> Any:
     def chosen(z: Any) -> Any:
         return single if z == types.float32 else double
 
-    overload(pair, jit_options=OPTIONS)(chosen)
+    options: Any = OPTIONS
+    overload(pair, jit_options=options)(chosen)
     return pair
 
 
