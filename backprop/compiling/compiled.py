@@ -7,7 +7,7 @@ from typing import Any, get_args, overload
 
 import numpy as np
 
-from backprop.compiling.arguments import checked_precision, checked_sizes
+from backprop.compiling.arguments import checked_precision, checked_sizes, with_own_parameters
 from backprop.compiling.compiled_graphs import CompiledGraph
 from backprop.compiling.engines import Engine, checked_engine
 from backprop.compiling.graph_makers import compile_code, compile_graph
@@ -76,9 +76,10 @@ def compile(network: Any, *points: Any, **options: Any) -> CompiledJacobian | Co
         all where there is a loss.
     engine : {"numpy", "numba", "jax", "auto"}
         Of all: what runs the recording. "numba" (extra `fast`) compiles small functions to scalar code, a loop over
-        points where there are some, and puts activations and their slopes into one loop between NumPy's products;
-        "jax" (extra `jax`) runs it under ``jax.jit`` and takes JAX's arrays too; "auto" takes what is the fastest of
-        those installed on random points, which its representation says.
+        points where there are some, middle ones to loops and products by vector instructions of the processor at
+        hand, and gives NumPy's code such products, and activations with their slopes, in large ones; "jax" (extra
+        `jax`) runs it under ``jax.jit`` and takes JAX's arrays too; "auto" takes what is the fastest of those installed
+        on random points, which its representation says.
     form : {"auto", "arrays", "scalars"}
         Of all: NumPy code, or code entry by entry on Python's floats, for float64 only; "auto" takes what should be
         faster.
@@ -160,6 +161,6 @@ def compile_network(
             raise ValueError(f"block: found {block!r}, expected None for one point and for a loss")
         block = min(checked_integer(block, "block", least=1), sizes[0])
     network.check_input(sizes[int(batched) :])
-    return CompiledJacobian(
-        network, sizes, kind, by, loss, bool(batched), form, block, checked_engine(engine)
-    )
+    engine = checked_engine(engine)
+    own = with_own_parameters(network)
+    return CompiledJacobian(own, sizes, kind, by, loss, bool(batched), form, block, engine)
