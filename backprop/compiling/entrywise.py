@@ -36,6 +36,10 @@ TEMPLATES = {
     "erfc": "erfc({})", "erf": "erf({})",
     "ndtr": "0.5 * erfc(-0.7071067811865476 * {})",
 }  # fmt: skip
+_TRUTHS = {
+    "greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "logical_and", "logical_or", "bitwise_and",
+    "bitwise_or", "logical_not", "isnan", "isfinite",
+}  # fmt: skip
 FUNCTIONS = (
     "acos",
     "asin",
@@ -109,7 +113,7 @@ class Code:
         if not any(isinstance(value, Scalar) for value in operands):
             return _known_number(operation, operands)
         if operation == "multiply" and 1.0 in [v for v in operands if not isinstance(v, Scalar)]:
-            return operands[1] if isinstance(operands[1], Scalar) else operands[0]
+            return self.number(operands[1] if isinstance(operands[1], Scalar) else operands[0])
         if operation == "power" and operands[1] in (1, 2):
             return operands[0] if operands[1] == 1 else self.apply("multiply", operands[0], operands[0])
         if operation == "where" and not isinstance(operands[0], Scalar):
@@ -126,6 +130,12 @@ class Code:
             self._known[key] = Scalar(self, operation, operands)
             self.scalars.append(self._known[key])
         return self._known[key]
+
+    def number(self, value: Any) -> Any:
+        """Return 1 or 0 for a truth value, any other number as it is."""
+        if isinstance(value, Scalar):
+            return self.apply("where", value, 1.0, 0.0) if value.operation in _TRUTHS else value
+        return float(value)
 
     def _logaddexp(self, a: Any, b: Any) -> Any:
         # as NumPy does it: max + log1p(e^−|a − b|)
@@ -214,7 +224,9 @@ def _evaluated(node: Node, args: tuple[Any, ...], options: dict[str, Any], code:
                 return args[0][args[1]]
             case "attribute":
                 return getattr(args[0], name)
-            case "method":
+            case "method" if name == "astype":
+                return np.frompyfunc(code.number, 1, 1)(args[0]) if node.dtype.kind == "f" else _refuse(name)
+            case "method" if name == "copy":
                 return args[0].copy()
             case "write" if node.method == "setitem":
                 args[0][args[1]] = args[2]

@@ -98,12 +98,15 @@ def edges_graph(recording: Recording, graph: Graph) -> tuple[Graph, dict[str, No
 def trace_plan(recording: Recording, plan: GraphPlan, arguments: dict[str, Node]) -> GraphTrace:
     """Return the recorded operations of a plan whose graph has recorded edges."""
     found = eliminated(plan, RecordingLedger(recording))
+    floats = [node.dtype for node in arguments.values() if node.dtype.kind == "f"]
+    dtype = np.result_type(*floats) if floats else np.dtype(float)
     results = {}
     for (target, source), jacobian in found.items():
         array: Any = recording.lift(expand(jacobian, Ledger()).A)
         names = plan.graph.vertices[target].name, plan.graph.vertices[source].name
         shape = jacobian.shape
         whole: Any = array if array.shape == shape else np.broadcast_to(array, shape)
+        whole = whole.astype(dtype, copy=False)  # constants of some rules are float64
         called = f"∂{names[0]}/∂{names[1]}"
         while called in results:  # vertices may have one name
             called += "′"

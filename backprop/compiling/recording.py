@@ -200,7 +200,9 @@ class Recorded(NDArrayOperatorsMixin, Unnumbered):
             raise RecordingError(f"{ufunc.__name__}: out= can't be recorded; use the result")
         options.pop("out", None)
         if ufunc is np.multiply and 1.0 in [v for v in inputs if type(v) is float] and method == "__call__":
-            return inputs[0] if type(inputs[1]) is float else inputs[1]
+            other = inputs[0] if type(inputs[1]) is float else inputs[1]
+            if other.dtype.kind == "f":  # of a comparison it makes numbers
+                return other
         if method == "at":
             self.recording.write(ufunc, inputs, options, "at")
             return None

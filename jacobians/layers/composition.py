@@ -189,7 +189,8 @@ def infinite_layer(composition: Composition, x: Array, batch_ndim: int) -> tuple
     """
     steps = composition._linearize(x, batch_ndim)
     layers = composition.layers if len(composition.layers) == len(steps.jacobians) else (composition,)
-    for place, (layer, own, jacobian) in enumerate(zip(layers, steps.values, steps.jacobians, strict=True)):
+    inputs = steps.values[: len(steps.jacobians)]  # the last value is the output
+    for place, (layer, own, jacobian) in enumerate(zip(layers, inputs, steps.jacobians, strict=True)):
         parts = list(jacobian.flatten().values())
         if isinstance(layer, Composition) and layer is not composition:
             if not all(np.isfinite(part).all() for part in parts):

@@ -134,7 +134,8 @@ class DiagonalPlusLowRank(Jacobian):
             some = slice(start, start + step)
             rows = product(self.U[..., some, :], self.V.mT)
             places = np.arange(rows.shape[-2])
-            rows[..., places, start + places] += self.d[..., some]
+            on = (..., places, start + places)
+            rows[on] = rows[on] + self.d[..., some]  # not +=: it may be recorded
             norms[..., some] = euclidean(rows)
         return norms
 

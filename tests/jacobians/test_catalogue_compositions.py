@@ -393,3 +393,10 @@ def test_nan_of_points_and_parameters_stays_and_saturated_losses_of_logits_are_r
     assert jb.Sequential(jb.Softmax(), jb.CrossEntropy(0)).jacobian([1000.0, -1000.0]).dense().tolist() == [
         [0.0, 0.0]
     ]
+
+
+def test_nan_by_overflow_of_finite_layers_stays() -> None:
+    # 4·1e308 is ∞ on the way, and σ′(∞)·∞ no number; each layer's own derivative is finite
+    net = jb.Sequential(jb.Affine([[4.0]], None), jb.ELU(), jb.Affine([[1.0]], None), jb.Sigmoid())
+    with np.errstate(all="ignore"):
+        assert np.isnan(net.jacobian([1e308], "2.W").dense()).all()

@@ -12,6 +12,7 @@ An engine prints or runs the nodes of one recording; plan, cost and results are 
 
 from __future__ import annotations
 
+import math
 import pkgutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -215,8 +216,12 @@ class Running:
         if node.kind == "constant":
             self.values[id(node)] = node.value
         elif node.kind == "write":
-            root = node.args[0].root
-            self.values[id(root)] = self._written(node)
+            target = node.args[0]
+            root, changed = target.root, self._written(node)
+            if target is not root:  # a view: its entries go where they are in the whole
+                whole, places = self.values[id(root)], _places(target)
+                changed = self._put(self.namespace.reshape(whole, -1), places, changed).reshape(root.shape)
+            self.values[id(root)] = changed
             self.written.add(id(root))
         else:
             self.values[id(node)] = self._result(node)
@@ -262,19 +267,25 @@ class Running:
             inner.do(node)
         return inner.read(result.node)
 
+    def _put(self, target: Any, places: Any, values: Any) -> Any:
+        """Return a copy with other entries at some places."""
+        if self.namespace is not np:
+            return target.at[places].set(values)
+        target = np.array(target)
+        target[places] = values
+        return target
+
     def _written(self, node: Node) -> Any:
         target, *rest = self.read(node.args)
+        if node.method == "setitem":
+            return self._put(target, *rest)
         if self.namespace is np:
             target = np.array(target)
-            if node.method == "setitem":
-                target[rest[0]] = rest[1]
-            elif node.method == "at":
+            if node.method == "at":
                 node.function.at(target, *rest)
             else:
                 node.function(target, *rest, **{key: self.read(value) for key, value in node.options.items()})
             return target
-        if node.method == "setitem":
-            return target.at[rest[0]].set(rest[1])
         if node.method == "at":
             return getattr(
                 target.at[rest[0]], {"add": "add", "multiply": "multiply"}[node.function.__name__]
@@ -283,3 +294,14 @@ class Running:
             return self.namespace.broadcast_to(rest[0], target.shape).astype(target.dtype)
         options = {key: self.read(value) for key, value in node.options.items()}
         return getattr(self.namespace, node.method)(target, *rest, **options, inplace=False)
+
+
+def _places(view: Node) -> Array:
+    """Return where the entries of a view stand among those of the array that it is a view of."""
+    if view.base is None:
+        return np.arange(math.prod(view.shape)).reshape(view.shape)
+    run = Running(np, np.linalg)
+    run.values[id(view.args[0])] = _places(view.args[0])
+    run.do(view)
+    places: Array = run.values[id(view)]
+    return places

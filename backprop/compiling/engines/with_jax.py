@@ -59,9 +59,8 @@ def _euclidean(rows: Any) -> Any:
 
 def _windows(x: Any, shape: Any, axis: Any = None, **options: Any) -> Any:
     """Return what NumPy's sliding_window_view does, as a copy."""
-    sizes = (shape,) if np.ndim(shape) == 0 else tuple(shape)
-    axes = tuple(range(x.ndim)) if axis is None else (axis,) if np.ndim(axis) == 0 else tuple(axis)
-    for size, place in zip(sizes, axes, strict=True):
+    axes = range(x.ndim) if axis is None else [place % x.ndim for place in np.atleast_1d(axis).tolist()]
+    for size, place in zip(np.atleast_1d(shape).tolist(), axes, strict=True):
         starts = np.arange(x.shape[place] - size + 1)
         taken = jnp.take(x, starts[:, None] + np.arange(size), axis=place)
         x = jnp.moveaxis(taken, place + 1, -1)
@@ -70,18 +69,32 @@ def _windows(x: Any, shape: Any, axis: Any = None, **options: Any) -> Any:
 
 def _elsewhere(name: str) -> Any:
     """Return a function that is not one of NumPy's."""
-    match name:
-        case "euclidean":
-            return _euclidean
-        case "sliding_window_view":
-            return _windows
-    return getattr(special, name)
+    return {"euclidean": _euclidean, "sliding_window_view": _windows}.get(name) or getattr(special, name)
+
+
+def _argsort(x: Any, axis: Any = -1, kind: Any = None) -> Any:
+    return jnp.argsort(x, axis=axis)  # which is stable
+
+
+def _take(x: Any, places: Any, *rest: Any, **options: Any) -> Any:
+    return jnp.take(x, np.asarray(places) if isinstance(places, list) else places, *rest, **options)
+
+
+_OTHERWISE = {"argsort": _argsort, "take": _take}
+"""What takes other options or arguments than NumPy's."""
 
 
 class _Running(Running):
-    """The nodes on tracers, with the reductions that JAX's functions of two arrays lack."""
+    """The nodes on tracers, in precisions that JAX has, and with reductions that its functions of two arrays lack."""
+
+    def read(self, value: Any) -> Any:
+        if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
+            return jax.dtypes.canonicalize_dtype(value)  # float32 where jax_enable_x64 is off
+        return super().read(value)
 
     def method(self, function: Any, name: str) -> Any:
+        if name == "__call__" and function.__name__ in _OTHERWISE:
+            return _OTHERWISE[function.__name__]
         ours = super().method(function, "__call__")
         if name == "__call__":
             return ours
