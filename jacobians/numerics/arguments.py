@@ -113,12 +113,7 @@ def real_number(
     if number is None:
         bounded = least is not None or above is not None
         raise TypeError(f"{name}: found {shown(value)}, expected {kind if bounded else 'a real number'}")
-    if (
-        math.isinf(number)
-        and not isinstance(value, float | np.floating)
-        and np.ndim(value) == 0
-        and isinstance(value, int)
-    ):
+    if math.isinf(number) and isinstance(value, int):
         raise ValueError(f"{name}: found {shown(value)}, beyond the range of float64, expected {kind}")
     if (
         math.isnan(number)
