@@ -36,8 +36,6 @@ class Effort(NamedTuple):
         Seconds for all blocks of one contestant; the slow ones get fewer rounds.
     least : int
         Rounds of the slowest. Where it is 1, a call of more than `most` seconds isn't made again.
-    patience : float
-        A first call that takes more seconds stays the only one, unless the runtime compiles in it.
     slow : bool
         Whether contestants that are marked as slow are called, once.
     """
@@ -46,13 +44,12 @@ class Effort(NamedTuple):
     block: float = 0.03
     most: float = 1.2
     least: int = 1
-    patience: float = 12.0
     slow: bool = True
 
 
-THOROUGH = Effort(rounds=11, block=0.05, most=3.0, least=3, patience=20.0)
-QUICK = Effort(rounds=5, block=0.01, most=0.5, patience=2.0, slow=False)
-HURRIED = Effort(rounds=3, block=0.005, most=0.1, patience=1.0, slow=False)  # when time is nearly up
+THOROUGH = Effort(rounds=11, block=0.05, most=3.0, least=3)
+QUICK = Effort(rounds=5, block=0.01, most=0.5, slow=False)
+HURRIED = Effort(rounds=3, block=0.005, most=0.1, slow=False)  # when time is nearly up
 
 
 def measure(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Effort) -> dict[str, Any]:
@@ -109,9 +106,9 @@ def _measured(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Eff
         contestants[name]["seconds"] = seconds
     quickest = {fastest(contestants, role) for role in ("ours", "peer", "floor")}
     for name, seconds in times.items():
-        once = called_once(family, name, problem, first[name]["seconds"], effort)
         contestants[name]["peak"] = None
-        if once or (name not in quickest and median(seconds) > effort.most):
+        slow = family.contestants[name].slow(problem)
+        if slow or (name not in quickest and median(seconds) > effort.most):
             continue
         with contextlib.suppress(ContestantError):
             contestants[name]["peak"] = places[name].ask("memory", contestant=name)["bytes"]
@@ -126,12 +123,6 @@ def _measured(case: Case, dtype: str, workers: Mapping[str, Worker], effort: Eff
     with contextlib.suppress(ContestantError):
         record["profiles"] = {name: places[name].ask("profile", contestant=name) for name in sorted(missed)}
     return record
-
-
-def called_once(family: Family, name: str, problem: Any, seconds: float, effort: Effort) -> bool:
-    """Return whether the call for the answer stays the only one of a contestant."""
-    known = family.contestants[name]
-    return known.slow(problem) or (seconds > effort.patience and known.runtime != "jax")
 
 
 def _shown(case: Case) -> list[Goal]:
@@ -183,7 +174,7 @@ def _times(
     once: dict[str, float] = {}
     order = spread(effort.rounds)
     for name, worker in places.items():
-        if called_once(family, name, problem, first[name]["seconds"], effort):
+        if family.contestants[name].slow(problem):  # the call for the answer stays the only one
             times[name][order[0]] = first[name]["seconds"]
             continue
         # the call for the answer was the first one: it compiled what is compiled
@@ -193,11 +184,10 @@ def _times(
                 times[name][order[0]] = seconds
                 continue
             calls = max(1, min(1000, int(effort.block / 4 / max(seconds, 1e-7))))
-            once[name] = (
-                worker.ask("time", contestant=name, calls=calls, warm=False)["seconds"]
-                if calls > 1
-                else seconds
-            )
+            once[name] = seconds
+            if calls > 1:
+                again = worker.ask("time", contestant=name, calls=calls, warm=False)["seconds"]
+                once[name] = min(seconds, again)
         except ContestantError as error:
             skipped[name] = str(error)
             del times[name]
@@ -293,7 +283,8 @@ def participation(
         rounds = effort.rounds
         behind = seconds / min(once[other] for other in once if roles[other] == roles[name])
         if behind > LAGGARD and name not in named:
-            rounds = min(rounds, FEWEST_ROUNDS if behind > FAR else FEW_ROUNDS)
+            # what fills no block is cheap, and may have been disturbed when it was asked how long it takes
+            rounds = min(rounds, FEWEST_ROUNDS if behind > FAR and seconds > effort.block else FEW_ROUNDS)
         rounds = max(
             min(effort.least, effort.rounds), min(rounds, int(effort.most / max(seconds, effort.block)))
         )

@@ -48,8 +48,12 @@ def shares(call: Callable[[], Any], seconds: float = 0.5) -> dict[str, float]:
         How long it is called again and again.
     """
     code = getattr(call, "code", None)
-    found = by_function(call, seconds) if code is None else by_kind(code, seconds)
-    return dict(sorted(found.items(), key=lambda item: -item[1])[:MOST_PARTS])
+    return largest(by_function(call, seconds) if code is None else by_kind(code, seconds))
+
+
+def largest(parts: Mapping[str, float]) -> dict[str, float]:
+    """Return the largest parts, in order."""
+    return dict(sorted(parts.items(), key=lambda item: -item[1])[:MOST_PARTS])
 
 
 def by_function(call: Callable[[], Any], seconds: float) -> dict[str, float]:
@@ -58,8 +62,13 @@ def by_function(call: Callable[[], Any], seconds: float) -> dict[str, float]:
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         profile.runcall(call)
+    return own_shares(pstats.Stats(profile))
+
+
+def own_shares(stats: pstats.Stats) -> dict[str, float]:
+    """Return the share of each function of a profile, without the functions that it calls."""
     own: dict[str, float] = {}
-    for (path, _, name), (_, _, spent, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+    for (path, _, name), (_, _, spent, _, _) in stats.stats.items():  # type: ignore[attr-defined]
         inside = re.match(r"<method '(\w+)' of '([\w.]+)' objects>|<built-in method ([\w.]+)>", name)
         if inside:
             label = inside[3] or f"{inside[2]}.{inside[1]}"

@@ -243,6 +243,9 @@ class Server:
         from profiles import shares
 
         made = self.made[contestant]
+        if getattr(made, "profile", None) is not None:
+            found: dict[str, float] = made.profile()
+            return found
         return shares(made.seconds if hasattr(made, "seconds") else made)
 
     def memory(self, contestant: str) -> dict[str, Any]:

@@ -129,6 +129,32 @@ def test_expected_answers_agree_with_differences():
     np.testing.assert_allclose(gradient, loss_gradients.expected(net), atol=1e-8)
 
 
+def test_a_command_is_profiled_in_its_own_process():
+    from cases import commands
+
+    server = workers.Server("numpy")
+    server.made = {"it": commands.backprop(commands.Command(("--version",)))}
+    parts = server.profile("it")
+    assert 1 <= len(parts) <= 5
+    assert 0 < sum(parts.values()) <= 1
+    assert not any("waitpid" in name or "poll" in name for name in parts)  # of the process that waits
+
+
+@pytest.mark.parametrize(
+    "sizes", [(3, 4, 2, 5, 3), (5, 4, 3, 2), (2, 3, 4, 5), (3, 3, 3, 3), (6, 5, 1, 5, 6)]
+)
+def test_the_products_of_a_floor_are_the_whole_product(sizes):
+    from cases import input_jacobians
+
+    for points in (None, 3):
+        problem = Network(sizes, points=points)
+        products, given = input_jacobians._products(problem)
+        whole = np.linalg.multi_dot([W for W, _ in problem.weights()[::-1]])
+        found = products(given)
+        assert found.shape == ((points,) if points else ()) + whole.shape
+        np.testing.assert_allclose(found, np.broadcast_to(whole, found.shape), atol=1e-12)
+
+
 def test_names_are_unique_and_goals_name_what_there_is():
     assert len(BY_NAME) == len(CASES) + sum(len(series.cases) for series in scaling.SERIES)
     for case in CASES:
@@ -588,6 +614,8 @@ def test_slow_contestants_take_part_in_rounds_that_all_faster_ones_share():
     part = measuring.participation(once, roles, effort)
     assert [len(part[name]) for name in once] == [20, 20, measuring.FEW_ROUNDS, measuring.FEWEST_ROUNDS, 1]
     assert part["slowest"] <= part["far"] < part["laggard"] < part["quick"] <= part["ours"]
+    short = measuring.participation({"quick": 1e-6, "far": 1e-4}, roles, effort)
+    assert len(short["far"]) == measuring.FEW_ROUNDS  # a block is cheap
     named = measuring.participation(once, roles, effort, {"far", "laggard"})
     assert (len(named["far"]), len(named["laggard"])) == (
         4,

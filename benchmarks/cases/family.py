@@ -23,10 +23,14 @@ class Unsuitable(Exception):  # noqa: N818  # it is a reason, no mistake
 
 
 class OwnClock(NamedTuple):
-    """A contestant that times itself: what has to be undone before each call is not measured."""
+    """A contestant that times itself: what has to be undone before each call is not measured.
+
+    `profile` returns the shares of its time, where another process takes it.
+    """
 
     seconds: Callable[[], float]
     answer: Call
+    profile: Callable[[], dict[str, float]] | None = None
 
 
 class Contestant(NamedTuple):

@@ -143,7 +143,12 @@ def _products(problem: Network) -> tuple[Any, Any]:
             J = scaled[left] if isinstance(left, int) else products(given, left)
             W = plain[right]
             return (J.reshape(-1, len(W)) @ W).reshape(*J.shape[:2], W.shape[1])
-        return (plain[left] if isinstance(left, int) else products(given, left)) @ products(given, right)
+        X = products(given, right)
+        if not isinstance(left, int):
+            return products(given, left) @ X
+        # one product with the columns of all points side by side; the transposes are views from the second one on
+        N, k, n = X.shape
+        return (plain[left] @ X.transpose(1, 0, 2).reshape(k, N * n)).reshape(-1, N, n).transpose(1, 0, 2)
 
     return products, (matrices, scaled)
 
@@ -219,16 +224,13 @@ def torch_forward(problem: Network) -> Call:
     return _torch(problem, "jacfwd")
 
 
-MOST_COMPILED = 20_000  # parameters: torch.compile takes seconds, or minutes
-
-
 @INPUT_JACOBIAN.contestant("torch.compile(jacrev)", runtime="torch")
 def torch_compiled(problem: Network) -> Call:
     """The transform compiled by Inductor."""
     import torch
 
-    if problem.parameter_count > MOST_COMPILED or problem.activation != "tanh" or problem.points == 1024:
-        raise Unsuitable("compiling takes long: in four cases only")
+    if problem.dtype != "float64":
+        raise Unsuitable("compiling takes long: in double precision only")
     network, layers, x = in_torch(problem)
     jacobian = torch.func.jacrev(lambda point: network(layers, point))
     call = torch.compile(jacobian if problem.points is None else torch.func.vmap(jacobian))
@@ -257,7 +259,9 @@ def torch_functional(problem: Network) -> Call:
 # --- HIPS autograd ---------------------------------------------------------------------------------------
 
 
-@INPUT_JACOBIAN.contestant("autograd.jacobian", runtime="autograd", answer=_of_the_sum)
+@INPUT_JACOBIAN.contestant(
+    "autograd.jacobian", runtime="autograd", answer=_of_the_sum, slow=lambda problem: flops(problem) > 1e10
+)
 def autograd_jacobian(problem: Network) -> Call:
     """Many points through the sum of their outputs."""
     import autograd

@@ -9,7 +9,7 @@ import numpy as np
 from profiles import Code
 
 from .family import Call, Case, Family, Goal, Unsuitable
-from .input_jacobians import BOTTLENECK, DEEP, MANY, MOST_COMPILED
+from .input_jacobians import BOTTLENECK, DEEP, MANY
 from .networks import Network, in_autograd, in_jax, in_torch, ours
 
 
@@ -207,8 +207,8 @@ def torch_compiled(problem: Network) -> Call:
     """The same compiled by Inductor."""
     import torch
 
-    if problem.parameter_count > MOST_COMPILED or problem.points == 1024:
-        raise Unsuitable("compiling takes long: in two cases only")
+    if problem.dtype != "float64":
+        raise Unsuitable("compiling takes long: in double precision only")
     loss, layers = _torch_loss(problem)
     gradient = torch.compile(torch.func.grad(loss))
     return lambda: gradient(layers)
