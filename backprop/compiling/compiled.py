@@ -76,9 +76,10 @@ def compile(network: Any, *points: Any, **options: Any) -> CompiledJacobian | Co
         all where there is a loss.
     engine : {"numpy", "numba", "jax", "auto"}
         Of all: what runs the recording. "numba" (extra `fast`) compiles small functions to scalar code, a loop over
-        points where there are some, and puts activations and their slopes into one loop between NumPy's products;
-        "jax" (extra `jax`) runs it under ``jax.jit`` and takes JAX's arrays too; "auto" takes what is the fastest of
-        those installed on random points, which its representation says.
+        points where there are some, middle ones to loops and products by vector instructions of the processor at
+        hand, and gives NumPy's code such products, and activations with their slopes, in large ones; "jax" (extra
+        `jax`) runs it under ``jax.jit`` and takes JAX's arrays too; "auto" takes what is the fastest of those installed
+        on random points, which its representation says.
     form : {"auto", "arrays", "scalars"}
         Of all: NumPy code, or code entry by entry on Python's floats, for float64 only; "auto" takes what should be
         faster.

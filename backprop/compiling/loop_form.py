@@ -110,9 +110,7 @@ class _Loops:
             if number not in self._direct:
                 self._copied(number, node)
         starts, memory = shared_memory(self._lengths, self._touched)
-        parts = [
-            f"{name} = memory[{start} : {start + self._lengths[name]}]" for name, start in starts.items()
-        ]
+        parts = [f"{name} = {start}" for name, start in starts.items()]
         return LoopForm([*parts, *self._lines], self._constants, memory)
 
     # --- which operations share a loop -----------------------------------------------------------------
@@ -230,7 +228,7 @@ class _Loops:
             raise NotLoopsError("a view of repeated entries")
         if name in ("T", "mT", "transpose", "swapaxes", "matrix_transpose"):
             return place.transposed(node.shape)
-        return place.moved(node.shape)
+        return place.part(node.args[1], node.shape) if node.kind == "item" else place.moved(node.shape)
 
     def _made(self, node: Node) -> Place:
         """Return new memory for the entries of a node: that of a result, where it is one."""
@@ -255,17 +253,17 @@ class _Loops:
             waiting += [reader for reader in self._readers.get(id(one), []) if is_reshape(reader)]
         return None
 
-    def _view(self, place: Place) -> str:
-        """Return the text of an array of matrices or vectors."""
+    def _memory(self, place: Place) -> tuple[str, list[str]]:
+        """Return the name of the array that entries lie in, and the terms of where they begin."""
         self._touched.setdefault(place.memory, []).append(self._number_of_step)
-        shape = (*place.shape[:-2], *place.shape[:-3:-1]) if place.turned else place.shape
-        return f"{place.memory}.reshape({shape})"
+        start = [str(place.start)] if place.start else []
+        return ("memory", [place.memory, *start]) if place.memory in self._lengths else (place.memory, start)
 
     # --- lines -----------------------------------------------------------------------------------------
 
     def _entry(self, place: Place, shape: tuple[int, ...]) -> str:
         """Return the text of an entry in a loop over a shape, which the entries of a place are repeated to."""
-        self._touched.setdefault(place.memory, []).append(self._number_of_step)
+        memory, start = self._memory(place)
         first = len(shape) - len(place.shape)
         keys = ["0" if size == 1 else f"i{first + axis}" for axis, size in enumerate(place.shape)]
         if place.turned:
@@ -277,7 +275,7 @@ class _Loops:
             for key, step in zip(keys, steps, strict=True)
             if key != "0"
         ]
-        return f"{place.memory}[{' + '.join(terms) or 0}]"
+        return f"{memory}[{' + '.join([*start, *terms]) or 0}]"
 
     def _heads(self, shape: tuple[int, ...]) -> tuple[list[str], str]:
         """Return the heads of loops over a shape, and the indent of what stands in them."""
@@ -319,37 +317,32 @@ class _Loops:
         if any(place.shape != part.shape for place, part in zip((a, b), node.args, strict=True)):
             raise NotLoopsError("a product of repeated matrices")
         c = self._made(node)
-        left, right, into = (self._view(place) for place in (a, b, c))
-        axes = tuple(len(place.shape) for place in (a, b))
-        left, right = (f"{text}{'.T' if place.turned else ''}" for text, place in ((left, a), (right, b)))
-        match axes:
-            case (2, 2):
-                self._lines.append(f"multiply({left}, {right}, {into})")
-            case (2, 1):
-                self._lines.append(f"multiply_vector({left}, {right}, {into})")
-            case (1, 2):
-                other = self._view(b) if b.turned else f"{right}.T"
-                self._lines.append(f"multiply_vector({other}, {left}, {into})")
-            case _:
-                self._stacked(a, b, c)
-
-    def _stacked(self, a: Place, b: Place, c: Place) -> None:
-        """Write the products of two stacks of matrices, one for each place of one axis."""
-        if not len(a.shape) == len(b.shape) == len(c.shape) == 3:
-            raise NotLoopsError("a product of stacks of several axes")
-        names = []
-        for letter, place in zip("xyz", (a, b, c), strict=True):
-            self._lines.append(f"{letter} = {self._view(place)}")
-            item = f"{letter}[{0 if place.shape[0] == 1 else 'i0'}]"
-            names.append(f"{item}.T" if place.turned else item)
-        left, right, into = names
-        if c.shape[2] == 1 and not b.turned:
-            call = f"multiply_vector({left}, {right}[:, 0], {into}[:, 0])"
-        elif c.shape[1] == 1 and not a.turned:
-            call = f"multiply_vector({right}.T, {left}[0], {into}[0])"
+        stacked = max(len(a.shape), len(b.shape)) > 2
+        if stacked:
+            if not len(a.shape) == len(b.shape) == 3:
+                raise NotLoopsError("a product of stacks of several axes")
+            self._lines.append(f"for i0 in range({c.shape[0]}):")
+        rows, columns = (1 if len(a.shape) == 1 else a.shape[-2]), (1 if len(b.shape) == 1 else b.shape[-1])
+        inner = a.shape[-1]
+        left, right, into = (self._item(place, stacked) for place in (a, b, c))
+        if columns == 1 and not b.turned:
+            name = "multiply_columns" if a.turned else "multiply_rows"
+            call = f"{name}({left}, {right}, {into}, {rows}, {inner})"
+        elif rows == 1 and not a.turned:
+            name = "multiply_rows" if b.turned else "multiply_columns"
+            call = f"{name}({right}, {left}, {into}, {columns}, {inner})"
         else:
-            call = f"multiply({left}, {right}, {into})"
-        self._lines += [f"for i0 in range({c.shape[0]}):", f"    {call}"]
+            left = f"{left}, {'1' if a.turned else inner}, {rows if a.turned else '1'}"
+            right = f"{right}, {'1' if b.turned else columns}, {inner if b.turned else '1'}"
+            call = f"multiply({left}, {right}, {into}, {rows}, {inner}, {columns})"
+        self._lines.append(f"{'    ' * stacked}{call}")
+
+    def _item(self, place: Place, stacked: bool) -> str:
+        """Return array and first entry of a matrix or vector, of one in a stack for the index i0."""
+        memory, start = self._memory(place)
+        if stacked and place.shape[0] != 1:
+            start = [*start, f"{math.prod(place.shape[1:])} * i0"]
+        return f"{memory}, {' + '.join(start) or 0}"
 
     def _copied(self, number: int, node: Node) -> None:
         """Write the entries of a node into a result."""

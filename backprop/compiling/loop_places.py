@@ -16,23 +16,50 @@ class NotLoopsError(Exception):
 
 
 class Place(NamedTuple):
-    """Where entries lie: flat memory, the shape, and whether the last two axes lie there the other way round."""
+    """Where entries lie: in flat memory from a place on, the shape, and whether the last two axes are swapped there.
+
+    `start` is None where they are all that the memory holds.
+    """
 
     memory: str
     shape: tuple[int, ...]
     turned: bool = False
+    start: int | None = None
 
     def moved(self, shape: tuple[int, ...]) -> Place:
         """Return the same entries in another shape, in the same order."""
         if self.turned or math.prod(shape) != math.prod(self.shape):
             raise NotLoopsError("a reshape of what lies in another order")
-        return Place(self.memory, shape)
+        return self._replace(shape=shape)
 
     def transposed(self, shape: tuple[int, ...]) -> Place:
         """Return the entries with the last two axes swapped."""
         if 1 in self.shape[-2:] and not self.turned:
             return self.moved(shape)
-        return Place(self.memory, shape, not self.turned)
+        return self._replace(shape=shape, turned=not self.turned)
+
+    def part(self, key: Any, shape: tuple[int, ...]) -> Place:
+        """Return the entries that an index takes, if they lie one behind the other.
+
+        Examples
+        --------
+        >>> Place("a", (1, 4, 3)).part((0, slice(1, 3)), (2, 3))
+        Place(memory='a', shape=(2, 3), turned=False, start=3)
+        """
+        keys = [one for one in (key if isinstance(key, tuple) else (key,)) if one is not None]
+        missing = [slice(None)] * (len(self.shape) - sum(one is not Ellipsis for one in keys))
+        dots = keys.index(Ellipsis) if Ellipsis in keys else len(keys)
+        keys[dots : dots + 1] = missing
+        before, start = 1, self.start or 0
+        for axis, (one, size) in enumerate(zip(keys, self.shape, strict=True)):
+            first, last = one.indices(size)[:2] if isinstance(one, slice) else (one % size, one % size + 1)
+            if (first, last) != (0, size) and (before != 1 or self.turned):
+                raise NotLoopsError("entries that don't lie one behind the other")
+            start += first * math.prod(self.shape[axis + 1 :])
+            before *= max(last - first, 0)
+        if before == math.prod(self.shape):
+            return self.moved(shape)
+        return Place(self.memory, shape, start=start)
 
 
 def is_reshape(node: Node) -> bool:
@@ -40,17 +67,22 @@ def is_reshape(node: Node) -> bool:
     name = getattr(node.function, "__name__", node.function)
     if name in ("reshape", "ravel", "expand_dims", "squeeze"):
         return node.kind == "function"
-    return node.kind == "item" and _adds_axes(node.args[1])
+    return _is_part(node) and math.prod(node.shape) == math.prod(node.args[0].shape)
 
 
-def _adds_axes(key: Any) -> bool:
-    """Return whether an index only adds axes of size 1."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return all(part is None or part is Ellipsis or part == slice(None) for part in parts)
+def _is_part(node: Node) -> bool:
+    """Return whether a node is an index of numbers, ranges and new axes."""
+    if node.kind != "item":
+        return False
+    key = node.args[1] if isinstance(node.args[1], tuple) else (node.args[1],)
+    ranges = [part for part in key if isinstance(part, slice)]
+    plain = all(part is None or part is Ellipsis or type(part) in (int, slice) for part in key)
+    known = all(isinstance(end, int | None) for part in ranges for end in (part.start, part.stop))
+    return plain and known and all(part.step in (None, 1) for part in ranges)
 
 
 def is_view(node: Node) -> bool:
-    """Return whether a node is the entries of another one: reshaped, repeated, or with the last two axes swapped."""
+    """Return whether a node is another one's entries: reshaped, repeated, a part, or the last two axes swapped."""
     name = getattr(node.function, "__name__", node.function)
     if node.kind == "attribute":
         return name in ("T", "mT") and (name == "mT" or len(node.shape) <= 2)
@@ -58,7 +90,11 @@ def is_view(node: Node) -> bool:
         axes = node.args[1:] or tuple(node.options.values())
         swapped = {(-1, -2), (-2, -1), (len(node.shape) - 2, len(node.shape) - 1)}
         return (name == "swapaxes" and axes in swapped) or (name == "transpose" and len(node.shape) == 2)
-    return is_reshape(node) or (node.kind == "function" and name in ("broadcast_to", "matrix_transpose"))
+    return (
+        _is_part(node)
+        or is_reshape(node)
+        or (node.kind == "function" and name in ("broadcast_to", "matrix_transpose"))
+    )
 
 
 # --- memory of intermediate results ----------------------------------------------------------------------

@@ -33,15 +33,16 @@ try:
 except ImportError as error:
     raise not_installed("numba", error, extra="fast") from None
 
-from backprop.compiling.kernels import pairs
+from backprop.compiling.kernels import by_address, pairs
 from backprop.compiling.kernels.outer_products import KernelLedger
 from backprop.compiling.kernels.pairs import FUSED, OPTIONS, tanh_pair
-from backprop.compiling.kernels.products import beats_blas, multiply_vector, numbers_at, product, product_at
+from backprop.compiling.kernels.products import beats_blas, product
 
 KEEPS_UNITS = False
 LEDGER = KernelLedger()
 
 _MOST = 1200  # numbers of a scalar function, beyond which LLVM takes seconds
+_MOST_LINES = 500  # of a function of loops: a hundred of them take a third of a second
 
 
 def own(array: Any) -> bool:
@@ -188,6 +189,7 @@ def _calling(work: Work, entry: Callable[..., Any], together: int) -> Callable[.
 _LOOPED = {name: text for name, text in TEMPLATES.items() if name not in _CALLED}
 """Operations that LLVM makes vectors of; a function of the library would keep a whole loop from them."""
 
+_LAYOUTS = {"rows": "C", "columns": "F"}
 _PAIRS = {kernel: f"{name}_pair" for name, kernel in FUSED.items()}
 
 
@@ -213,6 +215,8 @@ def _made_of_loops(work: Work) -> Callable[..., Any] | None:
         found = loop_form(nodes, work.arguments, results, known, _LOOPED, _PAIRS)
     except NotLoopsError:
         return None
+    if len(found.lines) > _MOST_LINES:
+        return None
     arrays = {
         **{f"a{n}": node for n, node in enumerate(taken)},
         **{f"r{n}": node for n, node in enumerate(results)},
@@ -226,10 +230,9 @@ def _made_of_loops(work: Work) -> Callable[..., Any] | None:
     text = "\n    ".join([f"def function({', '.join(arrays)}):", *body]) + "\n"
     namespace: dict[str, Any] = {name: getattr(pairs, name) for name in _PAIRS.values()}
     namespace |= {"empty": np.empty, "number": numba.from_dtype(kind), "sqrt": math.sqrt}
+    namespace |= {"multiply": by_address.multiply(kind), "numbers_at": by_address.numbers_at(kind)}
     namespace |= {
-        "multiply": product_at(kind),
-        "multiply_vector": multiply_vector,
-        "numbers_at": numbers_at(kind),
+        f"multiply_{name}": by_address.multiply_vector(layout, kind) for name, layout in _LAYOUTS.items()
     }
     namespace |= {f"{name}_at": value.ctypes.data for name, value in found.constants.items()}
     exec(text, namespace)  # code that this library has written from its own operations

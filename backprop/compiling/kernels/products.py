@@ -168,13 +168,13 @@ def multiply(a, b, c):  # type: ignore[no-untyped-def]
         return
     width = _VECTORS * _BYTES // a.itemsize
     as_it_is = b.strides[1] == b.itemsize and (m <= _FEW or k * n <= _LONG)
-    deep = k if as_it_is else _DEEP
-    panels = np.empty(((min(_WIDE, n) + width - 1) // width, min(deep, k), width), a.dtype)
+    laid_out = 1 if as_it_is else (min(_WIDE, n) + width - 1) // width  # as it is, only what is left over is
+    panels = np.empty((laid_out, min(_DEEP, k), width), a.dtype)
     ends = np.empty((_MOST, width), a.dtype)
     for start in range(0, n, _WIDE):
         stop = min(start + _WIDE, n)
-        for p in range(0, k, deep):
-            inner = min(deep, k - p)
+        for p in range(0, k, _DEEP):
+            inner = min(_DEEP, k - p)
             for panel in range((stop - start + width - 1) // width):
                 first = start + panel * width
                 count = min(width, stop - first)
@@ -182,9 +182,9 @@ def multiply(a, b, c):  # type: ignore[no-untyped-def]
                     continue
                 for row in range(inner):
                     for column in range(count):
-                        panels[panel, row, column] = b[p + row, first + column]
+                        panels[panel % laid_out, row, column] = b[p + row, first + column]
                     for column in range(count, width):
-                        panels[panel, row, column] = 0.0
+                        panels[panel % laid_out, row, column] = 0.0
             for top in range(0, m, _HIGH):
                 bottom = min(top + _HIGH, m)
                 for panel in range((stop - start + width - 1) // width):
@@ -195,7 +195,7 @@ def multiply(a, b, c):  # type: ignore[no-untyped-def]
                         left = bottom - i
                         rows = -(-left // -(-left // _MOST))
                         if count < width:
-                            _block(a, i, p, panels[panel], 0, 0, ends, 0, 0, inner, False, rows)
+                            _block(a, i, p, panels[panel % laid_out], 0, 0, ends, 0, 0, inner, False, rows)
                             for row in range(rows):
                                 for column in range(count):
                                     before = c[i + row, first + column] if p else 0.0
@@ -203,7 +203,7 @@ def multiply(a, b, c):  # type: ignore[no-untyped-def]
                         elif as_it_is:
                             _block(a, i, p, b, p, first, c, i, first, inner, p > 0, rows)
                         else:
-                            _block(a, i, p, panels[panel], 0, 0, c, i, first, inner, p > 0, rows)
+                            _block(a, i, p, panels[panel % laid_out], 0, 0, c, i, first, inner, p > 0, rows)
                         i += rows
 
 
@@ -226,20 +226,21 @@ def multiply_vector(a, x, y):  # type: ignore[no-untyped-def]
                 y[i] += a[i, p] * factor
 
 
-def _array(dtype: Any, ndim: int, layout: Any = "A", readonly: bool = True) -> Any:
+def array_kind(dtype: Any, ndim: int, layout: Any = "A", readonly: bool = True) -> Any:
+    """Return what Numba calls arrays of a precision, a number of axes and a layout."""
     return types.Array(
         numba.from_dtype(np.dtype(dtype)), ndim, layout, readonly=readonly, aligned=not readonly
     )
 
 
 @cache
-def _overload(ndim: int, layout: str, dtype: np.dtype[Any]) -> Any:
+def overload(ndim: int, layout: str, dtype: np.dtype[Any]) -> Any:
     """Return the compiled product with a right factor of so many axes."""
     function, options = (multiply, _OPTIONS) if ndim == 2 else (multiply_vector, _SUMS)
     signature = types.void(
-        _array(dtype, 2, layout),
-        _array(dtype, ndim, "A" if ndim == 2 else "C"),
-        _array(dtype, ndim, "C", readonly=False),
+        array_kind(dtype, 2, layout),
+        array_kind(dtype, ndim, "A" if ndim == 2 else "C"),
+        array_kind(dtype, ndim, "C", readonly=False),
     )
     compiled = numba.njit([signature], cache=True, **options)(function.py_func)
     return next(iter(compiled.overloads.values()))
@@ -248,49 +249,8 @@ def _overload(ndim: int, layout: str, dtype: np.dtype[Any]) -> Any:
 @cache
 def _compiled(ndim: int, layout: str, dtype: np.dtype[Any]) -> Callable[..., Any]:
     """Return the same as a function of arrays, behind the look at their kinds."""
-    entry: Callable[..., Any] = _overload(ndim, layout, dtype).entry_point
+    entry: Callable[..., Any] = overload(ndim, layout, dtype).entry_point
     return entry
-
-
-@cache
-def product_at(dtype: np.dtype[Any]) -> Any:
-    """Return the product of two matrices for compiled code, which calls it where it lies.
-
-    Whatever compiled code is linked with is compiled again with it, for seconds.
-    """
-    overload = _overload(2, "A", dtype)
-    address = int(overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name))
-    matrices = [_array(dtype, 2), _array(dtype, 2), _array(dtype, 2, "C", readonly=False)]
-
-    def called(context: Any, a: Any, b: Any, c: Any) -> Any:
-        def call(context: Any, build: Any, signature: Any, args: Any) -> Any:
-            kind = context.call_conv.get_function_type(types.none, matrices)
-            function = build.inttoptr(_INTEGER(address), kind.as_pointer())
-            context.call_conv.call_function(build, function, types.none, matrices, args)
-            return context.get_dummy_value()
-
-        return types.void(a, b, c), call
-
-    return intrinsic(called)
-
-
-@cache
-def numbers_at(dtype: np.dtype[Any]) -> Any:
-    """Return a function for compiled code: from an address and a count to the array of what lies there.
-
-    An array that compiled code knows by its numbers is compiled number by number.
-    """
-    pointer: Any = types.CPointer(numba.from_dtype(dtype))
-
-    def pointed(context: Any, address: Any) -> Any:
-        def call(context: Any, build: Any, signature: Any, args: Any) -> Any:
-            return build.inttoptr(args[0], context.get_value_type(pointer))
-
-        return pointer(types.intp), call
-
-    pointer_to: Any = intrinsic(pointed)
-    array_at = numba.carray  # type: ignore[attr-defined]
-    return numba.njit(lambda address, count: array_at(pointer_to(address), (count,)))
 
 
 @cache
