@@ -139,7 +139,7 @@ class Plan(ByValue):
             prefix += "P"
         return prefix
 
-    @property
+    @cached_property
     def bracketing(self) -> str:
         """The bracketing by the factors' names: ``(A·B)·C``.
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from backprop.ratios import format_ratio
 from backprop.tables import WIDTH, text_table, wrapped
-from jacobians.markup import html_table
+from jacobians.markup import aligned, html_table
 from jacobians.numerics.letters import number_text
 from jacobians.picture import Picture
 
 if TYPE_CHECKING:
     from backprop.plan import Plan
+
+ALIGNED_FROM = 1000
+"""Steps from which on HTML aligns them by spaces: the cells of a table take four times the letters of their text."""
 
 
 def step_cells(plan: Plan) -> list[list[str]]:
@@ -71,7 +74,10 @@ def plan_html(plan: Plan) -> str:
     rows = [[number, product, *rest] for number, product, _, *rest in step_cells(plan)]
     header = ["step", "product", "result", "multiplications", "additions", "rule"]
     title = escape(f"{plan.strategy}: {plan.bracketing}, {plan.cost}")
-    return f"<p>{title}</p>{html_table(header, rows, numeric=(0, 3, 4))}"
+    if len(rows) < ALIGNED_FROM:
+        return f"<p>{title}</p>{html_table(header, rows, numeric=(0, 3, 4))}"
+    widest = sum(max(map(len, column)) + 2 for column in zip(header, *rows, strict=True))
+    return f"<p>{title}</p>{aligned(text_table(header, rows, numeric=(0, 3, 4), width=widest))}"
 
 
 def plan_picture(plan: Plan) -> Picture:

@@ -40,8 +40,8 @@ def text_table(
             blocks.append([0])
         blocks[-1].append(column)
 
-    # columns are padded as wholes: a table of thousands of rows takes a few operations of each letter
     pads = [str.rjust if column in numeric else str.ljust for column in range(len(header))]
+    # columns are padded as wholes: a table of thousands of rows takes a few operations of each letter
     padded = [[*map(pad, column, repeat(n))] for pad, column, n in zip(pads, table, most, strict=True)]
     broken = [c for c in range(len(header)) if widths[c] > most[c]]
 

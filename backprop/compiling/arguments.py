@@ -13,6 +13,7 @@ from jacobians.layers.composition import Composition
 from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_shape
 from jacobians.numerics.arrays import Array
+from jacobians.numerics.libraries import require_numpy_function
 
 
 def checked_precision(dtype: Any) -> np.dtype[Any]:
@@ -24,6 +25,18 @@ def checked_precision(dtype: Any) -> np.dtype[Any]:
     if kind not in (np.float64, np.float32):
         raise TypeError(f"dtype: found {kind or repr(dtype)}, expected float64 or float32")
     return kind
+
+
+def with_own_parameters(network: Function) -> Function:
+    """Return the network with copies of its parameters: one for all that is compiled of it behind one door.
+
+    Raises
+    ------
+    TypeError
+        If its parameters are another library's.
+    """
+    require_numpy_function(network, "what is compiled are NumPy's functions")
+    return network.bind({name: np.array(value) for name, value in network.parameters.items()})
 
 
 def checked_sizes(network: Function, shape: Any, batched: bool) -> tuple[int, ...]:

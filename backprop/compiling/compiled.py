@@ -7,7 +7,7 @@ from typing import Any, get_args, overload
 
 import numpy as np
 
-from backprop.compiling.arguments import checked_precision, checked_sizes
+from backprop.compiling.arguments import checked_precision, checked_sizes, with_own_parameters
 from backprop.compiling.compiled_graphs import CompiledGraph
 from backprop.compiling.engines import Engine, checked_engine
 from backprop.compiling.graph_makers import compile_code, compile_graph
@@ -161,6 +161,6 @@ def compile_network(
             raise ValueError(f"block: found {block!r}, expected None for one point and for a loss")
         block = min(checked_integer(block, "block", least=1), sizes[0])
     network.check_input(sizes[int(batched) :])
-    return CompiledJacobian(
-        network, sizes, kind, by, loss, bool(batched), form, block, checked_engine(engine)
-    )
+    engine = checked_engine(engine)
+    own = with_own_parameters(network)
+    return CompiledJacobian(own, sizes, kind, by, loss, bool(batched), form, block, engine)

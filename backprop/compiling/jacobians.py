@@ -43,7 +43,6 @@ from jacobians.names import class_name
 from jacobians.numerics.arguments import checked_flag, checked_option
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.float_errors import without_float_errors
-from jacobians.numerics.libraries import require_numpy_function
 from jacobians.planning.plan import GraphPlan
 
 Form = Literal["auto", "arrays", "scalars"]
@@ -114,9 +113,8 @@ class CompiledJacobian(ByValue):
         checked_option(form, "form", get_args(Form))
         checked_option(by, "by", ["input", *network.parameters])
         shape, dtype = checked_sizes(network, shape, batched), checked_precision(dtype)
-        require_numpy_function(network, "what is compiled are NumPy's functions")
         self.shape, self.dtype, self.by = shape, dtype, by
-        self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
+        self._network = network
         self._loss, self._batched, self._form = loss, batched, form
         # x of this shape goes straight to the code, unless numbers of x are looked at first
         self._limited = loss is not None and loss.has_domain

@@ -227,7 +227,7 @@ class _Loops:
         if place.shape != node.args[0].shape:
             raise NotLoopsError("a view of repeated entries")
         if name in ("T", "mT", "transpose", "swapaxes", "matrix_transpose"):
-            return place.transposed(node.shape)
+            return place.swapped(node.shape)
         return place.part(node.args[1], node.shape) if node.kind == "item" else place.moved(node.shape)
 
     def _made(self, node: Node) -> Place:

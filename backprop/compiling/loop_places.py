@@ -32,7 +32,7 @@ class Place(NamedTuple):
             raise NotLoopsError("a reshape of what lies in another order")
         return self._replace(shape=shape)
 
-    def transposed(self, shape: tuple[int, ...]) -> Place:
+    def swapped(self, shape: tuple[int, ...]) -> Place:
         """Return the entries with the last two axes swapped."""
         if 1 in self.shape[-2:] and not self.turned:
             return self.moved(shape)

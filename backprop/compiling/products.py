@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop.compiling.arguments import checked_precision, checked_sizes, short_name
+from backprop.compiling.arguments import checked_precision, checked_sizes, short_name, with_own_parameters
 from backprop.compiling.engines import (
     Engine,
     Work,
@@ -31,7 +31,6 @@ from jacobians.function import INPUT
 from jacobians.numerics.arguments import checked_flag, checked_list, checked_option, shown
 from jacobians.numerics.arrays import real_array
 from jacobians.numerics.ledger import UNCOUNTED, Ledger
-from jacobians.numerics.libraries import require_numpy_function
 from jacobians.structures import BlockRow
 
 
@@ -77,9 +76,8 @@ class CompiledProducts(ByValue):
         shape, dtype = checked_sizes(network, shape, batched), checked_precision(dtype)
         network.check_input(shape[int(batched) :])
         engine = checked_engine(engine)
-        require_numpy_function(network, "what is compiled are NumPy's functions")
         self.shape, self.dtype, self.wrt, self._batched = shape, dtype, wrt, batched
-        self._network = network.bind({name: np.array(value) for name, value in network.parameters.items()})
+        self._network = network
         self._engine, self.engine, self._candidates = engine, engine, ""
         if engine == "auto":
             given = (network, wrt, shape, batched, dtype)
@@ -286,4 +284,4 @@ def compile_products(
     if wrt is None and not network.parameters:
         raise ValueError(f"wrt: found None for {network!r} without parameters, expected 'input'")
     names: Any = tuple(network.parameters) if wrt is None else wrt
-    return CompiledProducts(network, names, shape, batched, dtype, engine)
+    return CompiledProducts(with_own_parameters(network), names, shape, batched, dtype, engine)

@@ -128,7 +128,8 @@ class ProductsAt(ByValue):
         )
         if out is None:
             return found
-        if not isinstance(out, np.ndarray) or not out.flags.writeable or out.shape != found.shape:
+        fits = isinstance(out, np.ndarray) and out.flags.writeable and out.shape == found.shape
+        if not fits or not np.can_cast(found.dtype, out.dtype, "same_kind"):
             raise ValueError(
                 f"out: found {shown(out)}, expected a writeable array of shape {found.shape} and dtype {found.dtype}"
             )

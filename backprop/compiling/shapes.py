@@ -39,8 +39,12 @@ def _matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def dummy(array: Any) -> Array:
-    """Return an array of the same shape and dtype that takes no memory."""
-    return np.broadcast_to(np.zeros((), dtype=array.dtype), array.shape)
+    """Return an array of the same shape and dtype that takes no memory: ones, which all functions treat alike.
+
+    Integers are 0, which is an index of all arrays.
+    """
+    number = np.ones((), dtype=array.dtype) if array.dtype.kind == "f" else np.zeros((), dtype=array.dtype)
+    return np.broadcast_to(number, array.shape)
 
 
 def dummies(value: Any) -> Any:
@@ -55,7 +59,7 @@ def dummies(value: Any) -> Any:
 
 
 def result_like(function: Any, args: Any, options: Any) -> tuple[tuple[int, ...], Any]:
-    """Return shape and dtype of a function's result from arrays of zeros (of unit matrices for linear algebra)."""
+    """Return shape and dtype of a function's result from arrays of ones (of unit matrices for linear algebra)."""
 
     def stand_in(value: Any) -> Any:
         if is_recorded(value):
@@ -66,6 +70,8 @@ def result_like(function: Any, args: Any, options: Any) -> tuple[tuple[int, ...]
             return type(value)(stand_in(part) for part in value)
         return value
 
+    if (known := _joined(function, args, options)) is not None:
+        return known
     with np.errstate(all="ignore"):
         result = function(
             *(stand_in(part) for part in args), **{key: stand_in(v) for key, v in options.items()}
@@ -75,6 +81,28 @@ def result_like(function: Any, args: Any, options: Any) -> tuple[tuple[int, ...]
             f"np.{function.__name__}: its result can't be recorded; use functions of one array"
         )
     return np.shape(result), result.dtype
+
+
+def _joined(function: Any, args: Any, options: Any) -> tuple[tuple[int, ...], Any] | None:
+    """Return shape and dtype of arrays that are joined along an axis, which would take the memory of all of them.
+
+    None where that is another function, or NumPy is to say what is wrong.
+    """
+    if function not in (np.concatenate, np.stack) or options.keys() - {"axis"} or not 0 < len(args) <= 2:
+        return None
+    parts, axis = list(args[0]), args[1] if len(args) == 2 else options.get("axis", 0)
+    shapes = [list(np.shape(part) if not is_recorded(part) else part.shape) for part in parts]
+    if not shapes or type(axis) is not int or len({len(shape) for shape in shapes}) != 1:
+        return None
+    if function is np.stack:
+        shapes = [[*shape[: (at := axis % (len(shape) + 1))], 1, *shape[at:]] for shape in shapes]
+    if not -len(shapes[0]) <= axis < len(shapes[0]):
+        return None
+    lengths = [shape.pop(axis) for shape in shapes]
+    if any(shape != shapes[0] for shape in shapes):
+        return None
+    shapes[0].insert(axis % (len(shapes[0]) + 1), sum(lengths))
+    return tuple(shapes[0]), np.result_type(*map(_dtype, parts))
 
 
 def pieces(function: Any, array: Any, *rest: Any, **options: Any) -> list[tuple[slice, ...]]:

@@ -6,6 +6,7 @@ The parameters stand in the order W¹, b¹, W², …, each flattened row by row,
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -116,13 +117,6 @@ def _our_jacobian(problem: Network) -> Callable[[], Any]:
     return lambda: net.jacobian(x, wrt=names, batched=True)
 
 
-def _compiled_at(problem: Network, engine: Any = "numpy") -> Callable[[Any], Any]:
-    import backprop
-
-    net, shape = ours(problem), problem.x().shape
-    return backprop.compile_products(net, shape=shape, batched=True, dtype=problem.dtype, engine=engine).at
-
-
 def _jax_jacobian(problem: Network) -> tuple[Callable[[Any], Any], Any]:
     import jax
 
@@ -169,29 +163,6 @@ def fill(problem: Network) -> Call:
     return lambda: np.full(shape, 1.5, problem.dtype)
 
 
-@DENSE.contestant("backprop.compile_products(net).at(x).dense(out)", role="ours")
-def compiled_dense_into(problem: Network) -> Call:
-    """By compiled code, into a given array."""
-    at, x = _compiled_at(problem), problem.x()
-    out = np.empty_like(at(x).dense())
-    return lambda: at(x).dense(out)
-
-
-@DENSE.contestant("backprop.compile_products(net, engine='numba').at(x).dense(out)", role="ours")
-def streamed_dense_into(problem: Network) -> Call:
-    """Past the caches."""
-    at, x = _compiled_at(problem, "numba"), problem.x()
-    out = np.empty_like(at(x).dense())
-    return lambda: at(x).dense(out)
-
-
-@DENSE.contestant("backprop.compile_products(net, engine='numba').at(x).dense()", role="ours")
-def streamed_dense(problem: Network) -> Call:
-    """Past the caches, into fresh memory."""
-    at, x = _compiled_at(problem, "numba"), problem.x()
-    return lambda: at(x).dense()
-
-
 @BUILD.contestant("jax.jit(vmap(jacrev))", runtime="jax", answer=written_out)
 @DENSE.contestant("jax.jit(vmap(jacrev))", runtime="jax", answer=written_out)
 def jax_jacobian(problem: Network) -> Call:
@@ -214,25 +185,11 @@ def torch_jacobian(problem: Network) -> Call:
 # --- norms -----------------------------------------------------------------------------------------------
 
 
-@BUILD.contestant("backprop.compile_products(net).at(x)", role="ours", answer=lambda at: at.dense())
-def compiled_build(problem: Network) -> Call:
-    """The same by compiled code."""
-    at, x = _compiled_at(problem), problem.x()
-    return lambda: at(x)
-
-
 @NORMS.contestant("net.jacobian(x, wrt=all).row_norms()", role="ours")
 def norms(problem: Network) -> Call:
     """‖a ⊗ b‖ = ‖a‖‖b‖: nothing is expanded. Building J is part of it."""
     jacobian = _our_jacobian(problem)
     return lambda: jacobian().row_norms()
-
-
-@NORMS.contestant("backprop.compile_products(net).at(x).row_norms()", role="ours")
-def compiled_norms(problem: Network) -> Call:
-    """The values at x are part of it."""
-    at, x = _compiled_at(problem), problem.x()
-    return lambda: at(x).row_norms()
 
 
 @NORMS.contestant("jax.jit(norms of jacrev)", runtime="jax")
@@ -269,25 +226,11 @@ def matvec(problem: Network) -> Call:
     return lambda: J.matvec(v)
 
 
-@MATVEC.contestant("backprop.compile_products(net).at(x).matvec(v)", role="ours")
-def compiled_matvec(problem: Network) -> Call:
-    """The values at x are at hand, as J is."""
-    at, v = _compiled_at(problem)(problem.x()), direction(problem)
-    return lambda: at.matvec(v)
-
-
 @RMATVEC.contestant("J.rmatvec(u, summed=True)", role="ours")
 def rmatvec(problem: Network) -> Call:
     """J is at hand: building it is another case."""
     J, u = _our_jacobian(problem)(), weights_of_outputs(problem)
     return lambda: J.rmatvec(u, summed=True)
-
-
-@RMATVEC.contestant("backprop.compile_products(net).at(x).rmatvec(u, summed=True)", role="ours")
-def compiled_rmatvec(problem: Network) -> Call:
-    """The values at x are at hand, as J is."""
-    at, u = _compiled_at(problem)(problem.x()), weights_of_outputs(problem)
-    return lambda: at.rmatvec(u, summed=True)
 
 
 def _jax_outputs(problem: Network) -> tuple[Callable[[Any], Any], Any, Any]:
@@ -374,23 +317,6 @@ def kernel(problem: Network) -> Call:
     return lambda: tangent_kernel(net, x)
 
 
-def _compiled_kernel(problem: Network, engine: Any) -> Call:
-    at, x = _compiled_at(problem, engine), problem.x()
-    return lambda: at(x).tangent_kernel()
-
-
-@KERNEL.contestant("backprop.compile_products(net).at(x).tangent_kernel()", role="ours")
-def compiled_kernel(problem: Network) -> Call:
-    """The Jacobian by compiled code."""
-    return _compiled_kernel(problem, "numpy")
-
-
-@KERNEL.contestant("backprop.compile_products(net, engine='numba').at(x).tangent_kernel()", role="ours")
-def numba_kernel(problem: Network) -> Call:
-    """Its products by vector loops."""
-    return _compiled_kernel(problem, "numba")
-
-
 @KERNEL.contestant("least matrix products", role="floor")
 def kernel_products(problem: Network) -> Call:
     """The matrix products of a forward pass, of ∂F/∂z, of A Aᵀ and of B Bᵀ, by NumPy alone."""
@@ -436,6 +362,61 @@ def torch_kernel(problem: Network) -> Call:
 
     return call
 
+
+# --- all of it by compiled products, on each engine ------------------------------------------------------
+
+
+def _compiled_at(problem: Network, engine: Any) -> Callable[[], Any]:
+    import backprop
+
+    net, x = ours(problem), problem.x()
+    compiled = backprop.compile_products(net, shape=x.shape, batched=True, dtype=problem.dtype, engine=engine)
+    return lambda: compiled.at(x)
+
+
+def _dense_into(problem: Network, engine: Any) -> Call:
+    at = _compiled_at(problem, engine)
+    out = np.empty_like(at().dense())
+    return lambda: at().dense(out)
+
+
+def _compiled_matvec(problem: Network, engine: Any) -> Call:
+    at, v = _compiled_at(problem, engine)(), direction(problem)  # the values at x are at hand, as J is
+    return lambda: at.matvec(v)
+
+
+def _compiled_rmatvec(problem: Network, engine: Any) -> Call:
+    at, u = _compiled_at(problem, engine)(), weights_of_outputs(problem)
+    return lambda: at.rmatvec(u, summed=True)
+
+
+def _then(name: str) -> Callable[[Network, Any], Call]:
+    """Return what computes the values at x and calls a method of them."""
+
+    def call(problem: Network, engine: Any) -> Call:
+        at = _compiled_at(problem, engine)
+        return lambda: getattr(at(), name)()
+
+    return call
+
+
+def _enter(engine: str, given: str) -> None:
+    at = f"backprop.compile_products({given}).at(x)"
+    build = BUILD.contestant(at, role="ours", answer=lambda at: at.dense())
+    build(partial(_compiled_at, engine=engine))
+    for family, call, make in (
+        (NORMS, "row_norms()", _then("row_norms")),
+        (MATVEC, "matvec(v)", _compiled_matvec),
+        (RMATVEC, "rmatvec(u, summed=True)", _compiled_rmatvec),
+        (DENSE, "dense()", _then("dense")),
+        (DENSE, "dense(out)", _dense_into),
+        (KERNEL, "tangent_kernel()", _then("tangent_kernel")),
+    ):
+        family.contestant(f"{at}.{call}", role="ours")(partial(make, engine=engine))
+
+
+_enter("numpy", "net")
+_enter("numba", "net, engine='numba'")
 
 # --- cases -----------------------------------------------------------------------------------------------
 

@@ -74,41 +74,46 @@ def _any(library: Any) -> _Library:
 
 
 class _Setting:
-    """The calls that keep BLAS at one thread now, and how many it had before the first of them."""
+    """The calls that keep BLAS at one thread now, and how many it had before the first of them.
+
+    A signal may raise before and behind any call of a function: who enters does so within `try`, and leaves twice where
+    leaving is what was interrupted. Who isn't inside has nothing to leave.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()  # a handler of signals may come in between
-        self.calls = 0
+        self.calls: set[object] = set()
         self.before: tuple[int, ...] = ()
 
-    def enter(self) -> None:
+    def enter(self, call: object) -> None:
         with self.lock:
             if self.calls:
-                self.calls += 1
+                self.calls.add(call)
                 return
             libraries = _libraries()
             self.before = tuple([library.threads() for library in libraries])
-            self.calls = 1
-            try:
-                for library, count in zip(libraries, self.before, strict=True):
-                    if count != 1:
-                        library.set_threads(1)
-            except BaseException:  # a library's own, or a signal's: nobody is inside
-                self.calls = 0
-                self.give_back(self.before)
-                raise
+            self.calls.add(call)  # from here on there is something to give back
+            for library, count in zip(libraries, self.before, strict=True):
+                if count != 1:
+                    library.set_threads(1)
 
-    def leave(self) -> None:
+    def leave(self, call: object) -> None:
         with self.lock:
-            before = self.before
-            self.calls -= 1
-            if not self.calls:
-                self.give_back(before)
+            if self.calls == {call}:
+                self.give_back(self.before)
+            self.calls.discard(call)
+
+    def leave_at_last(self, call: object) -> None:
+        """Leave where that was interrupted, or failed: nobody is inside then, whatever a library raises."""
+        try:
+            self.leave(call)
+        finally:
+            self.calls.discard(call)
 
     @staticmethod
     def give_back(before: tuple[int, ...]) -> None:
         for library, count in zip(_libraries(), before, strict=True):
-            if count != 1:
+            if count != 1 and library.threads() == 1:  # another number was set inside, by who wants it
                 library.set_threads(count)
 
 
@@ -118,12 +123,16 @@ _setting = _Setting()
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Keep BLAS at one thread, whatever the caller asked for: Python's threads are at work."""
-    setting = _setting
-    setting.enter()
+    call, setting = object(), _setting
     try:
+        setting.enter(call)
         yield
     finally:
-        setting.leave()
+        try:
+            setting.leave(call)
+        except BaseException:
+            setting.leave_at_last(call)
+            raise
 
 
 @contextmanager
@@ -181,12 +190,16 @@ def product(a: Any, b: Any, out: Any = None) -> Any:
     multiplications = rows * inner * columns
     if multiplications < LEAST_DIVIDED or 2 * multiplications >= WORTH_TWO or _kept.get():
         return matmul(a, b, out)
-    setting = _setting
-    setting.enter()
+    call, setting = object(), _setting
     try:
+        setting.enter(call)
         return matmul(a, b, out)
     finally:
-        setting.leave()
+        try:
+            setting.leave(call)
+        except BaseException:
+            setting.leave_at_last(call)
+            raise
 
 
 def on_one_thread(function: Callable[P, R], products: Iterable[tuple[int, int]]) -> Callable[P, R]:
@@ -204,17 +217,21 @@ def on_one_thread(function: Callable[P, R], products: Iterable[tuple[int, int]])
         return function
 
     @wraps(function)
-    def call(*args: P.args, **options: P.kwargs) -> R:
+    def bound(*args: P.args, **options: P.kwargs) -> R:
         if _kept.get():
             return function(*args, **options)
-        setting = _setting
-        setting.enter()
+        call, setting = object(), _setting
         try:
+            setting.enter(call)
             return function(*args, **options)
         finally:
-            setting.leave()
+            try:
+                setting.leave(call)
+            except BaseException:
+                setting.leave_at_last(call)
+                raise
 
-    return call
+    return bound
 
 
 def _begin_anew() -> None:

@@ -54,12 +54,8 @@ def in_order(specs: Sequence[Spec], order: Literal["left", "right"]) -> Associat
     ((0, 1), 2)
     """
     products = Products(specs)
-    left = order == "left"
-    first, *others = products.factors if left else reversed(products.factors)
-    for other in others:
-        first = products.product(first, other) if left else products.product(other, first)
-    tree = (from_left if left else from_right)(len(specs))
-    return Association(tree, products.kinds[first], products.cost)
+    whole = products.formed_from(order)
+    return Association((from_left if order == "left" else from_right)(len(specs)), whole, products.cost)
 
 
 class Product(NamedTuple):
@@ -114,6 +110,20 @@ class Products:
             found = self._known[left, right] = place, product
         self.made.append(found[1])
         return found[0]
+
+    def formed_from(self, side: Literal["left", "right"]) -> Spec:
+        """Form the products one factor after the other from a side, and return the spec of the whole."""
+        known, made = self._known.get, self.made.append
+        first, *others = self.factors if side == "left" else reversed(self.factors)
+        for other in others:
+            pair = (first, other) if side == "left" else (other, first)
+            found = known(pair)
+            if found is None:
+                first = self.product(*pair)
+            else:
+                first = found[0]
+                made(found[1])
+        return self.kinds[first]
 
     def formed(self, postfix: Sequence[int]) -> Spec:
         """Form the products of a bracketing that is written down flat, and return the spec of the whole."""

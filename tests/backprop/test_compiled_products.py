@@ -150,6 +150,10 @@ def test_auto_says_its_choice() -> None:
         ),
         (lambda p: p.at(np.ones(4)).rmatvec(np.ones((2, 3))), r"u: found shape \(2, 3\), expected \(3,\)"),
         (
+            lambda p: p.at(np.ones(4)).row_norms(np.ones(3, dtype=bool)),
+            r"out: found .*, expected a writeable array of shape \(3,\) and dtype float64",
+        ),
+        (
             lambda p: p.at(np.ones(4)).row_norms(np.ones(7)),
             r"out: found .*, expected a writeable array of shape \(3,\)",
         ),

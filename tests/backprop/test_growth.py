@@ -60,7 +60,7 @@ def test_texts_of_a_plan_are_written_in_linear_time(text, made):
     assert len(write(made(800))) < 2.1 * len(write(made(400)))
 
 
-@pytest.mark.parametrize("text", ["str", "repr", "source", "dict", "CSV", "Markdown", "LaTeX"])
+@pytest.mark.parametrize("text", TEXTS)
 def test_the_text_of_five_thousand_factors_takes_less_than_a_megabyte_and_tells_all(text):
     written = TEXTS[text](dense(5000))
     assert len(written.encode()) < 1_000_000

@@ -29,7 +29,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     monkeypatch.setattr(blas_threads, "_libraries", lambda: (library,))
     yield numbers
     assert numbers[-1] == 4
-    assert blas_threads._setting.calls == 0
+    assert not blas_threads._setting.calls
 
 
 def test_products_below_twenty_million_operations_take_one_thread(counts: list[int]) -> None:
@@ -178,7 +178,7 @@ def test_a_library_that_can_not_be_set_leaves_nobody_inside(monkeypatch: pytest.
     with pytest.raises(error):
         blas_threads.product(np.ones(SMALL), np.ones(SMALL))
     assert first == [4, 1, 4]
-    assert blas_threads._setting.calls == 0
+    assert not blas_threads._setting.calls
 
 
 def test_without_threadpoolctl_products_are_what_they_are() -> None:
@@ -187,7 +187,7 @@ def test_without_threadpoolctl_products_are_what_they_are() -> None:
         "import numpy as np\n"
         "from jacobians.numerics import blas_threads\n"
         "assert blas_threads.product(np.ones((160, 160)), np.ones((160, 160)))[0, 0] == 160\n"
-        "assert blas_threads._libraries() == () and blas_threads._setting.calls == 0\n"
+        "assert blas_threads._libraries() == () and not blas_threads._setting.calls\n"
         "assert blas_threads.blas_threads() == 1"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
@@ -248,7 +248,7 @@ def test_a_process_forked_inside_a_call_has_the_callers_number(counts: list[int]
     def forked() -> int:
         pid = os.fork()
         if not pid:  # the child leaves at once: no test goes on there
-            os._exit(0 if counts[-1] == 4 and blas_threads._setting.calls == 0 else 1)
+            os._exit(0 if counts[-1] == 4 and not blas_threads._setting.calls else 1)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
     import warnings
@@ -256,3 +256,106 @@ def test_a_process_forked_inside_a_call_has_the_callers_number(counts: list[int]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of forks beside threads, by Python and by JAX
         assert blas_threads.on_one_thread(forked, [(10**5, 1)])() == 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: blas_threads.product(np.ones(SMALL), np.ones(SMALL)),
+        blas_threads.on_one_thread(lambda: None, [(10**5, 1)]),
+        blas_threads.on_one_thread(
+            lambda: blas_threads.product(np.ones(SMALL), np.ones(SMALL)), [(10**5, 1)]
+        ),
+    ],
+)
+def test_an_interrupt_before_and_behind_any_call_inside_leaves_the_callers_number(
+    counts: list[int], call
+) -> None:
+    # signals raise where Python looks for them: as a function begins, and as soon as one is called and back
+    def interrupted(at: int) -> bool:
+        events = 0
+
+        def raises(frame: object, event: str, argument: object) -> None:
+            nonlocal events
+            events += 1
+            if events == at:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+        before = sys.getprofile()
+        try:
+            sys.setprofile(raises)
+            call()
+            events = at  # over: what follows isn't asked
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.setprofile(before)
+        return False
+
+    at = 1
+    while interrupted(at):
+        assert counts[-1] == 4, at
+        assert not blas_threads._setting.calls, at
+        at += 1
+    assert at > 15
+
+
+def test_a_number_that_is_set_inside_a_call_stays(counts: list[int]) -> None:
+    blas_threads.on_one_thread(lambda: counts.append(3), [(10**5, 1)])()
+    assert counts[-1] == 3
+    counts.append(4)
+
+
+def test_a_call_in_a_task_that_is_cancelled_leaves_the_callers_number(counts: list[int]) -> None:
+    import asyncio
+
+    async def waits() -> None:
+        with blas_threads.one_blas_thread():
+            await asyncio.sleep(60)
+
+    async def cancelled() -> None:
+        tasks = [asyncio.create_task(waits()) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert counts[-1] == 1
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(cancelled())
+    assert counts[-1] == 4
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("door", ["compiled", "graph", "gradients", "products", "kernel"])
+def test_every_door_gives_it_back_whatever_is_raised_inside(counts: list[int], door: str, error) -> None:
+    net = backprop.MLP.initialize([100, 120, 100], activation="tanh", loss="squared-error", seed=0)
+    x, X, W = np.ones(100), np.ones((40, 100)), np.ones((100, 100))
+    products = backprop.compile_products(net)
+    compiled, graph = backprop.compile(net), backprop.compile(lambda W, x: np.tanh(W @ (W @ x)), W, x)
+    gradients = backprop.compile_gradients(net, points=40)
+    calls = {
+        "compiled": lambda: compiled(x),
+        "graph": lambda: graph(W, x),
+        "gradients": lambda: gradients(X, X),
+        "products": lambda: products.at(x).matvec(np.ones(products.spec.shape[1])),
+        "kernel": lambda: backprop.tangent_kernel(net, X),
+    }
+    del counts[1:]
+    bound = 0
+
+    def raises(frame: object, event: str, argument: object) -> None:
+        nonlocal bound
+        bound += counts[-1] == 1
+        if bound == 3:  # well inside
+            sys.setprofile(None)
+            raise error
+
+    before = sys.getprofile()
+    try:
+        sys.setprofile(raises)
+        with pytest.raises(error):
+            calls[door]()
+    finally:
+        sys.setprofile(before)
+    assert counts[-1] == 4
