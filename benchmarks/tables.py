@@ -180,16 +180,21 @@ KERNEL_BITS = {
 
 def kernel_lines(machine: Mapping[str, Any]) -> list[str]:
     """Return which kernels NumPy's BLAS took, and the way out where they leave half of the processor unused."""
-    blas, asked = machine.get("blas") or {}, machine.get("openblas_core")
-    if not blas.get("library"):
+    if "blas" not in machine:
         return []
-    name, bits = blas.get("kernels"), blas.get("vector_bits")
+    blas, asked = machine["blas"], machine.get("openblas_core")
+    name, bits, library = blas.get("kernels"), blas.get("vector_bits"), blas.get("library", "")
     has = f"; the processor has vectors of {bits} bits" if bits else ""
-    lines = [f"- BLAS of NumPy: {blas['library']} with kernels for {name or 'an unnamed processor'}{has}"]
+    took = (
+        f"{library} with kernels for {name or 'an unnamed processor'}"
+        if library
+        else "not known, without threadpoolctl"
+    )
+    lines = [f"- BLAS of NumPy: {took}{has}"]
     if asked:
         lines.append(f"- OPENBLAS_CORETYPE={asked} was set for every process (--openblas-core)")
     known = KERNEL_BITS.get(name or "")
-    if known is not None and bits is not None and known < bits and blas["library"].startswith("openblas"):
+    if known is not None and bits is not None and known < bits and library.startswith("openblas"):
         lines.append(
             f"- **These kernels use {known} of {bits} bits**: NumPy's products, the floors among them, take "
             f"longer than they need here. OPENBLAS_CORETYPE=SkylakeX, set before NumPy is imported, "

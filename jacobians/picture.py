@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jacobians.numerics.arguments import checked_instance, checked_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PAGE_STYLE = (
     "<style>svg{color:#1c2330;color-scheme:light dark}"

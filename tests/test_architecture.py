@@ -181,6 +181,11 @@ def test_an_import_loads_nothing_heavy_or_optional(room):
     assert loaded_by(f"import {room}") & NOT_LOADED[room] == set()
 
 
+def test_the_core_loads_nothing_beside_numpy_that_few_calls_need():
+    # a tenth of the time that NumPy takes
+    assert loaded_by("import jacobians") & {"pathlib", "difflib", "urllib"} <= loaded_by("import numpy")
+
+
 def test_a_loaded_package_is_seen():
     assert {"sympy", "scipy"} <= loaded_by("import sympy, scipy.special")
 

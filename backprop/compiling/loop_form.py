@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backprop.compiling.loop_places import NotLoopsError, Place, is_reshape, is_view, shared_memory
+from backprop.compiling.loop_places import (
+    NotLoopsError,
+    Place,
+    is_joined,
+    is_reshape,
+    is_view,
+    shared_memory,
+    summed_axis,
+)
 from backprop.compiling.nodes import Node
 from jacobians.numerics.arrays import Array
 
@@ -81,6 +89,9 @@ class _Loops:
     ) -> None:
         self._known, self._templates, self._pairs, self._results = known, templates, pairs, results
         self._nodes = [node for node in nodes if id(node) not in known]
+        self._dtype = results[0].dtype
+        if any(node.dtype not in (self._dtype, np.bool_) for node in self._nodes):
+            raise NotLoopsError("numbers of several kinds")
         self._arguments = {name: f"a{n}" for n, name in enumerate(arguments)}
         self._names = {id(node): f"t{n}" for n, node in enumerate(self._nodes)}
         self._readers: dict[int, list[Node]] = {}
@@ -103,6 +114,10 @@ class _Loops:
             self._number_of_step = number
             if self._is_product(step.nodes[0]):
                 self._product(step.nodes[0])
+            elif summed_axis(step.nodes[0]) is not None:
+                self._sum(step.nodes[0])
+            elif is_joined(step.nodes[0]):
+                self._joined(step.nodes[0])
             else:
                 self._loop(step)
         self._number_of_step += 1
@@ -122,7 +137,7 @@ class _Loops:
         for node in self._nodes:
             if node.kind == "input" or self._is_half(node) or is_view(node):
                 continue
-            if self._is_product(node):
+            if self._is_product(node) or summed_axis(node) is not None or is_joined(node):
                 steps.append(_Step([node]))
                 group = None
                 continue
@@ -210,7 +225,7 @@ class _Loops:
             return self._places[id(node)]
         if id(node) in self._known:
             name = f"c{len(self._constants)}"
-            self._constants[name] = np.ascontiguousarray(self._known[id(node)]).reshape(-1)
+            self._constants[name] = np.ascontiguousarray(self._known[id(node)], self._dtype).reshape(-1)
             place = Place(name, node.shape)
         elif node.kind == "input":
             place = Place(f"{self._arguments[node.function]}_flat", node.shape)
@@ -344,12 +359,32 @@ class _Loops:
             start = [*start, f"{math.prod(place.shape[1:])} * i0"]
         return f"{memory}, {' + '.join(start) or 0}"
 
+    def _sum(self, node: Node) -> None:
+        """Write the sum along an axis."""
+        (part,), axis = node.operands(), summed_axis(node)
+        assert axis is not None
+        made, shape = self._made(node), part.shape
+        kept = Place(made.memory, (*shape[:axis], 1, *shape[axis + 1 :]))
+        self._each(kept.shape, self._entry(kept, kept.shape), "= 0.0")
+        self._each(shape, self._entry(kept, shape), f"+= {self._entry(self._place(part), shape)}")
+
+    def _joined(self, node: Node) -> None:
+        """Write vectors one behind the other."""
+        made, start = self._made(node), 0
+        for part in node.args[0]:
+            target = self._entry(Place(made.memory, part.shape, start=start), part.shape)
+            self._each(part.shape, target, f"= {self._entry(self._place(part), part.shape)}")
+            start += math.prod(part.shape)
+
     def _copied(self, number: int, node: Node) -> None:
         """Write the entries of a node into a result."""
-        heads, indent = self._heads(node.shape)
-        source = self._entry(self._place(node), node.shape)
         target = self._entry(Place(f"r{number}_flat", node.shape), node.shape)
-        self._lines += [*heads, f"{indent}{target} = {source}"]
+        self._each(node.shape, target, f"= {self._entry(self._place(node), node.shape)}")
+
+    def _each(self, shape: tuple[int, ...], target: str, change: str) -> None:
+        """Change every entry of a shape."""
+        heads, indent = self._heads(shape)
+        self._lines += [*heads, f"{indent}{target} {change}"]
 
 
 def _refuse(value: Any) -> str:

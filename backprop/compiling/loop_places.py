@@ -97,6 +97,24 @@ def is_view(node: Node) -> bool:
     )
 
 
+def summed_axis(node: Node) -> int | None:
+    """Return the axis that a node is the sum along, None where it is none along one axis."""
+    name = getattr(node.function, "__name__", node.function)
+    sums = (node.kind == "function" and name == "sum") or (
+        node.kind == "ufunc" and (name, node.method) == ("add", "reduce")
+    )
+    if not sums or len(node.args) != 1 or set(node.options) - {"axis", "keepdims"}:
+        return None
+    axis, (part,) = node.options.get("axis", 0 if node.kind == "ufunc" else None), node.operands()
+    return axis % len(part.shape) if type(axis) is int else None
+
+
+def is_joined(node: Node) -> bool:
+    """Return whether a node is vectors one behind the other."""
+    name = getattr(node.function, "__name__", node.function)
+    return node.kind == "function" and name == "concatenate" and len(node.shape) == 1 and len(node.args) == 1
+
+
 # --- memory of intermediate results ----------------------------------------------------------------------
 
 

@@ -5,19 +5,20 @@ Every sentence begins with the argument's name, and says what was found and what
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 import operator
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from jacobians.names import class_name, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -112,12 +113,7 @@ def real_number(
     if number is None:
         bounded = least is not None or above is not None
         raise TypeError(f"{name}: found {shown(value)}, expected {kind if bounded else 'a real number'}")
-    if (
-        math.isinf(number)
-        and not isinstance(value, float | np.floating)
-        and np.ndim(value) == 0
-        and isinstance(value, int)
-    ):
+    if math.isinf(number) and isinstance(value, int):
         raise ValueError(f"{name}: found {shown(value)}, beyond the range of float64, expected {kind}")
     if (
         math.isnan(number)
@@ -264,9 +260,9 @@ def near(value: str, known: Iterable[str], aliases: Mapping[str, str] | None = N
     written = value.lower().replace("_", "-")
     meant = (aliases or {}).get(written)
     if meant not in names.values():
-        close = difflib.get_close_matches(value.lower(), names, n=1) or difflib.get_close_matches(
-            written, names, n=1
-        )
+        from difflib import get_close_matches as close_to  # for who has mistyped something
+
+        close = close_to(value.lower(), names, n=1) or close_to(written, names, n=1)
         meant = names[close[0]] if close else None
     return "" if meant is None else f"; did you mean {meant!r}?"
 
@@ -396,4 +392,6 @@ def checked_path(value: Any, name: str) -> Path:
         raise TypeError(f"{name}: found {shown(value)}, expected a path as text or pathlib.Path")
     if "\0" in os.fspath(text):
         raise ValueError(f"{name}: found {shown(value)}, expected a path without NUL")
+    from pathlib import Path  # which takes a tenth of NumPy's time to load
+
     return Path(text)

@@ -199,7 +199,8 @@ def apart(J: Jacobian, before: int, behind: int) -> Jacobian:
     """Return a Jacobian whose batch axes, if it has any, have axes of length 1 before or behind them."""
     batch = J.spec.batch
     if not batch:
-        return J._once()
+        # its parts are not repeated for other points either
+        return J.mapped(lambda array: array, batch_shape=())
     new = (*(1,) * before, *batch, *(1,) * behind)
     xp = J.home.namespace
     return spread(J).mapped(

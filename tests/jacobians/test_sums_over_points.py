@@ -25,6 +25,8 @@ from jacobians.structures import (
     ScaledIdentity,
     SumOfTerms,
     Toeplitz,
+    Zero,
+    stack,
 )
 
 __all__ = ["counting_constants"]  # a fixture
@@ -189,3 +191,13 @@ def test_a_product_of_two_sums_over_points_is_what_it_is_planned_to_be():
         assert execution.cost == chain.plan(strategy).cost
         assert execution.jacobian.spec == chain.plan(strategy).spec
         assert_allclose(execution.jacobian.dense(), outer.truth @ total.truth @ total.truth, rtol=1e-10)
+
+
+def test_parts_that_are_repeated_for_points_beside_sums_of_others() -> None:
+    # a product whose numbers belong to one point, but whose parts are said to be of five
+    factors = [Kronecker(Zero(2, 2), normal(3, 3)), ScaledIdentity(normal(5), 6)]
+    e, f = normal(5, 3, 2), normal(5, 3, 3, 3)
+    total = stack([PointSum(Kronecker(Diagonal(some), others)) for some, others in zip(e, f, strict=True)])
+    expected = factors[0].dense() @ factors[1].dense() @ total.dense()
+    found = Chain([*factors, total]).plan("left").execute().jacobian
+    assert_allclose(found.dense(), expected, rtol=1e-12, atol=1e-12)
