@@ -27,6 +27,7 @@ from backprop.compiling.loop_places import (
 from backprop.compiling.nodes import Node
 from jacobians.numerics.arrays import Array
 
+_RUN = 128  # numbers that are added up one after the other, as NumPy does
 _MOST_CHECKS = 8  # pairs of arrays that a compiler looks at, whether they overlap, before it gives a loop up
 
 
@@ -102,9 +103,7 @@ class _Loops:
         self._places: dict[int, Place] = {}
         self._constants: dict[str, Array] = {}
         self._lines: list[str] = []
-        self._touched: dict[
-            str, list[int]
-        ] = {}  # by the name of memory: in which steps it is read or written
+        self._touched: dict[str, list[int]] = {}  # the steps that read or write each memory
         self._number_of_step = 0
         self._direct: set[int] = set()  # numbers of results that are written where they are made
         self._lengths: dict[str, int] = {}  # of the memory of intermediate results
@@ -147,12 +146,8 @@ class _Loops:
             through = any(
                 self._behind(part) in inside and not self._is_inside(part, inside) for part in node.operands()
             )
-            if (
-                group is None
-                or group.shape != shape
-                or through
-                or self._checks([*group.nodes, node]) > _MOST_CHECKS
-            ):
+            full = group is not None and self._checks([*group.nodes, node]) > _MOST_CHECKS
+            if group is None or group.shape != shape or through or full:
                 group = _Step([], shape)
                 inside = set()
                 steps.append(group)
@@ -202,12 +197,8 @@ class _Loops:
         )
 
     def _is_product(self, node: Node) -> bool:
-        return (
-            node.kind == "ufunc"
-            and node.function is np.matmul
-            and node.method == "__call__"
-            and not node.options
-        )
+        plain = node.kind == "ufunc" and node.method == "__call__" and not node.options
+        return plain and node.function is np.matmul
 
     def _check(self, node: Node) -> None:
         """Refuse what is no operation entry by entry."""
@@ -311,8 +302,8 @@ class _Loops:
                 lines.append(f"{name}_0, {name}_1 = {self._pairs[node.function]}({values[0]} + {values[1]})")
                 outputs = [(half, f"{name}_{half.args[1]}") for half in self._halves(node)]
             else:
-                text = self._templates[operation_of(node)]
-                lines.append(f"{name} = {text.format(*values)}")
+                text = self._templates[operation_of(node)].format(*values)
+                lines.append(f"{name} = {text if node.dtype == np.bool_ else self._rounded(text)}")
                 outputs = [(node, name)]
             for output, number in outputs:
                 if self._is_read(output, inside):
@@ -322,11 +313,16 @@ class _Loops:
     def _number(self, value: Any, shape: tuple[int, ...], inside: set[int]) -> str:
         """Return the text of an operand of a loop."""
         if not isinstance(value, Node):
-            return f"({float(value)!r})" if isinstance(value, int | float | np.floating) else _refuse(value)
+            plain = isinstance(value, int | float | np.floating)
+            return self._rounded(repr(float(value))) if plain else _refuse(value)
         if self._is_inside(value, inside):
             half = f"_{value.args[1]}" if id(value) not in inside else ""
             return f"{self._names[id(value.args[0] if half else value)]}{half}"
         return self._entry(self._place(value), shape)
+
+    def _rounded(self, text: str) -> str:
+        """Return the text of a number of the code's precision: Python's numbers would make all of it float64."""
+        return f"number({text})" if self._dtype == np.float32 else f"({text})"
 
     def _product(self, node: Node) -> None:
         a, b = (self._place(part) for part in node.args)
@@ -366,8 +362,20 @@ class _Loops:
         assert axis is not None
         made, shape = self._made(node), part.shape
         kept = Place(made.memory, (*shape[:axis], 1, *shape[axis + 1 :]))
-        self._each(kept.shape, self._entry(kept, kept.shape), "= 0.0")
-        self._each(shape, self._entry(kept, shape), f"+= {self._entry(self._place(part), shape)}")
+        target, text = self._entry(kept, kept.shape), self._entry(self._place(part), shape)
+        if axis == len(shape) - 1 and shape[axis] > _RUN:  # sums of sums, for a long one loses digits
+            run, (heads, indent) = math.isqrt(shape[axis]), self._heads(kept.shape)
+            lines = [
+                f"{target} = 0.0",
+                f"for start in range(0, {shape[axis]}, {run}):",
+                "    total = number(0.0)",
+            ]
+            lines.append(f"    for i{axis} in range(start, min(start + {run}, {shape[axis]})):")
+            lines += [f"        total += {text}", f"    {target} += total"]
+            self._lines += [*heads, *(f"{indent}{line}" for line in lines)]
+            return
+        self._each(kept.shape, target, "= 0.0")
+        self._each(shape, self._entry(kept, shape), f"+= {text}")
 
     def _joined(self, node: Node) -> None:
         """Write vectors one behind the other."""

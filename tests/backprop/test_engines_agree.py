@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -21,6 +22,7 @@ from backprop.learning.targets import LOSSES
 from jacobians import (
     ELU,
     Affine,
+    Elementwise,
     Function,
     LayerNorm,
     LeakyReLU,
@@ -326,6 +328,48 @@ def test_truth_values_are_one_or_zero_in_every_form(engine: str, name: str, size
         agree(compiled(x), exact, x.dtype, name)
         if engine == "numba" and form == "auto":
             assert compiled.form == ("scalars" if size == 3 else "loops")
+
+
+def beyond(z: Any) -> Any:
+    return np.where(z > 0.1, z * 3, z * 1e30 * 1e-30)
+
+
+def slope_beyond(z: Any) -> Any:
+    return np.where(z > 0.1, 3.0, np.square(z) * 1e-20)
+
+
+@each_engine
+def test_numbers_of_code_in_single_precision_are_single(engine: str) -> None:
+    n = 40
+    one, W = np.eye(n, dtype=np.float32), np.ones((n, n), np.float32)
+    net = Sequential(Affine(one), Elementwise("beyond", beyond, slope_beyond), Affine(W))
+    compiled = backprop.compile(net, dtype=np.float32, engine=engine)
+    if engine == "numba":
+        assert compiled.form == "loops"
+    x = np.full(n, 0.1, np.float32)  # larger than 0.1, and no float32 lies between
+    assert_array_equal(compiled(x), W * np.float32(np.square(x[0]) * np.float32(1e-20)))
+    assert not np.isfinite(compiled(np.full(n, -1e22, np.float32))).any()  # its square is none
+
+
+@each_engine
+def test_infinite_and_no_numbers_among_the_code_are_loops_too(engine: str) -> None:
+    rng = np.random.default_rng(3)
+    W, x = rng.standard_normal((60, 60)), rng.standard_normal(60)
+    for number in (np.inf, -np.inf, np.nan):
+        code = lambda x, number=number: np.square(W @ x) * np.where(W @ x < number, 2.0, 1.0)  # noqa: E731
+        exact = (np.where(W @ x < number, 2.0, 1.0) * 2 * (W @ x))[:, None] * W
+        compiled = backprop.compile(code, x, engine=engine)
+        agree(compiled(x), exact, x.dtype, str(number))
+
+
+@each_engine
+def test_long_sums_of_single_precision_keep_their_digits(engine: str) -> None:
+    net = Sequential(Affine(np.full((2, 300_000), 0.1, np.float32), np.zeros(2, np.float32)))
+    at = backprop.compile_products(net, "input", shape=(300_000,), dtype=np.float32, engine=engine).at(
+        np.ones(300_000, np.float32)
+    )
+    exact = math.sqrt(300_000) * float(np.float32(0.1))
+    assert_allclose(at.row_norms(), [exact, exact], rtol=1e-5)
 
 
 def test_negative_comparisons_are_numbers_at_points() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 
 pytest.importorskip("numba", reason="the extra fast is not installed")
 
@@ -116,3 +117,23 @@ def test_large_products_by_threads_are_those_of_one(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(products, "blas_threads", lambda: 4)
     assert np.array_equal(product(a, b), alone)
     check(a, b, np.empty((33, 25)))
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_million_terms_keep_their_digits(layout: str, dtype: Any) -> None:
+    k = 10**6
+    a, x = np.full((2, k), 0.1, dtype, order=layout), np.ones(k, dtype)  # type: ignore[call-overload]
+    a[1] *= -1
+    exact = k * float(a[0, 0])  # of one sign, so that roundings of a running sum don't cancel
+    assert_allclose(product(a, x), [exact, -exact], rtol=4000 * np.finfo(dtype).eps)
+    assert_allclose(product(x, a.T), [exact, -exact], rtol=4000 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("k", [products._RUN - 1, products._RUN, products._RUN + 1, 2 * products._RUN + 3])
+@pytest.mark.parametrize("layout", ["C", "F", "every second"])
+def test_vectors_of_several_runs(k: int, layout: str) -> None:
+    rng = np.random.default_rng(k)
+    a, x = rng.standard_normal((3, k)), rng.standard_normal(k)
+    check(laid_out(a, layout), x)
+    check(x, laid_out(a.T, layout))

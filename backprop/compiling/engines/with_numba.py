@@ -230,6 +230,7 @@ def _made_of_loops(work: Work) -> Callable[..., Any] | None:
     text = "\n    ".join([f"def function({', '.join(arrays)}):", *body]) + "\n"
     namespace: dict[str, Any] = {name: getattr(pairs, name) for name in _PAIRS.values()}
     namespace |= {"empty": np.empty, "number": numba.from_dtype(kind), "sqrt": math.sqrt}
+    namespace |= {"inf": math.inf, "nan": math.nan}
     namespace |= {"multiply": by_address.multiply(kind), "numbers_at": by_address.numbers_at(kind)}
     namespace |= {
         f"multiply_{name}": by_address.multiply_vector(layout, kind) for name, layout in _LAYOUTS.items()

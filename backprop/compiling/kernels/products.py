@@ -37,6 +37,8 @@ _FEW = 32
 """Rows below which laying the columns out anew takes longer than it gains."""
 _LONG = 2**14
 """Entries of a right factor that stays in the cache as it is."""
+_RUN = 2**14
+"""Terms that are added up before their sum is: in one row of a million, a float32 would keep two digits."""
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 _SUMS: dict[str, Any] = {**_OPTIONS, "fastmath": {"contract", "reassoc", "nsz"}}  # in any order, as BLAS does
 _INTEGER, _INDEX = ir.IntType(64), ir.IntType(32)
@@ -208,8 +210,7 @@ def multiply(a, b, c):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**_SUMS)
-def multiply_vector(a, x, y):  # type: ignore[no-untyped-def]
-    """Write the product of a matrix and a vector into another one: by rows, or by columns where those lie together."""
+def _multiply_vector(a, x, y):  # type: ignore[no-untyped-def]
     m, k = a.shape
     if a.strides[1] <= a.strides[0]:
         for i in range(m):
@@ -226,6 +227,34 @@ def multiply_vector(a, x, y):  # type: ignore[no-untyped-def]
                 y[i] += a[i, p] * factor
 
 
+@numba.njit(**_SUMS)
+def _dot(a, x):  # type: ignore[no-untyped-def]
+    total = a.dtype.type(0.0)
+    for p in range(len(a)):
+        total += a[p] * x[p]
+    return total
+
+
+@numba.njit(**_OPTIONS)
+def multiply_vector(a, x, y):  # type: ignore[no-untyped-def]
+    """Write the product of a matrix and a vector into another one: by rows, or by columns where those lie together."""
+    m, k = a.shape
+    if k <= _RUN:
+        _multiply_vector(a, x, y)
+        return
+    y[:] = 0.0
+    if a.strides[1] <= a.strides[0]:
+        for i in range(m):
+            for start in range(0, k, _RUN):
+                y[i] += _dot(a[i, start : start + _RUN], x[start : start + _RUN])
+        return
+    part, columns = np.empty_like(y), a.T  # whose parts lie one behind the other, which Numba knows of rows
+    for start in range(0, k, _RUN):
+        _multiply_vector(columns[start : start + _RUN].T, x[start : start + _RUN], part)
+        for i in range(m):
+            y[i] += part[i]
+
+
 def array_kind(dtype: Any, ndim: int, layout: Any = "A", readonly: bool = True) -> Any:
     """Return what Numba calls arrays of a precision, a number of axes and a layout."""
     return types.Array(
@@ -236,13 +265,13 @@ def array_kind(dtype: Any, ndim: int, layout: Any = "A", readonly: bool = True) 
 @cache
 def overload(ndim: int, layout: str, dtype: np.dtype[Any]) -> Any:
     """Return the compiled product with a right factor of so many axes."""
-    function, options = (multiply, _OPTIONS) if ndim == 2 else (multiply_vector, _SUMS)
+    function = multiply if ndim == 2 else multiply_vector
     signature = types.void(
         array_kind(dtype, 2, layout),
         array_kind(dtype, ndim, "A" if ndim == 2 else "C"),
         array_kind(dtype, ndim, "C", readonly=False),
     )
-    compiled = numba.njit([signature], cache=True, **options)(function.py_func)
+    compiled = numba.njit([signature], cache=True, **_OPTIONS)(function.py_func)
     return next(iter(compiled.overloads.values()))
 
 
