@@ -36,7 +36,17 @@ SAYS_NOTHING = {
     ),
 }
 MOST_LINES = 400
-OPTIONAL = {"matplotlib", "typer", "rich", "jinja2", "pydantic"}  # these come with extras only
+OPTIONAL = {
+    "matplotlib",
+    "typer",
+    "rich",
+    "jinja2",
+    "pydantic",
+    "numba",
+    "llvmlite",
+    "jax",
+    "jaxlib",
+}  # these come with extras only
 NOT_LOADED = {
     "jacobians": {"sympy", "scipy", *OPTIONAL},
     "verification": {"sympy", *OPTIONAL},

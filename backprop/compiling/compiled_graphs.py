@@ -49,7 +49,7 @@ class CompiledGraph(ByValue):
     source : str
         The generated code.
     form : str
-        "arrays" for NumPy code, "scalars" for code entry by entry.
+        "arrays" for NumPy code, "scalars" for code entry by entry, "loops" for an engine's loops over entries.
     arguments : tuple of str
         What the function takes, in order; arrays of the shapes that were compiled for.
     plan : GraphPlan
@@ -104,7 +104,7 @@ class CompiledGraph(ByValue):
         if module is not None and call is not None:
             self._call, self._own, self.workspace = call, module.own, 0
             if hasattr(call, "source"):
-                self.source, self.form = call.source, "scalars"
+                self.source, self.form = call.source, call.form
         elif batched or form == "scalars" or (form == "auto" and is_small(made)):
             self._take_scalars(made, title, arrays)
         self._takes_out = self._call is arrays

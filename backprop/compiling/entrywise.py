@@ -15,8 +15,9 @@ from jacobians.numerics.float_errors import without_float_errors
 _BINARY = {
     "add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}",
     "greater": "{} > {}", "greater_equal": "{} >= {}", "less": "{} < {}", "less_equal": "{} <= {}",
-    "equal": "{} == {}", "not_equal": "{} != {}", "logical_and": "{} and {}", "logical_or": "{} or {}",
-    "bitwise_and": "{} and {}", "bitwise_or": "{} or {}",
+    "equal": "{} == {}", "not_equal": "{} != {}",
+    # of numbers too, of which Python's own words return one
+    "logical_and": "({} != 0.0) and ({} != 0.0)", "logical_or": "({} != 0.0) or ({} != 0.0)",
 }  # fmt: skip
 TEMPLATES = {
     **_BINARY,
@@ -37,9 +38,14 @@ TEMPLATES = {
     "ndtr": "0.5 * erfc(-0.7071067811865476 * {})",
 }  # fmt: skip
 _TRUTHS = {
-    "greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "logical_and", "logical_or", "bitwise_and",
-    "bitwise_or", "logical_not", "isnan", "isfinite",
+    "greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not",
+    "isnan", "isfinite",
 }  # fmt: skip
+_OF_TRUTHS = {
+    "add": "logical_or", "maximum": "logical_or", "bitwise_or": "logical_or",
+    "multiply": "logical_and", "minimum": "logical_and", "bitwise_and": "logical_and",
+}  # fmt: skip
+"""What NumPy's functions do where all are truth values."""
 FUNCTIONS = (
     "acos",
     "asin",
@@ -67,6 +73,18 @@ _MOVES = {
 }  # fmt: skip
 MOST_OPERATIONS = 4000  # Python compiles longer functions slowly, and NumPy is faster there
 MOST_ENTRIES = 40_000  # of all arrays, most of which may be numbers that are known: a second to go through
+
+
+def operation_of(node: Node) -> str:
+    """Return the name of what is done to entries; of truth values a sum is "or", a product "and".
+
+    Examples
+    --------
+    >>> operation_of(Node("ufunc", np.add, (), {}, (2,), np.dtype(bool), {}))
+    'logical_or'
+    """
+    name = node.function if isinstance(node.function, str) else node.function.__name__
+    return _OF_TRUTHS.get(name, name) if node.dtype == np.bool_ else name
 
 
 class NotScalarError(Exception):
@@ -217,7 +235,7 @@ def entries(
 
 
 def _evaluated(node: Node, args: tuple[Any, ...], options: dict[str, Any], code: Code) -> Any:
-    name = node.function if isinstance(node.function, str) else node.function.__name__
+    name = operation_of(node)
     try:
         match node.kind:
             case "item":

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from backprop.compiling.entrywise import operation_of
 from backprop.compiling.loop_places import (
     NotLoopsError,
     Place,
@@ -212,10 +213,10 @@ class _Loops:
         """Refuse what is no operation entry by entry."""
         if node.function in self._pairs:
             return
-        name = getattr(node.function, "__name__", "")
+        name = operation_of(node)
         plain = node.kind == "ufunc" and node.method == "__call__" and not node.options
         if not (plain or (node.kind == "function" and name == "where")) or name not in self._templates:
-            raise NotLoopsError(name or str(node.function))
+            raise NotLoopsError(name)
 
     # --- memory ----------------------------------------------------------------------------------------
 
@@ -310,7 +311,7 @@ class _Loops:
                 lines.append(f"{name}_0, {name}_1 = {self._pairs[node.function]}({values[0]} + {values[1]})")
                 outputs = [(half, f"{name}_{half.args[1]}") for half in self._halves(node)]
             else:
-                text = self._templates[node.function.__name__]
+                text = self._templates[operation_of(node)]
                 lines.append(f"{name} = {text.format(*values)}")
                 outputs = [(node, name)]
             for output, number in outputs:

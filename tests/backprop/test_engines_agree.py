@@ -301,6 +301,33 @@ def test_layouts_of_arguments_of_code(engine: str, batched: bool) -> None:
         assert not np.shares_memory(by_W, by_x)
 
 
+TRUTHS = {
+    "sum": lambda u: (u > 0) + (u > -1),
+    "product": lambda u: (u > -1) * (u < 0.5),
+    "larger": lambda u: np.maximum(u > 0, u > -1),
+    "smaller": lambda u: np.minimum(u < 1, u > -1),
+    "and of numbers": lambda u: np.logical_and(u, u + 1),
+    "or of numbers": lambda u: np.logical_or(u, u + 1),
+    "not of a sum": lambda u: np.logical_not((u > 0) + (u > -1)),
+}
+
+
+@each_engine
+@pytest.mark.parametrize("name", list(TRUTHS))
+@pytest.mark.parametrize("size", [3, 60])
+def test_truth_values_are_one_or_zero_in_every_form(engine: str, name: str, size: int) -> None:
+    rng = np.random.default_rng(3)
+    W, x = rng.standard_normal((size, size)), rng.standard_normal(size)
+    mask = TRUTHS[name]
+    x[0] = 0.0
+    exact = (mask(x) * 2 * (W @ x))[:, None] * W
+    for form in ("auto", "arrays"):
+        compiled = backprop.compile(lambda x: mask(x) * np.square(W @ x), x, engine=engine, form=form)
+        agree(compiled(x), exact, x.dtype, name)
+        if engine == "numba" and form == "auto":
+            assert compiled.form == ("scalars" if size == 3 else "loops")
+
+
 def test_negative_comparisons_are_numbers_at_points() -> None:
     x = np.array([[1.0, 2.0], [3.0, -1.0]])
     compiled = backprop.compile(lambda v: -np.maximum(v[0], v[1])[None], x, batched=True, strategy="reverse")

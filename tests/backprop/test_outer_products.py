@@ -60,8 +60,10 @@ def test_one_factor_for_all_points_and_read_only_or_strided_factors() -> None:
         np.empty((3, 2, 1, 5, 4)).swapaxes(-1, -2),
         np.empty((1, 3, 2, 1, 4, 5)),
         np.zeros(8 * 120 + 1, np.uint8)[1:].view(np.float64).reshape(3, 2, 1, 4, 5),
+        np.zeros(3, [("own", np.float64, (2, 1, 4, 5)), ("other", np.float32)])["own"],
+        np.zeros((3, 2), [("other", np.int8), ("own", np.float64, (1, 4, 5))])["own"],
     ],
-    ids=["every second", "turned", "two axes of points", "misaligned"],
+    ids=["every second", "turned", "two axes of points", "misaligned", "records", "packed records"],
 )
 def test_what_cannot_be_streamed_is_written_by_numpy(out: Any) -> None:
     left, right = numbers(3, 2, 4), numbers(3, 1, 5)

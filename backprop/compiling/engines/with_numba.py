@@ -319,7 +319,7 @@ def _fused(nodes: list[Node], results: list[Node], once: set[int], *, alone: boo
             u, b = without_bias(z) if id(z) not in read else (z, None)
             added = []
             if b is None:
-                zeros = np.zeros(z.shape[-1:], z.dtype)
+                zeros = np.full(z.shape[-1:], -0.0, z.dtype)  # which keeps the sign of -0.0
                 b = Node("constant", f"zeros_{z.shape[-1]}", (), {}, zeros.shape, z.dtype, {}, value=zeros)
                 added.append(b)
                 once.add(id(b))

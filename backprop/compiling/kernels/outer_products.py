@@ -114,7 +114,7 @@ class KernelLedger(Uncounted):
             and dtype.kind == "f"
             and left.dtype == right.dtype == dtype
             and blocks.strides[-2:] == (blocks.shape[-1] * itemsize, itemsize)
-            and blocks.ctypes.data % itemsize == 0
+            and all(place % itemsize == 0 for place in (blocks.ctypes.data, *blocks.strides))
         )
         if not fits:
             super().outer(left, right, blocks)
