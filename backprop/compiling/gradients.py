@@ -19,7 +19,7 @@ from backprop.learning.network import MLP
 from backprop.learning.targets import target_rows
 from jacobians import Function
 from jacobians.equality import ByValue
-from jacobians.names import class_name
+from jacobians.names import class_name, kind_name
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.blas_threads import blas_threads
@@ -58,7 +58,7 @@ class CompiledGradients(ByValue):
 
     def __init__(self, network: MLP, points: int, engine: Engine = "numpy") -> None:
         if not isinstance(network, MLP):
-            raise TypeError(f"network: found {class_name(network)}, expected an MLP; see compile_gradients")
+            raise TypeError(f"network: found {kind_name(network)}, expected an MLP; see compile_gradients")
         self.points = checked_integer(points, "points")
         self._network = network
         self._dtype = network.dtype
@@ -86,7 +86,7 @@ class CompiledGradients(ByValue):
         self._parameters = sum(value.size for value in network.parameters.values())
         work = 6 * points * self._parameters
         worth = work >= LEAST_FLOPS and points >= LEAST_POINTS * blas_threads()
-        whole = engine == "jax"  # which has threads of its own
+        whole = engine != "numpy" and engine_module(engine).HAS_THREADS
         self._pieces = halves(points, blas_threads() if worth and not whole else 1)
         self.threads = len(self._pieces)
         written: dict[int, Written] = {}
@@ -313,7 +313,7 @@ def compile_gradients(network: MLP, points: int, *, engine: Engine = "numpy") ->
     """
     if not isinstance(network, MLP):
         raise TypeError(
-            f"network: found {class_name(network)}, expected an MLP; for another network "
+            f"network: found {kind_name(network)}, expected an MLP; for another network "
             f"compile(network, by=…, loss=…) gives one gradient"
         )
     return CompiledGradients(network, checked_integer(points, "points", least=1), checked_engine(engine))

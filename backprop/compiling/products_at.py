@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop.compiling.arguments import check_out
 from jacobians import Jacobian
 from jacobians.equality import ByValue
 from jacobians.numerics.arguments import checked_flag, shown
@@ -128,10 +129,6 @@ class ProductsAt(ByValue):
         )
         if out is None:
             return found
-        fits = isinstance(out, np.ndarray) and out.flags.writeable and out.shape == found.shape
-        if not fits or not np.can_cast(found.dtype, out.dtype, "same_kind"):
-            raise ValueError(
-                f"out: found {shown(out)}, expected a writeable array of shape {found.shape} and dtype {found.dtype}"
-            )
+        check_out(out, found.shape, found.dtype)
         np.copyto(out, found)
         return out
