@@ -197,6 +197,16 @@ def test_plain_code_and_graphs(engine: str) -> None:
 # --- choosing ----------------------------------------------------------------------------------------------
 
 
+def test_arrays_of_many_entries_are_not_taken_apart_into_scalars() -> None:
+    pytest.importorskip("numba", reason="the extra fast is not installed")
+    a, b = np.random.default_rng(0).standard_normal((2, 500))
+    compiled = backprop.compile(lambda a, b: (a @ b)[None], a, b, engine="numba")
+    assert compiled.form != "scalars"  # a thousand lines that read them would take LLVM half a minute
+    by_a, by_b = compiled(a, b)
+    assert_allclose(by_a, b[None])
+    assert_allclose(by_b, a[None])
+
+
 def test_auto_takes_one_that_is_installed_and_says_so() -> None:
     net = network([2, 3, 4, 1], "tanh")
     compiled = backprop.compile(net, engine="auto")

@@ -43,6 +43,7 @@ HAS_THREADS = False
 LEDGER = KernelLedger()
 
 _MOST = 1200  # numbers of a scalar function, beyond which LLVM takes seconds
+_READ = 2  # what an entry of an argument counts as: LLVM looks whether what is written changes it
 _MOST_LINES = 500  # of a function of loops: a hundred of them take a third of a second
 
 
@@ -97,7 +98,8 @@ def _made_of_scalars(work: Work) -> Callable[..., Any] | None:
         )
     except NotScalarError:
         return None
-    count = len(found.lines) + sum(dense.size for dense in found.results)
+    read = sum(len(entries) for entries in found.inputs.values())
+    count = len(found.lines) + sum(dense.size for dense in found.results) + _READ * read
     if count > _MOST or len(found.inputs) != len(work.arguments):
         return None
     moving = (of.summed or work.arguments) if loop else ()
