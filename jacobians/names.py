@@ -32,12 +32,12 @@ def class_name(value: object) -> str:
     return printable((value if isinstance(value, type) else type(value)).__name__)
 
 
-def kind_name(value: object) -> str:
+def class_said(value: object) -> str:
     """Return the name of the class of an object, and that it is a class of what is one itself.
 
     Examples
     --------
-    >>> kind_name(3.0), kind_name(float)
+    >>> class_said(3.0), class_said(float)
     ('float', 'the class float')
     """
     return f"the class {class_name(value)}" if isinstance(value, type) else class_name(value)

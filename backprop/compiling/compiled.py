@@ -13,7 +13,7 @@ from backprop.compiling.engines import Engine, checked_engine
 from backprop.compiling.graph_makers import compile_code, compile_graph
 from backprop.compiling.jacobians import CompiledJacobian, Form
 from jacobians import Function, Graph
-from jacobians.names import kind_name
+from jacobians.names import class_said
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_option
 from jacobians.numerics.keywords import checked_keywords, keywords_of
 from jacobians.planning.plan import GraphPlan
@@ -150,7 +150,7 @@ def compile_network(
     kinds = "an MLP, plain NumPy code, a graph or a plan on one"
     for name, value, known in (("network", network, kinds), ("loss", loss, "SquaredError(y)")):
         if not isinstance(value, Function) and (name == "network" or value is not None):
-            raise TypeError(f"{name}: found {kind_name(value)}, expected a Function such as {known}")
+            raise TypeError(f"{name}: found {class_said(value)}, expected a Function such as {known}")
     checked_flag(batched, "batched")
     checked_option(form, "form", get_args(Form))
     kind = checked_precision(dtype)

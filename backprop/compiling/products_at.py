@@ -115,7 +115,10 @@ class ProductsAt(ByValue):
 
     def _vector(self, value: Any, name: str, size: int) -> Array:
         compiled = self._compiled
-        vector = real_array(value, name, foreign="refuse").astype(compiled.dtype, copy=False)
+        own = compiled._own(value)
+        vector = (
+            value if own else real_array(value, name, foreign="refuse").astype(compiled.dtype, copy=False)
+        )
         shape = (*compiled._lead, size)
         if vector.shape not in (shape, (size,)):
             expected = f"{shape}" if len(shape) == 1 else f"{shape} or ({size},)"
