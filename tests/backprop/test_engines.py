@@ -207,6 +207,18 @@ def test_arrays_of_many_entries_are_not_taken_apart_into_scalars() -> None:
     assert_allclose(by_b, a[None])
 
 
+def test_code_of_many_branches_is_no_function_of_scalars() -> None:
+    pytest.importorskip("numba", reason="the extra fast is not installed")
+    x = np.random.default_rng(0).standard_normal(17)
+    both = np.stack([x, 2 * x], axis=1)
+    compiled = backprop.compile(
+        lambda x: np.stack([x, 2 * x], axis=1) ** 2 * np.sign(np.stack([x, 2 * x], axis=1)), x, engine="numba"
+    )
+    assert compiled.form != "scalars"  # their branches would take LLVM the better part of a minute
+    exact = (2 * np.abs(both) * [1.0, 2.0])[..., None] * np.eye(17)[:, None]
+    assert_allclose(compiled(x), exact.reshape(compiled(x).shape))
+
+
 def test_auto_takes_one_that_is_installed_and_says_so() -> None:
     net = network([2, 3, 4, 1], "tanh")
     compiled = backprop.compile(net, engine="auto")
@@ -401,3 +413,15 @@ def test_products_at_arrays_of_jax_stay_there() -> None:
         products.at(points[1:])
     with pytest.raises(ValueError, match=r"v: found shape \(25,\), expected \(5, 26\) or \(26,\)"):
         at.matvec(vector[1:])
+
+
+@pytest.mark.parametrize("engine", ["numpy", *ENGINES])
+def test_arrays_of_code_that_change_later_do_not_reach_what_is_compiled(engine: str) -> None:
+    for size in (3, 40):
+        factor, x = np.full((size, size), 2.0), np.linspace(0, 1, size)
+        compiled = backprop.compile(
+            lambda x, factor=factor: factor @ np.tanh(factor[0] * x), x, engine=engine
+        )
+        before = compiled(x)
+        factor[:] = 7.0
+        assert np.array_equal(compiled(x), before)
