@@ -39,6 +39,11 @@ def _of_code(
     recording = Recording(share=True)
     graph, arguments = recorded_graph(recording, code, points, positional, wrt)
     made = trace_plan(recording, graph.plan(strategy, **options), arguments)
+    for node in (
+        made.nodes
+    ):  # the code's own arrays, which others may change: a form that has computed with them can't
+        if node.kind == "constant" and node.value is not None:
+            node.value = np.array(node.value)
     name = getattr(code, "__name__", class_name(code))
     shapes = ", ".join(f"{called} {node.shape}" for called, node in arguments.items())
     recipe = (

@@ -207,6 +207,18 @@ def test_arrays_of_many_entries_are_not_taken_apart_into_scalars() -> None:
     assert_allclose(by_b, a[None])
 
 
+def test_code_of_many_branches_is_no_function_of_scalars() -> None:
+    pytest.importorskip("numba", reason="the extra fast is not installed")
+    x = np.random.default_rng(0).standard_normal(17)
+    both = np.stack([x, 2 * x], axis=1)
+    compiled = backprop.compile(
+        lambda x: np.stack([x, 2 * x], axis=1) ** 2 * np.sign(np.stack([x, 2 * x], axis=1)), x, engine="numba"
+    )
+    assert compiled.form != "scalars"  # their branches would take LLVM the better part of a minute
+    exact = (2 * np.abs(both) * [1.0, 2.0])[..., None] * np.eye(17)[:, None]
+    assert_allclose(compiled(x), exact.reshape(compiled(x).shape))
+
+
 def test_auto_takes_one_that_is_installed_and_says_so() -> None:
     net = network([2, 3, 4, 1], "tanh")
     compiled = backprop.compile(net, engine="auto")

@@ -43,6 +43,7 @@ LEDGER = KernelLedger()
 
 _MOST = 1200  # numbers of a scalar function, beyond which LLVM takes seconds
 _READ = 2  # what an entry of an argument counts as: LLVM looks whether what is written changes it
+_BRANCH = 10  # what a branch counts as: all that is known at one is looked at anew behind it
 _MOST_LINES = 500  # of a function of loops: a hundred of them take a third of a second
 
 
@@ -98,7 +99,9 @@ def _made_of_scalars(work: Work) -> Callable[..., Any] | None:
     except NotScalarError:
         return None
     read = sum(len(entries) for entries in found.inputs.values())
-    count = len(found.lines) + sum(dense.size for dense in found.results) + _READ * read
+    written = sum(dense.size for dense in found.results)
+    branches = sum(line.count(" if ") for line in found.lines)
+    count = len(found.lines) + written + _READ * read + _BRANCH * branches
     if count > _MOST or len(found.inputs) != len(work.arguments):
         return None
     moving = (of.summed or work.arguments) if loop else ()
