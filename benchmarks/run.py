@@ -12,12 +12,14 @@ import argparse
 import datetime
 import fnmatch
 import json
+import math
 import os
 import platform
 import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +36,14 @@ DOCUMENTATION = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 HURRY = 0.9  # the share of the time from which on blocks are short
 MINUTES = 25.0
+RESULTS = "results.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 1 if an answer was wrong."""
     options = parsed(arguments)
     output = Path(options.output)
-    output.mkdir(parents=True, exist_ok=True)
-    kept = output / "results.json"
+    kept = output / RESULTS
     results = json.loads(kept.read_text(encoding="utf-8")) if options.redraw else measured(options, kept)
     write(results, output)
     if options.write_docs:
@@ -57,7 +59,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     efforts.add_argument("--thorough", action="store_true", help="more and longer blocks, without a limit")
     parser.add_argument(
         "--minutes",
-        type=float,
+        type=minutes,
         default=MINUTES,
         help="when they are nearly over, the rest gets short blocks, and when they are, it is left out: cases with "
         f"goals come first (default: {MINUTES:.0f})",
@@ -72,7 +74,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--threads",
-        type=int,
+        type=threads,
         default=available_cores(),
         help="of everyone (default: the cores that there are)",
     )
@@ -83,19 +85,46 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-scaling", action="store_true", help="without the pictures of growth")
     parser.add_argument("--write-docs", action="store_true", help="put table and pictures into docs/")
     parser.add_argument("--redraw", action="store_true", help="from DIR/results.json, without measuring")
-    parser.add_argument("--list", action="store_true", help="print the names of the cases")
+    parser.add_argument(
+        "--list", action="store_true", help="print the names of the cases, of those that --only takes"
+    )
     options = parser.parse_args(arguments)
-    if options.list:
-        print("\n".join(case.name for case in CASES))
-        raise SystemExit(0)
     options.cases = [
         case for case in CASES if not options.only or any(matches(case.name, glob) for glob in options.only)
     ]
     if not options.cases:
         parser.error(f"--only: found no case that matches {' or '.join(options.only)}; --list prints them")
-    if not 1 <= options.threads <= available_cores():
-        parser.error(f"--threads: found {options.threads}, expected 1 to {available_cores()}")
+    if options.list:
+        print("\n".join(case.name for case in options.cases))
+        raise SystemExit(0)
+    kept = Path(options.output, RESULTS)
+    if options.redraw and not kept.is_file():
+        parser.error(f"--redraw: found no {kept}, expected what a run without --redraw has written there")
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(
+            f"--output: found {options.output!r}, expected a directory to write to ({error.strerror})"
+        )
     return options
+
+
+def minutes(text: str) -> float:
+    """Return a time; of none everything is left out."""
+    with suppress(ValueError):
+        if 0 <= (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(
+        f"found {text!r}, expected a number of at least 0; --thorough has no limit"
+    )
+
+
+def threads(text: str) -> int:
+    """Return a number of threads for which there are cores."""
+    with suppress(ValueError):
+        if 1 <= (value := int(text)) <= available_cores():
+            return value
+    raise argparse.ArgumentTypeError(f"found {text!r}, expected 1 to {available_cores()}")
 
 
 def matches(name: str, glob: str) -> bool:

@@ -32,6 +32,17 @@ def class_name(value: object) -> str:
     return printable((value if isinstance(value, type) else type(value)).__name__)
 
 
+def class_said(value: object) -> str:
+    """Return the name of the class of an object, and that it is a class of what is one itself.
+
+    Examples
+    --------
+    >>> class_said(3.0), class_said(float)
+    ('float', 'the class float')
+    """
+    return f"the class {class_name(value)}" if isinstance(value, type) else class_name(value)
+
+
 def quotable(text: str) -> str:
     r'''Return a line of text as it may stand between triple quotes in code: it ends no string, and escapes nothing.
 

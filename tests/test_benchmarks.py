@@ -824,7 +824,17 @@ def test_the_command_measures_writes_and_redraws(tiny_run, tmp_path, capsys):
     assert (tmp_path / "speed.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
-def test_the_command_refuses_what_it_does_not_know(capsys):
+def test_the_command_lists_the_cases_that_it_would_measure(capsys):
+    with pytest.raises(SystemExit):
+        run.main(["--only", "256 × 20", "--list"])
+    listed = capsys.readouterr().out.splitlines()
+    assert 0 < len(listed) < len(run.CASES)
+    assert all("256 × 20" in name for name in listed)
+
+
+def test_the_command_refuses_what_it_does_not_know(capsys, tmp_path):
+    there = tmp_path / "file"
+    there.touch()
     for call, sentence in (
         (["--only", "no such case"], "--only: found no case that matches no such case; --list prints them"),
         (
@@ -835,7 +845,17 @@ def test_the_command_refuses_what_it_does_not_know(capsys):
             ["--python", "jax=no/such/python"],
             "found 'no/such/python' for jax, expected an interpreter that can be run",
         ),
-        (["--threads", "0"], "--threads: found 0, expected 1 to"),
+        (["--threads", "0"], "--threads: found '0', expected 1 to"),
+        (["--threads", "two"], "--threads: found 'two', expected 1 to"),
+        *(
+            (
+                ["--minutes", found],
+                f"--minutes: found '{found}', expected a number of at least 0; --thorough has",
+            )
+            for found in ("-3", "nan", "inf", "ten")
+        ),
+        (["--redraw", "--output", str(tmp_path)], "results.json, expected what a run without --redraw has"),
+        (["--output", str(there / "inside")], "expected a directory to write to (Not a directory)"),
     ):
         with pytest.raises(SystemExit):
             run.main(call)

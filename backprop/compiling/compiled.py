@@ -13,7 +13,7 @@ from backprop.compiling.engines import Engine, checked_engine
 from backprop.compiling.graph_makers import compile_code, compile_graph
 from backprop.compiling.jacobians import CompiledJacobian, Form
 from jacobians import Function, Graph
-from jacobians.names import class_name
+from jacobians.names import class_said
 from jacobians.numerics.arguments import checked_flag, checked_integer, checked_option
 from jacobians.numerics.keywords import checked_keywords, keywords_of
 from jacobians.planning.plan import GraphPlan
@@ -55,8 +55,8 @@ def compile(network: Any, *points: Any, **options: Any) -> CompiledJacobian | Co
         ``plan.source_arguments(dense=True)``.
     *points, **named : array_like
         Of plain code: its arguments, for their shapes and precision.
-    wrt : sequence of str, optional
-        Of plain code: the arguments to differentiate by; all by default.
+    wrt : str or sequence of str, optional
+        Of plain code: the argument or arguments to differentiate by; all by default.
     strategy, objective, structure, max_elements, evaluations, seconds, seed
         Of plain code and of graphs: as in :meth:`jacobians.Graph.plan`; by default "optimal", with 2,000 evaluations
         for plain code.
@@ -147,10 +147,10 @@ def compile_network(
     RecordingError
         If a layer of one's own does what straight-line code can't.
     """
-    for name, value in (("network", network), ("loss", loss)):
+    kinds = "an MLP, plain NumPy code, a graph or a plan on one"
+    for name, value, known in (("network", network, kinds), ("loss", loss, "SquaredError(y)")):
         if not isinstance(value, Function) and (name == "network" or value is not None):
-            found = f"the class {class_name(value)}" if isinstance(value, type) else class_name(value)
-            raise TypeError(f"{name}: found {found}, expected a Function such as SquaredError(y)")
+            raise TypeError(f"{name}: found {class_said(value)}, expected a Function such as {known}")
     checked_flag(batched, "batched")
     checked_option(form, "form", get_args(Form))
     kind = checked_precision(dtype)

@@ -19,7 +19,7 @@ from backprop.learning.network import MLP
 from backprop.learning.targets import target_rows
 from jacobians import Function
 from jacobians.equality import ByValue
-from jacobians.names import class_name
+from jacobians.names import class_name, class_said
 from jacobians.numerics.arguments import checked_integer
 from jacobians.numerics.arrays import Array, require_budget
 from jacobians.numerics.blas_threads import blas_threads
@@ -58,7 +58,7 @@ class CompiledGradients(ByValue):
 
     def __init__(self, network: MLP, points: int, engine: Engine = "numpy") -> None:
         if not isinstance(network, MLP):
-            raise TypeError(f"network: found {class_name(network)}, expected an MLP; see compile_gradients")
+            raise TypeError(f"network: found {class_said(network)}, expected an MLP; see compile_gradients")
         self.points = checked_integer(points, "points")
         self._network = network
         self._dtype = network.dtype
@@ -80,13 +80,14 @@ class CompiledGradients(ByValue):
         self._target = target_name(loss, rows)
         self._limited, self._takes_all = loss.has_domain, network.network_loss.takes_all
         self._engine, self.engine, self._candidates = engine, engine, ""
+        self._own: Any = engine_module(engine).own if engine not in ("numpy", "auto") else _none_is
         if engine == "auto":
             self._take_the_fastest()
             return
         self._parameters = sum(value.size for value in network.parameters.values())
         work = 6 * points * self._parameters
         worth = work >= LEAST_FLOPS and points >= LEAST_POINTS * blas_threads()
-        whole = engine == "jax"  # which has threads of its own
+        whole = engine != "numpy" and engine_module(engine).HAS_THREADS
         self._pieces = halves(points, blas_threads() if worth and not whole else 1)
         self.threads = len(self._pieces)
         written: dict[int, Written] = {}
@@ -159,6 +160,7 @@ class CompiledGradients(ByValue):
         Parameters
         ----------
         x : array_like, shape (N, d)
+            On JAX also arrays of JAX, whose gradients are such, too.
         y : array_like
             Class numbers, shape (N,), or targets, shape (N, k).
         out : dict of str to numpy.ndarray, optional
@@ -177,6 +179,8 @@ class CompiledGradients(ByValue):
             self._affine = [network[place] for place in network.affine_places]
             self._layers = network.layers  # last: another thread may ask
         parameters = [value for layer in self._affine for value in (layer.W, layer.b) if value is not None]
+        if out is not None and self._own(points):
+            raise ValueError("out: found it beside an array of another library, expected no out")
         arrays = self._fresh if out is None else self._checked(out)
         if len(self._pieces) == 1:
             found = self._codes[0](points, targets, *parameters, arrays)
@@ -237,7 +241,19 @@ class CompiledGradients(ByValue):
         if usual and same and self._takes_all and not self._limited:
             self._network.check_library(x)
             return x, y
-        return self._door(x, y)
+        return self._at_own(x, y) if self._own(x) else self._door(x, y)
+
+    def _at_own(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Return points of the engine's library, or what stands for them while it is traced, and their targets."""
+        if tuple(x.shape) != self._shape:
+            raise ValueError(f"x: found shape {tuple(x.shape)}, expected {self._shape}")
+        if not self._own(y):
+            return x, self._targets(y)
+        if tuple(y.shape) != self._rows:
+            raise ValueError(
+                f"y: found shape {tuple(y.shape)}, expected {self._rows}; class numbers go in as an array of NumPy's"
+            )
+        return x, y
 
     @without_float_errors
     def _door(self, x: Any, y: Any) -> tuple[Array, Array]:
@@ -274,6 +290,10 @@ class CompiledGradients(ByValue):
         where = "" if self.engine == "numpy" and not self._candidates else f" on {self.engine}"
         chosen = f", the fastest of {self._candidates}" if self._candidates else ""
         return f"<CompiledGradients of {self._network!r} for {self.points} points{where}{chosen}>"
+
+
+def _none_is(array: Any) -> bool:
+    return False
 
 
 def compile_gradients(network: MLP, points: int, *, engine: Engine = "numpy") -> CompiledGradients:
@@ -313,7 +333,7 @@ def compile_gradients(network: MLP, points: int, *, engine: Engine = "numpy") ->
     """
     if not isinstance(network, MLP):
         raise TypeError(
-            f"network: found {class_name(network)}, expected an MLP; for another network "
+            f"network: found {class_said(network)}, expected an MLP; for another network "
             f"compile(network, by=…, loss=…) gives one gradient"
         )
     return CompiledGradients(network, checked_integer(points, "points", least=1), checked_engine(engine))

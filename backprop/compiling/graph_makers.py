@@ -16,7 +16,7 @@ from backprop.compiling.numpy_functions import edges_graph, recorded_graph, trac
 from backprop.compiling.recording import Recording
 from jacobians import Function, Graph, trace
 from jacobians.names import class_name
-from jacobians.numerics.arguments import checked_flag, checked_option
+from jacobians.numerics.arguments import checked_flag, checked_list, checked_option
 from jacobians.numerics.arrays import Array, real_array
 from jacobians.numerics.keywords import checked_keywords, keywords_of
 from jacobians.planning.plan import GraphPlan
@@ -89,8 +89,19 @@ def compile_code(code: Callable[..., Any], *points: Any, **options: Any) -> Comp
         options = {name: _first(value, name) for name, value in options.items()}
     graph = trace(code, *points, **options)
     given = {graph.vertices[place].name: np.asarray(graph.vertices[place].value) for place in graph.inputs}
-    names = list(given) if wrt is None else [checked_option(name, "wrt", list(given)) for name in wrt]
+    names = list(given) if wrt is None else _checked_names(wrt, list(given))
     return _of_code(code, given, len(points), names, strategy, planning, form, engine, batched)
+
+
+def _checked_names(wrt: Any, known: list[str]) -> list[str]:
+    """Return the arguments to differentiate by: one, or several that are different."""
+    given = [wrt] if isinstance(wrt, str) else checked_list(wrt, "wrt", "names")
+    names = [checked_option(name, "wrt", known) for name in given]
+    if not names:
+        raise ValueError("wrt: found no name, expected at least one")
+    if len(set(names)) < len(names):
+        raise ValueError(f"wrt: found {names}, expected each argument once")
+    return names
 
 
 def _require_known(code: Callable[..., Any], options: Mapping[str, Any]) -> None:

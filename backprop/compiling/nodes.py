@@ -149,6 +149,13 @@ def fixed_nodes(nodes: Sequence[Node]) -> set[int]:
     return fixed
 
 
+_SUMS: dict[str, tuple[int, ...]] = {
+    "dot": (), "inner": (), "vdot": (), "tensordot": (),
+    "vecdot": (1, 1, 0), "matvec": (2, 1, 1), "vecmat": (1, 2, 1),
+}  # fmt: skip
+"""What multiplies by BLAS beside matmul: the axes of operands and result that one product takes, () for all."""
+
+
 def matrix_products(nodes: Sequence[Node], once: set[int]) -> list[tuple[int, int]]:
     """Return the multiplications of each product of matrices in a call, and how often it is made.
 
@@ -160,10 +167,20 @@ def matrix_products(nodes: Sequence[Node], once: set[int]) -> list[tuple[int, in
     """
     found = []
     for node in nodes:
-        if node.function is np.matmul and id(node) not in once:
+        if id(node) in once:
+            continue
+        name = getattr(node.function, "__name__", "")
+        if node.function is np.matmul:
             a, b = (part.shape for part in node.args)
             size = a[-1] * (a[-2] if len(a) > 1 else 1) * (b[-1] if len(b) > 1 else 1)
             found.append((size, math.prod(node.shape) * a[-1] // max(size, 1)))
-        elif id(node) not in once and "linalg" in (getattr(node.function, "__module__", None) or ""):
-            found.append((math.prod(node.operands()[0].shape) * node.operands()[0].shape[-1], 1))
+        elif name in _SUMS or (name == "einsum" and node.options.get("optimize")):
+            # of the axes that one product takes: (m·k)(k·n)(m·n) is the square of m·k·n
+            shapes = [operand.shape for operand in (*node.operands(), node)]
+            own = _SUMS.get(name) or [len(shape) for shape in shapes]
+            sizes = [math.prod(shape[len(shape) - axes :]) for shape, axes in zip(shapes, own, strict=True)]
+            found.append((math.isqrt(math.prod(sizes)), math.prod(node.shape) // max(sizes[-1], 1)))
+        elif "linalg" in (getattr(node.function, "__module__", None) or ""):
+            first = node.operands()[0].shape
+            found.append((math.prod(first) * max(first, default=1), 1))
     return found

@@ -88,7 +88,9 @@ class CompiledProducts(ByValue):
             vars(self).update(vars(made[name]))
             self._engine, self._candidates = "auto", ", ".join(made)
             return
-        self._ledger = UNCOUNTED if engine == "numpy" else engine_module(engine).LEDGER
+        module = None if engine == "numpy" else engine_module(engine)
+        self._ledger = UNCOUNTED if module is None else module.LEDGER
+        self._own: Any = (lambda array: False) if module is None else module.own
         self.sources: dict[str, str] = {}
         self.costs: dict[str, Cost] = {}
         recording = Recording(share=True)
@@ -198,13 +200,15 @@ class CompiledProducts(ByValue):
         TypeError, ValueError
             If x is refused.
         """
-        point = real_array(x, "x", foreign="refuse").astype(self.dtype, copy=False)
+        own = self._own(x)
+        point = x if own else real_array(x, "x", foreign="refuse").astype(self.dtype, copy=False)
         if point.shape != self.shape:
             raise ValueError(
                 f"x: found shape {point.shape}, expected {self.shape}, the shape that was compiled for; "
                 f"compile again with shape={point.shape}"
             )
-        self._network.check_values(point)
+        if not own:
+            self._network.check_values(point)
         return ProductsAt(self, dict(zip(self._arrays, self._values(point), strict=True)))
 
     def __reduce__(self) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop.compiling.arguments import check_out
 from jacobians import Jacobian
 from jacobians.equality import ByValue
 from jacobians.numerics.arguments import checked_flag, shown
@@ -114,7 +115,10 @@ class ProductsAt(ByValue):
 
     def _vector(self, value: Any, name: str, size: int) -> Array:
         compiled = self._compiled
-        vector = real_array(value, name, foreign="refuse").astype(compiled.dtype, copy=False)
+        own = compiled._own(value)
+        vector = (
+            value if own else real_array(value, name, foreign="refuse").astype(compiled.dtype, copy=False)
+        )
         shape = (*compiled._lead, size)
         if vector.shape not in (shape, (size,)):
             expected = f"{shape}" if len(shape) == 1 else f"{shape} or ({size},)"
@@ -128,10 +132,6 @@ class ProductsAt(ByValue):
         )
         if out is None:
             return found
-        fits = isinstance(out, np.ndarray) and out.flags.writeable and out.shape == found.shape
-        if not fits or not np.can_cast(found.dtype, out.dtype, "same_kind"):
-            raise ValueError(
-                f"out: found {shown(out)}, expected a writeable array of shape {found.shape} and dtype {found.dtype}"
-            )
+        check_out(out, found.shape, found.dtype)
         np.copyto(out, found)
         return out

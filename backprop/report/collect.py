@@ -21,7 +21,7 @@ from backprop.report.settings import MOST_PARAMETERS
 from jacobians import Function, Jacobian, Sequential
 from jacobians import __version__ as version
 from jacobians.function import INPUT
-from jacobians.names import class_name, printable
+from jacobians.names import class_name, class_said, printable
 from jacobians.numerics.arguments import checked_callable, checked_instance, checked_integer, near, shown
 from jacobians.numerics.arrays import Array, real_array
 
@@ -115,7 +115,7 @@ def collect_network(
         network, x = network_of(network, x if isinstance(x, Mapping) else [x])
     for name, given in (("network", network), ("loss", loss)):
         if not isinstance(given, Function) and (name == "network" or given is not None):
-            found = f"the class {class_name(given)}" if isinstance(given, type) else class_name(given)
+            found = class_said(given)
             raise TypeError(f"{name}: found {found}, expected an instance of jacobians.Function")
     assert isinstance(network, Function)  # looked at above
     point = real_array(x, "x")

@@ -16,6 +16,7 @@ from jacobians.function import INPUT, Function
 from jacobians.layers.norms import flat
 from jacobians.numerics.arguments import checked_integer, shown
 from jacobians.numerics.arrays import Array, require_budget
+from jacobians.numerics.blas_threads import product
 from jacobians.structures import BlockDiagonal, Dense, Identity, Jacobian, Kronecker, Selection
 
 
@@ -175,7 +176,7 @@ class Convolution(_Windows):
         """Return WX + b1ᵀ, group by group."""
         counts, columns = self._parts(x, batch_ndim)
         weights = np.reshape(self.W, (self.groups, self.W.shape[0] // self.groups, -1))
-        z = np.reshape(weights @ columns, (*x.shape[:batch_ndim], self.W.shape[0], *counts))
+        z = np.reshape(product(weights, columns), (*x.shape[:batch_ndim], self.W.shape[0], *counts))
         return z if self.b is None else z + np.reshape(self.b, (-1, *(1 for _ in counts)))
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian | tuple[Jacobian, ...]:

@@ -14,6 +14,7 @@ from jacobians.function import INPUT, Function
 from jacobians.layers.matrix_functions import require_square
 from jacobians.layers.norms import flat, row
 from jacobians.numerics.arrays import Array
+from jacobians.numerics.blas_threads import product
 from jacobians.structures import Dense, Jacobian, Kronecker
 
 
@@ -153,5 +154,5 @@ def cofactors(x: Array) -> Array:
     before[..., 1:] = np.cumprod(sigma[..., :-1], axis=-1)
     after[..., :-1] = np.cumprod(sigma[..., :0:-1], axis=-1)[..., ::-1]
     orientation = np.sign(np.linalg.det(U) * np.linalg.det(Vt))[..., None, None]
-    products = orientation * (U * (before * after)[..., None, :]) @ Vt
+    products = product(orientation * (U * (before * after)[..., None, :]), Vt)
     return np.where(finite, products, np.nan).astype(x.dtype)

@@ -16,8 +16,9 @@ from jacobians.layers.composition import Sequential
 from jacobians.layers.losses import SquaredError
 from jacobians.layers.norms import row
 from jacobians.numerics.arguments import checked_flag
+from jacobians.numerics.blas_threads import product
 from jacobians.numerics.layouts import column_major_order
-from jacobians.planning.bracketing import product
+from jacobians.planning import bracketing
 from jacobians.structures import (
     BlockColumn,
     BlockRow,
@@ -81,9 +82,9 @@ class LinearMap(Function):
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return A X B."""
         if x.ndim - batch_ndim == 1:
-            return x @ self.A.T  # type: ignore[union-attr]  # a vector is taken with A only
-        y = x if self.A is None else self.A @ x
-        return y if self.B is None else y @ self.B
+            return product(x, self.A.T)  # type: ignore[union-attr]  # a vector is taken with A only
+        y = x if self.A is None else product(self.A, x)
+        return y if self.B is None else product(y, self.B)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return A ⊗ Bᵀ, I_p ⊗ (XB)ᵀ or (AX) ⊗ I_q."""
@@ -100,12 +101,12 @@ class LinearMap(Function):
         p = point[0] if self.A is None else self.A.shape[0]
         q = point[1] if self.B is None else self.B.shape[1]
         if wrt == "A":
-            XB = x if self.B is None else x @ self.B
+            XB = x if self.B is None else product(x, self.B)
             left: Jacobian = Identity.unchecked(p, dtype=dtype)
             right: Jacobian = Dense.unchecked(XB.mT)
             in_shape = (p, point[0])
         elif wrt == "B":
-            left = Dense.unchecked(x if self.A is None else self.A @ x)
+            left = Dense.unchecked(x if self.A is None else product(self.A, x))
             right = Identity.unchecked(q, dtype=dtype)
             in_shape = (point[1], q)
         else:
@@ -155,12 +156,12 @@ class QuadraticForm(Function):
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return xᵀAx."""
-        return (x * (x @ self.A.T)).sum(axis=-1)
+        return (x * product(x, self.A.T)).sum(axis=-1)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return xᵀ(A + Aᵀ) or xᵀ ⊗ xᵀ."""
         if wrt == INPUT:
-            return row(x @ (self.A + self.A.T), x, batch_ndim)
+            return row(product(x, self.A + self.A.T), x, batch_ndim)
         xT = Dense.unchecked(x[..., None, :])
         return Kronecker.unchecked(xT, xT, out_shape=(), in_shape=self.A.shape)
 
@@ -259,11 +260,11 @@ class Gram(Function):
 
     def forward(self, x: Any, batch_ndim: int = 0) -> Any:
         """Return F Fᵀ or Fᵀ F."""
-        return x.mT @ x if self.columns else x @ x.mT
+        return product(x.mT, x) if self.columns else product(x, x.mT)
 
     def derivative(self, x: Any, wrt: str = INPUT, batch_ndim: int = 0) -> Jacobian:
         """Return the product of the two factors."""
-        return product(self._chain(x, wrt, batch_ndim))
+        return bracketing.product(self._chain(x, wrt, batch_ndim))
 
     def _chain(self, x: Any, wrt: str, batch_ndim: int, value: Any = None) -> list[Jacobian]:
         point = x.shape[batch_ndim:]

@@ -223,7 +223,8 @@ def test_points_outside_the_domain_are_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "sentence"),
     [
-        ({"network": 3}, TypeError, "network: found int, expected a Function such as SquaredError(y)"),
+        ({"network": 3}, TypeError, "network: found int, expected a Function such as an MLP, plain NumPy code"),
+        ({"network": backprop.MLP}, TypeError, "network: found the class MLP, expected a Function such as an MLP"),
         ({"loss": "squared"}, TypeError, "loss: found str, expected a Function such as SquaredError(y)"),
         ({"batched": 1}, TypeError, "batched: found 1, expected True or False"),
         ({"form": "fast"}, ValueError, "form: found 'fast', expected one of 'auto', 'arrays', 'scalars'"),

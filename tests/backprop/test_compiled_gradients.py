@@ -185,6 +185,7 @@ def test_the_source_is_what_is_run() -> None:
     ("call", "error", "sentence"),
     [
         (lambda net: backprop.compile_gradients(net.layers[0], 3), TypeError, "network: found Affine, expected an MLP"),
+        (lambda net: backprop.compile_gradients(type(net), 3), TypeError, "network: found the class MLP, expected"),
         (lambda net: backprop.compile_gradients(net, 0), ValueError, "points: found 0"),
         (
             lambda net: backprop.compile_gradients(net, 3)(np.ones((2, 2)), [[1.0]] * 2),

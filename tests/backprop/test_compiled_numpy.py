@@ -1,12 +1,15 @@
 """Plain NumPy code, graphs and plans that were compiled, against the graph of the code at each point."""
 
 import pickle
+import re
+from typing import Any
 
 import numpy as np
 import pytest
 from differences import differences
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 from numpy_programs import CASES, PROGRAMS
 from structured_graphs import path_sums, structured_graphs
 
@@ -278,3 +281,27 @@ def test_an_argument_that_is_returned_twice_has_two_jacobians():
     first, second = backprop.compile(lambda x: (x, x), np.ones(3))(np.arange(3.0))
     np.testing.assert_array_equal(first, np.eye(3))
     np.testing.assert_array_equal(second, np.eye(3))
+
+
+def test_one_argument_to_differentiate_by_may_be_named_alone() -> None:
+    x = np.array([0.5, -1.0])
+    compiled = backprop.compile(lambda weight, point: weight * point, x, 2 * x, wrt="point")
+    assert_allclose(compiled(x, 2 * x), np.diag(x))
+
+
+@pytest.mark.parametrize(
+    ("wrt", "error", "sentence"),
+    [
+        (3, TypeError, "wrt: found 3, expected names"),
+        (b"point", TypeError, "wrt: found b'point', expected names"),
+        ("pont", ValueError, "wrt: found 'pont', expected one of 'weight', 'point'; did you mean 'point'?"),
+        ([["point"]], TypeError, "wrt: found ['point'], expected one of 'weight', 'point'"),
+        ([], ValueError, "wrt: found no name, expected at least one"),
+        ({}, ValueError, "wrt: found no name, expected at least one"),
+        (["point", "point"], ValueError, "wrt: found ['point', 'point'], expected each argument once"),
+    ],
+)
+def test_names_to_differentiate_by_are_looked_at(wrt: Any, error: Any, sentence: str) -> None:
+    x = np.array([0.5, -1.0])
+    with pytest.raises(error, match=f"^{re.escape(sentence)}$"):
+        backprop.compile(lambda weight, point: weight * point, x, x, wrt=wrt)

@@ -151,11 +151,15 @@ def test_auto_says_its_choice() -> None:
         (lambda p: p.at(np.ones(4)).rmatvec(np.ones((2, 3))), r"u: found shape \(2, 3\), expected \(3,\)"),
         (
             lambda p: p.at(np.ones(4)).row_norms(np.ones(3, dtype=bool)),
-            r"out: found .*, expected a writeable array of shape \(3,\) and dtype float64",
+            r"out: found shape \(3,\) and dtype bool, expected \(3,\) and float64; make it by np.empty",
         ),
         (
             lambda p: p.at(np.ones(4)).row_norms(np.ones(7)),
-            r"out: found .*, expected a writeable array of shape \(3,\)",
+            r"out: found shape \(7,\) and dtype float64, expected \(3,\) and float64; make it by np.empty",
+        ),
+        (
+            lambda p: p.at(np.ones(4)).row_norms(np.broadcast_to(np.ones(1), (3,))),
+            r"out: found a read-only array, expected a writeable one; copy it by np.array\(out\)",
         ),
         (lambda p: backprop.compile_products(p._network, "9.W"), "wrt: found '9.W'"),
         (lambda p: backprop.compile_products(p._network, []), "wrt: found no name"),

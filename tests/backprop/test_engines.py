@@ -364,3 +364,64 @@ def test_fused_rows_are_right_to_a_few_units_in_the_last_place(activation: str) 
     eps = np.finfo(float).eps
     assert_allclose(value[0], values, rtol=8 * eps, atol=1e-300)
     assert_allclose(slope[0], slopes, rtol=20 * eps, atol=1e-15 if activation == "silu" else 1e-300)
+
+
+def test_gradients_of_arrays_of_jax_stay_there() -> None:
+    jax = pytest.importorskip("jax", reason="the extra jax is not installed")
+    net = network([3, 4, 2], "tanh", np.float32)
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((5, 3), np.float32), rng.standard_normal((5, 2), np.float32)
+    gradients = backprop.compile_gradients(net, 5, engine="jax")
+    points, targets = jax.numpy.asarray(x), jax.numpy.asarray(y)
+    for found in (gradients(points, targets), gradients(points, y), jax.jit(gradients)(points, targets)):
+        for name, expected in net.gradients(x, y).items():
+            assert isinstance(found[name], jax.Array)
+            assert_allclose(found[name], expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"x: found shape \(4, 3\), expected \(5, 3\)"):
+        gradients(points[1:], targets)
+    with pytest.raises(ValueError, match=r"y: found shape \(5,\), expected \(5, 2\); class numbers go in as"):
+        gradients(points, targets[:, 0])
+    with pytest.raises(ValueError, match="out: found it beside an array of another library, expected no out"):
+        gradients(points, targets, gradients(x, y))
+    with pytest.raises(TypeError, match=r"x: found jaxlib.*expected numpy.ndarray"):
+        backprop.compile_gradients(net, 5)(points, targets)
+
+
+def test_products_at_arrays_of_jax_stay_there() -> None:
+    jax = pytest.importorskip("jax", reason="the extra jax is not installed")
+    net = network([3, 4, 2], "tanh", np.float32)
+    rng = np.random.default_rng(0)
+    x, v = rng.standard_normal((5, 3), np.float32), rng.standard_normal(26, np.float32)
+    u = rng.standard_normal((5, 2), np.float32)
+    products = backprop.compile_products(net, batched=True, shape=x.shape, dtype=np.float32, engine="jax")
+    J = net.jacobian(x, list(net.parameters), batched=True)
+    points, vector, others = map(jax.numpy.asarray, (x, v, u))
+    at = products.at(points)
+    for found, expected in (
+        (at.matvec(vector), J.matvec(v)),
+        (at.matvec(v), J.matvec(v)),
+        (products.at(x).matvec(vector), J.matvec(v)),
+        (jax.jit(lambda p, w: products.at(p).matvec(w))(points, vector), J.matvec(v)),
+        (at.rmatvec(others), J.rmatvec(u)),
+        (at.rmatvec(others, summed=True), J.rmatvec(u, summed=True)),
+        (at.row_norms(), J.row_norms()),
+        (at.dense(), J.dense()),
+    ):
+        assert isinstance(found, jax.Array)
+        assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match=r"x: found shape \(4, 3\), expected \(5, 3\)"):
+        products.at(points[1:])
+    with pytest.raises(ValueError, match=r"v: found shape \(25,\), expected \(5, 26\) or \(26,\)"):
+        at.matvec(vector[1:])
+
+
+@pytest.mark.parametrize("engine", ["numpy", *ENGINES])
+def test_arrays_of_code_that_change_later_do_not_reach_what_is_compiled(engine: str) -> None:
+    for size in (3, 40):
+        factor, x = np.full((size, size), 2.0), np.linspace(0, 1, size)
+        compiled = backprop.compile(
+            lambda x, factor=factor: factor @ np.tanh(factor[0] * x), x, engine=engine
+        )
+        before = compiled(x)
+        factor[:] = 7.0
+        assert np.array_equal(compiled(x), before)

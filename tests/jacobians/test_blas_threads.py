@@ -12,6 +12,8 @@ import pytest
 
 import backprop
 import jacobians
+from backprop.compiling.nodes import matrix_products
+from backprop.compiling.recording import Recording
 from jacobians.numerics import blas_threads
 
 SMALL, LARGE = (160, 160), (300, 300)  # 8 and 54 million operations of a product with itself
@@ -359,3 +361,76 @@ def test_every_door_gives_it_back_whatever_is_raised_inside(counts: list[int], d
     finally:
         sys.setprofile(before)
     assert counts[-1] == 4
+
+
+_RNG = np.random.default_rng(0)
+_A, _X = _RNG.standard_normal((50, 50)), _RNG.standard_normal((50, 60))
+
+
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [
+        (jacobians.LinearMap(_A, np.ones((60, 60))), _X),
+        (jacobians.QuadraticForm(np.ones((200, 200))), np.ones(200)),
+        (jacobians.Gram(), _X),
+        (jacobians.Gram(columns=True), _X),
+        (jacobians.Convolution(np.ones((16, 8, 3, 3))), np.ones((8, 20, 20))),
+        (jacobians.Affine(np.ones((200, 200))), np.ones(200)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_layers_multiply_on_one_thread(counts: list[int], layer: jacobians.Function, x: np.ndarray) -> None:
+    layer(x)
+    assert counts == [4, *[1, 4] * (len(counts) // 2)]
+    assert len(counts) > 1
+
+
+@pytest.mark.parametrize("wrt", ["input", "A", "B"])
+def test_derivatives_of_linear_maps_multiply_on_one_thread(counts: list[int], wrt: str) -> None:
+    layer = jacobians.LinearMap(_A, np.ones((60, 60)))
+    layer.jacobian(_X, wrt)
+    assert (1 in counts) is (wrt != "input")  # A ⊗ Bᵀ is there
+
+
+def test_cofactors_are_multiplied_on_one_thread(counts: list[int]) -> None:
+    jacobians.Determinant().jacobian(_A)
+    assert 1 in counts
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        lambda x: np.tanh(x @ _A),
+        lambda x: np.tanh(np.dot(x, _A)),
+        lambda x: np.tanh(np.inner(_A, x)),
+        lambda x: np.tanh(np.tensordot(x, _A, 1)),
+        lambda x: np.tanh(np.einsum("i,ij->j", x, _A, optimize=True)),
+    ],
+    ids=["matmul", "dot", "inner", "tensordot", "einsum"],
+)
+def test_compiled_code_multiplies_on_one_thread_by_whatever_function(
+    monkeypatch: pytest.MonkeyPatch, counts: list[int], code
+) -> None:
+    monkeypatch.setattr(blas_threads, "LEAST_DIVIDED", 1000)  # a matrix of 50 × 50 is enough
+    x = np.ones(50)
+    compiled = backprop.compile(code, x, form="arrays")
+    del counts[1:]
+    compiled(x)
+    assert counts == [4, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "expected"),
+    [
+        (np.dot, [(40, 60), (60, 50)], (120_000, 1)),
+        (np.inner, [(40, 60), (50, 60)], (120_000, 1)),
+        (np.vdot, [(60,), (60,)], (60, 1)),
+        (np.vecdot, [(40, 60), (40, 60)], (60, 40)),
+        (np.matmul, [(7, 40, 60), (60, 50)], (120_000, 7)),
+    ],
+)
+def test_multiplications_are_counted_by_product(function, shapes, expected: tuple[int, int]) -> None:
+    recording = Recording()
+    arrays = [recording.input(f"x{place}", shape) for place, shape in enumerate(shapes)]
+    function(*arrays)
+    assert matrix_products(recording.nodes, set()) == [expected]

@@ -15,7 +15,7 @@ import numpy as np
 import typer
 
 from jacobians import Function
-from jacobians.names import class_name
+from jacobians.names import class_name, class_said
 from jacobians.numerics.arguments import near
 from jacobians.numerics.arrays import Array, real_array
 from verification.check import check
@@ -95,7 +95,7 @@ def _report(
 ) -> CheckReport:
     f = load_object(function, "MODULE:f")
     if isinstance(f, type) or not callable(f):
-        found = f"the class {class_name(f)}" if isinstance(f, type) else class_name(f)
+        found = class_said(f)
         raise CallError(f"MODULE:f: found {found}, expected a function or an instance of jacobians.Function")
     candidate = None if jacobian is None else load_object(jacobian, "MODULE:J")
     if candidate is None:

@@ -6,6 +6,7 @@ An engine prints or runs the nodes of one recording; plan, cost and results are 
   nothing that could be faster than NumPy's code. It may have the attributes ``writes_out``, and of one argument and
   one result ``one(x, out=None)``, and ``into(x, out)``, which looks at neither;
 - ``rewritten(nodes, results, once)``, which returns the nodes of NumPy's code with some fused, for what was not made;
+- ``HAS_THREADS``, whether its library divides the points of a batch among threads of its own;
 - ``KEEPS_UNITS``, whether dead units must stay, for shapes can't depend on numbers;
 - ``own(array)``, whether an array is the library's, which then stays with it.
 """

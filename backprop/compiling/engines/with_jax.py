@@ -33,6 +33,7 @@ except ImportError as error:
     raise not_installed("jax", error, extra="jax") from None
 
 KEEPS_UNITS = True
+HAS_THREADS = True  # XLA's own
 LEDGER = UNCOUNTED  # into NumPy's arrays NumPy writes
 
 _MOST = 600  # lines and entries of results of a function entry by entry, beyond which XLA takes seconds

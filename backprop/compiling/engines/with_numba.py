@@ -39,6 +39,7 @@ from backprop.compiling.kernels.pairs import FUSED, OPTIONS, tanh_pair
 from backprop.compiling.kernels.products import beats_blas, product
 
 KEEPS_UNITS = False
+HAS_THREADS = False
 LEDGER = KernelLedger()
 
 _MOST = 1200  # numbers of a scalar function, beyond which LLVM takes seconds
