@@ -72,6 +72,7 @@ class CompiledGradients(ByValue):
         self._layers: tuple[Function, ...] = ()  # those whose affine ones are known
         self._affine: list[Any] = []
         self._sizes = [value.shape for value in network.parameters.values()]
+        self._wanted = dict(zip(self._names, self._sizes, strict=True))
         self._fresh: list[Array | None] = [None] * len(self._names)
         self._spare: list[list[list[Array]]] = []  # where all pieces but the first leave their gradients
         self._shape, self._rows = (points, network.sizes[0]), (points, network.sizes[-1])
@@ -179,7 +180,7 @@ class CompiledGradients(ByValue):
             self._affine = [network[place] for place in network.affine_places]
             self._layers = network.layers  # last: another thread may ask
         parameters = [value for layer in self._affine for value in (layer.W, layer.b) if value is not None]
-        if out is not None and self._own(points):
+        if out is not None and type(points) is not ndarray and self._own(points):
             raise ValueError("out: found it beside an array of another library, expected no out")
         arrays = self._fresh if out is None else self._checked(out)
         if len(self._pieces) == 1:
@@ -221,18 +222,20 @@ class CompiledGradients(ByValue):
 
     def _checked(self, out: Any) -> list[Array]:
         """Return the arrays of a mapping, in the order of the parameters, after a look at them."""
-        if not isinstance(out, Mapping) or set(out) != set(self._names):
+        if (type(out) is not dict and not isinstance(out, Mapping)) or out.keys() != self._wanted.keys():
             found = list(out) if isinstance(out, Mapping) else class_name(out)
             raise TypeError(f"out: found {found}, expected a dict with an array for each of {self._names}")
-        for name, shape in zip(self._names, self._sizes, strict=True):
+        arrays = []
+        for name, shape in self._wanted.items():
             array = out[name]
+            arrays.append(array)
             usual = type(array) is ndarray and array.shape == shape and array.dtype is self._dtype
             if not usual or not array.flags.carray:
                 raise ValueError(
                     f"out: found {short_array(array)} for {name}, expected a writeable C-contiguous array of shape "
                     f"{shape} and dtype {self._dtype}; make it by np.empty({shape}, np.{self._dtype})"
                 )
-        return [out[name] for name in self._names]
+        return arrays
 
     def _looked_at(self, x: Any, y: Any) -> tuple[Array, Array]:
         """Return points and targets; arrays of the usual kind are let through without a closer look."""

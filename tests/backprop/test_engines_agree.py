@@ -372,6 +372,23 @@ def test_long_sums_of_single_precision_keep_their_digits(engine: str) -> None:
     assert_allclose(at.row_norms(), [exact, exact], rtol=1e-5)
 
 
+@each_engine
+@pytest.mark.parametrize("size", [3, 60])
+def test_arrays_of_code_may_change_behind_its_compilation(engine: str, size: int) -> None:
+    rng = np.random.default_rng(3)
+    V, W = rng.standard_normal((2, size, size))
+    x = rng.standard_normal(size)
+    exact = V @ (2 * (W @ x)[:, None] * W)
+    made = [
+        backprop.compile(lambda x: V @ np.square(W @ x), x, engine=engine, form=form)
+        for form in ("auto", "arrays")
+    ]
+    V *= 0
+    W *= 2
+    for compiled in made:
+        agree(compiled(x), exact, x.dtype, compiled.form)
+
+
 def test_negative_comparisons_are_numbers_at_points() -> None:
     x = np.array([[1.0, 2.0], [3.0, -1.0]])
     compiled = backprop.compile(lambda v: -np.maximum(v[0], v[1])[None], x, batched=True, strategy="reverse")

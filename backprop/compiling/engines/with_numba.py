@@ -153,7 +153,7 @@ def _entry(compiled: Any) -> Callable[..., Any]:
 def _calling(work: Work, entry: Callable[..., Any], together: int) -> Callable[..., Any]:
     """Return the function that gives results to the compiled one: each its own, or all in one of so many entries."""
     shapes, kind = [node.shape for node in work.results], work.results[0].dtype
-    empty = partial(np.empty, dtype=kind)
+    empty: Any = np.empty if kind == np.float64 else partial(np.empty, dtype=kind)  # 0.1 µs of a small call
     (shape, *others), ends = shapes, np.cumsum([0, *map(math.prod, shapes)]).tolist()
     whole = (len(shapes), *shape)
 

@@ -35,7 +35,7 @@ _DEEP, _WIDE, _HIGH = 256, 512, 128
 """Inner indices, columns and rows of what is worked on at once: columns in the nearest cache, rows in the next."""
 _FEW = 32
 """Rows below which laying the columns out anew takes longer than it gains."""
-_LONG = 2**14
+_LONG = 2**16
 """Entries of a right factor that stays in the cache as it is."""
 _RUN = 2**14
 """Terms that are added up before their sum is: in one row of a million, a float32 would keep two digits."""
