@@ -14,6 +14,7 @@ import numpy as np
 from profiles import largest, own_shares
 
 from .family import Case, Family, Goal, OwnClock
+from .imports import with_bytecode
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +41,7 @@ def backprop(problem: Command) -> OwnClock:
         before = os.times()
         with tempfile.TemporaryDirectory() as directory:
             words = [word.format(directory) for word in problem.words]
-            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            environment = {**with_bytecode(), "PYTHONPATH": str(ROOT)}
             subprocess.run(
                 [sys.executable, "-c", code, *words], env=environment, capture_output=True, check=True
             )

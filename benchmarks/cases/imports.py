@@ -28,6 +28,13 @@ class Import:
 IMPORTS = Family("import", lambda problem: np.asarray(1.0))
 
 
+def with_bytecode() -> dict[str, str]:
+    """Return an environment in which bytecode is kept, as in an installation."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": _bytecode()}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
+
+
 @functools.cache
 def _bytecode() -> str:
     # a directory of our own, in case that the interpreter is told not to write bytecode, or may not
@@ -38,10 +45,8 @@ def _bytecode() -> str:
 
 def _seconds(module: str) -> float:
     code = f"import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": _bytecode()}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], env=with_bytecode(), capture_output=True, text=True, check=True
     )
     return float(done.stdout)
 
