@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -260,6 +261,21 @@ def test_a_process_forked_inside_a_call_has_the_callers_number(counts: list[int]
         assert blas_threads.on_one_thread(forked, [(10**5, 1)])() == 0
 
 
+def is_free(lock: Any) -> bool:
+    """Return whether another thread can take a lock."""
+    found: list[bool] = []
+
+    def take() -> None:
+        found.append(lock.acquire(blocking=False))
+        if found[0]:
+            lock.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -279,6 +295,8 @@ def test_an_interrupt_before_and_behind_any_call_inside_leaves_the_callers_numbe
 
         def raises(frame: object, event: str, argument: object) -> None:
             nonlocal events
+            if event == "c_call":  # such as that which ends a with: Python looks behind it
+                return
             events += 1
             if events == at:
                 sys.setprofile(None)
@@ -299,6 +317,7 @@ def test_an_interrupt_before_and_behind_any_call_inside_leaves_the_callers_numbe
     while interrupted(at):
         assert counts[-1] == 4, at
         assert not blas_threads._setting.calls, at
+        assert is_free(blas_threads._setting.lock), at
         at += 1
     assert at > 15
 
@@ -348,8 +367,8 @@ def test_every_door_gives_it_back_whatever_is_raised_inside(counts: list[int], d
 
     def raises(frame: object, event: str, argument: object) -> None:
         nonlocal bound
-        bound += counts[-1] == 1
-        if bound == 3:  # well inside
+        bound += counts[-1] == 1 and event != "c_call"
+        if bound == 3 and event != "c_call":  # well inside
             sys.setprofile(None)
             raise error
 
@@ -361,6 +380,7 @@ def test_every_door_gives_it_back_whatever_is_raised_inside(counts: list[int], d
     finally:
         sys.setprofile(before)
     assert counts[-1] == 4
+    assert is_free(blas_threads._setting.lock)
 
 
 _RNG = np.random.default_rng(0)
