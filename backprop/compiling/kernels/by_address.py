@@ -39,19 +39,26 @@ def _address(context: Any, build: Any, kind: Any, array: Any, start: Any) -> Any
     return build.add(build.ptrtoint(data, _INTEGER), build.mul(start, _INTEGER(size)))
 
 
-def _kernel(ndim: int, layout: str, dtype: np.dtype[Any]) -> tuple[Callable[..., Any], list[Any]]:
-    """Return what calls the product of a matrix with a matrix or vector where it lies, and the kinds of its arrays."""
+def _kernel(ndim: int, layout: str, dtype: np.dtype[Any]) -> Callable[..., Any]:
+    """Return what calls the product of a matrix with a matrix or vector where it lies.
+
+    It takes of each array its place among the arguments, the shape and the steps.
+    """
     compiled = overload(ndim, layout, dtype)
     address = int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
     kinds = list(compiled.signature.args)
 
-    def call(context: Any, build: Any, arrays: Sequence[Any]) -> Any:
+    def call(context: Any, build: Any, signature: Any, args: Any, parts: Sequence[Any]) -> Any:
+        arrays = []
+        for kind, (at, shape, steps) in zip(kinds, parts, strict=True):
+            data = _address(context, build, signature.args[at], args[at], args[at + 1])
+            arrays.append(_array(context, build, kind, data, shape, steps))
         kind = context.call_conv.get_function_type(types.none, kinds)
         function = build.inttoptr(_INTEGER(address), kind.as_pointer())
         context.call_conv.call_function(build, function, types.none, kinds, arrays)
         return context.get_dummy_value()
 
-    return call, kinds
+    return call
 
 
 @cache
@@ -61,7 +68,7 @@ def multiply(dtype: np.dtype[Any]) -> Any:
     It takes of each factor the array, the first entry and the steps from row to row and from column to column; the
     array and the first entry for the product, whose rows lie one behind the other; then rows, inner size and columns.
     """
-    kernel, kinds = _kernel(2, "A", dtype)
+    kernel = _kernel(2, "A", dtype)
 
     def called(
         context: Any, a: Any, a0: Any, a1: Any, a2: Any, b: Any, b0: Any, b1: Any, b2: Any, c: Any, c0: Any,
@@ -70,14 +77,7 @@ def multiply(dtype: np.dtype[Any]) -> Any:
         def call(context: Any, build: Any, signature: Any, args: Any) -> Any:
             m, k, n = args[10:]
             parts = ((0, (m, k), args[2:4]), (4, (k, n), args[6:8]), (8, (m, n), (n, _INTEGER(1))))
-            arrays = [
-                _array(
-                    context, build, kind,
-                    _address(context, build, signature.args[at], args[at], args[at + 1]), shape, steps,
-                )
-                for kind, (at, shape, steps) in zip(kinds, parts, strict=True)
-            ]  # fmt: skip
-            return kernel(context, build, arrays)
+            return kernel(context, build, signature, args, parts)
 
         i = types.intp
         return types.void(a, i, i, i, b, i, i, i, c, i, i, i, i), call
@@ -92,20 +92,14 @@ def multiply_vector(layout: str, dtype: np.dtype[Any]) -> Any:
     The matrix lies row by row ("C") or column by column ("F"). It takes of the matrix, the vector and the product the
     array and the first entry; then rows and columns.
     """
-    kernel, kinds = _kernel(1, layout, dtype)
+    kernel = _kernel(1, layout, dtype)
 
     def called(context: Any, a: Any, a0: Any, x: Any, x0: Any, y: Any, y0: Any, m: Any, k: Any) -> Any:
         def call(context: Any, build: Any, signature: Any, args: Any) -> Any:
             (m, k), one = args[6:], _INTEGER(1)
-            parts = (((m, k), (k, one) if layout == "C" else (one, m)), ((k,), (one,)), ((m,), (one,)))
-            arrays = [
-                _array(
-                    context, build, kind,
-                    _address(context, build, signature.args[at], args[at], args[at + 1]), shape, steps,
-                )
-                for at, kind, (shape, steps) in zip((0, 2, 4), kinds, parts, strict=True)
-            ]  # fmt: skip
-            return kernel(context, build, arrays)
+            steps = (k, one) if layout == "C" else (one, m)
+            parts = ((0, (m, k), steps), (2, (k,), (one,)), (4, (m,), (one,)))
+            return kernel(context, build, signature, args, parts)
 
         i = types.intp
         return types.void(a, i, x, i, y, i, i, i), call
